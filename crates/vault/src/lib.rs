@@ -1,1 +1,50 @@
-//! placeholder
+//! Where secrets live.
+//!
+//! [`SealedFile`] keeps pairs in one file, each sealed with XChaCha20-Poly1305
+//! under a key file or a passphrase, with the API ID as associated data. The
+//! metadata (name, version, API ID, time) is readable without the key. No
+//! clock, no randomness, no network: callers pass the time and the random bytes.
+
+mod error;
+mod file;
+mod seal;
+
+pub use error::Error;
+pub use file::{KeySource, SealedFile};
+pub use seal::{MasterKey, seal, unseal};
+
+use countersign_signing::Pair;
+
+/// Fills a buffer with random bytes.
+pub type Random = std::sync::Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+
+/// What a vault says about a stored pair without opening it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The name it is stored under.
+    pub name: String,
+    /// 1 for the first pair of a name, one more for each later one.
+    pub version: u32,
+    /// The API ID.
+    pub api_id: String,
+    /// When it was stored, in milliseconds since the Unix epoch.
+    pub created_ms: i64,
+    /// Whether the secret was destroyed.
+    pub is_tombstone: bool,
+}
+
+/// A place that keeps pairs: durable when `put` returns.
+pub trait Vault: Send + Sync {
+    /// Stores a further version under `name` and returns its number. When this
+    /// returns, the pair survives a power cut.
+    fn put(&self, name: &str, pair: &Pair, now_ms: i64) -> Result<u32, Error>;
+
+    /// The newest version that is not a tombstone.
+    fn get(&self, name: &str) -> Result<(u32, Pair), Error>;
+
+    /// All entries, by name and version.
+    fn entries(&self) -> Result<Vec<Entry>, Error>;
+
+    /// Destroys the secret of one version and keeps its metadata.
+    fn destroy(&self, name: &str, version: u32) -> Result<(), Error>;
+}

@@ -1,0 +1,139 @@
+//! Sealing: XChaCha20-Poly1305, a fresh 24-byte nonce per record, a version
+//! byte in front, and associated data that ties the record to its place.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::Path;
+
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use data_encoding::HEXLOWER;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::error::{Error, Kind};
+
+const VERSION: u8 = 1;
+const NONCE_BYTES: usize = 24;
+
+/// The key that seals records. Wiped on drop, never printed.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct MasterKey([u8; 32]);
+
+impl MasterKey {
+    /// Takes key bytes as they are.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Reads a key file; a missing one is created with mode 0600, and on disk
+    /// when this returns. A file that others may read is refused.
+    pub fn load_or_create(path: &Path, random: &dyn Fn(&mut [u8])) -> Result<Self, Error> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        match options.open(path) {
+            Ok(file) => Self::create(path, file, random),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Self::load(path),
+            Err(error) => Err(Error::io("create key file", path)(error)),
+        }
+    }
+
+    fn create(path: &Path, mut file: File, random: &dyn Fn(&mut [u8])) -> Result<Self, Error> {
+        let mut key = Self([0; 32]);
+        random(&mut key.0);
+        let text = Zeroizing::new(format!("{}\n", HEXLOWER.encode(&key.0)));
+        file.write_all(text.as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(Error::io("write key file", path))?;
+        sync_folder_of(path)?;
+        Ok(key)
+    }
+
+    fn load(path: &Path) -> Result<Self, Error> {
+        let file = File::open(path).map_err(Error::io("open key file", path))?;
+        refuse_open_mode(path, &file)?;
+        let mut text = Zeroizing::new(String::new());
+        file.take(1024).read_to_string(&mut text).map_err(Error::io("read key file", path))?;
+        let mut key = Self([0; 32]);
+        let digits = text.trim();
+        if digits.len() != 64 || HEXLOWER.decode_mut(digits.as_bytes(), &mut key.0).is_err() {
+            return Err(Error::malformed(path, "expected 64 lower-case hex digits"));
+        }
+        Ok(key)
+    }
+
+    fn cipher(&self) -> XChaCha20Poly1305 {
+        XChaCha20Poly1305::new(&self.0.into())
+    }
+}
+
+impl std::fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MasterKey(redacted)")
+    }
+}
+
+/// Seals `plain`; only the same key and associated data open it.
+pub fn seal(
+    key: &MasterKey,
+    associated: &[u8],
+    plain: &[u8],
+    random: &dyn Fn(&mut [u8]),
+) -> Vec<u8> {
+    let mut nonce = [0; NONCE_BYTES];
+    random(&mut nonce);
+    let sealed = key
+        .cipher()
+        .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: associated })
+        .expect("a secret is far below the cipher's limit of 256 GiB");
+    let mut record = Vec::with_capacity(1 + NONCE_BYTES + sealed.len());
+    record.push(VERSION);
+    record.extend_from_slice(&nonce);
+    record.extend_from_slice(&sealed);
+    record
+}
+
+/// Opens what [`seal`] made. Fails with [`Error::is_unsealable`].
+pub fn unseal(
+    key: &MasterKey,
+    associated: &[u8],
+    record: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let unsealable = || Error::new(Kind::Unsealable);
+    let (version, rest) = record.split_first().ok_or_else(unsealable)?;
+    if *version != VERSION {
+        return Err(unsealable());
+    }
+    let (nonce, sealed) = rest.split_first_chunk::<NONCE_BYTES>().ok_or_else(unsealable)?;
+    key.cipher()
+        .decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: associated })
+        .map(Zeroizing::new)
+        .map_err(|_| unsealable())
+}
+
+#[cfg(unix)]
+fn refuse_open_mode(path: &Path, file: &File) -> Result<(), Error> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = file.metadata().map_err(Error::io("look at", path))?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(Error::new(Kind::OpenKey { path: path.display().to_string(), mode }));
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn refuse_open_mode(_: &Path, _: &File) -> Result<(), Error> {
+    Ok(())
+}
+
+/// A new or renamed file is on disk only when its folder is.
+pub(crate) fn sync_folder_of(path: &Path) -> Result<(), Error> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(Error::io("sync folder", folder))
+}
