@@ -1,1 +1,23 @@
-//! placeholder
+//! The domain: applications, findings, what identifies them, where they stand,
+//! and what is different between two sightings. Pure: built from `wire`, and
+//! without I/O of any kind.
+
+pub mod filter;
+
+mod application;
+mod change;
+mod decode;
+mod finding;
+mod ids;
+mod text;
+mod time;
+
+pub use application::{Application, ApplicationGuid};
+pub use change::{Difference, Standing, Verdict, judge};
+pub use decode::Undecodable;
+pub use finding::{
+    Annotation, Component, Finding, License, Location, Numbered, SCHEMA, ScanType, Severity, State,
+    Status, Vulnerability,
+};
+pub use ids::{Context, FindingId, FindingKey};
+pub use time::{parse_time, rfc3339};

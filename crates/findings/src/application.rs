@@ -1,0 +1,112 @@
+//! An application, read from its listing.
+
+use std::fmt;
+
+use countersign_wire::application as wire;
+use serde::Serialize;
+
+use crate::decode::Undecodable;
+use crate::time::{self, parse_time};
+
+/// The key of an application everywhere.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct ApplicationGuid(Box<str>);
+
+impl ApplicationGuid {
+    /// Takes a guid as the service writes it. It goes into request paths, so
+    /// only what a guid can hold is accepted.
+    pub fn parse(text: &str) -> Result<Self, Undecodable> {
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        if text.is_empty() || text.len() > 64 || !text.bytes().all(is_plain) {
+            return Err(Undecodable::new("the guid is not letters, digits and dashes"));
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The guid.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ApplicationGuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Application {
+    /// Key.
+    pub guid: ApplicationGuid,
+    /// Numeric id of the older APIs.
+    pub id: Option<i64>,
+    /// Name; the guid when the record has none.
+    pub name: String,
+    /// Business unit.
+    pub business_unit: Option<String>,
+    /// Teams that see it.
+    pub teams: Vec<String>,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// `VERY_HIGH` to `VERY_LOW`.
+    pub business_criticality: Option<String>,
+    /// Its first policy.
+    pub policy: Option<String>,
+    /// That policy's verdict, such as `DID_NOT_PASS`.
+    pub policy_compliance: Option<String>,
+    /// Creation, milliseconds since the Unix epoch.
+    #[serde(rename = "created", serialize_with = "time::serialize")]
+    pub created_ms: Option<i64>,
+    /// Last change of the profile or publication of a scan.
+    #[serde(rename = "modified", serialize_with = "time::serialize")]
+    pub modified_ms: Option<i64>,
+    /// Last evaluation of the policy.
+    #[serde(rename = "policy_checked", serialize_with = "time::serialize")]
+    pub policy_checked_ms: Option<i64>,
+    /// Last completed scan.
+    #[serde(rename = "last_scan", serialize_with = "time::serialize")]
+    pub last_scan_ms: Option<i64>,
+}
+
+impl Application {
+    /// Reads an element of the applications list.
+    pub fn decode(raw: &str) -> Result<Self, Undecodable> {
+        let read: wire::Application = serde_json::from_str(raw).map_err(Undecodable::new)?;
+        let guid = ApplicationGuid::parse(&read.guid)?;
+        let date = |text: &Option<String>, name| match text.as_deref() {
+            None => Ok(None),
+            Some(text) => parse_time(text)
+                .map(Some)
+                .ok_or_else(|| Undecodable::new(format_args!("`{name}` is not a date: `{text}`"))),
+        };
+        let profile = read.profile;
+        let policy = profile.policies.into_iter().next().unwrap_or_default();
+        Ok(Self {
+            id: read.id,
+            name: profile.name.unwrap_or_else(|| guid.to_string()),
+            business_unit: profile.business_unit.and_then(|unit| unit.name),
+            teams: profile.teams.into_iter().filter_map(|team| team.team_name).collect(),
+            tags: profile
+                .tags
+                .iter()
+                .flat_map(|tags| tags.split(','))
+                .map(|tag| tag.trim().to_owned())
+                .filter(|tag| !tag.is_empty())
+                .collect(),
+            business_criticality: profile.business_criticality,
+            policy: policy.name,
+            policy_compliance: policy.policy_compliance_status,
+            created_ms: date(&read.created, "created")?,
+            modified_ms: date(&read.modified, "modified")?,
+            policy_checked_ms: date(
+                &read.last_policy_compliance_check_date,
+                "last_policy_compliance_check_date",
+            )?,
+            last_scan_ms: date(&read.last_completed_scan_date, "last_completed_scan_date")?,
+            guid,
+        })
+    }
+}

@@ -1,0 +1,89 @@
+//! What is different between two sightings of a finding, and what that means.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::finding::{Finding, State};
+
+/// One member that is different.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Difference {
+    /// Dotted path in the finding's JSON.
+    pub field: String,
+    /// What it was; null when it was absent.
+    pub before: Value,
+    /// What it is; null when it is absent.
+    pub after: Value,
+}
+
+/// How a finding stood at the last sighting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Its state.
+    pub state: State,
+    /// Whether a complete reading no longer showed it.
+    pub is_gone: bool,
+}
+
+impl Standing {
+    /// Whether somebody still had to look at it.
+    pub fn is_open(self) -> bool {
+        self.state.is_open() && !self.is_gone
+    }
+}
+
+/// What a sighting means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Never seen before.
+    New,
+    /// Seen before and different, but as open or closed as it was.
+    Changed,
+    /// Not open before, and open now.
+    Reopened,
+    /// Open before, and not open now.
+    Closed,
+    /// The same in meaning.
+    Unchanged,
+}
+
+/// Judges a sighting against the one before.
+pub fn judge(before: Option<Standing>, after: &Finding, differences: &[Difference]) -> Verdict {
+    let Some(before) = before else { return Verdict::New };
+    match (before.is_open(), after.state.is_open()) {
+        (false, true) => Verdict::Reopened,
+        (true, false) => Verdict::Closed,
+        _ if before.is_gone || !differences.is_empty() => Verdict::Changed,
+        _ => Verdict::Unchanged,
+    }
+}
+
+impl Finding {
+    /// Every member that is different in `newer`; empty when both mean the same.
+    pub fn differences(&self, newer: &Self) -> Vec<Difference> {
+        let mut differences = Vec::new();
+        let json = |finding| serde_json::to_value(finding).unwrap_or_default();
+        compare("", &json(self), &json(newer), &mut differences);
+        differences
+    }
+}
+
+fn compare(path: &str, before: &Value, after: &Value, differences: &mut Vec<Difference>) {
+    match (before, after) {
+        (Value::Object(old), Value::Object(new)) => {
+            let fresh = new.keys().filter(|name| !old.contains_key(*name));
+            for name in old.keys().chain(fresh) {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                let member =
+                    |object: &serde_json::Map<_, _>| object.get(name).cloned().unwrap_or_default();
+                compare(&path, &member(old), &member(new), differences);
+            }
+        }
+        _ if before == after => {}
+        _ => differences.push(Difference {
+            field: path.to_owned(),
+            before: before.clone(),
+            after: after.clone(),
+        }),
+    }
+}

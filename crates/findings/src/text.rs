@@ -1,0 +1,155 @@
+//! Descriptions as people read them. The record itself stays in the store.
+
+use data_encoding::BASE64;
+
+/// Longest text kept, in bytes of input.
+const MAX_BYTES: usize = 256 * 1024;
+
+/// Plain text of a description and the links in it. Dynamic findings carry the
+/// HTML as base64 since 2025.
+pub(crate) fn readable(description: &str) -> (String, Vec<String>) {
+    let decoded = decode_base64_html(description);
+    let text = decoded.as_deref().unwrap_or(description);
+    if !text.trim_start().starts_with('<') {
+        return (text.trim().to_owned(), Vec::new());
+    }
+    html_to_text(&text[..text.floor_char_boundary(MAX_BYTES)])
+}
+
+/// A text counts as encoded only when it decodes to something that starts like
+/// a tag: plain words can be valid base64 too.
+fn decode_base64_html(text: &str) -> Option<String> {
+    let bytes = BASE64.decode(text.trim().as_bytes()).ok()?;
+    String::from_utf8(bytes).ok().filter(|decoded| decoded.trim_start().starts_with('<'))
+}
+
+fn html_to_text(html: &str) -> (String, Vec<String>) {
+    let mut text = String::with_capacity(html.len());
+    let mut links = Vec::new();
+    let mut rest = html;
+    while let Some(open) = rest.find('<') {
+        push_text(&mut text, &rest[..open]);
+        let tag_and_rest = &rest[open + 1..];
+        // A `<` that starts no tag is a character like any other.
+        let is_tag =
+            tag_and_rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '!');
+        let close = tag_and_rest.find('>').filter(|_| is_tag);
+        let Some(close) = close else {
+            text.push('<');
+            rest = tag_and_rest;
+            continue;
+        };
+        let tag = &tag_and_rest[..close];
+        if let Some(link) = href(tag) {
+            links.push(link);
+        }
+        if ends_a_block(tag) && !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        rest = &tag_and_rest[close + 1..];
+    }
+    push_text(&mut text, rest);
+    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    (lines.join("\n"), links)
+}
+
+fn ends_a_block(tag: &str) -> bool {
+    let name = tag.trim_end_matches('/').trim();
+    ["/span", "/p", "/div", "/li", "br"].iter().any(|block| name.eq_ignore_ascii_case(block))
+}
+
+/// The target of `<a href="…">` when it is an ordinary web address.
+fn href(tag: &str) -> Option<String> {
+    let attributes = tag.strip_prefix("a ").or_else(|| tag.strip_prefix("A "))?;
+    let (_, value) = attributes.split_once("href=")?;
+    let quote = value.chars().next().filter(|c| *c == '"' || *c == '\'')?;
+    let target = decode_entities(value[1..].split(quote).next()?);
+    (target.starts_with("https://") || target.starts_with("http://")).then_some(target)
+}
+
+fn push_text(text: &mut String, piece: &str) {
+    text.push_str(&decode_entities(piece));
+}
+
+fn decode_entities(text: &str) -> String {
+    let mut decoded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('&') {
+        decoded.push_str(&rest[..at]);
+        rest = &rest[at..];
+        match rest
+            .find(';')
+            .filter(|end| *end <= 10)
+            .and_then(|end| entity(&rest[1..end]).map(|c| (c, end)))
+        {
+            Some((character, end)) => {
+                decoded.push(character);
+                rest = &rest[end + 1..];
+            }
+            None => {
+                decoded.push('&');
+                rest = &rest[1..];
+            }
+        }
+    }
+    decoded.push_str(rest);
+    decoded
+}
+
+fn entity(name: &str) -> Option<char> {
+    Some(match name {
+        "lt" => '<',
+        "gt" => '>',
+        "amp" => '&',
+        "quot" => '"',
+        "apos" => '\'',
+        "nbsp" => ' ',
+        _ => {
+            let number = name.strip_prefix('#')?;
+            let code = match number.strip_prefix(['x', 'X']) {
+                Some(hex) => u32::from_str_radix(hex, 16).ok()?,
+                None => number.parse().ok()?,
+            };
+            char::from_u32(code)?
+        }
+    })
+}
+
+/// Vectors and scores sometimes carry zero-width characters.
+pub(crate) fn without_invisible(text: &str) -> String {
+    text.chars()
+        .filter(|c| !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}'))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn html_becomes_text_and_links() {
+        let html = "<span>Call to f&lt;T&gt;() &amp; more.</span> <span>Fix &#39;it&#x27;.</span> <span>References: <a href=\"https://example.com/89\">CWE</a></span>";
+        let (text, links) = readable(html);
+        assert_eq!(text, "Call to f<T>() & more.\nFix 'it'.\nReferences: CWE");
+        assert_eq!(links, ["https://example.com/89"]);
+        assert_eq!(readable(&BASE64.encode(html.as_bytes())), (text, links));
+    }
+
+    #[test]
+    fn what_is_not_html_stays() {
+        for plain in ["okio is vulnerable.", "if a < b && c > d", "YWJjZA==", "abcd"] {
+            assert_eq!(readable(plain).0, plain);
+        }
+        assert_eq!(readable("<b>1 < 2</b>").0, "1 < 2");
+        assert!(readable("<a href=\"javascript:alert(1)\">x</a>").1.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_panics(text in "\\PC{0,200}", html in "[<>&;#xa/\" =spanhref]{0,100}") {
+            readable(&text);
+            readable(&format!("<{html}"));
+        }
+    }
+}
