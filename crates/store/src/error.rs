@@ -1,0 +1,87 @@
+//! What the store can fail with.
+
+use std::fmt;
+use std::path::Path;
+
+/// A store failure.
+#[derive(Debug)]
+pub struct Error(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Open { path: String, what: String },
+    Sql(rusqlite::Error),
+    Corrupt(String),
+    NotFound { what: &'static str, name: String },
+    Exists { name: String },
+    Busy { path: String },
+    Stopped,
+}
+
+impl Error {
+    pub(crate) fn open(path: &Path, what: impl fmt::Display) -> Self {
+        Self(Kind::Open { path: path.display().to_string(), what: what.to_string() })
+    }
+
+    pub(crate) fn corrupt(what: impl fmt::Display) -> Self {
+        Self(Kind::Corrupt(what.to_string()))
+    }
+
+    pub(crate) fn not_found(what: &'static str, name: impl Into<String>) -> Self {
+        Self(Kind::NotFound { what, name: name.into() })
+    }
+
+    pub(crate) fn exists(name: &str) -> Self {
+        Self(Kind::Exists { name: name.to_owned() })
+    }
+
+    pub(crate) fn busy(path: &Path) -> Self {
+        Self(Kind::Busy { path: path.display().to_string() })
+    }
+
+    pub(crate) fn stopped() -> Self {
+        Self(Kind::Stopped)
+    }
+
+    /// There is nothing of that name.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self.0, Kind::NotFound { .. })
+    }
+
+    /// There is something of that name already.
+    pub fn is_existing(&self) -> bool {
+        matches!(self.0, Kind::Exists { .. })
+    }
+
+    /// Another process is syncing into this store.
+    pub fn is_busy(&self) -> bool {
+        matches!(self.0, Kind::Busy { .. })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Open { path, what } => write!(f, "failed to open the store `{path}`: {what}"),
+            Kind::Sql(error) => write!(f, "the store failed: {error}"),
+            Kind::Corrupt(what) => write!(f, "the store holds something unreadable: {what}"),
+            Kind::NotFound { what, name } => write!(f, "there is no {what} `{name}`"),
+            Kind::Exists { name } => write!(
+                f,
+                "there is an integration `{name}` already\nhint: choose another name, or remove it first"
+            ),
+            Kind::Busy { path } => {
+                write!(f, "another process is syncing into `{path}`\nhint: wait until it has ended")
+            }
+            Kind::Stopped => write!(f, "the store was stopped while it was working"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        Self(Kind::Sql(error))
+    }
+}

@@ -1,0 +1,316 @@
+//! Integrations, runs, and what a run needs to know before it reads.
+
+use std::path::Path;
+
+use countersign_findings::{Application, ApplicationGuid};
+use rusqlite::{OptionalExtension, Row, named_params, params};
+
+use crate::database::{Database, SyncLock};
+use crate::error::Error;
+use crate::writer::ApplicationWriter;
+
+/// The database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) database: Database,
+}
+
+/// Row id of an integration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct IntegrationId(pub(crate) i64);
+
+/// Row id of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RunId(pub(crate) i64);
+
+/// An integration to add. Never holds the secret.
+#[derive(Debug, Clone)]
+pub struct NewIntegration {
+    /// Name, unique.
+    pub name: String,
+    /// Veracode URL.
+    pub url: String,
+    /// Client ID.
+    pub api_id: String,
+    /// A further certificate authority to trust.
+    pub ca_pem: Option<String>,
+    /// Whether `url` may be http on a loopback address.
+    pub allow_http_loopback: bool,
+    /// Now.
+    pub created_ms: i64,
+}
+
+/// An integration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Integration {
+    /// Row id.
+    pub id: IntegrationId,
+    /// Name.
+    pub name: String,
+    /// Veracode URL.
+    pub url: String,
+    /// Client ID.
+    pub api_id: String,
+    /// A further certificate authority to trust.
+    pub ca_pem: Option<String>,
+    /// Whether `url` may be http on a loopback address.
+    pub allow_http_loopback: bool,
+    /// When it was added.
+    pub created_ms: i64,
+    /// The account behind the pair, at the last check.
+    pub account: Option<String>,
+    /// When the pair expires, at the last check.
+    pub expires_ms: Option<i64>,
+    /// The last check.
+    pub checked_ms: Option<i64>,
+}
+
+/// How much a run reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunKind {
+    /// What changed.
+    Incremental,
+    /// Everything.
+    Full,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub struct RunSummary {
+    /// When.
+    pub finished_ms: i64,
+    /// Whether everything was read.
+    pub complete: bool,
+    /// What it cost.
+    pub requests: u64,
+    /// The whole report as JSON.
+    pub report: String,
+}
+
+/// What the store remembers of an application from its last complete read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplicationMark {
+    /// Guid.
+    pub guid: ApplicationGuid,
+    /// `modified`, as listed before that read.
+    pub modified_ms: Option<i64>,
+    /// `last_policy_compliance_check_date`, as listed before that read.
+    pub policy_checked_ms: Option<i64>,
+    /// That read; none if the last one was incomplete or there was none.
+    pub read_ms: Option<i64>,
+    /// Whether a complete listing lacked it since.
+    pub gone: bool,
+}
+
+impl Store {
+    /// Opens the database, creates it when missing, and brings its schema up to
+    /// date.
+    pub async fn open(path: &Path) -> Result<Self, Error> {
+        let path = path.to_owned();
+        tokio::task::spawn_blocking(move || Database::open(&path))
+            .await
+            .map_err(|_| Error::stopped())?
+            .map(|database| Self { database })
+    }
+
+    /// Claims the right to sync into this store.
+    pub fn lock_for_sync(&self) -> Result<SyncLock, Error> {
+        self.database.lock_for_sync()
+    }
+
+    /// Adds an integration.
+    pub async fn add_integration(&self, new: NewIntegration) -> Result<IntegrationId, Error> {
+        self.database
+            .write(move |connection| {
+                let inserted = connection.execute(
+                    "insert into integrations (name, url, api_id, ca_pem, allow_http_loopback, created_ms)
+                     values (:name, :url, :api_id, :ca_pem, :loopback, :created_ms)
+                     on conflict (name) do nothing",
+                    named_params! {
+                        ":name": new.name, ":url": new.url, ":api_id": new.api_id,
+                        ":ca_pem": new.ca_pem, ":loopback": new.allow_http_loopback,
+                        ":created_ms": new.created_ms,
+                    },
+                )?;
+                if inserted == 0 {
+                    return Err(Error::exists(&new.name));
+                }
+                Ok(IntegrationId(connection.last_insert_rowid()))
+            })
+            .await
+    }
+
+    /// All integrations, by name.
+    pub async fn integrations(&self) -> Result<Vec<Integration>, Error> {
+        self.database
+            .read(|connection| {
+                let mut statement =
+                    connection.prepare_cached(&format!("{SELECT_INTEGRATION} order by name"))?;
+                let rows = statement.query_map([], read_integration)?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            })
+            .await
+    }
+
+    /// The integration of this name. Fails with [`Error::is_not_found`].
+    pub async fn integration(&self, name: &str) -> Result<Integration, Error> {
+        let name = name.to_owned();
+        self.database
+            .read(move |connection| {
+                connection
+                    .prepare_cached(&format!("{SELECT_INTEGRATION} where name = ?"))?
+                    .query_row([&name], read_integration)
+                    .optional()?
+                    .ok_or_else(|| Error::not_found("integration", name))
+            })
+            .await
+    }
+
+    /// Removes an integration and everything stored for it.
+    pub async fn remove_integration(&self, id: IntegrationId) -> Result<(), Error> {
+        self.database
+            .write(move |connection| {
+                connection.execute("delete from integrations where id = ?", [id.0])?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Notes what a check found out.
+    pub async fn note_check(
+        &self,
+        id: IntegrationId,
+        account: Option<String>,
+        expires_ms: Option<i64>,
+        checked_ms: i64,
+    ) -> Result<(), Error> {
+        self.database
+            .write(move |connection| {
+                connection.execute(
+                    "update integrations set account = ?, expires_ms = ?, checked_ms = ? where id = ?",
+                    params![account, expires_ms, checked_ms, id.0],
+                )?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Notes that a run begins.
+    pub async fn begin_run(
+        &self,
+        integration: IntegrationId,
+        kind: RunKind,
+        started_ms: i64,
+    ) -> Result<RunId, Error> {
+        let kind = match kind {
+            RunKind::Incremental => "incremental",
+            RunKind::Full => "full",
+        };
+        self.database
+            .write(move |connection| {
+                connection.execute(
+                    "insert into runs (integration, kind, started_ms) values (?, ?, ?)",
+                    params![integration.0, kind, started_ms],
+                )?;
+                Ok(RunId(connection.last_insert_rowid()))
+            })
+            .await
+    }
+
+    /// Notes how it ended.
+    pub async fn finish_run(&self, run: RunId, summary: RunSummary) -> Result<(), Error> {
+        self.database
+            .write(move |connection| {
+                connection.execute(
+                    "update runs set finished_ms = ?, complete = ?, requests = ?, report = ? where id = ?",
+                    params![
+                        summary.finished_ms, summary.complete, summary.requests, summary.report, run.0
+                    ],
+                )?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// What is remembered of each application.
+    pub async fn application_marks(
+        &self,
+        integration: IntegrationId,
+    ) -> Result<Vec<ApplicationMark>, Error> {
+        self.database
+            .read(move |connection| {
+                let mut statement = connection.prepare_cached(
+                    "select guid, modified_ms, policy_checked_ms, read_ms, gone
+                     from applications where integration = ? order by guid",
+                )?;
+                let mut rows = statement.query([integration.0])?;
+                let mut marks = Vec::new();
+                while let Some(row) = rows.next()? {
+                    marks.push(ApplicationMark {
+                        guid: ApplicationGuid::parse(&row.get::<_, String>(0)?)
+                            .map_err(Error::corrupt)?,
+                        modified_ms: row.get(1)?,
+                        policy_checked_ms: row.get(2)?,
+                        read_ms: row.get(3)?,
+                        gone: row.get(4)?,
+                    });
+                }
+                Ok(marks)
+            })
+            .await
+    }
+
+    /// Marks applications that a complete listing lacks. Their findings stay as
+    /// they are: out of sight is not fixed. Returns the rows written.
+    pub async fn mark_applications_gone(
+        &self,
+        run: RunId,
+        guids: Vec<String>,
+    ) -> Result<u64, Error> {
+        self.database
+            .write(move |connection| {
+                let transaction = connection.transaction()?;
+                let mut rows = 0;
+                for guid in guids {
+                    rows += transaction.execute(
+                        "update applications set gone = 1, read_ms = null
+                         where guid = ? and gone = 0
+                           and integration = (select integration from runs where id = ?)",
+                        params![guid, run.0],
+                    )? as u64;
+                }
+                transaction.commit()?;
+                Ok(rows)
+            })
+            .await
+    }
+
+    /// Begins to write one application. Nothing is visible before `commit`.
+    pub async fn open_application(
+        &self,
+        run: RunId,
+        application: &Application,
+        raw: &str,
+    ) -> Result<ApplicationWriter, Error> {
+        ApplicationWriter::open(self.database.clone(), run, application.clone(), raw.to_owned())
+            .await
+    }
+}
+
+const SELECT_INTEGRATION: &str = "select id, name, url, api_id, ca_pem, allow_http_loopback,
+    created_ms, account, expires_ms, checked_ms from integrations";
+
+fn read_integration(row: &Row<'_>) -> rusqlite::Result<Integration> {
+    Ok(Integration {
+        id: IntegrationId(row.get(0)?),
+        name: row.get(1)?,
+        url: row.get(2)?,
+        api_id: row.get(3)?,
+        ca_pem: row.get(4)?,
+        allow_http_loopback: row.get(5)?,
+        created_ms: row.get(6)?,
+        account: row.get(7)?,
+        expires_ms: row.get(8)?,
+        checked_ms: row.get(9)?,
+    })
+}
