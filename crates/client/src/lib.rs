@@ -1,1 +1,25 @@
-//! placeholder
+//! A signed HTTPS client for the Veracode REST APIs.
+//!
+//! One request path: wait for the rate budget, sign what goes over the wire with
+//! a fresh time and nonce, send, judge the answer, and perhaps try again. Never
+//! follows a redirect, never signs for another host, never sends a request that
+//! mints a secret twice. No SQL, no files, no environment.
+
+mod api;
+mod budget;
+mod client;
+mod error;
+mod pages;
+
+pub use api::ScanFamily;
+pub use client::{Client, Config, Repeat, Response, Stats};
+pub use error::Error;
+pub use http::Method;
+pub use pages::{PageBody, Pages};
+pub use url::Url;
+
+/// Milliseconds since the Unix epoch.
+pub type Clock = std::sync::Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// Fills a buffer with random bytes.
+pub type Random = std::sync::Arc<dyn Fn(&mut [u8]) + Send + Sync>;

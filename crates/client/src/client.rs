@@ -1,0 +1,516 @@
+//! The one path that every request takes.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use countersign_signing::{Pair, Region, Request, Signer};
+use countersign_wire::error::ErrorBody;
+use http::{HeaderMap, Method, StatusCode, header};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use url::{Host, Url};
+
+use crate::budget::Budget;
+use crate::error::{Error, Kind};
+use crate::{Clock, Random};
+
+const FIRST_DELAY_MS: u64 = 500;
+const LONGEST_DELAY_MS: u64 = 20_000;
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(120);
+
+/// How a client reaches its service.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Scheme, host and port; no path.
+    pub base_url: Url,
+    /// A further certificate authority to trust, beside the system's.
+    pub ca_pem: Option<Vec<u8>>,
+    /// HTTPS proxy.
+    pub proxy: Option<Url>,
+    /// Allow an http URL on a loopback address.
+    pub allow_http_loopback: bool,
+    /// Requests started in any minute, at most.
+    pub requests_per_minute: u32,
+    /// Requests on their way at once, at most.
+    pub in_flight: usize,
+    /// Time to connect.
+    pub connect_timeout: Duration,
+    /// Time for one try, body included.
+    pub request_timeout: Duration,
+    /// Time for all tries of one request.
+    pub retry_budget: Duration,
+    /// Tries of one request.
+    pub max_attempts: u32,
+    /// Size of an answer.
+    pub max_body_bytes: usize,
+    /// `User-Agent`.
+    pub user_agent: String,
+}
+
+impl Config {
+    /// The defaults for this URL: 500 requests a minute, 16 at once.
+    pub fn new(base_url: Url) -> Self {
+        Self {
+            base_url,
+            ca_pem: None,
+            proxy: None,
+            allow_http_loopback: false,
+            requests_per_minute: 500,
+            in_flight: 16,
+            connect_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(60),
+            retry_budget: Duration::from_secs(300),
+            max_attempts: 6,
+            max_body_bytes: 64 << 20,
+            user_agent: concat!("countersign/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+/// What may happen when a request fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// It changes nothing: try again on any passing failure.
+    Safe,
+    /// Doing it twice is the same as once: try again when the service was busy.
+    Idempotent,
+    /// Doing it twice is worse than not at all: try again only when no
+    /// connection came about, so that nothing can have been sent.
+    Never,
+}
+
+/// A good answer.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// 200 to 299.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: Bytes,
+    /// What was asked, for messages.
+    pub(crate) asked: String,
+}
+
+impl Response {
+    /// The service's id for the conversation.
+    pub fn conversation_id(&self) -> Option<&str> {
+        self.headers.get("x-conversation-id")?.to_str().ok()
+    }
+
+    /// The body as JSON of this type.
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| Error::new(Kind::NotJson(error.to_string()), &*self.asked))
+    }
+}
+
+/// What a client has done so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Requests sent, retries included.
+    pub requests: u64,
+    /// Requests that repeated a failed one.
+    pub retries: u64,
+    /// Bytes of answers.
+    pub bytes: u64,
+    /// Milliseconds that requests waited for the rate budget, summed up.
+    pub waited_ms: u64,
+}
+
+/// The client. Clones share the pair, the rate budget and the statistics.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    host: String,
+    http: reqwest::Client,
+    signer: RwLock<Signer>,
+    budget: Budget,
+    in_flight: Semaphore,
+    clock: Clock,
+    random: Random,
+    requests: AtomicU64,
+    retries: AtomicU64,
+    bytes: AtomicU64,
+    waited_ms: AtomicU64,
+    skew_ms: AtomicI64,
+}
+
+/// No skew measured yet.
+const UNKNOWN_SKEW: i64 = i64::MIN;
+
+/// How one try ended.
+enum Try {
+    Good(Response),
+    Failed { error: Error, retry_after: Option<Duration>, is_unsent: bool },
+}
+
+impl Client {
+    /// Checks the configuration and prepares the pair; sends nothing.
+    pub fn new(config: Config, pair: &Pair, clock: Clock, random: Random) -> Result<Self, Error> {
+        let host = check_url(&config)?;
+        check_region(pair, &host)?;
+        let http = build_http(&config)?;
+        Ok(Self(Arc::new(Inner {
+            host,
+            http,
+            signer: RwLock::new(Signer::new(pair)),
+            budget: Budget::new(config.requests_per_minute),
+            in_flight: Semaphore::new(config.in_flight.max(1)),
+            clock,
+            random,
+            requests: AtomicU64::new(0),
+            retries: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            waited_ms: AtomicU64::new(0),
+            skew_ms: AtomicI64::new(UNKNOWN_SKEW),
+            config,
+        })))
+    }
+
+    /// Signs with this pair from the next try on.
+    pub fn set_pair(&self, pair: &Pair) -> Result<(), Error> {
+        check_region(pair, &self.0.host)?;
+        *self.0.signer.write().unwrap_or_else(PoisonError::into_inner) = Signer::new(pair);
+        Ok(())
+    }
+
+    /// What was done so far.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            requests: self.0.requests.load(Ordering::Relaxed),
+            retries: self.0.retries.load(Ordering::Relaxed),
+            bytes: self.0.bytes.load(Ordering::Relaxed),
+            waited_ms: self.0.waited_ms.load(Ordering::Relaxed),
+        }
+    }
+
+    /// How far the service's clock is ahead of ours, by the last answer's date.
+    pub fn clock_skew_ms(&self) -> Option<i64> {
+        Some(self.0.skew_ms.load(Ordering::Relaxed)).filter(|skew| *skew != UNKNOWN_SKEW)
+    }
+
+    /// Sends a signed request. `target` is path and query, percent-encoded.
+    pub async fn request(
+        &self,
+        method: Method,
+        target: &str,
+        body: Option<Vec<u8>>,
+        repeat: Repeat,
+    ) -> Result<Response, Error> {
+        let url = self.url(target)?;
+        let body = body.map(Bytes::from);
+        let began = Instant::now();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.try_once(&method, &url, body.clone()).await {
+                Try::Good(response) => return Ok(response),
+                Try::Failed { mut error, retry_after, is_unsent } => {
+                    let delay = retry_after.unwrap_or_else(|| self.backoff(tries));
+                    error.tries = tries;
+                    error.elapsed_ms =
+                        u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+                    error.skew_ms = self.clock_skew_ms();
+                    let is_worth_it = may_repeat(&error, repeat, is_unsent)
+                        && tries < self.0.config.max_attempts
+                        && began.elapsed() + delay < self.0.config.retry_budget;
+                    if !is_worth_it {
+                        return Err(error);
+                    }
+                    tracing::debug!(tries, delay_ms = delay.as_millis() as u64, %error, "trying again");
+                    self.0.retries.fetch_add(1, Ordering::Relaxed);
+                    tokio::time::sleep(delay).await;
+                }
+            }
+        }
+    }
+
+    /// A signed GET.
+    pub async fn get(&self, target: &str) -> Result<Response, Error> {
+        self.request(Method::GET, target, None, Repeat::Safe).await
+    }
+
+    /// Whether a link stays on this service.
+    pub(crate) fn is_own(&self, href: &str) -> bool {
+        Url::parse(href).is_ok_and(|url| url.origin() == self.0.config.base_url.origin())
+    }
+
+    async fn try_once(&self, method: &Method, url: &Url, body: Option<Bytes>) -> Try {
+        let inner = &self.0;
+        let asked = Error::asked(method, target_of(url));
+        let fail = |error, retry_after, is_unsent| Try::Failed { error, retry_after, is_unsent };
+        let Ok(_permit) = inner.in_flight.acquire().await else {
+            return fail(
+                Error::new(Kind::Broken("the client was closed".into()), asked),
+                None,
+                true,
+            );
+        };
+        let waited = inner.budget.wait().await;
+        inner.waited_ms.fetch_add(waited.as_millis() as u64, Ordering::Relaxed);
+
+        // After any wait: the signature's time is the time of sending.
+        let authorization = match self.sign(method, url) {
+            Ok(value) => value,
+            Err(error) => return fail(error, None, true),
+        };
+        let mut request = inner
+            .http
+            .request(method.clone(), url.clone())
+            .header(header::AUTHORIZATION, authorization)
+            .header(header::ACCEPT, "application/json");
+        if let Some(body) = body {
+            request = request.header(header::CONTENT_TYPE, "application/json").body(body);
+        }
+        inner.requests.fetch_add(1, Ordering::Relaxed);
+        match request.send().await {
+            Ok(response) => self.judge(response, asked).await,
+            Err(error) => {
+                let is_unsent = error.is_connect();
+                fail(Error::new(transport_kind(&error), asked), None, is_unsent)
+            }
+        }
+    }
+
+    async fn judge(&self, response: reqwest::Response, asked: String) -> Try {
+        self.note_skew(response.headers());
+        let status = response.status();
+        let headers = response.headers().clone();
+        let conversation_id =
+            headers.get("x-conversation-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
+        let body = self.read_body(response).await;
+        if status.is_success() {
+            return match body {
+                Ok(body) => Try::Good(Response { status, headers, body, asked }),
+                Err(kind) => Try::Failed {
+                    error: Error { conversation_id, ..Error::new(kind, asked) },
+                    retry_after: None,
+                    is_unsent: false,
+                },
+            };
+        }
+        let kind = match headers.get(header::LOCATION) {
+            Some(to) if status.is_redirection() => {
+                Kind::Redirect(String::from_utf8_lossy(to.as_bytes()).chars().take(200).collect())
+            }
+            _ => Kind::Status(status),
+        };
+        let said = body.ok().map(|body| ErrorBody::parse(&body).message);
+        // A 401 repeats the conversation id as its message.
+        let said = said.filter(|said| {
+            !said.is_empty()
+                && !conversation_id.as_deref().is_some_and(|id| id.contains(said.as_str()))
+        });
+        let retry_after = self.retry_after(&headers);
+        let error = Error { said, conversation_id, ..Error::new(kind, asked) };
+        Try::Failed { error, retry_after, is_unsent: false }
+    }
+
+    async fn read_body(&self, mut response: reqwest::Response) -> Result<Bytes, Kind> {
+        let limit = self.0.config.max_body_bytes;
+        let announced = response.content_length().unwrap_or_default();
+        if announced > limit as u64 {
+            return Err(Kind::TooLarge(limit));
+        }
+        let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or_default());
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() > limit => {
+                    return Err(Kind::TooLarge(limit));
+                }
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => break,
+                Err(error) if error.is_timeout() => return Err(Kind::Timeout),
+                Err(error) => return Err(Kind::Broken(root_cause(&error))),
+            }
+        }
+        self.0.bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
+        Ok(body.into())
+    }
+
+    /// Signs the target exactly as the URL will be sent.
+    fn sign(&self, method: &Method, url: &Url) -> Result<String, Error> {
+        let mut nonce = [0; 16];
+        (self.0.random)(&mut nonce);
+        let now_ms = u64::try_from((self.0.clock)()).unwrap_or_default();
+        let target = target_of(url);
+        let request = Request::new(method.as_str(), &self.0.host, target);
+        let signer = self.0.signer.read().unwrap_or_else(PoisonError::into_inner);
+        signer
+            .authorize(&request, now_ms, &nonce)
+            .map_err(|error| Error::config(format!("failed to sign: {error}")))
+    }
+
+    fn url(&self, target: &str) -> Result<Url, Error> {
+        if !target.starts_with('/') || target.starts_with("//") {
+            return Err(Error::config(format!("`{target}` is not a path on the service")));
+        }
+        let base = self.0.config.base_url.as_str().trim_end_matches('/');
+        // The real service answers 401 to a literal `+` for a space.
+        let (path, query) = target.split_once('?').map_or((target, None), |(p, q)| (p, Some(q)));
+        let text = match query {
+            Some(query) => format!("{base}{path}?{}", query.replace('+', "%20")),
+            None => format!("{base}{path}"),
+        };
+        let url = Url::parse(&text).map_err(|error| {
+            Error::config(format!("`{target}` is not a request target: {error}"))
+        })?;
+        if url.origin() != self.0.config.base_url.origin() || url.fragment().is_some() {
+            return Err(Error::config(format!("`{target}` leaves the service")));
+        }
+        Ok(url)
+    }
+
+    /// Exponential, with full jitter.
+    fn backoff(&self, tries: u32) -> Duration {
+        let ceiling = (FIRST_DELAY_MS << tries.min(10)).min(LONGEST_DELAY_MS);
+        let mut bytes = [0; 8];
+        (self.0.random)(&mut bytes);
+        Duration::from_millis(u64::from_le_bytes(bytes) % (ceiling + 1))
+    }
+
+    /// Seconds, or a date.
+    fn retry_after(&self, headers: &HeaderMap) -> Option<Duration> {
+        let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+        let wait = match text.parse() {
+            Ok(seconds) => Duration::from_secs(seconds),
+            Err(_) => {
+                let wait_ms = parse_http_date(text)? - (self.0.clock)();
+                Duration::from_millis(u64::try_from(wait_ms).unwrap_or_default())
+            }
+        };
+        Some(wait.min(LONGEST_RETRY_AFTER))
+    }
+
+    fn note_skew(&self, headers: &HeaderMap) {
+        let date = headers.get(header::DATE).and_then(|date| date.to_str().ok());
+        if let Some(theirs_ms) = date.and_then(parse_http_date) {
+            self.0.skew_ms.store(theirs_ms - (self.0.clock)(), Ordering::Relaxed);
+        }
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client")
+            .field("base_url", &self.0.config.base_url.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+fn may_repeat(error: &Error, repeat: Repeat, is_unsent: bool) -> bool {
+    if is_unsent {
+        return matches!(error.kind, Kind::Connect(_) | Kind::Timeout);
+    }
+    let status = error.status();
+    match repeat {
+        Repeat::Safe => match error.kind {
+            Kind::Timeout | Kind::Broken(_) => true,
+            _ => matches!(status, Some(429 | 500 | 502 | 503 | 504)),
+        },
+        Repeat::Idempotent => matches!(status, Some(429 | 503)),
+        Repeat::Never => false,
+    }
+}
+
+fn target_of(url: &Url) -> &str {
+    &url[url::Position::BeforePath..url::Position::AfterQuery]
+}
+
+fn parse_http_date(text: &str) -> Option<i64> {
+    Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_millisecond())
+}
+
+/// The host name that is signed: without port.
+fn check_url(config: &Config) -> Result<String, Error> {
+    let url = &config.base_url;
+    let host = url.host_str().ok_or_else(|| Error::config(format!("`{url}` has no host")))?;
+    if !matches!(url.path(), "" | "/") || url.query().is_some() || !url.username().is_empty() {
+        return Err(Error::config(format!(
+            "`{url}` must be scheme, host and port alone\nhint: give for example `https://{host}`"
+        )));
+    }
+    let is_loopback = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    match url.scheme() {
+        "https" => Ok(host.to_owned()),
+        "http" if is_loopback && config.allow_http_loopback => Ok(host.to_owned()),
+        "http" if is_loopback => Err(Error::config(format!(
+            "`{url}` is not https\nhint: for a loopback address, allow it with `--allow-http-loopback`"
+        ))),
+        _ => Err(Error::config(format!("`{url}` is not https"))),
+    }
+}
+
+/// A prefixed pair on another region's host cannot work: say so before the
+/// service answers 401 without a reason.
+fn check_region(pair: &Pair, host: &str) -> Result<(), Error> {
+    match Region::of_rest_host(host) {
+        Some(region) if pair.id.is_prefixed() && pair.region() != region => {
+            let right = pair.region().rest_host();
+            Err(Error::config(format!(
+                "the pair belongs to `{right}`, not to `{host}`\nhint: use `https://{right}`"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn build_http(config: &Config) -> Result<reqwest::Client, Error> {
+    let mut builder = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .tcp_nodelay(true)
+        .user_agent(&config.user_agent)
+        .connect_timeout(config.connect_timeout)
+        .timeout(config.request_timeout)
+        .pool_max_idle_per_host(config.in_flight);
+    if let Some(pem) = &config.ca_pem {
+        let certificates = reqwest::Certificate::from_pem_bundle(pem)
+            .map_err(|error| Error::config(format!("the CA file cannot be read: {error}")))?;
+        if certificates.is_empty() {
+            return Err(Error::config("the CA file holds no certificate"));
+        }
+        builder = builder.tls_certs_merge(certificates);
+    }
+    if let Some(proxy) = &config.proxy {
+        let proxy = reqwest::Proxy::all(proxy.clone())
+            .map_err(|error| Error::config(format!("the proxy cannot be used: {error}")))?;
+        builder = builder.proxy(proxy);
+    }
+    builder
+        .build()
+        .map_err(|error| Error::config(format!("failed to prepare TLS: {}", root_cause(&error))))
+}
+
+fn transport_kind(error: &reqwest::Error) -> Kind {
+    let cause = root_cause(error);
+    let lower = cause.to_ascii_lowercase();
+    if lower.contains("certificate") || lower.contains("unknownissuer") {
+        Kind::Certificate(cause)
+    } else if error.is_timeout() {
+        Kind::Timeout
+    } else if error.is_connect() {
+        Kind::Connect(cause)
+    } else {
+        Kind::Broken(cause)
+    }
+}
+
+/// The innermost cause: the outer ones repeat the URL.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}

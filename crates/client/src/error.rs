@@ -1,0 +1,179 @@
+//! Why a request failed, told apart as far as the answer allows.
+
+use std::fmt;
+
+use http::{Method, StatusCode};
+
+/// A failed request: what was asked, what came back, and after how many tries.
+#[derive(Debug)]
+pub struct Error {
+    pub(crate) kind: Kind,
+    pub(crate) asked: String,
+    pub(crate) said: Option<String>,
+    pub(crate) conversation_id: Option<String>,
+    pub(crate) tries: u32,
+    pub(crate) elapsed_ms: u64,
+    pub(crate) skew_ms: Option<i64>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Kind {
+    Config(String),
+    Status(StatusCode),
+    Redirect(String),
+    Certificate(String),
+    Connect(String),
+    Timeout,
+    Broken(String),
+    TooLarge(usize),
+    NotJson(String),
+    Incomplete(String),
+}
+
+/// A clock further off than this is worth a hint on a 401.
+const SKEW_WORTH_TELLING_MS: i64 = 60_000;
+
+impl Error {
+    pub(crate) fn new(kind: Kind, asked: impl Into<String>) -> Self {
+        Self {
+            kind,
+            asked: asked.into(),
+            said: None,
+            conversation_id: None,
+            tries: 0,
+            elapsed_ms: 0,
+            skew_ms: None,
+        }
+    }
+
+    pub(crate) fn config(what: impl Into<String>) -> Self {
+        Self::new(Kind::Config(what.into()), "")
+    }
+
+    pub(crate) fn asked(method: &Method, target: &str) -> String {
+        format!("{method} {target}")
+    }
+
+    fn is_status(&self, status: StatusCode) -> bool {
+        matches!(self.kind, Kind::Status(actual) if actual == status)
+    }
+
+    /// 401: the service does not accept the pair, or the clock is off.
+    pub fn is_not_authenticated(&self) -> bool {
+        self.is_status(StatusCode::UNAUTHORIZED)
+    }
+
+    /// 403: the account lacks a role.
+    pub fn is_forbidden(&self) -> bool {
+        self.is_status(StatusCode::FORBIDDEN)
+    }
+
+    /// 404: not there, or not visible.
+    pub fn is_gone(&self) -> bool {
+        self.is_status(StatusCode::NOT_FOUND)
+    }
+
+    /// 429 until the budget for retries was used up.
+    pub fn is_rate_limited(&self) -> bool {
+        self.is_status(StatusCode::TOO_MANY_REQUESTS)
+    }
+
+    /// The pages of a list do not add up to what the service says they hold.
+    pub fn is_incomplete(&self) -> bool {
+        matches!(self.kind, Kind::Incomplete(_))
+    }
+
+    /// Connection, certificate, timeout or broken transfer.
+    pub fn is_network(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Connect(_) | Kind::Timeout | Kind::Broken(_) | Kind::Certificate(_)
+        )
+    }
+
+    /// The answer pointed elsewhere; it was not followed.
+    pub fn is_refused_redirect(&self) -> bool {
+        matches!(self.kind, Kind::Redirect(_))
+    }
+
+    /// The client was asked for something that cannot be right.
+    pub fn is_config(&self) -> bool {
+        matches!(self.kind, Kind::Config(_))
+    }
+
+    /// The status of the answer, if there was one.
+    pub fn status(&self) -> Option<u16> {
+        match self.kind {
+            Kind::Status(status) => Some(status.as_u16()),
+            _ => None,
+        }
+    }
+
+    /// The service's id for the conversation, for its support.
+    pub fn conversation_id(&self) -> Option<&str> {
+        self.conversation_id.as_deref()
+    }
+
+    /// How often it was tried.
+    pub fn tries(&self) -> u32 {
+        self.tries
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.asked.is_empty() {
+            write!(f, "`{}`: ", self.asked)?;
+        }
+        match &self.kind {
+            Kind::Config(what) => f.write_str(what)?,
+            Kind::Status(StatusCode::UNAUTHORIZED) => f.write_str("not authenticated (401)")?,
+            Kind::Status(StatusCode::FORBIDDEN) => f.write_str("access denied (403)")?,
+            Kind::Status(StatusCode::NOT_FOUND) => f.write_str("not found (404)")?,
+            Kind::Status(StatusCode::TOO_MANY_REQUESTS) => f.write_str("rate limited (429)")?,
+            Kind::Status(status) => write!(f, "the service answered {status}")?,
+            Kind::Redirect(to) => {
+                write!(f, "the service redirects to `{to}`, which is not followed")?
+            }
+            Kind::Certificate(what) => write!(f, "the certificate is not trusted: {what}")?,
+            Kind::Connect(what) => write!(f, "no connection: {what}")?,
+            Kind::Timeout => f.write_str("no answer in time")?,
+            Kind::Broken(what) => write!(f, "the transfer broke: {what}")?,
+            Kind::TooLarge(limit) => write!(f, "the answer is larger than {limit} bytes")?,
+            Kind::NotJson(what) => write!(f, "the answer is not what was asked for: {what}")?,
+            Kind::Incomplete(what) => write!(f, "the pages do not reconcile: {what}")?,
+        }
+        if let Some(said) = &self.said {
+            write!(f, "; it said `{said}`")?;
+        }
+        if let Some(id) = &self.conversation_id {
+            write!(f, " (conversation {id})")?;
+        }
+        if self.tries > 1 {
+            write!(f, ", after {} tries in {} s", self.tries, self.elapsed_ms / 1000)?;
+        }
+        match (&self.kind, self.skew_ms) {
+            (Kind::Status(StatusCode::UNAUTHORIZED), Some(skew))
+                if skew.abs() > SKEW_WORTH_TELLING_MS =>
+            {
+                write!(
+                    f,
+                    "\nhint: this machine's clock is {} s off the service's; set it right",
+                    skew / 1000
+                )
+            }
+            (Kind::Status(StatusCode::UNAUTHORIZED), _) => f.write_str(
+                "\nhint: the pair is wrong, expired or revoked, the account is disabled, or the URL is another region's; the service does not say which",
+            ),
+            (Kind::Certificate(_), _) => {
+                f.write_str("\nhint: name the certificate authority's PEM file, or correct the URL")
+            }
+            (Kind::Redirect(_), _) => {
+                f.write_str("\nhint: give the URL that it redirects to, if you trust it")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

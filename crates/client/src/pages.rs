@@ -1,0 +1,185 @@
+//! A list as a stream of pages that has to add up.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use countersign_wire::hal::Page;
+use countersign_wire::raw::RawPage;
+use tokio::task::JoinHandle;
+
+use crate::client::Client;
+use crate::error::{Error, Kind};
+
+/// The body of one page.
+#[derive(Debug)]
+pub struct PageBody {
+    bytes: Bytes,
+    asked: String,
+    page: Page,
+    elements: u64,
+}
+
+impl PageBody {
+    /// The body.
+    pub fn text(&self) -> Result<&str, Error> {
+        std::str::from_utf8(&self.bytes).map_err(|error| self.not_json(&error))
+    }
+
+    /// Where it stands in the list.
+    pub fn page(&self) -> Page {
+        self.page
+    }
+
+    /// The error for a body that turns out not to be what it should be.
+    pub fn not_json(&self, error: &dyn std::error::Error) -> Error {
+        Error::new(Kind::NotJson(error.to_string()), &*self.asked)
+    }
+}
+
+/// Yields pages in order, fetching some ahead. Ends with an error that
+/// [`Error::is_incomplete`] when they do not add up.
+pub struct Pages {
+    client: Client,
+    target: String,
+    list: &'static str,
+    size: u32,
+    ahead: usize,
+    fetching: VecDeque<Fetch>,
+    next: u64,
+    first: Option<Page>,
+    yielded: u64,
+    elements: u64,
+    has_ended: bool,
+}
+
+/// Aborted on drop: a reader that stops early stops the fetching too.
+struct Fetch(JoinHandle<Result<PageBody, Error>>);
+
+impl Drop for Fetch {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Pages {
+    pub(crate) fn new(client: Client, target: String, list: &'static str, size: u32) -> Self {
+        Self {
+            client,
+            target,
+            list,
+            size: size.clamp(1, 500),
+            ahead: 2,
+            fetching: VecDeque::new(),
+            next: 0,
+            first: None,
+            yielded: 0,
+            elements: 0,
+            has_ended: false,
+        }
+    }
+
+    /// The next page; none after the last, once everything adds up.
+    pub async fn next(&mut self) -> Result<Option<PageBody>, Error> {
+        if self.has_ended {
+            return Ok(None);
+        }
+        self.fetch_ahead();
+        let Some(mut fetch) = self.fetching.pop_front() else {
+            self.has_ended = true;
+            return self.reconcile().map(|()| None);
+        };
+        let outcome = (&mut fetch.0).await;
+        let body = match outcome {
+            Ok(body) => body,
+            Err(_) => Err(Error::new(Kind::Broken("the fetch was stopped".into()), &*self.target)),
+        };
+        match body.and_then(|body| self.check(&body).map(|()| body)) {
+            Ok(body) => Ok(Some(body)),
+            Err(error) => {
+                self.has_ended = true;
+                self.fetching.clear();
+                Err(error)
+            }
+        }
+    }
+
+    fn fetch_ahead(&mut self) {
+        let total = self.first.map_or(1, |first| first.total_pages);
+        let ahead = if self.first.is_some() { self.ahead } else { 1 };
+        while self.next < total && self.fetching.len() < ahead {
+            let joint = if self.target.contains('?') { '&' } else { '?' };
+            let target = format!("{}{joint}page={}&size={}", self.target, self.next, self.size);
+            let (client, list) = (self.client.clone(), self.list);
+            self.fetching.push_back(Fetch(tokio::spawn(fetch(client, target, list))));
+            self.next += 1;
+        }
+    }
+
+    fn check(&mut self, body: &PageBody) -> Result<(), Error> {
+        let page = body.page;
+        let number = self.yielded;
+        let first = *self.first.get_or_insert(page);
+        let incomplete = |what| Err(Error::new(Kind::Incomplete(what), &*body.asked));
+        if page.number != number {
+            return incomplete(format!("asked for page {number}, got page {}", page.number));
+        }
+        if page.size == 0 || page.size > u64::from(self.size) || page.size != first.size {
+            return incomplete(format!(
+                "asked for {} elements a page, got pages of {} and of {}",
+                self.size, first.size, page.size
+            ));
+        }
+        if page.total_elements != first.total_elements {
+            return incomplete(format!(
+                "the total moved from {} to {} while paging",
+                first.total_elements, page.total_elements
+            ));
+        }
+        if page.total_pages != page.total_elements.div_ceil(page.size) {
+            return incomplete(format!(
+                "{} elements cannot fill {} pages of {}",
+                page.total_elements, page.total_pages, page.size
+            ));
+        }
+        let expected = page.total_elements.saturating_sub(number * page.size).min(page.size);
+        if body.elements != expected {
+            return incomplete(format!(
+                "page {number} of {} holds {} elements instead of {expected}",
+                page.total_pages, body.elements
+            ));
+        }
+        self.yielded += 1;
+        self.elements += body.elements;
+        Ok(())
+    }
+
+    fn reconcile(&self) -> Result<(), Error> {
+        let total = self.first.map_or(0, |first| first.total_elements);
+        if self.elements == total {
+            return Ok(());
+        }
+        let what = format!("{} elements came of {total}", self.elements);
+        Err(Error::new(Kind::Incomplete(what), &*self.target))
+    }
+}
+
+async fn fetch(client: Client, target: String, list: &'static str) -> Result<PageBody, Error> {
+    let response = client.get(&target).await?;
+    let mut body = PageBody {
+        bytes: response.body,
+        asked: response.asked,
+        page: Page::new(0, 1, 0),
+        elements: 0,
+    };
+    let raw = RawPage::parse(body.text()?, list).map_err(|error| body.not_json(&error))?;
+    let missing = || Error::new(Kind::NotJson("it has no `page` member".into()), &*body.asked);
+    let page = raw.page.ok_or_else(missing)?;
+    if let Some(next) = raw.links.next.as_ref().filter(|next| !client.is_own(&next.href)) {
+        let to = next.href.chars().take(200).collect();
+        return Err(Error::new(Kind::Redirect(to), &*body.asked));
+    }
+    let elements = raw.elements.len() as u64;
+    body.page = page;
+    body.elements = elements;
+    Ok(body)
+}
