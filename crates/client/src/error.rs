@@ -133,7 +133,7 @@ impl fmt::Display for Error {
             Kind::Status(StatusCode::TOO_MANY_REQUESTS) => f.write_str("rate limited (429)")?,
             Kind::Status(status) => write!(f, "the service answered {status}")?,
             Kind::Redirect(to) => {
-                write!(f, "the service redirects to `{to}`, which is not followed")?
+                write!(f, "the service redirects to `{to}`, which is not followed")?;
             }
             Kind::Certificate(what) => write!(f, "the certificate is not trusted: {what}")?,
             Kind::Connect(what) => write!(f, "no connection: {what}")?,

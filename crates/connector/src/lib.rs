@@ -1,1 +1,42 @@
-//! placeholder
+//! The engine of the integration: check a pair, sync everything it may see,
+//! hand pairs to the vault.
+//!
+//! Plans are pure (`sync::plan`), runs are thin. No argument parser, no
+//! terminal, no web framework: progress and results are values.
+
+pub mod check;
+pub mod error;
+pub mod integration;
+pub mod sync;
+
+use std::sync::Arc;
+
+use countersign_store::Store;
+use countersign_vault::Vault;
+
+pub use error::{Error, Fault};
+
+/// Milliseconds since the Unix epoch.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// Fills a buffer with random bytes.
+pub type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+
+/// What every operation needs: the store, the vault, time and randomness.
+#[derive(Clone)]
+pub struct Connector {
+    /// The connector's database.
+    pub store: Store,
+    /// Where secrets live.
+    pub vault: Arc<dyn Vault>,
+    /// The clock.
+    pub clock: Clock,
+    /// The source of nonces and jitter.
+    pub random: Random,
+}
+
+impl Connector {
+    fn now(&self) -> i64 {
+        (self.clock)()
+    }
+}

@@ -1,0 +1,151 @@
+//! Tries each permission that the integration needs, and names what is missing.
+
+use countersign_client::{Client, ScanFamily};
+use countersign_findings::{Application, parse_time};
+use countersign_wire::identity::User;
+use countersign_wire::raw::RawPage;
+use serde::Serialize;
+
+use crate::error::{Error, Fault};
+
+/// What a check found out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// Name of the account behind the pair.
+    pub account: Option<String>,
+    /// Its roles.
+    pub roles: Vec<String>,
+    /// When the pair expires, milliseconds since the Unix epoch.
+    pub expires_ms: Option<i64>,
+    /// Applications that the account sees.
+    pub applications: Option<u64>,
+    /// How far the service's clock is ahead of ours, in milliseconds.
+    pub clock_skew_ms: Option<i64>,
+    /// Each permission that was tried.
+    pub probes: Vec<Probe>,
+}
+
+/// One permission that was tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Probe {
+    /// What it is for.
+    pub name: &'static str,
+    /// What came of it.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+/// What came of a probe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// It works.
+    Granted,
+    /// The account lacks a role.
+    Missing {
+        /// Roles that would grant it.
+        needs: &'static str,
+    },
+    /// It cannot be tried.
+    Unproven {
+        /// Why not.
+        why: &'static str,
+    },
+}
+
+const NEEDS_APPLICATIONS: &str =
+    "any API role on an API account, or Creator or Security Lead on a user account";
+const NEEDS_FINDINGS: &str =
+    "Results API on an API account, or Reviewer or Security Lead on a user account";
+const NEEDS_SANDBOXES: &str =
+    "Results API on an API account, or Sandbox User or Sandbox Administrator on a user account";
+const NO_APPLICATION: &str =
+    "the account sees no application: give it teams, or No Team Restriction API";
+
+impl Check {
+    /// The failure that missing roles are.
+    pub fn missing(&self) -> Option<Error> {
+        let missing: Vec<_> = self
+            .probes
+            .iter()
+            .filter_map(|probe| match probe.outcome {
+                Outcome::Missing { needs } => Some(format!("{} needs {needs}", probe.name)),
+                _ => None,
+            })
+            .collect();
+        if missing.is_empty() {
+            return None;
+        }
+        let what = format!("the account lacks a role: {}", missing.join("; "));
+        Some(Error::new(Fault::RoleMissing, what).hint("ask an administrator to add it"))
+    }
+}
+
+/// Tries everything that a sync will do. Fails when the pair itself is refused
+/// or the service cannot be reached; a missing role is a finding of the check.
+pub async fn check(client: &Client) -> Result<Check, Error> {
+    let user: User = client.self_user().await?;
+    let credential = user.api_credentials.as_ref();
+    let mut expires = credential.and_then(|credential| credential.expiration_ts.clone());
+    if expires.is_none() {
+        expires = client.own_credential().await?.expiration_ts;
+    }
+    let roles = user.roles.unwrap_or_default();
+    let mut check = Check {
+        account: user.user_name,
+        roles: roles
+            .into_iter()
+            .filter_map(|role| role.role_description.or(role.role_name))
+            .collect(),
+        expires_ms: expires.as_deref().and_then(parse_time),
+        applications: None,
+        clock_skew_ms: client.clock_skew_ms(),
+        probes: Vec::new(),
+    };
+    let (outcome, first) = probe_applications(client, &mut check).await?;
+    check.probes.push(Probe { name: "listing applications", outcome });
+    for (name, needs, family) in [
+        ("reading static, dynamic and manual findings", NEEDS_FINDINGS, Some(ScanFamily::NonSca)),
+        ("reading SCA findings", NEEDS_FINDINGS, Some(ScanFamily::Sca)),
+        ("listing sandboxes", NEEDS_SANDBOXES, None),
+    ] {
+        let outcome = match &first {
+            None => Outcome::Unproven { why: NO_APPLICATION },
+            Some(guid) => {
+                let mut pages = match family {
+                    Some(family) => client.findings(guid, None, family, 1),
+                    None => client.sandboxes(guid, 1),
+                };
+                granted(pages.next().await.map(drop), needs)?
+            }
+        };
+        check.probes.push(Probe { name, outcome });
+    }
+    Ok(check)
+}
+
+async fn probe_applications(
+    client: &Client,
+    check: &mut Check,
+) -> Result<(Outcome, Option<String>), Error> {
+    let page = match client.applications(1).next().await {
+        Ok(page) => page,
+        Err(error) => return Ok((granted(Err(error), NEEDS_APPLICATIONS)?, None)),
+    };
+    let Some(page) = page else { return Ok((Outcome::Granted, None)) };
+    check.applications = Some(page.page().total_elements);
+    let raw = RawPage::parse(page.text()?, "applications").map_err(|e| page.not_json(&e))?;
+    let first = raw.elements.first().and_then(|raw| Application::decode(raw.get()).ok());
+    Ok((Outcome::Granted, first.map(|application| application.guid.to_string())))
+}
+
+fn granted(
+    answer: Result<(), countersign_client::Error>,
+    needs: &'static str,
+) -> Result<Outcome, Error> {
+    match answer {
+        Ok(()) => Ok(Outcome::Granted),
+        Err(error) if error.is_forbidden() => Ok(Outcome::Missing { needs }),
+        Err(error) => Err(error.into()),
+    }
+}

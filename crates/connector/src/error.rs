@@ -1,0 +1,98 @@
+//! What can go wrong for the integration, sorted by whose turn it is.
+
+use std::fmt;
+
+/// Who has to act. Each maps to one public exit code of the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// A value that the user gave cannot be right.
+    Config,
+    /// The service does not accept the pair.
+    NotAuthenticated,
+    /// The account lacks a role.
+    RoleMissing,
+    /// The network or the service kept failing.
+    Upstream,
+    /// The service answered, but not completely.
+    Incomplete,
+    /// The local store or vault failed.
+    Storage,
+    /// Nobody foresaw it.
+    Unexpected,
+}
+
+/// A failed operation: what failed, who has to act, and how.
+#[derive(Debug)]
+pub struct Error {
+    fault: Fault,
+    what: String,
+    hint: Option<String>,
+}
+
+impl Error {
+    /// A failure without a hint.
+    pub fn new(fault: Fault, what: impl Into<String>) -> Self {
+        Self { fault, what: what.into(), hint: None }
+    }
+
+    /// Adds what the reader can do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Says what was being done when it failed.
+    #[must_use]
+    pub fn during(mut self, doing: impl fmt::Display) -> Self {
+        self.what = format!("failed to {doing}: {}", self.what);
+        self
+    }
+
+    /// Who has to act.
+    pub fn fault(&self) -> Fault {
+        self.fault
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<countersign_client::Error> for Error {
+    fn from(error: countersign_client::Error) -> Self {
+        let fault = if error.is_not_authenticated() {
+            Fault::NotAuthenticated
+        } else if error.is_forbidden() {
+            Fault::RoleMissing
+        } else if error.is_incomplete() {
+            Fault::Incomplete
+        } else if error.is_config() {
+            Fault::Config
+        } else {
+            Fault::Upstream
+        };
+        // The client's message carries its own hint line.
+        Self::new(fault, error.to_string())
+    }
+}
+
+impl From<countersign_store::Error> for Error {
+    fn from(error: countersign_store::Error) -> Self {
+        Self::new(Fault::Storage, error.to_string())
+    }
+}
+
+impl From<countersign_vault::Error> for Error {
+    fn from(error: countersign_vault::Error) -> Self {
+        Self::new(Fault::Storage, error.to_string())
+    }
+}

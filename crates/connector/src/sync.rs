@@ -1,0 +1,323 @@
+//! Brings applications and findings in: completely, or not at all for the
+//! application concerned, and always saying which.
+//!
+//! Invariants:
+//! - An application is written in one transaction, after it was read.
+//! - Nothing is closed unless every context of the application was read
+//!   completely, every page reconciled with the server's totals, and every
+//!   record decoded.
+//! - 401 and 403 end the run; they are never read as "no findings".
+//! - A crash at any point leaves each application as it was or as it is.
+
+pub mod plan;
+
+mod application;
+mod report;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use countersign_client::Client;
+use countersign_findings::Application;
+use countersign_store::{IntegrationId, RunKind, RunSummary, Store};
+use countersign_wire::raw::RawPage;
+use tokio::task::JoinSet;
+
+use crate::error::{Error, Fault};
+use crate::{Clock, Connector};
+use application::{Outcome, read_application};
+use plan::{Listed, Mark, Plan, Scope};
+
+pub use report::{ApplicationCounts, FindingCounts, Problem, Report};
+
+/// How a run goes about it.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What to read.
+    pub scope: Scope,
+    /// Applications read at once. The client's rate budget holds for all of
+    /// them together.
+    pub parallel: usize,
+    /// Elements asked for per page, 1 to 500.
+    pub page_size: u32,
+    /// Times that a context whose totals drifted is read again.
+    pub rereads: u32,
+    /// Applications in a row that may fail on the network before the run ends.
+    pub patience: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            scope: Scope::Incremental { sweep_after_ms: 24 * 60 * 60 * 1000 },
+            parallel: 12,
+            page_size: 500,
+            rereads: 2,
+            patience: 3,
+        }
+    }
+}
+
+/// Where a run stands, for whoever watches it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Progress {
+    /// The listing is complete: this many applications are going to be read.
+    Planned {
+        /// Applications to read.
+        applications: u64,
+    },
+    /// Findings arrived.
+    Findings {
+        /// How many.
+        count: u64,
+    },
+    /// One application is done.
+    Application,
+}
+
+/// Called with every step; must return quickly.
+pub type Watch = Arc<dyn Fn(Progress) + Send + Sync>;
+
+/// A run that ended: what it did, and why it ended early if it did.
+#[derive(Debug)]
+pub struct Finished {
+    /// What was done.
+    pub report: Report,
+    /// What ended the run before its time.
+    pub failure: Option<Error>,
+}
+
+impl Finished {
+    /// The failure, or that the run is incomplete, or nothing.
+    pub fn fault(&self) -> Option<Fault> {
+        match &self.failure {
+            Some(error) => Some(error.fault()),
+            None if !self.report.complete => Some(Fault::Incomplete),
+            None => None,
+        }
+    }
+}
+
+/// What the tasks of a run share.
+struct Run {
+    client: Client,
+    store: Store,
+    id: countersign_store::RunId,
+    options: Options,
+    clock: Clock,
+    watch: Watch,
+}
+
+/// An element of the listing, decoded, with the bytes it came as.
+struct Entry {
+    application: Application,
+    raw: String,
+}
+
+impl Connector {
+    /// Runs once over everything that the pair may see.
+    pub async fn sync(
+        &self,
+        integration: IntegrationId,
+        client: Client,
+        options: Options,
+        watch: Watch,
+    ) -> Result<Finished, Error> {
+        let started_ms = self.now();
+        let kind = match options.scope {
+            Scope::Full => RunKind::Full,
+            Scope::Incremental { .. } => RunKind::Incremental,
+        };
+        let id = self.store.begin_run(integration, kind, started_ms).await?;
+        let before = client.stats();
+        let run = Arc::new(Run {
+            client,
+            store: self.store.clone(),
+            id,
+            options,
+            clock: self.clock.clone(),
+            watch,
+        });
+
+        let mut report = Report::default();
+        let failure = run_once(&run, integration, &mut report).await.err();
+        if let Some(error) = &failure {
+            report.problems.push(Problem { application: None, reason: error.to_string() });
+        }
+        report.complete = failure.is_none() && report.problems.is_empty();
+        report.findings.total = self.store.counts(integration).await?.total;
+        let after = run.client.stats();
+        report.requests = after.requests - before.requests;
+        report.retries = after.retries - before.retries;
+        report.duration_ms = u64::try_from(self.now() - started_ms).unwrap_or_default();
+        self.store.finish_run(id, summary(&report, self.now())).await?;
+        Ok(Finished { report, failure })
+    }
+}
+
+async fn run_once(
+    run: &Arc<Run>,
+    integration: IntegrationId,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let entries =
+        list_applications(run, report).await.map_err(|e| e.during("list the applications"))?;
+    report.applications.listed = entries.len() as u64;
+    let plan = plan_run(run, integration, &entries).await?;
+    report.applications.skipped = plan.skip.len() as u64;
+    report.applications.unchanged = plan.skip.len() as u64;
+    // A listing with an unreadable element may lack an application that exists.
+    if report.problems.is_empty() && !plan.gone.is_empty() {
+        report.applications.gone += plan.gone.len() as u64;
+        report.rows_written += run.store.mark_applications_gone(run.id, plan.gone).await?;
+    }
+    (run.watch)(Progress::Planned { applications: plan.read.len() as u64 });
+    let mut slots: Vec<_> = entries.into_iter().map(Some).collect();
+    let queue = plan.read.iter().filter_map(|at| slots[*at].take()).collect();
+    read_all(run, queue, report).await
+}
+
+/// The whole list, each application once. Reads it again when its totals drift.
+async fn list_applications(run: &Run, report: &mut Report) -> Result<Vec<Entry>, Error> {
+    let mut tries_left = run.options.rereads;
+    loop {
+        match list_once(run).await {
+            Ok((entries, problems)) => {
+                report.problems.extend(problems);
+                return Ok(entries);
+            }
+            Err(error) if error.is_incomplete() && tries_left > 0 => tries_left -= 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+async fn list_once(run: &Run) -> Result<(Vec<Entry>, Vec<Problem>), countersign_client::Error> {
+    let mut pages = run.client.applications(run.options.page_size);
+    let mut entries = Vec::new();
+    let mut problems = Vec::new();
+    let mut seen = HashMap::new();
+    while let Some(page) = pages.next().await? {
+        let text = page.text()?;
+        let raw_page = RawPage::parse(text, "applications").map_err(|e| page.not_json(&e))?;
+        for raw in raw_page.elements {
+            match Application::decode(raw.get()) {
+                Ok(application) => {
+                    let at = entries.len();
+                    let guid = application.guid.clone();
+                    let entry = Entry { application, raw: raw.get().to_owned() };
+                    // A row that moved between pages shows twice: the later one counts.
+                    match seen.insert(guid, at) {
+                        Some(earlier) => {
+                            seen.insert(entry.application.guid.clone(), earlier);
+                            entries[earlier] = entry;
+                        }
+                        None => entries.push(entry),
+                    }
+                }
+                Err(undecodable) => problems.push(Problem {
+                    application: None,
+                    reason: format!("an application in the list cannot be read: {undecodable}"),
+                }),
+            }
+        }
+    }
+    Ok((entries, problems))
+}
+
+async fn plan_run(run: &Run, integration: IntegrationId, entries: &[Entry]) -> Result<Plan, Error> {
+    let marks: Vec<_> = run
+        .store
+        .application_marks(integration)
+        .await?
+        .into_iter()
+        .map(|mark| Mark {
+            guid: mark.guid.to_string(),
+            modified_ms: mark.modified_ms,
+            policy_checked_ms: mark.policy_checked_ms,
+            read_ms: mark.read_ms,
+            gone: mark.gone,
+        })
+        .collect();
+    let listing: Vec<_> = entries
+        .iter()
+        .map(|entry| Listed {
+            guid: entry.application.guid.to_string(),
+            modified_ms: entry.application.modified_ms,
+            policy_checked_ms: entry.application.policy_checked_ms,
+        })
+        .collect();
+    Ok(plan::plan(&listing, &marks, run.options.scope, (run.clock)()))
+}
+
+/// Reads the queue, several applications at once. The first failure that no
+/// later application can escape (pair refused, role missing, store broken,
+/// network down) ends the run; what was committed stays.
+async fn read_all(run: &Arc<Run>, queue: Vec<Entry>, report: &mut Report) -> Result<(), Error> {
+    let mut queue = queue.into_iter();
+    let mut tasks = JoinSet::new();
+    let mut failed_in_a_row = 0;
+    loop {
+        while tasks.len() < run.options.parallel.max(1) {
+            let Some(entry) = queue.next() else { break };
+            let run = Arc::clone(run);
+            tasks.spawn(async move {
+                let guid = entry.application.guid.to_string();
+                let outcome = read_application(&run, entry).await;
+                (run.watch)(Progress::Application);
+                (guid, outcome)
+            });
+        }
+        let Some(ended) = tasks.join_next().await else { return Ok(()) };
+        let (guid, outcome) = ended.map_err(|error| {
+            Error::new(Fault::Unexpected, format!("a reading task ended early: {error}"))
+        })?;
+        match outcome {
+            Ok(outcome) => {
+                failed_in_a_row = 0;
+                count(report, guid, outcome);
+            }
+            Err(error) => {
+                failed_in_a_row += 1;
+                let is_last_straw = failed_in_a_row >= run.options.patience;
+                if error.fault() != Fault::Upstream || is_last_straw {
+                    return Err(error.during(format_args!("read application `{guid}`")));
+                }
+                report
+                    .problems
+                    .push(Problem { application: Some(guid), reason: error.to_string() });
+            }
+        }
+    }
+}
+
+fn count(report: &mut Report, guid: String, outcome: Outcome) {
+    match outcome {
+        Outcome::Gone { rows_written } => {
+            report.applications.gone += 1;
+            report.rows_written += rows_written;
+        }
+        Outcome::Read { findings, is_application_different, rows_written, incomplete } => {
+            if is_application_different || findings.is_different() {
+                report.applications.changed += 1;
+            } else {
+                report.applications.unchanged += 1;
+            }
+            report.findings.add(&findings);
+            report.rows_written += rows_written;
+            if let Some(reason) = incomplete {
+                report.problems.push(Problem { application: Some(guid), reason });
+            }
+        }
+    }
+}
+
+fn summary(report: &Report, finished_ms: i64) -> RunSummary {
+    RunSummary {
+        finished_ms,
+        complete: report.complete,
+        requests: report.requests,
+        report: serde_json::to_string(report).unwrap_or_default(),
+    }
+}

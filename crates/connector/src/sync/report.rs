@@ -1,0 +1,85 @@
+//! What a run did, in the shape that `sync --json` promises.
+
+use serde::Serialize;
+
+/// The outcome of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Applications.
+    pub applications: ApplicationCounts,
+    /// Findings.
+    pub findings: FindingCounts,
+    /// Requests sent, retries included.
+    pub requests: u64,
+    /// Requests that repeated a failed one.
+    pub retries: u64,
+    /// Wall-clock time in milliseconds.
+    pub duration_ms: u64,
+    /// Rows written to the store.
+    pub rows_written: u64,
+    /// Whether everything that the pair may see was read and reconciled.
+    pub complete: bool,
+    /// Why not, one entry for each cause.
+    pub problems: Vec<Problem>,
+}
+
+/// Applications of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ApplicationCounts {
+    /// In the service's list.
+    pub listed: u64,
+    /// Read, and something about them or their findings was different.
+    pub changed: u64,
+    /// Read and found the same, or not read because their dates had not moved.
+    pub unchanged: u64,
+    /// Of these, not read because their dates had not moved.
+    pub skipped: u64,
+    /// Known to the store and no longer in the list.
+    pub gone: u64,
+}
+
+/// Findings of the applications that a run read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct FindingCounts {
+    /// Never seen before.
+    pub new: u64,
+    /// Seen before, and now different.
+    pub changed: u64,
+    /// Closed before, and open now.
+    pub reopened: u64,
+    /// Open before, and now closed or no longer reported.
+    pub closed: u64,
+    /// As they were.
+    pub unchanged: u64,
+    /// Kept raw because they could not be read.
+    pub undecodable: u64,
+    /// Findings in the store for this integration, after the run.
+    pub total: u64,
+}
+
+impl FindingCounts {
+    /// Adds another application's counts; `total` is not a sum and stays.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.new += other.new;
+        self.changed += other.changed;
+        self.reopened += other.reopened;
+        self.closed += other.closed;
+        self.unchanged += other.unchanged;
+        self.undecodable += other.undecodable;
+    }
+
+    /// Whether anything is different from the run before.
+    pub(crate) fn is_different(&self) -> bool {
+        self.new + self.changed + self.reopened + self.closed + self.undecodable > 0
+    }
+}
+
+/// One reason why a run is not complete.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// Guid of the application, unless the whole run is concerned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub application: Option<String>,
+    /// What happened.
+    pub reason: String,
+}
