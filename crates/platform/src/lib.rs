@@ -1,1 +1,371 @@
-//! placeholder
+//! The other end of the wire: a Veracode-compatible REST service.
+//!
+//! TLS by an authority of its own, SQLite in its home, strict by default: every
+//! request is verified (raw target, clock, nonce, expiry, revocation, account)
+//! and answered as the real service answers. Knows nothing of the connector; no
+//! environment, no real clock, no randomness of its own.
+
+mod accounts;
+mod authority;
+mod caller;
+mod database;
+mod error;
+mod limit;
+mod nonces;
+mod rest;
+mod roles;
+mod seed;
+mod server;
+mod state;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_signing::{Pair, Window};
+use countersign_vault::MasterKey;
+use rusqlite::OptionalExtension;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use accounts::{Accounts, User};
+use database::Database;
+use limit::Limit;
+use nonces::Nonces;
+use state::{AppState, Inner};
+
+pub use error::Error;
+pub use roles::Permission;
+pub use seed::SeedSpec;
+
+/// Milliseconds since the Unix epoch.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// Fills a buffer with random bytes.
+pub type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+
+/// Numeric id of the organisation.
+const ORGANIZATION: i64 = 10_001;
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// How a platform runs.
+#[derive(Clone)]
+pub struct Config {
+    /// Folder for database, keys and certificates; created when missing.
+    pub home: PathBuf,
+    /// Address to listen on; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// What an empty home is filled with.
+    pub seed: SeedSpec,
+    /// Requests a minute and client address; none for no limit.
+    pub requests_per_minute: Option<u32>,
+    /// Further host names that clients reach it by.
+    pub public_names: Vec<String>,
+    /// How far a signature's time may be off, in milliseconds.
+    pub window_ms: u64,
+    /// How long an old pair keeps working after a new one, in milliseconds.
+    pub overlap_ms: i64,
+    /// The clock.
+    pub clock: Clock,
+    /// The source of keys, ids and nonces.
+    pub random: Random,
+}
+
+impl Config {
+    /// The defaults for this home: loopback on a free port, 500 requests a
+    /// minute, five minutes, a day.
+    pub fn new(home: &Path, clock: Clock, random: Random) -> Self {
+        Self {
+            home: home.to_owned(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            seed: SeedSpec::Demo,
+            requests_per_minute: Some(500),
+            public_names: Vec::new(),
+            window_ms: 300_000,
+            overlap_ms: 24 * HOUR_MS,
+            clock,
+            random,
+        }
+    }
+}
+
+/// A running platform. Stops when dropped; `shutdown` lets requests end.
+pub struct Platform {
+    address: SocketAddr,
+    ca_file: PathBuf,
+    ca_pem: String,
+    database: Database,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+    housekeeping: JoinHandle<()>,
+    state: AppState,
+}
+
+impl Platform {
+    /// Opens the home, seeds it when it is empty, and listens.
+    pub async fn start(config: Config) -> Result<Self, Error> {
+        let home = config.home.clone();
+        let config_for_home = config.clone();
+        let (database, master, served) = tokio::task::spawn_blocking(move || {
+            let (database, master) = open_home(&config_for_home.home, &*config_for_home.random)?;
+            let now_ms = (config_for_home.clock)();
+            seed::seed(&database, &config_for_home.seed, now_ms)?;
+            let served =
+                authority::serve(&config_for_home.home, &config_for_home.public_names, now_ms)?;
+            Ok::<_, Error>((database, master, served))
+        })
+        .await
+        .map_err(|_| Error::stopped())??;
+
+        let tls = rustls::ServerConfig::builder_with_provider(Arc::new(
+            rustls::crypto::aws_lc_rs::default_provider(),
+        ))
+        .with_safe_default_protocol_versions()
+        .map(|builder| builder.with_no_client_auth())
+        .and_then(|builder| builder.with_single_cert(served.chain, served.key));
+        let mut tls = tls.map_err(|error| Error::home(&home, error.to_string()))?;
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .map_err(|error| Error::listen(config.listen, &error))?;
+        let address =
+            listener.local_addr().map_err(|error| Error::listen(config.listen, &error))?;
+
+        let accounts = Accounts::new(
+            database.clone(),
+            master,
+            config.random.clone(),
+            config.overlap_ms,
+            365 * 24 * HOUR_MS,
+        );
+        // A header is acceptable from `window` before its time to `window` after.
+        let keep_ms = i64::try_from(config.window_ms.saturating_mul(2)).unwrap_or(i64::MAX / 4) + 1;
+        let state = AppState::new(Inner {
+            database: database.clone(),
+            accounts,
+            nonces: Nonces::new(keep_ms, nonces::MAX_TAGS),
+            limit: Limit::new(config.requests_per_minute),
+            window: Window::symmetric(config.window_ms),
+            aliases: config.public_names.clone(),
+            clock: config.clock,
+            random: config.random,
+        });
+        let (stop, stopped) = watch::channel(false);
+        let router = rest::router(state.clone());
+        let serving = tokio::spawn(server::serve(listener, Arc::new(tls), router, stopped));
+        let housekeeping = tokio::spawn(keep_house(state.clone()));
+        let ca_file = home.canonicalize().unwrap_or(home).join("ca.pem");
+        Ok(Self {
+            address,
+            ca_file,
+            ca_pem: served.ca_pem,
+            database,
+            stop,
+            serving,
+            housekeeping,
+            state,
+        })
+    }
+
+    /// `https://` with address and port.
+    pub fn rest_url(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    /// The authority's certificate.
+    pub fn ca_file(&self) -> &Path {
+        &self.ca_file
+    }
+
+    /// The same, as PEM.
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    /// Applications and findings in the database.
+    pub fn counts(&self) -> Result<(u64, u64), Error> {
+        self.database.read(|connection| {
+            let count = |sql| connection.query_row(sql, [], |row| row.get(0));
+            Ok((
+                count("select count(*) from applications")?,
+                count("select count(*) from findings")?,
+            ))
+        })
+    }
+
+    /// Stops listening, lets running requests end, writes what is pending.
+    pub async fn shutdown(mut self) -> Result<(), Error> {
+        let _ = self.stop.send(true);
+        let _ = (&mut self.serving).await;
+        self.state.accounts().write_used()
+    }
+}
+
+impl Drop for Platform {
+    fn drop(&mut self) {
+        self.serving.abort();
+        self.housekeeping.abort();
+    }
+}
+
+async fn keep_house(state: AppState) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(60));
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        let state = state.clone();
+        let written = tokio::task::spawn_blocking(move || state.accounts().write_used()).await;
+        if let Ok(Err(error)) = written {
+            tracing::error!(%error, "failed to write when pairs were last used");
+        }
+    }
+}
+
+/// A pair made straight in the database.
+pub struct Minted {
+    /// The pair.
+    pub pair: Pair,
+    /// When it expires, milliseconds since the Unix epoch.
+    pub expires_ms: i64,
+    /// Guid of the account.
+    pub user_id: String,
+    /// Name of the account.
+    pub user_name: String,
+    /// Its roles.
+    pub roles: Vec<String>,
+}
+
+/// Creates an API account when there is none of this name, and a pair for it.
+/// Works beside a running platform.
+pub fn mint(
+    home: &Path,
+    user_name: &str,
+    roles: &[String],
+    now_ms: i64,
+    random: &Random,
+) -> Result<Minted, Error> {
+    let (database, master) = open_home(home, &**random)?;
+    let config = Config::new(home, Arc::new(move || now_ms), random.clone());
+    let accounts = Accounts::new(
+        database.clone(),
+        master,
+        random.clone(),
+        config.overlap_ms,
+        365 * 24 * HOUR_MS,
+    );
+    database.write(|transaction| {
+        let user = match accounts::user_by(transaction, "name", user_name)? {
+            Some(user) if !user.is_api => {
+                return Err(Error::input(format!(
+                    "`{user_name}` is a user account, not an API account"
+                )));
+            }
+            Some(user) if !roles.is_empty() && !same(&user.roles, roles) => {
+                return Err(Error::input(format!(
+                    "API account `{user_name}` exists with other roles: {}",
+                    user.roles.join(", ")
+                )));
+            }
+            Some(user) => user,
+            None => {
+                let mut user = new_api_user(user_name, roles, random)?;
+                user.id = accounts::insert_user(transaction, &user, now_ms)?;
+                user
+            }
+        };
+        let minted = accounts.mint(transaction, user.id, now_ms)?;
+        let id = countersign_signing::ApiId::parse(&minted.credential.api_id);
+        let id = id.map_err(|error| Error::input(error.to_string()))?;
+        Ok(Minted {
+            pair: Pair { id, secret: minted.secret },
+            expires_ms: minted.credential.expires_ms,
+            user_id: user.guid,
+            user_name: user.name,
+            roles: user.roles,
+        })
+    })
+}
+
+fn same(a: &[String], b: &[String]) -> bool {
+    let sorted = |list: &[String]| {
+        let mut list = list.to_vec();
+        list.sort();
+        list
+    };
+    sorted(a) == sorted(b)
+}
+
+fn new_api_user(name: &str, roles: &[String], random: &Random) -> Result<User, Error> {
+    let defaults = ["resultsapi".to_owned(), "noteamrestrictionapi".to_owned()];
+    let roles = if roles.is_empty() { &defaults[..] } else { roles };
+    for role in roles {
+        if roles::find(role).is_none() {
+            let api = roles::ROLES.iter().filter(|role| role.is_api).map(|role| role.name);
+            return Err(Error::input(format!(
+                "there is no role `{role}`\nhint: API roles are {}",
+                api.collect::<Vec<_>>().join(", ")
+            )));
+        }
+    }
+    roles::check_combination(true, roles).map_err(Error::input)?;
+    if name.is_empty() || name.len() > 256 || name.chars().any(char::is_control) {
+        return Err(Error::input("a user name is 1 to 256 printable characters".into()));
+    }
+    let mut guid = [0; 16];
+    random(&mut guid);
+    Ok(User {
+        id: 0,
+        guid: uuid::Builder::from_random_bytes(guid).into_uuid().to_string(),
+        name: name.to_owned(),
+        email: format!("{}@example.com", name.replace(|c: char| !c.is_ascii_alphanumeric(), "-")),
+        first_name: "API".into(),
+        last_name: name.to_owned(),
+        is_api: true,
+        active: true,
+        login_enabled: true,
+        pin_required: false,
+        ip_restricted: false,
+        allowed_ips: Vec::new(),
+        roles: roles.to_vec(),
+        teams: Vec::new(),
+    })
+}
+
+/// Database and master key; the default business unit and policy on first use.
+fn open_home(home: &Path, random: &dyn Fn(&mut [u8])) -> Result<(Database, MasterKey), Error> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(home).map_err(|error| Error::home(home, error.to_string()))?;
+    let master = MasterKey::load_or_create(&home.join("master.key"), random)
+        .map_err(|error| Error::home(home, error.to_string()))?;
+    let database = Database::open(&home.join("platform.sqlite"))?;
+    database.write(|transaction| {
+        let is_furnished: Option<i64> = transaction
+            .query_row("select 1 from business_units where is_default = 1", [], |row| row.get(0))
+            .optional()?;
+        if is_furnished.is_none() {
+            transaction.execute(
+                "insert into business_units (guid, name, is_default) values (?, 'Not Specified', 1)",
+                [rest::guid_from("business-unit:default")],
+            )?;
+            transaction.execute(
+                "insert into policies (guid, name, is_default) values (?, 'Example Recommended High', 1)",
+                [rest::guid_from("policy:default")],
+            )?;
+        }
+        Ok::<_, Error>(())
+    })?;
+    Ok((database, master))
+}
+
+/// `YYYY-MM-DDTHH:MM:SS.mmmZ`, the one form that every known client reads.
+pub(crate) fn timestamp(ms: i64) -> String {
+    let time = jiff::Timestamp::from_millisecond(ms).unwrap_or_default();
+    time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}

@@ -1,0 +1,374 @@
+//! Users and their pairs: the rules of the credential lifecycle, and a memory of
+//! who signs so that a verified request costs no query.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use countersign_signing::{ApiSecret, SigningKey};
+use countersign_vault::{MasterKey, seal, unseal};
+use data_encoding::HEXLOWER;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use crate::database::Database;
+use crate::roles;
+use crate::{Error, Random};
+
+/// A user with roles and teams.
+#[derive(Debug, Clone)]
+pub(crate) struct User {
+    pub(crate) id: i64,
+    pub(crate) guid: String,
+    pub(crate) name: String,
+    pub(crate) email: String,
+    pub(crate) first_name: String,
+    pub(crate) last_name: String,
+    pub(crate) is_api: bool,
+    pub(crate) active: bool,
+    pub(crate) login_enabled: bool,
+    pub(crate) pin_required: bool,
+    pub(crate) ip_restricted: bool,
+    pub(crate) allowed_ips: Vec<String>,
+    pub(crate) roles: Vec<String>,
+    pub(crate) teams: Vec<Team>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Team {
+    pub(crate) id: i64,
+    pub(crate) guid: String,
+    pub(crate) name: String,
+    pub(crate) relationship: String,
+}
+
+impl User {
+    /// Whether team membership does not matter for what it sees.
+    pub(crate) fn sees_all(&self) -> bool {
+        self.roles.iter().filter_map(|name| roles::find(name)).any(|role| role.sees_all)
+    }
+}
+
+/// A pair as stored.
+#[derive(Debug, Clone)]
+pub(crate) struct Credential {
+    pub(crate) api_id: String,
+    pub(crate) user: i64,
+    pub(crate) expires_ms: i64,
+    pub(crate) revoked_ms: Option<i64>,
+    pub(crate) revoked_by: Option<String>,
+}
+
+/// A minted pair: the only moment at which its secret is in the open.
+pub(crate) struct Minted {
+    pub(crate) credential: Credential,
+    pub(crate) secret: ApiSecret,
+}
+
+/// Everything that judging a signed request takes.
+pub(crate) struct Signatory {
+    pub(crate) key: SigningKey,
+    pub(crate) credential: Credential,
+    pub(crate) user: Arc<User>,
+}
+
+/// Signatories remembered at most.
+const MAX_REMEMBERED: usize = 10_000;
+
+pub(crate) struct Accounts {
+    database: Database,
+    master: MasterKey,
+    random: Random,
+    overlap_ms: i64,
+    life_ms: i64,
+    memory: RwLock<Memory>,
+    last_used: Mutex<HashMap<String, i64>>,
+}
+
+#[derive(Default)]
+struct Memory {
+    version: i64,
+    by_api_id: HashMap<String, Arc<Signatory>>,
+}
+
+impl Accounts {
+    pub(crate) fn new(
+        database: Database,
+        master: MasterKey,
+        random: Random,
+        overlap_ms: i64,
+        life_ms: i64,
+    ) -> Self {
+        Self {
+            database,
+            master,
+            random,
+            overlap_ms,
+            life_ms,
+            memory: RwLock::default(),
+            last_used: Mutex::default(),
+        }
+    }
+
+    /// Who signs with this id. Remembered until anything is written to the
+    /// database, by this process or another.
+    pub(crate) fn signatory(&self, api_id: &str) -> Result<Option<Arc<Signatory>>, Error> {
+        let version = self.database.version()?;
+        {
+            let memory = self.memory.read().unwrap_or_else(PoisonError::into_inner);
+            if memory.version == version
+                && let Some(signatory) = memory.by_api_id.get(api_id)
+            {
+                return Ok(Some(Arc::clone(signatory)));
+            }
+        }
+        let Some(signatory) = self.database.read(|c| self.load(c, api_id))? else {
+            return Ok(None);
+        };
+        let signatory = Arc::new(signatory);
+        let mut memory = self.memory.write().unwrap_or_else(PoisonError::into_inner);
+        if memory.version != version || memory.by_api_id.len() >= MAX_REMEMBERED {
+            memory.by_api_id.clear();
+            memory.version = version;
+        }
+        memory.by_api_id.insert(api_id.to_owned(), Arc::clone(&signatory));
+        Ok(Some(signatory))
+    }
+
+    fn load(&self, connection: &Connection, api_id: &str) -> Result<Option<Signatory>, Error> {
+        let found: Option<(Vec<u8>, Credential)> = connection
+            .prepare_cached(&format!("{SELECT_CREDENTIAL} where api_id = ?"))?
+            .query_row([api_id], |row| Ok((row.get(5)?, read_credential(row)?)))
+            .optional()?;
+        let Some((sealed, credential)) = found else { return Ok(None) };
+        let secret = unseal(&self.master, api_id.as_bytes(), &sealed).map_err(Error::sealed)?;
+        let user = user_by(connection, "id", &credential.user.to_string())?;
+        let Some(user) = user else { return Ok(None) };
+        let key = SigningKey::new(&ApiSecret::from_bytes(secret.to_vec()));
+        Ok(Some(Signatory { key, credential, user: Arc::new(user) }))
+    }
+
+    /// Makes a pair for a user. The pair before keeps working for the overlap.
+    pub(crate) fn mint(
+        &self,
+        transaction: &Transaction<'_>,
+        user: i64,
+        now_ms: i64,
+    ) -> Result<Minted, Error> {
+        let mut id = [0; 16];
+        let mut key = vec![0; 64];
+        (self.random)(&mut id);
+        (self.random)(&mut key);
+        let secret = ApiSecret::from_bytes(key);
+        let api_id = HEXLOWER.encode(&id);
+        let sealed = seal(&self.master, api_id.as_bytes(), secret.expose(), &*self.random);
+        let until_ms = now_ms + self.overlap_ms;
+        transaction.execute(
+            "update credentials set revoked_ms = ? where user = ?
+             and (revoked_ms is null or revoked_ms > ?)",
+            params![until_ms, user, until_ms],
+        )?;
+        let expires_ms = now_ms + self.life_ms;
+        transaction.execute(
+            "insert into credentials (api_id, user, sealed, created_ms, expires_ms)
+             values (?, ?, ?, ?, ?)",
+            params![api_id, user, sealed, now_ms, expires_ms],
+        )?;
+        let credential =
+            Credential { api_id, user, expires_ms, revoked_ms: None, revoked_by: None };
+        Ok(Minted { credential, secret })
+    }
+
+    /// Notes a use; written out rarely.
+    pub(crate) fn used(&self, api_id: &str, now_ms: i64) {
+        let mut last_used = self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
+        if last_used.len() < MAX_REMEMBERED || last_used.contains_key(api_id) {
+            last_used.insert(api_id.to_owned(), now_ms);
+        }
+    }
+
+    /// Writes the noted uses.
+    pub(crate) fn write_used(&self) -> Result<(), Error> {
+        let used =
+            std::mem::take(&mut *self.last_used.lock().unwrap_or_else(PoisonError::into_inner));
+        if used.is_empty() {
+            return Ok(());
+        }
+        self.database.write(|transaction| {
+            for (api_id, at_ms) in used {
+                transaction.execute(
+                    "update credentials set last_used_ms = ? where api_id = ?",
+                    params![at_ms, api_id],
+                )?;
+            }
+            Ok(())
+        })
+    }
+}
+
+const SELECT_CREDENTIAL: &str =
+    "select api_id, user, expires_ms, revoked_ms, revoked_by, sealed from credentials";
+
+fn read_credential(row: &Row<'_>) -> rusqlite::Result<Credential> {
+    Ok(Credential {
+        api_id: row.get(0)?,
+        user: row.get(1)?,
+        expires_ms: row.get(2)?,
+        revoked_ms: row.get(3)?,
+        revoked_by: row.get(4)?,
+    })
+}
+
+pub(crate) fn credential(
+    connection: &Connection,
+    api_id: &str,
+) -> Result<Option<Credential>, Error> {
+    Ok(connection
+        .prepare_cached(&format!("{SELECT_CREDENTIAL} where api_id = ?"))?
+        .query_row([api_id.to_ascii_lowercase()], read_credential)
+        .optional()?)
+}
+
+/// The newest pair of a user.
+pub(crate) fn newest_credential(
+    connection: &Connection,
+    user: i64,
+) -> Result<Option<Credential>, Error> {
+    Ok(connection
+        .prepare_cached(&format!(
+            "{SELECT_CREDENTIAL} where user = ? order by created_ms desc, rowid desc limit 1"
+        ))?
+        .query_row([user], read_credential)
+        .optional()?)
+}
+
+/// Revokes at once. Answers whether there was something to revoke.
+pub(crate) fn revoke(
+    transaction: &Transaction<'_>,
+    api_id: &str,
+    by: &str,
+    now_ms: i64,
+) -> Result<bool, Error> {
+    let revoked = transaction.execute(
+        "update credentials set revoked_ms = ?, revoked_by = ?
+         where api_id = ? and (revoked_ms is null or revoked_ms > ?)",
+        params![now_ms, by, api_id, now_ms],
+    )?;
+    Ok(revoked > 0)
+}
+
+/// The user whose `column` (`id`, `guid` or `name`) is this.
+pub(crate) fn user_by(
+    connection: &Connection,
+    column: &'static str,
+    value: &str,
+) -> Result<Option<User>, Error> {
+    let sql = format!("{SELECT_USER} where {column} = ?");
+    let found = connection.prepare_cached(&sql)?.query_row([value], read_user).optional()?;
+    found.map(|user| complete(connection, user)).transpose()
+}
+
+/// Users by name, from `offset` on, and how many there are.
+pub(crate) fn users(
+    connection: &Connection,
+    name: Option<&str>,
+    offset: u64,
+    limit: u64,
+) -> Result<(Vec<User>, u64), Error> {
+    let condition = "where (?1 is null or name = ?1)";
+    let total = connection.query_row(
+        &format!("select count(*) from users {condition}"),
+        params![name],
+        |row| row.get(0),
+    )?;
+    let mut statement = connection
+        .prepare_cached(&format!("{SELECT_USER} {condition} order by id limit ?2 offset ?3"))?;
+    let rows = statement.query_map(params![name, limit, offset], read_user)?;
+    let users = rows.collect::<Result<Vec<_>, _>>()?;
+    let users =
+        users.into_iter().map(|user| complete(connection, user)).collect::<Result<_, _>>()?;
+    Ok((users, total))
+}
+
+const SELECT_USER: &str = "select id, guid, name, email, first_name, last_name, is_api, active,
+    login_enabled, pin_required, ip_restricted, allowed_ips from users";
+
+fn read_user(row: &Row<'_>) -> rusqlite::Result<User> {
+    let allowed_ips: String = row.get(11)?;
+    Ok(User {
+        id: row.get(0)?,
+        guid: row.get(1)?,
+        name: row.get(2)?,
+        email: row.get(3)?,
+        first_name: row.get(4)?,
+        last_name: row.get(5)?,
+        is_api: row.get(6)?,
+        active: row.get(7)?,
+        login_enabled: row.get(8)?,
+        pin_required: row.get(9)?,
+        ip_restricted: row.get(10)?,
+        allowed_ips: serde_json::from_str(&allowed_ips).unwrap_or_default(),
+        roles: Vec::new(),
+        teams: Vec::new(),
+    })
+}
+
+fn complete(connection: &Connection, mut user: User) -> Result<User, Error> {
+    let mut roles =
+        connection.prepare_cached("select role from user_roles where user = ? order by role")?;
+    user.roles = roles.query_map([user.id], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut teams = connection.prepare_cached(
+        "select teams.id, guid, name, relationship from team_members
+         join teams on teams.id = team_members.team where user = ? order by name",
+    )?;
+    let rows = teams.query_map([user.id], |row| {
+        Ok(Team {
+            id: row.get(0)?,
+            guid: row.get(1)?,
+            name: row.get(2)?,
+            relationship: row.get(3)?,
+        })
+    })?;
+    user.teams = rows.collect::<Result<_, _>>()?;
+    Ok(user)
+}
+
+/// Inserts a user with roles and teams; answers its row id.
+pub(crate) fn insert_user(
+    transaction: &Transaction<'_>,
+    user: &User,
+    now_ms: i64,
+) -> Result<i64, rusqlite::Error> {
+    let ips = serde_json::to_string(&user.allowed_ips).unwrap_or_else(|_| "[]".into());
+    transaction.execute(
+        "insert into users (guid, name, email, first_name, last_name, is_api, active,
+            login_enabled, pin_required, ip_restricted, allowed_ips, created_ms)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        params![
+            user.guid,
+            user.name,
+            user.email,
+            user.first_name,
+            user.last_name,
+            user.is_api,
+            user.active,
+            user.login_enabled,
+            user.pin_required,
+            user.ip_restricted,
+            ips,
+            now_ms,
+        ],
+    )?;
+    let id = transaction.last_insert_rowid();
+    for role in &user.roles {
+        transaction.execute(
+            "insert or ignore into user_roles (user, role) values (?, ?)",
+            params![id, role],
+        )?;
+    }
+    for team in &user.teams {
+        transaction.execute(
+            "insert or ignore into team_members (team, user, relationship) values (?, ?, ?)",
+            params![team.id, id, team.relationship],
+        )?;
+    }
+    Ok(id)
+}

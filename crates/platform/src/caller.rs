@@ -1,0 +1,278 @@
+//! Who sends a request, proven by its signature; and what it may do, proven by
+//! type: a handler that takes a [`Grant`] cannot be reached without it.
+
+use std::marker::PhantomData;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::header::{AUTHORIZATION, HOST};
+use axum::http::request::Parts;
+use countersign_signing::{ApiSecret, Authorization, Request, SigningKey};
+
+use crate::accounts::{Signatory, User};
+use crate::nonces::Claim;
+use crate::rest::error::Refusal;
+use crate::roles::Permission;
+use crate::state::AppState;
+
+/// The proven sender of a request.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    pub(crate) user: Arc<User>,
+    pub(crate) api_id: String,
+    /// `https://` and the host that the request came to, for links.
+    pub(crate) base: String,
+}
+
+/// Why a request is not authenticated. The caller never learns which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    NoHeader,
+    SeveralHeaders,
+    Malformed,
+    NoHost,
+    Stale,
+    Future,
+    UnknownId,
+    Mismatch,
+    Expired,
+    Revoked,
+    Disabled,
+    Address,
+    Replayed,
+    NonceMemoryFull,
+}
+
+impl Cause {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::NoHeader => "no_header",
+            Self::SeveralHeaders => "several_headers",
+            Self::Malformed => "malformed_header",
+            Self::NoHost => "no_host",
+            Self::Stale => "stale",
+            Self::Future => "future",
+            Self::UnknownId => "unknown_id",
+            Self::Mismatch => "signature_mismatch",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::Disabled => "account_disabled",
+            Self::Address => "address_not_allowed",
+            Self::Replayed => "replayed_nonce",
+            Self::NonceMemoryFull => "nonce_memory_full",
+        }
+    }
+}
+
+impl FromRequestParts<AppState> for Caller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
+        let host = host_of(parts);
+        match authenticate(parts, host.as_deref(), state) {
+            Ok(signatory) => Ok(Self {
+                user: Arc::clone(&signatory.user),
+                api_id: signatory.credential.api_id.clone(),
+                base: format!("https://{}", host.unwrap_or_default()),
+            }),
+            Err(Verdict::Refused(cause)) => {
+                let refusal = Refusal::unauthenticated(state);
+                tracing::info!(
+                    cause = cause.as_str(),
+                    conversation_id = refusal.conversation_id(),
+                    path = parts.uri.path(),
+                    "request refused"
+                );
+                Err(refusal)
+            }
+            Err(Verdict::Failed(error)) => Err(Refusal::internal(&error)),
+        }
+    }
+}
+
+enum Verdict {
+    Refused(Cause),
+    Failed(crate::Error),
+}
+
+impl From<Cause> for Verdict {
+    fn from(cause: Cause) -> Self {
+        Self::Refused(cause)
+    }
+}
+
+/// Parse, window, look up, compare, state, and the nonce last: nobody can burn a
+/// nonce without the key.
+fn authenticate(
+    parts: &Parts,
+    host: Option<&str>,
+    state: &AppState,
+) -> Result<Arc<Signatory>, Verdict> {
+    let mut headers = parts.headers.get_all(AUTHORIZATION).iter();
+    let value = headers.next().ok_or(Cause::NoHeader)?;
+    if headers.next().is_some() {
+        return Err(Cause::SeveralHeaders.into());
+    }
+    let text = value.to_str().map_err(|_| Cause::Malformed)?;
+    let header = Authorization::parse(text).map_err(|_| Cause::Malformed)?;
+    let now_ms = state.now();
+    let window = state.window();
+    window
+        .check(header.timestamp_ms(), u64::try_from(now_ms).unwrap_or_default())
+        .map_err(|error| if error.is_stale() { Cause::Stale } else { Cause::Future })?;
+    let api_id = header.id().to_ascii_lowercase();
+    let signatory = state.accounts().signatory(&api_id).map_err(Verdict::Failed)?;
+    let host = name_of(host.ok_or(Cause::NoHost)?);
+    let target = raw_target(parts);
+    let unescaped = target.split_once('?').map(|(path, query)| {
+        // JavaScript clients sign a bare `'` and send `%27`.
+        format!("{path}?{}", query.replace("%27", "'"))
+    });
+    let targets = std::iter::once(target.as_str())
+        .chain(unescaped.as_deref().filter(|unescaped| *unescaped != target));
+    let method = parts.method.as_str();
+    let hosts = std::iter::once(host).chain(state.aliases());
+    let candidates: Vec<_> = targets
+        .flat_map(|target| hosts.clone().map(move |host| Request::new(method, host, target)))
+        .collect();
+    let Some(signatory) = signatory else {
+        // The same work as for a known id, so that time does not tell.
+        let dummy = SigningKey::new(&ApiSecret::from_bytes(vec![0; 64]));
+        let _ = dummy.verify(&header, candidates);
+        return Err(Cause::UnknownId.into());
+    };
+    signatory.key.verify(&header, candidates).map_err(|_| Cause::Mismatch)?;
+
+    let credential = &signatory.credential;
+    if credential.revoked_ms.is_some_and(|revoked_ms| now_ms >= revoked_ms) {
+        return Err(Cause::Revoked.into());
+    }
+    if now_ms >= credential.expires_ms {
+        return Err(Cause::Expired.into());
+    }
+    if !signatory.user.active {
+        return Err(Cause::Disabled.into());
+    }
+    if signatory.user.ip_restricted && !address_is_allowed(parts, &signatory.user.allowed_ips) {
+        return Err(Cause::Address.into());
+    }
+    match state.nonces().claim(header.replay_tag(), now_ms) {
+        Claim::Fresh => {}
+        Claim::Replayed => return Err(Cause::Replayed.into()),
+        Claim::Full => return Err(Cause::NonceMemoryFull.into()),
+    }
+    state.accounts().used(&api_id, now_ms);
+    Ok(signatory)
+}
+
+/// The target as it came over the wire: no router here strips or decodes it.
+fn raw_target(parts: &Parts) -> String {
+    parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned()
+}
+
+fn host_of(parts: &Parts) -> Option<String> {
+    let header = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = header.or_else(|| parts.uri.authority().map(|authority| authority.as_str()))?;
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b);
+    (!host.is_empty() && host.len() < 256 && host.bytes().all(is_plain)).then(|| host.to_owned())
+}
+
+/// Without the port.
+fn name_of(host: &str) -> &str {
+    match host.rfind(']') {
+        Some(end) => &host[..=end],
+        None => host.split(':').next().unwrap_or(host),
+    }
+}
+
+/// Single addresses, `a.b.c.*`, and `a.b.c.[from-to]`.
+fn address_is_allowed(parts: &Parts, allowed: &[String]) -> bool {
+    let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() else {
+        return false;
+    };
+    let address = peer.ip().to_canonical();
+    allowed.iter().any(|entry| matches_address(entry, address))
+}
+
+fn matches_address(entry: &str, address: IpAddr) -> bool {
+    if entry.parse() == Ok(address) {
+        return true;
+    }
+    let IpAddr::V4(address) = address else { return false };
+    let octets = address.octets();
+    let Some((network, last)) = entry.rsplit_once('.') else { return false };
+    if network != format!("{}.{}.{}", octets[0], octets[1], octets[2]) {
+        return false;
+    }
+    let range = last.strip_prefix('[').and_then(|range| range.strip_suffix(']'));
+    match range.and_then(|range| range.split_once('-')) {
+        Some((from, to)) => {
+            let octet = |text: &str| text.parse::<u8>().ok();
+            octet(from).zip(octet(to)).is_some_and(|(from, to)| (from..=to).contains(&octets[3]))
+        }
+        None => last == "*",
+    }
+}
+
+/// A permission that an endpoint asks for, as a type.
+pub(crate) trait Needs: Send + Sync + 'static {
+    const PERMISSION: Permission;
+}
+
+macro_rules! needs {
+    ($($name:ident),*) => {$(
+        pub(crate) struct $name;
+        impl Needs for $name {
+            const PERMISSION: Permission = Permission::$name;
+        }
+    )*};
+}
+needs!(ReadApplications, ReadFindings, ReadSandboxes, ManageIdentity);
+
+/// A caller that holds the permission.
+pub(crate) struct Grant<P> {
+    pub(crate) caller: Caller,
+    permission: PhantomData<P>,
+}
+
+impl<P: Needs> FromRequestParts<AppState> for Grant<P> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        if !P::PERMISSION.is_held_by(caller.user.is_api, &caller.user.roles) {
+            return Err(Refusal::forbidden());
+        }
+        Ok(Self { caller, permission: PhantomData })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn address_lists() {
+        let at = |text: &str| text.parse().unwrap();
+        assert!(matches_address("74.0.0.5", at("74.0.0.5")));
+        assert!(matches_address("74.0.0.*", at("74.0.0.200")));
+        assert!(matches_address("74.0.0.[0-99]", at("74.0.0.99")));
+        for (entry, address) in [
+            ("74.0.0.5", "74.0.0.6"),
+            ("74.0.0.*", "74.0.1.1"),
+            ("74.0.*.*", "74.0.0.1"),
+            ("74.0.0.[0-99]", "74.0.0.100"),
+            ("", "74.0.0.1"),
+        ] {
+            assert!(!matches_address(entry, at(address)), "{entry} {address}");
+        }
+    }
+
+    #[test]
+    fn ports_are_no_part_of_the_name() {
+        assert_eq!(name_of("localhost:8443"), "localhost");
+        assert_eq!(name_of("[::1]:8443"), "[::1]");
+        assert_eq!(name_of("api.example.com"), "api.example.com");
+    }
+}

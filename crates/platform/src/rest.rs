@@ -1,0 +1,145 @@
+//! The REST APIs. This file reads like their table of contents.
+
+pub(crate) mod error;
+
+mod applications;
+mod credentials;
+mod findings;
+mod hal;
+mod identity;
+mod query;
+mod sandboxes;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use crate::caller::Caller;
+use crate::state::AppState;
+use error::Refusal;
+
+/// Size of a request body.
+const MAX_BODY_BYTES: usize = 1 << 20;
+
+pub(crate) fn router(state: AppState) -> Router {
+    let credentials = "/api/authn/v2/api_credentials";
+    let users = "/api/authn/v2/users";
+    Router::new()
+        .route("/.well-known/countersign", get(about))
+        .route("/healthcheck/status", get(healthcheck))
+        .route(
+            credentials,
+            get(credentials::read_own).post(credentials::mint_own).delete(credentials::revoke_own),
+        )
+        .route(
+            &format!("{users}/api_credentials"),
+            get(credentials::read_own).post(credentials::mint_own).delete(credentials::revoke_own),
+        )
+        .route(
+            &format!("{credentials}/{{api_id}}"),
+            get(credentials::read_one).delete(credentials::revoke_one),
+        )
+        .route(
+            &format!("{credentials}/user_id/{{user_id}}"),
+            get(credentials::read_of_user)
+                .post(credentials::mint_for_user)
+                .delete(credentials::revoke_of_user),
+        )
+        .route(users, get(identity::list_users).post(identity::create_user))
+        .route(&format!("{users}/self"), get(identity::read_self))
+        .route(
+            &format!("{users}/{{user_id}}"),
+            get(identity::read_user).delete(identity::delete_user),
+        )
+        .route("/api/authn/v2/roles", get(identity::list_roles))
+        .route("/api/authn/v2/teams", get(identity::list_teams))
+        .route("/api/authn/v2/business_units", get(identity::list_business_units))
+        .route("/appsec/v1/applications", get(applications::list_applications))
+        .route("/appsec/v1/applications/", get(applications::list_applications))
+        .route("/appsec/v1/applications/{guid}", get(applications::read_application))
+        .route("/appsec/v1/applications/{guid}/sandboxes", get(sandboxes::list_sandboxes))
+        .route("/appsec/v1/applications/{guid}/sandboxes/{sandbox}", get(sandboxes::read_sandbox))
+        .route("/appsec/v2/applications/{guid}/findings", get(findings::list_findings))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn_with_state(state.clone(), around))
+        .with_state(state)
+}
+
+/// Unsigned: says only what answers here.
+async fn about() -> Response {
+    ok(concat!(r#"{"name":"countersign platform","version":""#, env!("CARGO_PKG_VERSION"), "\"}"))
+}
+
+async fn healthcheck(_: Caller) -> Response {
+    ok("{}")
+}
+
+async fn not_found(caller: Result<Caller, Refusal>) -> Refusal {
+    caller.err().unwrap_or_else(|| Refusal::gateway(404, "no such resource"))
+}
+
+async fn method_not_allowed(caller: Result<Caller, Refusal>) -> Refusal {
+    caller.err().unwrap_or_else(|| Refusal::gateway(405, "the resource does not know this method"))
+}
+
+/// A good answer, with the content type that strict clients compare exactly.
+pub(crate) fn ok(body: impl Into<Body>) -> Response {
+    ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body.into()).into_response()
+}
+
+/// A good answer of this value.
+pub(crate) fn json(value: &impl serde::Serialize) -> Result<Response, Refusal> {
+    match serde_json::to_vec(value) {
+        Ok(body) => Ok(ok(body)),
+        Err(error) => Err(Refusal::gateway(500, &error.to_string())),
+    }
+}
+
+/// The rate limit before everything, and the recorded headers on every answer.
+async fn around(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<std::net::SocketAddr>>().map(|peer| peer.0);
+    let counted = match peer {
+        Some(peer) => state.limit().count(peer.ip().to_canonical(), state.now()),
+        None => Ok(()),
+    };
+    let mut response = match counted {
+        Ok(()) => next.run(request).await,
+        Err(seconds) => Refusal::too_many(seconds).into_response(),
+    };
+    let headers = response.headers_mut();
+    for (name, value) in [
+        ("cache-control", "no-cache, no-store, max-age=0, must-revalidate"),
+        ("pragma", "no-cache"),
+        ("expires", "0"),
+        ("server", "Unknown"),
+        ("strict-transport-security", "max-age=31536000 ; includeSubDomains"),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("x-xss-protection", "1; mode=block"),
+    ] {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    if !headers.contains_key("x-conversation-id")
+        && let Ok(id) = HeaderValue::from_str(&error::conversation_id(&state))
+    {
+        headers.insert(HeaderName::from_static("x-conversation-id"), id);
+    }
+    response
+}
+
+/// A body that may be empty, as JSON; unknown and null members do not matter.
+pub(crate) fn input<T: serde::de::DeserializeOwned + Default>(body: &[u8]) -> Result<T, Refusal> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(T::default());
+    }
+    serde_json::from_slice(body)
+        .map_err(|error| Refusal::gateway(400, &format!("malformed JSON: {error}")))
+}
+
+pub(crate) use identity::guid_from;

@@ -1,0 +1,413 @@
+//! Applications: list with every documented filter, and one by guid.
+
+use axum::extract::{Path, RawQuery, State};
+use axum::response::Response;
+use countersign_wire::application as wire;
+use countersign_wire::hal::{Link, Links, Page};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use serde::Serialize;
+
+use super::error::Refusal;
+use super::hal::List;
+use super::json;
+use super::query::{Query, decode, wrong};
+use crate::caller::{Caller, Grant, ReadApplications};
+use crate::state::AppState;
+use crate::{ORGANIZATION, timestamp};
+
+/// In the order of the recorded `self` links.
+const PARAMETERS: &[&str] = &[
+    "org",
+    "name",
+    "policy_id",
+    "policy_guid",
+    "legacy_id",
+    "business_unit",
+    "tag",
+    "policy",
+    "policy_compliance",
+    "scan_status",
+    "scan_type",
+    "modified_after",
+    "policy_compliance_checked_after",
+    "team",
+    "custom_field_names",
+    "custom_field_values",
+    "sort_by_custom_field_name",
+];
+
+#[derive(Serialize)]
+struct Listing {
+    #[serde(rename = "_embedded", skip_serializing_if = "Option::is_none")]
+    embedded: Option<Embedded>,
+    #[serde(rename = "_links")]
+    links: Links,
+    fallback_type: Option<()>,
+    full_type: Option<()>,
+    page: Page,
+}
+
+#[derive(Serialize)]
+struct Embedded {
+    applications: Vec<wire::Application>,
+}
+
+pub(crate) async fn list_applications(
+    grant: Grant<ReadApplications>,
+    RawQuery(raw): RawQuery,
+    State(state): State<AppState>,
+) -> Result<Response, Refusal> {
+    state.read(move |connection, _| list(connection, &grant.caller, raw.as_deref())).await
+}
+
+fn list(connection: &Connection, caller: &Caller, raw: Option<&str>) -> Result<Response, Refusal> {
+    let query = Query::parse(raw);
+    let paging = query.paging(50, 500)?;
+    let mut filter = Filter::new(caller);
+    filter.read(&query)?;
+    let mut total = filter.count(connection)?;
+    if total == 0 && query.get("name").is_some_and(|name| name.contains('%')) {
+        // Some clients encode names twice.
+        filter = Filter::new(caller);
+        filter.is_name_decoded_again = true;
+        filter.read(&query)?;
+        total = filter.count(connection)?;
+    }
+    let applications = filter.page(connection, paging.size, paging.offset(), &caller.base)?;
+    let page = Page::new(paging.number, paging.size, total);
+    let list = List {
+        url: format!("{}/appsec/v1/applications/", caller.base),
+        parameters: PARAMETERS,
+        offers_paging: true,
+    };
+    json(&Listing {
+        embedded: (!applications.is_empty()).then_some(Embedded { applications }),
+        links: list.links(&query, page),
+        fallback_type: None,
+        full_type: None,
+        page,
+    })
+}
+
+pub(crate) async fn read_application(
+    grant: Grant<ReadApplications>,
+    Path(guid_text): Path<String>,
+    State(state): State<AppState>,
+) -> Result<Response, Refusal> {
+    state
+        .read(move |connection, _| {
+            let id = visible(connection, &grant.caller, &guid_text)?;
+            let sql = format!("{SELECT} where a.id = ?");
+            let mut application = connection
+                .prepare_cached(&sql)?
+                .query_row([id], |row| read_row(row, &grant.caller.base))?;
+            complete(connection, &mut application)?;
+            json(&application)
+        })
+        .await
+}
+
+/// The row id of an application that the caller sees.
+pub(crate) fn visible(
+    connection: &Connection,
+    caller: &Caller,
+    guid_text: &str,
+) -> Result<i64, Refusal> {
+    let guid = guid(guid_text)?;
+    let mut filter = Filter::new(caller);
+    filter.and("a.guid = ?", [Value::Text(guid)]);
+    let sql = format!("select a.id from applications a where {}", filter.condition);
+    let id = connection
+        .prepare_cached(&sql)?
+        .query_row(params_from_iter(&filter.values), |row| row.get(0))
+        .optional()?;
+    id.ok_or_else(|| Refusal::no_such(&format!("/appsec/v1/applications/{guid_text}")))
+}
+
+/// A guid in lower case.
+pub(crate) fn guid(text: &str) -> Result<String, Refusal> {
+    match uuid::Uuid::try_parse(text) {
+        Ok(guid) if text.len() == 36 => Ok(guid.to_string()),
+        _ => Err(Refusal::malformed_guid(text)),
+    }
+}
+
+struct Filter {
+    condition: String,
+    values: Vec<Value>,
+    order: &'static str,
+    sort_field: Option<String>,
+    is_name_decoded_again: bool,
+}
+
+impl Filter {
+    /// What the caller sees.
+    fn new(caller: &Caller) -> Self {
+        let mut filter = Self {
+            condition: "1 = 1".into(),
+            values: Vec::new(),
+            order: "a.id",
+            sort_field: None,
+            is_name_decoded_again: false,
+        };
+        if !caller.user.sees_all() {
+            filter.and(
+                "exists (select 1 from application_teams t join team_members m on m.team = t.team
+                 where t.application = a.id and m.user = ?)",
+                [Value::Integer(caller.user.id)],
+            );
+        }
+        filter
+    }
+
+    fn and(&mut self, condition: &str, values: impl IntoIterator<Item = Value>) {
+        self.condition.push_str(" and ");
+        self.condition.push_str(condition);
+        self.values.extend(values);
+    }
+
+    fn read(&mut self, query: &Query) -> Result<(), Refusal> {
+        if let Some(name) = query.get("name") {
+            let name = if self.is_name_decoded_again { decode(name) } else { name.to_owned() };
+            self.and("instr(lower(a.name), lower(?)) > 0", [Value::Text(name)]);
+        }
+        if let Some(id) = query.number::<i64>("legacy_id")? {
+            self.and("a.id = ?", [Value::Integer(id)]);
+        }
+        for (parameter, condition) in [
+            ("business_unit", "a.business_unit in (select id from business_units where name = ?)"),
+            (
+                "team",
+                "exists (select 1 from application_teams t join teams on teams.id = t.team
+                 where t.application = a.id and teams.name = ?)",
+            ),
+            ("policy", "a.policy in (select id from policies where name = ?)"),
+            ("policy_guid", "a.policy in (select id from policies where guid = lower(?))"),
+        ] {
+            if let Some(text) = query.get(parameter) {
+                self.and(condition, [Value::Text(text.to_owned())]);
+            }
+        }
+        if let Some(tag) = query.get("tag") {
+            // Each tag of the comma-separated text on its own, `%` as wildcard.
+            self.and(
+                "exists (select 1 from json_each('[\"' || replace(replace(a.tags, '\"', ''), ',', '\",\"') || '\"]')
+                 where trim(value) like ?)",
+                [Value::Text(tag.to_owned())],
+            );
+        }
+        self.read_enums(query)?;
+        for (parameter, column) in [
+            ("modified_after", "a.modified_ms"),
+            ("policy_compliance_checked_after", "a.policy_checked_ms"),
+        ] {
+            if let Some(ms) = query.date(parameter)? {
+                self.and(&format!("{column} >= ?"), [Value::Integer(ms)]);
+            }
+        }
+        self.read_custom_fields(query);
+        Ok(())
+    }
+
+    fn read_enums(&mut self, query: &Query) -> Result<(), Refusal> {
+        if let Some(compliance) = query.get("policy_compliance") {
+            let known = [
+                "DETERMINING",
+                "NOT_ASSESSED",
+                "DID_NOT_PASS",
+                "CONDITIONAL_PASS",
+                "VENDOR_REVIEW",
+                "PASSED",
+            ];
+            if !known.contains(&compliance) {
+                return Err(wrong("policy_compliance", "a compliance status"));
+            }
+            self.and("a.compliance = ?", [Value::Text(compliance.to_owned())]);
+        }
+        if let Some(scan_type) = query.get("scan_type") {
+            if !["STATIC", "DYNAMIC", "MANUAL"].contains(&scan_type) {
+                return Err(wrong("scan_type", "STATIC, DYNAMIC or MANUAL"));
+            }
+            self.and(
+                "exists (select 1 from scans s where s.application = a.id and s.scan_type = ?)",
+                [Value::Text(scan_type.to_owned())],
+            );
+        }
+        let statuses = query.list("scan_status");
+        if !statuses.is_empty() {
+            let marks = vec!["?"; statuses.len()].join(", ");
+            self.and(
+                &format!(
+                    "exists (select 1 from scans s where s.application = a.id and s.status in ({marks}))"
+                ),
+                statuses.into_iter().map(|status| Value::Text(status.to_owned())),
+            );
+        }
+        Ok(())
+    }
+
+    /// Names and values come in pairs; `%` stands for any value.
+    fn read_custom_fields(&mut self, query: &Query) {
+        let names = query.list("custom_field_names");
+        let values = query.list("custom_field_values");
+        for (name, value) in names.into_iter().zip(values) {
+            self.and(
+                "exists (select 1 from json_each(a.custom_fields)
+                 where value ->> 'name' = ? and value ->> 'value' like ?)",
+                [Value::Text(name.to_owned()), Value::Text(value.to_owned())],
+            );
+        }
+        if let Some(name) = query.get("sort_by_custom_field_name") {
+            self.order = "(select value ->> 'value' from json_each(a.custom_fields)
+                where value ->> 'name' = ?) nulls last, a.id";
+            self.sort_field = Some(name.to_owned());
+        }
+    }
+
+    fn count(&self, connection: &Connection) -> Result<u64, rusqlite::Error> {
+        connection
+            .prepare_cached(&format!(
+                "select count(*) from applications a where {}",
+                self.condition
+            ))?
+            .query_row(params_from_iter(&self.values), |row| row.get(0))
+    }
+
+    fn page(
+        &self,
+        connection: &Connection,
+        limit: u64,
+        offset: u64,
+        base: &str,
+    ) -> Result<Vec<wire::Application>, rusqlite::Error> {
+        let sql =
+            format!("{SELECT} where {} order by {} limit ? offset ?", self.condition, self.order);
+        let mut values = self.values.clone();
+        values.extend(self.sort_field.clone().map(Value::Text));
+        values.push(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
+        values.push(Value::Integer(i64::try_from(offset).unwrap_or(i64::MAX)));
+        let mut statement = connection.prepare_cached(&sql)?;
+        let rows = statement.query_map(params_from_iter(values), |row| read_row(row, base))?;
+        let mut applications = rows.collect::<Result<Vec<_>, _>>()?;
+        for application in &mut applications {
+            complete(connection, application)?;
+        }
+        Ok(applications)
+    }
+}
+
+const SELECT: &str = "select a.id, a.guid, a.name, a.tags, b.id, b.name, b.guid, a.business_owners,
+    p.guid, p.name, p.is_default, a.compliance, a.custom_fields, a.description,
+    a.business_criticality, a.git_repo_url, a.build_id, a.created_ms, a.modified_ms,
+    a.policy_checked_ms, a.last_scan_ms
+    from applications a
+    join business_units b on b.id = a.business_unit
+    join policies p on p.id = a.policy";
+
+fn read_row(row: &Row<'_>, base: &str) -> rusqlite::Result<wire::Application> {
+    let id: i64 = row.get(0)?;
+    let guid: String = row.get(1)?;
+    let policy_guid: String = row.get(8)?;
+    let build_id: Option<i64> = row.get(16)?;
+    let owners: String = row.get(7)?;
+    let custom_fields: Option<String> = row.get(12)?;
+    let date = |ms: Option<i64>| ms.map(timestamp);
+    let own = format!("{base}/appsec/v1/applications/{guid}");
+    let settings = [
+        ("dynamic_scan_approval_not_required", false),
+        ("nextday_consultation_allowed", false),
+        ("sca_enabled", true),
+        ("static_scan_xpa_or_dpa", false),
+        ("static_scan_xpp_enabled", false),
+    ];
+    Ok(wire::Application {
+        id: Some(id),
+        oid: Some(ORGANIZATION),
+        alt_org_id: None,
+        last_completed_scan_date: date(row.get(20)?),
+        created: date(row.get(17)?),
+        modified: date(row.get(18)?),
+        app_profile_url: Some(format!("HomeAppProfile:{ORGANIZATION}:{id}")),
+        scans: Vec::new(),
+        last_policy_compliance_check_date: date(row.get(19)?),
+        profile: wire::Profile {
+            name: row.get(2)?,
+            tags: row.get(3)?,
+            business_unit: Some(wire::BusinessUnitRef {
+                id: row.get(4)?,
+                name: row.get(5)?,
+                guid: row.get(6)?,
+            }),
+            business_owners: serde_json::from_str(&owners).unwrap_or_default(),
+            archer_app_name: None,
+            policies: vec![wire::PolicyRef {
+                guid: Some(policy_guid.clone()),
+                name: row.get(9)?,
+                is_default: row.get(10)?,
+                policy_compliance_status: row.get(11)?,
+            }],
+            teams: Vec::new(),
+            custom_fields: custom_fields.and_then(|text| serde_json::from_str(&text).ok()),
+            description: row.get(13)?,
+            settings: Some(wire::Settings(
+                settings.into_iter().map(|(name, is)| (name.to_owned(), is.into())).collect(),
+            )),
+            business_criticality: row.get(14)?,
+            git_repo_url: row.get(15)?,
+            custom_kms_alias: None,
+        },
+        results_url: build_id
+            .map(|build| format!("ViewReportsResultSummary:{ORGANIZATION}:{id}:{build}")),
+        links: wire::ApplicationLinks {
+            sandboxes: Some(Link::template(format!("{own}/sandboxes{{?page,size}}"))),
+            this: Some(Link::to(own)),
+            policy: Some(Link::to(format!("{base}/appsec/v1/policies/{policy_guid}"))),
+        },
+        guid,
+    })
+}
+
+/// Teams and scans, which live in tables of their own.
+fn complete(
+    connection: &Connection,
+    application: &mut wire::Application,
+) -> Result<(), rusqlite::Error> {
+    let id = application.id.unwrap_or_default();
+    let mut teams = connection.prepare_cached(
+        "select teams.id, teams.name, teams.guid from application_teams t
+         join teams on teams.id = t.team where t.application = ? order by teams.id",
+    )?;
+    let rows = teams.query_map([id], |row| {
+        Ok(wire::TeamRef { team_id: row.get(0)?, team_name: row.get(1)?, guid: row.get(2)? })
+    })?;
+    application.profile.teams = rows.collect::<Result<_, _>>()?;
+    let build = application.results_url.as_deref().and_then(|url| url.rsplit(':').next());
+    let build = build.unwrap_or_default().to_owned();
+    let mut scans = connection.prepare_cached(
+        "select scan_type, status, modified_ms, analysis, unit from scans
+         where application = ? order by scan_type",
+    )?;
+    let rows = scans.query_map([id], |row| {
+        let scan_type: String = row.get(0)?;
+        let (analysis, unit): (i64, i64) = (row.get(3)?, row.get(4)?);
+        // The fourth part is the build id: a client compares it with its own.
+        let (page, gap) = match scan_type.as_str() {
+            "STATIC" => ("StaticOverview", ":"),
+            "DYNAMIC" => ("DynamicParamsView", "::"),
+            _ => ("ManualParamsView", ":::"),
+        };
+        Ok(wire::Scan {
+            scan_url: Some(format!("{page}:{ORGANIZATION}:{id}:{build}:{analysis}{gap}{unit}")),
+            scan_type: Some(scan_type),
+            status: row.get(1)?,
+            modified_date: Some(timestamp(row.get(2)?)),
+            internal_status: Some("resultsready".into()),
+            links: Vec::new(),
+            fallback_type: None,
+            full_type: None,
+        })
+    })?;
+    application.scans = rows.collect::<Result<_, _>>()?;
+    Ok(())
+}

@@ -1,0 +1,192 @@
+//! HMAC pairs: state, minting, revoking.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use countersign_wire::credential::{ApiCredential, SelfLink};
+use rusqlite::Connection;
+
+use super::error::Refusal;
+use super::{json, ok};
+use crate::accounts::{self, Credential, Minted, User};
+use crate::caller::{Caller, Grant, ManageIdentity};
+use crate::roles::Permission;
+use crate::state::AppState;
+use crate::timestamp;
+
+/// A pair on the wire; the secret only right after minting.
+pub(crate) fn on_the_wire(
+    credential: &Credential,
+    user: &User,
+    base: &str,
+    secret: Option<String>,
+) -> ApiCredential {
+    ApiCredential {
+        api_id: credential.api_id.clone(),
+        api_secret: secret,
+        expiration_ts: Some(timestamp(credential.expires_ms)),
+        revocation_ts: credential.revoked_ms.map(timestamp),
+        revocation_user: credential.revoked_by.clone(),
+        user_id: Some(user.guid.clone()),
+        org_id: None,
+        links: Some(SelfLink::to(format!(
+            "{base}/api/authn/v2/api_credentials/{}",
+            credential.api_id
+        ))),
+    }
+}
+
+pub(crate) fn minted_on_the_wire(minted: &Minted, user: &User, base: &str) -> ApiCredential {
+    on_the_wire(&minted.credential, user, base, Some(minted.secret.expose_hex().to_string()))
+}
+
+pub(crate) async fn read_own(
+    caller: Caller,
+    State(state): State<AppState>,
+) -> Result<Response, Refusal> {
+    state
+        .read(move |connection, _| {
+            let newest = accounts::newest_credential(connection, caller.user.id)?;
+            let credential = newest.ok_or_else(no_pair)?;
+            json(&on_the_wire(&credential, &caller.user, &caller.base, None))
+        })
+        .await
+}
+
+pub(crate) async fn mint_own(
+    caller: Caller,
+    State(state): State<AppState>,
+) -> Result<Response, Refusal> {
+    mint(state, Arc::unwrap_or_clone(caller.user), caller.base).await
+}
+
+pub(crate) async fn revoke_own(
+    caller: Caller,
+    State(state): State<AppState>,
+) -> Result<Response, Refusal> {
+    let api_id = caller.api_id.clone();
+    revoke(state, caller, api_id).await
+}
+
+pub(crate) async fn read_one(
+    caller: Caller,
+    Path(api_id): Path<String>,
+    State(state): State<AppState>,
+) -> Result<Response, Refusal> {
+    state
+        .read(move |connection, _| {
+            let (credential, user) = visible(connection, &caller, &api_id)?;
+            json(&on_the_wire(&credential, &user, &caller.base, None))
+        })
+        .await
+}
+
+pub(crate) async fn revoke_one(
+    caller: Caller,
+    Path(api_id): Path<String>,
+    State(state): State<AppState>,
+) -> Result<Response, Refusal> {
+    revoke(state, caller, api_id).await
+}
+
+pub(crate) async fn read_of_user(
+    grant: Grant<ManageIdentity>,
+    Path(user_id): Path<String>,
+    State(state): State<AppState>,
+) -> Result<Response, Refusal> {
+    state
+        .read(move |connection, _| {
+            let user = api_user(connection, &user_id)?;
+            let newest = accounts::newest_credential(connection, user.id)?;
+            let credential = newest.ok_or_else(no_pair)?;
+            json(&on_the_wire(&credential, &user, &grant.caller.base, None))
+        })
+        .await
+}
+
+pub(crate) async fn mint_for_user(
+    grant: Grant<ManageIdentity>,
+    Path(user_id): Path<String>,
+    State(state): State<AppState>,
+) -> Result<Response, Refusal> {
+    let user = state.read(move |connection, _| api_user(connection, &user_id)).await?;
+    mint(state, user, grant.caller.base).await
+}
+
+pub(crate) async fn revoke_of_user(
+    grant: Grant<ManageIdentity>,
+    Path(user_id): Path<String>,
+    State(state): State<AppState>,
+) -> Result<Response, Refusal> {
+    let api_id = state
+        .read(move |connection, _| -> Result<_, Refusal> {
+            let user = api_user(connection, &user_id)?;
+            let newest = accounts::newest_credential(connection, user.id)?;
+            Ok(newest.ok_or_else(no_pair)?.api_id)
+        })
+        .await?;
+    revoke(state, grant.caller, api_id).await
+}
+
+async fn mint(state: AppState, user: User, base: String) -> Result<Response, Refusal> {
+    state
+        .write(move |transaction, state| {
+            let minted = state.accounts().mint(transaction, user.id, state.now())?;
+            tracing::info!(user = user.name, api_id = minted.credential.api_id, "minted a pair");
+            json(&minted_on_the_wire(&minted, &user, &base))
+        })
+        .await
+}
+
+async fn revoke(state: AppState, caller: Caller, api_id: String) -> Result<Response, Refusal> {
+    state
+        .write(move |transaction, state| -> Result<(), Refusal> {
+            let (credential, _) = visible(transaction, &caller, &api_id)?;
+            accounts::revoke(transaction, &credential.api_id, &caller.user.name, state.now())?;
+            tracing::info!(by = caller.user.name, api_id = credential.api_id, "revoked a pair");
+            Ok(())
+        })
+        .await?;
+    let mut response = ok("");
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    Ok(response)
+}
+
+/// The caller's own pair, or an API user's pair for an administrator; anything
+/// else does not exist for the caller.
+fn visible(
+    connection: &Connection,
+    caller: &Caller,
+    api_id: &str,
+) -> Result<(Credential, User), Refusal> {
+    let credential = accounts::credential(connection, api_id)?.ok_or_else(no_pair)?;
+    if credential.user == caller.user.id {
+        return Ok((credential, (*caller.user).clone()));
+    }
+    if !Permission::ManageIdentity.is_held_by(caller.user.is_api, &caller.user.roles) {
+        return Err(no_pair());
+    }
+    let user = accounts::user_by(connection, "id", &credential.user.to_string())?;
+    match user {
+        Some(user) if user.is_api => Ok((credential, user)),
+        Some(_) => Err(human()),
+        None => Err(no_pair()),
+    }
+}
+
+fn api_user(connection: &Connection, user_id: &str) -> Result<User, Refusal> {
+    match super::identity::user_of(connection, user_id)? {
+        user if user.is_api => Ok(user),
+        _ => Err(human()),
+    }
+}
+
+fn no_pair() -> Refusal {
+    Refusal::gateway(404, "no API credentials found")
+}
+
+fn human() -> Refusal {
+    Refusal::gateway(403, "the credentials of a user account are that user's alone")
+}

@@ -1,0 +1,150 @@
+//! Every status and every error shape, in one place.
+
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use axum::response::{IntoResponse, Response};
+use countersign_wire::error::{
+    ApiError, ApiErrors, EmbeddedErrors, ErrorSource, GatewayError, ValidationErrors,
+};
+
+use crate::Error;
+use crate::state::AppState;
+
+/// An answer that is not a good one.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    status: StatusCode,
+    content_type: &'static str,
+    body: Vec<u8>,
+    conversation: Option<[String; 2]>,
+    retry_after: Option<u64>,
+}
+
+const GATEWAY: &str = "application/json;charset=UTF-8";
+const JSON: &str = "application/json";
+
+impl Refusal {
+    fn new(status: u16, content_type: &'static str, body: &impl serde::Serialize) -> Self {
+        Self {
+            status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            content_type,
+            body: serde_json::to_vec(body).unwrap_or_default(),
+            conversation: None,
+            retry_after: None,
+        }
+    }
+
+    /// The gateway's shape.
+    pub(crate) fn gateway(status: u16, message: &str) -> Self {
+        let words = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+        let body = GatewayError {
+            message: message.to_owned(),
+            http_code: status,
+            http_status: words.unwrap_or_default().to_owned(),
+        };
+        Self::new(status, GATEWAY, &body)
+    }
+
+    /// The one answer to everything that is not authenticated: its message is
+    /// the second of the two conversation ids and nothing else.
+    pub(crate) fn unauthenticated(state: &AppState) -> Self {
+        let ids = [conversation_id(state), conversation_id(state)];
+        let mut refusal = Self::gateway(401, &ids[1]);
+        refusal.conversation = Some(ids);
+        refusal
+    }
+
+    pub(crate) fn conversation_id(&self) -> &str {
+        self.conversation.as_ref().map_or("", |ids| ids[1].as_str())
+    }
+
+    pub(crate) fn forbidden() -> Self {
+        Self::gateway(403, "the account lacks a role for this resource")
+    }
+
+    pub(crate) fn too_many(seconds: u64) -> Self {
+        let mut refusal = Self::gateway(429, "rate limit exceeded");
+        refusal.retry_after = Some(seconds);
+        refusal
+    }
+
+    /// A path parameter that is no guid.
+    pub(crate) fn malformed_guid(text: &str) -> Self {
+        let shown: String = text.chars().take(80).collect();
+        Self::gateway(400, &format!("Invalid UUID string: {shown}"))
+    }
+
+    /// The shape of the Applications family.
+    pub(crate) fn appsec(status: u16, code: &str, title: &str, source: ErrorSource) -> Self {
+        let error = ApiError {
+            id: String::new(),
+            code: code.to_owned(),
+            title: title.to_owned(),
+            detail: None,
+            status: status.to_string(),
+            source: Some(source),
+        };
+        let body = ApiErrors {
+            embedded: EmbeddedErrors { api_errors: vec![error] },
+            fallback_type: None,
+            full_type: None,
+        };
+        Self::new(status, JSON, &body)
+    }
+
+    pub(crate) fn no_such(path: &str) -> Self {
+        let source = ErrorSource { pointer: Some(path.to_owned()), parameter: None };
+        Self::appsec(404, "NOT_FOUND", "The resource was not found.", source)
+    }
+
+    pub(crate) fn bad_parameter(name: &str, title: &str) -> Self {
+        let source = ErrorSource { pointer: None, parameter: Some(name.to_owned()) };
+        Self::appsec(400, "BAD_REQUEST", title, source)
+    }
+
+    /// The shape of the Identity API's validation.
+    pub(crate) fn invalid(errors: Vec<String>) -> Self {
+        Self::new(400, JSON, &ValidationErrors { errors, status: 400 })
+    }
+
+    pub(crate) fn internal(error: &Error) -> Self {
+        tracing::error!(%error, "a request failed");
+        Self::gateway(500, "the platform failed; its log says why")
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<rusqlite::Error> for Refusal {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::internal(&error.into())
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, self.body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some([a, b]) = &self.conversation
+            && let Ok(ids) = HeaderValue::from_str(&format!("{a}, {b}"))
+        {
+            headers.insert(HeaderName::from_static("x-conversation-id"), ids);
+        }
+        response
+    }
+}
+
+/// A random guid.
+pub(crate) fn conversation_id(state: &AppState) -> String {
+    let mut bytes = [0; 16];
+    (state.random())(&mut bytes);
+    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+}

@@ -1,0 +1,71 @@
+//! Link building: absolute, filters kept, `self` as a URI template.
+
+use countersign_wire::hal::{Link, Links, Page};
+
+use super::query::{Query, encode};
+
+/// A list resource: its absolute URL and the parameters it knows, in the order
+/// in which links name them.
+pub(crate) struct List<'a> {
+    pub(crate) url: String,
+    pub(crate) parameters: &'a [&'static str],
+    /// Whether `self` offers `page` and `size`.
+    pub(crate) offers_paging: bool,
+}
+
+impl List<'_> {
+    /// `first`, `prev`, `next` and `last` when there is more than one page;
+    /// `self` always.
+    pub(crate) fn links(&self, query: &Query, page: Page) -> Links {
+        let used = self.used(query, None);
+        let at = |number: u64| {
+            let joint = if used.is_empty() { "" } else { "&" };
+            Some(Link::to(format!("{}?{used}{joint}page={number}&size={}", self.url, page.size)))
+        };
+        let has_more = page.total_pages > 1;
+        Links {
+            first: has_more.then(|| at(0)).flatten(),
+            prev: (has_more && page.number > 0).then(|| at(page.number - 1)).flatten(),
+            this: Some(self.template(query, None)),
+            next: (page.number + 1 < page.total_pages).then(|| at(page.number + 1)).flatten(),
+            last: has_more.then(|| at(page.total_pages - 1)).flatten(),
+            ..Links::default()
+        }
+    }
+
+    /// The list as a URI template; `replaced` overrides one parameter.
+    pub(crate) fn template(&self, query: &Query, replaced: Option<(&str, &str)>) -> Link {
+        let used = self.used(query, replaced);
+        let is_used =
+            |name: &str| replaced.is_some_and(|(n, _)| n == name) || !query.list(name).is_empty();
+        let paging: &[&str] = if self.offers_paging { &["page", "size"] } else { &[] };
+        let unused: Vec<_> = paging
+            .iter()
+            .chain(self.parameters.iter().filter(|name| !is_used(name)))
+            .copied()
+            .collect();
+        let joint = if used.is_empty() { "" } else { "?" };
+        let expression = if used.is_empty() { "?" } else { "&" };
+        Link::template(format!("{}{joint}{used}{{{expression}{}}}", self.url, unused.join(",")))
+    }
+
+    fn used(&self, query: &Query, replaced: Option<(&str, &str)>) -> String {
+        let mut parts = Vec::new();
+        for name in self.parameters {
+            match replaced {
+                Some((n, value)) if n == *name => parts.push(format!("{name}={}", encode(value))),
+                _ => {
+                    let value = query.list(name).join(",");
+                    let value = match value.to_ascii_lowercase() {
+                        lower if lower == "true" || lower == "false" => lower,
+                        _ => value,
+                    };
+                    if !value.is_empty() {
+                        parts.push(format!("{name}={}", encode(&value)));
+                    }
+                }
+            }
+        }
+        parts.join("&")
+    }
+}

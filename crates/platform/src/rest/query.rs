@@ -1,0 +1,154 @@
+//! Query strings, read leniently: unknown parameters do not matter, booleans
+//! come in any spelling, lists repeated or comma-separated.
+
+use countersign_wire::hal::parse_truth;
+
+use super::error::Refusal;
+
+/// The decoded pairs, in order.
+pub(crate) struct Query(Vec<(String, String)>);
+
+/// Which page of what size.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Paging {
+    pub(crate) number: u64,
+    pub(crate) size: u64,
+}
+
+impl Paging {
+    pub(crate) fn offset(self) -> u64 {
+        self.number.saturating_mul(self.size).min(i64::MAX as u64)
+    }
+}
+
+impl Query {
+    pub(crate) fn parse(raw: Option<&str>) -> Self {
+        let pairs = raw.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+        Self(
+            pairs
+                .map(|pair| {
+                    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                    (decode(name), decode(value))
+                })
+                .collect(),
+        )
+    }
+
+    /// The first value that is not empty.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(n, value)| n == name && !value.is_empty()).map(|(_, v)| v.as_str())
+    }
+
+    /// All values, repeated or comma-separated.
+    pub(crate) fn list(&self, name: &str) -> Vec<&str> {
+        self.0
+            .iter()
+            .filter(|(n, _)| n == name)
+            .flat_map(|(_, value)| value.split(','))
+            .map(str::trim)
+            .filter(|value| !value.is_empty())
+            .collect()
+    }
+
+    pub(crate) fn truth(&self, name: &str) -> Result<Option<bool>, Refusal> {
+        self.get(name)
+            .map(|text| parse_truth(text).ok_or_else(|| wrong(name, "true or false")))
+            .transpose()
+    }
+
+    pub(crate) fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, Refusal> {
+        self.get(name).map(|text| text.parse().map_err(|_| wrong(name, "a number"))).transpose()
+    }
+
+    /// Milliseconds of a day or of a time.
+    pub(crate) fn date(&self, name: &str) -> Result<Option<i64>, Refusal> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let day = format!("{text}T00:00:00Z");
+        let time: Option<jiff::Timestamp> = text.parse().ok().or_else(|| day.parse().ok());
+        match time {
+            Some(time) => Ok(Some(time.as_millisecond())),
+            None => Err(wrong(name, "a date such as 2026-11-24")),
+        }
+    }
+
+    /// Page from 0; a size above 500 is taken as 500.
+    pub(crate) fn paging(&self, default_size: u64, most: u64) -> Result<Paging, Refusal> {
+        let number = match self.get("page") {
+            Some(text) => text.parse().map_err(|_| wrong("page", "a number of at least 0"))?,
+            None => 0,
+        };
+        let size = match self.get("size") {
+            Some(text) => text.parse().ok().filter(|size: &u64| *size > 0),
+            None => Some(default_size),
+        };
+        let size = size.ok_or_else(|| wrong("size", "a number of at least 1"))?;
+        Ok(Paging { number, size: size.min(most) })
+    }
+}
+
+pub(crate) fn wrong(name: &str, expected: &str) -> Refusal {
+    Refusal::bad_parameter(name, &format!("The parameter {name} must be {expected}."))
+}
+
+/// Percent escapes, and `+` for a space.
+pub(crate) fn decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let escaped = (byte == b'%').then(|| tail.get(..2)).flatten().and_then(|digits| {
+            let digits = std::str::from_utf8(digits).ok()?;
+            u8::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+'))
+        });
+        match (escaped, byte) {
+            (Some(decoded), _) => {
+                bytes.push(decoded);
+                rest = &tail[2..];
+                continue;
+            }
+            (None, b'+') => bytes.push(b' '),
+            (None, _) => bytes.push(byte),
+        }
+        rest = tail;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// For a query value in a link.
+pub(crate) fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~,:".contains(&byte) {
+            encoded.push(byte as char);
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn spellings() {
+        let query = Query::parse(Some("a=TRUE&b=&c=x%2540y&d=1,2&d=3&e=%zz&f=a+b&size=1000"));
+        assert_eq!(query.truth("a").unwrap(), Some(true));
+        assert_eq!(query.get("b"), None);
+        assert_eq!(query.get("c"), Some("x%40y"));
+        assert_eq!(query.list("d"), ["1", "2", "3"]);
+        assert_eq!((query.get("e"), query.get("f")), (Some("%zz"), Some("a b")));
+        assert_eq!(query.paging(20, 500).unwrap().size, 500);
+        for bad in ["size=0", "size=-1", "size=x", "page=-1", "page=x"] {
+            assert!(Query::parse(Some(bad)).paging(20, 500).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_decodes(text in "\\PC{0,40}") {
+            prop_assert_eq!(decode(&encode(&text)), text);
+        }
+    }
+}

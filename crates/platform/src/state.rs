@@ -1,0 +1,98 @@
+//! What every request shares.
+
+use std::sync::Arc;
+
+use countersign_signing::Window;
+
+use crate::accounts::Accounts;
+use crate::database::Database;
+use crate::limit::Limit;
+use crate::nonces::Nonces;
+use crate::{Clock, Error, Random};
+
+#[derive(Clone)]
+pub(crate) struct AppState(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) database: Database,
+    pub(crate) accounts: Accounts,
+    pub(crate) nonces: Nonces,
+    pub(crate) limit: Limit,
+    pub(crate) window: Window,
+    pub(crate) aliases: Vec<String>,
+    pub(crate) clock: Clock,
+    pub(crate) random: Random,
+}
+
+impl AppState {
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    pub(crate) fn now(&self) -> i64 {
+        (self.0.clock)()
+    }
+
+    pub(crate) fn random(&self) -> &Random {
+        &self.0.random
+    }
+
+    pub(crate) fn window(&self) -> Window {
+        self.0.window
+    }
+
+    pub(crate) fn accounts(&self) -> &Accounts {
+        &self.0.accounts
+    }
+
+    pub(crate) fn nonces(&self) -> &Nonces {
+        &self.0.nonces
+    }
+
+    pub(crate) fn limit(&self) -> &Limit {
+        &self.0.limit
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.0.database
+    }
+
+    /// Further names that requests may have been signed for.
+    pub(crate) fn aliases(&self) -> impl Iterator<Item = &str> + Clone {
+        self.0.aliases.iter().map(String::as_str)
+    }
+
+    /// A query, off the threads that answer.
+    pub(crate) async fn read<T, E>(
+        &self,
+        act: impl FnOnce(&rusqlite::Connection, &Self) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<rusqlite::Error> + From<Error> + Send + 'static,
+    {
+        let state = self.clone();
+        tokio::task::spawn_blocking(move || {
+            state.database().read(|connection| act(connection, &state))
+        })
+        .await
+        .unwrap_or_else(|_| Err(Error::stopped().into()))
+    }
+
+    /// A transaction, off the threads that answer.
+    pub(crate) async fn write<T, E>(
+        &self,
+        act: impl FnOnce(&rusqlite::Transaction<'_>, &Self) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<rusqlite::Error> + From<Error> + Send + 'static,
+    {
+        let state = self.clone();
+        tokio::task::spawn_blocking(move || {
+            state.database().write(|transaction| act(transaction, &state))
+        })
+        .await
+        .unwrap_or_else(|_| Err(Error::stopped().into()))
+    }
+}
