@@ -1,2 +1,40 @@
-//! placeholder
-fn main() {}
+//! `countersign`: arguments, wiring and exit codes. What the commands do lives
+//! in the crates below; this is the only one that reads a clock, makes
+//! randomness, or looks at files, environment and terminal.
+
+mod args;
+mod commands;
+mod config;
+mod failure;
+mod home;
+mod output;
+mod system;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::Args;
+use failure::Failure;
+
+fn main() -> ExitCode {
+    // `clap` ends with 2 on wrong usage, which is what the public list says.
+    let args = Args::parse();
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        return Failure::unexpected("a TLS provider was already installed").report();
+    }
+    system::start_logging(&args.log);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return Failure::unexpected(format!("failed to start the runtime: {error}")).report();
+        }
+    };
+    let outcome = runtime.block_on(commands::run(args));
+    // Blocking reads of a terminal or a pipe must not hold up the end.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

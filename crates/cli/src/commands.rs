@@ -1,0 +1,48 @@
+//! One module for each command; this file only chooses.
+
+mod context;
+mod credentials;
+mod doctor;
+mod export;
+mod http;
+mod integration;
+mod platform;
+mod query;
+mod quickstart;
+mod report;
+mod sync;
+
+use crate::args::{Args, Command, Credentials, Integration, Platform};
+use crate::failure::Failure;
+use context::Context;
+
+pub(crate) async fn run(args: Args) -> Result<(), Failure> {
+    let home = args.home.as_deref();
+    match args.command {
+        Command::Quickstart(args) => quickstart::run(home, args).await,
+        Command::Platform(Platform::Serve(args)) => platform::serve(home, args).await,
+        Command::Platform(Platform::Mint(args)) => platform::mint(home, args),
+        Command::Integration(command) => {
+            let context = Context::open(home).await?;
+            match command {
+                Integration::Add(args) => integration::add(&context, args).await,
+                Integration::Check(args) => integration::check(&context, args).await,
+                Integration::List(args) => integration::list(&context, args).await,
+                Integration::Show(args) => integration::show(&context, args).await,
+                Integration::Remove(args) => integration::remove(&context, args).await,
+            }
+        }
+        Command::Sync(args) => sync::run(&Context::open(home).await?, args).await,
+        Command::Applications(args) => query::applications(&Context::open(home).await?, args).await,
+        Command::Findings(args) => query::findings(&Context::open(home).await?, args).await,
+        Command::Finding(args) => query::finding(&Context::open(home).await?, args).await,
+        Command::Changes(args) => query::changes(&Context::open(home).await?, args).await,
+        Command::Export(args) => export::run(&Context::open(home).await?, args).await,
+        Command::Credentials(Credentials::List(args)) => {
+            credentials::list(&Context::open(home).await?, args).await
+        }
+        Command::Sign(args) => http::sign(home, args).await,
+        Command::Http(args) => http::request(&Context::open(home).await?, args).await,
+        Command::Doctor(args) => doctor::run(home, args).await,
+    }
+}

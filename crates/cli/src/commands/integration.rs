@@ -1,0 +1,194 @@
+//! `integration add|check|list|show|remove`.
+
+use std::io::{BufRead, IsTerminal, Read};
+
+use countersign_connector::check::{Check, Outcome};
+use countersign_signing::Pair;
+use countersign_store::{Integration, NewIntegration};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::context::Context;
+use crate::args::{AddIntegration, Json, NamedIntegration, RemoveIntegration};
+use crate::failure::{Exit, Failure};
+use crate::output::{distance, note, print, print_json, printable, table, table_text, when};
+
+/// A secret is at most 1,024 hex digits and a prefix.
+const MAX_SECRET_BYTES: u64 = 4096;
+
+pub(crate) async fn add(context: &Context, args: AddIntegration) -> Result<(), Failure> {
+    let pair = read_pair(&args)?;
+    let url = match &args.url {
+        Some(url) => url.clone(),
+        None => format!("https://{}", pair.region().rest_host()),
+    };
+    let ca_pem = match &args.ca_file {
+        Some(path) => Some(std::fs::read_to_string(path).map_err(|error| {
+            Failure::usage(format!("failed to read the CA file `{}`: {error}", path.display()))
+        })?),
+        None => None,
+    };
+    let client = context.client(&url, ca_pem.as_deref(), args.allow_http_loopback, &pair)?;
+    let new = NewIntegration {
+        name: args.name.clone(),
+        url,
+        api_id: pair.id.as_str().to_owned(),
+        ca_pem,
+        allow_http_loopback: args.allow_http_loopback,
+        created_ms: context.now(),
+    };
+    let check = context.connector.add_integration(new, &pair, &client).await?;
+    let integration = context.store().integration(&args.name).await?;
+    tell_check(context, &integration, &check, args.json)
+}
+
+pub(crate) async fn check(context: &Context, args: NamedIntegration) -> Result<(), Failure> {
+    let integration = context.integration(args.name.as_deref()).await?;
+    let client = context.client_of(&integration)?;
+    let check = context.connector.check_integration(&integration, &client).await?;
+    tell_check(context, &integration, &check, args.json)?;
+    match check.missing() {
+        Some(missing) => Err(missing.into()),
+        None => Ok(()),
+    }
+}
+
+pub(crate) async fn list(context: &Context, args: Json) -> Result<(), Failure> {
+    let all = context.store().integrations().await?;
+    if args.json {
+        return print_json(&all.iter().map(as_json).collect::<Vec<_>>());
+    }
+    if all.is_empty() {
+        note("there is no integration yet; `countersign integration add` makes one");
+        return Ok(());
+    }
+    let mut table = table(&["name", "url", "client id", "account", "pair expires"]);
+    for one in &all {
+        let expires = one.expires_ms.map_or("unknown".into(), |ms| distance(ms, context.now()));
+        let account = printable(one.account.as_deref().unwrap_or("unknown"));
+        table.add_row([one.name.clone(), one.url.clone(), one.api_id.clone(), account, expires]);
+    }
+    print(&table_text(&table))
+}
+
+pub(crate) async fn show(context: &Context, args: NamedIntegration) -> Result<(), Failure> {
+    let one = context.integration(args.name.as_deref()).await?;
+    let counts = context.store().counts(one.id).await?;
+    if args.json {
+        let mut object = as_json(&one);
+        object["findings"] = counts.total.into();
+        return print_json(&object);
+    }
+    let expires = one
+        .expires_ms
+        .map_or("unknown".into(), |ms| format!("{}, {}", when(ms), distance(ms, context.now())));
+    print(&format!(
+        "name       {}\nurl        {}\nclient id  {}\naccount    {}\nexpires    {expires}\nchecked    {}\nfindings   {}\n",
+        one.name,
+        one.url,
+        one.api_id,
+        printable(one.account.as_deref().unwrap_or("unknown")),
+        one.checked_ms.map_or("never".into(), when),
+        counts.total,
+    ))
+}
+
+pub(crate) async fn remove(context: &Context, args: RemoveIntegration) -> Result<(), Failure> {
+    let integration = context.integration(Some(&args.name)).await?;
+    if !args.yes {
+        if !std::io::stdin().is_terminal() {
+            return Err(Failure::usage("removing needs a yes\nhint: add `--yes`"));
+        }
+        note(&format!(
+            "type `{}` to remove it with its pair and everything stored for it:",
+            args.name
+        ));
+        let mut answer = String::new();
+        std::io::stdin().lock().read_line(&mut answer)?;
+        if answer.trim() != args.name {
+            return Err(Failure::new(Exit::Usage, "nothing was removed"));
+        }
+    }
+    context.connector.remove_integration(&integration).await?;
+    note(&format!("removed `{}`", args.name));
+    Ok(())
+}
+
+fn read_pair(args: &AddIntegration) -> Result<Pair, Failure> {
+    let (id, secret) = if args.import {
+        super::credentials::import()?
+    } else {
+        let id = args.client_id.clone().ok_or_else(|| {
+            Failure::usage("the Client ID is missing\nhint: give `--client-id ID`, or `--import`")
+        })?;
+        (id, read_secret(args.client_secret_stdin)?)
+    };
+    let (trimmed_id, trimmed_secret) = (id.trim(), secret.trim());
+    if trimmed_id != id || trimmed_secret != secret.trim_end_matches(['\r', '\n']) {
+        note("white space around the pair was removed");
+    }
+    Pair::parse(trimmed_id, trimmed_secret).map_err(Failure::usage)
+}
+
+fn read_secret(from_stdin: bool) -> Result<Zeroizing<String>, Failure> {
+    if !from_stdin {
+        if !std::io::stdin().is_terminal() {
+            return Err(Failure::usage(
+                "the Client Secret is missing\nhint: pipe it in and add `--client-secret-stdin`",
+            ));
+        }
+        let typed = rpassword::prompt_password("Client Secret (Secret Key): ")?;
+        return Ok(Zeroizing::new(typed));
+    }
+    let mut secret = Zeroizing::new(String::new());
+    std::io::stdin().lock().take(MAX_SECRET_BYTES).read_to_string(&mut secret)?;
+    Ok(secret)
+}
+
+fn as_json(one: &Integration) -> Value {
+    let time = |ms: Option<i64>| ms.map(countersign_findings::rfc3339);
+    json!({
+        "name": one.name,
+        "url": one.url,
+        "client_id": one.api_id,
+        "account": one.account,
+        "expires_at": time(one.expires_ms),
+        "checked_at": time(one.checked_ms),
+        "created_at": countersign_findings::rfc3339(one.created_ms),
+    })
+}
+
+fn tell_check(
+    context: &Context,
+    integration: &Integration,
+    check: &Check,
+    json: bool,
+) -> Result<(), Failure> {
+    if json {
+        return print_json(&json!({ "integration": as_json(integration), "check": check }));
+    }
+    print(&check_text(context.now(), &integration.name, check))
+}
+
+pub(crate) fn check_text(now_ms: i64, name: &str, check: &Check) -> String {
+    let mut text = format!(
+        "integration  {name}\naccount      {}\nroles        {}\n",
+        printable(check.account.as_deref().unwrap_or("unknown")),
+        printable(&check.roles.join(", ")),
+    );
+    if let Some(ms) = check.expires_ms {
+        text.push_str(&format!("pair expires {} ({})\n", when(ms), distance(ms, now_ms)));
+    }
+    if let Some(count) = check.applications {
+        text.push_str(&format!("sees         {count} applications\n"));
+    }
+    for probe in &check.probes {
+        let (mark, more) = match &probe.outcome {
+            Outcome::Granted => ("ok      ", String::new()),
+            Outcome::Missing { needs } => ("MISSING ", format!(": needs {needs}")),
+            Outcome::Unproven { why } => ("unproven", format!(": {why}")),
+        };
+        text.push_str(&format!("  {mark} {}{more}\n", probe.name));
+    }
+    text
+}

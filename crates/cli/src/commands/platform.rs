@@ -1,0 +1,112 @@
+//! `platform serve` and `platform mint`.
+
+use std::path::Path;
+
+use countersign_platform::{Config, Platform, SeedSpec, mint as mint_pair};
+use serde_json::json;
+
+use crate::args::{Mint, RateLimit, Serve};
+use crate::failure::{Exit, Failure};
+use crate::home::Home;
+use crate::output::{note, print, print_json, when};
+use crate::system;
+
+pub(crate) async fn serve(home: Option<&Path>, args: Serve) -> Result<(), Failure> {
+    let home = Home::find(home)?;
+    let mut config = Config::new(home.path(), system::clock(), system::random());
+    config.listen = args.listen;
+    config.seed = args.seed.parse::<SeedSpec>().map_err(Failure::usage)?;
+    config.requests_per_minute = match args.rate_limit {
+        RateLimit::Off => None,
+        RateLimit::PerMinute(limit) => Some(limit),
+    };
+    config.public_names = args.public_name;
+    note(&format!("opening {} (a first start seeds it) …", home.path().display()));
+    let platform = start(config).await?;
+    let (applications, findings) = platform.counts().map_err(failure)?;
+    if let Some(path) = &args.ready_file {
+        write_ready_file(path, &platform)?;
+    }
+    note(&format!(
+        "platform: {} with {applications} applications, {findings} findings\ntrust:    {}\nCtrl-C stops it",
+        platform.rest_url(),
+        platform.ca_file().display()
+    ));
+    until_stopped().await?;
+    note("stopping …");
+    platform.shutdown().await.map_err(failure)
+}
+
+pub(crate) async fn start(config: Config) -> Result<Platform, Failure> {
+    Platform::start(config).await.map_err(failure)
+}
+
+/// Ctrl-C, or the polite signal of a service manager.
+pub(crate) async fn until_stopped() -> Result<(), Failure> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate()).map_err(Failure::unexpected)?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Failure::unexpected),
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await.map_err(Failure::unexpected)
+}
+
+pub(crate) fn mint(home: Option<&Path>, args: Mint) -> Result<(), Failure> {
+    let home = Home::find(home)?;
+    let now_ms = (system::clock())();
+    let minted = mint_pair(home.path(), &args.user, &args.role, now_ms, &system::random())
+        .map_err(failure)?;
+    let secret = minted.pair.secret.expose_hex();
+    let expires_at = countersign_findings::rfc3339(minted.expires_ms);
+    if args.json {
+        return print_json(&json!({
+            "user_name": minted.user_name,
+            "user_id": minted.user_id,
+            "roles": minted.roles,
+            "api_id": minted.pair.id.as_str(),
+            "api_secret": &*secret,
+            "expires_at": expires_at,
+        }));
+    }
+    print(&format!(
+        "API account  {} ({})\nAPI ID       {}\nSecret Key   {}\nexpires      {}\n",
+        minted.user_name,
+        minted.roles.join(", "),
+        minted.pair.id,
+        &*secret,
+        when(minted.expires_ms),
+    ))?;
+    note("the Secret Key is shown once: put it into a vault");
+    Ok(())
+}
+
+pub(crate) fn ready_object(platform: &Platform) -> serde_json::Value {
+    json!({
+        "rest_url": platform.rest_url(),
+        "console_url": null,
+        "mailbox_url": null,
+        "control_url": null,
+        "control_token": null,
+        "ca_file": platform.ca_file(),
+        "admin": null,
+    })
+}
+
+/// Written beside and renamed: a reader never sees half of it.
+fn write_ready_file(path: &Path, platform: &Platform) -> Result<(), Failure> {
+    let beside = path.with_extension("new");
+    let text = format!("{}\n", ready_object(platform));
+    std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path)).map_err(|error| {
+        Failure::usage(format!("failed to write the ready file `{}`: {error}", path.display()))
+    })
+}
+
+pub(crate) fn failure(error: countersign_platform::Error) -> Failure {
+    let exit = if error.is_input() { Exit::Usage } else { Exit::Storage };
+    Failure::new(exit, error)
+}

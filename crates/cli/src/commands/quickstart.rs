@@ -1,0 +1,184 @@
+//! `quickstart`: the whole path once, over HTTPS, on an empty home.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use countersign_client::Url;
+use countersign_connector::check::Check;
+use countersign_connector::sync::Finished;
+use countersign_platform::{Config, Platform, mint};
+use countersign_signing::Pair;
+use countersign_store::{Integration, NewIntegration};
+use countersign_wire::identity::{PermissionRef, RoleRef, UserInput};
+use serde_json::json;
+
+use super::context::Context;
+use super::integration::check_text;
+use super::platform::{failure, ready_object, start, until_stopped};
+use super::report::{counts_text, sync_text};
+use super::sync::{run_one, tell_problems};
+use crate::args::Quickstart;
+use crate::failure::{Exit, Failure};
+use crate::output::{note, print, print_json};
+use crate::system;
+
+const NAME: &str = "demo";
+const USER: &str = "countersign-reader";
+
+pub(crate) async fn run(home: Option<&Path>, args: Quickstart) -> Result<(), Failure> {
+    let context = Context::open(home).await?;
+    let known = context.store().integrations().await?.into_iter().find(|one| one.name == NAME);
+    let say = |text: &str| {
+        if !args.json {
+            note(text);
+        }
+    };
+    say("1/4 starting a platform with a demo tenant …");
+    let platform = start_platform(&context, known.as_ref()).await?;
+    say("2/4 creating an API user and its pair …");
+    say("3/4 adding the integration and checking every permission …");
+    let (integration, check) = match known {
+        Some(known) => {
+            let check = recheck(&context, &known).await?;
+            (known, check)
+        }
+        None => introduce(&context, &platform).await?,
+    };
+    say("4/4 syncing …");
+    let lock = context.store().lock_for_sync()?;
+    let finished = run_one(&context, &integration, false).await?;
+    drop(lock);
+    if args.json {
+        print_json(&object(&context, &platform, &integration, &check, &finished).await?)?;
+    } else {
+        tell(&context, &platform, &integration, &check, &finished).await?;
+    }
+    tell_problems(&finished);
+    if !args.once {
+        note("the platform stays up; Ctrl-C stops it");
+        until_stopped().await?;
+    }
+    platform.shutdown().await.map_err(failure)?;
+    finished.fault().map_or(Ok(()), |fault| Err(Failure::silent(Exit::from(fault))))
+}
+
+/// On a home that was used before, at the address that its integration knows.
+async fn start_platform(
+    context: &Context,
+    known: Option<&Integration>,
+) -> Result<Platform, Failure> {
+    let mut config = Config::new(
+        &context.home.platform(),
+        context.connector.clock.clone(),
+        context.connector.random.clone(),
+    );
+    if let Some(port) = known.and_then(|one| Url::parse(&one.url).ok()).and_then(|url| url.port()) {
+        config.listen = SocketAddr::from(([127, 0, 0, 1], port));
+    }
+    start(config).await
+}
+
+async fn recheck(context: &Context, known: &Integration) -> Result<Check, Failure> {
+    let client = context.client_of(known)?;
+    Ok(context.connector.check_integration(known, &client).await?)
+}
+
+/// The guide's steps by API: an administrator creates the API user with its
+/// pair, the pair goes into the vault, and the administrator's own pair is
+/// revoked again.
+async fn introduce(
+    context: &Context,
+    platform: &Platform,
+) -> Result<(Integration, Check), Failure> {
+    let home = context.home.platform();
+    let random = system::random();
+    let roles = ["adminapi".to_owned()];
+    let minted =
+        mint(&home, "countersign-admin", &roles, context.now(), &random).map_err(failure)?;
+    let (url, ca_pem) = (platform.rest_url(), platform.ca_pem());
+    let admin = context.client(&url, Some(ca_pem), false, &minted.pair)?;
+    let user = UserInput {
+        user_name: Some(USER.into()),
+        first_name: Some("Countersign".into()),
+        last_name: Some("Reader".into()),
+        email_address: Some("countersign-reader@example.com".into()),
+        roles: Some(
+            ["resultsapi", "noteamrestrictionapi"]
+                .map(|name| RoleRef { role_name: Some(name.into()), ..RoleRef::default() })
+                .into(),
+        ),
+        permissions: Some(vec![PermissionRef {
+            permission_name: Some("apiUser".into()),
+            ..PermissionRef::default()
+        }]),
+        ..UserInput::default()
+    };
+    let created = admin.create_user_with_pair(&user).await?;
+    let credential = created
+        .api_credentials
+        .ok_or_else(|| Failure::unexpected("the platform created the user without a pair"))?;
+    let secret = zeroize::Zeroizing::new(credential.api_secret.unwrap_or_default());
+    let pair = Pair::parse(&credential.api_id, &secret).map_err(Failure::unexpected)?;
+    admin.revoke(minted.pair.id.as_str()).await?;
+
+    let client = context.client(&url, Some(ca_pem), false, &pair)?;
+    let new = NewIntegration {
+        name: NAME.into(),
+        url,
+        api_id: pair.id.as_str().to_owned(),
+        ca_pem: Some(ca_pem.to_owned()),
+        allow_http_loopback: false,
+        created_ms: context.now(),
+    };
+    let check = context.connector.add_integration(new, &pair, &client).await?;
+    Ok((context.store().integration(NAME).await?, check))
+}
+
+async fn object(
+    context: &Context,
+    platform: &Platform,
+    integration: &Integration,
+    check: &Check,
+    finished: &Finished,
+) -> Result<serde_json::Value, Failure> {
+    let counts = context.store().counts(integration.id).await?;
+    let by_scan_type: serde_json::Map<_, _> =
+        counts.by_scan_type.into_iter().map(|(name, count)| (name, count.into())).collect();
+    Ok(json!({
+        "platform": ready_object(platform),
+        "credential": {
+            "api_id": integration.api_id,
+            "expires_at": check.expires_ms.map(countersign_findings::rfc3339),
+            "vault": context.home.vault(),
+        },
+        "integration": { "name": integration.name, "url": integration.url },
+        "sync": {
+            "applications": finished.report.applications.listed,
+            "findings": finished.report.findings.total,
+            "by_scan_type": by_scan_type,
+            "requests": finished.report.requests,
+            "duration_ms": finished.report.duration_ms,
+            "complete": finished.report.complete,
+        },
+    }))
+}
+
+async fn tell(
+    context: &Context,
+    platform: &Platform,
+    integration: &Integration,
+    check: &Check,
+    finished: &Finished,
+) -> Result<(), Failure> {
+    let counts = context.store().counts(integration.id).await?;
+    let home = context.home.path().display();
+    print(&format!(
+        "\nplatform     {}\ntrust        {}\nvault        {}\n{}\n{}{}\nLook further\n  countersign --home {home} applications\n  countersign --home {home} findings --filter 'severity[gte]4' --filter 'state[eq]open'\n  countersign --home {home} export --format csv --output findings.csv\n",
+        platform.rest_url(),
+        platform.ca_file().display(),
+        context.home.vault().display(),
+        check_text(context.now(), &integration.name, check),
+        sync_text(&integration.name, &finished.report),
+        counts_text(&counts),
+    ))
+}

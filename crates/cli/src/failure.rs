@@ -1,0 +1,116 @@
+//! The public exit codes, and how a failure is told.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use countersign_connector::Fault;
+
+/// An exit code of the public list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Unexpected = 1,
+    Usage = 2,
+    NotAuthenticated = 3,
+    RoleMissing = 4,
+    Upstream = 5,
+    Incomplete = 6,
+    Storage = 7,
+}
+
+/// A command that failed: one cause, and one fix where there is one.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    what: String,
+    is_silent: bool,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, what: impl fmt::Display) -> Self {
+        Self { exit, what: what.to_string(), is_silent: false }
+    }
+
+    pub(crate) fn unexpected(what: impl fmt::Display) -> Self {
+        Self::new(Exit::Unexpected, what)
+    }
+
+    pub(crate) fn usage(what: impl fmt::Display) -> Self {
+        Self::new(Exit::Usage, what)
+    }
+
+    pub(crate) fn storage(what: impl fmt::Display) -> Self {
+        Self::new(Exit::Storage, what)
+    }
+
+    /// The exit code alone: what there is to say has been said.
+    pub(crate) fn silent(exit: Exit) -> Self {
+        Self { exit, what: String::new(), is_silent: true }
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// Tells it on standard error and gives the code to end with.
+    #[expect(clippy::print_stderr, reason = "the one place where a failure is told")]
+    pub(crate) fn report(&self) -> ExitCode {
+        if !self.is_silent {
+            eprintln!("error: {}", self.what);
+        }
+        ExitCode::from(self.exit as u8)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl From<Fault> for Exit {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Config => Self::Usage,
+            Fault::NotAuthenticated => Self::NotAuthenticated,
+            Fault::RoleMissing => Self::RoleMissing,
+            Fault::Upstream => Self::Upstream,
+            Fault::Incomplete => Self::Incomplete,
+            Fault::Storage => Self::Storage,
+            Fault::Unexpected => Self::Unexpected,
+        }
+    }
+}
+
+impl From<countersign_connector::Error> for Failure {
+    fn from(error: countersign_connector::Error) -> Self {
+        Self::new(error.fault().into(), error)
+    }
+}
+
+impl From<countersign_client::Error> for Failure {
+    fn from(error: countersign_client::Error) -> Self {
+        countersign_connector::Error::from(error).into()
+    }
+}
+
+impl From<countersign_store::Error> for Failure {
+    fn from(error: countersign_store::Error) -> Self {
+        Self::storage(error)
+    }
+}
+
+impl From<countersign_vault::Error> for Failure {
+    fn from(error: countersign_vault::Error) -> Self {
+        Self::storage(error)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        // Whoever read our output has seen enough: that is success.
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Self { exit: Exit::Unexpected, what: String::new(), is_silent: true };
+        }
+        Self::unexpected(error)
+    }
+}

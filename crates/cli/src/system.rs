@@ -1,0 +1,41 @@
+//! The real clock, real randomness, and the log.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tracing_subscriber::EnvFilter;
+
+pub(crate) type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+pub(crate) type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+
+#[expect(clippy::disallowed_methods, reason = "the one real clock")]
+pub(crate) fn clock() -> Clock {
+    Arc::new(|| {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    })
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one real source of randomness")]
+pub(crate) fn random() -> Random {
+    Arc::new(|buffer| getrandom::fill(buffer).expect("the operating system gives random bytes"))
+}
+
+/// Logs go to standard error; a filter that cannot be read falls back to the
+/// default and says so.
+pub(crate) fn start_logging(filter: &str) {
+    let (filter, complaint) = match EnvFilter::try_new(filter) {
+        Ok(parsed) => (parsed, None),
+        Err(error) => (EnvFilter::new("warn"), Some(error)),
+    };
+    let is_terminal = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(is_terminal && std::env::var_os("NO_COLOR").is_none())
+        .init();
+    if let Some(error) = complaint {
+        tracing::warn!("the log filter cannot be read, using `warn`: {error}");
+    }
+}

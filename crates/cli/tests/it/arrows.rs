@@ -1,0 +1,115 @@
+//! The crates and the arrows between them, as ARCHITECTURE.md draws them. A
+//! new arrow is a design change: it goes into the drawing and in here first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+/// Crate, layer, and the crates of ours that it may use.
+const TABLE: &[(&str, u8, &[&str])] = &[
+    ("signing", 0, &[]),
+    ("wire", 0, &[]),
+    ("findings", 0, &["wire"]),
+    ("client", 1, &["signing", "wire"]),
+    ("vault", 1, &["signing"]),
+    ("store", 1, &["findings"]),
+    ("connector", 2, &["client", "vault", "store", "findings", "signing", "wire"]),
+    ("platform", 3, &["signing", "wire", "vault"]),
+    (
+        "cli",
+        4,
+        &["client", "connector", "findings", "platform", "signing", "store", "vault", "wire"],
+    ),
+    (
+        "testkit",
+        5,
+        &["client", "connector", "findings", "platform", "signing", "store", "vault", "wire"],
+    ),
+];
+
+/// Crates of others that a crate of ours must never reach directly, and why.
+const NEVER: &[(&str, &[&str])] = &[
+    ("signing", &["tokio", "getrandom", "rand", "reqwest", "rusqlite", "jiff"]),
+    ("wire", &["tokio", "rusqlite", "reqwest", "jiff", "countersign-signing"]),
+    ("findings", &["tokio", "rusqlite", "reqwest", "getrandom"]),
+    ("client", &["rusqlite", "axum", "getrandom"]),
+    ("vault", &["rusqlite", "reqwest", "tokio", "getrandom"]),
+    ("store", &["reqwest", "axum", "countersign-wire", "countersign-signing", "getrandom"]),
+    ("connector", &["axum", "clap", "rusqlite", "reqwest", "getrandom"]),
+    ("platform", &["reqwest", "clap", "getrandom"]),
+];
+
+fn normal_dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let metadata = MetadataCommand::new()
+        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml"))
+        .no_deps()
+        .other_options(vec!["--offline".into()])
+        .exec()
+        .expect("cargo metadata reads the workspace");
+    metadata
+        .packages
+        .iter()
+        .map(|package| {
+            let folder = package.manifest_path.parent().and_then(|path| path.file_name());
+            let name = folder.expect("a manifest has a folder").to_owned();
+            let expected = if name == "cli" {
+                "countersign".to_owned()
+            } else {
+                format!("countersign-{name}")
+            };
+            assert_eq!(package.name.as_str(), expected, "folder and crate are named alike");
+            let uses = package
+                .dependencies
+                .iter()
+                .filter(|dependency| dependency.kind == DependencyKind::Normal)
+                .map(|dependency| dependency.name.clone())
+                .collect();
+            (name, uses)
+        })
+        .collect()
+}
+
+#[test]
+fn the_arrows_are_the_drawn_ones() {
+    let actual = normal_dependencies();
+    let drawn: BTreeSet<_> = TABLE.iter().map(|(name, ..)| name.to_string()).collect();
+    assert_eq!(actual.keys().cloned().collect::<BTreeSet<_>>(), drawn, "crates");
+    for (name, layer, may_use) in TABLE {
+        for used in actual[*name].iter().filter_map(|name| name.strip_prefix("countersign-")) {
+            assert!(may_use.contains(&used), "`{name}` must not use `{used}`");
+            let used_layer = TABLE.iter().find(|(other, ..)| *other == used).map(|row| row.1);
+            assert!(
+                used_layer < Some(*layer) || (*name, used) == ("findings", "wire"),
+                "the arrow `{name}` -> `{used}` points up"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_drawing_allows_no_arrow_up() {
+    for (name, layer, may_use) in TABLE {
+        for used in *may_use {
+            let row = TABLE.iter().find(|(other, ..)| other == used);
+            let used_layer = row.expect("the table names only crates that it has").1;
+            assert!(used_layer < *layer || (*name, *used) == ("findings", "wire"));
+        }
+    }
+}
+
+#[test]
+fn nothing_reaches_what_it_must_never_see() {
+    let actual = normal_dependencies();
+    for (name, never) in NEVER {
+        for banned in *never {
+            assert!(!actual[*name].contains(*banned), "`{name}` must never use `{banned}`");
+        }
+    }
+}
+
+#[test]
+fn the_test_kit_is_never_a_normal_dependency() {
+    for (name, uses) in normal_dependencies() {
+        assert!(!uses.contains("countersign-testkit"), "`{name}` uses the test kit");
+    }
+}
