@@ -1,0 +1,102 @@
+use countersign_platform::{Permission, SeedSpec};
+use countersign_testkit::TestPlatform;
+
+/// Each endpoint with the permission that it asks for; none is for everybody.
+const ENDPOINTS: &[(&str, &str, Option<Permission>)] = &[
+    ("GET", "/api/authn/v2/users/self", None),
+    ("GET", "/api/authn/v2/api_credentials", None),
+    ("GET", "/healthcheck/status", None),
+    ("GET", "/api/authn/v2/users", Some(Permission::ManageIdentity)),
+    ("POST", "/api/authn/v2/users", Some(Permission::ManageIdentity)),
+    ("GET", "/api/authn/v2/users/{any}", Some(Permission::ManageIdentity)),
+    ("DELETE", "/api/authn/v2/users/{any}", Some(Permission::ManageIdentity)),
+    ("GET", "/api/authn/v2/roles", Some(Permission::ManageIdentity)),
+    ("GET", "/api/authn/v2/teams", Some(Permission::ManageIdentity)),
+    ("GET", "/api/authn/v2/business_units", Some(Permission::ManageIdentity)),
+    ("GET", "/api/authn/v2/api_credentials/user_id/{any}", Some(Permission::ManageIdentity)),
+    ("POST", "/api/authn/v2/api_credentials/user_id/{any}", Some(Permission::ManageIdentity)),
+    ("DELETE", "/api/authn/v2/api_credentials/user_id/{any}", Some(Permission::ManageIdentity)),
+    ("GET", "/appsec/v1/applications", Some(Permission::ReadApplications)),
+    ("GET", "/appsec/v1/applications/{any}", Some(Permission::ReadApplications)),
+    ("GET", "/appsec/v2/applications/{any}/findings", Some(Permission::ReadFindings)),
+    ("GET", "/appsec/v1/applications/{any}/sandboxes", Some(Permission::ReadSandboxes)),
+    ("GET", "/appsec/v1/applications/{any}/sandboxes/{any}", Some(Permission::ReadSandboxes)),
+];
+
+/// Role sets of API accounts, and what each may do by the documentation.
+const ACCOUNTS: &[(&[&str], &[Permission])] = &[
+    (
+        &["resultsapi", "noteamrestrictionapi"],
+        &[Permission::ReadApplications, Permission::ReadFindings, Permission::ReadSandboxes],
+    ),
+    (
+        &["uploadapi", "apisubmitanyscan", "noteamrestrictionapi"],
+        &[Permission::ReadApplications, Permission::ReadSandboxes],
+    ),
+    (
+        &["submitterapi", "apisubmitstaticscan", "noteamrestrictionapi"],
+        &[Permission::ReadApplications],
+    ),
+    (&["mitigationapi", "noteamrestrictionapi"], &[Permission::ReadApplications]),
+    (&["adminapi"], &[Permission::ReadApplications, Permission::ManageIdentity]),
+    (&["archerreports", "noteamrestrictionapi"], &[Permission::ReadApplications]),
+    (&["greenlightapiuser", "noteamrestrictionapi"], &[Permission::ReadApplications]),
+    (&["reportingApi", "noteamrestrictionapi"], &[Permission::ReadApplications]),
+    (&["collectionManagerAPI", "noteamrestrictionapi"], &[Permission::ReadApplications]),
+    (&["collectionReviewerAPI", "noteamrestrictionapi"], &[Permission::ReadApplications]),
+    (&["noteamrestrictionapi"], &[Permission::ReadApplications]),
+];
+
+#[tokio::test]
+async fn each_endpoint_for_each_role() {
+    let test = TestPlatform::start(SeedSpec::Empty).await;
+    let any = "00000000-0000-4000-8000-000000000000";
+    for (at, (roles, granted)) in ACCOUNTS.iter().enumerate() {
+        let pair = test.mint(&format!("account-{at}"), roles).pair;
+        for (method, target, needs) in ENDPOINTS {
+            let target = target.replace("{any}", any);
+            let answer = test.call(&pair, method, &target, "").await;
+            let is_granted = needs.is_none_or(|permission| granted.contains(&permission));
+            assert_eq!(
+                answer.status == 403,
+                !is_granted,
+                "{method} {target} {roles:?}: {}",
+                answer.status
+            );
+            assert_ne!(answer.status, 401, "{method} {target}");
+            if !is_granted {
+                assert_eq!(answer.json()["http_status"], "Forbidden");
+                assert_eq!(answer.header("content-type"), Some("application/json;charset=UTF-8"));
+            }
+        }
+    }
+}
+
+#[test]
+fn user_accounts_by_the_documentation() {
+    let holds =
+        |permission: Permission, role: &str| permission.is_held_by(false, &[role.to_owned()]);
+    for (permission, roles) in [
+        (Permission::ReadApplications, &["extcreator", "extseclead"][..]),
+        (Permission::ReadFindings, &["extreviewer", "extseclead"]),
+        (Permission::ReadSandboxes, &["sandboxadmin", "sandboxuser", "extcreator", "extseclead"]),
+        (Permission::ManageIdentity, &["extadmin"]),
+    ] {
+        for role in [
+            "extadmin",
+            "extseclead",
+            "extcreator",
+            "extsubmitter",
+            "extreviewer",
+            "extexecutive",
+            "extmitigationapprover",
+            "sandboxadmin",
+            "sandboxuser",
+            "teamAdmin",
+            "resultsapi",
+            "adminapi",
+        ] {
+            assert_eq!(holds(permission, role), roles.contains(&role), "{permission:?} {role}");
+        }
+    }
+}
