@@ -1,0 +1,204 @@
+"""Clients that are not ours, unmodified, against a freshly started platform.
+
+One `pass` or `fail` line for each capability. Results are compared with the
+platform's own database, not only with "no exception".
+"""
+
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import ssl
+
+HOME = os.environ["PLATFORM_HOME"]
+REST = os.environ["PLATFORM_URL"]
+BIN = os.path.dirname(sys.executable)
+
+passed = failed = 0
+
+
+def check(client, capability, act):
+    global passed, failed
+    try:
+        act()
+    except Exception as error:  # whatever a client throws is a failure of ours
+        failed += 1
+        print(f"fail {client} {capability}: {type(error).__name__}: {error}")
+    else:
+        passed += 1
+        print(f"pass {client} {capability}")
+
+
+def truth(sql, *values):
+    with sqlite3.connect(f"file:{HOME}/platform.sqlite?mode=ro", uri=True) as database:
+        return database.execute(sql, values).fetchall()
+
+
+def same(actual, expected):
+    assert actual == expected, f"got {actual!r}, expected {expected!r}"
+
+
+def richest(scan_type):
+    return truth(
+        "select a.guid, count(*) from findings f join applications a on a.id = f.application"
+        " where f.scan_type = ? and f.sandbox = 0 group by a.id order by 2 desc limit 1",
+        scan_type,
+    )[0]
+
+
+def veracode_api_py():
+    name = "veracode-api-py"
+    from veracode_api_py import (
+        APICredentials, Applications, BusinessUnits, Findings, Roles, Sandboxes, Teams, Users,
+    )
+
+    def applications_list():
+        listed = Applications().get_all()
+        same({a["guid"] for a in listed}, {row[0] for row in truth("select guid from applications")})
+
+    def applications_get():
+        guid, title = truth("select guid, name from applications limit 1 offset 5")[0]
+        same(Applications().get(guid)["profile"]["name"], title)
+
+    def applications_by_name():
+        title = truth("select name from applications limit 1 offset 7")[0][0]
+        found = Applications().get_by_name(title)
+        assert any(a["profile"]["name"] == title for a in found), found
+
+    def sandboxes():
+        guid, count = truth(
+            "select a.guid, count(*) from sandboxes s join applications a on a.id = s.application group by 1"
+        )[0]
+        same(len(Sandboxes().get_all(guid)), count)
+
+    check(name, "applications.list", applications_list)
+    check(name, "applications.get", applications_get)
+    check(name, "applications.by_name (encoded twice)", applications_by_name)
+    check(name, "sandboxes.list", sandboxes)
+    for scan_type in ["STATIC", "DYNAMIC", "MANUAL", "SCA"]:
+        guid, count = richest(scan_type)
+        check(
+            name,
+            f"findings.{scan_type.lower()} (all pages)",
+            lambda: same(len(Findings().get_findings(guid, scantype=scan_type)), count),
+        )
+
+    def self_user():
+        same(Users().get_self()["user_name"], "judge")
+
+    def users_list():
+        same(len(Users().get_all()), truth("select count(*) from users")[0][0])
+
+    def roles():
+        names = {role["role_name"] for role in Roles().get_all()}
+        assert {"resultsapi", "extseclead", "adminapi"} <= names and len(names) == 44, names
+
+    check(name, "users.self", self_user)
+    check(name, "users.list", users_list)
+    check(name, "roles.list", roles)
+    check(name, "teams.list", lambda: same(len(Teams().get_all(all_for_org=True)), 6))
+    check(name, "business_units.list", lambda: same(len(BusinessUnits().get_all()), 4))
+
+    created = {}
+
+    def user_create():
+        created.update(
+            Users().create(
+                "new@example.com", "New", "Reader", username="new-reader", type="API",
+                roles=["resultsapi", "noteamrestrictionapi"],
+            )
+        )
+        assert created["user_id"], created
+
+    def pair_for_user():
+        pair = APICredentials().create(created["user_id"])
+        assert len(pair["api_id"]) == 32 and len(pair["api_secret"]) == 128
+        created["api_id"] = pair["api_id"]
+
+    def pair_get():
+        same(APICredentials().get(created["api_id"])["api_id"], created["api_id"])
+
+    def pair_revoke():
+        APICredentials().revoke(created["api_id"])
+        same(truth("select revoked_by from credentials where api_id = ?", created["api_id"]), [("judge",)])
+
+    def pair_self():
+        assert APICredentials().get_self()["expiration_ts"].endswith("Z")
+
+    def pair_renew():
+        before = APICredentials().get_self()["api_id"]
+        renewed = APICredentials().renew()
+        assert renewed["api_id"] != before and len(renewed["api_secret"]) == 128
+
+    check(name, "users.create (API account)", user_create)
+    check(name, "credentials.create", pair_for_user)
+    check(name, "credentials.get", pair_get)
+    check(name, "credentials.revoke", pair_revoke)
+    check(name, "credentials.get_self", pair_self)
+    check(name, "credentials.renew", pair_renew)
+
+
+def veracode_api_signing():
+    name = "veracode-api-signing"
+    url = f"{REST}/appsec/v1/applications?size=3"
+
+    def plugin():
+        import requests
+        from veracode_api_signing.plugin_requests import RequestsAuthPluginVeracodeHMAC
+
+        answer = requests.get(url, auth=RequestsAuthPluginVeracodeHMAC(), timeout=30)
+        same((answer.status_code, len(answer.json()["_embedded"]["applications"])), (200, 3))
+
+    def command_line():
+        made = subprocess.run(
+            [f"{BIN}/veracode_hmac_auth", "GET", url], capture_output=True, text=True, check=True
+        )
+        header = re.search(r"VERACODE-HMAC-SHA-256 \S+", made.stdout + made.stderr).group(0)
+        request = urllib.request.Request(url, headers={"Authorization": header})
+        trust = ssl.create_default_context(cafile=f"{HOME}/ca.pem")
+        with urllib.request.urlopen(request, context=trust, timeout=30) as answer:
+            same(json.load(answer)["page"]["size"], 3)
+        try:
+            urllib.request.urlopen(request, context=trust, timeout=30)
+        except urllib.error.HTTPError as error:
+            same(error.code, 401)
+        else:
+            raise AssertionError("a replayed header was accepted")
+
+    check(name, "requests plug-in", plugin)
+    check(name, "command-line helper, and its header a second time", command_line)
+
+
+def httpie():
+    name = "HTTPie"
+
+    def run(*arguments):
+        made = subprocess.run(
+            [f"{BIN}/http", "--ignore-stdin", "--check-status", "--verify", f"{HOME}/ca.pem",
+             "--auth-type", "veracode_hmac", "--body", *arguments],
+            capture_output=True, text=True,
+        )
+        assert made.returncode == 0, made.stderr or made.stdout
+        return json.loads(made.stdout)
+
+    def get():
+        same(run("GET", f"{REST}/api/authn/v2/users/self")["user_name"], "judge")
+
+    def query():
+        body = run("GET", f"{REST}/appsec/v1/applications", "size==2", "page==1")
+        same((body["page"]["number"], len(body["_embedded"]["applications"])), (1, 2))
+
+    check(name, "GET", get)
+    check(name, "GET with a query", query)
+
+
+veracode_api_py()
+veracode_api_signing()
+httpie()
+print(f"{passed} passed, {failed} failed")
+sys.exit(1 if failed else 0)
