@@ -1,3 +1,9 @@
 //! The real binary, and the shape of the workspace around it.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod arrows;
+mod crash;
+mod exits;
+mod program;
+mod quickstart;

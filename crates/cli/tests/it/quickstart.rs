@@ -1,0 +1,95 @@
+use std::path::Path;
+
+use countersign_vault::{KeySource, SealedFile, Vault};
+use serde_json::Value;
+
+use crate::program::{countersign, run, stderr, stdout};
+
+fn rows(path: &Path, sql: &str) -> i64 {
+    rusqlite::Connection::open(path).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+fn contains(bytes: &[u8], needle: &[u8]) -> bool {
+    bytes.windows(needle.len()).any(|window| window == needle)
+}
+
+fn files_below(folder: &Path, all: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files_below(&path, all) } else { all.push(path) }
+    }
+}
+
+/// One run at the most talkative log level: what it promises, and no secret
+/// anywhere that is not sealed.
+#[test]
+fn the_whole_path_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("home");
+    let output = countersign(&home)
+        .args(["--log", "trace", "quickstart", "--once", "--json"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let object: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let findings = object["sync"]["findings"].as_i64().unwrap();
+    let platform = home.join("platform/platform.sqlite");
+    assert_eq!(findings, rows(&platform, "select count(*) from findings"));
+    assert_eq!(
+        object["sync"]["applications"],
+        rows(&platform, "select count(*) from applications")
+    );
+    assert_eq!(object["sync"]["complete"], true);
+    let by_type: i64 = object["sync"]["by_scan_type"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|n| n.as_i64().unwrap())
+        .sum();
+    assert_eq!(by_type, findings);
+
+    // Offline from here on.
+    for (args, lines) in [
+        (&["findings", "--json"][..], findings),
+        (&["export", "--format", "ndjson"], findings),
+        (&["export", "--format", "csv"], findings + 1),
+        (&["changes", "--json"], findings),
+        (&["applications", "--json"], 60),
+    ] {
+        let output = run(&home, args);
+        assert!(output.status.success(), "{args:?} {}", stderr(&output));
+        // No cell of the demo tenant holds a line break.
+        assert_eq!(stdout(&output).lines().count() as i64, lines, "{args:?}");
+    }
+    let filtered = run(
+        &home,
+        &["findings", "--json", "--filter", "severity[gte]4", "--filter", "state[eq]open"],
+    );
+    for line in stdout(&filtered).lines() {
+        let finding: Value = serde_json::from_str(line).unwrap();
+        assert!(finding["severity"].as_i64() >= Some(4) && finding["state"] == "open");
+    }
+    let first = stdout(&filtered).lines().next().unwrap().to_owned();
+    let id = serde_json::from_str::<Value>(&first).unwrap()["id"].as_str().unwrap().to_owned();
+    assert_eq!(stdout(&run(&home, &["finding", &id[..12], "--json"])).trim(), first);
+
+    let vault = SealedFile::open(
+        &home.join("vault.json"),
+        KeySource::KeyFile(home.join("vault.key")),
+        std::sync::Arc::new(|_| panic!("reading needs no randomness")),
+    )
+    .unwrap();
+    let (_, pair) = vault.get("integration/demo").unwrap();
+    let (hex, bytes) = (pair.secret.expose_hex(), pair.secret.expose());
+    let mut places = vec![("stdout".into(), output.stdout), ("stderr".into(), output.stderr)];
+    let mut files = Vec::new();
+    files_below(&home, &mut files);
+    assert!(files.len() > 8, "{files:?}");
+    places.extend(files.into_iter().map(|file| (file.clone(), std::fs::read(&file).unwrap())));
+    for (place, content) in places {
+        let upper = hex.to_ascii_uppercase();
+        for form in [hex.as_bytes(), upper.as_bytes(), bytes] {
+            assert!(!contains(&content, form), "the Secret Key is in {}", place.display());
+        }
+    }
+}
