@@ -98,7 +98,7 @@ async fn answer(State(service): State<Service>, uri: Uri, RawQuery(query): RawQu
         Mood::Drift if number == 1 => total += 1,
         Mood::Twice if number == 1 => elements[0] = finding(1),
         Mood::Unreadable if number == 1 => {
-            elements[0] = json!({"issue_id": 5, "scan_type": "NOVEL", "finding_details": {}})
+            elements[0] = json!({"issue_id": 5, "scan_type": "NOVEL", "finding_details": {}});
         }
         Mood::Status(status) if number == 1 => {
             let status = StatusCode::from_u16(status).expect("a status");

@@ -85,7 +85,7 @@ proptest! {
             0 => match flip(&case.method, at, bit) { Some(t) => altered.method = t, None => return Ok(()) },
             1 => match flip(&case.host, at, bit) { Some(t) => altered.host = t, None => return Ok(()) },
             2 => {
-                let mut bytes = case.target.clone().into_bytes();
+                let mut bytes = case.target.into_bytes();
                 let at = at % bytes.len();
                 bytes[at] ^= 1 << (bit % 7);
                 altered.target = String::from_utf8(bytes).unwrap();
@@ -112,7 +112,7 @@ proptest! {
     #[test]
     fn the_replay_tag_depends_on_id_and_nonce_alone(a in case(), b in case()) {
         let (header_a, header_b) = (a.header(), b.header());
-        let mut mixed = a.clone();
+        let mut mixed = a;
         mixed.target = b.target.clone();
         mixed.timestamp = b.timestamp;
         let mixed = mixed.header();

@@ -1,5 +1,7 @@
 //! The sealed file: refusals, versions, durability, and nothing in the clear.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
