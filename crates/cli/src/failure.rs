@@ -107,10 +107,6 @@ impl From<countersign_vault::Error> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        // Whoever read our output has seen enough: that is success.
-        if error.kind() == std::io::ErrorKind::BrokenPipe {
-            return Self { exit: Exit::Unexpected, what: String::new(), is_silent: true };
-        }
         Self::unexpected(error)
     }
 }

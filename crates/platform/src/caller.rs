@@ -137,7 +137,8 @@ fn authenticate(
         .flat_map(|target| hosts.clone().map(move |host| Request::new(method, host, target)))
         .collect();
     let Some(signatory) = signatory else {
-        // The same work as for a known id, so that time does not tell.
+        // The same signature work as for a known id. The lookup itself differs:
+        // a known id is usually remembered.
         let dummy = SigningKey::new(&ApiSecret::from_bytes(vec![0; 64]));
         let _ = dummy.verify(&header, candidates);
         return Err(Cause::UnknownId.into());
