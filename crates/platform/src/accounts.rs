@@ -261,37 +261,18 @@ pub(crate) fn user_by(
     column: &'static str,
     value: &str,
 ) -> Result<Option<User>, Error> {
-    let sql = format!("{SELECT_USER} where {column} = ?");
+    let sql = format!("select {USER_COLUMNS} from users where {column} = ?");
     let found = connection.prepare_cached(&sql)?.query_row([value], read_user).optional()?;
     found.map(|user| complete(connection, user)).transpose()
 }
 
-/// Users by name, from `offset` on, and how many there are.
-pub(crate) fn users(
-    connection: &Connection,
-    name: Option<&str>,
-    offset: u64,
-    limit: u64,
-) -> Result<(Vec<User>, u64), Error> {
-    let condition = "where (?1 is null or name = ?1)";
-    let total = connection.query_row(
-        &format!("select count(*) from users {condition}"),
-        params![name],
-        |row| row.get(0),
-    )?;
-    let mut statement = connection
-        .prepare_cached(&format!("{SELECT_USER} {condition} order by id limit ?2 offset ?3"))?;
-    let rows = statement.query_map(params![name, limit, offset], read_user)?;
-    let users = rows.collect::<Result<Vec<_>, _>>()?;
-    let users =
-        users.into_iter().map(|user| complete(connection, user)).collect::<Result<_, _>>()?;
-    Ok((users, total))
-}
+/// In the order in which [`read_user`] takes them.
+pub(crate) const USER_COLUMNS: &str =
+    "id, guid, name, email, first_name, last_name, is_api, active,
+    login_enabled, pin_required, ip_restricted, allowed_ips";
 
-const SELECT_USER: &str = "select id, guid, name, email, first_name, last_name, is_api, active,
-    login_enabled, pin_required, ip_restricted, allowed_ips from users";
-
-fn read_user(row: &Row<'_>) -> rusqlite::Result<User> {
+/// Without roles and teams.
+pub(crate) fn read_user(row: &Row<'_>) -> rusqlite::Result<User> {
     let allowed_ips: String = row.get(11)?;
     Ok(User {
         id: row.get(0)?,
@@ -337,38 +318,64 @@ pub(crate) fn insert_user(
     user: &User,
     now_ms: i64,
 ) -> Result<i64, rusqlite::Error> {
+    transaction.execute(
+        "insert into users (guid, name, email, first_name, last_name, is_api, created_ms)
+         values (?, '', '', '', '', ?, ?)",
+        params![user.guid, user.is_api, now_ms],
+    )?;
+    let id = transaction.last_insert_rowid();
+    write_user(transaction, id, user)?;
+    Ok(id)
+}
+
+/// Writes everything that may change about a user.
+pub(crate) fn write_user(
+    transaction: &Transaction<'_>,
+    id: i64,
+    user: &User,
+) -> rusqlite::Result<()> {
     let ips = serde_json::to_string(&user.allowed_ips).unwrap_or_else(|_| "[]".into());
     transaction.execute(
-        "insert into users (guid, name, email, first_name, last_name, is_api, active,
-            login_enabled, pin_required, ip_restricted, allowed_ips, created_ms)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "update users set name = ?, email = ?, first_name = ?, last_name = ?, active = ?,
+            login_enabled = ?, pin_required = ?, ip_restricted = ?, allowed_ips = ? where id = ?",
         params![
-            user.guid,
             user.name,
             user.email,
             user.first_name,
             user.last_name,
-            user.is_api,
             user.active,
             user.login_enabled,
             user.pin_required,
             user.ip_restricted,
             ips,
-            now_ms,
+            id,
         ],
     )?;
-    let id = transaction.last_insert_rowid();
+    transaction.execute("delete from user_roles where user = ?", [id])?;
     for role in &user.roles {
         transaction.execute(
             "insert or ignore into user_roles (user, role) values (?, ?)",
             params![id, role],
         )?;
     }
+    transaction.execute("delete from team_members where user = ?", [id])?;
     for team in &user.teams {
-        transaction.execute(
-            "insert or ignore into team_members (team, user, relationship) values (?, ?, ?)",
-            params![team.id, id, team.relationship],
-        )?;
+        join(transaction, team.id, id, &team.relationship)?;
     }
-    Ok(id)
+    Ok(())
+}
+
+/// Makes a user a member of a team, or changes how it is one.
+pub(crate) fn join(
+    transaction: &Transaction<'_>,
+    team: i64,
+    user: i64,
+    relationship: &str,
+) -> rusqlite::Result<()> {
+    transaction.execute(
+        "insert into team_members (team, user, relationship) values (?, ?, ?)
+         on conflict do update set relationship = excluded.relationship",
+        params![team, user, relationship],
+    )?;
+    Ok(())
 }

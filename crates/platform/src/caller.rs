@@ -196,6 +196,18 @@ fn address_is_allowed(parts: &Parts, allowed: &[String]) -> bool {
     allowed.iter().any(|entry| matches_address(entry, address))
 }
 
+/// Whether an entry has one of the three forms.
+pub(crate) fn is_address_entry(entry: &str) -> bool {
+    let Some((network, last)) = entry.rsplit_once('.') else {
+        return entry.parse::<IpAddr>().is_ok();
+    };
+    let inside = last.strip_prefix('[').and_then(|range| range.strip_suffix(']'));
+    let range = inside.and_then(|range| range.split_once('-'));
+    let range = range.and_then(|(from, to)| Some((from.parse::<u8>().ok()?, to.parse().ok()?)));
+    let is_last = last == "*" || last.parse::<u8>().is_ok() || range.is_some_and(|(a, b)| a <= b);
+    is_last && format!("{network}.0").parse::<std::net::Ipv4Addr>().is_ok()
+}
+
 fn matches_address(entry: &str, address: IpAddr) -> bool {
     if entry.parse() == Ok(address) {
         return true;
@@ -229,7 +241,14 @@ macro_rules! needs {
         }
     )*};
 }
-needs!(ReadApplications, ReadFindings, ReadSandboxes, ManageIdentity);
+needs!(
+    ReadApplications,
+    ReadFindings,
+    ReadSandboxes,
+    WriteApplications,
+    WriteSandboxes,
+    ManageIdentity
+);
 
 /// A caller that holds the permission.
 pub(crate) struct Grant<P> {
@@ -267,6 +286,16 @@ mod tests {
             ("", "74.0.0.1"),
         ] {
             assert!(!matches_address(entry, at(address)), "{entry} {address}");
+        }
+    }
+
+    #[test]
+    fn address_entries() {
+        for good in ["74.0.0.5", "74.0.0.*", "74.0.0.[0-99]", "::1"] {
+            assert!(is_address_entry(good), "{good}");
+        }
+        for bad in ["", "74.0.*.*", "74.0.*.1", "74.0.0", "74.0.0.[9-1]", "74.0.0.256", "*", "x"] {
+            assert!(!is_address_entry(bad), "{bad}");
         }
     }
 

@@ -8,6 +8,7 @@
 mod accounts;
 mod authority;
 mod caller;
+mod condition;
 mod database;
 mod error;
 mod limit;

@@ -11,8 +11,10 @@ mod query;
 mod sandboxes;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, Request, State};
+use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -20,7 +22,9 @@ use axum::routing::get;
 
 use crate::caller::Caller;
 use crate::state::AppState;
+use applications::write;
 use error::Refusal;
+use identity::{business_units, roles, teams, users};
 
 /// Size of a request body.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -28,6 +32,7 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 pub(crate) fn router(state: AppState) -> Router {
     let credentials = "/api/authn/v2/api_credentials";
     let users = "/api/authn/v2/users";
+    let applications = "/appsec/v1/applications";
     Router::new()
         .route("/.well-known/countersign", get(about))
         .route("/healthcheck/status", get(healthcheck))
@@ -49,20 +54,50 @@ pub(crate) fn router(state: AppState) -> Router {
                 .post(credentials::mint_for_user)
                 .delete(credentials::revoke_of_user),
         )
-        .route(users, get(identity::list_users).post(identity::create_user))
-        .route(&format!("{users}/self"), get(identity::read_self))
+        .route(users, get(users::list).post(users::create))
+        .route(&format!("{users}/search"), get(users::search))
+        .route(&format!("{users}/self"), get(users::read_self).put(users::update_self))
         .route(
             &format!("{users}/{{user_id}}"),
-            get(identity::read_user).delete(identity::delete_user),
+            get(users::read).put(users::update).delete(users::delete),
         )
-        .route("/api/authn/v2/roles", get(identity::list_roles))
-        .route("/api/authn/v2/teams", get(identity::list_teams))
-        .route("/api/authn/v2/business_units", get(identity::list_business_units))
-        .route("/appsec/v1/applications", get(applications::list_applications))
-        .route("/appsec/v1/applications/", get(applications::list_applications))
-        .route("/appsec/v1/applications/{guid}", get(applications::read_application))
-        .route("/appsec/v1/applications/{guid}/sandboxes", get(sandboxes::list_sandboxes))
-        .route("/appsec/v1/applications/{guid}/sandboxes/{sandbox}", get(sandboxes::read_sandbox))
+        .route("/api/authn/v2/roles", get(roles::list))
+        .route("/api/authn/v2/roles/{role_id}", get(roles::read))
+        .route("/api/authn/v2/teams", get(teams::list).post(teams::create))
+        .route("/api/authn/v2/teams/self", get(teams::list_own))
+        .route(
+            "/api/authn/v2/teams/{team_id}",
+            get(teams::read).put(teams::update).delete(teams::delete),
+        )
+        .route(
+            "/api/authn/v2/business_units",
+            get(business_units::list).post(business_units::create),
+        )
+        .route(
+            "/api/authn/v2/business_units/{bu_id}",
+            get(business_units::read).put(business_units::update).delete(business_units::delete),
+        )
+        .route(applications, get(applications::list_applications).post(write::create_application))
+        .route(
+            &format!("{applications}/"),
+            get(applications::list_applications).post(write::create_application),
+        )
+        .route(
+            &format!("{applications}/{{guid}}"),
+            get(applications::read_application)
+                .put(write::update_application)
+                .delete(write::delete_application),
+        )
+        .route(
+            &format!("{applications}/{{guid}}/sandboxes"),
+            get(sandboxes::list_sandboxes).post(sandboxes::create_sandbox),
+        )
+        .route(
+            &format!("{applications}/{{guid}}/sandboxes/{{sandbox}}"),
+            get(sandboxes::read_sandbox)
+                .put(sandboxes::update_sandbox)
+                .delete(sandboxes::delete_sandbox),
+        )
         .route("/appsec/v2/applications/{guid}/findings", get(findings::list_findings))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
@@ -133,12 +168,22 @@ async fn around(State(state): State<AppState>, request: Request, next: Next) -> 
     response
 }
 
+/// Done, with nothing to say.
+pub(crate) fn no_content() -> Response {
+    let mut response = ok("");
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
 /// A body that may be empty, as JSON; unknown and null members do not matter.
-pub(crate) fn input<T: serde::de::DeserializeOwned + Default>(body: &[u8]) -> Result<T, Refusal> {
+pub(crate) fn input<T: serde::de::DeserializeOwned + Default>(
+    body: Result<Bytes, BytesRejection>,
+) -> Result<T, Refusal> {
+    let body = body.map_err(|_| Refusal::gateway(413, "the body is larger than 1 MiB"))?;
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(T::default());
     }
-    serde_json::from_slice(body)
+    serde_json::from_slice(&body)
         .map_err(|error| Refusal::gateway(400, &format!("malformed JSON: {error}")))
 }
 

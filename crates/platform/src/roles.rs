@@ -93,15 +93,15 @@ pub enum Permission {
     ReadFindings,
     /// List and read sandboxes.
     ReadSandboxes,
+    /// Create, change and delete applications.
+    WriteApplications,
+    /// Create, change and delete sandboxes.
+    WriteSandboxes,
     /// The Identity API.
     ManageIdentity,
 }
 
 impl Permission {
-    /// All of them.
-    pub const ALL: [Self; 4] =
-        [Self::ReadApplications, Self::ReadFindings, Self::ReadSandboxes, Self::ManageIdentity];
-
     /// Whether an account of this kind with these roles holds it.
     pub fn is_held_by(self, is_api: bool, roles: &[String]) -> bool {
         let any = |names: &[&str]| roles.iter().any(|role| names.contains(&role.as_str()));
@@ -111,7 +111,9 @@ impl Permission {
             (Self::ReadFindings, true) => any(&["resultsapi"]),
             (Self::ReadFindings, false) => any(&["extreviewer", "extseclead"]),
             (Self::ReadSandboxes, true) => any(&["resultsapi", "uploadapi"]),
-            (Self::ReadSandboxes, false) => {
+            (Self::WriteApplications | Self::WriteSandboxes, true) => any(&["uploadapi"]),
+            (Self::WriteApplications, false) => any(&["extcreator", "extseclead"]),
+            (Self::ReadSandboxes | Self::WriteSandboxes, false) => {
                 any(&["sandboxadmin", "sandboxuser", "extcreator", "extseclead"])
             }
             (Self::ManageIdentity, true) => any(&["adminapi"]),

@@ -1,10 +1,11 @@
 //! Applications: list with every documented filter, and one by guid.
 
+pub(crate) mod write;
+
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_wire::application as wire;
 use countersign_wire::hal::{Link, Links, Page};
-use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use serde::Serialize;
 
@@ -13,6 +14,7 @@ use super::hal::List;
 use super::json;
 use super::query::{Query, decode, wrong};
 use crate::caller::{Caller, Grant, ReadApplications};
+use crate::condition::{Condition, number, text};
 use crate::state::AppState;
 use crate::{ORGANIZATION, timestamp};
 
@@ -66,13 +68,13 @@ fn list(connection: &Connection, caller: &Caller, raw: Option<&str>) -> Result<R
     let paging = query.paging(50, 500)?;
     let mut filter = Filter::new(caller);
     filter.read(&query)?;
-    let mut total = filter.count(connection)?;
+    let mut total = filter.condition.count(connection, TABLE)?;
     if total == 0 && query.get("name").is_some_and(|name| name.contains('%')) {
         // Some clients encode names twice.
         filter = Filter::new(caller);
         filter.is_name_decoded_again = true;
         filter.read(&query)?;
-        total = filter.count(connection)?;
+        total = filter.condition.count(connection, TABLE)?;
     }
     let applications = filter.page(connection, paging.size, paging.offset(), &caller.base)?;
     let page = Page::new(paging.number, paging.size, total);
@@ -98,14 +100,21 @@ pub(crate) async fn read_application(
     state
         .read(move |connection, _| {
             let id = visible(connection, &grant.caller, &guid_text)?;
-            let sql = format!("{SELECT} where a.id = ?");
-            let mut application = connection
-                .prepare_cached(&sql)?
-                .query_row([id], |row| read_row(row, &grant.caller.base))?;
-            complete(connection, &mut application)?;
-            json(&application)
+            json(&by_id(connection, id, &grant.caller.base)?)
         })
         .await
+}
+
+fn by_id(
+    connection: &Connection,
+    id: i64,
+    base: &str,
+) -> Result<wire::Application, rusqlite::Error> {
+    let mut application = connection
+        .prepare_cached(&format!("{SELECT} where a.id = ?"))?
+        .query_row([id], |row| read_row(row, base))?;
+    complete(connection, &mut application)?;
+    Ok(application)
 }
 
 /// The row id of an application that the caller sees.
@@ -115,12 +124,12 @@ pub(crate) fn visible(
     guid_text: &str,
 ) -> Result<i64, Refusal> {
     let guid = guid(guid_text)?;
-    let mut filter = Filter::new(caller);
-    filter.and("a.guid = ?", [Value::Text(guid)]);
-    let sql = format!("select a.id from applications a where {}", filter.condition);
+    let mut condition = seen_by(caller);
+    condition.and("a.guid = ?", [text(&guid)]);
+    let sql = format!("select a.id from {TABLE} where {}", condition.text());
     let id = connection
         .prepare_cached(&sql)?
-        .query_row(params_from_iter(&filter.values), |row| row.get(0))
+        .query_row(params_from_iter(condition.values_and([])), |row| row.get(0))
         .optional()?;
     id.ok_or_else(|| Refusal::no_such(&format!("/appsec/v1/applications/{guid_text}")))
 }
@@ -133,47 +142,44 @@ pub(crate) fn guid(text: &str) -> Result<String, Refusal> {
     }
 }
 
+const TABLE: &str = "applications a";
+
+/// What the caller sees.
+fn seen_by(caller: &Caller) -> Condition {
+    if caller.user.sees_all() {
+        return Condition::always();
+    }
+    Condition::new(
+        "exists (select 1 from application_teams t join team_members m on m.team = t.team
+         where t.application = a.id and m.user = ?)",
+        [caller.user.id.into()],
+    )
+}
+
 struct Filter {
-    condition: String,
-    values: Vec<Value>,
+    condition: Condition,
     order: &'static str,
     sort_field: Option<String>,
     is_name_decoded_again: bool,
 }
 
 impl Filter {
-    /// What the caller sees.
     fn new(caller: &Caller) -> Self {
-        let mut filter = Self {
-            condition: "1 = 1".into(),
-            values: Vec::new(),
+        Self {
+            condition: seen_by(caller),
             order: "a.id",
             sort_field: None,
             is_name_decoded_again: false,
-        };
-        if !caller.user.sees_all() {
-            filter.and(
-                "exists (select 1 from application_teams t join team_members m on m.team = t.team
-                 where t.application = a.id and m.user = ?)",
-                [Value::Integer(caller.user.id)],
-            );
         }
-        filter
-    }
-
-    fn and(&mut self, condition: &str, values: impl IntoIterator<Item = Value>) {
-        self.condition.push_str(" and ");
-        self.condition.push_str(condition);
-        self.values.extend(values);
     }
 
     fn read(&mut self, query: &Query) -> Result<(), Refusal> {
         if let Some(name) = query.get("name") {
             let name = if self.is_name_decoded_again { decode(name) } else { name.to_owned() };
-            self.and("instr(lower(a.name), lower(?)) > 0", [Value::Text(name)]);
+            self.condition.holds(&["a.name"], &name);
         }
         if let Some(id) = query.number::<i64>("legacy_id")? {
-            self.and("a.id = ?", [Value::Integer(id)]);
+            self.condition.and("a.id = ?", [id.into()]);
         }
         for (parameter, condition) in [
             ("business_unit", "a.business_unit in (select id from business_units where name = ?)"),
@@ -185,16 +191,16 @@ impl Filter {
             ("policy", "a.policy in (select id from policies where name = ?)"),
             ("policy_guid", "a.policy in (select id from policies where guid = lower(?))"),
         ] {
-            if let Some(text) = query.get(parameter) {
-                self.and(condition, [Value::Text(text.to_owned())]);
+            if let Some(value) = query.get(parameter) {
+                self.condition.and(condition, [text(value)]);
             }
         }
         if let Some(tag) = query.get("tag") {
             // Each tag of the comma-separated text on its own, `%` as wildcard.
-            self.and(
+            self.condition.and(
                 "exists (select 1 from json_each('[\"' || replace(replace(a.tags, '\"', ''), ',', '\",\"') || '\"]')
                  where trim(value) like ?)",
-                [Value::Text(tag.to_owned())],
+                [text(tag)],
             );
         }
         self.read_enums(query)?;
@@ -203,7 +209,7 @@ impl Filter {
             ("policy_compliance_checked_after", "a.policy_checked_ms"),
         ] {
             if let Some(ms) = query.date(parameter)? {
-                self.and(&format!("{column} >= ?"), [Value::Integer(ms)]);
+                self.condition.and(&format!("{column} >= ?"), [ms.into()]);
             }
         }
         self.read_custom_fields(query);
@@ -223,26 +229,23 @@ impl Filter {
             if !known.contains(&compliance) {
                 return Err(wrong("policy_compliance", "a compliance status"));
             }
-            self.and("a.compliance = ?", [Value::Text(compliance.to_owned())]);
+            self.condition.and("a.compliance = ?", [text(compliance)]);
         }
         if let Some(scan_type) = query.get("scan_type") {
             if !["STATIC", "DYNAMIC", "MANUAL"].contains(&scan_type) {
                 return Err(wrong("scan_type", "STATIC, DYNAMIC or MANUAL"));
             }
-            self.and(
+            self.condition.and(
                 "exists (select 1 from scans s where s.application = a.id and s.scan_type = ?)",
-                [Value::Text(scan_type.to_owned())],
+                [text(scan_type)],
             );
         }
         let statuses = query.list("scan_status");
         if !statuses.is_empty() {
-            let marks = vec!["?"; statuses.len()].join(", ");
-            self.and(
-                &format!(
-                    "exists (select 1 from scans s where s.application = a.id and s.status in ({marks}))"
-                ),
-                statuses.into_iter().map(|status| Value::Text(status.to_owned())),
-            );
+            let mut scans = Condition::new("s.application = a.id", []);
+            scans.one_of("s.status", statuses.into_iter().map(text));
+            let some = format!("exists (select 1 from scans s where {})", scans.text());
+            self.condition.and(&some, scans.values_and([]));
         }
         Ok(())
     }
@@ -252,10 +255,10 @@ impl Filter {
         let names = query.list("custom_field_names");
         let values = query.list("custom_field_values");
         for (name, value) in names.into_iter().zip(values) {
-            self.and(
+            self.condition.and(
                 "exists (select 1 from json_each(a.custom_fields)
                  where value ->> 'name' = ? and value ->> 'value' like ?)",
-                [Value::Text(name.to_owned()), Value::Text(value.to_owned())],
+                [text(name), text(value)],
             );
         }
         if let Some(name) = query.get("sort_by_custom_field_name") {
@@ -265,15 +268,6 @@ impl Filter {
         }
     }
 
-    fn count(&self, connection: &Connection) -> Result<u64, rusqlite::Error> {
-        connection
-            .prepare_cached(&format!(
-                "select count(*) from applications a where {}",
-                self.condition
-            ))?
-            .query_row(params_from_iter(&self.values), |row| row.get(0))
-    }
-
     fn page(
         &self,
         connection: &Connection,
@@ -281,12 +275,14 @@ impl Filter {
         offset: u64,
         base: &str,
     ) -> Result<Vec<wire::Application>, rusqlite::Error> {
-        let sql =
-            format!("{SELECT} where {} order by {} limit ? offset ?", self.condition, self.order);
-        let mut values = self.values.clone();
-        values.extend(self.sort_field.clone().map(Value::Text));
-        values.push(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
-        values.push(Value::Integer(i64::try_from(offset).unwrap_or(i64::MAX)));
+        let sql = format!(
+            "{SELECT} where {} order by {} limit ? offset ?",
+            self.condition.text(),
+            self.order
+        );
+        let sorted = self.sort_field.as_deref().map(text);
+        let window = sorted.into_iter().chain([number(limit), number(offset)]);
+        let values = self.condition.values_and(window);
         let mut statement = connection.prepare_cached(&sql)?;
         let rows = statement.query_map(params_from_iter(values), |row| read_row(row, base))?;
         let mut applications = rows.collect::<Result<Vec<_>, _>>()?;
@@ -300,7 +296,7 @@ impl Filter {
 const SELECT: &str = "select a.id, a.guid, a.name, a.tags, b.id, b.name, b.guid, a.business_owners,
     p.guid, p.name, p.is_default, a.compliance, a.custom_fields, a.description,
     a.business_criticality, a.git_repo_url, a.build_id, a.created_ms, a.modified_ms,
-    a.policy_checked_ms, a.last_scan_ms
+    a.policy_checked_ms, a.last_scan_ms, a.settings, a.archer_app_name, a.custom_kms_alias
     from applications a
     join business_units b on b.id = a.business_unit
     join policies p on p.id = a.policy";
@@ -314,13 +310,7 @@ fn read_row(row: &Row<'_>, base: &str) -> rusqlite::Result<wire::Application> {
     let custom_fields: Option<String> = row.get(12)?;
     let date = |ms: Option<i64>| ms.map(timestamp);
     let own = format!("{base}/appsec/v1/applications/{guid}");
-    let settings = [
-        ("dynamic_scan_approval_not_required", false),
-        ("nextday_consultation_allowed", false),
-        ("sca_enabled", true),
-        ("static_scan_xpa_or_dpa", false),
-        ("static_scan_xpp_enabled", false),
-    ];
+    let settings: String = row.get(21)?;
     Ok(wire::Application {
         id: Some(id),
         oid: Some(ORGANIZATION),
@@ -340,7 +330,7 @@ fn read_row(row: &Row<'_>, base: &str) -> rusqlite::Result<wire::Application> {
                 guid: row.get(6)?,
             }),
             business_owners: serde_json::from_str(&owners).unwrap_or_default(),
-            archer_app_name: None,
+            archer_app_name: row.get(22)?,
             policies: vec![wire::PolicyRef {
                 guid: Some(policy_guid.clone()),
                 name: row.get(9)?,
@@ -350,12 +340,10 @@ fn read_row(row: &Row<'_>, base: &str) -> rusqlite::Result<wire::Application> {
             teams: Vec::new(),
             custom_fields: custom_fields.and_then(|text| serde_json::from_str(&text).ok()),
             description: row.get(13)?,
-            settings: Some(wire::Settings(
-                settings.into_iter().map(|(name, is)| (name.to_owned(), is.into())).collect(),
-            )),
+            settings: Some(write::settings(&settings)),
             business_criticality: row.get(14)?,
             git_repo_url: row.get(15)?,
-            custom_kms_alias: None,
+            custom_kms_alias: row.get(23)?,
         },
         results_url: build_id
             .map(|build| format!("ViewReportsResultSummary:{ORGANIZATION}:{id}:{build}")),

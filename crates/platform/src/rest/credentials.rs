@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use countersign_wire::credential::{ApiCredential, SelfLink};
 use rusqlite::Connection;
 
 use super::error::Refusal;
-use super::{json, ok};
+use super::{json, no_content};
 use crate::accounts::{self, Credential, Minted, User};
 use crate::caller::{Caller, Grant, ManageIdentity};
 use crate::roles::Permission;
@@ -149,9 +148,7 @@ async fn revoke(state: AppState, caller: Caller, api_id: String) -> Result<Respo
             Ok(())
         })
         .await?;
-    let mut response = ok("");
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    Ok(response)
+    Ok(no_content())
 }
 
 /// The caller's own pair, or an API user's pair for an administrator; anything
@@ -177,7 +174,7 @@ fn visible(
 }
 
 fn api_user(connection: &Connection, user_id: &str) -> Result<User, Refusal> {
-    match super::identity::user_of(connection, user_id)? {
+    match super::identity::users::user_of(connection, user_id)? {
         user if user.is_api => Ok(user),
         _ => Err(human()),
     }

@@ -16,6 +16,7 @@ use super::ok;
 use super::query::{Query, wrong};
 use super::sandboxes::sandbox_of;
 use crate::caller::{Caller, Grant, ReadFindings};
+use crate::condition::{Condition, number, text};
 use crate::state::AppState;
 use crate::timestamp;
 
@@ -63,7 +64,7 @@ fn list(
     let paging = query.paging(20, 500)?;
     let sandbox = query.get("context").map(|text| sandbox_of(connection, id, text)).transpose()?;
     let filter = Filter::read(id, sandbox.unwrap_or_default(), &query)?;
-    let total = filter.count(connection)?;
+    let total = filter.condition.count(connection, "findings")?;
     let page = Page::new(paging.number, paging.size, total);
 
     let mut body = Vec::with_capacity(64 * 1024);
@@ -120,8 +121,7 @@ fn append_json(body: &mut Vec<u8>, value: &impl serde::Serialize) -> Result<(), 
 }
 
 struct Filter {
-    condition: String,
-    values: Vec<Value>,
+    condition: Condition,
     is_sca: bool,
 }
 
@@ -138,29 +138,22 @@ impl Filter {
             return Err(wrong("scan_type", "SCA alone, or any of the other types"));
         }
         let mut filter = Self {
-            condition: "application = ? and sandbox = ? and is_sca = ?".into(),
-            values: vec![application.into(), sandbox.into(), i64::from(is_sca).into()],
+            condition: Condition::new(
+                "application = ? and sandbox = ? and is_sca = ?",
+                [application.into(), sandbox.into(), i64::from(is_sca).into()],
+            ),
             is_sca,
         };
         if !is_sca && !scan_types.is_empty() {
-            filter.one_of("scan_type", scan_types.into_iter().map(|t| Value::Text(t.to_owned())));
+            filter.condition.one_of("scan_type", scan_types.into_iter().map(text));
         }
         filter.read_numbers(query)?;
         filter.read_others(query)?;
         Ok(filter)
     }
 
-    fn and(&mut self, condition: &str, value: impl Into<Value>) {
-        self.condition.push_str(" and ");
-        self.condition.push_str(condition);
-        self.values.push(value.into());
-    }
-
-    fn one_of(&mut self, column: &str, values: impl Iterator<Item = Value>) {
-        let before = self.values.len();
-        self.values.extend(values);
-        let marks = vec!["?"; self.values.len() - before].join(", ");
-        self.condition.push_str(&format!(" and {column} in ({marks})"));
+    fn and(&mut self, text: &str, value: impl Into<Value>) {
+        self.condition.and(text, [value.into()]);
     }
 
     fn read_numbers(&mut self, query: &Query) -> Result<(), Refusal> {
@@ -178,7 +171,7 @@ impl Filter {
                 let number: Option<i64> = text.parse().ok().filter(|n| (0..=most).contains(n));
                 numbers.push(number.ok_or_else(|| wrong(parameter, "a number in range"))?.into());
             }
-            self.one_of(column, numbers.into_iter());
+            self.condition.one_of(column, numbers);
         }
         if let Some(level) = query.number::<i64>("severity_gte")? {
             if !(0..=5).contains(&level) {
@@ -227,12 +220,6 @@ impl Filter {
         Ok(())
     }
 
-    fn count(&self, connection: &Connection) -> Result<u64, rusqlite::Error> {
-        connection
-            .prepare_cached(&format!("select count(*) from findings where {}", self.condition))?
-            .query_row(params_from_iter(&self.values), |row| row.get(0))
-    }
-
     /// Ids by the index alone first: a late page of a large application skips
     /// index entries, not rows.
     fn write_page(
@@ -248,11 +235,10 @@ impl Filter {
                 f.details, f.build_id, f.annotations, f.grace_ms
              from (select id from findings where {} order by ordinal limit ? offset ?) page
              join findings f on f.id = page.id join texts t on t.id = f.text order by f.ordinal",
-            self.condition
+            self.condition.text()
         );
-        let mut values = self.values.clone();
-        let number = |number: u64| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX));
-        values.extend([number(page.size), number(page.number.saturating_mul(page.size))]);
+        let window = [number(page.size), number(page.number.saturating_mul(page.size))];
+        let values = self.condition.values_and(window);
         let mut statement = connection.prepare_cached(&sql)?;
         let mut rows = statement.query(params_from_iter(values))?;
         let mut is_first = true;

@@ -2,5 +2,7 @@
 
 mod appsec;
 mod credentials;
+mod identity;
 mod refusals;
 mod roles;
+mod writes;
