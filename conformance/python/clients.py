@@ -135,12 +135,73 @@ def veracode_api_py():
         renewed = APICredentials().renew()
         assert renewed["api_id"] != before and len(renewed["api_secret"]) == 128
 
+    def user_update():
+        Users().update_roles(created["user_id"], ["resultsapi", "mitigationapi", "noteamrestrictionapi"])
+        Users().update_email_address(created["user_id"], "changed@example.com", ignore_verification=True)
+        Users().update(created["user_id"], {"first_name": "Newer"})
+        rows = truth("select email, first_name from users where guid = ?", created["user_id"])
+        same(rows, [("changed@example.com", "Newer")])
+        roles = truth("select count(*) from user_roles r join users u on u.id = r.user where u.guid = ?", created["user_id"])
+        same(roles, [(3,)])
+
+    def user_find():
+        same([user["user_id"] for user in Users().get_by_name("new-reader")], [created["user_id"]])
+        same([user["user_id"] for user in Users().get_user_search("Newer Reader".split()[0])], [created["user_id"]])
+        same([user["user_id"] for user in Users().get_user_search("changed@example.com")], [created["user_id"]])
+        same(Users().get_user_search("nobody at all"), [])
+
+    def user_disable_and_delete():
+        Users().disable(created["user_id"])
+        same(truth("select active from users where guid = ?", created["user_id"]), [(0,)])
+        Users().delete(created["user_id"])
+        same(truth("select count(*) from users where guid = ?", created["user_id"]), [(0,)])
+
+    def team_life():
+        unit = truth("select guid from business_units where is_default = 0")[0][0]
+        team = Teams().create("Night Watch", business_unit=unit, members=["judge"])
+        same([t["team_id"] for t in Teams().get_by_name("Night Watch")], [team["team_id"]])
+        Teams().update(team["team_id"], team_name="Day Watch")
+        whole = Teams().get(team["team_id"])
+        same((whole["team_name"], whole["business_unit"]["bu_id"]), ("Day Watch", unit))
+        same([user["user_name"] for user in whole["users"]], ["judge"])
+        Teams().delete(team["team_id"])
+        same(truth("select count(*) from teams where name = 'Day Watch'"), [(0,)])
+
+    def business_unit_life():
+        unit = BusinessUnits().create("Night Shift")
+        team = truth("select guid from teams")[0][0]
+        BusinessUnits().update(unit["bu_id"], name="Day Shift", teams=[team])
+        same([u["bu_id"] for u in BusinessUnits().get_by_name("Day Shift")], [unit["bu_id"]])
+        same([t["team_id"] for t in BusinessUnits().get(unit["bu_id"])["teams"]], [team])
+        BusinessUnits().delete(unit["bu_id"])
+        same(truth("select count(*) from business_units where name = 'Day Shift'"), [(0,)])
+
+    def application_life():
+        made = Applications().create("Night Shop", "HIGH", description="made up")
+        Applications().update(made["guid"], "Day Shop", "LOW")
+        same(
+            truth("select name, business_criticality, description from applications where guid = ?", made["guid"]),
+            [("Day Shop", "LOW", None)],
+        )
+        sandbox = Sandboxes().create(made["guid"], "feature one")
+        Sandboxes().update(made["guid"], sandbox["guid"], "feature two", auto_recreate=True)
+        same([s["name"] for s in Sandboxes().get_all(made["guid"])], ["feature two"])
+        Sandboxes().delete(made["guid"], sandbox["guid"])
+        Applications().delete(made["guid"])
+        same(truth("select count(*) from applications where guid = ?", made["guid"]), [(0,)])
+
     check(name, "users.create (API account)", user_create)
+    check(name, "users.update, update_roles, update_email_address", user_update)
+    check(name, "users.get_by_name, get_user_search", user_find)
     check(name, "credentials.create", pair_for_user)
     check(name, "credentials.get", pair_get)
     check(name, "credentials.revoke", pair_revoke)
     check(name, "credentials.get_self", pair_self)
     check(name, "credentials.renew", pair_renew)
+    check(name, "users.disable, delete", user_disable_and_delete)
+    check(name, "teams (create, find, update, delete)", team_life)
+    check(name, "business_units (create, find, update, delete)", business_unit_life)
+    check(name, "applications and sandboxes (create, update, delete)", application_life)
 
 
 def veracode_api_signing():

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::error::Refusal;
 use super::hal::List;
 use super::json;
-use super::query::{Query, decode, wrong};
+use super::query::{Query, wrong};
 use crate::caller::{Caller, Grant, ReadApplications};
 use crate::condition::{Condition, number, text};
 use crate::state::AppState;
@@ -69,11 +69,11 @@ fn list(connection: &Connection, caller: &Caller, raw: Option<&str>) -> Result<R
     let mut filter = Filter::new(caller);
     filter.read(&query)?;
     let mut total = filter.condition.count(connection, TABLE)?;
-    if total == 0 && query.get("name").is_some_and(|name| name.contains('%')) {
-        // Some clients encode names twice.
+    if total == 0
+        && let Some(again) = query.decoded_again()
+    {
         filter = Filter::new(caller);
-        filter.is_name_decoded_again = true;
-        filter.read(&query)?;
+        filter.read(&again)?;
         total = filter.condition.count(connection, TABLE)?;
     }
     let applications = filter.page(connection, paging.size, paging.offset(), &caller.base)?;
@@ -160,23 +160,16 @@ struct Filter {
     condition: Condition,
     order: &'static str,
     sort_field: Option<String>,
-    is_name_decoded_again: bool,
 }
 
 impl Filter {
     fn new(caller: &Caller) -> Self {
-        Self {
-            condition: seen_by(caller),
-            order: "a.id",
-            sort_field: None,
-            is_name_decoded_again: false,
-        }
+        Self { condition: seen_by(caller), order: "a.id", sort_field: None }
     }
 
     fn read(&mut self, query: &Query) -> Result<(), Refusal> {
         if let Some(name) = query.get("name") {
-            let name = if self.is_name_decoded_again { decode(name) } else { name.to_owned() };
-            self.condition.holds(&["a.name"], &name);
+            self.condition.holds(&["a.name"], name);
         }
         if let Some(id) = query.number::<i64>("legacy_id")? {
             self.condition.and("a.id = ?", [id.into()]);

@@ -55,16 +55,23 @@ struct Source {
 }
 
 impl Source {
-    /// One page of what the condition leaves, and the count of all of it.
+    /// One page of what the filter leaves, and the count of all of it.
     fn page<T>(
         &self,
         connection: &Connection,
-        condition: &Condition,
+        filter: impl Fn(&Query) -> Result<Condition, Refusal>,
         query: &Query,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<(Vec<T>, Page), Refusal> {
         let paging = query.paging(20, MOST)?;
-        let total = condition.count(connection, self.tables)?;
+        let mut condition = filter(query)?;
+        let mut total = condition.count(connection, self.tables)?;
+        if total == 0
+            && let Some(again) = query.decoded_again()
+        {
+            condition = filter(&again)?;
+            total = condition.count(connection, self.tables)?;
+        }
         let sql = format!(
             "select {} from {} where {} order by {} limit ? offset ?",
             self.columns,

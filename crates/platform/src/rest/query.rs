@@ -34,6 +34,13 @@ impl Query {
         )
     }
 
+    /// Some clients encode values twice: what they mean, if this may be one.
+    pub(crate) fn decoded_again(&self) -> Option<Self> {
+        let again = self.0.iter().map(|(name, value)| (name.clone(), decode(value)));
+        let again = Self(again.collect());
+        (again.0 != self.0).then_some(again)
+    }
+
     /// The first value that is not empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(n, value)| n == name && !value.is_empty()).map(|(_, v)| v.as_str())

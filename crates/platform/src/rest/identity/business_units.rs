@@ -31,15 +31,18 @@ pub(crate) async fn list(
     state
         .read(move |connection, _| {
             let query = Query::parse(raw.as_deref());
-            let mut condition = Condition::always();
-            for filter in ["bu_name", "search_term"] {
-                if let Some(text) = query.get(filter) {
-                    condition.holds(&["name"], text);
+            let filter = |query: &Query| {
+                let mut condition = Condition::always();
+                for parameter in ["bu_name", "search_term"] {
+                    if let Some(text) = query.get(parameter) {
+                        condition.holds(&["name"], text);
+                    }
                 }
-            }
+                Ok(condition)
+            };
             let base = &grant.caller.base;
             let read = |row: &Row<'_>| read_row(row, base);
-            let (units, page) = SOURCE.page(connection, &condition, &query, read)?;
+            let (units, page) = SOURCE.page(connection, filter, &query, read)?;
             listing("business_units", "business_units", units, page, base, &query)
         })
         .await

@@ -33,8 +33,7 @@ pub(crate) async fn list(
 ) -> Result<Response, Refusal> {
     let query = Query::parse(raw.as_deref());
     let is_all = query.truth("all_for_org")?.unwrap_or_default();
-    let condition = if is_all { Condition::always() } else { of(&grant.caller) };
-    page(state, grant.caller, condition, query, "teams").await
+    page(state, grant.caller, is_all, query, "teams").await
 }
 
 pub(crate) async fn list_own(
@@ -42,30 +41,32 @@ pub(crate) async fn list_own(
     RawQuery(raw): RawQuery,
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
-    let query = Query::parse(raw.as_deref());
-    let condition = of(&grant.caller);
-    page(state, grant.caller, condition, query, "teams/self").await
-}
-
-fn of(caller: &Caller) -> Condition {
-    let own = "teams.id in (select team from team_members where user = ?)";
-    Condition::new(own, [caller.user.id.into()])
+    page(state, grant.caller, false, Query::parse(raw.as_deref()), "teams/self").await
 }
 
 async fn page(
     state: AppState,
     caller: Caller,
-    mut condition: Condition,
+    is_all: bool,
     query: Query,
     path: &'static str,
 ) -> Result<Response, Refusal> {
+    let own = (!is_all).then_some(caller.user.id);
+    let filter = move |query: &Query| {
+        let mut condition = Condition::always();
+        if let Some(user) = own {
+            let mine = "teams.id in (select team from team_members where user = ?)";
+            condition.and(mine, [user.into()]);
+        }
+        if let Some(name) = query.get("team_name") {
+            condition.holds(&["teams.name"], name);
+        }
+        Ok(condition)
+    };
     state
         .read(move |connection, _| {
-            if let Some(name) = query.get("team_name") {
-                condition.holds(&["teams.name"], name);
-            }
             let read = |row: &Row<'_>| read_row(row, &caller.base);
-            let (teams, page) = SOURCE.page(connection, &condition, &query, read)?;
+            let (teams, page) = SOURCE.page(connection, filter, &query, read)?;
             listing("teams", path, teams, page, &caller.base, &query)
         })
         .await

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::credentials::{minted_on_the_wire, on_the_wire};
 use super::super::error::{Refusal, conversation_id};
-use super::super::query::{Query, decode, wrong};
+use super::super::query::{Query, wrong};
 use super::super::{input, json, no_content};
 use super::roles::role_id;
 use super::teams::relationship;
@@ -148,7 +148,19 @@ pub(crate) async fn list(
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
     let query = Query::parse(raw.as_deref());
+    let shape = if query.truth("detailed")?.unwrap_or_default() { detailed } else { brief };
+    state
+        .read(move |connection, _| {
+            page(connection, list_condition, &query, "users", &grant.caller, shape)
+        })
+        .await
+}
+
+fn list_condition(query: &Query) -> Result<Condition, Refusal> {
     let mut condition = Condition::always();
+    if let Some(name) = query.get("user_name") {
+        condition.and("name = ?", [text(name)]);
+    }
     let emails = query.list("email_address");
     if !emails.is_empty() {
         condition.one_of("lower(email)", emails.iter().map(|mail| text(&mail.to_lowercase())));
@@ -162,24 +174,7 @@ pub(crate) async fn list(
             condition.and(&format!("{column} = ?"), [i64::from(given == is).into()]);
         }
     }
-    let shape = if query.truth("detailed")?.unwrap_or_default() { detailed } else { brief };
-    state
-        .read(move |connection, _| {
-            let mut found = None;
-            if let Some(name) = query.get("user_name") {
-                // One client encodes names twice.
-                for name in [name.to_owned(), decode(name)] {
-                    let mut named = condition.clone();
-                    named.and("name = ?", [text(&name)]);
-                    if named.count(connection, SOURCE.tables)? > 0 || found.is_none() {
-                        found = Some(named);
-                    }
-                }
-            }
-            let condition = found.unwrap_or(condition);
-            page(connection, &condition, &query, "users", &grant.caller, shape)
-        })
-        .await
+    Ok(condition)
 }
 
 pub(crate) async fn search(
@@ -188,10 +183,9 @@ pub(crate) async fn search(
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
     let query = Query::parse(raw.as_deref());
-    let condition = search_condition(&query)?;
     state
         .read(move |connection, _| {
-            page(connection, &condition, &query, "users/search", &grant.caller, detailed)
+            page(connection, search_condition, &query, "users/search", &grant.caller, detailed)
         })
         .await
 }
@@ -246,13 +240,13 @@ fn search_condition(query: &Query) -> Result<Condition, Refusal> {
 
 fn page(
     connection: &Connection,
-    condition: &Condition,
+    filter: fn(&Query) -> Result<Condition, Refusal>,
     query: &Query,
     path: &str,
     caller: &Caller,
     shape: fn(&User, &str) -> wire::User,
 ) -> Result<Response, Refusal> {
-    let (users, page) = SOURCE.page(connection, condition, query, accounts::read_user)?;
+    let (users, page) = SOURCE.page(connection, filter, query, accounts::read_user)?;
     let base = &caller.base;
     let users = users.iter().map(|user| shape(user, base)).collect();
     listing("users", path, users, page, base, query)
