@@ -85,7 +85,7 @@ pub(crate) struct Accounts {
 
 #[derive(Default)]
 struct Memory {
-    version: i64,
+    generation: u64,
     by_api_id: HashMap<String, Arc<Signatory>>,
 }
 
@@ -109,12 +109,13 @@ impl Accounts {
     }
 
     /// Who signs with this id. Remembered until anything is written to the
-    /// database, by this process or another.
+    /// database: by this process at once, by another within the time in which
+    /// the platform looks for such writes.
     pub(crate) fn signatory(&self, api_id: &str) -> Result<Option<Arc<Signatory>>, Error> {
-        let version = self.database.version()?;
+        let generation = self.database.generation();
         {
             let memory = self.memory.read().unwrap_or_else(PoisonError::into_inner);
-            if memory.version == version
+            if memory.generation == generation
                 && let Some(signatory) = memory.by_api_id.get(api_id)
             {
                 return Ok(Some(Arc::clone(signatory)));
@@ -125,9 +126,9 @@ impl Accounts {
         };
         let signatory = Arc::new(signatory);
         let mut memory = self.memory.write().unwrap_or_else(PoisonError::into_inner);
-        if memory.version != version || memory.by_api_id.len() >= MAX_REMEMBERED {
+        if memory.generation != generation || memory.by_api_id.len() >= MAX_REMEMBERED {
             memory.by_api_id.clear();
-            memory.version = version;
+            memory.generation = generation;
         }
         memory.by_api_id.insert(api_id.to_owned(), Arc::clone(&signatory));
         Ok(Some(signatory))

@@ -125,12 +125,10 @@ fn authenticate(
     let signatory = state.accounts().signatory(&api_id).map_err(Verdict::Failed)?;
     let host = name_of(host.ok_or(Cause::NoHost)?);
     let target = raw_target(parts);
-    let unescaped = target.split_once('?').map(|(path, query)| {
-        // JavaScript clients sign a bare `'` and send `%27`.
-        format!("{path}?{}", query.replace("%27", "'"))
-    });
-    let targets = std::iter::once(target.as_str())
-        .chain(unescaped.as_deref().filter(|unescaped| *unescaped != target));
+    // JavaScript clients sign a bare `'` and send `%27`.
+    let escaped = target.split_once('?').filter(|(_, query)| query.contains("%27"));
+    let unescaped = escaped.map(|(path, query)| format!("{path}?{}", query.replace("%27", "'")));
+    let targets = std::iter::once(target).chain(unescaped.as_deref());
     let method = parts.method.as_str();
     let hosts = std::iter::once(host).chain(state.aliases());
     let candidates: Vec<_> = targets
@@ -168,8 +166,8 @@ fn authenticate(
 }
 
 /// The target as it came over the wire: no router here strips or decodes it.
-fn raw_target(parts: &Parts) -> String {
-    parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned()
+fn raw_target(parts: &Parts) -> &str {
+    parts.uri.path_and_query().map_or("/", |target| target.as_str())
 }
 
 fn host_of(parts: &Parts) -> Option<String> {

@@ -1,6 +1,7 @@
 //! The platform's own SQLite database: one connection writes, a few read.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OpenFlags};
@@ -20,8 +21,9 @@ struct Inner {
     path: PathBuf,
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
-    /// Only ever asked whether another connection has written.
-    sentinel: Mutex<Connection>,
+    /// Only ever asked whether another connection has written, and its last answer.
+    sentinel: Mutex<(Connection, i64)>,
+    generation: AtomicU64,
 }
 
 impl Database {
@@ -35,7 +37,8 @@ impl Database {
             path: path.to_owned(),
             writer: Mutex::new(writer),
             readers: Mutex::default(),
-            sentinel: Mutex::new(sentinel),
+            sentinel: Mutex::new((sentinel, 0)),
+            generation: AtomicU64::new(1),
         })))
     }
 
@@ -49,6 +52,7 @@ impl Database {
             writer.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let outcome = act(&transaction)?;
         transaction.commit()?;
+        self.0.generation.fetch_add(1, Ordering::Release);
         Ok(outcome)
     }
 
@@ -70,11 +74,22 @@ impl Database {
         outcome
     }
 
-    /// A number that changes whenever any connection of any process wrote.
-    pub(crate) fn version(&self) -> Result<i64, rusqlite::Error> {
-        locked(&self.0.sentinel)
-            .prepare_cached("pragma data_version")?
-            .query_row([], |row| row.get(0))
+    /// A number that changes with every write of this process, and with those of
+    /// other processes once [`Database::look_around`] has seen them.
+    pub(crate) fn generation(&self) -> u64 {
+        self.0.generation.load(Ordering::Acquire)
+    }
+
+    /// Looks whether another process has written.
+    pub(crate) fn look_around(&self) -> Result<(), rusqlite::Error> {
+        let mut sentinel = locked(&self.0.sentinel);
+        let (connection, last) = &mut *sentinel;
+        let version =
+            connection.prepare_cached("pragma data_version")?.query_row([], |row| row.get(0))?;
+        if std::mem::replace(last, version) != version {
+            self.0.generation.fetch_add(1, Ordering::Release);
+        }
+        Ok(())
     }
 }
 

@@ -45,9 +45,9 @@ impl<'a> Request<'a> {
 /// sign `/` for it.
 pub fn split_url(url: &str) -> Result<(&str, &str), Error> {
     let (_, rest) = url.split_once("://").ok_or(Error(Kind::UrlForm))?;
-    let rest = rest.split('#').next().unwrap_or_default();
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, target) = rest.split_at(end);
+    let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#'));
+    let (authority, target) = rest.split_at(end.unwrap_or(rest.len()));
+    let target = target.split_once('#').map_or(target, |(target, _)| target);
     let host_port = authority.rsplit('@').next().unwrap_or_default();
     let host = if host_port.starts_with('[') {
         host_port.find(']').map(|end| &host_port[..=end])

@@ -6,29 +6,25 @@
 use std::fmt;
 
 use data_encoding::HEXLOWER;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq};
-use zeroize::Zeroize;
 
 use crate::canonical::Request;
 use crate::error::{Error, Kind};
 use crate::header::{Authorization, check_nonce, write};
+use crate::hmac::{Key, Scratch};
 use crate::pair::{ApiId, ApiSecret, Pair};
 
 const VERSION: &[u8] = b"vcode_request_version_1";
 
-type HmacSha256 = Hmac<Sha256>;
-
 /// A Secret Key prepared for signing and verifying.
 #[derive(Clone)]
-pub struct SigningKey(HmacSha256);
+pub struct SigningKey(Key);
 
 impl SigningKey {
     /// Prepares the key: two SHA-256 compressions (more for a secret over 64
     /// bytes) that no later call repeats.
     pub fn new(secret: &ApiSecret) -> Self {
-        Self(hmac_keyed_by(secret.expose()))
+        Self(Key::new(secret.expose()))
     }
 
     /// Checks the signature against each candidate request, in constant time
@@ -45,7 +41,8 @@ impl SigningKey {
         header: &Authorization<'_>,
         candidates: impl IntoIterator<Item = Request<'r>>,
     ) -> Result<(), Error> {
-        let request_key = self.request_key(header.nonce(), header.timestamp());
+        let mut scratch = Scratch::new();
+        let request_key = self.request_key(header.nonce(), header.timestamp(), &mut scratch);
         let lowercase = header.id().to_ascii_lowercase();
         let ids = [header.id(), lowercase.as_str()];
         let ids = if header.id() == lowercase { &ids[..1] } else { &ids[..] };
@@ -53,21 +50,20 @@ impl SigningKey {
         let mut matched = Choice::from(0);
         for request in candidates {
             for id in ids {
-                let mut signature = signature(&request_key, &request, id);
-                matched |= signature.ct_eq(header.signature());
-                signature.zeroize();
+                request_key.mac(request.canonical_string(id).as_bytes(), &mut scratch);
+                matched |= scratch.digest().ct_eq(header.signature());
             }
         }
         if bool::from(matched) { Ok(()) } else { Err(Error(Kind::Mismatch)) }
     }
 
     /// Steps one to three: the key that signs requests of this nonce and time.
-    fn request_key(&self, nonce: &[u8], timestamp: &str) -> HmacSha256 {
-        let mut step = self.0.clone();
-        step.update(nonce);
-        let step = chain(step, timestamp.as_bytes());
-        let step = chain(step, VERSION);
-        keyed_by_output_of(step)
+    fn request_key(&self, nonce: &[u8], timestamp: &str, scratch: &mut Scratch) -> Key {
+        self.0.mac(nonce, scratch);
+        for message in [timestamp.as_bytes(), VERSION] {
+            Key::of_digest(scratch).mac(message, scratch);
+        }
+        Key::of_digest(scratch)
     }
 }
 
@@ -111,40 +107,17 @@ impl Signer {
     ) -> Result<String, Error> {
         check_nonce(nonce)?;
         let timestamp = timestamp_ms.to_string();
-        let request_key = self.key.request_key(nonce, &timestamp);
-        let signature = signature(&request_key, request, &self.signed_id);
+        let mut scratch = Scratch::new();
+        let request_key = self.key.request_key(nonce, &timestamp, &mut scratch);
+        request_key.mac(request.canonical_string(&self.signed_id).as_bytes(), &mut scratch);
 
         let mut hex = [0; 192];
         let (nonce_hex, rest) = hex.split_at_mut(nonce.len() * 2);
         let signature_hex = &mut rest[..64];
         let nonce_hex = HEXLOWER.encode_mut_str(nonce, nonce_hex);
-        let signature_hex = HEXLOWER.encode_mut_str(&signature, signature_hex);
+        let signature_hex = HEXLOWER.encode_mut_str(scratch.digest(), signature_hex);
         Ok(write(self.id.as_str(), &timestamp, nonce_hex, signature_hex))
     }
-}
-
-/// Step four.
-fn signature(request_key: &HmacSha256, request: &Request<'_>, id: &str) -> [u8; 32] {
-    let mut step = request_key.clone();
-    step.update(request.canonical_string(id).as_bytes());
-    step.finalize().into_bytes().into()
-}
-
-fn chain(previous: HmacSha256, message: &[u8]) -> HmacSha256 {
-    let mut step = keyed_by_output_of(previous);
-    step.update(message);
-    step
-}
-
-fn keyed_by_output_of(previous: HmacSha256) -> HmacSha256 {
-    let mut key: [u8; 32] = previous.finalize().into_bytes().into();
-    let step = hmac_keyed_by(&key);
-    key.zeroize();
-    step
-}
-
-fn hmac_keyed_by(key: &[u8]) -> HmacSha256 {
-    HmacSha256::new_from_slice(key).expect("HMAC takes a key of any length")
 }
 
 #[cfg(test)]
@@ -160,18 +133,17 @@ mod tests {
         assert_eq!(cases.len(), 17);
         for case in cases {
             let text = |name: &str| case[name].as_str().unwrap();
-            let hex = |mac: HmacSha256| HEXLOWER.encode(&mac.finalize().into_bytes());
             let decode =
                 |text: &str| data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()).unwrap();
             let key = SigningKey::new(&ApiSecret::parse(text("secret_hex")).unwrap());
 
-            let mut step = key.0.clone();
-            step.update(&decode(text("nonce_hex")));
-            assert_eq!(hex(step.clone()), text("k_nonce"), "{}", text("name"));
-            let step = chain(step, text("timestamp").as_bytes());
-            assert_eq!(hex(step.clone()), text("k_date"), "{}", text("name"));
-            let step = chain(step, VERSION);
-            assert_eq!(hex(step), text("k_version"), "{}", text("name"));
+            let mut scratch = Scratch::new();
+            key.0.mac(&decode(text("nonce_hex")), &mut scratch);
+            assert_eq!(HEXLOWER.encode(scratch.digest()), text("k_nonce"), "{}", text("name"));
+            Key::of_digest(&mut scratch).mac(text("timestamp").as_bytes(), &mut scratch);
+            assert_eq!(HEXLOWER.encode(scratch.digest()), text("k_date"), "{}", text("name"));
+            Key::of_digest(&mut scratch).mac(VERSION, &mut scratch);
+            assert_eq!(HEXLOWER.encode(scratch.digest()), text("k_version"), "{}", text("name"));
         }
     }
 }

@@ -3,6 +3,7 @@
 mod canonical;
 mod error;
 mod header;
+mod hmac;
 mod key;
 mod pair;
 mod region;

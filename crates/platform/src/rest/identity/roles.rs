@@ -1,5 +1,8 @@
 //! Roles.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use axum::extract::{Path, RawQuery};
 use axum::response::Response;
 use countersign_wire::credential::SelfLink;
@@ -14,8 +17,12 @@ use crate::caller::{Grant, ManageIdentity};
 use crate::roles::{ROLES, Role};
 
 /// The same role has the same id in every home.
-pub(crate) fn role_id(name: &str) -> String {
-    guid_from(&format!("role:{name}"))
+static IDS: LazyLock<HashMap<&'static str, String>> = LazyLock::new(|| {
+    ROLES.iter().map(|role| (role.name, guid_from(&format!("role:{}", role.name)))).collect()
+});
+
+pub(crate) fn role_id(name: &str) -> &'static str {
+    IDS.get(name).map_or("", String::as_str)
 }
 
 pub(crate) async fn list(
@@ -46,7 +53,7 @@ fn on_the_wire(at: usize, role: &Role, base: &str) -> wire::Role {
     let id = role_id(role.name);
     wire::Role {
         links: Some(SelfLink::to(format!("{base}/api/authn/v2/roles/{id}"))),
-        role_id: id,
+        role_id: id.to_owned(),
         role_legacy_id: i64::try_from(at).ok(),
         role_name: role.name.into(),
         role_description: Some(role.description.into()),

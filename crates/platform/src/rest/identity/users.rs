@@ -1,5 +1,7 @@
 //! Users: people and API accounts.
 
+use std::sync::LazyLock;
+
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, RawQuery, State};
@@ -20,6 +22,8 @@ use crate::caller::{Caller, Grant, ManageIdentity, is_address_entry};
 use crate::condition::{Condition, text};
 use crate::roles::{self, Permission};
 use crate::state::AppState;
+
+static ORGANIZATION_ID: LazyLock<String> = LazyLock::new(|| guid_from("organization"));
 
 /// What legacy ids begin at.
 const LEGACY: i64 = 40_000;
@@ -69,7 +73,7 @@ fn detailed(user: &User, base: &str) -> wire::User {
 
 fn whole(user: &User, base: &str) -> wire::User {
     let role_ref = |name: &String| wire::RoleRef {
-        role_id: Some(role_id(name)),
+        role_id: Some(role_id(name).to_owned()),
         role_name: Some(name.clone()),
         role_description: roles::find(name).map(|role| role.description.to_owned()),
     };
@@ -85,7 +89,7 @@ fn whole(user: &User, base: &str) -> wire::User {
         ip_restricted: Some(user.ip_restricted),
         allowed_ip_addresses: Some(user.allowed_ips.clone()),
         organization: Some(wire::Organization {
-            org_id: Some(guid_from("organization")),
+            org_id: Some(ORGANIZATION_ID.clone()),
             org_name: Some("Example Organization".into()),
         }),
         roles: Some(user.roles.iter().map(role_ref).collect()),

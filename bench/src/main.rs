@@ -1,0 +1,38 @@
+//! Ratios against a peer or a floor, both measured in the same run.
+//!
+//! `bench/run sign | request | sync` builds what is measured and starts this.
+
+mod process;
+mod proxy;
+mod request;
+mod sign;
+mod sync;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+
+fn main() -> anyhow::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let what = arguments.next().unwrap_or_default();
+    if what == "peer" {
+        return runtime()?.block_on(sync::peer());
+    }
+    let countersign = PathBuf::from(arguments.next().context("the path of countersign is missing")?);
+    match what.as_str() {
+        "sign" => sign::run(),
+        "request" => runtime()?.block_on(request::run(&countersign)),
+        "sync" => runtime()?.block_on(sync::run(&countersign)),
+        _ => bail!("usage: bench/run sign | request | sync"),
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// The middle of several measurements.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

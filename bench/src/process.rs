@@ -1,0 +1,104 @@
+//! A platform and other programs as processes of their own.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use serde_json::Value;
+
+/// A platform on a temporary home, stopped on drop.
+pub struct Platform {
+    child: Child,
+    home: tempfile::TempDir,
+    countersign: PathBuf,
+    pub url: String,
+}
+
+impl Platform {
+    pub async fn start(countersign: &Path, seed: &str) -> anyhow::Result<Self> {
+        let home = tempfile::tempdir()?;
+        let ready = home.path().join("ready.json");
+        let child = Command::new(countersign)
+            .arg("--home")
+            .arg(home.path())
+            .args(["platform", "serve", "--listen", "127.0.0.1:0", "--rate-limit", "off"])
+            .args(["--seed", seed, "--ready-file"])
+            .arg(&ready)
+            .stderr(Stdio::null())
+            .spawn()?;
+        let mut platform =
+            Self { child, home, countersign: countersign.to_owned(), url: String::new() };
+        let text = loop {
+            if let Ok(text) = std::fs::read_to_string(&ready) {
+                break text;
+            }
+            ensure!(platform.child.try_wait()?.is_none(), "the platform ended");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        let ready: Value = serde_json::from_str(&text)?;
+        platform.url = ready["rest_url"].as_str().context("no rest_url")?.to_owned();
+        Ok(platform)
+    }
+
+    pub fn ca_file(&self) -> PathBuf {
+        self.home.path().join("ca.pem")
+    }
+
+    pub fn mint(&self) -> anyhow::Result<(String, String)> {
+        let output = Command::new(&self.countersign)
+            .arg("--home")
+            .arg(self.home.path())
+            .args(["platform", "mint", "--user", "bench", "--json"])
+            .output()?;
+        ensure!(output.status.success(), "mint: {}", String::from_utf8_lossy(&output.stderr));
+        let minted: Value = serde_json::from_slice(&output.stdout)?;
+        let member = |name: &str| minted[name].as_str().map(String::from).context("no pair");
+        Ok((member("api_id")?, member("api_secret")?))
+    }
+
+    pub fn peak_mib(&self) -> f64 {
+        peak_kib(self.child.id()) as f64 / 1024.0
+    }
+}
+
+impl Drop for Platform {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a run of a program took.
+pub struct Run {
+    pub output: Output,
+    pub seconds: f64,
+    pub peak_mib: f64,
+}
+
+/// Runs to the end; fails if the program does.
+pub fn run(command: &mut Command, input: &str) -> anyhow::Result<Run> {
+    let start = Instant::now();
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    child.stdin.take().context("no stdin")?.write_all(input.as_bytes())?;
+    let id = child.id();
+    let waiter = std::thread::spawn(move || child.wait_with_output());
+    // The peak is the kernel's own high-water mark; only its last reading counts.
+    let mut peak = 0;
+    while !waiter.is_finished() {
+        peak = peak.max(peak_kib(id));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let output = waiter.join().map_err(|_| anyhow::anyhow!("the waiting thread failed"))??;
+    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(Run { output, seconds, peak_mib: peak as f64 / 1024.0 })
+}
+
+fn peak_kib(id: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
