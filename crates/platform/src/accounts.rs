@@ -2,8 +2,9 @@
 //! who signs so that a verified request costs no query.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
+use bytes::Bytes;
 use countersign_signing::{ApiSecret, SigningKey};
 use countersign_vault::{MasterKey, seal, unseal};
 use data_encoding::HEXLOWER;
@@ -68,6 +69,9 @@ pub(crate) struct Signatory {
     pub(crate) key: SigningKey,
     pub(crate) credential: Credential,
     pub(crate) user: Arc<User>,
+    /// What it is told about itself, and under which address the platform was
+    /// asked: nothing in it changes while it is remembered.
+    pub(crate) own_body: OnceLock<(String, Bytes)>,
 }
 
 /// Signatories remembered at most.
@@ -144,7 +148,7 @@ impl Accounts {
         let user = user_by(connection, "id", &credential.user.to_string())?;
         let Some(user) = user else { return Ok(None) };
         let key = SigningKey::new(&ApiSecret::from_bytes(secret.to_vec()));
-        Ok(Some(Signatory { key, credential, user: Arc::new(user) }))
+        Ok(Some(Signatory { key, credential, user: Arc::new(user), own_body: OnceLock::new() }))
     }
 
     /// Makes a pair for a user. The pair before keeps working for the overlap.
@@ -181,7 +185,9 @@ impl Accounts {
     /// Notes a use; written out rarely.
     pub(crate) fn used(&self, api_id: &str, now_ms: i64) {
         let mut last_used = self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
-        if last_used.len() < MAX_REMEMBERED || last_used.contains_key(api_id) {
+        if let Some(at_ms) = last_used.get_mut(api_id) {
+            *at_ms = now_ms;
+        } else if last_used.len() < MAX_REMEMBERED {
             last_used.insert(api_id.to_owned(), now_ms);
         }
     }

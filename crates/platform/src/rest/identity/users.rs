@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::super::credentials::{minted_on_the_wire, on_the_wire};
 use super::super::error::{Refusal, conversation_id};
 use super::super::query::{Query, wrong};
-use super::super::{input, json, no_content};
+use super::super::{input, json, no_content, ok};
 use super::roles::role_id;
 use super::teams::relationship;
 use super::{Change, Source, guid_from, listing, name};
@@ -113,10 +113,19 @@ pub(crate) async fn read_self(
     let Some(signatory) = state.accounts().signatory(&caller.api_id)? else {
         return Err(Refusal::gateway(404, "no such user"));
     };
-    let mut body = whole(&caller.user, &caller.base);
-    body.api_credentials =
-        Some(on_the_wire(&signatory.credential, &caller.user, &caller.base, None));
-    json(&body)
+    if let Some((base, body)) = signatory.own_body.get()
+        && *base == caller.base
+    {
+        return Ok(ok(body.clone()));
+    }
+    let (user, base) = (&signatory.user, &caller.base);
+    let mut own = whole(user, base);
+    own.api_credentials = Some(on_the_wire(&signatory.credential, user, base, None));
+    let own = serde_json::to_vec(&own);
+    let body = Bytes::from(own.map_err(|error| Refusal::gateway(500, &error.to_string()))?);
+    // Whoever is first; under another address it is written again each time.
+    let _ = signatory.own_body.set((base.clone(), body.clone()));
+    Ok(ok(body))
 }
 
 pub(crate) async fn read(
