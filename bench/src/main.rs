@@ -18,7 +18,8 @@ fn main() -> anyhow::Result<()> {
     if what == "peer" {
         return runtime()?.block_on(sync::peer());
     }
-    let countersign = PathBuf::from(arguments.next().context("the path of countersign is missing")?);
+    let countersign =
+        PathBuf::from(arguments.next().context("the path of countersign is missing")?);
     match what.as_str() {
         "sign" => sign::run(),
         "request" => runtime()?.block_on(request::run(&countersign)),

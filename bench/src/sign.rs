@@ -73,6 +73,10 @@ fn compressions(id: usize) -> usize {
     let canonical = "id=&host=&url=&method=GET".len() + id + host.len() + target.len();
     let (nonce, timestamp, version) = (16, 13, "vcode_request_version_1".len());
     let outer = blocks(32);
-    blocks(nonce) + outer
-        + [timestamp, version, canonical].map(|bytes| 2 + blocks(bytes) + outer).iter().sum::<usize>()
+    blocks(nonce)
+        + outer
+        + [timestamp, version, canonical]
+            .map(|bytes| 2 + blocks(bytes) + outer)
+            .iter()
+            .sum::<usize>()
 }

@@ -78,6 +78,11 @@ impl Pages {
         }
     }
 
+    /// Begins to fetch, for a list that is going to be read soon.
+    pub fn start(&mut self) {
+        self.fetch_ahead();
+    }
+
     /// The next page; none after the last, once everything adds up.
     pub async fn next(&mut self) -> Result<Option<PageBody>, Error> {
         if self.has_ended {
@@ -104,6 +109,9 @@ impl Pages {
     }
 
     fn fetch_ahead(&mut self) {
+        if self.has_ended {
+            return;
+        }
         let total = self.first.map_or(1, |first| first.total_pages);
         let ahead = if self.first.is_some() { self.ahead } else { 1 };
         while self.next < total && self.fetching.len() < ahead {

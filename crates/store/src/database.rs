@@ -117,7 +117,8 @@ fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, Error> {
              pragma synchronous = full;
              pragma foreign_keys = on;
              pragma temp_store = file;
-             pragma cache_size = -16384;",
+             pragma cache_size = -16384;
+             pragma wal_autocheckpoint = 4000;",
         )?;
         connection.set_prepared_statement_cache_capacity(64);
         Ok(connection)

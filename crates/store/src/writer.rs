@@ -19,7 +19,7 @@ use crate::raw::{Packer, Unpacker};
 use crate::store::RunId;
 
 /// Bytes that a reading may hold in memory before it spills.
-const SPILL_BYTES: usize = 512 * 1024;
+const SPILL_BYTES: usize = 2 * 1024 * 1024;
 /// Bytes of the content hash that are kept.
 const HASH_BYTES: usize = 16;
 

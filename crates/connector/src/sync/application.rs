@@ -1,7 +1,7 @@
 //! Reads one application: its sandboxes, then every context's findings, page by
 //! page, and writes what is different in one transaction.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 
 use countersign_client::{Pages, ScanFamily};
 use countersign_findings::{Context, Finding, FindingKey, Verdict, judge};
@@ -82,15 +82,29 @@ impl<'a> Pass<'a> {
         Ok(Self { run, entry, writer, seen: HashSet::new(), counts: FindingCounts::default() })
     }
 
+    /// One list after the other, the first page of the next always under way.
     async fn read(&mut self) -> Result<(), Interruption> {
-        let mut contexts = vec![Context::Policy];
-        contexts.extend(self.sandboxes().await?);
-        for context in contexts {
-            for family in [ScanFamily::NonSca, ScanFamily::Sca] {
-                self.findings(&context, family).await?;
-            }
+        let mut coming = VecDeque::new();
+        self.line_up(&mut coming, Context::Policy);
+        start_first(&mut coming);
+        for sandbox in self.sandboxes().await? {
+            self.line_up(&mut coming, sandbox);
+        }
+        while let Some((context, pages)) = coming.pop_front() {
+            start_first(&mut coming);
+            self.findings(&context, pages).await?;
         }
         Ok(())
+    }
+
+    /// Both families of a context's findings.
+    fn line_up(&self, coming: &mut VecDeque<(Context, Pages)>, context: Context) {
+        let guid = self.entry.application.guid.as_str();
+        for family in [ScanFamily::NonSca, ScanFamily::Sca] {
+            let size = self.run.options.page_size;
+            let pages = self.run.client.findings(guid, context.guid(), family, size);
+            coming.push_back((context.clone(), pages));
+        }
     }
 
     async fn sandboxes(&self) -> Result<Vec<Context>, Interruption> {
@@ -112,14 +126,7 @@ impl<'a> Pass<'a> {
         Ok(contexts)
     }
 
-    async fn findings(
-        &mut self,
-        context: &Context,
-        family: ScanFamily,
-    ) -> Result<(), Interruption> {
-        let guid = self.entry.application.guid.as_str();
-        let mut pages: Pages =
-            self.run.client.findings(guid, context.guid(), family, self.run.options.page_size);
+    async fn findings(&mut self, context: &Context, mut pages: Pages) -> Result<(), Interruption> {
         while let Some(page) = pages.next().await.map_err(interruption)? {
             let text = page.text().map_err(interruption)?;
             let raw_page =
@@ -243,6 +250,12 @@ impl<'a> Pass<'a> {
             .collect();
         self.counts.closed += vanished.iter().filter(|(_, is_open)| *is_open).count() as u64;
         self.writer.vanish(vanished.into_iter().map(|(place, _)| place));
+    }
+}
+
+fn start_first(coming: &mut VecDeque<(Context, Pages)>) {
+    if let Some((_, pages)) = coming.front_mut() {
+        pages.start();
     }
 }
 
