@@ -44,7 +44,7 @@ pub(crate) enum Command {
     /// Bring applications and findings in.
     Sync(Sync),
     /// List the applications that are stored. Works offline.
-    Applications(Query),
+    Applications(Applications),
     /// List the findings that are stored. Works offline.
     Findings(Query),
     /// Show everything that is stored about one finding. Works offline.
@@ -212,6 +212,16 @@ pub(crate) struct Sync {
     #[arg(long)]
     pub(crate) full: bool,
     /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Applications {
+    /// Show at most this many; 0 shows all.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+    /// Print one JSON object a line.
     #[arg(long)]
     pub(crate) json: bool,
 }

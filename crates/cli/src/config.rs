@@ -1,10 +1,12 @@
 //! `config.toml` in the home. Every key is optional; an unknown key is refused
 //! with its file and line. `docs/guide.md` lists them all.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use countersign_vault::KeySource;
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
@@ -14,7 +16,45 @@ use crate::failure::Failure;
 pub(crate) struct Config {
     pub(crate) client: ClientConfig,
     pub(crate) sync: SyncConfig,
+    pub(crate) vault: VaultConfig,
 }
+
+/// `[vault]`: what seals it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct VaultConfig {
+    /// File whose first line is the passphrase. Without it, and without
+    /// `COUNTERSIGN_VAULT_PASSPHRASE`, a key file beside the vault seals it.
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+impl VaultConfig {
+    /// What opens the vault; `key_file` when nothing else is said.
+    pub(crate) fn key_source(&self, key_file: PathBuf) -> Result<KeySource, Failure> {
+        let (passphrase, origin) = match &self.passphrase_file {
+            Some(path) => {
+                let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
+                    let path = path.display();
+                    Failure::storage(format!("failed to read the passphrase in `{path}`: {error}"))
+                })?;
+                let line = text.lines().next().unwrap_or_default().to_owned();
+                (Zeroizing::new(line), path.display().to_string())
+            }
+            None => match std::env::var(PASSPHRASE) {
+                Ok(passphrase) => (Zeroizing::new(passphrase), PASSPHRASE.to_owned()),
+                Err(_) => return Ok(KeySource::KeyFile(key_file)),
+            },
+        };
+        if passphrase.is_empty() {
+            return Err(Failure::storage(format!(
+                "the passphrase of the vault is empty: `{origin}`"
+            )));
+        }
+        Ok(KeySource::Passphrase(passphrase))
+    }
+}
+
+const PASSPHRASE: &str = "COUNTERSIGN_VAULT_PASSPHRASE";
 
 /// `[client]`: how requests go out.
 #[derive(Debug, Deserialize)]

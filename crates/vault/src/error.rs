@@ -18,6 +18,8 @@ pub(crate) enum Kind {
     Busy { path: String },
     TooLarge { path: String },
     Passphrase,
+    KeyMissing { path: String },
+    SealedOtherwise { path: String, by: &'static str },
 }
 
 impl Error {
@@ -43,6 +45,12 @@ impl Error {
     /// told apart.
     pub fn is_unsealable(&self) -> bool {
         matches!(self.0, Kind::Unsealable)
+    }
+
+    /// The vault holds secrets that another kind of key sealed, or its key file
+    /// is gone.
+    pub fn is_wrong_key(&self) -> bool {
+        matches!(self.0, Kind::KeyMissing { .. } | Kind::SealedOtherwise { .. })
     }
 
     /// The file is not a vault, or not a whole one.
@@ -73,6 +81,13 @@ impl fmt::Display for Error {
                 write!(f, "the vault `{path}` is being written by another process")
             }
             Kind::TooLarge { path } => write!(f, "the vault `{path}` is larger than 16 MiB"),
+            Kind::KeyMissing { path } => write!(
+                f,
+                "key file `{path}` is missing, and the vault beside it holds secrets that it sealed\nhint: bring the file back from where you keep it safe"
+            ),
+            Kind::SealedOtherwise { path, by } => {
+                write!(f, "the vault `{path}` is sealed by {by}\nhint: open it the same way")
+            }
             Kind::Passphrase => {
                 write!(f, "the passphrase parameters of the vault are out of bounds")
             }

@@ -46,7 +46,7 @@ struct Contents {
 
 /// Argon2id parameters, capped when read so that a forged file cannot demand
 /// the machine's memory.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stretch {
     salt: String,
@@ -72,16 +72,36 @@ impl SealedFile {
     pub fn open(path: &Path, source: KeySource, random: Random) -> Result<Arc<Self>, Error> {
         let contents = read(path)?;
         let (key, stretch) = match source {
-            KeySource::KeyFile(key_path) => (MasterKey::load_or_create(&key_path, &*random)?, None),
+            KeySource::KeyFile(key_path) => {
+                let live = contents.as_ref().filter(|contents| contents.live().is_some());
+                if live.is_some_and(|contents| contents.stretch.is_none()) && !key_path.exists() {
+                    let path = key_path.display().to_string();
+                    return Err(Error::new(Kind::KeyMissing { path }));
+                }
+                if let Some(contents) = &contents {
+                    check_seal(path, contents, None)?;
+                }
+                (MasterKey::load_or_create(&key_path, &*random)?, None)
+            }
             KeySource::Passphrase(passphrase) => {
-                let stretch = match contents.and_then(|contents| contents.stretch) {
-                    Some(stretch) => stretch,
-                    None => Stretch::new(&*random),
-                };
+                let stretch = contents.as_ref().and_then(|contents| contents.stretch.clone());
+                let stretch = stretch.unwrap_or_else(|| Stretch::new(&*random));
                 (stretch.key(&passphrase)?, Some(stretch))
             }
         };
+        if let Some(contents) = &contents {
+            check_seal(path, contents, stretch.as_ref())?;
+        }
         Ok(Arc::new(Self { path: path.to_owned(), key, stretch, random }))
+    }
+
+    fn open_record(&self, record: &Record, sealed: &str) -> Result<Pair, Error> {
+        let unsealable = || Error::new(Kind::Unsealable);
+        let sealed = BASE64.decode(sealed.as_bytes()).map_err(|_| unsealable())?;
+        let associated = associated(&record.name, record.version, &record.api_id);
+        let secret = unseal(&self.key, &associated, &sealed)?;
+        let id = ApiId::parse(&record.api_id).map_err(|_| unsealable())?;
+        Ok(Pair { id, secret: ApiSecret::from_bytes(secret.to_vec()) })
     }
 
     fn contents(&self) -> Result<Contents, Error> {
@@ -127,6 +147,13 @@ impl Vault for SealedFile {
     fn put(&self, name: &str, pair: &Pair, now_ms: i64) -> Result<u32, Error> {
         check_name(name)?;
         self.change(|contents| {
+            // What is put in must come out with the same key as everything else,
+            // or a new pair would be lost at once.
+            check_seal(&self.path, contents, self.stretch.as_ref())?;
+            if let Some((record, sealed)) = contents.live() {
+                self.open_record(record, sealed)?;
+            }
+            contents.stretch.clone_from(&self.stretch);
             let version =
                 contents.versions(name).map(|record| record.version).max().unwrap_or(0) + 1;
             let api_id = pair.id.as_str().to_owned();
@@ -151,12 +178,7 @@ impl Vault for SealedFile {
             .filter_map(|record| record.sealed.as_deref().map(|sealed| (record, sealed)))
             .max_by_key(|(record, _)| record.version)
             .ok_or_else(not_found)?;
-        let unsealable = || Error::new(Kind::Unsealable);
-        let sealed = BASE64.decode(sealed.as_bytes()).map_err(|_| unsealable())?;
-        let associated = associated(name, record.version, &record.api_id);
-        let secret = unseal(&self.key, &associated, &sealed)?;
-        let id = ApiId::parse(&record.api_id).map_err(|_| unsealable())?;
-        Ok((record.version, Pair { id, secret: ApiSecret::from_bytes(secret.to_vec()) }))
+        Ok((record.version, self.open_record(record, sealed)?))
     }
 
     fn entries(&self) -> Result<Vec<Entry>, Error> {
@@ -195,7 +217,27 @@ impl std::fmt::Debug for SealedFile {
     }
 }
 
+/// Whoever opened the vault before its first secret may hold another salt than
+/// the one that was written since.
+fn check_seal(path: &Path, contents: &Contents, stretch: Option<&Stretch>) -> Result<(), Error> {
+    if contents.stretch.as_ref() == stretch || contents.live().is_none() {
+        return Ok(());
+    }
+    let by = match (&contents.stretch, stretch) {
+        (None, _) => "a key file",
+        (Some(_), None) => "a passphrase",
+        (Some(_), Some(_)) => "a passphrase that another process has just set",
+    };
+    Err(Error::new(Kind::SealedOtherwise { path: path.display().to_string(), by }))
+}
+
 impl Contents {
+    /// Some record that holds a secret.
+    fn live(&self) -> Option<(&Record, &str)> {
+        let mut records = self.records.iter().rev();
+        records.find_map(|record| record.sealed.as_deref().map(|sealed| (record, sealed)))
+    }
+
     fn versions<'c>(&'c self, name: &'c str) -> impl Iterator<Item = &'c Record> {
         self.records.iter().filter(move |record| record.name == name)
     }

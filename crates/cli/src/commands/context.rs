@@ -6,7 +6,7 @@ use countersign_client::{Client, Config as ClientConfig, Url};
 use countersign_connector::Connector;
 use countersign_signing::Pair;
 use countersign_store::{Integration, Store};
-use countersign_vault::{KeySource, SealedFile};
+use countersign_vault::SealedFile;
 
 use crate::config::Config;
 use crate::failure::Failure;
@@ -25,8 +25,8 @@ impl Context {
         let config = Config::read(&home.config())?;
         let store = Store::open(&home.store()).await?;
         let random = system::random();
-        let vault =
-            SealedFile::open(&home.vault(), KeySource::KeyFile(home.vault_key()), random.clone())?;
+        let key = config.vault.key_source(home.vault_key())?;
+        let vault = SealedFile::open(&home.vault(), key, random.clone())?;
         let connector = Connector { store, vault, clock: system::clock(), random };
         Ok(Self { home, config, connector })
     }

@@ -103,12 +103,10 @@ pub(crate) async fn findings(context: &Context, args: args::Query) -> Result<(),
     Ok(())
 }
 
-pub(crate) async fn applications(context: &Context, args: args::Query) -> Result<(), Failure> {
-    if !args.filter.is_empty() {
-        return Err(Failure::usage(
-            "`applications` knows no filter yet\nhint: `findings --filter 'application_name[like]TEXT'` does",
-        ));
-    }
+pub(crate) async fn applications(
+    context: &Context,
+    args: args::Applications,
+) -> Result<(), Failure> {
     let rows = context.store().applications().await?;
     let default = if args.json { 0 } else { SCREENFUL };
     let limit = match args.limit.unwrap_or(default) {

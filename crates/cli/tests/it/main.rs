@@ -5,5 +5,7 @@
 mod arrows;
 mod crash;
 mod exits;
+mod http;
 mod program;
 mod quickstart;
+mod secrets;

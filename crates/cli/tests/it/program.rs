@@ -70,6 +70,10 @@ impl Served {
         Self { home, child, url, ca_file }
     }
 
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn platform_home(&self) -> PathBuf {
         self.home.path().join("platform")
     }

@@ -73,8 +73,45 @@ fn a_wrong_passphrase_opens_nothing() {
         SealedFile::open(&path, source, random()).unwrap()
     };
     with("correct horse").put("a", &pair(1), 0).unwrap();
-    assert!(with("battery staple").get("a").unwrap_err().is_unsealable());
+    let wrong = with("battery staple");
+    assert!(wrong.get("a").unwrap_err().is_unsealable());
+    assert!(wrong.put("b", &pair(2), 0).unwrap_err().is_unsealable(), "nothing goes in either");
     assert_eq!(with("correct horse").get("a").unwrap(), (1, pair(1)));
+}
+
+#[test]
+fn one_vault_has_one_kind_of_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vault.json");
+    let passphrase = || KeySource::Passphrase(Zeroizing::new("correct horse".into()));
+    let sealed_by_passphrase = SealedFile::open(&path, passphrase(), random()).unwrap();
+    // Opened before there was anything, so with a salt of its own.
+    let other = SealedFile::open(&path, passphrase(), random()).unwrap();
+    sealed_by_passphrase.put("a", &pair(1), 0).unwrap();
+    assert!(other.put("b", &pair(2), 0).unwrap_err().is_wrong_key());
+    let key = || KeySource::KeyFile(folder.path().join("vault.key"));
+    let error = SealedFile::open(&path, key(), random()).unwrap_err();
+    assert!(error.is_wrong_key() && error.to_string().contains("a passphrase"), "{error}");
+
+    sealed_by_passphrase.destroy("a", 1).unwrap();
+    let sealed_by_key = SealedFile::open(&path, key(), random()).unwrap();
+    assert_eq!(sealed_by_key.put("a", &pair(3), 0).unwrap(), 2, "nothing sealed was left");
+    assert_eq!(SealedFile::open(&path, key(), random()).unwrap().get("a").unwrap(), (2, pair(3)));
+    assert!(SealedFile::open(&path, passphrase(), random()).unwrap_err().is_wrong_key());
+}
+
+#[test]
+fn a_lost_key_file_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path()).put("a", &pair(1), 0).unwrap();
+    let (key, aside) = (folder.path().join("vault.key"), folder.path().join("aside"));
+    std::fs::rename(&key, &aside).unwrap();
+    let source = KeySource::KeyFile(key.clone());
+    let error = SealedFile::open(&folder.path().join("vault.json"), source, random()).unwrap_err();
+    assert!(error.is_wrong_key() && error.to_string().contains("vault.key"), "{error}");
+    assert!(!key.exists());
+    std::fs::rename(&aside, &key).unwrap();
+    assert_eq!(open(folder.path()).get("a").unwrap(), (1, pair(1)));
 }
 
 #[test]
