@@ -1,6 +1,6 @@
 //! Ratios against a peer or a floor, both measured in the same run.
 //!
-//! `bench/run sign | request | sync` builds what is measured and starts this.
+//! `bench/run sign | request | sync | million` builds what is measured and starts this.
 
 mod process;
 mod proxy;
@@ -24,7 +24,8 @@ fn main() -> anyhow::Result<()> {
         "sign" => sign::run(),
         "request" => runtime()?.block_on(request::run(&countersign)),
         "sync" => runtime()?.block_on(sync::run(&countersign)),
-        _ => bail!("usage: bench/run sign | request | sync"),
+        "million" => runtime()?.block_on(sync::million(&countersign)),
+        _ => bail!("usage: bench/run sign | request | sync | million"),
     }
 }
 

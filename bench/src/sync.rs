@@ -27,6 +27,14 @@ pub async fn run(countersign: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A million findings, spread over applications and nearly all in one.
+pub async fn million(countersign: &Path) -> anyhow::Result<()> {
+    for applications in [1000, 3] {
+        measure(countersign, applications, 1_000_000, Duration::ZERO, false).await?;
+    }
+    Ok(())
+}
+
 /// Answers the peak memory of the first sync, in MiB.
 async fn measure(
     countersign: &Path,
