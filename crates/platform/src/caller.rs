@@ -12,6 +12,7 @@ use countersign_signing::{ApiSecret, Authorization, Request, SigningKey};
 
 use crate::accounts::{Signatory, User};
 use crate::nonces::Claim;
+use crate::recorder::Trace;
 use crate::rest::error::Refusal;
 use crate::roles::Permission;
 use crate::state::AppState;
@@ -70,13 +71,22 @@ impl FromRequestParts<AppState> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
         let host = host_of(parts);
+        let trace = parts.extensions.get::<Trace>();
         match authenticate(parts, host.as_deref(), state) {
-            Ok(signatory) => Ok(Self {
-                user: Arc::clone(&signatory.user),
-                api_id: signatory.credential.api_id.clone(),
-                base: format!("https://{}", host.unwrap_or_default()),
-            }),
+            Ok(signatory) => {
+                if let Some(trace) = trace {
+                    trace.note(|notes| notes.caller = Some(signatory.user.name.clone()));
+                }
+                Ok(Self {
+                    user: Arc::clone(&signatory.user),
+                    api_id: signatory.credential.api_id.clone(),
+                    base: format!("https://{}", host.unwrap_or_default()),
+                })
+            }
             Err(Verdict::Refused(cause)) => {
+                if let Some(trace) = trace {
+                    trace.note(|notes| notes.cause = Some(cause.as_str()));
+                }
                 let refusal = Refusal::unauthenticated(state);
                 tracing::info!(
                     cause = cause.as_str(),
@@ -117,9 +127,10 @@ fn authenticate(
     let text = value.to_str().map_err(|_| Cause::Malformed)?;
     let header = Authorization::parse(text).map_err(|_| Cause::Malformed)?;
     let now_ms = state.now();
+    let judged_ms = state.clock().judging_now();
     let window = state.window();
     window
-        .check(header.timestamp_ms(), u64::try_from(now_ms).unwrap_or_default())
+        .check(header.timestamp_ms(), u64::try_from(judged_ms).unwrap_or_default())
         .map_err(|error| if error.is_stale() { Cause::Stale } else { Cause::Future })?;
     let api_id = header.id().to_ascii_lowercase();
     let signatory = state.accounts().signatory(&api_id).map_err(Verdict::Failed)?;
@@ -156,7 +167,7 @@ fn authenticate(
     if signatory.user.ip_restricted && !address_is_allowed(parts, &signatory.user.allowed_ips) {
         return Err(Cause::Address.into());
     }
-    match state.nonces().claim(header.replay_tag(), now_ms) {
+    match state.nonces().claim(header.replay_tag(), judged_ms) {
         Claim::Fresh => {}
         Claim::Replayed => return Err(Cause::Replayed.into()),
         Claim::Full => return Err(Cause::NonceMemoryFull.into()),

@@ -56,6 +56,16 @@ impl Database {
         Ok(outcome)
     }
 
+    /// Runs on the writing connection, outside of a transaction.
+    pub(crate) fn alone<T>(
+        &self,
+        act: impl FnOnce(&mut Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let outcome = act(&mut locked(&self.0.writer));
+        self.0.generation.fetch_add(1, Ordering::Release);
+        outcome
+    }
+
     /// Runs on a reading connection.
     pub(crate) fn read<T, E: From<rusqlite::Error>>(
         &self,
@@ -98,7 +108,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn create_private(path: &Path) -> std::io::Result<()> {
+pub(crate) fn create_private(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.create(true).truncate(false).write(true);
     #[cfg(unix)]

@@ -8,15 +8,21 @@
 mod accounts;
 mod authority;
 mod caller;
+mod clock;
 mod condition;
+mod control;
 mod database;
 mod error;
+mod faults;
 mod limit;
 mod nonces;
+mod notices;
+mod recorder;
 mod rest;
 mod roles;
 mod seed;
 mod server;
+mod snapshots;
 mod state;
 
 use std::net::SocketAddr;
@@ -26,15 +32,21 @@ use std::time::Duration;
 
 use countersign_signing::{Pair, Window};
 use countersign_vault::MasterKey;
+use data_encoding::HEXLOWER;
 use rusqlite::OptionalExtension;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
 
 use accounts::{Accounts, User};
+use clock::VirtualClock;
 use database::Database;
-use limit::Limit;
+use faults::Faults;
+use limit::{Limit, Rule};
 use nonces::Nonces;
+use recorder::Recorder;
+use snapshots::Snapshots;
 use state::{AppState, Inner};
 
 pub use error::Error;
@@ -69,6 +81,8 @@ pub struct Config {
     pub window_ms: u64,
     /// How long an old pair keeps working after a new one, in milliseconds.
     pub overlap_ms: i64,
+    /// Where the test controls listen; none for no controls.
+    pub control: Option<SocketAddr>,
     /// The clock.
     pub clock: Clock,
     /// The source of keys, ids and nonces.
@@ -87,6 +101,7 @@ impl Config {
             public_names: Vec::new(),
             window_ms: 300_000,
             overlap_ms: 24 * HOUR_MS,
+            control: None,
             clock,
             random,
         }
@@ -102,7 +117,28 @@ pub struct Platform {
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
+    control: Option<Control>,
     state: AppState,
+}
+
+/// Where the test controls are, and the token that they ask for.
+#[derive(Debug)]
+pub struct Control {
+    address: SocketAddr,
+    token: Zeroizing<String>,
+    serving: JoinHandle<()>,
+}
+
+impl Control {
+    /// `https://` with address and port.
+    pub fn url(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    /// The bearer token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
 }
 
 impl Platform {
@@ -110,13 +146,14 @@ impl Platform {
     pub async fn start(config: Config) -> Result<Self, Error> {
         let home = config.home.clone();
         let config_for_home = config.clone();
-        let (database, master, served) = tokio::task::spawn_blocking(move || {
+        let (database, master, served, setting) = tokio::task::spawn_blocking(move || {
             let (database, master) = open_home(&config_for_home.home, &*config_for_home.random)?;
             let now_ms = (config_for_home.clock)();
             seed::seed(&database, &config_for_home.seed, now_ms)?;
+            let setting = database.read(clock::load)?;
             let served =
                 authority::serve(&config_for_home.home, &config_for_home.public_names, now_ms)?;
-            Ok::<_, Error>((database, master, served))
+            Ok::<_, Error>((database, master, served, setting))
         })
         .await
         .map_err(|_| Error::stopped())??;
@@ -130,11 +167,8 @@ impl Platform {
         let mut tls = tls.map_err(|error| Error::home(&home, error.to_string()))?;
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
 
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .map_err(|error| Error::listen(config.listen, &error))?;
-        let address =
-            listener.local_addr().map_err(|error| Error::listen(config.listen, &error))?;
+        let tls = Arc::new(tls);
+        let (listener, address) = bind(config.listen).await?;
 
         let accounts = Accounts::new(
             database.clone(),
@@ -149,15 +183,32 @@ impl Platform {
             database: database.clone(),
             accounts,
             nonces: Nonces::new(keep_ms, nonces::MAX_TAGS),
-            limit: Limit::new(config.requests_per_minute),
+            limit: Limit::new(Rule { requests: config.requests_per_minute, ..Rule::default() }),
             window: Window::symmetric(config.window_ms),
             aliases: config.public_names.clone(),
-            clock: config.clock,
-            random: config.random,
+            clock: VirtualClock::new(config.clock, setting),
+            faults: Faults::default(),
+            recorder: Recorder::default(),
+            is_recorded: config.control.is_some(),
+            snapshots: Snapshots::of(&home),
+            random: config.random.clone(),
         });
         let (stop, stopped) = watch::channel(false);
         let router = rest::router(state.clone());
-        let serving = tokio::spawn(server::serve(listener, Arc::new(tls), router, stopped));
+        let serving =
+            tokio::spawn(server::serve(listener, Arc::clone(&tls), router, stopped.clone()));
+        let control = match config.control {
+            Some(listen) => {
+                let (listener, address) = bind(listen).await?;
+                let mut token = Zeroizing::new([0; 32]);
+                (config.random)(&mut *token);
+                let token = Zeroizing::new(HEXLOWER.encode(&*token));
+                let router = control::router(state.clone(), &token);
+                let serving = tokio::spawn(server::serve(listener, tls, router, stopped));
+                Some(Control { address, token, serving })
+            }
+            None => None,
+        };
         let housekeeping = tokio::spawn(keep_house(state.clone()));
         let ca_file = home.canonicalize().unwrap_or(home).join("ca.pem");
         Ok(Self {
@@ -168,8 +219,14 @@ impl Platform {
             stop,
             serving,
             housekeeping,
+            control,
             state,
         })
+    }
+
+    /// The test controls, where there are any.
+    pub fn control(&self) -> Option<&Control> {
+        self.control.as_ref()
     }
 
     /// `https://` with address and port.
@@ -202,6 +259,9 @@ impl Platform {
     pub async fn shutdown(mut self) -> Result<(), Error> {
         let _ = self.stop.send(true);
         let _ = (&mut self.serving).await;
+        if let Some(control) = &mut self.control {
+            let _ = (&mut control.serving).await;
+        }
         self.state.accounts().write_used()
     }
 }
@@ -210,6 +270,9 @@ impl Drop for Platform {
     fn drop(&mut self) {
         self.serving.abort();
         self.housekeeping.abort();
+        if let Some(control) = &self.control {
+            control.serving.abort();
+        }
     }
 }
 
@@ -217,6 +280,15 @@ impl Drop for Platform {
 const LOOK_AROUND: Duration = Duration::from_millis(50);
 /// Looks around between two writings of when pairs were last used.
 const LOOKS_PER_WRITE: u32 = 1200;
+/// And between two searches for mails that became due.
+const LOOKS_PER_NOTICE: u32 = 20;
+
+async fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+    let failed = |error: std::io::Error| Error::listen(listen, &error);
+    let listener = TcpListener::bind(listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
 
 async fn keep_house(state: AppState) {
     let mut ticks = tokio::time::interval(LOOK_AROUND);
@@ -226,6 +298,13 @@ async fn keep_house(state: AppState) {
         let kept = tokio::task::spawn_blocking(move || {
             if look + 1 == LOOKS_PER_WRITE {
                 state.accounts().write_used()?;
+            }
+            let now_ms = state.now();
+            let is_time = look % LOOKS_PER_NOTICE == 0;
+            if is_time
+                && state.database().read(|connection| notices::is_any_due(connection, now_ms))?
+            {
+                state.database().write(|transaction| notices::write_due(transaction, now_ms))?;
             }
             Ok::<_, Error>(state.database().look_around()?)
         });
@@ -260,6 +339,8 @@ pub fn mint(
 ) -> Result<Minted, Error> {
     let (database, master) = open_home(home, &**random)?;
     let config = Config::new(home, Arc::new(move || now_ms), random.clone());
+    let setting = database.read(clock::load)?;
+    let now_ms = VirtualClock::new(config.clock.clone(), setting).now();
     let accounts = Accounts::new(
         database.clone(),
         master,
@@ -355,6 +436,12 @@ fn open_home(home: &Path, random: &dyn Fn(&mut [u8])) -> Result<(Database, Maste
     let master = MasterKey::load_or_create(&home.join("master.key"), random)
         .map_err(|error| Error::home(home, error.to_string()))?;
     let database = Database::open(&home.join("platform.sqlite"))?;
+    furnish(&database)?;
+    Ok((database, master))
+}
+
+/// What every tenant has.
+fn furnish(database: &Database) -> Result<(), Error> {
     database.write(|transaction| {
         let is_furnished: Option<i64> = transaction
             .query_row("select 1 from business_units where is_default = 1", [], |row| row.get(0))
@@ -369,9 +456,8 @@ fn open_home(home: &Path, random: &dyn Fn(&mut [u8])) -> Result<(Database, Maste
                 [rest::guid_from("policy:default")],
             )?;
         }
-        Ok::<_, Error>(())
-    })?;
-    Ok((database, master))
+        Ok(())
+    })
 }
 
 /// `YYYY-MM-DDTHH:MM:SS.mmmZ`, the one form that every known client reads.

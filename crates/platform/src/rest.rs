@@ -7,7 +7,7 @@ mod credentials;
 mod findings;
 mod hal;
 mod identity;
-mod query;
+pub(crate) mod query;
 mod sandboxes;
 
 use axum::Router;
@@ -15,12 +15,16 @@ use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use countersign_signing::Authorization;
+
 use crate::caller::Caller;
+use crate::faults;
+use crate::recorder::{self, Entry, Trace};
 use crate::state::AppState;
 use applications::write;
 use error::Refusal;
@@ -136,17 +140,10 @@ pub(crate) fn json(value: &impl serde::Serialize) -> Result<Response, Refusal> {
     }
 }
 
-/// The rate limit before everything, and the recorded headers on every answer.
-async fn around(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<std::net::SocketAddr>>().map(|peer| peer.0);
-    let counted = match peer {
-        Some(peer) => state.limit().count(peer.ip().to_canonical(), state.now()),
-        None => Ok(()),
-    };
-    let mut response = match counted {
-        Ok(()) => next.run(request).await,
-        Err(seconds) => Refusal::too_many(seconds).into_response(),
-    };
+/// The recorder around everything, and the recorded headers on every answer.
+async fn around(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+    let begun = state.is_recorded().then(|| Begun::new(&state, &mut request));
+    let mut response = limited(&state, request, next).await;
     let headers = response.headers_mut();
     for (name, value) in [
         ("cache-control", "no-cache, no-store, max-age=0, must-revalidate"),
@@ -165,7 +162,107 @@ async fn around(State(state): State<AppState>, request: Request, next: Next) -> 
     {
         headers.insert(HeaderName::from_static("x-conversation-id"), id);
     }
+    if let Some(begun) = begun {
+        state.recorder().record(begun.ended(&response));
+    }
     response
+}
+
+/// The rate limit, then faults, before the work; faults after it.
+async fn limited(state: &AppState, request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<std::net::SocketAddr>>().map(|peer| peer.0);
+    if let Some(peer) = peer {
+        let address = || peer.ip().to_canonical().to_string();
+        let account = || claimed_id(&request);
+        if let Err(too_many) = state.limit().count(address, account, state.now()) {
+            return Refusal::too_many(too_many.wait).into_response();
+        }
+    }
+    if state.faults().is_idle() {
+        return next.run(request).await;
+    }
+    let firing = firing(state, &request);
+    if let Some(trace) = request.extensions().get::<Trace>() {
+        trace.note(|notes| notes.faults = firing.iter().map(|rule| rule.name.clone()).collect());
+    }
+    if let Some(response) = faults::instead(state.faults(), &firing).await {
+        return response;
+    }
+    let asked = axum::http::Request::builder().uri(request.uri().clone()).body(());
+    let response = next.run(request).await;
+    match asked {
+        Ok(asked) => faults::alter(state.faults(), &firing, &asked, response).await,
+        Err(_) => response,
+    }
+}
+
+fn firing(state: &AppState, request: &Request) -> Vec<faults::Rule> {
+    let api_id = claimed_id(request);
+    let signatory = api_id.as_deref().map(|id| state.accounts().signatory(id));
+    let signatory = signatory.and_then(|found| found.ok().flatten());
+    state.faults().firing(&faults::Seen {
+        method: request.method().as_str(),
+        target: request.uri().path_and_query().map_or("/", |target| target.as_str()),
+        api_id: api_id.as_deref(),
+        account: signatory.as_ref().map(|signatory| signatory.user.name.as_str()),
+        at: &crate::timestamp(state.now()),
+    })
+}
+
+/// The API ID that a request claims; nothing is proven yet.
+fn claimed_id(request: &Request) -> Option<String> {
+    let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    Some(Authorization::parse(value).ok()?.id().to_ascii_lowercase())
+}
+
+/// A request that is being answered.
+struct Begun {
+    entry: Entry,
+    trace: Trace,
+    since: tokio::time::Instant,
+}
+
+impl Begun {
+    fn new(state: &AppState, request: &mut Request) -> Self {
+        let trace = Trace::default();
+        request.extensions_mut().insert(trace.clone());
+        let peer = request.extensions().get::<ConnectInfo<std::net::SocketAddr>>();
+        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+        let entry = Entry {
+            seq: 0,
+            at: recorder::at(state.now()),
+            method: request.method().as_str().to_owned(),
+            target: recorder::cut(target).to_owned(),
+            address: peer.map(|peer| peer.0.ip().to_canonical().to_string()),
+            caller: None,
+            api_id: claimed_id(request),
+            status: None,
+            cause: None,
+            faults: Vec::new(),
+            conversation_id: None,
+            latency_ms: 0.0,
+            request_headers: recorder::kept(request.headers()),
+            answer_headers: Vec::new(),
+        };
+        Self { entry, trace, since: tokio::time::Instant::now() }
+    }
+
+    fn ended(self, response: &Response) -> Entry {
+        let notes = self.trace.take();
+        let is_sent = response.extensions().get::<faults::Broken>().is_none();
+        let id = response.headers().get("x-conversation-id").and_then(|id| id.to_str().ok());
+        Entry {
+            caller: notes.caller,
+            cause: notes.cause,
+            faults: notes.faults,
+            status: is_sent.then(|| response.status().as_u16()),
+            // Of the two on a refusal the second is the one in its body.
+            conversation_id: id.and_then(|id| id.rsplit(", ").next()).map(String::from),
+            latency_ms: self.since.elapsed().as_secs_f64() * 1000.0,
+            answer_headers: recorder::kept(response.headers()),
+            ..self.entry
+        }
+    }
 }
 
 /// Done, with nothing to say.

@@ -1,18 +1,24 @@
 //! The TLS listener: bounded in connections, header size and idle time.
 
+use std::convert::Infallible;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
+
+use crate::faults::Broken;
 
 const MAX_CONNECTIONS: usize = 1024;
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
@@ -54,6 +60,26 @@ pub(crate) async fn serve(
     let _ = tokio::time::timeout(Duration::from_secs(5), places.acquire_many(all)).await;
 }
 
+/// An answer that a fault broke ends its connection unsent.
+#[derive(Debug)]
+struct Unsent;
+
+impl fmt::Display for Unsent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a fault ended the connection")
+    }
+}
+
+impl std::error::Error for Unsent {}
+
+fn answered(answer: Result<Response, Infallible>) -> Result<Response, Unsent> {
+    let Ok(response) = answer;
+    match response.extensions().get::<Broken>() {
+        Some(_) => Err(Unsent),
+        None => Ok(response),
+    }
+}
+
 async fn connection(
     stream: tokio::net::TcpStream,
     peer: SocketAddr,
@@ -66,9 +92,10 @@ async fn connection(
         tracing::debug!(%peer, "no TLS handshake");
         return;
     };
-    let service = router.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        request
+        let answer = router.clone().oneshot(request);
+        async move { answered(answer.await) }
     });
     let mut builder = Builder::new(TokioExecutor::new());
     builder
@@ -81,7 +108,6 @@ async fn connection(
         .timer(TokioTimer::new())
         .max_header_list_size(MAX_HEADER_BYTES as u32)
         .max_concurrent_streams(64);
-    let service = TowerToHyperService::new(service);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {

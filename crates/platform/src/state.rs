@@ -5,10 +5,14 @@ use std::sync::Arc;
 use countersign_signing::Window;
 
 use crate::accounts::Accounts;
+use crate::clock::VirtualClock;
 use crate::database::Database;
+use crate::faults::Faults;
 use crate::limit::Limit;
 use crate::nonces::Nonces;
-use crate::{Clock, Error, Random};
+use crate::recorder::Recorder;
+use crate::snapshots::Snapshots;
+use crate::{Error, Random};
 
 #[derive(Clone)]
 pub(crate) struct AppState(Arc<Inner>);
@@ -20,7 +24,12 @@ pub(crate) struct Inner {
     pub(crate) limit: Limit,
     pub(crate) window: Window,
     pub(crate) aliases: Vec<String>,
-    pub(crate) clock: Clock,
+    pub(crate) clock: VirtualClock,
+    pub(crate) faults: Faults,
+    pub(crate) recorder: Recorder,
+    /// Only where somebody can ask the recorder.
+    pub(crate) is_recorded: bool,
+    pub(crate) snapshots: Snapshots,
     pub(crate) random: Random,
 }
 
@@ -30,7 +39,27 @@ impl AppState {
     }
 
     pub(crate) fn now(&self) -> i64 {
-        (self.0.clock)()
+        self.0.clock.now()
+    }
+
+    pub(crate) fn clock(&self) -> &VirtualClock {
+        &self.0.clock
+    }
+
+    pub(crate) fn faults(&self) -> &Faults {
+        &self.0.faults
+    }
+
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.0.recorder
+    }
+
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.0.is_recorded
+    }
+
+    pub(crate) fn snapshots(&self) -> &Snapshots {
+        &self.0.snapshots
     }
 
     pub(crate) fn random(&self) -> &Random {

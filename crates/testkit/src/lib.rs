@@ -84,6 +84,11 @@ impl TestPlatform {
         Self { platform, home, now_ms, random }
     }
 
+    /// Starts one with the test controls on.
+    pub async fn start_controlled(seed: SeedSpec) -> Self {
+        Self::start_with(seed, |config| config.control = Some(([127, 0, 0, 1], 0).into())).await
+    }
+
     /// Moves the clock.
     pub fn advance(&self, ms: i64) {
         self.now_ms.fetch_add(ms, Ordering::SeqCst);
@@ -130,6 +135,39 @@ impl TestPlatform {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Answer {
+        let answer = self.try_send(method, target, headers, body).await;
+        answer.expect("the platform answers")
+    }
+
+    /// The same; none when the connection ended without an answer.
+    pub async fn try_send(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Option<Answer> {
+        self.send_to(&self.platform.rest_url(), method, target, headers, body).await
+    }
+
+    /// A call of the test controls with their token, the body as JSON.
+    pub async fn control(&self, method: &str, target: &str, body: &str) -> Answer {
+        let control = self.platform.control().expect("the controls are on");
+        let token = format!("Bearer {}", control.token());
+        let headers = [("authorization", token.as_str())];
+        let answer = self.send_to(&control.url(), method, target, &headers, body.as_bytes()).await;
+        answer.expect("the controls answer")
+    }
+
+    /// A request exactly as given to the server at `url`.
+    pub async fn send_to(
+        &self,
+        url: &str,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Option<Answer> {
         let mut text = format!("{method} {target} HTTP/1.1\r\nconnection: close\r\n");
         if !headers.iter().any(|(name, _)| *name == "host") {
             text.push_str("host: 127.0.0.1\r\n");
@@ -141,16 +179,16 @@ impl TestPlatform {
             text.push_str(&format!("content-length: {}\r\n", body.len()));
         }
         text.push_str("\r\n");
-        let mut stream = self.connect().await;
+        let mut stream = self.connect(url).await;
         // A server that has seen enough may answer and close before it has read all.
         let _ = stream.write_all(text.as_bytes()).await;
         let _ = stream.write_all(body).await;
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer).await;
-        parse(&answer)
+        (!answer.is_empty()).then(|| parse(&answer))
     }
 
-    async fn connect(&self) -> tokio_rustls::client::TlsStream<TcpStream> {
+    async fn connect(&self, url: &str) -> tokio_rustls::client::TlsStream<TcpStream> {
         let mut roots = rustls::RootCertStore::empty();
         let ca = CertificateDer::from_pem_slice(self.platform.ca_pem().as_bytes());
         roots.add(ca.expect("the CA is PEM")).expect("the CA is a certificate");
@@ -160,7 +198,6 @@ impl TestPlatform {
             .expect("TLS versions")
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let url = self.platform.rest_url();
         let address = url.trim_start_matches("https://");
         let stream = TcpStream::connect(address).await.expect("the platform listens");
         let name = ServerName::try_from("127.0.0.1").expect("an address is a name");

@@ -62,9 +62,10 @@ impl Refusal {
         Self::gateway(403, "the account lacks a role for this resource")
     }
 
-    pub(crate) fn too_many(seconds: u64) -> Self {
+    /// Whether it says how long to wait is the limit's to decide.
+    pub(crate) fn too_many(seconds: Option<u64>) -> Self {
         let mut refusal = Self::gateway(429, "rate limit exceeded");
-        refusal.retry_after = Some(seconds);
+        refusal.retry_after = seconds;
         refusal
     }
 

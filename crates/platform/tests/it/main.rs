@@ -1,7 +1,9 @@
 //! The platform through its real listener: refusals first.
 
 mod appsec;
+mod control;
 mod credentials;
+mod faults;
 mod identity;
 mod refusals;
 mod roles;

@@ -1,0 +1,347 @@
+//! What a fault does to a request or to its answer.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
+use axum::http::{Request, StatusCode};
+use axum::response::{IntoResponse, Response};
+use futures::StreamExt;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Faults, Rule};
+
+/// Longest that an answer is delayed or stalled.
+const MAX_DELAY_MS: u64 = 600_000;
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum When {
+    /// Instead of the work.
+    #[default]
+    Before,
+    /// After the work was committed.
+    After,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Act {
+    /// This status, instead of the work or after it.
+    Status {
+        status: u16,
+        #[serde(default)]
+        headers: BTreeMap<String, String>,
+        #[serde(default)]
+        body: String,
+        #[serde(default)]
+        when: When,
+    },
+    /// A wait before the work; drawn evenly up to `to_ms` where that is given.
+    Delay {
+        ms: u64,
+        #[serde(default)]
+        to_ms: Option<u64>,
+    },
+    /// The connection ends without an answer.
+    Reset {
+        #[serde(default)]
+        when: When,
+    },
+    /// The answer ends, and the connection with it, after so many bytes.
+    Truncate { bytes: usize },
+    /// So many bytes, and then nothing for so long.
+    Stall { bytes: usize, ms: u64 },
+    /// A body that is no JSON, with the headers of one.
+    Garbage,
+    /// A page as a proxy shows it.
+    Html {
+        #[serde(default = "bad_gateway")]
+        status: u16,
+    },
+    /// The elements of the page that was answered before, once more.
+    DuplicatePage,
+    /// A page without its last elements.
+    ShortPage {
+        #[serde(default = "one")]
+        missing: usize,
+    },
+    /// A total that is off by so many, on every page after the first.
+    TotalDrift { by: i64 },
+    /// The last row of the page before comes first again, and the last of this
+    /// page is pushed to the next.
+    RowsMove,
+    /// What the same target answered the time before.
+    Stale,
+    /// A redirect to another host.
+    Redirect { to: String },
+    /// A next-link to another host.
+    NextLink { host: String },
+}
+
+fn bad_gateway() -> u16 {
+    502
+}
+
+fn one() -> usize {
+    1
+}
+
+/// Between the bytes of a truncated answer and its end.
+const FLUSH: Duration = Duration::from_millis(5);
+
+/// Marks an answer that must not be sent: the connection ends instead.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Broken;
+
+impl Act {
+    pub(super) fn check(&self) -> Result<(), String> {
+        let is_status = |status: u16| StatusCode::from_u16(status).is_ok() && status >= 200;
+        match self {
+            Self::Status { status, .. } | Self::Html { status } if !is_status(*status) => {
+                Err(format!("{status} is not the status of an answer"))
+            }
+            Self::Status { headers, .. } => {
+                let is_header = |(name, value): (&String, &String)| {
+                    name.parse::<HeaderName>().is_ok() && value.parse::<HeaderValue>().is_ok()
+                };
+                match headers.iter().find(|header| !is_header(*header)) {
+                    Some((name, _)) => Err(format!("`{name}` is not a header")),
+                    None => Ok(()),
+                }
+            }
+            Self::Delay { ms, to_ms }
+                if *ms > MAX_DELAY_MS || to_ms.is_some_and(|to| to < *ms || to > MAX_DELAY_MS) =>
+            {
+                Err(format!(
+                    "a delay is at most {MAX_DELAY_MS} ms, and its end is not before its beginning"
+                ))
+            }
+            Self::Stall { ms, .. } if *ms > MAX_DELAY_MS => {
+                Err(format!("a stall is at most {MAX_DELAY_MS} ms"))
+            }
+            Self::Redirect { to } if to.parse::<HeaderValue>().is_err() => {
+                Err("the address of a redirect is no header value".into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn wants_memory(&self) -> bool {
+        matches!(self, Self::DuplicatePage | Self::RowsMove | Self::Stale)
+    }
+
+    /// Whether it takes an answer apart.
+    fn changes_body(&self) -> bool {
+        matches!(
+            self,
+            Self::DuplicatePage
+                | Self::ShortPage { .. }
+                | Self::TotalDrift { .. }
+                | Self::RowsMove
+                | Self::Stale
+                | Self::NextLink { .. }
+        )
+    }
+}
+
+/// Before the work: waits, and answers instead of it where a rule says so.
+pub(crate) async fn instead(faults: &Faults, rules: &[Rule]) -> Option<Response> {
+    for rule in rules {
+        match &rule.act {
+            Act::Delay { ms, to_ms } => {
+                let ms = match to_ms {
+                    Some(to_ms) => faults.draw_between(&rule.name, *ms, *to_ms),
+                    None => *ms,
+                };
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+            }
+            Act::Status { status, headers, body, when: When::Before } => {
+                return Some(told(*status, headers, body));
+            }
+            Act::Reset { when: When::Before } => return Some(broken()),
+            Act::Html { status } => return Some(html(*status)),
+            Act::Redirect { to } => {
+                let to = HeaderValue::from_str(to).ok()?;
+                return Some((StatusCode::FOUND, [(LOCATION, to)]).into_response());
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// After the work: what is left of the answer.
+pub(crate) async fn alter(
+    faults: &Faults,
+    rules: &[Rule],
+    request: &Request<()>,
+    response: Response,
+) -> Response {
+    let changes_body = rules.iter().any(|rule| rule.act.changes_body());
+    let mut response = match changes_body || faults.wants_memory() {
+        true => changed(faults, rules, request, response).await,
+        false => response,
+    };
+    for rule in rules {
+        response = match &rule.act {
+            Act::Status { status, headers, body, when: When::After } => {
+                told(*status, headers, body)
+            }
+            Act::Reset { when: When::After } => broken(),
+            Act::Garbage => {
+                with_body(response, Body::from("{\"_embedded\":{\"findings\":[{\"issue_id\":1,"))
+            }
+            Act::Truncate { bytes } => cut_short(response, *bytes, None).await,
+            Act::Stall { bytes, ms } => {
+                cut_short(response, *bytes, Some(Duration::from_millis(*ms))).await
+            }
+            _ => response,
+        };
+    }
+    response
+}
+
+fn broken() -> Response {
+    let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    response.extensions_mut().insert(Broken);
+    response
+}
+
+fn html(status: u16) -> Response {
+    let page = "<html><head><title>Bad gateway</title></head><body>Bad gateway</body></html>";
+    let headers = [(CONTENT_TYPE, HeaderValue::from_static("text/html"))];
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    (status, headers, page).into_response()
+}
+
+fn told(status: u16, headers: &BTreeMap<String, String>, body: &str) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, body.to_owned()).into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse()) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+fn with_body(mut response: Response, body: Body) -> Response {
+    response.headers_mut().remove(CONTENT_LENGTH);
+    *response.body_mut() = body;
+    response
+}
+
+async fn bytes_of(response: &mut Response) -> Bytes {
+    let body = std::mem::take(response.body_mut());
+    // Answers are made in memory and whole: taking them apart cannot fail.
+    axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default()
+}
+
+/// The announced length stays: whoever reads knows that something is missing.
+async fn cut_short(mut response: Response, bytes: usize, stall: Option<Duration>) -> Response {
+    let whole = bytes_of(&mut response).await;
+    let begin = whole.slice(..bytes.min(whole.len()));
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(whole.len()));
+    let begin = futures::stream::once(async move { Ok::<_, std::io::Error>(begin) });
+    let end = futures::stream::once(async move {
+        // At least one pause: what came before goes out while this waits.
+        tokio::time::sleep(stall.unwrap_or(FLUSH)).await;
+        Err(std::io::Error::other("a fault ended the answer"))
+    });
+    *response.body_mut() = Body::from_stream(begin.chain(end));
+    response
+}
+
+async fn changed(
+    faults: &Faults,
+    rules: &[Rule],
+    request: &Request<()>,
+    mut response: Response,
+) -> Response {
+    if !response.status().is_success() {
+        return response;
+    }
+    let bytes = bytes_of(&mut response).await;
+    let Ok(mut body) = serde_json::from_slice::<Value>(&bytes) else {
+        return with_body(response, Body::from(bytes));
+    };
+    let target = request.uri().path_and_query().map_or("", |target| target.as_str());
+    let whole = faults.swap_body(target.to_owned(), &body, bytes.len());
+    let list = format!("list {}", without_paging(target));
+    let before = faults.swap_body(list, &body, bytes.len());
+    let number = body["page"]["number"].as_u64().unwrap_or_default();
+    let mut is_changed = false;
+    for rule in rules {
+        is_changed |= match &rule.act {
+            Act::Stale => whole.clone().map(|old| body = old).is_some(),
+            Act::DuplicatePage if number > 0 => repeat(&mut body, before.as_ref()),
+            Act::RowsMove if number > 0 => shift(&mut body, before.as_ref()),
+            Act::ShortPage { missing } => shorten(&mut body, *missing),
+            Act::TotalDrift { by } if number > 0 => drift(&mut body, *by),
+            Act::NextLink { host } => lead_away(&mut body, host),
+            _ => false,
+        };
+    }
+    match is_changed {
+        true => with_body(response, Body::from(body.to_string())),
+        false => with_body(response, Body::from(bytes)),
+    }
+}
+
+/// The same list, whatever page of it.
+fn without_paging(target: &str) -> String {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let kept = query.split('&').filter(|pair| !pair.starts_with("page=") && !pair.is_empty());
+    format!("{path}?{}", kept.collect::<Vec<_>>().join("&"))
+}
+
+fn elements(body: &mut Value) -> Option<&mut Vec<Value>> {
+    body.get_mut("_embedded")?.as_object_mut()?.values_mut().next()?.as_array_mut()
+}
+
+fn repeat(body: &mut Value, before: Option<&Value>) -> bool {
+    let Some(old) = before.and_then(|before| before.get("_embedded")) else { return false };
+    let Some(now) = body.get_mut("_embedded") else { return false };
+    *now = old.clone();
+    true
+}
+
+fn shift(body: &mut Value, before: Option<&Value>) -> bool {
+    let last = before.cloned().and_then(|mut before| elements(&mut before)?.pop());
+    match (last, elements(body)) {
+        (Some(last), Some(rows)) if !rows.is_empty() => {
+            rows.pop();
+            rows.insert(0, last);
+            true
+        }
+        _ => false,
+    }
+}
+
+fn shorten(body: &mut Value, missing: usize) -> bool {
+    let Some(rows) = elements(body) else { return false };
+    rows.truncate(rows.len().saturating_sub(missing));
+    true
+}
+
+fn drift(body: &mut Value, by: i64) -> bool {
+    let page = &mut body["page"];
+    let (Some(total), Some(size)) = (page["total_elements"].as_i64(), page["size"].as_i64()) else {
+        return false;
+    };
+    let total = (total + by).max(0);
+    page["total_elements"] = total.into();
+    page["total_pages"] = ((total + size - 1) / size.max(1)).into();
+    true
+}
+
+fn lead_away(body: &mut Value, host: &str) -> bool {
+    let Some(href) = body.pointer_mut("/_links/next/href") else { return false };
+    let path = href.as_str().and_then(|href| href.splitn(4, '/').nth(3)).unwrap_or_default();
+    *href = format!("https://{host}/{path}").into();
+    true
+}

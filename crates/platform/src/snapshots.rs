@@ -1,0 +1,136 @@
+//! The whole tenant put aside and brought back: every table, in one transaction,
+//! under the feet of a running platform.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use crate::database::Database;
+use crate::seed::{self, SeedSpec};
+use crate::{Error, furnish};
+
+/// Snapshots kept at once.
+const MAX_SNAPSHOTS: usize = 100;
+
+#[derive(Clone)]
+pub(crate) struct Snapshots(PathBuf);
+
+impl Snapshots {
+    pub(crate) fn of(home: &Path) -> Self {
+        Self(home.join("snapshots"))
+    }
+
+    pub(crate) fn names(&self) -> Result<Vec<String>, Error> {
+        let entries = match std::fs::read_dir(&self.0) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(Error::home(&self.0, error.to_string())),
+        };
+        let names = entries.flatten().filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            name.strip_suffix(".sqlite").map(String::from)
+        });
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// Puts the tenant aside under a name, replacing what had it.
+    pub(crate) fn take(&self, database: &Database, name: &str) -> Result<(), Error> {
+        let path = self.path(name)?;
+        if self.names()?.len() >= MAX_SNAPSHOTS && !path.exists() {
+            let what = format!("there are {MAX_SNAPSHOTS} snapshots\nhint: delete one");
+            return Err(Error::input(what));
+        }
+        let failed = |error: std::io::Error| Error::home(&self.0, error.to_string());
+        std::fs::create_dir_all(&self.0).map_err(failed)?;
+        let beside = path.with_extension("new");
+        remove(&beside)?;
+        crate::database::create_private(&beside).map_err(failed)?;
+        let target = beside.display().to_string();
+        database.read(|connection| connection.execute("vacuum into ?", [&target]))?;
+        std::fs::rename(&beside, &path).map_err(failed)
+    }
+
+    pub(crate) fn restore(&self, database: &Database, name: &str) -> Result<(), Error> {
+        let path = self.path(name)?;
+        if !path.exists() {
+            return Err(Error::input(format!("there is no snapshot `{name}`")));
+        }
+        replace_by(database, &path)
+    }
+
+    pub(crate) fn delete(&self, name: &str) -> Result<(), Error> {
+        remove(&self.path(name)?)
+    }
+
+    /// Everything as after the first start, with the same seed on this day.
+    pub(crate) fn reset(&self, database: &Database, now_ms: i64) -> Result<(), Error> {
+        let spec: String = database.read(|connection| {
+            let sql = "select value from meta where name = 'seed'";
+            connection.query_row(sql, [], |row| row.get(0)).map_err(Error::from)
+        })?;
+        let spec: SeedSpec = spec.parse().map_err(Error::input)?;
+        std::fs::create_dir_all(&self.0).map_err(|e| Error::home(&self.0, e.to_string()))?;
+        let path = self.0.join("reset.tmp");
+        remove(&path)?;
+        {
+            let fresh = Database::open(&path)?;
+            furnish(&fresh)?;
+            seed::seed(&fresh, &spec, now_ms)?;
+        }
+        let replaced = replace_by(database, &path);
+        for extension in ["tmp", "tmp-wal", "tmp-shm"] {
+            remove(&path.with_extension(extension))?;
+        }
+        replaced
+    }
+
+    fn path(&self, name: &str) -> Result<PathBuf, Error> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        if name.is_empty() || name.len() > 64 || !name.chars().all(is_plain) {
+            let what = "the name of a snapshot is 1 to 64 letters, digits, `-` or `_`";
+            return Err(Error::input(what.into()));
+        }
+        Ok(self.0.join(format!("{name}.sqlite")))
+    }
+}
+
+fn remove(path: &Path) -> Result<(), Error> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::home(path, error.to_string()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn replace_by(database: &Database, path: &Path) -> Result<(), Error> {
+    database.alone(|connection| {
+        connection.execute("attach ? as other", [path.display().to_string()])?;
+        let copied = copy_all(connection);
+        connection.execute("detach other", [])?;
+        copied
+    })
+}
+
+/// All are emptied before any is filled: deleting cascades.
+fn copy_all(connection: &mut Connection) -> Result<(), Error> {
+    let transaction = connection.transaction()?;
+    transaction.execute_batch("pragma defer_foreign_keys = on")?;
+    let tables: Vec<String> = transaction
+        .prepare(
+            "select name from main.sqlite_schema where type = 'table'
+                and name not like 'sqlite%' and name not like 'refinery%'",
+        )?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for table in &tables {
+        transaction.execute(&format!("delete from main.{table}"), [])?;
+    }
+    for table in &tables {
+        transaction
+            .execute(&format!("insert into main.{table} select * from other.{table}"), [])?;
+    }
+    Ok(transaction.commit()?)
+}
