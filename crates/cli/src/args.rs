@@ -80,6 +80,213 @@ pub(crate) enum Platform {
     Serve(Serve),
     /// Create an API account and its pair straight in the platform's database.
     Mint(Mint),
+    /// Read or move the clock of a running platform.
+    Clock(Clock),
+    /// Read or replace the plan of faults of a running platform.
+    Faults(Faults),
+    /// Read or change the rate limit of a running platform.
+    Limits(Limits),
+    /// What a running platform was asked, by whom, and what came of it.
+    Requests(Requests),
+    /// Put the tenant of a running platform aside, or list what was put aside.
+    Snapshot(Snapshot),
+    /// Bring a snapshot back.
+    Restore(Named),
+    /// Everything as after the first start.
+    Reset(Reset),
+    /// The mails that a running platform has written.
+    Outbox(Outbox),
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Clock {
+    /// Set it to a time such as 2026-11-24T08:00:00Z.
+    #[arg(long, value_name = "TIME", conflicts_with = "advance")]
+    pub(crate) set: Option<String>,
+    /// Move it forward: 500ms, 30s, 90m, 12h, 365d.
+    #[arg(long, value_name = "BY")]
+    pub(crate) advance: Option<String>,
+    /// Hold it.
+    #[arg(long, conflicts_with = "run")]
+    pub(crate) freeze: bool,
+    /// Let it run on.
+    #[arg(long)]
+    pub(crate) run: bool,
+    /// Judge signatures by the platform's time or by the real one.
+    #[arg(long, value_enum, value_name = "TIME")]
+    pub(crate) signatures: Option<Judge>,
+    /// Give back the real time first.
+    #[arg(long)]
+    pub(crate) real: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Judge {
+    /// The platform's own time.
+    Virtual,
+    /// The real time.
+    Real,
+}
+
+impl Judge {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Virtual => "virtual",
+            Self::Real => "real",
+        }
+    }
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Faults {
+    /// File with a plan, which replaces the one before; `-` reads standard input.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["clear", "fired"])]
+    pub(crate) plan: Option<PathBuf>,
+    /// End all faults.
+    #[arg(long, conflicts_with = "fired")]
+    pub(crate) clear: bool,
+    /// List what fired instead.
+    #[arg(long)]
+    pub(crate) fired: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Limits {
+    /// Requests in a window, or `off`.
+    #[arg(long, value_name = "off|N")]
+    pub(crate) requests: Option<MaybeLimit>,
+    /// Length of the window.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) window_seconds: Option<u32>,
+    /// Count for each address or for each account.
+    #[arg(long, value_enum)]
+    pub(crate) by: Option<CountedBy>,
+    /// Whether a refusal says how long to wait.
+    #[arg(long, value_enum, value_name = "on|off")]
+    pub(crate) retry_after: Option<Switch>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MaybeLimit(pub(crate) Option<u32>);
+
+impl std::str::FromStr for MaybeLimit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self(None)),
+            _ => text.parse().map(|n| Self(Some(n))).map_err(|_| "give `off` or a number".into()),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CountedBy {
+    /// As documented today.
+    Address,
+    /// As documented before.
+    Account,
+}
+
+impl CountedBy {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Account => "account",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Switch {
+    /// Yes.
+    On,
+    /// No.
+    Off,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Requests {
+    /// Only this method.
+    #[arg(long)]
+    pub(crate) method: Option<String>,
+    /// Only paths that fit; `*` stands for any characters.
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) path: Option<String>,
+    /// Only this account or API ID.
+    #[arg(long, value_name = "NAME|ID")]
+    pub(crate) caller: Option<String>,
+    /// Only this status.
+    #[arg(long)]
+    pub(crate) status: Option<u16>,
+    /// Only refusals for this reason, such as signature_mismatch.
+    #[arg(long)]
+    pub(crate) cause: Option<String>,
+    /// Show at most this many, the oldest first [default: 100].
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+    /// Print how many there are.
+    #[arg(long)]
+    pub(crate) count: bool,
+    /// Fail unless there are at least this many.
+    #[arg(long, value_name = "N")]
+    pub(crate) at_least: Option<u64>,
+    /// Fail unless there are at most this many.
+    #[arg(long, value_name = "N")]
+    pub(crate) at_most: Option<u64>,
+    /// Forget all of them.
+    #[arg(long)]
+    pub(crate) clear: bool,
+    /// Print an HTTP archive; signatures and secrets are not in it.
+    #[arg(long)]
+    pub(crate) har: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Snapshot {
+    /// Name to put the tenant aside under [default: list what there is].
+    pub(crate) name: Option<String>,
+    /// Delete this snapshot instead.
+    #[arg(long, requires = "name")]
+    pub(crate) delete: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Named {
+    /// Name of the snapshot.
+    pub(crate) name: String,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Reset {
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Outbox {
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Group)]
@@ -94,12 +301,32 @@ pub(crate) struct Serve {
     /// Requests a minute and client address, or `off`.
     #[arg(long, value_name = "off|N", default_value = "500")]
     pub(crate) rate_limit: RateLimit,
+    /// Address of the test controls, or `off`; port 0 picks a free one.
+    #[arg(long, value_name = "off|ADDR", default_value = "127.0.0.1:0")]
+    pub(crate) control: ControlListen,
     /// Write where to reach the platform into this file once it answers.
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
     /// A further host name that clients reach the platform by; repeatable.
     #[arg(long, value_name = "HOST")]
     pub(crate) public_name: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ControlListen(pub(crate) Option<SocketAddr>);
+
+impl std::str::FromStr for ControlListen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self(None)),
+            _ => text
+                .parse()
+                .map(|address| Self(Some(address)))
+                .map_err(|_| "give `off` or an address such as 127.0.0.1:9443".into()),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

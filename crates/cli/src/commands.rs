@@ -1,6 +1,7 @@
 //! One module for each command; this file only chooses.
 
 mod context;
+mod control;
 mod credentials;
 mod doctor;
 mod export;
@@ -20,8 +21,18 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let home = args.home.as_deref();
     match args.command {
         Command::Quickstart(args) => quickstart::run(home, args).await,
-        Command::Platform(Platform::Serve(args)) => platform::serve(home, args).await,
-        Command::Platform(Platform::Mint(args)) => platform::mint(home, args),
+        Command::Platform(command) => match command {
+            Platform::Serve(args) => platform::serve(home, args).await,
+            Platform::Mint(args) => platform::mint(home, args),
+            Platform::Clock(args) => control::clock(home, args).await,
+            Platform::Faults(args) => control::faults(home, args).await,
+            Platform::Limits(args) => control::limits(home, args).await,
+            Platform::Requests(args) => control::requests(home, args).await,
+            Platform::Snapshot(args) => control::snapshot(home, args).await,
+            Platform::Restore(args) => control::restore(home, args).await,
+            Platform::Reset(args) => control::reset(home, args).await,
+            Platform::Outbox(args) => control::outbox(home, args).await,
+        },
         Command::Integration(command) => {
             let context = Context::open(home).await?;
             match command {

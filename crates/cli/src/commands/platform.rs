@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use countersign_platform::{Config, Platform, SeedSpec, mint as mint_pair};
+use countersign_platform::{Config, Control, Platform, SeedSpec, mint as mint_pair};
 use serde_json::json;
 
+use super::control::{Signpost, write_private};
 use crate::args::{Mint, RateLimit, Serve};
 use crate::failure::{Exit, Failure};
 use crate::home::Home;
@@ -21,16 +22,22 @@ pub(crate) async fn serve(home: Option<&Path>, args: Serve) -> Result<(), Failur
         RateLimit::PerMinute(limit) => Some(limit),
     };
     config.public_names = args.public_name;
+    config.control = args.control.0;
     note(&format!("opening {} (a first start seeds it) …", home.path().display()));
     let platform = start(config).await?;
+    let _signpost = Signpost::put(home.path(), &platform)?;
     let (applications, findings) = platform.counts().map_err(failure)?;
     if let Some(path) = &args.ready_file {
         write_ready_file(path, &platform)?;
     }
     note(&format!(
-        "platform: {} with {applications} applications, {findings} findings\ntrust:    {}\nCtrl-C stops it",
+        "platform: {} with {applications} applications, {findings} findings\ntrust:    {}{}\nCtrl-C stops it",
         platform.rest_url(),
-        platform.ca_file().display()
+        platform.ca_file().display(),
+        platform
+            .control()
+            .map(|control| format!("\ncontrol:  {}", control.url()))
+            .unwrap_or_default()
     ));
     until_stopped().await?;
     note("stopping …");
@@ -90,18 +97,17 @@ pub(crate) fn ready_object(platform: &Platform) -> serde_json::Value {
         "rest_url": platform.rest_url(),
         "console_url": null,
         "mailbox_url": null,
-        "control_url": null,
-        "control_token": null,
+        "control_url": platform.control().map(Control::url),
+        "control_token": platform.control().map(Control::token),
         "ca_file": platform.ca_file(),
         "admin": null,
     })
 }
 
-/// Written beside and renamed: a reader never sees half of it.
+/// It holds the token of the controls: readable by its owner alone.
 fn write_ready_file(path: &Path, platform: &Platform) -> Result<(), Failure> {
-    let beside = path.with_extension("new");
     let text = format!("{}\n", ready_object(platform));
-    std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path)).map_err(|error| {
+    write_private(path, &text).map_err(|error| {
         Failure::usage(format!("failed to write the ready file `{}`: {error}", path.display()))
     })
 }

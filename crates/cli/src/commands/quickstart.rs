@@ -13,6 +13,7 @@ use countersign_wire::identity::{PermissionRef, RoleRef, UserInput};
 use serde_json::json;
 
 use super::context::Context;
+use super::control::Signpost;
 use super::integration::check_text;
 use super::platform::{failure, ready_object, start, until_stopped};
 use super::report::{counts_text, sync_text};
@@ -35,6 +36,7 @@ pub(crate) async fn run(home: Option<&Path>, args: Quickstart) -> Result<(), Fai
     };
     say("1/4 starting a platform with a demo tenant …");
     let platform = start_platform(&context, known.as_ref()).await?;
+    let _signpost = Signpost::put(&context.home.platform(), &platform)?;
     say("2/4 creating an API user and its pair …");
     say("3/4 adding the integration and checking every permission …");
     let (integration, check) = match known {
@@ -75,6 +77,7 @@ async fn start_platform(
     if let Some(port) = known.and_then(|one| Url::parse(&one.url).ok()).and_then(|url| url.port()) {
         config.listen = SocketAddr::from(([127, 0, 0, 1], port));
     }
+    config.control = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     start(config).await
 }
 

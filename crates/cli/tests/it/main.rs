@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod arrows;
+mod controls;
 mod crash;
 mod exits;
 mod http;

@@ -1,0 +1,341 @@
+//! The test controls of a running platform, found through its home.
+
+use std::path::{Path, PathBuf};
+
+use countersign_client::Method;
+use countersign_platform::Platform;
+use serde_json::{Value, json};
+
+use crate::args::{Clock, Faults, Limits, Named, Outbox, Requests, Reset, Snapshot, Switch};
+use crate::failure::{Exit, Failure};
+use crate::home::Home;
+use crate::output::{note, print, print_json, printable, table, table_text};
+
+const FILE: &str = "control.json";
+
+/// Leaves where the controls are, for commands on the same home; removed on drop.
+pub(crate) struct Signpost(PathBuf);
+
+impl Signpost {
+    pub(crate) fn put(home: &Path, platform: &Platform) -> Result<Option<Self>, Failure> {
+        let Some(control) = platform.control() else { return Ok(None) };
+        let path = home.join(FILE);
+        let text = json!({
+            "control_url": control.url(),
+            "control_token": control.token(),
+            "ca_file": platform.ca_file(),
+        });
+        write_private(&path, &format!("{text}\n")).map_err(|error| {
+            Failure::storage(format!("failed to write `{}`: {error}", path.display()))
+        })?;
+        Ok(Some(Self(path)))
+    }
+}
+
+impl Drop for Signpost {
+    fn drop(&mut self) {
+        // A signpost that stays leads to a refused connection, which says enough.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Written beside and renamed, readable by its owner alone.
+pub(crate) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    let beside = path.with_extension("new");
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).truncate(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(&beside)?.write_all(text.as_bytes())?;
+    std::fs::rename(&beside, path)
+}
+
+/// The controls of the platform that runs on a home.
+struct Controls {
+    client: reqwest::Client,
+    url: String,
+    token: String,
+}
+
+impl Controls {
+    fn find(home: Option<&Path>) -> Result<Self, Failure> {
+        let path = Home::find(home)?.path().join(FILE);
+        let text = std::fs::read(&path).map_err(|_| {
+            Failure::usage(format!(
+                "no platform with test controls runs on this home: `{}` is missing\nhint: start \
+                 `countersign platform serve`, and give both commands the same `--home`",
+                path.display()
+            ))
+        })?;
+        let malformed = || Failure::storage(format!("`{}` is malformed", path.display()));
+        let object: Value = serde_json::from_slice(&text).map_err(|_| malformed())?;
+        let member = |name: &str| object[name].as_str().map(String::from).ok_or_else(malformed);
+        let ca_file = member("ca_file")?;
+        let pem = std::fs::read(&ca_file)
+            .map_err(|error| Failure::storage(format!("failed to read `{ca_file}`: {error}")))?;
+        let ca = reqwest::Certificate::from_pem(&pem).map_err(Failure::storage)?;
+        let client = reqwest::Client::builder()
+            .tls_certs_only([ca])
+            .no_proxy()
+            .build()
+            .map_err(Failure::unexpected)?;
+        Ok(Self { client, url: member("control_url")?, token: member("control_token")? })
+    }
+
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Value, Failure> {
+        let (status, answer) = self.ask(method, path, body).await?;
+        match status {
+            200..=299 => Ok(answer),
+            _ => Err(Failure::usage(answer["error"].as_str().unwrap_or("the controls refused"))),
+        }
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<(u16, Value), Failure> {
+        let unreachable = |error: reqwest::Error| {
+            let url = &self.url;
+            Failure::new(Exit::Upstream, format!("the controls at {url} do not answer: {error}"))
+        };
+        let mut request =
+            self.client.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.body(body.to_string());
+        }
+        let response = request.send().await.map_err(unreachable)?;
+        let status = response.status().as_u16();
+        let bytes = response.bytes().await.map_err(unreachable)?;
+        Ok((status, serde_json::from_slice(&bytes).map_err(Failure::unexpected)?))
+    }
+}
+
+pub(crate) async fn clock(home: Option<&Path>, args: Clock) -> Result<(), Failure> {
+    let controls = Controls::find(home)?;
+    let frozen = match (args.freeze, args.run) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => None,
+    };
+    let mut view = controls.call(Method::GET, "/clock", None).await?;
+    if args.real {
+        view = controls.call(Method::DELETE, "/clock", None).await?;
+    }
+    if args.set.is_some() || frozen.is_some() || args.signatures.is_some() {
+        let signatures = args.signatures.map(|judge| judge.as_str());
+        let body = json!({ "now": args.set, "frozen": frozen, "signatures": signatures });
+        view = controls.call(Method::PUT, "/clock", Some(body)).await?;
+    }
+    if let Some(by) = args.advance {
+        view = controls.call(Method::POST, "/clock/advance", Some(json!({ "by": by }))).await?;
+    }
+    if args.json {
+        return print_json(&view);
+    }
+    let text = |name: &str| view[name].as_str().unwrap_or_default().to_owned();
+    let state = if view["frozen"] == true { "held" } else { "running" };
+    print(&format!("{}  {state}, signatures by {} time\n", text("now"), text("signatures")))
+}
+
+pub(crate) async fn faults(home: Option<&Path>, args: Faults) -> Result<(), Failure> {
+    let controls = Controls::find(home)?;
+    if args.fired {
+        let answer = controls.call(Method::GET, "/faults/fired", None).await?;
+        if args.json {
+            return print_json(&answer);
+        }
+        return rows(&answer["fired"], &["at", "rule", "method", "target"], "faults fired");
+    }
+    let answer = match &args.plan {
+        Some(path) => {
+            let text = match path == Path::new("-") {
+                true => std::io::read_to_string(std::io::stdin())?,
+                false => std::fs::read_to_string(path).map_err(|error| {
+                    Failure::usage(format!("failed to read `{}`: {error}", path.display()))
+                })?,
+            };
+            let plan = serde_json::from_str(&text)
+                .map_err(|error| Failure::usage(format!("the plan is no JSON: {error}")))?;
+            controls.call(Method::PUT, "/faults", Some(plan)).await?
+        }
+        None if args.clear => controls.call(Method::DELETE, "/faults", None).await?,
+        None => controls.call(Method::GET, "/faults", None).await?,
+    };
+    if args.json {
+        return print_json(&answer);
+    }
+    for rule in answer["rules"].as_array().into_iter().flatten() {
+        let name = rule["name"].as_str().unwrap_or_default();
+        print(&format!("{}  {} when {}\n", printable(name), rule["act"], rule["match"]))?;
+    }
+    note(&format!("{} rules", answer["rules"].as_array().map_or(0, Vec::len)));
+    Ok(())
+}
+
+pub(crate) async fn limits(home: Option<&Path>, args: Limits) -> Result<(), Failure> {
+    let controls = Controls::find(home)?;
+    let mut rule = controls.call(Method::GET, "/limits", None).await?;
+    let before = rule.clone();
+    if let Some(requests) = args.requests {
+        rule["requests"] = json!(requests.0);
+    }
+    if let Some(seconds) = args.window_seconds {
+        rule["window_seconds"] = json!(seconds);
+    }
+    if let Some(by) = args.by {
+        rule["by"] = json!(by.as_str());
+    }
+    if let Some(switch) = args.retry_after {
+        rule["retry_after"] = json!(switch == Switch::On);
+    }
+    if rule != before {
+        rule = controls.call(Method::PUT, "/limits", Some(rule)).await?;
+    }
+    if args.json {
+        return print_json(&rule);
+    }
+    let by = rule["by"].as_str().unwrap_or_default();
+    match rule["requests"].as_u64() {
+        None => print("no limit\n"),
+        Some(requests) => print(&format!(
+            "{requests} requests in {} seconds for each {by}{}\n",
+            rule["window_seconds"],
+            if rule["retry_after"] == true { ", refusals say how long to wait" } else { "" }
+        )),
+    }
+}
+
+pub(crate) async fn requests(home: Option<&Path>, args: Requests) -> Result<(), Failure> {
+    let controls = Controls::find(home)?;
+    if args.clear {
+        let answer = controls.call(Method::DELETE, "/requests", None).await?;
+        return if args.json { print_json(&answer) } else { print("forgotten\n") };
+    }
+    if args.at_least.is_some() || args.at_most.is_some() {
+        return expect(&controls, args).await;
+    }
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in [
+        ("method", &args.method),
+        ("path", &args.path),
+        ("caller", &args.caller),
+        ("cause", &args.cause),
+        ("status", &args.status.map(|status| status.to_string())),
+        ("limit", &args.limit.map(|limit| limit.to_string())),
+    ] {
+        if let Some(value) = value {
+            query.append_pair(name, value);
+        }
+    }
+    let kind = match (args.har, args.count) {
+        (true, _) => "/har",
+        (_, true) => "/count",
+        _ => "",
+    };
+    let path = format!("/requests{kind}?{}", query.finish());
+    let answer = controls.call(Method::GET, &path, None).await?;
+    if args.json || args.har {
+        return print_json(&answer);
+    }
+    if args.count {
+        return print(&format!("{}\n", answer["count"]));
+    }
+    let columns = ["at", "method", "target", "caller", "status", "cause", "faults"];
+    rows(&answer["requests"], &columns, "requests")
+}
+
+async fn expect(controls: &Controls, args: Requests) -> Result<(), Failure> {
+    let body = json!({
+        "method": args.method, "path": args.path, "caller": args.caller, "status": args.status,
+        "cause": args.cause, "at_least": args.at_least, "at_most": args.at_most,
+    });
+    let (status, answer) = controls.ask(Method::POST, "/requests/expect", Some(body)).await?;
+    if status != 200 && status != 409 {
+        return Err(Failure::usage(answer["error"].as_str().unwrap_or_default()));
+    }
+    if args.json {
+        print_json(&answer)?;
+    } else {
+        print(&format!("{} such requests\n", answer["count"]))?;
+    }
+    match status {
+        200 => Ok(()),
+        _ => Err(Failure::unexpected("the recorded requests are not as expected")),
+    }
+}
+
+pub(crate) async fn snapshot(home: Option<&Path>, args: Snapshot) -> Result<(), Failure> {
+    let controls = Controls::find(home)?;
+    let answer = match (&args.name, args.delete) {
+        (Some(name), true) => {
+            controls.call(Method::DELETE, &format!("/snapshots/{}", segment(name)), None).await?
+        }
+        (Some(name), false) => {
+            controls.call(Method::POST, &format!("/snapshots/{}", segment(name)), None).await?
+        }
+        (None, _) => controls.call(Method::GET, "/snapshots", None).await?,
+    };
+    if args.json {
+        return print_json(&answer);
+    }
+    let names = answer["snapshots"].as_array().cloned().unwrap_or_default();
+    for name in names.iter().filter_map(Value::as_str) {
+        print(&format!("{}\n", printable(name)))?;
+    }
+    note(&format!("{} snapshots", names.len()));
+    Ok(())
+}
+
+pub(crate) async fn restore(home: Option<&Path>, args: Named) -> Result<(), Failure> {
+    let controls = Controls::find(home)?;
+    let path = format!("/snapshots/{}/restore", segment(&args.name));
+    let view = controls.call(Method::POST, &path, None).await?;
+    if args.json { print_json(&view) } else { print(&format!("restored `{}`\n", args.name)) }
+}
+
+pub(crate) async fn reset(home: Option<&Path>, args: Reset) -> Result<(), Failure> {
+    let view = Controls::find(home)?.call(Method::POST, "/reset", None).await?;
+    if args.json { print_json(&view) } else { print("as after the first start\n") }
+}
+
+pub(crate) async fn outbox(home: Option<&Path>, args: Outbox) -> Result<(), Failure> {
+    let answer = Controls::find(home)?.call(Method::GET, "/outbox", None).await?;
+    if args.json {
+        return print_json(&answer);
+    }
+    rows(&answer["mails"], &["at", "to", "subject"], "mails")
+}
+
+/// One segment of a path, whatever was typed.
+fn segment(name: &str) -> String {
+    url::form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20")
+}
+
+fn rows(list: &Value, columns: &[&str], what: &str) -> Result<(), Failure> {
+    let list = list.as_array().cloned().unwrap_or_default();
+    let mut table = table(columns);
+    for row in &list {
+        table.add_row(columns.iter().map(|column| match &row[*column] {
+            Value::Null => "-".to_owned(),
+            Value::String(text) => printable(text),
+            Value::Array(items) => {
+                let items = items.iter().filter_map(Value::as_str).map(printable);
+                items.collect::<Vec<_>>().join(", ")
+            }
+            other => other.to_string(),
+        }));
+    }
+    if !list.is_empty() {
+        print(&table_text(&table))?;
+    }
+    note(&format!("{} {what}", list.len()));
+    Ok(())
+}
