@@ -97,3 +97,35 @@ fn the_guide_of_the_controls() {
     assert_eq!(control(&served, &["restore", "nothing"]).status.code(), Some(2));
     assert_eq!(told(&served, &["snapshot", "before", "--delete"])["snapshots"], json!([]));
 }
+
+/// Every example of the document, in its order, in one shell for each block.
+#[test]
+#[cfg(unix)]
+fn the_examples_of_the_document_run() {
+    let served = Served::start("demo");
+    let folder = tempfile::tempdir().unwrap();
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_countersign"));
+    std::os::unix::fs::symlink(program, folder.path().join("countersign")).unwrap();
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let document = include_str!("../../../../docs/platform.md");
+    let blocks: Vec<_> =
+        document.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let commands =
+        ["clock", "outbox", "faults", "limits", "requests", "snapshot", "restore", "reset"];
+    for command in commands {
+        let line = format!("countersign platform {command}");
+        assert!(blocks.iter().any(|block| block.contains(&line)), "no example of {command}");
+    }
+    for block in blocks {
+        let output = std::process::Command::new("sh")
+            .args(["-eu", "-c", block])
+            .current_dir(folder.path())
+            .env("PATH", &path)
+            .env("COUNTERSIGN_HOME", served.platform_home())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{block}\n{}", stderr(&output));
+    }
+    let har = std::fs::read(folder.path().join("requests.har")).unwrap();
+    assert!(serde_json::from_slice::<Value>(&har).unwrap()["log"]["entries"].is_array());
+}
