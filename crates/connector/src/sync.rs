@@ -178,14 +178,17 @@ async fn run_once(
     read_all(run, queue, report).await
 }
 
-/// The whole list, each application once. Reads it again when its totals drift.
+/// The whole list, each application once. Reads it again when its totals drift
+/// or rows moved between its pages: then some application may be missing.
 async fn list_applications(run: &Run, report: &mut Report) -> Result<Vec<Entry>, Error> {
     let mut tries_left = run.options.rereads;
     loop {
         match list_once(run).await {
-            Ok((entries, problems)) => {
-                report.problems.extend(problems);
-                return Ok(entries);
+            Ok(listing) if listing.moved.is_some() && tries_left > 0 => tries_left -= 1,
+            Ok(listing) => {
+                report.problems.extend(listing.moved);
+                report.problems.extend(listing.problems);
+                return Ok(listing.entries);
             }
             Err(error) if error.is_incomplete() && tries_left > 0 => tries_left -= 1,
             Err(error) => return Err(error.into()),
@@ -193,37 +196,49 @@ async fn list_applications(run: &Run, report: &mut Report) -> Result<Vec<Entry>,
     }
 }
 
-async fn list_once(run: &Run) -> Result<(Vec<Entry>, Vec<Problem>), countersign_client::Error> {
+#[derive(Default)]
+struct Listing {
+    entries: Vec<Entry>,
+    problems: Vec<Problem>,
+    /// That an application came twice.
+    moved: Option<Problem>,
+}
+
+async fn list_once(run: &Run) -> Result<Listing, countersign_client::Error> {
     let mut pages = run.client.applications(run.options.page_size);
-    let mut entries = Vec::new();
-    let mut problems = Vec::new();
+    let mut listing = Listing::default();
     let mut seen = HashMap::new();
     while let Some(page) = pages.next().await? {
         let text = page.text()?;
         let raw_page = RawPage::parse(text, "applications").map_err(|e| page.not_json(&e))?;
         for raw in raw_page.elements {
-            match Application::decode(raw.get()) {
-                Ok(application) => {
-                    let at = entries.len();
-                    let guid = application.guid.clone();
-                    let entry = Entry { application, raw: raw.get().to_owned() };
-                    // A row that moved between pages shows twice: the later one counts.
-                    match seen.insert(guid, at) {
-                        Some(earlier) => {
-                            seen.insert(entry.application.guid.clone(), earlier);
-                            entries[earlier] = entry;
-                        }
-                        None => entries.push(entry),
-                    }
+            let application = match Application::decode(raw.get()) {
+                Ok(application) => application,
+                Err(undecodable) => {
+                    let reason =
+                        format!("an application in the list cannot be read: {undecodable}");
+                    listing.problems.push(Problem { application: None, reason });
+                    continue;
                 }
-                Err(undecodable) => problems.push(Problem {
-                    application: None,
-                    reason: format!("an application in the list cannot be read: {undecodable}"),
-                }),
+            };
+            let guid = application.guid.clone();
+            let entry = Entry { application, raw: raw.get().to_owned() };
+            let next = listing.entries.len();
+            let at = *seen.entry(guid.clone()).or_insert(next);
+            if at == next {
+                listing.entries.push(entry);
+                continue;
             }
+            // The later one counts.
+            listing.entries[at] = entry;
+            let reason = format!(
+                "application `{guid}` came twice in the list: rows moved between pages, and \
+                 another may be missing"
+            );
+            listing.moved = Some(Problem { application: None, reason });
         }
     }
-    Ok((entries, problems))
+    Ok(listing)
 }
 
 async fn plan_run(run: &Run, integration: IntegrationId, entries: &[Entry]) -> Result<Plan, Error> {

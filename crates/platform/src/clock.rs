@@ -1,8 +1,9 @@
 //! The platform's own time: the real one, moved or held. It is kept in the
 //! database, so that a restart and `platform mint` live in the same time.
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 
+use axum::http::HeaderValue;
 use rusqlite::{Connection, OptionalExtension, Transaction};
 use serde::{Deserialize, Serialize};
 
@@ -32,11 +33,28 @@ pub(crate) struct Setting {
 pub(crate) struct VirtualClock {
     real: Clock,
     setting: RwLock<Setting>,
+    /// The last `Date` header and its second.
+    date: Mutex<(i64, HeaderValue)>,
 }
 
 impl VirtualClock {
     pub(crate) fn new(real: Clock, setting: Setting) -> Self {
-        Self { real, setting: RwLock::new(setting) }
+        let date = Mutex::new((i64::MIN, HeaderValue::from_static("")));
+        Self { real, setting: RwLock::new(setting), date }
+    }
+
+    /// The `Date` header, written anew once a second.
+    pub(crate) fn date(&self) -> HeaderValue {
+        let second = self.now().div_euclid(1000);
+        let mut date = self.date.lock().unwrap_or_else(PoisonError::into_inner);
+        if date.0 != second {
+            let time = jiff::Timestamp::from_second(second).unwrap_or_default();
+            let text = time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+            if let Ok(value) = HeaderValue::from_str(&text) {
+                *date = (second, value);
+            }
+        }
+        date.1.clone()
     }
 
     pub(crate) fn setting(&self) -> Setting {

@@ -15,7 +15,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::StatusCode;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -145,6 +145,7 @@ async fn around(State(state): State<AppState>, mut request: Request, next: Next)
     let begun = state.is_recorded().then(|| Begun::new(&state, &mut request));
     let mut response = limited(&state, request, next).await;
     let headers = response.headers_mut();
+    headers.insert(DATE, state.clock().date());
     for (name, value) in [
         ("cache-control", "no-cache, no-store, max-age=0, must-revalidate"),
         ("pragma", "no-cache"),

@@ -1,6 +1,8 @@
 //! Sync against a scripted service that misbehaves: nothing is closed, nothing
 //! is lost, and the run says why it is not complete.
 
+mod faults;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -95,7 +95,9 @@ async fn the_clock_is_set_held_and_given_back() {
     assert_eq!((&view["frozen"], &view["now"]), (&json!(true), &json!("2026-06-02T00:00:00.000Z")));
     test.advance(DAY_MS);
     assert_eq!(told(&test, "GET", "/clock", json!(null)).await["now"], "2026-06-02T00:00:00.000Z");
-    assert_eq!(test.get(&pair, SELF).await.status, 200, "the virtual time is the signer's");
+    let answer = test.get(&pair, SELF).await;
+    assert_eq!(answer.status, 200, "the virtual time is the signer's");
+    assert_eq!(answer.header("date"), Some("Tue, 02 Jun 2026 00:00:00 GMT"));
     test.advance(DAY_MS);
     assert_eq!(test.get(&pair, SELF).await.status, 401, "a day ahead of the held clock");
 

@@ -1,0 +1,244 @@
+//! Sync against the platform's faults, alone and combined at random: it ends as
+//! an undisturbed run ends, or it says that it is not complete and has closed
+//! nothing.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_client::{Client, Config, Url};
+use countersign_connector::sync::plan::Scope;
+use countersign_connector::sync::{Finished, Options};
+use countersign_connector::{Clock, Connector, Fault, Random};
+use countersign_platform::SeedSpec;
+use countersign_signing::Pair;
+use countersign_store::{NewIntegration, Query, Since, Store};
+use countersign_testkit::{TestPlatform, repeatable_random};
+use countersign_vault::{KeySource, SealedFile};
+use serde_json::{Value, json};
+
+const FINDINGS: usize = 160;
+
+/// Everything that the store holds: id to the record as sent, and applications.
+#[derive(Debug, Default, PartialEq)]
+struct Held {
+    findings: BTreeMap<String, (String, bool)>,
+    applications: BTreeMap<String, bool>,
+}
+
+struct Reader<'a> {
+    test: &'a TestPlatform,
+    pair: Pair,
+    connector: Connector,
+}
+
+impl<'a> Reader<'a> {
+    async fn open(test: &'a TestPlatform, pair: &Pair, random: &Random, folder: &Path) -> Self {
+        let store = Store::open(&folder.join("store.sqlite")).await.expect("a store");
+        let random = Arc::clone(random);
+        let key = KeySource::KeyFile(folder.join("key"));
+        let vault = SealedFile::open(&folder.join("vault.json"), key, random.clone());
+        let now_ms = Arc::clone(&test.now_ms);
+        let clock: Clock = Arc::new(move || now_ms.load(std::sync::atomic::Ordering::SeqCst));
+        let connector = Connector { store, vault: vault.expect("a vault"), clock, random };
+        Self { test, pair: pair.clone(), connector }
+    }
+
+    async fn sync(&self) -> Finished {
+        let store = &self.connector.store;
+        let url = self.test.platform.rest_url();
+        let integration = match store.integration("test").await {
+            Ok(integration) => integration.id,
+            Err(_) => {
+                let new = NewIntegration {
+                    name: "test".into(),
+                    url: url.clone(),
+                    api_id: self.pair.id.as_str().into(),
+                    ca_pem: None,
+                    allow_http_loopback: false,
+                    created_ms: 0,
+                };
+                store.add_integration(new).await.expect("an integration")
+            }
+        };
+        let mut config = Config::new(Url::parse(&url).expect("a URL"));
+        config.ca_pem = Some(self.test.platform.ca_pem().as_bytes().to_vec());
+        config.requests_per_minute = 1_000_000;
+        config.max_attempts = 3;
+        config.request_timeout = Duration::from_secs(2);
+        let (clock, random) = (self.connector.clock.clone(), self.connector.random.clone());
+        let client = Client::new(config, &self.pair, clock, random).expect("a client");
+        let options =
+            Options { scope: Scope::Full, page_size: 10, parallel: 3, ..Options::default() };
+        self.connector.sync(integration, client, options, Arc::new(|_| {})).await.expect("a report")
+    }
+
+    async fn held(&self) -> Held {
+        let query = Query { filters: Vec::new(), limit: 1000, after: None };
+        let findings = self.connector.store.findings(query).await.expect("findings");
+        let applications = self.connector.store.applications().await.expect("applications");
+        Held {
+            findings: findings
+                .into_iter()
+                .map(|row| (row.finding.id.as_str().to_owned(), (row.raw, row.gone)))
+                .collect(),
+            applications: applications
+                .into_iter()
+                .map(|row| (row.application.guid.to_string(), row.gone))
+                .collect(),
+        }
+    }
+
+    async fn closed(&self) -> usize {
+        let changes = self.connector.store.changes(Since::Beginning, 10_000).await;
+        changes.expect("changes").iter().filter(|change| change.kind == "closed").count()
+    }
+}
+
+/// One of everything that the platform can do wrong.
+fn acts() -> Vec<Value> {
+    vec![
+        json!({"kind": "status", "status": 503, "headers": {"retry-after": "0"}}),
+        json!({"kind": "status", "status": 429, "headers": {"retry-after": "0"}}),
+        json!({"kind": "status", "status": 404}),
+        json!({"kind": "status", "status": 500, "when": "after"}),
+        json!({"kind": "delay", "ms": 1, "to_ms": 4}),
+        json!({"kind": "reset"}),
+        json!({"kind": "reset", "when": "after"}),
+        json!({"kind": "truncate", "bytes": 100}),
+        json!({"kind": "stall", "bytes": 50, "ms": 10}),
+        json!({"kind": "garbage"}),
+        json!({"kind": "html", "status": 502}),
+        json!({"kind": "html", "status": 200}),
+        json!({"kind": "duplicate_page"}),
+        json!({"kind": "short_page"}),
+        json!({"kind": "short_page", "missing": 1000}),
+        json!({"kind": "total_drift", "by": 1}),
+        json!({"kind": "total_drift", "by": -11}),
+        json!({"kind": "rows_move"}),
+        json!({"kind": "stale"}),
+        json!({"kind": "redirect", "to": "https://elsewhere.example.com/"}),
+        json!({"kind": "next_link", "host": "elsewhere.example.com"}),
+        json!({"kind": "status", "status": 401}),
+        json!({"kind": "status", "status": 403}),
+    ]
+}
+
+/// A small generator of plans: the same number, the same plan.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, most: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut n = self.0;
+        for factor in [0xbf58_476d_1ce4_e5b9_u64, 0x94d0_49bb_1331_11eb] {
+            n = (n ^ (n >> 30)).wrapping_mul(factor);
+        }
+        ((n ^ (n >> 31)) % most as u64) as usize
+    }
+}
+
+fn plan(seed: usize) -> Value {
+    let acts = acts();
+    let mut dice = Dice(seed as u64);
+    // The first seeds take each act alone.
+    let count = if seed < acts.len() { 1 } else { 1 + dice.below(4) };
+    let rules: Vec<_> = (0..count)
+        .map(|at| {
+            let act = if seed < acts.len() { seed } else { dice.below(acts.len()) };
+            let paths = ["*/findings", "*/applications", "*/sandboxes", "/appsec/*"];
+            let mut matches = json!({"path": paths[dice.below(paths.len())]});
+            if acts[act]["status"] == 404 {
+                // Said of the application itself as well, it is believed.
+                matches["path"] = json!("*/findings");
+            }
+            match dice.below(3) {
+                0 => matches["nth"] = json!([1 + dice.below(6)]),
+                1 => matches["probability"] = json!([0.05, 0.2, 0.6][dice.below(3)]),
+                _ => matches["times"] = json!(1 + dice.below(4)),
+            }
+            json!({"name": format!("rule {at}"), "match": matches, "act": acts[act]})
+        })
+        .collect();
+    json!({"seed": seed, "rules": rules})
+}
+
+async fn set(test: &TestPlatform, plan: &Value) {
+    let answer = test.control("PUT", "/faults", &plan.to_string()).await;
+    assert_eq!(answer.status, 200, "{}", answer.json());
+}
+
+fn copied(folder: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().expect("a folder");
+    for name in ["store.sqlite", "store.sqlite-wal"] {
+        if folder.join(name).exists() {
+            std::fs::copy(folder.join(name), copy.path().join(name)).expect("a copy");
+        }
+    }
+    copy
+}
+
+/// `COUNTERSIGN_FAULT_SEEDS` sets how many plans are tried.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disturbed_run_ends_well_or_says_that_it_did_not() {
+    let seeds = std::env::var("COUNTERSIGN_FAULT_SEEDS").ok().and_then(|n| n.parse().ok());
+    let seeds: usize = seeds.unwrap_or(100);
+    let spec = SeedSpec::Sized { applications: 12, findings: FINDINGS as u32, rng: 5 };
+    let test = TestPlatform::start_controlled(spec).await;
+    let pair = test.mint("reader", &["resultsapi", "noteamrestrictionapi"]).pair;
+
+    let draw = repeatable_random();
+    // Waits between tries are drawn from eight bytes: none, here.
+    let random: Random = Arc::new(move |buffer| match buffer.len() {
+        8 => buffer.fill(0),
+        _ => draw(buffer),
+    });
+
+    let calm = tempfile::tempdir().expect("a folder");
+    let truth = {
+        let reader = Reader::open(&test, &pair, &random, calm.path()).await;
+        let finished = reader.sync().await;
+        assert!(finished.report.complete, "{:?}", finished.report.problems);
+        reader.held().await
+    };
+    assert_eq!((truth.findings.len(), truth.applications.len()), (FINDINGS, 12));
+
+    let (mut well, mut told) = (0, 0);
+    for seed in 0..seeds {
+        let plan = plan(seed);
+        // Every other run begins with everything, the others with nothing.
+        let folder = match seed % 2 {
+            0 => copied(calm.path()),
+            _ => tempfile::tempdir().expect("a folder"),
+        };
+        let reader = Reader::open(&test, &pair, &random, folder.path()).await;
+        set(&test, &plan).await;
+        let finished = reader.sync().await;
+        set(&test, &json!({})).await;
+        let held = reader.held().await;
+        match finished.fault() {
+            None => {
+                well += 1;
+                assert!(held == truth, "seed {seed} is not as it should be: {plan}");
+            }
+            Some(fault) => {
+                told += 1;
+                assert!(!finished.report.complete && !finished.report.problems.is_empty());
+                assert_ne!(fault, Fault::Unexpected, "seed {seed}: {plan}: {finished:?}");
+                for (id, held) in &held.findings {
+                    assert_eq!(truth.findings.get(id), Some(held), "seed {seed}: {plan}");
+                }
+                assert!(seed % 2 == 1 || held.findings.len() == FINDINGS, "seed {seed}: {plan}");
+                let is_gone = held.applications.values().any(|gone| *gone);
+                assert!(!is_gone, "seed {seed} took an application away: {plan}");
+            }
+        }
+        assert_eq!(reader.closed().await, 0, "seed {seed}: {plan}");
+        // And the next quiet run puts everything right.
+        let healed = reader.sync().await;
+        assert!(healed.fault().is_none(), "seed {seed}: {:?}", healed.report.problems);
+        assert!(reader.held().await == truth, "seed {seed} did not heal: {plan}");
+    }
+    assert!(well > 0 && told > 0, "{well} ended well, {told} said that they did not");
+}
