@@ -94,6 +94,8 @@ pub(crate) enum Platform {
     Restore(Named),
     /// Everything as after the first start.
     Reset(Reset),
+    /// Let days pass, and the tenant live: scans, fixes, mitigations, news.
+    Mutate(Mutate),
     /// The mails that a running platform has written.
     Outbox(Outbox),
 }
@@ -277,6 +279,19 @@ pub(crate) struct Named {
 
 #[derive(Debug, Group)]
 pub(crate) struct Reset {
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Mutate {
+    /// Days that pass.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) days: u32,
+    /// The same number on the same days lets the same happen.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,

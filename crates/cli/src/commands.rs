@@ -31,6 +31,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             Platform::Snapshot(args) => control::snapshot(home, args).await,
             Platform::Restore(args) => control::restore(home, args).await,
             Platform::Reset(args) => control::reset(home, args).await,
+            Platform::Mutate(args) => control::mutate(home, args).await,
             Platform::Outbox(args) => control::outbox(home, args).await,
         },
         Command::Integration(command) => {

@@ -19,6 +19,8 @@ use crate::faults::Plan;
 use crate::limit::Rule;
 use crate::recorder::{Wanted, har};
 use crate::rest::query::Query;
+use crate::seed::DAY_MS;
+use crate::seed::life::{self, Events};
 use crate::state::AppState;
 use crate::{Error, notices, timestamp};
 
@@ -42,6 +44,7 @@ pub(crate) fn router(state: AppState, token: &str) -> Router {
         .route("/snapshots/{name}", delete(delete_snapshot).post(take_snapshot))
         .route("/snapshots/{name}/restore", post(restore_snapshot))
         .route("/reset", post(reset))
+        .route("/mutate", post(mutate))
         .route("/outbox", get(list_outbox))
         .fallback(async || Trouble::new(404, "there is no such control"))
         .method_not_allowed_fallback(async || Trouble::new(405, "not with this method"))
@@ -391,6 +394,49 @@ async fn reset(State(state): State<AppState>) -> Answer {
     .await?;
     state.clock().apply(setting);
     clock_view(&state)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mutation {
+    #[serde(default = "one_day")]
+    days: u32,
+    #[serde(default)]
+    seed: u64,
+}
+
+fn one_day() -> u32 {
+    1
+}
+
+/// Days beyond this are a mistake.
+const MAX_DAYS: u32 = 3660;
+
+/// Days pass, and in each the tenant lives. Either all of them or none.
+async fn mutate(State(state): State<AppState>, body: Result<Bytes, BytesRejection>) -> Answer {
+    let mutation: Mutation = read(body)?;
+    if !(1..=MAX_DAYS).contains(&mutation.days) {
+        return Err(Trouble::new(400, format!("`days` is 1 to {MAX_DAYS}")));
+    }
+    let (events, setting) = with_database(&state, move |state| {
+        let clock = state.clock();
+        let mut setting = clock.setting();
+        let mut now_ms = clock.at(setting);
+        state.database().write(|transaction| {
+            let mut events = Events::default();
+            for _ in 0..mutation.days {
+                now_ms += DAY_MS;
+                life::day(transaction, mutation.seed, now_ms, &mut events)?;
+            }
+            setting = clock.moved_to(setting, now_ms);
+            clock::save(transaction, setting)?;
+            notices::write_due(transaction, now_ms)?;
+            Ok::<_, Error>((events, setting))
+        })
+    })
+    .await?;
+    state.clock().apply(setting);
+    told(&events)
 }
 
 async fn list_outbox(State(state): State<AppState>) -> Answer {

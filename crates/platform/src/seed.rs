@@ -2,6 +2,7 @@
 
 mod catalog;
 mod dice;
+pub(crate) mod life;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,7 +17,7 @@ use crate::{Error, timestamp};
 use catalog::{COMPONENTS, FLAWS, Flaw, NAMES, TEAMS, UNITS};
 use dice::Dice;
 
-const DAY_MS: i64 = 86_400_000;
+pub(crate) const DAY_MS: i64 = 86_400_000;
 
 /// What an empty home is filled with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,9 @@ use countersign_client::Method;
 use countersign_platform::Platform;
 use serde_json::{Value, json};
 
-use crate::args::{Clock, Faults, Limits, Named, Outbox, Requests, Reset, Snapshot, Switch};
+use crate::args::{
+    Clock, Faults, Limits, Mutate, Named, Outbox, Requests, Reset, Snapshot, Switch,
+};
 use crate::failure::{Exit, Failure};
 use crate::home::Home;
 use crate::output::{note, print, print_json, printable, table, table_text};
@@ -304,6 +306,18 @@ pub(crate) async fn restore(home: Option<&Path>, args: Named) -> Result<(), Fail
 pub(crate) async fn reset(home: Option<&Path>, args: Reset) -> Result<(), Failure> {
     let view = Controls::find(home)?.call(Method::POST, "/reset", None).await?;
     if args.json { print_json(&view) } else { print("as after the first start\n") }
+}
+
+pub(crate) async fn mutate(home: Option<&Path>, args: Mutate) -> Result<(), Failure> {
+    let body = json!({ "days": args.days, "seed": args.seed });
+    let events = Controls::find(home)?.call(Method::POST, "/mutate", Some(body)).await?;
+    if args.json {
+        return print_json(&events);
+    }
+    for (name, count) in events.as_object().into_iter().flatten() {
+        print(&format!("{count:>6}  {}\n", name.replace('_', " ")))?;
+    }
+    Ok(())
 }
 
 pub(crate) async fn outbox(home: Option<&Path>, args: Outbox) -> Result<(), Failure> {

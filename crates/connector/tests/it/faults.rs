@@ -46,6 +46,10 @@ impl<'a> Reader<'a> {
     }
 
     async fn sync(&self) -> Finished {
+        self.sync_with(Scope::Full).await
+    }
+
+    async fn sync_with(&self, scope: Scope) -> Finished {
         let store = &self.connector.store;
         let url = self.test.platform.rest_url();
         let integration = match store.integration("test").await {
@@ -69,8 +73,7 @@ impl<'a> Reader<'a> {
         config.request_timeout = Duration::from_secs(2);
         let (clock, random) = (self.connector.clock.clone(), self.connector.random.clone());
         let client = Client::new(config, &self.pair, clock, random).expect("a client");
-        let options =
-            Options { scope: Scope::Full, page_size: 10, parallel: 3, ..Options::default() };
+        let options = Options { scope, page_size: 10, parallel: 3, ..Options::default() };
         self.connector.sync(integration, client, options, Arc::new(|_| {})).await.expect("a report")
     }
 
@@ -241,4 +244,48 @@ async fn a_disturbed_run_ends_well_or_says_that_it_did_not() {
         assert!(reader.held().await == truth, "seed {seed} did not heal: {plan}");
     }
     assert!(well > 0 && told > 0, "{well} ended well, {told} said that they did not");
+}
+
+/// What incremental runs know, day after day, is what one look at everything
+/// finds. An application that is gone and a finding that vanished stay, marked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn incremental_runs_follow_the_life_of_a_tenant() {
+    let spec = SeedSpec::Sized { applications: 12, findings: FINDINGS as u32, rng: 5 };
+    let test = TestPlatform::start_controlled(spec).await;
+    let pair = test.mint("reader", &["resultsapi", "noteamrestrictionapi"]).pair;
+    let draw = repeatable_random();
+    let random: Random = Arc::new(move |buffer| draw(buffer));
+    let folder = tempfile::tempdir().expect("a folder");
+    let reader = Reader::open(&test, &pair, &random, folder.path()).await;
+    reader.sync().await;
+    let mut skipped = 0;
+    for day in 0..20 {
+        let answer = test.control("POST", "/mutate", "{\"seed\": 11}").await;
+        assert_eq!(answer.status, 200, "{}", answer.json());
+        // The signer's time goes with the platform's.
+        test.control("DELETE", "/clock", "").await;
+        test.advance(24 * 3_600_000);
+        let sweep = if day % 4 == 3 { 1 } else { 7 * 24 * 3_600_000 };
+        let finished = reader.sync_with(Scope::Incremental { sweep_after_ms: sweep }).await;
+        assert!(finished.fault().is_none(), "day {day}: {:?}", finished.report.problems);
+        skipped += finished.report.applications.skipped;
+
+        let fresh = tempfile::tempdir().expect("a folder");
+        let fresh = Reader::open(&test, &pair, &random, fresh.path()).await;
+        fresh.sync().await;
+        let (known, truth) = (reader.held().await, fresh.held().await);
+        let present = known.applications.iter().filter(|(_, gone)| !**gone);
+        assert!(present.map(|(guid, _)| guid).eq(truth.applications.keys()), "day {day}");
+        for (id, (raw, _)) in &truth.findings {
+            let held = known.findings.get(id).unwrap_or_else(|| panic!("day {day} misses {id}"));
+            assert!(!held.1, "day {day}");
+            // A proposal or a rejection moves no date: only the sweep sees it.
+            let undecided = |raw: &str| raw.contains("PROPOSED") || raw.contains("REJECTED");
+            let is_swept = sweep == 1;
+            if is_swept || !(undecided(raw) || undecided(&held.0)) {
+                assert_eq!(&held.0, raw, "day {day}");
+            }
+        }
+    }
+    assert!(skipped > 0, "some day some application was not read again");
 }

@@ -238,3 +238,28 @@ async fn the_tenant_is_put_aside_brought_back_and_reset() {
     let names = told(&test, "DELETE", "/snapshots/first", json!(null)).await;
     assert_eq!(names["snapshots"], json!([]));
 }
+
+#[tokio::test]
+async fn the_tenant_lives_the_same_life_twice() {
+    let mut lives = Vec::new();
+    for _ in 0..2 {
+        let test = TestPlatform::start_controlled(SeedSpec::Demo).await;
+        let pair = test.mint("reader", READER).pair;
+        told(&test, "PUT", "/clock", json!({"signatures": "real"})).await;
+        let events = told(&test, "POST", "/mutate", json!({"days": 12, "seed": 3})).await;
+        for (name, count) in events.as_object().expect("an object") {
+            assert_ne!(count, 0, "{name}: {events}");
+        }
+        assert_eq!(events["days"], 12);
+        let list = test.get(&pair, "/appsec/v1/applications?size=500").await.body;
+        let list = String::from_utf8(list).expect("text");
+        lives.push((events, list));
+    }
+    assert!(lives[0] == lives[1]);
+    let test = TestPlatform::start_controlled(SeedSpec::Empty).await;
+    let events = told(&test, "POST", "/mutate", json!({"days": 9})).await;
+    assert_eq!(events["scans_published"], 0, "nothing to scan is no error");
+    for body in ["{\"days\": 0}", "{\"days\": 100000}", "{\"day\": 1}"] {
+        assert_eq!(test.control("POST", "/mutate", body).await.status, 400, "{body}");
+    }
+}
