@@ -7,4 +7,5 @@ mod faults;
 mod identity;
 mod refusals;
 mod roles;
+mod visibility;
 mod writes;
