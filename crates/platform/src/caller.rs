@@ -12,6 +12,7 @@ use countersign_signing::{ApiSecret, Authorization, Request, SigningKey};
 
 use crate::accounts::{Signatory, User};
 use crate::nonces::Claim;
+use crate::oauth::{self, BearerFault};
 use crate::recorder::Trace;
 use crate::rest::error::Refusal;
 use crate::roles::Permission;
@@ -21,9 +22,18 @@ use crate::state::AppState;
 #[derive(Clone)]
 pub(crate) struct Caller {
     pub(crate) user: Arc<User>,
-    pub(crate) api_id: String,
+    pub(crate) by: By,
     /// `https://` and the host that the request came to, for links.
     pub(crate) base: String,
+}
+
+/// What proved who the sender is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum By {
+    /// The signature of this pair.
+    Pair(String),
+    /// A token of an OAuth client; the roles are those of the client.
+    Token,
 }
 
 /// Why a request is not authenticated. The caller never learns which.
@@ -43,6 +53,9 @@ pub(crate) enum Cause {
     Address,
     Replayed,
     NonceMemoryFull,
+    UnknownToken,
+    ExpiredToken,
+    DeadClient,
 }
 
 impl Cause {
@@ -62,6 +75,9 @@ impl Cause {
             Self::Address => "address_not_allowed",
             Self::Replayed => "replayed_nonce",
             Self::NonceMemoryFull => "nonce_memory_full",
+            Self::UnknownToken => "unknown_token",
+            Self::ExpiredToken => "expired_token",
+            Self::DeadClient => "client_expired_or_revoked",
         }
     }
 }
@@ -69,19 +85,34 @@ impl Cause {
 impl FromRequestParts<AppState> for Caller {
     type Rejection = Refusal;
 
+    /// Proven once for each request: a nonce can be claimed only once.
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
+        if let Some(proven) = parts.extensions.get::<Self>() {
+            return Ok(proven.clone());
+        }
+        let proven = Self::prove(parts, state)?;
+        parts.extensions.insert(proven.clone());
+        Ok(proven)
+    }
+}
+
+impl Caller {
+    fn prove(parts: &Parts, state: &AppState) -> Result<Self, Refusal> {
         let host = host_of(parts);
         let trace = parts.extensions.get::<Trace>();
-        match authenticate(parts, host.as_deref(), state) {
-            Ok(signatory) => {
+        let proven = match bearer_token(parts) {
+            Some(token) => by_token(parts, token, state),
+            None => authenticate(parts, host.as_deref(), state).map(|signatory| {
+                let by = By::Pair(signatory.credential.api_id.clone());
+                (Arc::clone(&signatory.user), by)
+            }),
+        };
+        match proven {
+            Ok((user, by)) => {
                 if let Some(trace) = trace {
-                    trace.note(|notes| notes.caller = Some(signatory.user.name.clone()));
+                    trace.note(|notes| notes.caller = Some(user.name.clone()));
                 }
-                Ok(Self {
-                    user: Arc::clone(&signatory.user),
-                    api_id: signatory.credential.api_id.clone(),
-                    base: format!("https://{}", host.unwrap_or_default()),
-                })
+                Ok(Self { user, by, base: format!("https://{}", host.unwrap_or_default()) })
             }
             Err(Verdict::Refused(cause)) => {
                 if let Some(trace) = trace {
@@ -110,6 +141,36 @@ impl From<Cause> for Verdict {
     fn from(cause: Cause) -> Self {
         Self::Refused(cause)
     }
+}
+
+/// The token of the one `Authorization` header, if that is a bearer's.
+fn bearer_token(parts: &Parts) -> Option<&str> {
+    let mut headers = parts.headers.get_all(AUTHORIZATION).iter();
+    let value = headers.next()?.to_str().ok()?;
+    headers.next().is_none().then_some(())?;
+    value.strip_prefix("Bearer ")
+}
+
+/// A token is judged by the platform's time: it has none of its own.
+fn by_token(parts: &Parts, token: &str, state: &AppState) -> Result<(Arc<User>, By), Verdict> {
+    if token.len() > 256 {
+        return Err(Cause::UnknownToken.into());
+    }
+    host_of(parts).ok_or(Cause::NoHost)?;
+    let now_ms = state.now();
+    let judged = state.database().read(|connection| oauth::bearer(connection, token, now_ms));
+    let (_, user) = judged.map_err(Verdict::Failed)?.map_err(|fault| match fault {
+        BearerFault::Unknown => Cause::UnknownToken,
+        BearerFault::Expired => Cause::ExpiredToken,
+        BearerFault::ClientDead => Cause::DeadClient,
+    })?;
+    if !user.active {
+        return Err(Cause::Disabled.into());
+    }
+    if user.ip_restricted && !address_is_allowed(parts, &user.allowed_ips) {
+        return Err(Cause::Address.into());
+    }
+    Ok((Arc::new(user), By::Token))
 }
 
 /// Parse, window, look up, compare, state, and the nonce last: nobody can burn a
@@ -234,6 +295,23 @@ fn matches_address(entry: &str, address: IpAddr) -> bool {
             octet(from).zip(octet(to)).is_some_and(|(from, to)| (from..=to).contains(&octets[3]))
         }
         None => last == "*",
+    }
+}
+
+/// A caller whose own pair signed the request. What makes, replaces or revokes
+/// secrets asks for it: a token with few roles must not turn into a pair with
+/// all of them.
+pub(crate) struct Signed(pub(crate) Caller);
+
+impl FromRequestParts<AppState> for Signed {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        match caller.by {
+            By::Pair(_) => Ok(Self(caller)),
+            By::Token => Err(Refusal::gateway(403, "this resource needs a signed request")),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ mod faults;
 mod limit;
 mod nonces;
 mod notices;
+mod oauth;
 mod recorder;
 mod rest;
 mod roles;

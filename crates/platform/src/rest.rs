@@ -7,6 +7,7 @@ mod credentials;
 mod findings;
 mod hal;
 mod identity;
+mod oauth;
 pub(crate) mod query;
 mod sandboxes;
 
@@ -18,7 +19,7 @@ use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use countersign_signing::Authorization;
 
@@ -36,6 +37,7 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 pub(crate) fn router(state: AppState) -> Router {
     let credentials = "/api/authn/v2/api_credentials";
     let users = "/api/authn/v2/users";
+    let clients = "/api/authn/v2/oauth_clients";
     let applications = "/appsec/v1/applications";
     Router::new()
         .route("/.well-known/countersign", get(about))
@@ -57,6 +59,15 @@ pub(crate) fn router(state: AppState) -> Router {
             get(credentials::read_of_user)
                 .post(credentials::mint_for_user)
                 .delete(credentials::revoke_of_user),
+        )
+        .route("/api/authn/v2/oauth2/token", post(oauth::token))
+        .route(clients, get(oauth::list_own).post(oauth::create_own))
+        .route(&format!("{clients}/{{client_id}}"), get(oauth::read_one).delete(oauth::revoke))
+        .route(&format!("{clients}/{{client_id}}/rotate"), post(oauth::rotate))
+        .route(&format!("{clients}/{{client_id}}/clone"), post(oauth::clone))
+        .route(
+            &format!("{clients}/user_id/{{user_id}}"),
+            get(oauth::list_of_user).post(oauth::create_for_user),
         )
         .route(users, get(users::list).post(users::create))
         .route(&format!("{users}/search"), get(users::search))

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use super::error::Refusal;
 use super::{json, no_content};
 use crate::accounts::{self, Credential, Minted, User};
-use crate::caller::{Caller, Grant, ManageIdentity};
+use crate::caller::{By, Caller, Grant, ManageIdentity, Signed};
 use crate::roles::Permission;
 use crate::state::AppState;
 use crate::timestamp;
@@ -55,18 +55,21 @@ pub(crate) async fn read_own(
 }
 
 pub(crate) async fn mint_own(
-    caller: Caller,
+    Signed(caller): Signed,
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
     mint(state, Arc::unwrap_or_clone(caller.user), caller.base).await
 }
 
+/// The pair that signs.
 pub(crate) async fn revoke_own(
-    caller: Caller,
+    Signed(caller): Signed,
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
-    let api_id = caller.api_id.clone();
-    revoke(state, caller, api_id).await
+    match caller.by.clone() {
+        By::Pair(api_id) => revoke(state, caller, api_id).await,
+        By::Token => Err(no_pair()),
+    }
 }
 
 pub(crate) async fn read_one(
@@ -83,7 +86,7 @@ pub(crate) async fn read_one(
 }
 
 pub(crate) async fn revoke_one(
-    caller: Caller,
+    Signed(caller): Signed,
     Path(api_id): Path<String>,
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
@@ -106,6 +109,7 @@ pub(crate) async fn read_of_user(
 }
 
 pub(crate) async fn mint_for_user(
+    Signed(_): Signed,
     grant: Grant<ManageIdentity>,
     Path(user_id): Path<String>,
     State(state): State<AppState>,
@@ -115,6 +119,7 @@ pub(crate) async fn mint_for_user(
 }
 
 pub(crate) async fn revoke_of_user(
+    Signed(_): Signed,
     grant: Grant<ManageIdentity>,
     Path(user_id): Path<String>,
     State(state): State<AppState>,
@@ -173,7 +178,7 @@ fn visible(
     }
 }
 
-fn api_user(connection: &Connection, user_id: &str) -> Result<User, Refusal> {
+pub(crate) fn api_user(connection: &Connection, user_id: &str) -> Result<User, Refusal> {
     match super::identity::users::user_of(connection, user_id)? {
         user if user.is_api => Ok(user),
         _ => Err(human()),

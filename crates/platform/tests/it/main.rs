@@ -5,6 +5,7 @@ mod control;
 mod credentials;
 mod faults;
 mod identity;
+mod oauth;
 mod refusals;
 mod roles;
 mod visibility;

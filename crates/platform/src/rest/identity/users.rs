@@ -18,7 +18,7 @@ use super::roles::role_id;
 use super::teams::relationship;
 use super::{Change, Source, guid_from, listing, name};
 use crate::accounts::{self, Team, User};
-use crate::caller::{Caller, Grant, ManageIdentity, is_address_entry};
+use crate::caller::{By, Caller, Grant, ManageIdentity, is_address_entry};
 use crate::condition::{Condition, text};
 use crate::roles::{self, Permission};
 use crate::state::AppState;
@@ -109,8 +109,9 @@ pub(crate) async fn read_self(
     caller: Caller,
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
+    let By::Pair(api_id) = &caller.by else { return json(&whole(&caller.user, &caller.base)) };
     // From memory: the hot path touches no database.
-    let Some(signatory) = state.accounts().signatory(&caller.api_id)? else {
+    let Some(signatory) = state.accounts().signatory(api_id)? else {
         return Err(Refusal::gateway(404, "no such user"));
     };
     if let Some((base, body)) = signatory.own_body.get()
@@ -273,6 +274,9 @@ pub(crate) async fn create(
 ) -> Result<Response, Refusal> {
     let wanted: wire::UserInput = input(body)?;
     let with_pair = Query::parse(raw.as_deref()).truth("generate_api_creds")?.unwrap_or_default();
+    if with_pair && grant.caller.by == By::Token {
+        return Err(Refusal::gateway(403, "a pair needs a signed request"));
+    }
     state
         .write(move |transaction, state| {
             let mut user = created(transaction, wanted)?;

@@ -1,0 +1,270 @@
+//! OAuth clients: named, expiring, never wider than their user; and the tokens
+//! that they are exchanged for. Only digests of secrets and tokens are kept.
+
+use data_encoding::HEXLOWER;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::accounts::{self, User};
+use crate::{Error, Random};
+
+/// Seconds that a token lives.
+pub(crate) const TOKEN_SECONDS: i64 = 3600;
+/// Days that a client lives at most, and unless it is said otherwise.
+pub(crate) const MAX_DAYS: i64 = 365;
+/// Clients of one user that are not revoked.
+const MAX_CLIENTS: i64 = 50;
+/// Live tokens of one client; the oldest dies first.
+const MAX_TOKENS: i64 = 100;
+
+const DAY_MS: i64 = 86_400_000;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    pub(crate) client_id: String,
+    pub(crate) user: i64,
+    pub(crate) name: String,
+    pub(crate) description: String,
+    /// None: all roles of the user, whatever they become.
+    pub(crate) roles: Option<Vec<String>>,
+    pub(crate) created_ms: i64,
+    pub(crate) expires_ms: i64,
+    pub(crate) revoked_ms: Option<i64>,
+    pub(crate) last_used_ms: Option<i64>,
+}
+
+impl Client {
+    fn is_live(&self, now_ms: i64) -> bool {
+        self.revoked_ms.is_none_or(|revoked_ms| now_ms < revoked_ms) && now_ms < self.expires_ms
+    }
+
+    /// The user, with no more roles than the client has.
+    fn narrowed(&self, mut user: User) -> User {
+        if let Some(roles) = &self.roles {
+            user.roles.retain(|role| roles.contains(role));
+        }
+        user
+    }
+}
+
+/// What a client is to be.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) roles: Option<Vec<String>>,
+    pub(crate) days: i64,
+}
+
+/// A secret or token in the open, for the only time.
+pub(crate) type Shown = Zeroizing<String>;
+
+fn fresh(random: &Random) -> (Shown, [u8; 32]) {
+    let mut bytes = Zeroizing::new([0; 32]);
+    random(&mut *bytes);
+    let shown = Zeroizing::new(HEXLOWER.encode(&*bytes));
+    let digest = digest(&shown);
+    (shown, digest)
+}
+
+fn digest(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+/// Answers what is wrong with it, if it cannot be.
+pub(crate) fn create(
+    transaction: &Transaction<'_>,
+    user: &User,
+    wanted: &Wanted,
+    now_ms: i64,
+    random: &Random,
+) -> Result<Result<(Client, Shown), String>, Error> {
+    if let Some(what) = check(transaction, user, wanted)? {
+        return Ok(Err(what));
+    }
+    let mut id = [0; 16];
+    random(&mut id);
+    let client_id = HEXLOWER.encode(&id);
+    let (secret, secret_digest) = fresh(random);
+    let roles = wanted.roles.as_ref().map(|roles| serde_json::json!(roles).to_string());
+    transaction.execute(
+        "insert into oauth_clients
+            (client_id, user, name, description, secret_digest, roles, created_ms, expires_ms)
+         values (?, ?, ?, ?, ?, ?, ?, ?)",
+        params![
+            client_id,
+            user.id,
+            wanted.name,
+            wanted.description,
+            secret_digest,
+            roles,
+            now_ms,
+            now_ms + wanted.days * DAY_MS
+        ],
+    )?;
+    let client = find(transaction, &client_id)?.ok_or_else(Error::stopped)?;
+    Ok(Ok((client, secret)))
+}
+
+fn check(connection: &Connection, user: &User, wanted: &Wanted) -> Result<Option<String>, Error> {
+    if wanted.name.is_empty() || wanted.name.chars().count() > 128 {
+        return Ok(Some("name: must be 1 to 128 characters.".into()));
+    }
+    if wanted.description.chars().count() > 1024 {
+        return Ok(Some("description: must be at most 1024 characters.".into()));
+    }
+    if !(1..=MAX_DAYS).contains(&wanted.days) {
+        return Ok(Some(format!("expires_in_days: must be 1 to {MAX_DAYS}.")));
+    }
+    let foreign = wanted.roles.iter().flatten().find(|role| !user.roles.contains(role));
+    if let Some(role) = foreign {
+        return Ok(Some(format!("roles: {role} is not a role of this account.")));
+    }
+    if wanted.roles.as_ref().is_some_and(Vec::is_empty) {
+        return Ok(Some("roles: at least one role is required.".into()));
+    }
+    let (taken, live): (bool, i64) = connection.query_row(
+        "select coalesce(max(name = ?2), 0), coalesce(sum(revoked_ms is null), 0)
+         from oauth_clients where user = ?1",
+        params![user.id, wanted.name],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    if taken {
+        return Ok(Some(format!("name: {} is taken.", wanted.name)));
+    }
+    Ok((live >= MAX_CLIENTS).then(|| format!("an account has at most {MAX_CLIENTS} clients.")))
+}
+
+const SELECT: &str = "select client_id, user, name, description, roles, created_ms, expires_ms,
+    revoked_ms, last_used_ms from oauth_clients";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Client> {
+    let roles: Option<String> = row.get(4)?;
+    Ok(Client {
+        client_id: row.get(0)?,
+        user: row.get(1)?,
+        name: row.get(2)?,
+        description: row.get(3)?,
+        // What cannot be read grants nothing.
+        roles: roles.map(|text| serde_json::from_str(&text).unwrap_or_default()),
+        created_ms: row.get(5)?,
+        expires_ms: row.get(6)?,
+        revoked_ms: row.get(7)?,
+        last_used_ms: row.get(8)?,
+    })
+}
+
+pub(crate) fn find(connection: &Connection, client_id: &str) -> Result<Option<Client>, Error> {
+    let sql = format!("{SELECT} where client_id = ?");
+    Ok(connection.prepare_cached(&sql)?.query_row([client_id], read).optional()?)
+}
+
+pub(crate) fn of_user(connection: &Connection, user: i64) -> Result<Vec<Client>, Error> {
+    let sql = format!("{SELECT} where user = ? order by created_ms, client_id");
+    let mut statement = connection.prepare_cached(&sql)?;
+    Ok(statement.query_map([user], read)?.collect::<Result<_, _>>()?)
+}
+
+/// A new secret; the old one and every token of it are dead at once.
+pub(crate) fn rotate(
+    transaction: &Transaction<'_>,
+    client_id: &str,
+    random: &Random,
+) -> Result<Shown, Error> {
+    let (secret, secret_digest) = fresh(random);
+    transaction.execute(
+        "update oauth_clients set secret_digest = ? where client_id = ?",
+        params![secret_digest, client_id],
+    )?;
+    transaction.execute("delete from oauth_tokens where client = ?", [client_id])?;
+    Ok(secret)
+}
+
+pub(crate) fn revoke(
+    transaction: &Transaction<'_>,
+    client_id: &str,
+    now_ms: i64,
+) -> Result<(), Error> {
+    transaction.execute(
+        "update oauth_clients set revoked_ms = ? where client_id = ? and revoked_ms is null",
+        params![now_ms, client_id],
+    )?;
+    transaction.execute("delete from oauth_tokens where client = ?", [client_id])?;
+    Ok(())
+}
+
+/// A token for id and secret; none when they are not those of a live client of
+/// an active account.
+pub(crate) fn token(
+    transaction: &Transaction<'_>,
+    client_id: &str,
+    secret: &str,
+    now_ms: i64,
+    random: &Random,
+) -> Result<Option<(Shown, User)>, Error> {
+    let held: Option<[u8; 32]> = transaction
+        .query_row(
+            "select secret_digest from oauth_clients where client_id = ?",
+            [client_id],
+            |row| row.get(0),
+        )
+        .optional()?;
+    // The same comparison for an unknown client.
+    let is_right = held.unwrap_or_default().ct_eq(&digest(secret));
+    if held.is_none() || !bool::from(is_right) {
+        return Ok(None);
+    }
+    let Some(client) = find(transaction, client_id)?.filter(|client| client.is_live(now_ms)) else {
+        return Ok(None);
+    };
+    let user = accounts::user_by(transaction, "id", &client.user.to_string())?;
+    let Some(user) = user.filter(|user| user.active) else { return Ok(None) };
+    transaction.execute("delete from oauth_tokens where expires_ms <= ?", [now_ms])?;
+    transaction.execute(
+        "delete from oauth_tokens where digest in (select digest from oauth_tokens
+         where client = ? order by expires_ms desc limit -1 offset ?)",
+        params![client_id, MAX_TOKENS - 1],
+    )?;
+    let (token, token_digest) = fresh(random);
+    transaction.execute(
+        "insert into oauth_tokens (digest, client, expires_ms) values (?, ?, ?)",
+        params![token_digest, client_id, now_ms + TOKEN_SECONDS * 1000],
+    )?;
+    transaction.execute(
+        "update oauth_clients set last_used_ms = ? where client_id = ?",
+        params![now_ms, client_id],
+    )?;
+    Ok(Some((token, user)))
+}
+
+/// Why a bearer token does not let anybody in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BearerFault {
+    Unknown,
+    Expired,
+    ClientDead,
+}
+
+/// Whom a token lets in, with the roles of its client.
+pub(crate) fn bearer(
+    connection: &Connection,
+    token: &str,
+    now_ms: i64,
+) -> Result<Result<(Client, User), BearerFault>, Error> {
+    let found: Option<(String, i64)> = connection
+        .prepare_cached("select client, expires_ms from oauth_tokens where digest = ?")?
+        .query_row([digest(token)], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((client_id, expires_ms)) = found else { return Ok(Err(BearerFault::Unknown)) };
+    if now_ms >= expires_ms {
+        return Ok(Err(BearerFault::Expired));
+    }
+    let client = find(connection, &client_id)?.filter(|client| client.is_live(now_ms));
+    let Some(client) = client else { return Ok(Err(BearerFault::ClientDead)) };
+    let user = accounts::user_by(connection, "id", &client.user.to_string())?;
+    let Some(user) = user else { return Ok(Err(BearerFault::ClientDead)) };
+    let user = client.narrowed(user);
+    Ok(Ok((client, user)))
+}

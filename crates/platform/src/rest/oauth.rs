@@ -1,0 +1,286 @@
+//! OAuth clients and their tokens. Little of this is publicly known: the paths
+//! and shapes of the management are ours, see `docs/fidelity.md`.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use axum::response::{IntoResponse, Response};
+use data_encoding::BASE64;
+use rusqlite::Connection;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::error::Refusal;
+use super::query::Query;
+use super::{input, json as answer, no_content, ok};
+use crate::accounts::{self, User};
+use crate::caller::{Caller, Grant, ManageIdentity, Signed};
+use crate::oauth::{self, Client, MAX_DAYS, Wanted};
+use crate::roles::Permission;
+use crate::state::AppState;
+use crate::timestamp;
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Input {
+    name: String,
+    description: String,
+    expires_in_days: Option<i64>,
+    roles: Option<Vec<Role>>,
+}
+
+#[derive(Deserialize)]
+struct Role {
+    role_name: String,
+}
+
+impl Input {
+    fn wanted(self) -> Wanted {
+        Wanted {
+            name: self.name.trim().to_owned(),
+            description: self.description,
+            days: self.expires_in_days.unwrap_or(MAX_DAYS),
+            roles: self.roles.map(|roles| roles.into_iter().map(|role| role.role_name).collect()),
+        }
+    }
+}
+
+fn on_the_wire(client: &Client, user: &User, now_ms: i64) -> Value {
+    let roles = client.roles.as_ref().unwrap_or(&user.roles);
+    let status = match client.revoked_ms {
+        Some(_) => "REVOKED",
+        None if now_ms >= client.expires_ms => "EXPIRED",
+        None => "ACTIVE",
+    };
+    json!({
+        "client_id": client.client_id,
+        "name": client.name,
+        "description": client.description,
+        "roles": roles.iter().map(|role| json!({"role_name": role})).collect::<Vec<_>>(),
+        "status": status,
+        "user_id": user.guid,
+        "created_ts": timestamp(client.created_ms),
+        "expiration_ts": timestamp(client.expires_ms),
+        "revocation_ts": client.revoked_ms.map(timestamp),
+        "last_used_ts": client.last_used_ms.map(timestamp),
+    })
+}
+
+pub(crate) async fn list_own(
+    caller: Caller,
+    State(state): State<AppState>,
+) -> Result<Response, Refusal> {
+    list(state, (*caller.user).clone()).await
+}
+
+pub(crate) async fn list_of_user(
+    _: Grant<ManageIdentity>,
+    Path(user_id): Path<String>,
+    State(state): State<AppState>,
+) -> Result<Response, Refusal> {
+    let user = state.read(move |connection, _| super::credentials::api_user(connection, &user_id));
+    let user = user.await?;
+    list(state, user).await
+}
+
+async fn list(state: AppState, user: User) -> Result<Response, Refusal> {
+    state
+        .read(move |connection, state| {
+            let clients = oauth::of_user(connection, user.id)?;
+            let now_ms = state.now();
+            let clients: Vec<_> =
+                clients.iter().map(|client| on_the_wire(client, &user, now_ms)).collect();
+            answer(&json!({ "oauth_clients": clients }))
+        })
+        .await
+}
+
+pub(crate) async fn create_own(
+    Signed(caller): Signed,
+    State(state): State<AppState>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    let wanted = input::<Input>(body)?.wanted();
+    create(state, (*caller.user).clone(), wanted).await
+}
+
+pub(crate) async fn create_for_user(
+    Signed(_): Signed,
+    _: Grant<ManageIdentity>,
+    Path(user_id): Path<String>,
+    State(state): State<AppState>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    let wanted = input::<Input>(body)?.wanted();
+    let user = state.read(move |connection, _| super::credentials::api_user(connection, &user_id));
+    let user = user.await?;
+    create(state, user, wanted).await
+}
+
+async fn create(state: AppState, user: User, wanted: Wanted) -> Result<Response, Refusal> {
+    state
+        .write(move |transaction, state| {
+            let now_ms = state.now();
+            let made = oauth::create(transaction, &user, &wanted, now_ms, state.random())?;
+            let (client, secret) = made.map_err(|what| Refusal::invalid(vec![what]))?;
+            tracing::info!(user = user.name, client_id = client.client_id, "created a client");
+            answer(&shown(&client, &user, now_ms, &secret))
+        })
+        .await
+}
+
+/// The only answer that holds a secret.
+fn shown(client: &Client, user: &User, now_ms: i64, secret: &str) -> Value {
+    let mut body = on_the_wire(client, user, now_ms);
+    body["client_secret"] = secret.into();
+    body
+}
+
+pub(crate) async fn read_one(
+    caller: Caller,
+    Path(client_id): Path<String>,
+    State(state): State<AppState>,
+) -> Result<Response, Refusal> {
+    state
+        .read(move |connection, state| {
+            let (client, user) = visible(connection, &caller, &client_id)?;
+            answer(&on_the_wire(&client, &user, state.now()))
+        })
+        .await
+}
+
+pub(crate) async fn rotate(
+    Signed(caller): Signed,
+    Path(client_id): Path<String>,
+    State(state): State<AppState>,
+) -> Result<Response, Refusal> {
+    state
+        .write(move |transaction, state| {
+            let (client, user) = visible(transaction, &caller, &client_id)?;
+            if client.revoked_ms.is_some() {
+                return Err(Refusal::gateway(409, "the client is revoked"));
+            }
+            let secret = oauth::rotate(transaction, &client.client_id, state.random())?;
+            answer(&shown(&client, &user, state.now(), &secret))
+        })
+        .await
+}
+
+/// Another client like this one, under the name that is given.
+pub(crate) async fn clone(
+    Signed(caller): Signed,
+    Path(client_id): Path<String>,
+    State(state): State<AppState>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    let input: Input = input(body)?;
+    state
+        .write(move |transaction, state| {
+            let (client, user) = visible(transaction, &caller, &client_id)?;
+            let days = (client.expires_ms - client.created_ms) / 86_400_000;
+            let roles = client.roles.map(|roles| {
+                // Roles that the account lost since cannot be given again.
+                roles.into_iter().filter(|role| user.roles.contains(role)).collect()
+            });
+            let wanted = Wanted {
+                name: input.name.trim().to_owned(),
+                description: client.description,
+                roles,
+                days: input.expires_in_days.unwrap_or(days),
+            };
+            let now_ms = state.now();
+            let made = oauth::create(transaction, &user, &wanted, now_ms, state.random())?;
+            let (client, secret) = made.map_err(|what| Refusal::invalid(vec![what]))?;
+            answer(&shown(&client, &user, now_ms, &secret))
+        })
+        .await
+}
+
+pub(crate) async fn revoke(
+    Signed(caller): Signed,
+    Path(client_id): Path<String>,
+    State(state): State<AppState>,
+) -> Result<Response, Refusal> {
+    state
+        .write(move |transaction, state| -> Result<(), Refusal> {
+            let (client, _) = visible(transaction, &caller, &client_id)?;
+            oauth::revoke(transaction, &client.client_id, state.now())?;
+            tracing::info!(by = caller.user.name, client_id, "revoked a client");
+            Ok(())
+        })
+        .await?;
+    Ok(no_content())
+}
+
+/// The caller's own, or an API user's for an administrator.
+fn visible(
+    connection: &Connection,
+    caller: &Caller,
+    client_id: &str,
+) -> Result<(Client, User), Refusal> {
+    let missing = || Refusal::gateway(404, "no such OAuth client");
+    let client = oauth::find(connection, client_id)?.ok_or_else(missing)?;
+    let user = accounts::user_by(connection, "id", &client.user.to_string())?;
+    let user = user.ok_or_else(missing)?;
+    let is_manager = Permission::ManageIdentity.is_held_by(caller.user.is_api, &caller.user.roles);
+    if user.id == caller.user.id || (is_manager && user.is_api) {
+        return Ok((client, user));
+    }
+    Err(missing())
+}
+
+/// Client id and secret for a token. One refusal for every cause.
+pub(crate) async fn token(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    let body = body.map_err(|_| Refusal::gateway(413, "the body is larger than 1 MiB"))?;
+    let Some((client_id, secret)) = basic(&headers) else { return Ok(invalid_client()) };
+    let form = std::str::from_utf8(&body).unwrap_or_default();
+    match Query::parse(Some(form.trim())).get("grant_type") {
+        Some("client_credentials") => {}
+        Some(_) => return Ok(oauth_error(400, "unsupported_grant_type")),
+        None => return Ok(oauth_error(400, "invalid_request")),
+    }
+    let granted = state
+        .write(move |transaction, state| {
+            oauth::token(transaction, &client_id, &secret, state.now(), state.random())
+        })
+        .await?;
+    let Some((token, user)) = granted else { return Ok(invalid_client()) };
+    tracing::info!(user = user.name, "issued a token");
+    let body = json!({
+        "access_token": token.as_str(),
+        "token_type": "Bearer",
+        "expires_in": oauth::TOKEN_SECONDS,
+    });
+    Ok(ok(body.to_string()))
+}
+
+fn basic(headers: &HeaderMap) -> Option<(String, Zeroizing<String>)> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = values.next()?.to_str().ok()?;
+    if values.next().is_some() || value.len() > 1024 {
+        return None;
+    }
+    let decoded = Zeroizing::new(BASE64.decode(value.strip_prefix("Basic ")?.as_bytes()).ok()?);
+    let (id, secret) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+    Some((id.to_owned(), Zeroizing::new(secret.to_owned())))
+}
+
+fn invalid_client() -> Response {
+    let mut response = oauth_error(401, "invalid_client");
+    let challenge = HeaderValue::from_static("Basic realm=\"countersign\"");
+    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    response
+}
+
+fn oauth_error(status: u16, error: &str) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    let kind = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    (status, kind, json!({ "error": error }).to_string()).into_response()
+}
