@@ -18,13 +18,35 @@ pub struct Platform {
 
 impl Platform {
     pub async fn start(countersign: &Path, seed: &str) -> anyhow::Result<Self> {
-        let home = tempfile::tempdir()?;
+        Self::start_on(countersign, seed, tempfile::tempdir()?).await
+    }
+
+    /// Ends it and starts another on the same home; answers the seconds until it
+    /// was ready.
+    pub async fn restart(mut self) -> anyhow::Result<(Self, f64)> {
+        self.child.kill()?;
+        self.child.wait()?;
+        let home = std::mem::replace(&mut self.home, tempfile::tempdir()?);
+        let since = Instant::now();
+        let again = Self::start_on(&self.countersign, "empty", home).await?;
+        Ok((again, since.elapsed().as_secs_f64()))
+    }
+
+    async fn start_on(
+        countersign: &Path,
+        seed: &str,
+        home: tempfile::TempDir,
+    ) -> anyhow::Result<Self> {
         let ready = home.path().join("ready.json");
+        if ready.exists() {
+            std::fs::remove_file(&ready)?;
+        }
         let child = Command::new(countersign)
             .arg("--home")
             .arg(home.path())
             .args(["platform", "serve", "--listen", "127.0.0.1:0", "--rate-limit", "off"])
-            .args(["--seed", seed, "--ready-file"])
+            // Without the controls nothing is recorded: what is measured is the service.
+            .args(["--control", "off", "--seed", seed, "--ready-file"])
             .arg(&ready)
             .stderr(Stdio::null())
             .spawn()?;
@@ -35,7 +57,7 @@ impl Platform {
                 break text;
             }
             ensure!(platform.child.try_wait()?.is_none(), "the platform ended");
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(2)).await;
         };
         let ready: Value = serde_json::from_str(&text)?;
         platform.url = ready["rest_url"].as_str().context("no rest_url")?.to_owned();
@@ -60,6 +82,10 @@ impl Platform {
 
     pub fn peak_mib(&self) -> f64 {
         peak_kib(self.child.id()) as f64 / 1024.0
+    }
+
+    pub fn resident_mib(&self) -> f64 {
+        kib(self.child.id(), "VmRSS:") as f64 / 1024.0
     }
 }
 
@@ -98,7 +124,11 @@ pub fn run(command: &mut Command, input: &str) -> anyhow::Result<Run> {
 }
 
 fn peak_kib(id: u32) -> u64 {
+    kib(id, "VmHWM:")
+}
+
+fn kib(id: u32, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }

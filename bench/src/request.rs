@@ -28,18 +28,9 @@ pub async fn run(countersign: &Path) -> anyhow::Result<()> {
     let platform = Platform::start(countersign, "empty").await?;
     let (id, secret) = platform.mint()?;
     let signer = Signer::new(&Pair::parse(&id, &secret)?);
-    let ca = CertificateDer::from_pem_file(platform.ca_file())?;
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(ca)?;
-    let config =
-        rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    let connector = TlsConnector::from(Arc::new(config));
-    let address = platform.url.trim_start_matches("https://").to_owned();
     let mut connections = Vec::new();
     for _ in 0..CONNECTIONS {
-        let stream = TcpStream::connect(&address).await?;
-        stream.set_nodelay(true)?;
-        connections.push(connector.connect(ServerName::try_from("127.0.0.1")?, stream).await?);
+        connections.push(connect(&platform).await?);
     }
 
     let (mut verified, mut plain) = (Vec::new(), Vec::new());
@@ -59,6 +50,17 @@ pub async fn run(countersign: &Path) -> anyhow::Result<()> {
     println!("verified / static  {:.2}  (aim: at least 0.8)", verified / plain);
     println!("peak memory of the platform  {:.0} MiB", platform.peak_mib());
     Ok(())
+}
+
+pub async fn connect(platform: &Platform) -> anyhow::Result<TlsStream<TcpStream>> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(platform.ca_file())?)?;
+    let config =
+        rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let stream = TcpStream::connect(platform.url.trim_start_matches("https://")).await?;
+    stream.set_nodelay(true)?;
+    let connector = TlsConnector::from(Arc::new(config));
+    Ok(connector.connect(ServerName::try_from("127.0.0.1")?, stream).await?)
 }
 
 async fn rate(
@@ -82,7 +84,7 @@ async fn rate(
     Ok((CONNECTIONS * CALLS) as f64 / start.elapsed().as_secs_f64())
 }
 
-fn signed(signer: &Signer, target: &str) -> anyhow::Result<String> {
+pub fn signed(signer: &Signer, target: &str) -> anyhow::Result<String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
     let nonce: [u8; 16] = rand::random();
     let request = Request::new("GET", "127.0.0.1", target);
@@ -96,22 +98,32 @@ async fn send_all(
 ) -> anyhow::Result<TlsStream<TcpStream>> {
     let mut buffer = vec![0; 16 * 1024];
     for request in batch {
-        stream.write_all(request.as_bytes()).await?;
-        let mut held = 0;
-        let whole = loop {
-            let count = stream.read(&mut buffer[held..]).await?;
-            ensure!(count > 0, "the platform hung up");
-            held += count;
-            if let Some(whole) = answer_length(&buffer[..held])? {
-                break whole;
-            }
-        };
-        while held < whole {
-            held += stream.read(&mut buffer[held..]).await?;
-        }
-        ensure!(buffer.starts_with(b"HTTP/1.1 200"), "a request was refused");
+        send(&mut stream, &request, &mut buffer).await?;
     }
     Ok(stream)
+}
+
+/// One request and its whole answer, whose length is answered.
+pub async fn send(
+    stream: &mut TlsStream<TcpStream>,
+    request: &str,
+    buffer: &mut [u8],
+) -> anyhow::Result<usize> {
+    stream.write_all(request.as_bytes()).await?;
+    let mut held = 0;
+    let whole = loop {
+        let count = stream.read(&mut buffer[held..]).await?;
+        ensure!(count > 0, "the platform hung up");
+        held += count;
+        if let Some(whole) = answer_length(&buffer[..held])? {
+            break whole;
+        }
+    };
+    while held < whole {
+        held += stream.read(&mut buffer[held..]).await?;
+    }
+    ensure!(buffer.starts_with(b"HTTP/1.1 200"), "a request was refused");
+    Ok(held)
 }
 
 /// Headers and body together, once the headers are there.

@@ -4,8 +4,10 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::http::HeaderMap;
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{
+    AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION,
+    SET_COOKIE,
+};
 use serde::Serialize;
 
 use crate::timestamp;
@@ -37,9 +39,9 @@ pub(crate) struct Entry {
     pub(crate) conversation_id: Option<String>,
     pub(crate) latency_ms: f64,
     #[serde(skip)]
-    pub(crate) request_headers: Vec<(String, String)>,
+    pub(crate) request_headers: Headers,
     #[serde(skip)]
-    pub(crate) answer_headers: Vec<(String, String)>,
+    pub(crate) answer_headers: Headers,
 }
 
 /// What becomes known of a request while it is answered.
@@ -130,22 +132,26 @@ impl Recorder {
     }
 }
 
+/// Smaller than a map, and shares what the names and values share.
+pub(crate) type Headers = Vec<(HeaderName, HeaderValue)>;
+
 /// Headers as they may be kept: what authenticates is cut down to whose it is.
-pub(crate) fn kept(headers: &HeaderMap) -> Vec<(String, String)> {
-    let text = |value: &[u8]| cut(&String::from_utf8_lossy(value)).to_owned();
-    headers
-        .iter()
-        .map(|(name, value)| {
-            let kept = if name == AUTHORIZATION {
-                redacted(&text(value.as_bytes()))
-            } else if ["cookie", "set-cookie", "proxy-authorization"].contains(&name.as_str()) {
-                "redacted".to_owned()
-            } else {
-                text(value.as_bytes())
-            };
-            (name.as_str().to_owned(), kept)
-        })
-        .collect()
+pub(crate) fn kept(headers: &HeaderMap) -> Headers {
+    headers.iter().map(|(name, value)| (name.clone(), keepable(name, value))).collect()
+}
+
+fn keepable(name: &HeaderName, value: &HeaderValue) -> HeaderValue {
+    let text = || String::from_utf8_lossy(value.as_bytes());
+    let replaced = if name == AUTHORIZATION {
+        redacted(&text())
+    } else if [COOKIE, SET_COOKIE, PROXY_AUTHORIZATION].contains(name) {
+        "redacted".to_owned()
+    } else if value.len() > MAX_TEXT {
+        cut(&text()).to_owned()
+    } else {
+        return value.clone();
+    };
+    HeaderValue::from_str(&replaced).unwrap_or(HeaderValue::from_static("redacted"))
 }
 
 /// `VERACODE-HMAC-SHA-256 id=…,ts=…,nonce=redacted,sig=redacted`; of anything
@@ -191,16 +197,18 @@ pub(crate) fn matches(pattern: &str, text: &str) -> bool {
 
 /// The recording as an HTTP archive.
 pub(crate) fn har(entries: &[Entry]) -> serde_json::Value {
-    let headers = |headers: &[(String, String)]| {
-        let pairs =
-            headers.iter().map(|(name, value)| serde_json::json!({"name": name, "value": value}));
+    let headers = |headers: &Headers| {
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let pairs = headers
+            .iter()
+            .map(|(name, value)| serde_json::json!({"name": name.as_str(), "value": text(value)}));
         pairs.collect::<Vec<_>>()
     };
     let entries: Vec<_> = entries
         .iter()
         .map(|entry| {
-            let host = entry.request_headers.iter().find(|(name, _)| name == "host");
-            let host = host.map_or("", |(_, host)| host.as_str());
+            let host = entry.request_headers.iter().find(|(name, _)| name == HOST);
+            let host = host.and_then(|(_, host)| host.to_str().ok()).unwrap_or_default();
             serde_json::json!({
                 "startedDateTime": entry.at,
                 "time": entry.latency_ms,
