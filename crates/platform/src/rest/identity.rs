@@ -7,7 +7,7 @@ pub(crate) mod users;
 
 use axum::response::Response;
 use countersign_wire::hal::{Links, Page};
-use rusqlite::{Connection, Row, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use serde::Serialize;
 
 use super::error::Refusal;
@@ -128,6 +128,28 @@ fn name(value: Option<&str>, member: &str, errors: &mut Vec<String>) -> String {
         errors.push(format!("{member}: must be 1 to {MAX_NAME} characters."));
     }
     value.to_owned()
+}
+
+/// The name that a body gives, where it must or does: not empty, and not another's
+/// in this table.
+fn free_name(
+    connection: &Connection,
+    table: &str,
+    member: &str,
+    (given, is_required): (Option<&str>, bool),
+    own: Option<i64>,
+    errors: &mut Vec<String>,
+) -> Result<Option<String>, rusqlite::Error> {
+    if given.is_none() && !is_required {
+        return Ok(None);
+    }
+    let name = name(given, member, errors);
+    let sql = format!("select id from {table} where name = ?");
+    let taken: Option<i64> = connection.query_row(&sql, [&name], |row| row.get(0)).optional()?;
+    if taken.is_some_and(|id| Some(id) != own) {
+        errors.push(format!("{member}: {name} is taken."));
+    }
+    Ok(Some(name))
 }
 
 /// A guid that depends on a text alone.

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use super::super::error::{Refusal, conversation_id};
 use super::super::query::Query;
 use super::super::{input, json, no_content};
-use super::{Change, Source, listing, name};
+use super::{Change, Source, free_name, listing};
 use crate::caller::{Grant, ManageIdentity};
 use crate::condition::Condition;
 use crate::state::AppState;
@@ -193,16 +193,8 @@ impl Wanted {
         own: Option<i64>,
     ) -> Result<Self, Refusal> {
         let mut errors = Vec::new();
-        let is_named = wanted.bu_name.is_some() || !change.is_partial;
-        let name = is_named.then(|| name(wanted.bu_name.as_deref(), "bu_name", &mut errors));
-        if let Some(name) = &name {
-            let sql = "select id from business_units where name = ?";
-            let taken: Option<i64> =
-                connection.query_row(sql, [name], |row| row.get(0)).optional()?;
-            if taken.is_some_and(|id| Some(id) != own) {
-                errors.push(format!("bu_name: {name} is taken."));
-            }
-        }
+        let given = (wanted.bu_name.as_deref(), !change.is_partial);
+        let name = free_name(connection, "business_units", "bu_name", given, own, &mut errors)?;
         let teams = match wanted.teams {
             Some(given) => {
                 let mut teams = Vec::with_capacity(given.len());

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use super::super::error::{Refusal, conversation_id};
 use super::super::query::Query;
 use super::super::{input, json, no_content};
-use super::{Change, Source, listing, name};
+use super::{Change, Source, free_name, listing};
 use crate::accounts;
 use crate::caller::{Caller, Grant, ManageIdentity};
 use crate::condition::Condition;
@@ -202,16 +202,8 @@ impl Wanted {
         own: Option<i64>,
     ) -> Result<Self, Refusal> {
         let mut errors = Vec::new();
-        let is_named = wanted.team_name.is_some() || !change.is_partial;
-        let name = is_named.then(|| name(wanted.team_name.as_deref(), "team_name", &mut errors));
-        if let Some(name) = &name {
-            let sql = "select id from teams where name = ?";
-            let taken: Option<i64> =
-                connection.query_row(sql, [name], |row| row.get(0)).optional()?;
-            if taken.is_some_and(|id| Some(id) != own) {
-                errors.push(format!("team_name: {name} is taken."));
-            }
-        }
+        let given = (wanted.team_name.as_deref(), !change.is_partial);
+        let name = free_name(connection, "teams", "team_name", given, own, &mut errors)?;
         let unit = wanted.business_unit.or_else(|| {
             wanted.bu_id.map(|id| wire::BusinessUnitName { bu_id: Some(id), bu_name: None })
         });
