@@ -190,6 +190,17 @@ def veracode_api_py():
         Applications().delete(made["guid"])
         same(truth("select count(*) from applications where guid = ?", made["guid"]), [(0,)])
 
+    def annotation():
+        guid, issue = truth(
+            "select a.guid, f.issue_id from findings f join applications a on a.id = f.application"
+            " where f.scan_type = 'STATIC' and f.sandbox = 0 and f.resolution_status = 'NONE' limit 1"
+        )[0]
+        Findings().add_annotation(guid, [issue], "checked", "OSENV")
+        found = Findings().get_findings(guid, scantype="STATIC", annot=True)
+        flaw = [f for f in found if f["issue_id"] == issue][0]
+        same((flaw["annotations"][0]["action"], flaw["finding_status"]["resolution_status"]), ("OSENV", "PROPOSED"))
+
+    check(name, "findings.add_annotation, and read back", annotation)
     check(name, "users.create (API account)", user_create)
     check(name, "users.update, update_roles, update_email_address", user_update)
     check(name, "users.get_by_name, get_user_search", user_find)

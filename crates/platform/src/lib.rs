@@ -15,6 +15,7 @@ mod database;
 mod error;
 mod faults;
 mod limit;
+mod mitigation;
 mod nonces;
 mod notices;
 mod oauth;

@@ -2,6 +2,7 @@
 
 pub(crate) mod error;
 
+mod annotations;
 mod applications;
 mod credentials;
 mod findings;
@@ -114,6 +115,7 @@ pub(crate) fn router(state: AppState) -> Router {
                 .delete(sandboxes::delete_sandbox),
         )
         .route("/appsec/v2/applications/{guid}/findings", get(findings::list_findings))
+        .route("/appsec/v2/applications/{guid}/annotations", post(annotations::annotate))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY_BYTES))

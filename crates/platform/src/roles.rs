@@ -97,6 +97,10 @@ pub enum Permission {
     WriteApplications,
     /// Create, change and delete sandboxes.
     WriteSandboxes,
+    /// Propose mitigations and comment.
+    ProposeMitigations,
+    /// Approve and reject mitigations.
+    ApproveMitigations,
     /// The Identity API.
     ManageIdentity,
 }
@@ -116,6 +120,10 @@ impl Permission {
             (Self::ReadSandboxes | Self::WriteSandboxes, false) => {
                 any(&["sandboxadmin", "sandboxuser", "extcreator", "extseclead"])
             }
+            (Self::ProposeMitigations, true) => any(&["resultsapi"]),
+            (Self::ProposeMitigations, false) => any(&["extreviewer", "extseclead"]),
+            (Self::ApproveMitigations, true) => any(&["mitigationapi"]),
+            (Self::ApproveMitigations, false) => any(&["extmitigationapprover"]),
             (Self::ManageIdentity, true) => any(&["adminapi"]),
             (Self::ManageIdentity, false) => any(&["extadmin"]),
         }

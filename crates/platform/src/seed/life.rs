@@ -6,10 +6,10 @@ use std::collections::HashMap;
 
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use super::{DAY_MS, Dice, Home, Seeder};
-use crate::{Error, timestamp};
+use crate::Error;
+use crate::mitigation::{self, Action};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -192,12 +192,8 @@ impl Life<'_, '_> {
     /// Moves no date that is known.
     fn propose(&mut self) -> Result<(), Error> {
         let Some(flaw) = self.any("findings", OPEN_FLAW)? else { return Ok(()) };
-        self.seeder.transaction.execute(
-            "update findings set resolution = 'MITIGATED', resolution_status = 'PROPOSED'
-             where id = ?",
-            [flaw],
-        )?;
-        self.annotate(flaw, "APPDESIGN", "Input is checked before it gets here.")?;
+        let reason = Action::Propose("APPDESIGN");
+        self.annotate(flaw, reason, "Input is checked before it gets here.")?;
         self.events.mitigations_proposed += 1;
         Ok(())
     }
@@ -208,47 +204,18 @@ impl Life<'_, '_> {
             return Ok(());
         };
         if is_approved {
-            self.seeder.transaction.execute(
-                "update findings set status = 'CLOSED', resolution_status = 'APPROVED',
-                    mitigated_ms = ?2 where id = ?1",
-                params![flaw, self.now_ms],
-            )?;
-            self.seeder.transaction.execute(
-                "update applications set policy_checked_ms = ?2 where id =
-                    (select application from findings where id = ?1)",
-                params![flaw, self.now_ms],
-            )?;
-            self.annotate(flaw, "APPROVED", "Agreed.")?;
+            self.annotate(flaw, Action::Approve, "Agreed.")?;
             self.events.mitigations_approved += 1;
         } else {
-            self.seeder.transaction.execute(
-                "update findings set resolution = 'UNRESOLVED', resolution_status = 'REJECTED'
-                 where id = ?",
-                [flaw],
-            )?;
-            self.annotate(flaw, "REJECTED", "The check can be bypassed.")?;
+            self.annotate(flaw, Action::Reject, "The check can be bypassed.")?;
             self.events.mitigations_rejected += 1;
         }
         Ok(())
     }
 
-    /// The newest comes first.
-    fn annotate(&self, finding: i64, action: &str, comment: &str) -> Result<(), Error> {
-        let sql = "select annotations from findings where id = ?";
-        let held: Option<String> =
-            self.seeder.transaction.query_row(sql, [finding], |row| row.get(0))?;
-        let mut all: Vec<Value> =
-            held.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-        all.insert(
-            0,
-            json!({"action": action, "comment": comment, "created": timestamp(self.now_ms),
-                "user_name": "reviewer@example.com"}),
-        );
-        self.seeder.transaction.execute(
-            "update findings set annotations = ? where id = ?",
-            params![Value::from(all).to_string(), finding],
-        )?;
-        Ok(())
+    fn annotate(&self, finding: i64, action: Action, comment: &str) -> Result<(), Error> {
+        let user = "reviewer@example.com";
+        mitigation::apply(self.seeder.transaction, finding, action, comment, user, self.now_ms)
     }
 
     /// Moves the date of the policy check alone: there was no scan.

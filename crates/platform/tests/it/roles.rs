@@ -48,7 +48,12 @@ const ENDPOINTS: &[(&str, &str, Option<Permission>)] = &[
 const ACCOUNTS: &[(&[&str], &[Permission])] = &[
     (
         &["resultsapi", "noteamrestrictionapi"],
-        &[Permission::ReadApplications, Permission::ReadFindings, Permission::ReadSandboxes],
+        &[
+            Permission::ReadApplications,
+            Permission::ReadFindings,
+            Permission::ReadSandboxes,
+            Permission::ProposeMitigations,
+        ],
     ),
     (
         &["uploadapi", "apisubmitanyscan", "noteamrestrictionapi"],
@@ -63,7 +68,10 @@ const ACCOUNTS: &[(&[&str], &[Permission])] = &[
         &["submitterapi", "apisubmitstaticscan", "noteamrestrictionapi"],
         &[Permission::ReadApplications],
     ),
-    (&["mitigationapi", "noteamrestrictionapi"], &[Permission::ReadApplications]),
+    (
+        &["mitigationapi", "noteamrestrictionapi"],
+        &[Permission::ReadApplications, Permission::ApproveMitigations],
+    ),
     (&["adminapi"], &[Permission::ReadApplications, Permission::ManageIdentity]),
     (&["archerreports", "noteamrestrictionapi"], &[Permission::ReadApplications]),
     (&["greenlightapiuser", "noteamrestrictionapi"], &[Permission::ReadApplications]),
@@ -108,6 +116,8 @@ fn user_accounts_by_the_documentation() {
         (Permission::WriteApplications, &["extcreator", "extseclead"]),
         (Permission::WriteSandboxes, &["sandboxadmin", "sandboxuser", "extcreator", "extseclead"]),
         (Permission::ReadSandboxes, &["sandboxadmin", "sandboxuser", "extcreator", "extseclead"]),
+        (Permission::ProposeMitigations, &["extreviewer", "extseclead"]),
+        (Permission::ApproveMitigations, &["extmitigationapprover"]),
         (Permission::ManageIdentity, &["extadmin"]),
     ] {
         for role in [

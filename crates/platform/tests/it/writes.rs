@@ -235,3 +235,82 @@ async fn a_deleted_sandbox_takes_its_findings_along() {
     }
     panic!("the demo has sandboxes with findings");
 }
+
+#[tokio::test]
+async fn mitigations_are_proposed_and_decided() {
+    let test = TestPlatform::start(SeedSpec::Sized { applications: 1, findings: 20, rng: 3 }).await;
+    let results = test.mint("results", &["resultsapi", "noteamrestrictionapi"]).pair;
+    let approver = test.mint("approver", &["mitigationapi", "noteamrestrictionapi"]).pair;
+    let nobody = test.mint("nobody", &["greenlightapiuser", "noteamrestrictionapi"]).pair;
+    let list = test.get(&results, APPLICATIONS).await.json();
+    let application = &list["_embedded"]["applications"][0];
+    let guid = application["guid"].as_str().expect("a guid");
+    let findings = format!("/appsec/v2/applications/{guid}/findings?include_annot=true&size=100");
+    let target = format!("/appsec/v2/applications/{guid}/annotations");
+    let all = test.get(&results, &findings).await.json();
+    let of = |body: &Value, id: u64| {
+        let list = body["_embedded"]["findings"].as_array().expect("findings").clone();
+        list.into_iter().find(|finding| finding["issue_id"] == id).expect("the finding")
+    };
+    let open = |finding: &&Value| {
+        finding["finding_status"]["status"] == "OPEN"
+            && finding["finding_status"]["resolution_status"] == "NONE"
+    };
+    let plain = all["_embedded"]["findings"].as_array().expect("findings").iter().filter(open);
+    let ids: Vec<u64> = plain.filter_map(|finding| finding["issue_id"].as_u64()).collect();
+    assert!(ids.len() >= 3, "{ids:?}");
+    let say = async |pair: &Pair, issues: &str, action: &str| {
+        let body = json!({"issue_list": issues, "comment": "because", "action": action});
+        test.call(pair, "POST", &target, &body.to_string()).await
+    };
+    let both = format!("{},{}", ids[0], ids[1]);
+    for (pair, issues, action, status) in [
+        (&nobody, both.as_str(), "COMMENT", 403),
+        (&approver, &both, "APPDESIGN", 403),
+        (&approver, &both, "COMMENT", 403),
+        (&results, &both, "ACCEPTED", 403),
+        (&results, &both, "APPROVED", 400),
+        (&results, "", "COMMENT", 400),
+        (&results, "1;2", "COMMENT", 400),
+        (&results, &format!("{},999999", ids[0]), "FP", 400),
+        (&approver, &both, "ACCEPTED", 400),
+        (&approver, &both, "REJECTED", 400),
+    ] {
+        let answer = say(pair, issues, action).await;
+        assert_eq!(answer.status, status, "{issues} {action}: {}", answer.json());
+    }
+    assert_eq!(test.get(&results, &findings).await.json(), all, "nothing was changed");
+
+    test.advance(1_000);
+    let proposed = say(&results, &both, "APPDESIGN").await;
+    assert_eq!((proposed.status, proposed.json()), (200, json!({"findings": "Updated"})));
+    assert_eq!(say(&results, &ids[2].to_string(), "FP").await.status, 200);
+    let body = test.get(&results, &findings).await.json();
+    let standing = |finding: &Value| {
+        let status = &finding["finding_status"];
+        ["status", "resolution", "resolution_status"].map(|name| status[name].clone())
+    };
+    assert_eq!(standing(&of(&body, ids[0])), ["OPEN", "MITIGATED", "PROPOSED"].map(Value::from));
+    assert_eq!(
+        standing(&of(&body, ids[2])),
+        ["OPEN", "POTENTIAL_FALSE_POSITIVE", "PROPOSED"].map(Value::from)
+    );
+    let dates = test.get(&results, &format!("{APPLICATIONS}/{guid}")).await.json();
+    assert_eq!(&dates, application, "a proposal moves no date");
+
+    test.advance(1_000);
+    assert_eq!(say(&approver, &ids[0].to_string(), "ACCEPTED").await.status, 200);
+    assert_eq!(say(&approver, &ids[1].to_string(), "REJECTED").await.status, 200);
+    let body = test.get(&results, &findings).await.json();
+    let approved = of(&body, ids[0]);
+    assert_eq!(standing(&approved), ["CLOSED", "MITIGATED", "APPROVED"].map(Value::from));
+    let actions = approved["annotations"].as_array().expect("annotations").iter();
+    let actions: Vec<_> = actions.map(|one| (&one["action"], &one["user_name"])).collect();
+    let (newest, oldest) =
+        ((json!("APPROVED"), json!("approver")), (json!("APPDESIGN"), json!("results")));
+    assert_eq!(actions, [(&newest.0, &newest.1), (&oldest.0, &oldest.1)]);
+    assert_eq!(standing(&of(&body, ids[1])), ["OPEN", "UNRESOLVED", "REJECTED"].map(Value::from));
+    let dates = test.get(&results, &format!("{APPLICATIONS}/{guid}")).await.json();
+    assert_eq!(dates["last_policy_compliance_check_date"], "2026-06-01T00:00:02.000Z");
+    assert_eq!(dates["modified"], application["modified"]);
+}

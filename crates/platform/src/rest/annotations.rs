@@ -1,0 +1,94 @@
+//! Annotations: proposing, approving and rejecting mitigations, and comments.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::response::Response;
+use rusqlite::{OptionalExtension, params};
+use serde::Deserialize;
+
+use super::applications::visible;
+use super::applications::write::{whole_second, wrong_member};
+use super::error::Refusal;
+use super::query::Query;
+use super::sandboxes::sandbox_of;
+use super::{input, ok};
+use crate::caller::Caller;
+use crate::mitigation::{self, Action};
+use crate::roles::Permission;
+use crate::state::AppState;
+
+/// Findings in one call.
+const MAX_ISSUES: usize = 500;
+const MAX_COMMENT: usize = 2048;
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Input {
+    /// Comma-separated.
+    issue_list: String,
+    comment: String,
+    action: String,
+}
+
+/// All of the findings, or none.
+pub(crate) async fn annotate(
+    caller: Caller,
+    Path(application): Path<String>,
+    RawQuery(raw): RawQuery,
+    State(state): State<AppState>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    let holds =
+        |permission: Permission| permission.is_held_by(caller.user.is_api, &caller.user.roles);
+    let (proposes, approves) =
+        (holds(Permission::ProposeMitigations), holds(Permission::ApproveMitigations));
+    if !proposes && !approves {
+        return Err(Refusal::forbidden());
+    }
+    let input: Input = input(body)?;
+    let action = Action::parse(&input.action)
+        .ok_or_else(|| wrong_member("/action", "The action is not one of the documented."))?;
+    let is_allowed = if action.needs_proposal() { approves } else { proposes };
+    if !is_allowed {
+        return Err(Refusal::forbidden());
+    }
+    if !(1..=MAX_COMMENT).contains(&input.comment.trim().chars().count()) {
+        let title = format!("The comment must be 1 to {MAX_COMMENT} characters long.");
+        return Err(wrong_member("/comment", &title));
+    }
+    let issues = input.issue_list.split(',').map(|text| text.trim().parse());
+    let issues: Result<Vec<i64>, _> = issues.collect();
+    let issues = issues.ok().filter(|issues| issues.len() <= MAX_ISSUES).ok_or_else(|| {
+        let title = format!("The issue list must be 1 to {MAX_ISSUES} numbers with commas.");
+        wrong_member("/issue_list", &title)
+    })?;
+    state
+        .write(move |transaction, state| {
+            let id = visible(transaction, &caller, &application)?;
+            let query = Query::parse(raw.as_deref());
+            let sandbox = query.get("context").map(|text| sandbox_of(transaction, id, text));
+            let sandbox = sandbox.transpose()?.unwrap_or_default();
+            for issue in issues {
+                let found: Option<(i64, String)> = transaction
+                    .prepare_cached(
+                        "select id, resolution_status from findings where application = ?
+                         and sandbox = ? and is_sca = 0 and ordinal = ?",
+                    )?
+                    .query_row(params![id, sandbox, issue], |row| Ok((row.get(0)?, row.get(1)?)))
+                    .optional()?;
+                let missing = format!("There is no finding {issue} in this context.");
+                let (finding, standing) =
+                    found.ok_or_else(|| wrong_member("/issue_list", &missing))?;
+                if action.needs_proposal() && standing != "PROPOSED" {
+                    let title = format!("No mitigation is proposed for finding {issue}.");
+                    return Err(wrong_member("/issue_list", &title));
+                }
+                let (comment, user) = (input.comment.trim(), &caller.user.name);
+                let now_ms = whole_second(state.now());
+                mitigation::apply(transaction, finding, action, comment, user, now_ms)?;
+            }
+            Ok(ok(r#"{"findings":"Updated"}"#))
+        })
+        .await
+}
