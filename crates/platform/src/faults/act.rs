@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use axum::http::StatusCode;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
-use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
@@ -173,16 +173,23 @@ pub(crate) async fn instead(faults: &Faults, rules: &[Rule]) -> Option<Response>
     None
 }
 
+/// What was asked, as far as faults in the answer care.
+pub(crate) struct Asked {
+    pub(crate) target: String,
+    /// Whose answers may be remembered and shown to the same again.
+    pub(crate) reader: Option<String>,
+}
+
 /// After the work: what is left of the answer.
 pub(crate) async fn alter(
     faults: &Faults,
     rules: &[Rule],
-    request: &Request<()>,
+    asked: &Asked,
     response: Response,
 ) -> Response {
     let changes_body = rules.iter().any(|rule| rule.act.changes_body());
     let mut response = match changes_body || faults.wants_memory() {
-        true => changed(faults, rules, request, response).await,
+        true => changed(faults, rules, asked, response).await,
         false => response,
     };
     for rule in rules {
@@ -259,7 +266,7 @@ async fn cut_short(mut response: Response, bytes: usize, stall: Option<Duration>
 async fn changed(
     faults: &Faults,
     rules: &[Rule],
-    request: &Request<()>,
+    asked: &Asked,
     mut response: Response,
 ) -> Response {
     if !response.status().is_success() {
@@ -269,10 +276,15 @@ async fn changed(
     let Ok(mut body) = serde_json::from_slice::<Value>(&bytes) else {
         return with_body(response, Body::from(bytes));
     };
-    let target = request.uri().path_and_query().map_or("", |target| target.as_str());
-    let whole = faults.swap_body(target.to_owned(), &body, bytes.len());
-    let list = format!("list {}", without_paging(target));
-    let before = faults.swap_body(list, &body, bytes.len());
+    let (whole, before) = match &asked.reader {
+        Some(reader) => {
+            let whole = format!("{reader} {}", asked.target);
+            let list = format!("{reader} list {}", without_paging(&asked.target));
+            let whole = faults.swap_body(whole, &body, bytes.len());
+            (whole, faults.swap_body(list, &body, bytes.len()))
+        }
+        None => (None, None),
+    };
     let number = body["page"]["number"].as_u64().unwrap_or_default();
     let mut is_changed = false;
     for rule in rules {

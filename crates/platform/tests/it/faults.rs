@@ -170,6 +170,24 @@ async fn the_work_is_committed_and_the_answer_is_lost() {
     assert_eq!(test.call(&admin, "POST", &target, "").await.status, 200, "the second time is well");
 }
 
+#[tokio::test]
+async fn no_old_answer_goes_to_another_and_none_holds_a_secret() {
+    let (test, pair) = start().await;
+    let other = test.mint("other", &["resultsapi", "noteamrestrictionapi"]).pair;
+    act(&test, json!({"kind": "stale"})).await;
+    let own = "/api/authn/v2/api_credentials";
+    let mut secrets = std::collections::HashSet::new();
+    for pair in [&pair, &other, &pair] {
+        let minted = test.call(pair, "POST", own, "").await.json();
+        let secret = minted["api_secret"].as_str().expect("a secret").to_owned();
+        assert!(secrets.insert(secret), "an answer that holds a secret is never an old one");
+        assert_eq!(
+            test.get(pair, SELF).await.json()["user_name"],
+            if pair.id == other.id { "other" } else { "reader" }
+        );
+    }
+}
+
 /// The same plan, the same requests: the same answers.
 #[tokio::test]
 async fn chance_repeats() {
