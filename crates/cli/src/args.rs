@@ -93,11 +93,11 @@ pub(crate) enum Platform {
     /// Bring a snapshot back.
     Restore(Named),
     /// Everything as after the first start.
-    Reset(Reset),
+    Reset(Json),
     /// Let days pass, and the tenant live: scans, fixes, mitigations, news.
     Mutate(Mutate),
     /// The mails that a running platform has written.
-    Outbox(Outbox),
+    Outbox(Json),
 }
 
 #[derive(Debug, Group)]
@@ -162,7 +162,7 @@ pub(crate) struct Faults {
 pub(crate) struct Limits {
     /// Requests in a window, or `off`.
     #[arg(long, value_name = "off|N")]
-    pub(crate) requests: Option<MaybeLimit>,
+    pub(crate) requests: Option<RateLimit>,
     /// Length of the window.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) window_seconds: Option<u32>,
@@ -175,20 +175,6 @@ pub(crate) struct Limits {
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct MaybeLimit(pub(crate) Option<u32>);
-
-impl std::str::FromStr for MaybeLimit {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "off" => Ok(Self(None)),
-            _ => text.parse().map(|n| Self(Some(n))).map_err(|_| "give `off` or a number".into()),
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -278,13 +264,6 @@ pub(crate) struct Named {
 }
 
 #[derive(Debug, Group)]
-pub(crate) struct Reset {
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Group)]
 pub(crate) struct Mutate {
     /// Days that pass.
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -292,13 +271,6 @@ pub(crate) struct Mutate {
     /// The same number on the same days lets the same happen.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Group)]
-pub(crate) struct Outbox {
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,

@@ -159,7 +159,7 @@ fn by_token(parts: &Parts, token: &str, state: &AppState) -> Result<(Arc<User>, 
     host_of(parts).ok_or(Cause::NoHost)?;
     let now_ms = state.now();
     let judged = state.database().read(|connection| oauth::bearer(connection, token, now_ms));
-    let (_, user) = judged.map_err(Verdict::Failed)?.map_err(|fault| match fault {
+    let user = judged.map_err(Verdict::Failed)?.map_err(|fault| match fault {
         BearerFault::Unknown => Cause::UnknownToken,
         BearerFault::Expired => Cause::ExpiredToken,
         BearerFault::ClientDead => Cause::DeadClient,

@@ -345,18 +345,8 @@ async fn expect(State(state): State<AppState>, body: Result<Bytes, BytesRejectio
 
 // State.
 
-/// Off the threads that answer: these take as long as the tenant is large.
-async fn with_database<T: Send + 'static>(
-    state: &AppState,
-    act: impl FnOnce(&AppState) -> Result<T, Error> + Send + 'static,
-) -> Result<T, Trouble> {
-    let state = state.clone();
-    let done = tokio::task::spawn_blocking(move || act(&state)).await;
-    done.unwrap_or_else(|_| Err(Error::stopped())).map_err(Trouble::from)
-}
-
 async fn snapshots(state: &AppState) -> Answer {
-    let names = with_database(state, |state| state.snapshots().names()).await?;
+    let names = state.aside(|state| state.snapshots().names()).await?;
     told(&json!({ "snapshots": names }))
 }
 
@@ -365,33 +355,35 @@ async fn list_snapshots(State(state): State<AppState>) -> Answer {
 }
 
 async fn take_snapshot(State(state): State<AppState>, Path(name): Path<String>) -> Answer {
-    with_database(&state, move |state| state.snapshots().take(state.database(), &name)).await?;
+    state.aside(move |state| state.snapshots().take(state.database(), &name)).await?;
     snapshots(&state).await
 }
 
 async fn delete_snapshot(State(state): State<AppState>, Path(name): Path<String>) -> Answer {
-    with_database(&state, move |state| state.snapshots().delete(&name)).await?;
+    state.aside(move |state| state.snapshots().delete(&name)).await?;
     snapshots(&state).await
 }
 
 /// The clock is part of the state.
 async fn restore_snapshot(State(state): State<AppState>, Path(name): Path<String>) -> Answer {
-    let setting = with_database(&state, move |state| {
-        state.snapshots().restore(state.database(), &name)?;
-        state.database().read(clock::load)
-    })
-    .await?;
+    let setting = state
+        .aside(move |state| {
+            state.snapshots().restore(state.database(), &name)?;
+            state.database().read(clock::load)
+        })
+        .await?;
     state.clock().apply(setting);
     clock_view(&state)
 }
 
 async fn reset(State(state): State<AppState>) -> Answer {
-    let setting = with_database(&state, |state| {
-        let today_ms = state.clock().at(Setting::default());
-        state.snapshots().reset(state.database(), today_ms)?;
-        state.database().read(clock::load)
-    })
-    .await?;
+    let setting = state
+        .aside(|state| {
+            let today_ms = state.clock().at(Setting::default());
+            state.snapshots().reset(state.database(), today_ms)?;
+            state.database().read(clock::load)
+        })
+        .await?;
     state.clock().apply(setting);
     clock_view(&state)
 }
@@ -418,23 +410,24 @@ async fn mutate(State(state): State<AppState>, body: Result<Bytes, BytesRejectio
     if !(1..=MAX_DAYS).contains(&mutation.days) {
         return Err(Trouble::new(400, format!("`days` is 1 to {MAX_DAYS}")));
     }
-    let (events, setting) = with_database(&state, move |state| {
-        let clock = state.clock();
-        let mut setting = clock.setting();
-        let mut now_ms = clock.at(setting);
-        state.database().write(|transaction| {
-            let mut events = Events::default();
-            for _ in 0..mutation.days {
-                now_ms += DAY_MS;
-                life::day(transaction, mutation.seed, now_ms, &mut events)?;
-            }
-            setting = clock.moved_to(setting, now_ms);
-            clock::save(transaction, setting)?;
-            notices::write_due(transaction, now_ms)?;
-            Ok::<_, Error>((events, setting))
+    let (events, setting) = state
+        .aside(move |state| {
+            let clock = state.clock();
+            let mut setting = clock.setting();
+            let mut now_ms = clock.at(setting);
+            state.database().write(|transaction| {
+                let mut events = Events::default();
+                for _ in 0..mutation.days {
+                    now_ms += DAY_MS;
+                    life::day(transaction, mutation.seed, now_ms, &mut events)?;
+                }
+                setting = clock.moved_to(setting, now_ms);
+                clock::save(transaction, setting)?;
+                notices::write_due(transaction, now_ms)?;
+                Ok::<_, Error>((events, setting))
+            })
         })
-    })
-    .await?;
+        .await?;
     state.clock().apply(setting);
     told(&events)
 }

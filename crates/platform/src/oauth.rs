@@ -8,6 +8,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::accounts::{self, User};
+use crate::seed::DAY_MS;
 use crate::{Error, Random};
 
 /// Seconds that a token lives.
@@ -18,8 +19,6 @@ pub(crate) const MAX_DAYS: i64 = 365;
 const MAX_CLIENTS: i64 = 50;
 /// Live tokens of one client; the oldest dies first.
 const MAX_TOKENS: i64 = 100;
-
-const DAY_MS: i64 = 86_400_000;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
@@ -252,7 +251,7 @@ pub(crate) fn bearer(
     connection: &Connection,
     token: &str,
     now_ms: i64,
-) -> Result<Result<(Client, User), BearerFault>, Error> {
+) -> Result<Result<User, BearerFault>, Error> {
     let found: Option<(String, i64)> = connection
         .prepare_cached("select client, expires_ms from oauth_tokens where digest = ?")?
         .query_row([digest(token)], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -265,6 +264,5 @@ pub(crate) fn bearer(
     let Some(client) = client else { return Ok(Err(BearerFault::ClientDead)) };
     let user = accounts::user_by(connection, "id", &client.user.to_string())?;
     let Some(user) = user else { return Ok(Err(BearerFault::ClientDead)) };
-    let user = client.narrowed(user);
-    Ok(Ok((client, user)))
+    Ok(Ok(client.narrowed(user)))
 }

@@ -10,8 +10,6 @@ use axum::http::header::{
 };
 use serde::Serialize;
 
-use crate::timestamp;
-
 /// Requests remembered at most; the oldest goes first.
 const MAX_ENTRIES: usize = 10_000;
 /// Of a header value or a target.
@@ -235,11 +233,6 @@ pub(crate) fn har(entries: &[Entry]) -> serde_json::Value {
         "creator": {"name": "countersign", "version": env!("CARGO_PKG_VERSION")},
         "entries": entries,
     }})
-}
-
-/// When an entry says it was.
-pub(crate) fn at(now_ms: i64) -> String {
-    timestamp(now_ms)
 }
 
 #[cfg(test)]

@@ -244,7 +244,7 @@ impl Begun {
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let entry = Entry {
             seq: 0,
-            at: recorder::at(state.now()),
+            at: crate::timestamp(state.now()),
             method: request.method().as_str().to_owned(),
             target: recorder::cut(target).to_owned(),
             address: peer.map(|peer| peer.0.ip().to_canonical().to_string()),

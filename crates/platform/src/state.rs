@@ -100,12 +100,7 @@ impl AppState {
         T: Send + 'static,
         E: From<rusqlite::Error> + From<Error> + Send + 'static,
     {
-        let state = self.clone();
-        tokio::task::spawn_blocking(move || {
-            state.database().read(|connection| act(connection, &state))
-        })
-        .await
-        .unwrap_or_else(|_| Err(Error::stopped().into()))
+        self.aside(|state| state.database().read(|connection| act(connection, state))).await
     }
 
     /// A transaction, off the threads that answer.
@@ -117,11 +112,20 @@ impl AppState {
         T: Send + 'static,
         E: From<rusqlite::Error> + From<Error> + Send + 'static,
     {
+        self.aside(|state| state.database().write(|transaction| act(transaction, state))).await
+    }
+
+    /// Anything that takes its time, off the threads that answer.
+    pub(crate) async fn aside<T, E>(
+        &self,
+        act: impl FnOnce(&Self) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
         let state = self.clone();
-        tokio::task::spawn_blocking(move || {
-            state.database().write(|transaction| act(transaction, &state))
-        })
-        .await
-        .unwrap_or_else(|_| Err(Error::stopped().into()))
+        let done = tokio::task::spawn_blocking(move || act(&state)).await;
+        done.unwrap_or_else(|_| Err(Error::stopped().into()))
     }
 }

@@ -7,7 +7,7 @@ use countersign_platform::Platform;
 use serde_json::{Value, json};
 
 use crate::args::{
-    Clock, Faults, Limits, Mutate, Named, Outbox, Requests, Reset, Snapshot, Switch,
+    Clock, Faults, Json, Limits, Mutate, Named, RateLimit, Requests, Snapshot, Switch,
 };
 use crate::failure::{Exit, Failure};
 use crate::home::Home;
@@ -187,7 +187,10 @@ pub(crate) async fn limits(home: Option<&Path>, args: Limits) -> Result<(), Fail
     let mut rule = controls.call(Method::GET, "/limits", None).await?;
     let before = rule.clone();
     if let Some(requests) = args.requests {
-        rule["requests"] = json!(requests.0);
+        rule["requests"] = match requests {
+            RateLimit::Off => Value::Null,
+            RateLimit::PerMinute(requests) => requests.into(),
+        };
     }
     if let Some(seconds) = args.window_seconds {
         rule["window_seconds"] = json!(seconds);
@@ -303,7 +306,7 @@ pub(crate) async fn restore(home: Option<&Path>, args: Named) -> Result<(), Fail
     if args.json { print_json(&view) } else { print(&format!("restored `{}`\n", args.name)) }
 }
 
-pub(crate) async fn reset(home: Option<&Path>, args: Reset) -> Result<(), Failure> {
+pub(crate) async fn reset(home: Option<&Path>, args: Json) -> Result<(), Failure> {
     let view = Controls::find(home)?.call(Method::POST, "/reset", None).await?;
     if args.json { print_json(&view) } else { print("as after the first start\n") }
 }
@@ -320,7 +323,7 @@ pub(crate) async fn mutate(home: Option<&Path>, args: Mutate) -> Result<(), Fail
     Ok(())
 }
 
-pub(crate) async fn outbox(home: Option<&Path>, args: Outbox) -> Result<(), Failure> {
+pub(crate) async fn outbox(home: Option<&Path>, args: Json) -> Result<(), Failure> {
     let answer = Controls::find(home)?.call(Method::GET, "/outbox", None).await?;
     if args.json {
         return print_json(&answer);

@@ -20,6 +20,7 @@ use crate::accounts::{self, User};
 use crate::caller::{Caller, Grant, ManageIdentity, Signed};
 use crate::oauth::{self, Client, MAX_DAYS, Wanted};
 use crate::roles::Permission;
+use crate::seed::DAY_MS;
 use crate::state::AppState;
 use crate::timestamp;
 
@@ -180,7 +181,7 @@ pub(crate) async fn clone(
     state
         .write(move |transaction, state| {
             let (client, user) = visible(transaction, &caller, &client_id)?;
-            let days = (client.expires_ms - client.created_ms) / 86_400_000;
+            let days = (client.expires_ms - client.created_ms) / DAY_MS;
             let roles = client.roles.map(|roles| {
                 // Roles that the account lost since cannot be given again.
                 roles.into_iter().filter(|role| user.roles.contains(role)).collect()
