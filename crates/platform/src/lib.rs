@@ -454,9 +454,21 @@ fn furnish(database: &Database) -> Result<(), Error> {
                 [rest::guid_from("business-unit:default")],
             )?;
             transaction.execute(
-                "insert into policies (guid, name, is_default) values (?, 'Example Recommended High', 1)",
-                [rest::guid_from("policy:default")],
+                "insert into policies (guid, name, is_default) values (?, 'Example Recommended High', 1),
+                    (?, 'Example Baseline', 0)",
+                [rest::guid_from("policy:default"), rest::guid_from("policy:baseline")],
             )?;
+        }
+        let is_described: Option<i64> =
+            transaction.query_row("select 1 from cwes", [], |row| row.get(0)).optional()?;
+        if is_described.is_none() {
+            seed::weaknesses(transaction)?;
+            for (name, highest) in [("Example Recommended High", 3), ("Example Baseline", 4)] {
+                transaction.execute(
+                    "update policies set definition = ? where name = ?",
+                    [rest::policies::definition(highest, 0), name.to_owned()],
+                )?;
+            }
         }
         Ok(())
     })

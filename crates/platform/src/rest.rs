@@ -6,11 +6,15 @@ mod annotations;
 mod applications;
 mod credentials;
 mod findings;
+mod flaws;
 mod hal;
 mod identity;
 mod oauth;
+pub(crate) mod policies;
 pub(crate) mod query;
 mod sandboxes;
+mod summary;
+mod weaknesses;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -28,6 +32,7 @@ use crate::caller::Caller;
 use crate::faults;
 use crate::recorder::{self, Entry, Trace};
 use crate::state::AppState;
+use annotations::components;
 use applications::write;
 use error::Refusal;
 use identity::{business_units, roles, teams, users};
@@ -40,6 +45,7 @@ pub(crate) fn router(state: AppState) -> Router {
     let users = "/api/authn/v2/users";
     let clients = "/api/authn/v2/oauth_clients";
     let applications = "/appsec/v1/applications";
+    let reports = "/appsec/v2/applications/{guid}";
     Router::new()
         .route("/.well-known/countersign", get(about))
         .route("/healthcheck/status", get(healthcheck))
@@ -114,8 +120,30 @@ pub(crate) fn router(state: AppState) -> Router {
                 .put(sandboxes::update_sandbox)
                 .delete(sandboxes::delete_sandbox),
         )
-        .route("/appsec/v2/applications/{guid}/findings", get(findings::list_findings))
-        .route("/appsec/v2/applications/{guid}/annotations", post(annotations::annotate))
+        .route("/appsec/v1/policies", get(policies::list_policies))
+        .route("/appsec/v1/policies/{guid}", get(policies::read_policy))
+        .route("/appsec/v1/policies/{guid}/versions", get(policies::list_versions))
+        .route("/appsec/v1/policies/{guid}/versions/{version}", get(policies::read_version))
+        .route("/appsec/v1/cwes", get(weaknesses::list_cwes))
+        .route("/appsec/v1/cwes/{id}", get(weaknesses::read_cwe))
+        .route("/appsec/v1/categories", get(weaknesses::list_categories))
+        .route("/appsec/v1/categories/{id}", get(weaknesses::read_category))
+        .route("/appsec/v1/custom_fields", get(weaknesses::list_custom_fields))
+        .route(&format!("{reports}/findings"), get(findings::list_findings))
+        .route(
+            &format!("{reports}/findings/{{issue_id}}/static_flaw_info"),
+            get(flaws::read_static_flaw),
+        )
+        .route(
+            &format!("{reports}/findings/{{issue_id}}/dynamic_flaw_info"),
+            get(flaws::read_dynamic_flaw),
+        )
+        .route(&format!("{reports}/annotations"), post(annotations::annotate))
+        .route(&format!("{reports}/summary_report"), get(summary::read_summary))
+        .route(
+            "/srcclr/v3/applications/{guid}/sca_annotations",
+            get(components::list_sca_annotations).post(components::annotate_components),
+        )
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY_BYTES))

@@ -1,6 +1,6 @@
 //! A tenant made up from a number: the same number, the same tenant.
 
-mod catalog;
+pub(crate) mod catalog;
 mod dice;
 pub(crate) mod life;
 
@@ -119,6 +119,42 @@ pub(crate) fn seed(database: &Database, spec: &SeedSpec, now_ms: i64) -> Result<
     })
 }
 
+/// The dictionaries that findings point to.
+pub(crate) fn weaknesses(transaction: &Transaction<'_>) -> Result<(), Error> {
+    let mut cwe = transaction.prepare_cached(
+        "insert or ignore into cwes
+            (id, name, description, severity, remediation_effort, recommendation)
+         values (?, ?, ?, ?, ?, ?)",
+    )?;
+    let mut category = transaction.prepare_cached(
+        "insert or ignore into categories (id, name, description, recommendation)
+         values (?, ?, ?, ?)",
+    )?;
+    for flaw in FLAWS {
+        // The graver, the deeper it tends to sit.
+        let effort = flaw.severity.clamp(1, 4);
+        cwe.execute(params![flaw.cwe, flaw.name, flaw.risk, flaw.severity, effort, flaw.fix])?;
+        category.execute(params![flaw.category, flaw.category_name, flaw.risk, flaw.fix])?;
+    }
+    for component in COMPONENTS {
+        if let Some((id, name)) = component.cwe {
+            let advice = "Use a version of the component without the weakness.";
+            cwe.execute(params![id, name, name, 3, 2, advice])?;
+        }
+    }
+    Ok(())
+}
+
+/// A name of custom fields, the first time that it is used.
+pub(crate) fn custom_field(transaction: &Transaction<'_>, name: &str) -> Result<(), Error> {
+    transaction.execute(
+        "insert or ignore into custom_fields (name, sort_order)
+         values (?, (select count(*) + 1 from custom_fields))",
+        [name],
+    )?;
+    Ok(())
+}
+
 struct Seeder<'a> {
     transaction: &'a Transaction<'a>,
     dice: Dice,
@@ -147,6 +183,7 @@ struct Standing {
 
 impl Seeder<'_> {
     fn organisation(&mut self) -> Result<(), Error> {
+        custom_field(self.transaction, "Cost Center")?;
         for unit in UNITS {
             self.transaction.execute(
                 "insert into business_units (guid, name) values (?, ?)",

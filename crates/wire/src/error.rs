@@ -77,6 +77,15 @@ pub struct ValidationErrors {
     pub status: u16,
 }
 
+/// An error of the flaw details.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlawError {
+    /// What is wrong.
+    pub message: String,
+    /// Such as `NOT_FOUND`.
+    pub code: String,
+}
+
 /// What an error answer said, whatever its shape.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ErrorBody {

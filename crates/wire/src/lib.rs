@@ -12,9 +12,13 @@ pub mod application;
 pub mod credential;
 pub mod error;
 pub mod finding;
+pub mod flaw;
 pub mod hal;
 pub mod identity;
+pub mod policy;
 pub mod raw;
 pub mod sandbox;
+pub mod summary;
+pub mod weakness;
 
 mod lenient;

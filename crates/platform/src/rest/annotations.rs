@@ -1,5 +1,7 @@
 //! Annotations: proposing, approving and rejecting mitigations, and comments.
 
+pub(crate) mod components;
+
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, RawQuery, State};
@@ -31,6 +33,30 @@ struct Input {
     action: String,
 }
 
+/// What a caller may say.
+struct Rights {
+    proposes: bool,
+    approves: bool,
+}
+
+impl Rights {
+    /// Who may say nothing is refused before anything is read.
+    fn of(caller: &Caller) -> Result<Self, Refusal> {
+        let holds =
+            |permission: Permission| permission.is_held_by(caller.user.is_api, &caller.user.roles);
+        let rights = Self {
+            proposes: holds(Permission::ProposeMitigations),
+            approves: holds(Permission::ApproveMitigations),
+        };
+        if rights.proposes || rights.approves { Ok(rights) } else { Err(Refusal::forbidden()) }
+    }
+
+    fn check(&self, is_decision: bool) -> Result<(), Refusal> {
+        let is_allowed = if is_decision { self.approves } else { self.proposes };
+        if is_allowed { Ok(()) } else { Err(Refusal::forbidden()) }
+    }
+}
+
 /// All of the findings, or none.
 pub(crate) async fn annotate(
     caller: Caller,
@@ -39,20 +65,11 @@ pub(crate) async fn annotate(
     State(state): State<AppState>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
-    let holds =
-        |permission: Permission| permission.is_held_by(caller.user.is_api, &caller.user.roles);
-    let (proposes, approves) =
-        (holds(Permission::ProposeMitigations), holds(Permission::ApproveMitigations));
-    if !proposes && !approves {
-        return Err(Refusal::forbidden());
-    }
+    let rights = Rights::of(&caller)?;
     let input: Input = input(body)?;
     let action = Action::parse(&input.action)
         .ok_or_else(|| wrong_member("/action", "The action is not one of the documented."))?;
-    let is_allowed = if action.needs_proposal() { approves } else { proposes };
-    if !is_allowed {
-        return Err(Refusal::forbidden());
-    }
+    rights.check(action.needs_proposal())?;
     if !(1..=MAX_COMMENT).contains(&input.comment.trim().chars().count()) {
         let title = format!("The comment must be 1 to {MAX_COMMENT} characters long.");
         return Err(wrong_member("/comment", &title));

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use countersign_wire::error::{
-    ApiError, ApiErrors, EmbeddedErrors, ErrorSource, GatewayError, ValidationErrors,
+    ApiError, ApiErrors, EmbeddedErrors, ErrorSource, FlawError, GatewayError, ValidationErrors,
 };
 
 use crate::Error;
@@ -91,6 +91,13 @@ impl Refusal {
             full_type: None,
         };
         Self::new(status, JSON, &body)
+    }
+
+    /// The shape of the flaw details.
+    pub(crate) fn flaw(status: u16, message: &str) -> Self {
+        let words = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+        let code = words.unwrap_or_default().to_uppercase().replace(' ', "_");
+        Self::new(status, JSON, &FlawError { message: message.to_owned(), code })
     }
 
     pub(crate) fn no_such(path: &str) -> Self {

@@ -1,8 +1,34 @@
 //! Link building: absolute, filters kept, `self` as a URI template.
 
+use axum::response::Response;
 use countersign_wire::hal::{Link, Links, Page};
+use serde::Serialize;
 
+use super::error::Refusal;
+use super::json;
 use super::query::{Query, encode};
+
+#[derive(Serialize)]
+struct Listing<T: Serialize> {
+    #[serde(rename = "_embedded", skip_serializing_if = "Option::is_none")]
+    embedded: Option<std::collections::BTreeMap<&'static str, Vec<T>>>,
+    #[serde(rename = "_links")]
+    links: Links,
+    page: Page,
+}
+
+/// A page of a list, embedded under `name`; without elements there is no
+/// `_embedded`.
+pub(crate) fn listing<T: Serialize>(
+    list: &List<'_>,
+    name: &'static str,
+    elements: Vec<T>,
+    page: Page,
+    query: &Query,
+) -> Result<Response, Refusal> {
+    let embedded = (!elements.is_empty()).then(|| [(name, elements)].into());
+    json(&Listing { embedded, links: list.links(query, page), page })
+}
 
 /// A list resource: its absolute URL and the parameters it knows, in the order
 /// in which links name them.

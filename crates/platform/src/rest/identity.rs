@@ -6,13 +6,12 @@ pub(crate) mod teams;
 pub(crate) mod users;
 
 use axum::response::Response;
-use countersign_wire::hal::{Links, Page};
+use countersign_wire::hal::Page;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use serde::Serialize;
 
 use super::error::Refusal;
-use super::hal::List;
-use super::json;
+use super::hal::{self, List};
 use super::query::Query;
 use crate::condition::{Condition, number};
 
@@ -21,15 +20,6 @@ const MOST: u64 = 1000;
 
 /// Longest name of anything here.
 const MAX_NAME: usize = 256;
-
-#[derive(Serialize)]
-struct Listing<T: Serialize> {
-    #[serde(rename = "_embedded", skip_serializing_if = "Option::is_none")]
-    embedded: Option<std::collections::BTreeMap<&'static str, Vec<T>>>,
-    #[serde(rename = "_links")]
-    links: Links,
-    page: Page,
-}
 
 /// A page of the resource `path`, embedded under `name`.
 fn listing<T: Serialize>(
@@ -42,8 +32,7 @@ fn listing<T: Serialize>(
 ) -> Result<Response, Refusal> {
     let list =
         List { url: format!("{base}/api/authn/v2/{path}"), parameters: &[], offers_paging: true };
-    let embedded = (!elements.is_empty()).then(|| [(name, elements)].into());
-    json(&Listing { embedded, links: list.links(query, page), page })
+    hal::listing(&list, name, elements, page, query)
 }
 
 /// What a list reads, and what it may be sorted by: wire name and column.

@@ -5,34 +5,19 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_wire::error::ErrorSource;
-use countersign_wire::hal::{Links, Page};
+use countersign_wire::hal::Page;
 use countersign_wire::sandbox::{Sandbox, SandboxInput};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
-use serde::Serialize;
 
 use super::applications::write::{whole_second, wrong_member};
 use super::applications::{guid, visible};
 use super::error::{Refusal, conversation_id};
-use super::hal::List;
+use super::hal::{List, listing};
 use super::query::Query;
 use super::{input, json, no_content};
 use crate::caller::{Grant, ReadSandboxes, WriteSandboxes};
 use crate::state::AppState;
 use crate::{ORGANIZATION, timestamp};
-
-#[derive(Serialize)]
-struct Listing {
-    #[serde(rename = "_embedded", skip_serializing_if = "Option::is_none")]
-    embedded: Option<Embedded>,
-    #[serde(rename = "_links")]
-    links: Links,
-    page: Page,
-}
-
-#[derive(Serialize)]
-struct Embedded {
-    sandboxes: Vec<Sandbox>,
-}
 
 pub(crate) async fn list_sandboxes(
     grant: Grant<ReadSandboxes>,
@@ -60,11 +45,7 @@ pub(crate) async fn list_sandboxes(
                 offers_paging: true,
             };
             let page = Page::new(paging.number, paging.size, total);
-            json(&Listing {
-                embedded: (!sandboxes.is_empty()).then_some(Embedded { sandboxes }),
-                links: list.links(&query, page),
-                page,
-            })
+            listing(&list, "sandboxes", sandboxes, page, &query)
         })
         .await
 }

@@ -11,7 +11,7 @@ pub(super) struct Flaw {
     pub(super) category: i64,
     pub(super) category_name: &'static str,
     pub(super) functions: &'static [&'static str],
-    risk: &'static str,
+    pub(super) risk: &'static str,
     pub(super) fix: &'static str,
 }
 
@@ -307,7 +307,7 @@ pub(super) const TEAMS: &[&str] =
 
 pub(super) const UNITS: &[&str] = &["Retail Example", "Finance Example", "Internal Example"];
 
-pub(super) const CLASSES: &[&str] = &[
+pub(crate) const CLASSES: &[&str] = &[
     "AccountController",
     "OrderService",
     "LoginServlet",
@@ -322,5 +322,5 @@ pub(super) const CLASSES: &[&str] = &[
     "MailSender",
 ];
 
-pub(super) const METHODS: &[&str] =
+pub(crate) const METHODS: &[&str] =
     &["handle", "load", "save", "search", "render", "export", "login", "update", "list", "send"];

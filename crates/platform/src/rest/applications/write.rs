@@ -14,6 +14,7 @@ use super::super::query::Query;
 use super::super::{input, json, no_content};
 use super::{by_id, visible};
 use crate::caller::{Caller, Grant, WriteApplications};
+use crate::seed;
 use crate::state::AppState;
 
 const CRITICALITIES: [&str; 5] = ["VERY_HIGH", "HIGH", "MEDIUM", "LOW", "VERY_LOW"];
@@ -190,7 +191,7 @@ impl Row {
         transaction: &Transaction<'_>,
         guid: &str,
         now_ms: i64,
-    ) -> Result<i64, rusqlite::Error> {
+    ) -> Result<i64, crate::Error> {
         transaction.execute(
             "insert into applications
                 (guid, name, business_unit, policy, business_criticality, created_ms, modified_ms)
@@ -215,10 +216,13 @@ impl Row {
         transaction: &Transaction<'_>,
         id: i64,
         now_ms: i64,
-    ) -> Result<(), rusqlite::Error> {
+    ) -> Result<(), crate::Error> {
         let profile = &self.profile;
         let as_json = |value: serde_json::Result<String>| value.unwrap_or_else(|_| "[]".into());
         let fields = profile.custom_fields.as_ref().filter(|fields| !fields.is_empty());
+        for name in fields.iter().flat_map(|fields| fields.iter()).flat_map(|field| &field.name) {
+            seed::custom_field(transaction, name)?;
+        }
         transaction.execute(
             "update applications set name = ?2, tags = ?3, business_unit = ?4,
                 business_owners = ?5, custom_fields = ?6, description = ?7,
