@@ -10,6 +10,7 @@ mod flaws;
 mod hal;
 mod identity;
 mod oauth;
+mod openapi;
 pub(crate) mod policies;
 pub(crate) mod query;
 mod sandboxes;
@@ -24,9 +25,13 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderName, HeaderVa
 use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 
 use countersign_signing::Authorization;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::caller::Caller;
 use crate::faults;
@@ -41,109 +46,17 @@ use identity::{business_units, roles, teams, users};
 const MAX_BODY_BYTES: usize = 1 << 20;
 
 pub(crate) fn router(state: AppState) -> Router {
-    let credentials = "/api/authn/v2/api_credentials";
-    let users = "/api/authn/v2/users";
-    let clients = "/api/authn/v2/oauth_clients";
-    let applications = "/appsec/v1/applications";
-    let reports = "/appsec/v2/applications/{guid}";
-    Router::new()
-        .route("/.well-known/countersign", get(about))
-        .route("/healthcheck/status", get(healthcheck))
-        .route(
-            credentials,
-            get(credentials::read_own).post(credentials::mint_own).delete(credentials::revoke_own),
-        )
-        .route(
-            &format!("{users}/api_credentials"),
-            get(credentials::read_own).post(credentials::mint_own).delete(credentials::revoke_own),
-        )
-        .route(
-            &format!("{credentials}/{{api_id}}"),
-            get(credentials::read_one).delete(credentials::revoke_one),
-        )
-        .route(
-            &format!("{credentials}/user_id/{{user_id}}"),
-            get(credentials::read_of_user)
-                .post(credentials::mint_for_user)
-                .delete(credentials::revoke_of_user),
-        )
-        .route("/api/authn/v2/oauth2/token", post(oauth::token))
-        .route(clients, get(oauth::list_own).post(oauth::create_own))
-        .route(&format!("{clients}/{{client_id}}"), get(oauth::read_one).delete(oauth::revoke))
-        .route(&format!("{clients}/{{client_id}}/rotate"), post(oauth::rotate))
-        .route(&format!("{clients}/{{client_id}}/clone"), post(oauth::clone))
-        .route(
-            &format!("{clients}/user_id/{{user_id}}"),
-            get(oauth::list_of_user).post(oauth::create_for_user),
-        )
-        .route(users, get(users::list).post(users::create))
-        .route(&format!("{users}/search"), get(users::search))
-        .route(&format!("{users}/self"), get(users::read_self).put(users::update_self))
-        .route(
-            &format!("{users}/{{user_id}}"),
-            get(users::read).put(users::update).delete(users::delete),
-        )
-        .route("/api/authn/v2/roles", get(roles::list))
-        .route("/api/authn/v2/roles/{role_id}", get(roles::read))
-        .route("/api/authn/v2/teams", get(teams::list).post(teams::create))
-        .route("/api/authn/v2/teams/self", get(teams::list_own))
-        .route(
-            "/api/authn/v2/teams/{team_id}",
-            get(teams::read).put(teams::update).delete(teams::delete),
-        )
-        .route(
-            "/api/authn/v2/business_units",
-            get(business_units::list).post(business_units::create),
-        )
-        .route(
-            "/api/authn/v2/business_units/{bu_id}",
-            get(business_units::read).put(business_units::update).delete(business_units::delete),
-        )
-        .route(applications, get(applications::list_applications).post(write::create_application))
-        .route(
-            &format!("{applications}/"),
-            get(applications::list_applications).post(write::create_application),
-        )
-        .route(
-            &format!("{applications}/{{guid}}"),
-            get(applications::read_application)
-                .put(write::update_application)
-                .delete(write::delete_application),
-        )
-        .route(
-            &format!("{applications}/{{guid}}/sandboxes"),
-            get(sandboxes::list_sandboxes).post(sandboxes::create_sandbox),
-        )
-        .route(
-            &format!("{applications}/{{guid}}/sandboxes/{{sandbox}}"),
-            get(sandboxes::read_sandbox)
-                .put(sandboxes::update_sandbox)
-                .delete(sandboxes::delete_sandbox),
-        )
-        .route("/appsec/v1/policies", get(policies::list_policies))
-        .route("/appsec/v1/policies/{guid}", get(policies::read_policy))
-        .route("/appsec/v1/policies/{guid}/versions", get(policies::list_versions))
-        .route("/appsec/v1/policies/{guid}/versions/{version}", get(policies::read_version))
-        .route("/appsec/v1/cwes", get(weaknesses::list_cwes))
-        .route("/appsec/v1/cwes/{id}", get(weaknesses::read_cwe))
-        .route("/appsec/v1/categories", get(weaknesses::list_categories))
-        .route("/appsec/v1/categories/{id}", get(weaknesses::read_category))
-        .route("/appsec/v1/custom_fields", get(weaknesses::list_custom_fields))
-        .route(&format!("{reports}/findings"), get(findings::list_findings))
-        .route(
-            &format!("{reports}/findings/{{issue_id}}/static_flaw_info"),
-            get(flaws::read_static_flaw),
-        )
-        .route(
-            &format!("{reports}/findings/{{issue_id}}/dynamic_flaw_info"),
-            get(flaws::read_dynamic_flaw),
-        )
-        .route(&format!("{reports}/annotations"), post(annotations::annotate))
-        .route(&format!("{reports}/summary_report"), get(summary::read_summary))
-        .route(
-            "/srcclr/v3/applications/{guid}/sca_annotations",
-            get(components::list_sca_annotations).post(components::annotate_components),
-        )
+    let (routes, document) = openapi::described();
+    // The same under the address that the old documentation names, and under the
+    // one that lists link to.
+    let credentials = get(credentials::read_own_credentials)
+        .post(credentials::mint_own_credentials)
+        .delete(credentials::revoke_own_credentials);
+    let applications = get(applications::list_applications).post(write::create_application);
+    routes
+        .route("/api/authn/v2/users/api_credentials", credentials)
+        .route("/appsec/v1/applications/", applications)
+        .merge(openapi::route(&document))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -151,11 +64,97 @@ pub(crate) fn router(state: AppState) -> Router {
         .with_state(state)
 }
 
-/// Unsigned: says only what answers here.
-async fn about() -> Response {
-    ok(concat!(r#"{"name":"countersign platform","version":""#, env!("CARGO_PKG_VERSION"), "\"}"))
+/// Every operation, as its handler declares it.
+fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(about))
+        .routes(routes!(healthcheck))
+        .routes(routes!(
+            credentials::read_own_credentials,
+            credentials::mint_own_credentials,
+            credentials::revoke_own_credentials
+        ))
+        .routes(routes!(credentials::read_credentials, credentials::revoke_credentials))
+        .routes(routes!(
+            credentials::read_user_credentials,
+            credentials::mint_user_credentials,
+            credentials::revoke_user_credentials
+        ))
+        .routes(routes!(oauth::issue_token))
+        .routes(routes!(oauth::list_own_clients, oauth::create_own_client))
+        .routes(routes!(oauth::list_user_clients, oauth::create_user_client))
+        .routes(routes!(oauth::read_client, oauth::revoke_client))
+        .routes(routes!(oauth::rotate_client))
+        .routes(routes!(oauth::clone_client))
+        .routes(routes!(users::list_users, users::create_user))
+        .routes(routes!(users::search_users))
+        .routes(routes!(users::read_own_user, users::update_own_user))
+        .routes(routes!(users::read_user, users::update_user, users::delete_user))
+        .routes(routes!(roles::list_roles))
+        .routes(routes!(roles::read_role))
+        .routes(routes!(teams::list_teams, teams::create_team))
+        .routes(routes!(teams::list_own_teams))
+        .routes(routes!(teams::read_team, teams::update_team, teams::delete_team))
+        .routes(routes!(business_units::list_business_units, business_units::create_business_unit))
+        .routes(routes!(
+            business_units::read_business_unit,
+            business_units::update_business_unit,
+            business_units::delete_business_unit
+        ))
+        .routes(routes!(applications::list_applications, write::create_application))
+        .routes(routes!(
+            applications::read_application,
+            write::update_application,
+            write::delete_application
+        ))
+        .routes(routes!(sandboxes::list_sandboxes, sandboxes::create_sandbox))
+        .routes(routes!(
+            sandboxes::read_sandbox,
+            sandboxes::update_sandbox,
+            sandboxes::delete_sandbox
+        ))
+        .routes(routes!(policies::list_policies))
+        .routes(routes!(policies::read_policy))
+        .routes(routes!(policies::list_policy_versions))
+        .routes(routes!(policies::read_policy_version))
+        .routes(routes!(weaknesses::list_cwes))
+        .routes(routes!(weaknesses::read_cwe))
+        .routes(routes!(weaknesses::list_categories))
+        .routes(routes!(weaknesses::read_category))
+        .routes(routes!(weaknesses::list_custom_fields))
+        .routes(routes!(findings::list_findings))
+        .routes(routes!(flaws::read_static_flaw))
+        .routes(routes!(flaws::read_dynamic_flaw))
+        .routes(routes!(summary::read_summary_report))
+        .routes(routes!(annotations::annotate_findings))
+        .routes(routes!(components::list_component_annotations, components::annotate_components))
 }
 
+#[derive(Serialize, ToSchema)]
+struct About {
+    name: &'static str,
+    version: &'static str,
+}
+
+/// What answers here. Needs no signature.
+#[utoipa::path(
+    get,
+    path = "/.well-known/countersign",
+    tag = "Service",
+    security(()),
+    responses((status = 200, body = About)),
+)]
+async fn about() -> Result<Response, Refusal> {
+    json(&About { name: "countersign platform", version: env!("CARGO_PKG_VERSION") })
+}
+
+/// Whether signed calls are answered.
+#[utoipa::path(
+    get,
+    path = "/healthcheck/status",
+    tag = "Service",
+    responses((status = 200, description = "An empty object.")),
+)]
 async fn healthcheck(_: Caller) -> Response {
     ok("{}")
 }
@@ -174,7 +173,7 @@ pub(crate) fn ok(body: impl Into<Body>) -> Response {
 }
 
 /// A good answer of this value.
-pub(crate) fn json(value: &impl serde::Serialize) -> Result<Response, Refusal> {
+pub(crate) fn json(value: &impl Serialize) -> Result<Response, Refusal> {
     match serde_json::to_vec(value) {
         Ok(body) => Ok(ok(body)),
         Err(error) => Err(Refusal::gateway(500, &error.to_string())),

@@ -9,6 +9,7 @@ use crate::lenient;
 
 /// An application, in the recorded key order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Application {
     /// Numeric id, also called legacy id.
     #[serde(default, deserialize_with = "lenient::integer")]
@@ -56,6 +57,7 @@ pub struct Application {
 
 /// The links of an application.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ApplicationLinks {
     /// The application itself.
     #[serde(default, rename = "self", skip_serializing_if = "Option::is_none")]
@@ -70,6 +72,7 @@ pub struct ApplicationLinks {
 
 /// The newest policy scan of one type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Scan {
     /// `STATIC`, `DYNAMIC`, `MANUAL`.
     #[serde(default)]
@@ -99,6 +102,7 @@ pub struct Scan {
 
 /// What people edit of an application.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Profile {
     /// Unique in the account.
     #[serde(default)]
@@ -143,6 +147,7 @@ pub struct Profile {
 
 /// A reference to a business unit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct BusinessUnitRef {
     /// Numeric id.
     #[serde(
@@ -161,6 +166,7 @@ pub struct BusinessUnitRef {
 
 /// An owner: a name, an address, or both.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct BusinessOwner {
     /// Name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -172,6 +178,7 @@ pub struct BusinessOwner {
 
 /// The policy of an application, with its verdict.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct PolicyRef {
     /// Guid.
     #[serde(default)]
@@ -189,6 +196,7 @@ pub struct PolicyRef {
 
 /// A reference to a team. The number is the Identity API's legacy id.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct TeamRef {
     /// Numeric id.
     #[serde(
@@ -207,6 +215,7 @@ pub struct TeamRef {
 
 /// A custom field that is set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct CustomField {
     /// Name as configured.
     #[serde(default)]
@@ -218,11 +227,13 @@ pub struct CustomField {
 
 /// Switches of an application. Their set drifts over the years.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct Settings(pub BTreeMap<String, serde_json::Value>);
 
 /// The body that creates or changes an application.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ApplicationInput {
     /// The profile.
     #[serde(default)]

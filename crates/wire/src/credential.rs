@@ -7,6 +7,7 @@ use crate::hal::Link;
 /// The state of a pair. Holds the secret only in the answer that creates it:
 /// that is why it has no `Debug`.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ApiCredential {
     /// The API ID.
     pub api_id: String,
@@ -35,6 +36,7 @@ pub struct ApiCredential {
 
 /// The `_links` of a single resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SelfLink {
     /// The resource itself.
     #[serde(rename = "self")]

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Gateway and authentication errors, and malformed path parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct GatewayError {
     /// A text, or only the conversation id on a 401.
     pub message: String,
@@ -15,6 +16,7 @@ pub struct GatewayError {
 
 /// Errors of the Applications family.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ApiErrors {
     /// The errors.
     #[serde(rename = "_embedded")]
@@ -29,6 +31,7 @@ pub struct ApiErrors {
 
 /// The `_embedded` member of [`ApiErrors`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct EmbeddedErrors {
     /// The errors.
     pub api_errors: Vec<ApiError>,
@@ -36,6 +39,7 @@ pub struct EmbeddedErrors {
 
 /// One error of the Applications family.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ApiError {
     /// Names this occurrence.
     #[serde(default)]
@@ -59,6 +63,7 @@ pub struct ApiError {
 
 /// What an [`ApiError`] is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ErrorSource {
     /// A path or a JSON pointer.
     #[serde(default)]
@@ -70,6 +75,7 @@ pub struct ErrorSource {
 
 /// Validation errors of the Identity API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ValidationErrors {
     /// Each `member: what is wrong`.
     pub errors: Vec<String>,
@@ -79,6 +85,7 @@ pub struct ValidationErrors {
 
 /// An error of the flaw details.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct FlawError {
     /// What is wrong.
     pub message: String,

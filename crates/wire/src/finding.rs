@@ -8,6 +8,7 @@ use crate::lenient;
 
 /// A finding, in the recorded key order.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Finding {
     /// Flaw id, unique within the application. SCA findings have none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,6 +103,7 @@ struct Head {
 
 /// Where a finding stands. Treat every text as open-ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct FindingStatus {
     /// First seen in this context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -143,6 +145,40 @@ pub enum FindingDetails {
     Other(Box<RawValue>),
 }
 
+/// Any of them: what tells them apart is the scan type, beside them.
+#[cfg(feature = "schema")]
+mod schema {
+    use utoipa::openapi::RefOr;
+    use utoipa::openapi::schema::{AnyOfBuilder, Ref, Schema};
+    use utoipa::{PartialSchema, ToSchema};
+
+    use super::{DynamicDetails, FindingDetails, ManualDetails, ScaDetails, StaticDetails};
+
+    impl PartialSchema for FindingDetails {
+        fn schema() -> RefOr<Schema> {
+            AnyOfBuilder::new()
+                .item(Ref::from_schema_name(StaticDetails::name()))
+                .item(Ref::from_schema_name(DynamicDetails::name()))
+                .item(Ref::from_schema_name(ManualDetails::name()))
+                .item(Ref::from_schema_name(ScaDetails::name()))
+                .into()
+        }
+    }
+
+    impl ToSchema for FindingDetails {
+        fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+            fn add<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+                schemas.push((T::name().into(), T::schema()));
+                T::schemas(schemas);
+            }
+            add::<StaticDetails>(schemas);
+            add::<DynamicDetails>(schemas);
+            add::<ManualDetails>(schemas);
+            add::<ScaDetails>(schemas);
+        }
+    }
+}
+
 impl FindingDetails {
     fn read(scan_type: &str, raw: &RawValue) -> Result<Self, serde_json::Error> {
         let text = raw.get();
@@ -158,6 +194,7 @@ impl FindingDetails {
 
 /// A CWE or a finding category.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = FindingReference))]
 pub struct Reference {
     /// Number.
     #[serde(
@@ -176,6 +213,7 @@ pub struct Reference {
 
 /// Details of a static finding.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct StaticDetails {
     /// 0 informational to 5 very high.
     #[serde(
@@ -233,6 +271,7 @@ pub struct StaticDetails {
 
 /// Details of a dynamic finding.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct DynamicDetails {
     /// 0 informational to 5 very high.
     #[serde(
@@ -282,6 +321,7 @@ pub struct DynamicDetails {
 
 /// Details of a manual finding. Known from the specification only.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ManualDetails {
     /// 0 informational to 5 very high.
     #[serde(
@@ -327,6 +367,7 @@ pub struct ManualDetails {
 
 /// Details of an SCA finding.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ScaDetails {
     /// 0 informational to 5 very high.
     #[serde(
@@ -369,6 +410,7 @@ pub struct ScaDetails {
 
 /// A licence of a component.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct License {
     /// Such as `apache-2.0`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -380,6 +422,7 @@ pub struct License {
 
 /// How an SCA finding was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ScaMetadata {
     /// `UPLOAD` or `AGENT`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -391,6 +434,7 @@ pub struct ScaMetadata {
 
 /// One place of a component.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ComponentPath {
     /// Path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -399,6 +443,7 @@ pub struct ComponentPath {
 
 /// A vulnerability.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Cve {
     /// `CVE-…` or a vendor id such as `SRCCLR-SID-…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -409,6 +454,7 @@ pub struct Cve {
         deserialize_with = "lenient::number",
         skip_serializing_if = "Option::is_none"
     )]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<f64>))]
     pub cvss: Option<Number>,
     /// Description elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -429,6 +475,7 @@ pub struct Cve {
 
 /// A CVSS 3 rating.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Cvss3 {
     /// Score.
     #[serde(
@@ -436,6 +483,7 @@ pub struct Cvss3 {
         deserialize_with = "lenient::number",
         skip_serializing_if = "Option::is_none"
     )]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<f64>))]
     pub score: Option<Number>,
     /// Severity in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -447,6 +495,7 @@ pub struct Cvss3 {
 
 /// EPSS and known exploits.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Exploitability {
     /// `full_cve` on the wire, `cve_full` in the specification.
     #[serde(default, alias = "cve_full", skip_serializing_if = "Option::is_none")]
@@ -457,6 +506,7 @@ pub struct Exploitability {
         deserialize_with = "lenient::number",
         skip_serializing_if = "Option::is_none"
     )]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<f64>))]
     pub epss_score: Option<Number>,
     /// Percentile, 0 to 1.
     #[serde(
@@ -464,6 +514,7 @@ pub struct Exploitability {
         deserialize_with = "lenient::number",
         skip_serializing_if = "Option::is_none"
     )]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<f64>))]
     pub epss_percentile: Option<Number>,
     /// `yyyy-MM-dd`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -493,6 +544,7 @@ pub struct Exploitability {
 
 /// One step of a mitigation's history.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Annotation {
     /// `COMMENT`, `FP`, `APPDESIGN`, `APPROVED`, `REJECTED`, …
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Which finding an answer is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct StaticIssue {
     /// Application.
@@ -21,6 +22,7 @@ pub struct StaticIssue {
 
 /// How data reaches a static flaw.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct StaticFlawInfo {
     /// Which finding.
@@ -31,6 +33,7 @@ pub struct StaticFlawInfo {
 
 /// One way from a source to a flaw.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct DataPath {
     /// Uploaded artefact.
@@ -49,6 +52,7 @@ pub struct DataPath {
 
 /// One call on the way to a flaw.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Call {
     /// Number of the data path, from 1.
@@ -65,6 +69,7 @@ pub struct Call {
 
 /// Which finding an answer is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct DynamicIssue {
     /// Application.
@@ -87,6 +92,7 @@ pub struct DynamicIssue {
 
 /// What was sent to find a dynamic flaw, and what came back.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct DynamicFlawInfo {
     /// Which finding.
@@ -97,6 +103,7 @@ pub struct DynamicFlawInfo {
 
 /// A request and its response.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Exchange {
     /// What was sent.
@@ -107,6 +114,7 @@ pub struct Exchange {
 
 /// A request that proves a flaw.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct SentRequest {
     /// Whole address.
@@ -136,6 +144,7 @@ pub struct SentRequest {
 
 /// One value that an attack changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct AttackVector {
     /// Name of the parameter.
@@ -151,6 +160,7 @@ pub struct AttackVector {
 
 /// A response that proves a flaw.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct SentResponse {
     /// The response, base64.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// One link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Link {
     /// Absolute URL, or a URI template when `templated`.
     pub href: String,
@@ -27,6 +28,7 @@ impl Link {
 /// The links of a list page, in the recorded order. `first`, `next`, `prev` and
 /// `last` appear only when there is more than one page.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Links {
     /// First page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,6 +61,7 @@ pub struct Links {
 
 /// Where a page stands in its list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Page {
     /// Elements on a full page.
     pub size: u64,

@@ -7,6 +7,7 @@ use crate::lenient;
 
 /// A user as the server writes it: lists leave most members out.
 #[derive(Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct User {
     /// The key used in paths.
     pub user_id: String,
@@ -72,6 +73,7 @@ pub struct User {
 
 /// An organisation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Organization {
     /// Guid.
     #[serde(default)]
@@ -83,6 +85,7 @@ pub struct Organization {
 
 /// A role of a user.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct RoleRef {
     /// Guid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -97,6 +100,7 @@ pub struct RoleRef {
 
 /// A permission of a user.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct PermissionRef {
     /// Guid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,6 +112,7 @@ pub struct PermissionRef {
 
 /// A user's membership of a team.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Membership {
     /// Guid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -129,6 +134,7 @@ pub struct Membership {
 
 /// Written as `{"name": …}`, read also from a bare text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Relationship {
     /// `ADMIN` or `MEMBER`.
     pub name: String,
@@ -150,6 +156,7 @@ impl<'de> Deserialize<'de> for Relationship {
 
 /// The body that creates or changes a user. Unknown members are ignored.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct UserInput {
     /// Login name.
@@ -208,6 +215,7 @@ pub struct UserInput {
 
 /// A team.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Team {
     /// Guid.
     pub team_id: String,
@@ -240,6 +248,7 @@ pub struct Team {
 
 /// A business unit as a team names it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct BusinessUnitName {
     /// Guid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -251,6 +260,7 @@ pub struct BusinessUnitName {
 
 /// A member of a team.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct TeamMember {
     /// Guid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -274,6 +284,7 @@ pub struct TeamMember {
 
 /// The body that creates or changes a team.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct TeamInput {
     /// Name.
@@ -295,6 +306,7 @@ pub struct TeamInput {
 
 /// A business unit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct BusinessUnit {
     /// Guid.
     pub bu_id: String,
@@ -321,6 +333,7 @@ pub struct BusinessUnit {
 
 /// The body that creates or changes a business unit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct BusinessUnitInput {
     /// Name.
@@ -333,6 +346,7 @@ pub struct BusinessUnitInput {
 
 /// A role.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Role {
     /// Guid.

@@ -7,6 +7,7 @@ use crate::credential::SelfLink;
 
 /// One version of a policy.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Policy {
     /// The key used everywhere.
@@ -67,6 +68,7 @@ pub struct Policy {
 
 /// One rule of a policy.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct FindingRule {
     /// `MAX_SEVERITY`, `CWE`, `CVSS` and others.
@@ -83,6 +85,7 @@ pub struct FindingRule {
 
 /// The severity of a weakness under a policy.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct CustomSeverity {
     /// CWE id.
@@ -93,6 +96,7 @@ pub struct CustomSeverity {
 
 /// How often scans of one type are due.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct ScanFrequencyRule {
     /// A scan type, or `ANY`.

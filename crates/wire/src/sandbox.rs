@@ -7,6 +7,7 @@ use crate::lenient;
 
 /// A sandbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Sandbox {
     /// The key used in paths and as `context`.
     pub guid: String,
@@ -41,6 +42,7 @@ pub struct Sandbox {
 
 /// The body that creates or changes a sandbox.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SandboxInput {
     /// Name.
     #[serde(default)]

@@ -7,6 +7,7 @@ use crate::application::CustomField;
 
 /// Counts of an application in one context.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct SummaryReport {
     /// Name of the application.
@@ -74,6 +75,7 @@ pub struct SummaryReport {
 
 /// One kind of scan.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Analysis {
     /// When its results came out.
@@ -86,6 +88,7 @@ pub struct Analysis {
 
 /// What was scanned.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Modules {
     /// Each module.
@@ -94,6 +97,7 @@ pub struct Modules {
 
 /// Open flaws of one module.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Module {
     /// Name.
@@ -120,6 +124,7 @@ pub struct Module {
 
 /// Open flaws of one severity.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct SeverityLevel {
     /// 0 to 5.
@@ -130,6 +135,7 @@ pub struct SeverityLevel {
 
 /// Open flaws of one severity and category.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct CategoryCount {
     /// Name of the category.
@@ -142,6 +148,7 @@ pub struct CategoryCount {
 
 /// Flaws by what became of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct FlawStatus {
     /// Open, and new in the newest scan.
@@ -178,6 +185,7 @@ pub struct FlawStatus {
 
 /// Third-party components in counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Components {
     /// Components with a vulnerability.
@@ -190,6 +198,7 @@ pub struct Components {
 
 /// Custom fields of an application.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct CustomFields {
     /// Each field.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A weakness of the CWE list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Cwe {
     /// CWE id.
@@ -24,6 +25,7 @@ pub struct Cwe {
 
 /// A page about a weakness.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = CweReference))]
 #[serde(default)]
 pub struct Reference {
     /// Title.
@@ -34,6 +36,7 @@ pub struct Reference {
 
 /// A category of findings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Category {
     /// Category id.
@@ -48,6 +51,7 @@ pub struct Category {
 
 /// The name of a custom field of applications.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct CustomFieldName {
     /// As it stands at the applications.

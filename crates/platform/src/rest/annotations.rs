@@ -7,14 +7,15 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use rusqlite::{OptionalExtension, params};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::applications::visible;
 use super::applications::write::{whole_second, wrong_member};
 use super::error::Refusal;
-use super::query::Query;
+use super::query::{Context, Query};
 use super::sandboxes::sandbox_of;
-use super::{input, ok};
+use super::{input, json};
 use crate::caller::Caller;
 use crate::mitigation::{self, Action};
 use crate::roles::Permission;
@@ -24,7 +25,15 @@ use crate::state::AppState;
 const MAX_ISSUES: usize = 500;
 const MAX_COMMENT: usize = 2048;
 
-#[derive(Default, Deserialize)]
+/// What was written.
+#[derive(Serialize, ToSchema)]
+#[schema(as = FindingsUpdated)]
+struct Updated {
+    findings: &'static str,
+}
+
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = AnnotationInput)]
 #[serde(default)]
 struct Input {
     /// Comma-separated.
@@ -57,8 +66,16 @@ impl Rights {
     }
 }
 
-/// All of the findings, or none.
-pub(crate) async fn annotate(
+/// Comments on findings, or proposes, approves or rejects mitigations: for all that are named, or none.
+#[utoipa::path(
+    post,
+    path = "/appsec/v2/applications/{guid}/annotations",
+    tag = "Annotations",
+    params(Context),
+    request_body = Input,
+    responses((status = 200, body = Updated)),
+)]
+pub(crate) async fn annotate_findings(
     caller: Caller,
     Path(application): Path<String>,
     RawQuery(raw): RawQuery,
@@ -105,7 +122,7 @@ pub(crate) async fn annotate(
                 let now_ms = whole_second(state.now());
                 mitigation::apply(transaction, finding, action, comment, user, now_ms)?;
             }
-            Ok(ok(r#"{"findings":"Updated"}"#))
+            json(&Updated { findings: "Updated" })
         })
         .await
 }

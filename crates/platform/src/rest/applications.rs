@@ -8,53 +8,73 @@ use countersign_wire::application as wire;
 use countersign_wire::hal::{Link, Links, Page};
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::error::Refusal;
 use super::hal::List;
 use super::json;
-use super::query::{Query, wrong};
+use super::query::{Kind, Parameter, Query, parameter, parameters, wrong};
 use crate::caller::{Caller, Grant, ReadApplications};
 use crate::condition::{Condition, number, text};
 use crate::state::AppState;
 use crate::{ORGANIZATION, timestamp};
 
 /// In the order of the recorded `self` links.
-const PARAMETERS: &[&str] = &[
-    "org",
-    "name",
-    "policy_id",
-    "policy_guid",
-    "legacy_id",
-    "business_unit",
-    "tag",
-    "policy",
-    "policy_compliance",
-    "scan_status",
-    "scan_type",
-    "modified_after",
-    "policy_compliance_checked_after",
-    "team",
-    "custom_field_names",
-    "custom_field_values",
-    "sort_by_custom_field_name",
+const PARAMETERS: &[Parameter] = &[
+    parameter("org", Kind::Text, "Is not looked at."),
+    parameter("name", Kind::Text, "Part of the name."),
+    parameter("policy_id", Kind::Text, "Is not looked at."),
+    parameter("policy_guid", Kind::Guid, "Under this policy."),
+    parameter("legacy_id", Kind::Integer(0, i64::MAX), "This numeric id."),
+    parameter("business_unit", Kind::Text, "Of the business unit of this name."),
+    parameter("tag", Kind::Text, "With this tag; `%` stands for any characters."),
+    parameter("policy", Kind::Text, "Under the policy of this name."),
+    parameter("policy_compliance", Kind::OneOf(COMPLIANCE), "With this verdict."),
+    parameter("scan_status", Kind::Each(&Kind::Text), "With a scan in one of these states."),
+    parameter("scan_type", Kind::OneOf(SCAN_TYPES), "With a scan of this type."),
+    parameter("modified_after", Kind::Day, "Changed on this day or later."),
+    parameter("policy_compliance_checked_after", Kind::Day, "Judged on this day or later."),
+    parameter("team", Kind::Text, "Of the team of this name."),
+    parameter("custom_field_names", Kind::Each(&Kind::Text), "Fields, in pairs with values."),
+    parameter("custom_field_values", Kind::Each(&Kind::Text), "Values; `%` is any."),
+    parameter("sort_by_custom_field_name", Kind::Text, "Sorted by this field."),
 ];
+parameters!(ApplicationFilters, PARAMETERS, paged);
 
-#[derive(Serialize)]
+const COMPLIANCE: &[&str] =
+    &["DETERMINING", "NOT_ASSESSED", "DID_NOT_PASS", "CONDITIONAL_PASS", "VENDOR_REVIEW", "PASSED"];
+const SCAN_TYPES: &[&str] = &["STATIC", "DYNAMIC", "MANUAL"];
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ApplicationListing)]
 struct Listing {
     #[serde(rename = "_embedded", skip_serializing_if = "Option::is_none")]
     embedded: Option<Embedded>,
     #[serde(rename = "_links")]
     links: Links,
+    /// Always null.
+    #[schema(value_type = Option<String>)]
     fallback_type: Option<()>,
+    /// Always null.
+    #[schema(value_type = Option<String>)]
     full_type: Option<()>,
     page: Page,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Applications)]
 struct Embedded {
     applications: Vec<wire::Application>,
 }
 
+/// Applications that the caller sees.
+#[utoipa::path(
+    get,
+    path = "/appsec/v1/applications",
+    tag = "Applications",
+    params(ApplicationFilters),
+    responses((status = 200, body = Listing)),
+)]
 pub(crate) async fn list_applications(
     grant: Grant<ReadApplications>,
     RawQuery(raw): RawQuery,
@@ -92,6 +112,13 @@ fn list(connection: &Connection, caller: &Caller, raw: Option<&str>) -> Result<R
     })
 }
 
+/// An application.
+#[utoipa::path(
+    get,
+    path = "/appsec/v1/applications/{guid}",
+    tag = "Applications",
+    responses((status = 200, body = wire::Application)),
+)]
 pub(crate) async fn read_application(
     grant: Grant<ReadApplications>,
     Path(guid_text): Path<String>,
@@ -211,21 +238,13 @@ impl Filter {
 
     fn read_enums(&mut self, query: &Query) -> Result<(), Refusal> {
         if let Some(compliance) = query.get("policy_compliance") {
-            let known = [
-                "DETERMINING",
-                "NOT_ASSESSED",
-                "DID_NOT_PASS",
-                "CONDITIONAL_PASS",
-                "VENDOR_REVIEW",
-                "PASSED",
-            ];
-            if !known.contains(&compliance) {
+            if !COMPLIANCE.contains(&compliance) {
                 return Err(wrong("policy_compliance", "a compliance status"));
             }
             self.condition.and("a.compliance = ?", [text(compliance)]);
         }
         if let Some(scan_type) = query.get("scan_type") {
-            if !["STATIC", "DYNAMIC", "MANUAL"].contains(&scan_type) {
+            if !SCAN_TYPES.contains(&scan_type) {
                 return Err(wrong("scan_type", "STATIC, DYNAMIC or MANUAL"));
             }
             self.condition.and(

@@ -41,7 +41,14 @@ pub(crate) fn minted_on_the_wire(minted: &Minted, user: &User, base: &str) -> Ap
     on_the_wire(&minted.credential, user, base, Some(minted.secret.expose_hex().to_string()))
 }
 
-pub(crate) async fn read_own(
+/// The newest pair of the caller, without its secret.
+#[utoipa::path(
+    get,
+    path = "/api/authn/v2/api_credentials",
+    tag = "Credentials",
+    responses((status = 200, body = ApiCredential)),
+)]
+pub(crate) async fn read_own_credentials(
     caller: Caller,
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
@@ -54,15 +61,28 @@ pub(crate) async fn read_own(
         .await
 }
 
-pub(crate) async fn mint_own(
+/// A new pair for the caller: the only answer that holds its secret.
+#[utoipa::path(
+    post,
+    path = "/api/authn/v2/api_credentials",
+    tag = "Credentials",
+    responses((status = 200, body = ApiCredential)),
+)]
+pub(crate) async fn mint_own_credentials(
     Signed(caller): Signed,
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
     mint(state, Arc::unwrap_or_clone(caller.user), caller.base).await
 }
 
-/// The pair that signs.
-pub(crate) async fn revoke_own(
+/// Revokes the pair that signs.
+#[utoipa::path(
+    delete,
+    path = "/api/authn/v2/api_credentials",
+    tag = "Credentials",
+    responses((status = 204)),
+)]
+pub(crate) async fn revoke_own_credentials(
     Signed(caller): Signed,
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
@@ -72,7 +92,14 @@ pub(crate) async fn revoke_own(
     }
 }
 
-pub(crate) async fn read_one(
+/// A pair by its API ID, without its secret.
+#[utoipa::path(
+    get,
+    path = "/api/authn/v2/api_credentials/{api_id}",
+    tag = "Credentials",
+    responses((status = 200, body = ApiCredential)),
+)]
+pub(crate) async fn read_credentials(
     caller: Caller,
     Path(api_id): Path<String>,
     State(state): State<AppState>,
@@ -85,7 +112,14 @@ pub(crate) async fn read_one(
         .await
 }
 
-pub(crate) async fn revoke_one(
+/// Revokes a pair.
+#[utoipa::path(
+    delete,
+    path = "/api/authn/v2/api_credentials/{api_id}",
+    tag = "Credentials",
+    responses((status = 204)),
+)]
+pub(crate) async fn revoke_credentials(
     Signed(caller): Signed,
     Path(api_id): Path<String>,
     State(state): State<AppState>,
@@ -93,7 +127,14 @@ pub(crate) async fn revoke_one(
     revoke(state, caller, api_id).await
 }
 
-pub(crate) async fn read_of_user(
+/// The newest pair of an API user, without its secret.
+#[utoipa::path(
+    get,
+    path = "/api/authn/v2/api_credentials/user_id/{user_id}",
+    tag = "Credentials",
+    responses((status = 200, body = ApiCredential)),
+)]
+pub(crate) async fn read_user_credentials(
     grant: Grant<ManageIdentity>,
     Path(user_id): Path<String>,
     State(state): State<AppState>,
@@ -108,7 +149,14 @@ pub(crate) async fn read_of_user(
         .await
 }
 
-pub(crate) async fn mint_for_user(
+/// A new pair for an API user: the only answer that holds its secret.
+#[utoipa::path(
+    post,
+    path = "/api/authn/v2/api_credentials/user_id/{user_id}",
+    tag = "Credentials",
+    responses((status = 200, body = ApiCredential)),
+)]
+pub(crate) async fn mint_user_credentials(
     Signed(_): Signed,
     grant: Grant<ManageIdentity>,
     Path(user_id): Path<String>,
@@ -118,7 +166,14 @@ pub(crate) async fn mint_for_user(
     mint(state, user, grant.caller.base).await
 }
 
-pub(crate) async fn revoke_of_user(
+/// Revokes the newest pair of an API user.
+#[utoipa::path(
+    delete,
+    path = "/api/authn/v2/api_credentials/user_id/{user_id}",
+    tag = "Credentials",
+    responses((status = 204)),
+)]
+pub(crate) async fn revoke_user_credentials(
     Signed(_): Signed,
     grant: Grant<ManageIdentity>,
     Path(user_id): Path<String>,

@@ -5,15 +5,16 @@ use std::io::Write;
 
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
+use countersign_wire::finding::Finding;
 use countersign_wire::hal::{Link, Page};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
 use super::applications::visible;
 use super::error::Refusal;
-use super::hal::List;
+use super::hal::{List, Listing, embedded};
 use super::ok;
-use super::query::{Query, wrong};
+use super::query::{CONTEXT, Kind, Parameter, Query, parameter, parameters, wrong};
 use super::sandboxes::sandbox_of;
 use crate::caller::{Caller, Grant, ReadFindings};
 use crate::condition::{Condition, number, text};
@@ -21,25 +22,44 @@ use crate::state::AppState;
 use crate::timestamp;
 
 /// In the order in which links name them.
-const PARAMETERS: &[&str] = &[
-    "context",
-    "severity",
-    "severity_gte",
-    "cwe",
-    "finding_category",
-    "cvss",
-    "cvss_gte",
-    "cve",
-    "violates_policy",
-    "include_annot",
-    "new",
-    "include_exp_date",
-    "mitigated_after",
-    "sca_scan_mode",
-    "sca_dep_mode",
-    "scan_type",
+const PARAMETERS: &[Parameter] = &[
+    CONTEXT,
+    parameter("severity", Kind::Each(&Kind::Integer(0, 5)), "One of these severities."),
+    parameter("severity_gte", Kind::Integer(0, 5), "This severity or a higher one."),
+    parameter("cwe", Kind::Each(&Kind::Integer(0, i64::MAX)), "One of these weaknesses."),
+    parameter(
+        "finding_category",
+        Kind::Each(&Kind::Integer(0, i64::MAX)),
+        "One of these categories; not for SCA.",
+    ),
+    parameter("cvss", Kind::Score, "This score."),
+    parameter("cvss_gte", Kind::Score, "This score or a higher one."),
+    parameter("cve", Kind::Text, "This vulnerability; SCA only."),
+    parameter("violates_policy", Kind::Truth, "Whether it is against the policy."),
+    parameter("include_annot", Kind::Truth, "With annotations; not for SCA."),
+    parameter("new", Kind::Truth, "Whether the newest scan found it first."),
+    parameter("include_exp_date", Kind::Truth, "With the end of the grace period."),
+    parameter("mitigated_after", Kind::Day, "Mitigated on this day or later; not for SCA."),
+    parameter("sca_scan_mode", Kind::OneOf(SCAN_MODES), "Found how; SCA only."),
+    parameter("sca_dep_mode", Kind::OneOf(DEPENDENCY_MODES), "Needed how; SCA only."),
+    parameter("scan_type", Kind::Each(&Kind::OneOf(SCAN_TYPES)), "SCA alone, or any others."),
 ];
+parameters!(FindingFilters, PARAMETERS, paged);
 
+const SCAN_TYPES: &[&str] = &["STATIC", "DYNAMIC", "MANUAL", "SCA"];
+const SCAN_MODES: &[&str] = &["UPLOAD", "AGENT", "BOTH"];
+const DEPENDENCY_MODES: &[&str] = &["UNKNOWN", "DIRECT", "TRANSITIVE", "BOTH"];
+
+embedded!(Findings, findings: Finding);
+
+/// Findings of an application in one context.
+#[utoipa::path(
+    get,
+    path = "/appsec/v2/applications/{guid}/findings",
+    tag = "Findings",
+    params(FindingFilters),
+    responses((status = 200, body = Listing<Findings>)),
+)]
 pub(crate) async fn list_findings(
     grant: Grant<ReadFindings>,
     Path(application): Path<String>,
@@ -129,7 +149,7 @@ impl Filter {
     fn read(application: i64, sandbox: i64, query: &Query) -> Result<Self, Refusal> {
         let scan_types = query.list("scan_type");
         for scan_type in &scan_types {
-            if !["STATIC", "DYNAMIC", "MANUAL", "SCA"].contains(scan_type) {
+            if !SCAN_TYPES.contains(scan_type) {
                 return Err(wrong("scan_type", "STATIC, DYNAMIC, MANUAL or SCA"));
             }
         }
@@ -206,8 +226,8 @@ impl Filter {
             self.and("mitigated_ms >= ?", ms);
         }
         for (parameter, column, known) in [
-            ("sca_scan_mode", "scan_mode", ["UPLOAD", "AGENT", "BOTH", "BOTH"]),
-            ("sca_dep_mode", "dependency_mode", ["UNKNOWN", "DIRECT", "TRANSITIVE", "BOTH"]),
+            ("sca_scan_mode", "scan_mode", SCAN_MODES),
+            ("sca_dep_mode", "dependency_mode", DEPENDENCY_MODES),
         ] {
             let Some(mode) = query.get(parameter) else { continue };
             if !known.contains(&mode) {

@@ -14,12 +14,20 @@ use serde_json::Value;
 use super::applications::visible;
 use super::error::Refusal;
 use super::json;
-use super::query::{Query, wrong};
+use super::query::{Context, Query, wrong};
 use super::sandboxes::sandbox_of;
 use crate::caller::{Caller, Grant, ReadFindings};
 use crate::seed::catalog::{CLASSES, METHODS};
 use crate::state::AppState;
 
+/// How data reaches a static flaw.
+#[utoipa::path(
+    get,
+    path = "/appsec/v2/applications/{guid}/findings/{issue_id}/static_flaw_info",
+    tag = "Findings",
+    params(Context),
+    responses((status = 200, body = StaticFlawInfo)),
+)]
 pub(crate) async fn read_static_flaw(
     grant: Grant<ReadFindings>,
     Path((application, issue_id)): Path<(String, String)>,
@@ -45,6 +53,14 @@ pub(crate) async fn read_static_flaw(
         .await
 }
 
+/// What was sent to find a dynamic flaw, and what came back.
+#[utoipa::path(
+    get,
+    path = "/appsec/v2/applications/{guid}/findings/{issue_id}/dynamic_flaw_info",
+    tag = "Findings",
+    params(Context),
+    responses((status = 200, body = DynamicFlawInfo)),
+)]
 pub(crate) async fn read_dynamic_flaw(
     grant: Grant<ReadFindings>,
     Path((application, issue_id)): Path<(String, String)>,

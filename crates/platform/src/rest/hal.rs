@@ -3,30 +3,47 @@
 use axum::response::Response;
 use countersign_wire::hal::{Link, Links, Page};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::error::Refusal;
 use super::json;
-use super::query::{Query, encode};
+use super::query::{PAGING, Parameter, Query, encode};
 
-#[derive(Serialize)]
-struct Listing<T: Serialize> {
+/// A page of a list; without elements there is no `_embedded`.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Listing<E: Serialize + ToSchema> {
     #[serde(rename = "_embedded", skip_serializing_if = "Option::is_none")]
-    embedded: Option<std::collections::BTreeMap<&'static str, Vec<T>>>,
+    embedded: Option<E>,
     #[serde(rename = "_links")]
     links: Links,
     page: Page,
 }
 
-/// A page of a list, embedded under `name`; without elements there is no
-/// `_embedded`.
-pub(crate) fn listing<T: Serialize>(
+/// The member of `_embedded` that holds the elements of a list.
+macro_rules! embedded {
+    ($name:ident, $member:ident: $element:ty) => {
+        #[derive(serde::Serialize, utoipa::ToSchema)]
+        pub(crate) struct $name {
+            $member: Vec<$element>,
+        }
+
+        impl From<Vec<$element>> for $name {
+            fn from($member: Vec<$element>) -> Self {
+                Self { $member }
+            }
+        }
+    };
+}
+pub(crate) use embedded;
+
+/// A page of a list.
+pub(crate) fn listing<T, E: From<Vec<T>> + Serialize + ToSchema>(
     list: &List<'_>,
-    name: &'static str,
     elements: Vec<T>,
     page: Page,
     query: &Query,
 ) -> Result<Response, Refusal> {
-    let embedded = (!elements.is_empty()).then(|| [(name, elements)].into());
+    let embedded = (!elements.is_empty()).then(|| E::from(elements));
     json(&Listing { embedded, links: list.links(query, page), page })
 }
 
@@ -34,7 +51,7 @@ pub(crate) fn listing<T: Serialize>(
 /// in which links name them.
 pub(crate) struct List<'a> {
     pub(crate) url: String,
-    pub(crate) parameters: &'a [&'static str],
+    pub(crate) parameters: &'a [Parameter],
     /// Whether `self` offers `page` and `size`.
     pub(crate) offers_paging: bool,
 }
@@ -64,12 +81,9 @@ impl List<'_> {
         let used = self.used(query, replaced);
         let is_used =
             |name: &str| replaced.is_some_and(|(n, _)| n == name) || !query.list(name).is_empty();
-        let paging: &[&str] = if self.offers_paging { &["page", "size"] } else { &[] };
-        let unused: Vec<_> = paging
-            .iter()
-            .chain(self.parameters.iter().filter(|name| !is_used(name)))
-            .copied()
-            .collect();
+        let paging = if self.offers_paging { PAGING } else { &[] };
+        let filters = self.parameters.iter().filter(|parameter| !is_used(parameter.name));
+        let unused: Vec<_> = paging.iter().chain(filters).map(|parameter| parameter.name).collect();
         let joint = if used.is_empty() { "" } else { "?" };
         let expression = if used.is_empty() { "?" } else { "&" };
         Link::template(format!("{}{joint}{used}{{{expression}{}}}", self.url, unused.join(",")))
@@ -77,7 +91,7 @@ impl List<'_> {
 
     fn used(&self, query: &Query, replaced: Option<(&str, &str)>) -> String {
         let mut parts = Vec::new();
-        for name in self.parameters {
+        for Parameter { name, .. } in self.parameters {
             match replaced {
                 Some((n, value)) if n == *name => parts.push(format!("{name}={}", encode(value))),
                 _ => {

@@ -9,21 +9,31 @@ use axum::response::Response;
 use countersign_wire::hal::Page;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::error::Refusal;
 use super::hal::{self, List};
-use super::query::Query;
+use super::query::{Kind, Parameter, Query, parameter, parameters};
 use crate::condition::{Condition, number};
 
 /// Largest page of the Identity API.
 const MOST: u64 = 1000;
 
+/// How a change treats what it does not name.
+const CHANGE: &[Parameter] = &[
+    parameter("partial", Kind::Truth, "Members that are left out stay as they are."),
+    parameter("incremental", Kind::Truth, "Lists are added to, not replaced."),
+];
+parameters!(ChangeParameters, CHANGE);
+
+const SORT: Parameter =
+    parameter("sort", Kind::Text, "A member, and after a comma `asc` or `desc`.");
+
 /// Longest name of anything here.
 const MAX_NAME: usize = 256;
 
 /// A page of the resource `path`, embedded under `name`.
-fn listing<T: Serialize>(
-    name: &'static str,
+fn listing<T, E: From<Vec<T>> + Serialize + ToSchema>(
     path: &str,
     elements: Vec<T>,
     page: Page,
@@ -32,7 +42,7 @@ fn listing<T: Serialize>(
 ) -> Result<Response, Refusal> {
     let list =
         List { url: format!("{base}/api/authn/v2/{path}"), parameters: &[], offers_paging: true };
-    hal::listing(&list, name, elements, page, query)
+    hal::listing::<T, E>(&list, elements, page, query)
 }
 
 /// What a list reads, and what it may be sorted by: wire name and column.

@@ -7,15 +7,16 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
+use countersign_wire::error::GatewayError;
 use data_encoding::BASE64;
 use rusqlite::Connection;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::error::Refusal;
 use super::query::Query;
-use super::{input, json as answer, no_content, ok};
+use super::{input, json as answer, no_content};
 use crate::accounts::{self, User};
 use crate::caller::{Caller, Grant, ManageIdentity, Signed};
 use crate::oauth::{self, Client, MAX_DAYS, Wanted};
@@ -24,18 +25,45 @@ use crate::seed::DAY_MS;
 use crate::state::AppState;
 use crate::timestamp;
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = OAuthClientInput)]
 #[serde(default)]
 struct Input {
     name: String,
     description: String,
     expires_in_days: Option<i64>,
+    /// All roles of the account, unless named here.
     roles: Option<Vec<Role>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = OAuthClientRole)]
 struct Role {
     role_name: String,
+}
+
+/// An OAuth client on the wire; its secret only right after it was made.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OAuthClient {
+    client_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret: Option<String>,
+    name: String,
+    description: String,
+    roles: Vec<Role>,
+    /// `ACTIVE`, `EXPIRED` or `REVOKED`.
+    status: &'static str,
+    user_id: String,
+    created_ts: String,
+    expiration_ts: String,
+    revocation_ts: Option<String>,
+    last_used_ts: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = OAuthClients)]
+struct Clients {
+    oauth_clients: Vec<OAuthClient>,
 }
 
 impl Input {
@@ -49,35 +77,49 @@ impl Input {
     }
 }
 
-fn on_the_wire(client: &Client, user: &User, now_ms: i64) -> Value {
+fn on_the_wire(client: &Client, user: &User, now_ms: i64) -> OAuthClient {
     let roles = client.roles.as_ref().unwrap_or(&user.roles);
-    let status = match client.revoked_ms {
-        Some(_) => "REVOKED",
-        None if now_ms >= client.expires_ms => "EXPIRED",
-        None => "ACTIVE",
-    };
-    json!({
-        "client_id": client.client_id,
-        "name": client.name,
-        "description": client.description,
-        "roles": roles.iter().map(|role| json!({"role_name": role})).collect::<Vec<_>>(),
-        "status": status,
-        "user_id": user.guid,
-        "created_ts": timestamp(client.created_ms),
-        "expiration_ts": timestamp(client.expires_ms),
-        "revocation_ts": client.revoked_ms.map(timestamp),
-        "last_used_ts": client.last_used_ms.map(timestamp),
-    })
+    OAuthClient {
+        client_id: client.client_id.clone(),
+        client_secret: None,
+        name: client.name.clone(),
+        description: client.description.clone(),
+        roles: roles.iter().map(|role| Role { role_name: role.clone() }).collect(),
+        status: match client.revoked_ms {
+            Some(_) => "REVOKED",
+            None if now_ms >= client.expires_ms => "EXPIRED",
+            None => "ACTIVE",
+        },
+        user_id: user.guid.clone(),
+        created_ts: timestamp(client.created_ms),
+        expiration_ts: timestamp(client.expires_ms),
+        revocation_ts: client.revoked_ms.map(timestamp),
+        last_used_ts: client.last_used_ms.map(timestamp),
+    }
 }
 
-pub(crate) async fn list_own(
+/// The OAuth clients of the caller.
+#[utoipa::path(
+    get,
+    path = "/api/authn/v2/oauth_clients",
+    tag = "OAuth clients",
+    responses((status = 200, body = Clients)),
+)]
+pub(crate) async fn list_own_clients(
     caller: Caller,
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
     list(state, (*caller.user).clone()).await
 }
 
-pub(crate) async fn list_of_user(
+/// The OAuth clients of an API user.
+#[utoipa::path(
+    get,
+    path = "/api/authn/v2/oauth_clients/user_id/{user_id}",
+    tag = "OAuth clients",
+    responses((status = 200, body = Clients)),
+)]
+pub(crate) async fn list_user_clients(
     _: Grant<ManageIdentity>,
     Path(user_id): Path<String>,
     State(state): State<AppState>,
@@ -92,14 +134,21 @@ async fn list(state: AppState, user: User) -> Result<Response, Refusal> {
         .read(move |connection, state| {
             let clients = oauth::of_user(connection, user.id)?;
             let now_ms = state.now();
-            let clients: Vec<_> =
-                clients.iter().map(|client| on_the_wire(client, &user, now_ms)).collect();
-            answer(&json!({ "oauth_clients": clients }))
+            let clients = clients.iter().map(|client| on_the_wire(client, &user, now_ms));
+            answer(&Clients { oauth_clients: clients.collect() })
         })
         .await
 }
 
-pub(crate) async fn create_own(
+/// A new OAuth client for the caller: the only answer that holds its secret.
+#[utoipa::path(
+    post,
+    path = "/api/authn/v2/oauth_clients",
+    tag = "OAuth clients",
+    request_body = Input,
+    responses((status = 200, body = OAuthClient)),
+)]
+pub(crate) async fn create_own_client(
     Signed(caller): Signed,
     State(state): State<AppState>,
     body: Result<Bytes, BytesRejection>,
@@ -108,7 +157,15 @@ pub(crate) async fn create_own(
     create(state, (*caller.user).clone(), wanted).await
 }
 
-pub(crate) async fn create_for_user(
+/// A new OAuth client for an API user: the only answer that holds its secret.
+#[utoipa::path(
+    post,
+    path = "/api/authn/v2/oauth_clients/user_id/{user_id}",
+    tag = "OAuth clients",
+    request_body = Input,
+    responses((status = 200, body = OAuthClient)),
+)]
+pub(crate) async fn create_user_client(
     Signed(_): Signed,
     _: Grant<ManageIdentity>,
     Path(user_id): Path<String>,
@@ -134,13 +191,18 @@ async fn create(state: AppState, user: User, wanted: Wanted) -> Result<Response,
 }
 
 /// The only answer that holds a secret.
-fn shown(client: &Client, user: &User, now_ms: i64, secret: &str) -> Value {
-    let mut body = on_the_wire(client, user, now_ms);
-    body["client_secret"] = secret.into();
-    body
+fn shown(client: &Client, user: &User, now_ms: i64, secret: &str) -> OAuthClient {
+    OAuthClient { client_secret: Some(secret.to_owned()), ..on_the_wire(client, user, now_ms) }
 }
 
-pub(crate) async fn read_one(
+/// An OAuth client, without its secret.
+#[utoipa::path(
+    get,
+    path = "/api/authn/v2/oauth_clients/{client_id}",
+    tag = "OAuth clients",
+    responses((status = 200, body = OAuthClient)),
+)]
+pub(crate) async fn read_client(
     caller: Caller,
     Path(client_id): Path<String>,
     State(state): State<AppState>,
@@ -153,7 +215,14 @@ pub(crate) async fn read_one(
         .await
 }
 
-pub(crate) async fn rotate(
+/// A new secret for an OAuth client; the old one is refused from now on.
+#[utoipa::path(
+    post,
+    path = "/api/authn/v2/oauth_clients/{client_id}/rotate",
+    tag = "OAuth clients",
+    responses((status = 200, body = OAuthClient), (status = 409, body = GatewayError, description = "The client is revoked.")),
+)]
+pub(crate) async fn rotate_client(
     Signed(caller): Signed,
     Path(client_id): Path<String>,
     State(state): State<AppState>,
@@ -171,7 +240,14 @@ pub(crate) async fn rotate(
 }
 
 /// Another client like this one, under the name that is given.
-pub(crate) async fn clone(
+#[utoipa::path(
+    post,
+    path = "/api/authn/v2/oauth_clients/{client_id}/clone",
+    tag = "OAuth clients",
+    request_body = Input,
+    responses((status = 200, body = OAuthClient)),
+)]
+pub(crate) async fn clone_client(
     Signed(caller): Signed,
     Path(client_id): Path<String>,
     State(state): State<AppState>,
@@ -200,7 +276,14 @@ pub(crate) async fn clone(
         .await
 }
 
-pub(crate) async fn revoke(
+/// Revokes an OAuth client and its tokens.
+#[utoipa::path(
+    delete,
+    path = "/api/authn/v2/oauth_clients/{client_id}",
+    tag = "OAuth clients",
+    responses((status = 204)),
+)]
+pub(crate) async fn revoke_client(
     Signed(caller): Signed,
     Path(client_id): Path<String>,
     State(state): State<AppState>,
@@ -233,8 +316,44 @@ fn visible(
     Err(missing())
 }
 
+/// The form that asks for a token. It is read as a query is; this describes it.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the form")]
+struct TokenRequest {
+    /// `client_credentials`.
+    grant_type: String,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Token {
+    access_token: String,
+    token_type: &'static str,
+    /// Seconds.
+    expires_in: i64,
+}
+
+#[derive(Serialize, ToSchema)]
+struct OAuthError {
+    error: String,
+}
+
 /// Client id and secret for a token. One refusal for every cause.
-pub(crate) async fn token(
+#[utoipa::path(
+    post,
+    path = "/api/authn/v2/oauth2/token",
+    tag = "OAuth clients",
+    security(("basic" = [])),
+    request_body(
+        content = TokenRequest,
+        content_type = "application/x-www-form-urlencoded",
+    ),
+    responses(
+        (status = 200, body = Token),
+        (status = 400, body = OAuthError),
+        (status = 401, body = OAuthError),
+    ),
+)]
+pub(crate) async fn issue_token(
     State(state): State<AppState>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -254,12 +373,11 @@ pub(crate) async fn token(
         .await?;
     let Some((token, user)) = granted else { return Ok(invalid_client()) };
     tracing::info!(user = user.name, "issued a token");
-    let body = json!({
-        "access_token": token.as_str(),
-        "token_type": "Bearer",
-        "expires_in": oauth::TOKEN_SECONDS,
-    });
-    Ok(ok(body.to_string()))
+    answer(&Token {
+        access_token: token.to_string(),
+        token_type: "Bearer",
+        expires_in: oauth::TOKEN_SECONDS,
+    })
 }
 
 fn basic(headers: &HeaderMap) -> Option<(String, Zeroizing<String>)> {
@@ -282,6 +400,7 @@ fn invalid_client() -> Response {
 
 fn oauth_error(status: u16, error: &str) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    let body = OAuthError { error: error.to_owned() };
     let kind = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    (status, kind, json!({ "error": error }).to_string()).into_response()
+    (status, kind, serde_json::to_string(&body).unwrap_or_default()).into_response()
 }

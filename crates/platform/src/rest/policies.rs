@@ -9,17 +9,34 @@ use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use super::applications::guid;
 use super::error::Refusal;
-use super::hal::{List, listing};
+use super::hal::{List, Listing, embedded, listing};
 use super::json;
-use super::query::{Query, wrong};
+use super::query::{Kind, Pages, Parameter, Query, parameter, parameters, wrong};
 use crate::caller::{Grant, ReadApplications};
 use crate::condition::{Condition, number, text};
 use crate::state::AppState;
 use crate::{ORGANIZATION, timestamp};
 
-const PARAMETERS: &[&str] =
-    &["category", "legacy_policy_id", "name", "name_exact", "public_policy", "vendor_policy"];
+embedded!(Policies, policy_versions: Policy);
 
+const PARAMETERS: &[Parameter] = &[
+    parameter("category", Kind::OneOf(&["APPLICATION", "COMPONENT"]), "What it is for."),
+    parameter("legacy_policy_id", Kind::Integer(0, i64::MAX), "This numeric id."),
+    parameter("name", Kind::Text, "Part of the name."),
+    parameter("name_exact", Kind::Truth, "The whole name instead."),
+    parameter("public_policy", Kind::Truth, "With those that the account did not make."),
+    parameter("vendor_policy", Kind::Truth, "Whether it is for suppliers."),
+];
+parameters!(PolicyFilters, PARAMETERS, paged);
+
+/// Policies, each in its newest version.
+#[utoipa::path(
+    get,
+    path = "/appsec/v1/policies",
+    tag = "Policies",
+    params(PolicyFilters),
+    responses((status = 200, body = Listing<Policies>)),
+)]
 pub(crate) async fn list_policies(
     grant: Grant<ReadApplications>,
     RawQuery(raw): RawQuery,
@@ -43,11 +60,18 @@ pub(crate) async fn list_policies(
                 offers_paging: true,
             };
             let page = Page::new(paging.number, paging.size, total);
-            listing(&list, "policy_versions", policies, page, &query)
+            listing::<_, Policies>(&list, policies, page, &query)
         })
         .await
 }
 
+/// A policy in its newest version.
+#[utoipa::path(
+    get,
+    path = "/appsec/v1/policies/{guid}",
+    tag = "Policies",
+    responses((status = 200, body = Policy)),
+)]
 pub(crate) async fn read_policy(
     grant: Grant<ReadApplications>,
     Path(policy): Path<String>,
@@ -56,8 +80,15 @@ pub(crate) async fn read_policy(
     state.read(move |connection, _| json(&find(connection, &policy, &grant.caller.base)?)).await
 }
 
-/// Policies cannot be changed here: each has one version.
-pub(crate) async fn list_versions(
+/// All versions of a policy.
+#[utoipa::path(
+    get,
+    path = "/appsec/v1/policies/{guid}/versions",
+    tag = "Policies",
+    params(Pages),
+    responses((status = 200, body = Listing<Policies>)),
+)]
+pub(crate) async fn list_policy_versions(
     grant: Grant<ReadApplications>,
     Path(policy): Path<String>,
     RawQuery(raw): RawQuery,
@@ -76,12 +107,19 @@ pub(crate) async fn list_versions(
             };
             let page = Page::new(paging.number, paging.size, 1);
             let shown = if paging.number == 0 { vec![only] } else { Vec::new() };
-            listing(&list, "policy_versions", shown, page, &query)
+            listing::<_, Policies>(&list, shown, page, &query)
         })
         .await
 }
 
-pub(crate) async fn read_version(
+/// A policy in one version.
+#[utoipa::path(
+    get,
+    path = "/appsec/v1/policies/{guid}/versions/{version}",
+    tag = "Policies",
+    responses((status = 200, body = Policy)),
+)]
+pub(crate) async fn read_policy_version(
     grant: Grant<ReadApplications>,
     Path((policy, version)): Path<(String, String)>,
     State(state): State<AppState>,

@@ -2,8 +2,115 @@
 //! come in any spelling, lists repeated or comma-separated.
 
 use countersign_wire::hal::parse_truth;
+use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{
+    ArrayBuilder, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
+};
+use utoipa::openapi::{self, RefOr, Required};
 
 use super::error::Refusal;
+
+/// A query parameter: links name it, the document describes it.
+pub(crate) struct Parameter {
+    pub(crate) name: &'static str,
+    kind: Kind,
+    about: &'static str,
+}
+
+/// What a parameter holds.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Text,
+    Guid,
+    /// From, to.
+    Integer(i64, i64),
+    /// 0 to 10.
+    Score,
+    Truth,
+    Day,
+    OneOf(&'static [&'static str]),
+    /// Several, comma-separated.
+    Each(&'static Kind),
+}
+
+pub(crate) const fn parameter(name: &'static str, kind: Kind, about: &'static str) -> Parameter {
+    Parameter { name, kind, about }
+}
+
+/// A name under which operations list their parameters; `paged` ones have `page`
+/// and `size` as well.
+macro_rules! parameters {
+    ($name:ident, $parameters:expr $(, $paged:ident)?) => {
+        pub(crate) enum $name {}
+
+        impl utoipa::IntoParams for $name {
+            fn into_params(
+                _: impl Fn() -> Option<utoipa::openapi::path::ParameterIn>,
+            ) -> Vec<utoipa::openapi::path::Parameter> {
+                let parameters: &[$crate::rest::query::Parameter] = $parameters;
+                let paging: &[$crate::rest::query::Parameter] =
+                    $crate::rest::query::parameters!(@ $($paged)?);
+                parameters.iter().chain(paging).map(|parameter| parameter.described()).collect()
+            }
+        }
+    };
+    (@ paged) => { $crate::rest::query::PAGING };
+    (@) => { &[] };
+}
+pub(crate) use parameters;
+
+pub(crate) const PAGING: &[Parameter] = &[
+    parameter("page", Kind::Integer(0, i64::MAX), "Page, from 0."),
+    parameter("size", Kind::Integer(1, i64::MAX), "Elements of a page; more than fit are cut."),
+];
+
+parameters!(Pages, &[], paged);
+parameters!(Context, &[CONTEXT]);
+
+pub(crate) const CONTEXT: Parameter =
+    parameter("context", Kind::Guid, "A sandbox; without it the policy context.");
+
+impl Parameter {
+    pub(crate) fn described(&self) -> openapi::path::Parameter {
+        let is_list = matches!(self.kind, Kind::Each(_));
+        ParameterBuilder::new()
+            .name(self.name)
+            .parameter_in(ParameterIn::Query)
+            .required(Required::False)
+            .description(Some(self.about))
+            .schema(Some(self.kind.schema()))
+            .explode(is_list.then_some(false))
+            .build()
+    }
+}
+
+impl Kind {
+    fn schema(self) -> Schema {
+        let object = |kind: Type| ObjectBuilder::new().schema_type(SchemaType::new(kind));
+        match self {
+            Self::Text => object(Type::String).build().into(),
+            Self::Guid => object(Type::String).format(Some(custom("uuid"))).build().into(),
+            Self::Day => object(Type::String).format(Some(custom("date"))).build().into(),
+            Self::Truth => object(Type::Boolean).build().into(),
+            Self::Score => {
+                object(Type::Number).minimum(Some(0.0)).maximum(Some(10.0)).build().into()
+            }
+            Self::Integer(from, to) => object(Type::Integer)
+                .minimum(Some(from))
+                .maximum((to < i64::MAX).then_some(to))
+                .build()
+                .into(),
+            Self::OneOf(values) => {
+                object(Type::String).enum_values(Some(values.iter().copied())).build().into()
+            }
+            Self::Each(one) => ArrayBuilder::new().items(RefOr::T(one.schema())).build().into(),
+        }
+    }
+}
+
+fn custom(format: &str) -> SchemaFormat {
+    SchemaFormat::Custom(format.to_owned())
+}
 
 /// The decoded pairs, in order.
 pub(crate) struct Query(Vec<(String, String)>);

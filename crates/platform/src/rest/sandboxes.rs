@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
-use countersign_wire::error::ErrorSource;
+use countersign_wire::error::{ApiErrors, ErrorSource};
 use countersign_wire::hal::Page;
 use countersign_wire::sandbox::{Sandbox, SandboxInput};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
@@ -12,13 +12,23 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use super::applications::write::{whole_second, wrong_member};
 use super::applications::{guid, visible};
 use super::error::{Refusal, conversation_id};
-use super::hal::{List, listing};
-use super::query::Query;
+use super::hal::{List, Listing, embedded, listing};
+use super::query::{Pages, Query};
 use super::{input, json, no_content};
 use crate::caller::{Grant, ReadSandboxes, WriteSandboxes};
 use crate::state::AppState;
 use crate::{ORGANIZATION, timestamp};
 
+embedded!(Sandboxes, sandboxes: Sandbox);
+
+/// Sandboxes of an application.
+#[utoipa::path(
+    get,
+    path = "/appsec/v1/applications/{guid}/sandboxes",
+    tag = "Sandboxes",
+    params(Pages),
+    responses((status = 200, body = Listing<Sandboxes>)),
+)]
 pub(crate) async fn list_sandboxes(
     grant: Grant<ReadSandboxes>,
     Path(application): Path<String>,
@@ -45,11 +55,18 @@ pub(crate) async fn list_sandboxes(
                 offers_paging: true,
             };
             let page = Page::new(paging.number, paging.size, total);
-            listing(&list, "sandboxes", sandboxes, page, &query)
+            listing::<_, Sandboxes>(&list, sandboxes, page, &query)
         })
         .await
 }
 
+/// A sandbox.
+#[utoipa::path(
+    get,
+    path = "/appsec/v1/applications/{guid}/sandboxes/{sandbox}",
+    tag = "Sandboxes",
+    responses((status = 200, body = Sandbox)),
+)]
 pub(crate) async fn read_sandbox(
     grant: Grant<ReadSandboxes>,
     Path((application, sandbox)): Path<(String, String)>,
@@ -67,6 +84,14 @@ pub(crate) async fn read_sandbox(
         .await
 }
 
+/// A new sandbox.
+#[utoipa::path(
+    post,
+    path = "/appsec/v1/applications/{guid}/sandboxes",
+    tag = "Sandboxes",
+    request_body = SandboxInput,
+    responses((status = 200, body = Sandbox), (status = 409, body = ApiErrors, description = "The name is taken.")),
+)]
 pub(crate) async fn create_sandbox(
     grant: Grant<WriteSandboxes>,
     Path(application): Path<String>,
@@ -90,7 +115,14 @@ pub(crate) async fn create_sandbox(
         .await
 }
 
-/// Members that are left out stay as they are.
+/// Changes a sandbox.
+#[utoipa::path(
+    put,
+    path = "/appsec/v1/applications/{guid}/sandboxes/{sandbox}",
+    tag = "Sandboxes",
+    request_body = SandboxInput,
+    responses((status = 200, body = Sandbox), (status = 409, body = ApiErrors, description = "The name is taken.")),
+)]
 pub(crate) async fn update_sandbox(
     grant: Grant<WriteSandboxes>,
     Path((application, sandbox)): Path<(String, String)>,
@@ -112,6 +144,13 @@ pub(crate) async fn update_sandbox(
         .await
 }
 
+/// Deletes a sandbox and its findings.
+#[utoipa::path(
+    delete,
+    path = "/appsec/v1/applications/{guid}/sandboxes/{sandbox}",
+    tag = "Sandboxes",
+    responses((status = 204)),
+)]
 pub(crate) async fn delete_sandbox(
     grant: Grant<WriteSandboxes>,
     Path((application, sandbox)): Path<(String, String)>,

@@ -11,14 +11,27 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::applications::visible;
 use super::error::Refusal;
 use super::json;
-use super::query::Query;
+use super::query::{CONTEXT, Kind, Query, parameter, parameters};
 use super::sandboxes::sandbox_of;
 use crate::caller::{Grant, ReadFindings};
 use crate::state::AppState;
 
+parameters!(
+    SummaryParameters,
+    &[CONTEXT, parameter("build_id", Kind::Integer(0, i64::MAX), "The scan; the newest is held.")]
+);
+
 const WORDS: [&str; 6] = ["Informational", "Very Low", "Low", "Medium", "High", "Very High"];
 
-pub(crate) async fn read_summary(
+/// An application in one context, in counts.
+#[utoipa::path(
+    get,
+    path = "/appsec/v2/applications/{guid}/summary_report",
+    tag = "Findings",
+    params(SummaryParameters),
+    responses((status = 200, body = SummaryReport)),
+)]
+pub(crate) async fn read_summary_report(
     grant: Grant<ReadFindings>,
     Path(application): Path<String>,
     RawQuery(raw): RawQuery,
@@ -29,7 +42,7 @@ pub(crate) async fn read_summary(
             let id = visible(connection, &grant.caller, &application)?;
             let query = Query::parse(raw.as_deref());
             let sandbox = query.get("context").map(|text| sandbox_of(connection, id, text));
-            let context = Context { id, sandbox: sandbox.transpose()?.unwrap_or_default() };
+            let counted = Counted { id, sandbox: sandbox.transpose()?.unwrap_or_default() };
             let missing = || {
                 Refusal::no_such(&format!("/appsec/v2/applications/{application}/summary_report"))
             };
@@ -42,7 +55,7 @@ pub(crate) async fn read_summary(
             if query.number::<i64>("build_id")?.is_some_and(|wanted| wanted != build) {
                 return Err(missing());
             }
-            json(&context.report(connection, build, state.now())?)
+            json(&counted.report(connection, build, state.now())?)
         })
         .await
 }
@@ -53,12 +66,12 @@ fn moment(ms: i64) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-struct Context {
+struct Counted {
     id: i64,
     sandbox: i64,
 }
 
-impl Context {
+impl Counted {
     fn report(
         &self,
         connection: &Connection,

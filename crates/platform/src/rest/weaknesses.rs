@@ -7,29 +7,30 @@ use countersign_wire::hal::Page;
 use countersign_wire::weakness::{Category, CustomFieldName, Cwe, Reference};
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::error::Refusal;
-use super::hal::{List, listing};
+use super::hal::{List, Listing, embedded, listing};
 use super::json;
-use super::query::{Query, wrong};
+use super::query::{Pages, Query, wrong};
 use crate::caller::{Caller, Grant, ReadApplications};
 use crate::state::AppState;
 
-/// One dictionary: where it is, and how a row of it reads.
+embedded!(Cwes, cwes: Cwe);
+embedded!(Categories, categories: Category);
+embedded!(CustomFieldNames, app_custom_field_names: CustomFieldName);
+
+/// One dictionary: its table, which is the last part of its path as well, and
+/// how a row of it reads.
 struct Dictionary<T> {
-    /// Last part of the path, table, and member of `_embedded`.
-    path: &'static str,
     table: &'static str,
-    embedded: &'static str,
     order: &'static str,
     size: u64,
     read: fn(&Row<'_>) -> rusqlite::Result<T>,
 }
 
 const CWES: Dictionary<Cwe> = Dictionary {
-    path: "cwes",
     table: "cwes",
-    embedded: "cwes",
     order: "id",
     size: 100,
     read: |row| {
@@ -50,9 +51,7 @@ const CWES: Dictionary<Cwe> = Dictionary {
 };
 
 const CATEGORIES: Dictionary<Category> = Dictionary {
-    path: "categories",
     table: "categories",
-    embedded: "categories",
     order: "id",
     size: 100,
     read: |row| {
@@ -66,16 +65,14 @@ const CATEGORIES: Dictionary<Category> = Dictionary {
 };
 
 const CUSTOM_FIELDS: Dictionary<CustomFieldName> = Dictionary {
-    path: "custom_fields",
     table: "custom_fields",
-    embedded: "app_custom_field_names",
     order: "sort_order",
     size: 50,
     read: |row| Ok(CustomFieldName { name: row.get("name")?, sort_order: row.get("sort_order")? }),
 };
 
 impl<T: Serialize> Dictionary<T> {
-    fn list(
+    fn list<E: From<Vec<T>> + Serialize + ToSchema>(
         &self,
         connection: &Connection,
         base: &str,
@@ -90,32 +87,46 @@ impl<T: Serialize> Dictionary<T> {
         let mut statement = connection.prepare_cached(&sql)?;
         let rows = statement.query_map([paging.size, paging.offset()], self.read)?;
         let elements = rows.collect::<Result<Vec<_>, _>>()?;
-        let list = List {
-            url: format!("{base}/appsec/v1/{}", self.path),
-            parameters: &[],
-            offers_paging: true,
-        };
+        let list =
+            List { url: format!("{base}/appsec/v1/{table}"), parameters: &[], offers_paging: true };
         let page = Page::new(paging.number, paging.size, total);
-        listing(&list, self.embedded, elements, page, &query)
+        listing::<T, E>(&list, elements, page, &query)
     }
 
     fn one(&self, connection: &Connection, id: &str) -> Result<Response, Refusal> {
         let number: i64 = id.parse().map_err(|_| wrong("id", "a number"))?;
         let sql = format!("select * from {} where id = ?", self.table);
         let found = connection.prepare_cached(&sql)?.query_row([number], self.read).optional()?;
-        let path = format!("/appsec/v1/{}/{id}", self.path);
+        let path = format!("/appsec/v1/{}/{id}", self.table);
         json(&found.ok_or_else(|| Refusal::no_such(&path))?)
     }
 }
 
+/// Weaknesses.
+#[utoipa::path(
+    get,
+    path = "/appsec/v1/cwes",
+    tag = "Dictionaries",
+    params(Pages),
+    responses((status = 200, body = Listing<Cwes>)),
+)]
 pub(crate) async fn list_cwes(
     caller: Caller,
     RawQuery(raw): RawQuery,
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
-    state.read(move |connection, _| CWES.list(connection, &caller.base, raw.as_deref())).await
+    state
+        .read(move |connection, _| CWES.list::<Cwes>(connection, &caller.base, raw.as_deref()))
+        .await
 }
 
+/// A weakness.
+#[utoipa::path(
+    get,
+    path = "/appsec/v1/cwes/{id}",
+    tag = "Dictionaries",
+    responses((status = 200, body = Cwe)),
+)]
 pub(crate) async fn read_cwe(
     _: Caller,
     Path(id): Path<String>,
@@ -124,14 +135,33 @@ pub(crate) async fn read_cwe(
     state.read(move |connection, _| CWES.one(connection, &id)).await
 }
 
+/// Categories of findings.
+#[utoipa::path(
+    get,
+    path = "/appsec/v1/categories",
+    tag = "Dictionaries",
+    params(Pages),
+    responses((status = 200, body = Listing<Categories>)),
+)]
 pub(crate) async fn list_categories(
     caller: Caller,
     RawQuery(raw): RawQuery,
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
-    state.read(move |connection, _| CATEGORIES.list(connection, &caller.base, raw.as_deref())).await
+    state
+        .read(move |connection, _| {
+            CATEGORIES.list::<Categories>(connection, &caller.base, raw.as_deref())
+        })
+        .await
 }
 
+/// A category of findings.
+#[utoipa::path(
+    get,
+    path = "/appsec/v1/categories/{id}",
+    tag = "Dictionaries",
+    responses((status = 200, body = Category)),
+)]
 pub(crate) async fn read_category(
     _: Caller,
     Path(id): Path<String>,
@@ -140,6 +170,14 @@ pub(crate) async fn read_category(
     state.read(move |connection, _| CATEGORIES.one(connection, &id)).await
 }
 
+/// Names of custom fields of applications.
+#[utoipa::path(
+    get,
+    path = "/appsec/v1/custom_fields",
+    tag = "Dictionaries",
+    params(Pages),
+    responses((status = 200, body = Listing<CustomFieldNames>)),
+)]
 pub(crate) async fn list_custom_fields(
     grant: Grant<ReadApplications>,
     RawQuery(raw): RawQuery,
@@ -147,7 +185,7 @@ pub(crate) async fn list_custom_fields(
 ) -> Result<Response, Refusal> {
     state
         .read(move |connection, _| {
-            CUSTOM_FIELDS.list(connection, &grant.caller.base, raw.as_deref())
+            CUSTOM_FIELDS.list::<CustomFieldNames>(connection, &grant.caller.base, raw.as_deref())
         })
         .await
 }

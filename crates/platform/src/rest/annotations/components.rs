@@ -8,13 +8,14 @@ use axum::response::Response;
 use countersign_wire::hal::Page;
 use rusqlite::{Connection, OptionalExtension, Transaction, params, params_from_iter};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::super::applications::visible;
 use super::super::applications::write::{whole_second, wrong_member};
 use super::super::error::Refusal;
-use super::super::hal::{List, listing};
-use super::super::query::{Query, wrong};
-use super::super::{input, ok};
+use super::super::hal::{List, Listing, embedded, listing};
+use super::super::query::{Kind, Parameter, Query, parameter, parameters, wrong};
+use super::super::{input, json};
 use super::{MAX_COMMENT, MAX_ISSUES, Rights};
 use crate::caller::{Caller, Grant, ReadFindings};
 use crate::condition::{Condition, number, text};
@@ -25,12 +26,26 @@ const TYPES: [&str; 2] = ["VULNERABILITY", "LICENSE"];
 const PROPOSALS: [&str; 8] =
     ["BYENV", "BYDESIGN", "FP", "ACCEPTRISK", "LEGAL", "COMMERCIAL", "EXPERIMENTAL", "INTERNAL"];
 const STATUSES: [&str; 3] = ["PROPOSED", "ACCEPTED", "REJECTED"];
-const PARAMETERS: &[&str] =
-    &["annotation_type", "annotation_reason", "annotation_status", "cve_name", "license_name"];
+const PARAMETERS: &[Parameter] = &[
+    parameter("annotation_type", Kind::OneOf(&TYPES), "About what."),
+    parameter("annotation_reason", Kind::Text, "With this action."),
+    parameter("annotation_status", Kind::OneOf(&STATUSES), "How it stood after it."),
+    parameter("cve_name", Kind::Text, "About this vulnerability."),
+    parameter("license_name", Kind::Text, "About this licence."),
+];
+parameters!(ComponentAnnotationFilters, PARAMETERS, paged);
+embedded!(ComponentAnnotations, sca_annotations: ComponentAnnotation);
+
+/// What was written.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ComponentsUpdated)]
+struct Updated {
+    annotations: &'static str,
+}
 
 /// One thing that was said.
-#[derive(Serialize)]
-struct Said {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ComponentAnnotation {
     annotation_type: String,
     component_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,7 +60,8 @@ struct Said {
     created: String,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = ComponentAnnotationInput)]
 #[serde(default)]
 struct Input {
     annotation_type: String,
@@ -54,7 +70,8 @@ struct Input {
     annotations: Vec<Subject>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Serialize, Deserialize, ToSchema)]
+#[schema(as = AnnotatedComponent)]
 #[serde(default)]
 struct Subject {
     component_id: String,
@@ -62,7 +79,15 @@ struct Subject {
     license_id: Option<String>,
 }
 
-pub(crate) async fn list_sca_annotations(
+/// What was said about components of an application, the newest first.
+#[utoipa::path(
+    get,
+    path = "/srcclr/v3/applications/{guid}/sca_annotations",
+    tag = "Annotations",
+    params(ComponentAnnotationFilters),
+    responses((status = 200, body = Listing<ComponentAnnotations>)),
+)]
+pub(crate) async fn list_component_annotations(
     grant: Grant<ReadFindings>,
     Path(application): Path<String>,
     RawQuery(raw): RawQuery,
@@ -90,7 +115,7 @@ pub(crate) async fn list_sca_annotations(
                     "LICENSE" => (None, Some(subject)),
                     _ => (Some(subject), None),
                 };
-                Ok(Said {
+                Ok(ComponentAnnotation {
                     annotation_type,
                     component_id: row.get(1)?,
                     cve_name,
@@ -112,7 +137,7 @@ pub(crate) async fn list_sca_annotations(
                 offers_paging: true,
             };
             let page = Page::new(paging.number, paging.size, total);
-            listing(&list, "sca_annotations", said, page, &query)
+            listing::<_, ComponentAnnotations>(&list, said, page, &query)
         })
         .await
 }
@@ -139,7 +164,14 @@ fn filter(application: i64, query: &Query) -> Result<Condition, Refusal> {
     Ok(condition)
 }
 
-/// All of the subjects, or none.
+/// Comments on vulnerabilities or licences of components, or proposes, approves or rejects: for all that are named, or none.
+#[utoipa::path(
+    post,
+    path = "/srcclr/v3/applications/{guid}/sca_annotations",
+    tag = "Annotations",
+    request_body = Input,
+    responses((status = 200, body = Updated)),
+)]
 pub(crate) async fn annotate_components(
     caller: Caller,
     Path(application): Path<String>,
@@ -174,7 +206,7 @@ pub(crate) async fn annotate_components(
                     .map_err(|error| error.at(at))?;
                 target.annotate(transaction, &input, &caller.user.name, now_ms, at)?;
             }
-            Ok(ok(r#"{"annotations":"Updated"}"#))
+            json(&Updated { annotations: "Updated" })
         })
         .await
 }

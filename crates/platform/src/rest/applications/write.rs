@@ -5,17 +5,25 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_wire::application as wire;
-use countersign_wire::error::ErrorSource;
+use countersign_wire::error::{ApiErrors, ErrorSource};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde_json::{Map, Value};
 
 use super::super::error::{Refusal, conversation_id};
-use super::super::query::Query;
+use super::super::query::{Kind, Query, parameter, parameters};
 use super::super::{input, json, no_content};
 use super::{by_id, visible};
 use crate::caller::{Caller, Grant, WriteApplications};
 use crate::seed;
 use crate::state::AppState;
+
+parameters!(
+    UpdateParameters,
+    &[
+        parameter("method", Kind::OneOf(&["partial"]), "Members left out stay as they are."),
+        parameter("policy_guid", Kind::Guid, "The policy, instead of the one in the body."),
+    ]
+);
 
 const CRITICALITIES: [&str; 5] = ["VERY_HIGH", "HIGH", "MEDIUM", "LOW", "VERY_LOW"];
 
@@ -35,6 +43,14 @@ pub(super) fn settings(set: &str) -> wire::Settings {
     wire::Settings(defaults.chain(set).collect())
 }
 
+/// A new application.
+#[utoipa::path(
+    post,
+    path = "/appsec/v1/applications",
+    tag = "Applications",
+    request_body = wire::ApplicationInput,
+    responses((status = 200, body = wire::Application), (status = 409, body = ApiErrors, description = "The name is taken.")),
+)]
 pub(crate) async fn create_application(
     grant: Grant<WriteApplications>,
     State(state): State<AppState>,
@@ -54,6 +70,14 @@ pub(crate) async fn create_application(
 }
 
 /// Replaces the whole profile, or with `method=partial` the given members.
+#[utoipa::path(
+    put,
+    path = "/appsec/v1/applications/{guid}",
+    tag = "Applications",
+    params(UpdateParameters),
+    request_body = wire::ApplicationInput,
+    responses((status = 200, body = wire::Application), (status = 409, body = ApiErrors, description = "The name is taken.")),
+)]
 pub(crate) async fn update_application(
     grant: Grant<WriteApplications>,
     Path(guid_text): Path<String>,
@@ -87,6 +111,13 @@ pub(crate) async fn update_application(
         .await
 }
 
+/// Deletes an application and all of its findings.
+#[utoipa::path(
+    delete,
+    path = "/appsec/v1/applications/{guid}",
+    tag = "Applications",
+    responses((status = 204)),
+)]
 pub(crate) async fn delete_application(
     grant: Grant<WriteApplications>,
     Path(guid_text): Path<String>,

@@ -9,12 +9,25 @@ use countersign_wire::identity as wire;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::super::error::{Refusal, conversation_id};
-use super::super::query::Query;
+use super::super::hal::{Listing, embedded};
+use super::super::query::{Kind, Query, parameter, parameters};
 use super::super::{input, json, no_content};
-use super::{Change, Source, free_name, listing};
+use super::{Change, ChangeParameters, SORT, Source, free_name, listing};
 use crate::caller::{Grant, ManageIdentity};
 use crate::condition::Condition;
 use crate::state::AppState;
+
+embedded!(BusinessUnits, business_units: wire::BusinessUnit);
+
+parameters!(
+    BusinessUnitFilters,
+    &[
+        parameter("bu_name", Kind::Text, "Part of the name."),
+        parameter("search_term", Kind::Text, "Part of the name."),
+        SORT,
+    ],
+    paged
+);
 
 const SOURCE: Source = Source {
     columns: "guid, id, name, is_default",
@@ -23,7 +36,15 @@ const SOURCE: Source = Source {
     order: "id",
 };
 
-pub(crate) async fn list(
+/// Business units.
+#[utoipa::path(
+    get,
+    path = "/api/authn/v2/business_units",
+    tag = "Business units",
+    params(BusinessUnitFilters),
+    responses((status = 200, body = Listing<BusinessUnits>)),
+)]
+pub(crate) async fn list_business_units(
     grant: Grant<ManageIdentity>,
     RawQuery(raw): RawQuery,
     State(state): State<AppState>,
@@ -43,12 +64,19 @@ pub(crate) async fn list(
             let base = &grant.caller.base;
             let read = |row: &Row<'_>| read_row(row, base);
             let (units, page) = SOURCE.page(connection, filter, &query, read)?;
-            listing("business_units", "business_units", units, page, base, &query)
+            listing::<_, BusinessUnits>("business_units", units, page, base, &query)
         })
         .await
 }
 
-pub(crate) async fn read(
+/// A business unit with its teams.
+#[utoipa::path(
+    get,
+    path = "/api/authn/v2/business_units/{bu_id}",
+    tag = "Business units",
+    responses((status = 200, body = wire::BusinessUnit)),
+)]
+pub(crate) async fn read_business_unit(
     grant: Grant<ManageIdentity>,
     Path(bu_id): Path<String>,
     State(state): State<AppState>,
@@ -61,7 +89,15 @@ pub(crate) async fn read(
         .await
 }
 
-pub(crate) async fn create(
+/// A new business unit.
+#[utoipa::path(
+    post,
+    path = "/api/authn/v2/business_units",
+    tag = "Business units",
+    request_body = wire::BusinessUnitInput,
+    responses((status = 200, body = wire::BusinessUnit)),
+)]
+pub(crate) async fn create_business_unit(
     grant: Grant<ManageIdentity>,
     State(state): State<AppState>,
     body: Result<Bytes, BytesRejection>,
@@ -82,7 +118,16 @@ pub(crate) async fn create(
         .await
 }
 
-pub(crate) async fn update(
+/// Changes a business unit.
+#[utoipa::path(
+    put,
+    path = "/api/authn/v2/business_units/{bu_id}",
+    tag = "Business units",
+    params(ChangeParameters),
+    request_body = wire::BusinessUnitInput,
+    responses((status = 200, body = wire::BusinessUnit)),
+)]
+pub(crate) async fn update_business_unit(
     grant: Grant<ManageIdentity>,
     Path(bu_id): Path<String>,
     RawQuery(raw): RawQuery,
@@ -100,8 +145,14 @@ pub(crate) async fn update(
         .await
 }
 
-/// Its applications go to the unit that stands for none, its teams to no unit.
-pub(crate) async fn delete(
+/// Deletes a business unit.
+#[utoipa::path(
+    delete,
+    path = "/api/authn/v2/business_units/{bu_id}",
+    tag = "Business units",
+    responses((status = 204)),
+)]
+pub(crate) async fn delete_business_unit(
     _: Grant<ManageIdentity>,
     Path(bu_id): Path<String>,
     State(state): State<AppState>,

@@ -10,11 +10,14 @@ use countersign_wire::hal::Page;
 use countersign_wire::identity as wire;
 
 use super::super::error::Refusal;
+use super::super::hal::{Listing, embedded};
 use super::super::json;
-use super::super::query::Query;
+use super::super::query::{Pages, Query};
 use super::{MOST, guid_from, listing};
 use crate::caller::{Grant, ManageIdentity};
 use crate::roles::{ROLES, Role};
+
+embedded!(Roles, roles: wire::Role);
 
 /// The same role has the same id in every home.
 static IDS: LazyLock<HashMap<&'static str, String>> = LazyLock::new(|| {
@@ -25,7 +28,15 @@ pub(crate) fn role_id(name: &str) -> &'static str {
     IDS.get(name).map_or("", String::as_str)
 }
 
-pub(crate) async fn list(
+/// All roles.
+#[utoipa::path(
+    get,
+    path = "/api/authn/v2/roles",
+    tag = "Roles",
+    params(Pages),
+    responses((status = 200, body = Listing<Roles>)),
+)]
+pub(crate) async fn list_roles(
     grant: Grant<ManageIdentity>,
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Refusal> {
@@ -36,10 +47,17 @@ pub(crate) async fn list(
     let skip = usize::try_from(paging.offset()).unwrap_or(usize::MAX);
     let take = usize::try_from(paging.size).unwrap_or(usize::MAX);
     let all = ROLES.iter().enumerate().map(|(at, role)| on_the_wire(at, role, base));
-    listing("roles", "roles", all.skip(skip).take(take).collect(), page, base, &query)
+    listing::<_, Roles>("roles", all.skip(skip).take(take).collect(), page, base, &query)
 }
 
-pub(crate) async fn read(
+/// A role.
+#[utoipa::path(
+    get,
+    path = "/api/authn/v2/roles/{role_id}",
+    tag = "Roles",
+    responses((status = 200, body = wire::Role)),
+)]
+pub(crate) async fn read_role(
     grant: Grant<ManageIdentity>,
     Path(text): Path<String>,
 ) -> Result<Response, Refusal> {

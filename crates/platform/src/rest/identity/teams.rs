@@ -10,13 +10,31 @@ use countersign_wire::identity as wire;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::super::error::{Refusal, conversation_id};
-use super::super::query::Query;
+use super::super::hal::{Listing, embedded};
+use super::super::query::{Kind, Query, parameter, parameters};
 use super::super::{input, json, no_content};
-use super::{Change, Source, free_name, listing};
+use super::{Change, ChangeParameters, SORT, Source, free_name, listing};
 use crate::accounts;
 use crate::caller::{Caller, Grant, ManageIdentity};
 use crate::condition::Condition;
 use crate::state::AppState;
+
+embedded!(Teams, teams: wire::Team);
+
+parameters!(
+    TeamFilters,
+    &[
+        parameter("all_for_org", Kind::Truth, "Not only those of the caller."),
+        parameter("team_name", Kind::Text, "Part of the name."),
+        SORT,
+    ],
+    paged
+);
+parameters!(
+    OwnTeamFilters,
+    &[parameter("team_name", Kind::Text, "Part of the name."), SORT],
+    paged
+);
 
 const SOURCE: Source = Source {
     columns: "teams.guid, teams.id, teams.name, teams.member_only, units.guid, units.name",
@@ -26,7 +44,14 @@ const SOURCE: Source = Source {
 };
 
 /// The caller's teams, or with `all_for_org` all of them.
-pub(crate) async fn list(
+#[utoipa::path(
+    get,
+    path = "/api/authn/v2/teams",
+    tag = "Teams",
+    params(TeamFilters),
+    responses((status = 200, body = Listing<Teams>)),
+)]
+pub(crate) async fn list_teams(
     grant: Grant<ManageIdentity>,
     RawQuery(raw): RawQuery,
     State(state): State<AppState>,
@@ -36,7 +61,15 @@ pub(crate) async fn list(
     page(state, grant.caller, is_all, query, "teams").await
 }
 
-pub(crate) async fn list_own(
+/// The teams of the caller.
+#[utoipa::path(
+    get,
+    path = "/api/authn/v2/teams/self",
+    tag = "Teams",
+    params(OwnTeamFilters),
+    responses((status = 200, body = Listing<Teams>)),
+)]
+pub(crate) async fn list_own_teams(
     grant: Grant<ManageIdentity>,
     RawQuery(raw): RawQuery,
     State(state): State<AppState>,
@@ -67,12 +100,19 @@ async fn page(
         .read(move |connection, _| {
             let read = |row: &Row<'_>| read_row(row, &caller.base);
             let (teams, page) = SOURCE.page(connection, filter, &query, read)?;
-            listing("teams", path, teams, page, &caller.base, &query)
+            listing::<_, Teams>(path, teams, page, &caller.base, &query)
         })
         .await
 }
 
-pub(crate) async fn read(
+/// A team with its members.
+#[utoipa::path(
+    get,
+    path = "/api/authn/v2/teams/{team_id}",
+    tag = "Teams",
+    responses((status = 200, body = wire::Team)),
+)]
+pub(crate) async fn read_team(
     grant: Grant<ManageIdentity>,
     Path(team_id): Path<String>,
     State(state): State<AppState>,
@@ -85,7 +125,15 @@ pub(crate) async fn read(
         .await
 }
 
-pub(crate) async fn create(
+/// A new team.
+#[utoipa::path(
+    post,
+    path = "/api/authn/v2/teams",
+    tag = "Teams",
+    request_body = wire::TeamInput,
+    responses((status = 201, body = wire::Team)),
+)]
+pub(crate) async fn create_team(
     grant: Grant<ManageIdentity>,
     State(state): State<AppState>,
     body: Result<Bytes, BytesRejection>,
@@ -108,7 +156,16 @@ pub(crate) async fn create(
         .await
 }
 
-pub(crate) async fn update(
+/// Changes a team.
+#[utoipa::path(
+    put,
+    path = "/api/authn/v2/teams/{team_id}",
+    tag = "Teams",
+    params(ChangeParameters),
+    request_body = wire::TeamInput,
+    responses((status = 200, body = wire::Team)),
+)]
+pub(crate) async fn update_team(
     grant: Grant<ManageIdentity>,
     Path(team_id): Path<String>,
     RawQuery(raw): RawQuery,
@@ -126,7 +183,14 @@ pub(crate) async fn update(
         .await
 }
 
-pub(crate) async fn delete(
+/// Deletes a team.
+#[utoipa::path(
+    delete,
+    path = "/api/authn/v2/teams/{team_id}",
+    tag = "Teams",
+    responses((status = 204)),
+)]
+pub(crate) async fn delete_team(
     _: Grant<ManageIdentity>,
     Path(team_id): Path<String>,
     State(state): State<AppState>,

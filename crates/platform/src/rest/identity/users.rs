@@ -12,11 +12,12 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::credentials::{minted_on_the_wire, on_the_wire};
 use super::super::error::{Refusal, conversation_id};
-use super::super::query::{Query, wrong};
+use super::super::hal::{Listing, embedded};
+use super::super::query::{Kind, Query, parameter, parameters, wrong};
 use super::super::{input, json, no_content, ok};
 use super::roles::role_id;
 use super::teams::relationship;
-use super::{Change, Source, guid_from, listing, name};
+use super::{Change, ChangeParameters, SORT, Source, guid_from, listing, name};
 use crate::accounts::{self, Team, User};
 use crate::caller::{By, Caller, Grant, ManageIdentity, is_address_entry};
 use crate::condition::{Condition, text};
@@ -27,6 +28,46 @@ static ORGANIZATION_ID: LazyLock<String> = LazyLock::new(|| guid_from("organizat
 
 /// What legacy ids begin at.
 const LEGACY: i64 = 40_000;
+
+embedded!(Users, users: wire::User);
+
+parameters!(
+    UserFilters,
+    &[
+        parameter("user_name", Kind::Text, "This user name."),
+        parameter("email_address", Kind::Each(&Kind::Text), "One of these addresses."),
+        parameter("enabled", Kind::Truth, "Whether it may sign in."),
+        parameter("active", Kind::Truth, "Whether it is active."),
+        parameter("inactive", Kind::Truth, "Whether it is not."),
+        parameter("detailed", Kind::Truth, "More members of each user."),
+        SORT,
+    ],
+    paged
+);
+parameters!(
+    UserSearch,
+    &[
+        parameter("search_term", Kind::Text, "In a name or the address."),
+        parameter("role_id", Kind::Guid, "Who has this role."),
+        parameter("team_id", Kind::Guid, "Who belongs to this team."),
+        parameter("user_type", Kind::OneOf(&["user", "api"]), "People or API accounts."),
+        parameter(
+            "login_status",
+            Kind::OneOf(&["Active", "Locked", "Never"]),
+            "Whether it was ever used."
+        ),
+        parameter("login_enabled", Kind::Truth, "Whether it may sign in."),
+        parameter("saml_user", Kind::Truth, "Whether it signs in by SAML."),
+        parameter("api_id", Kind::Text, "Whose pair this is."),
+        parameter("detailed", Kind::Truth, "More members of each user."),
+        SORT,
+    ],
+    paged
+);
+parameters!(
+    NewUser,
+    &[parameter("generate_api_creds", Kind::Truth, "With a pair, whose secret the answer holds.")]
+);
 
 const SOURCE: Source = Source {
     columns: accounts::USER_COLUMNS,
@@ -105,7 +146,14 @@ fn whole(user: &User, base: &str) -> wire::User {
 /// The permission that marks an API account.
 const API_USER: &str = "apiUser";
 
-pub(crate) async fn read_self(
+/// The caller.
+#[utoipa::path(
+    get,
+    path = "/api/authn/v2/users/self",
+    tag = "Users",
+    responses((status = 200, body = wire::User)),
+)]
+pub(crate) async fn read_own_user(
     caller: Caller,
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
@@ -129,7 +177,14 @@ pub(crate) async fn read_self(
     Ok(ok(body))
 }
 
-pub(crate) async fn read(
+/// A user.
+#[utoipa::path(
+    get,
+    path = "/api/authn/v2/users/{user_id}",
+    tag = "Users",
+    responses((status = 200, body = wire::User)),
+)]
+pub(crate) async fn read_user(
     grant: Grant<ManageIdentity>,
     Path(user_id): Path<String>,
     State(state): State<AppState>,
@@ -141,7 +196,14 @@ pub(crate) async fn read(
         .await
 }
 
-pub(crate) async fn delete(
+/// Deletes a user, and pairs and clients with it.
+#[utoipa::path(
+    delete,
+    path = "/api/authn/v2/users/{user_id}",
+    tag = "Users",
+    responses((status = 204)),
+)]
+pub(crate) async fn delete_user(
     _: Grant<ManageIdentity>,
     Path(user_id): Path<String>,
     State(state): State<AppState>,
@@ -156,7 +218,15 @@ pub(crate) async fn delete(
     Ok(no_content())
 }
 
-pub(crate) async fn list(
+/// Users.
+#[utoipa::path(
+    get,
+    path = "/api/authn/v2/users",
+    tag = "Users",
+    params(UserFilters),
+    responses((status = 200, body = Listing<Users>)),
+)]
+pub(crate) async fn list_users(
     grant: Grant<ManageIdentity>,
     RawQuery(raw): RawQuery,
     State(state): State<AppState>,
@@ -191,7 +261,15 @@ fn list_condition(query: &Query) -> Result<Condition, Refusal> {
     Ok(condition)
 }
 
-pub(crate) async fn search(
+/// Users by what they are called and how they stand.
+#[utoipa::path(
+    get,
+    path = "/api/authn/v2/users/search",
+    tag = "Users",
+    params(UserSearch),
+    responses((status = 200, body = Listing<Users>)),
+)]
+pub(crate) async fn search_users(
     grant: Grant<ManageIdentity>,
     RawQuery(raw): RawQuery,
     State(state): State<AppState>,
@@ -263,10 +341,19 @@ fn page(
     let (users, page) = SOURCE.page(connection, filter, query, accounts::read_user)?;
     let base = &caller.base;
     let users = users.iter().map(|user| shape(user, base)).collect();
-    listing("users", path, users, page, base, query)
+    listing::<_, Users>(path, users, page, base, query)
 }
 
-pub(crate) async fn create(
+/// A new user or API account.
+#[utoipa::path(
+    post,
+    path = "/api/authn/v2/users",
+    tag = "Users",
+    params(NewUser),
+    request_body = wire::UserInput,
+    responses((status = 200, body = wire::User)),
+)]
+pub(crate) async fn create_user(
     grant: Grant<ManageIdentity>,
     RawQuery(raw): RawQuery,
     State(state): State<AppState>,
@@ -293,7 +380,16 @@ pub(crate) async fn create(
         .await
 }
 
-pub(crate) async fn update(
+/// Changes a user.
+#[utoipa::path(
+    put,
+    path = "/api/authn/v2/users/{user_id}",
+    tag = "Users",
+    params(ChangeParameters),
+    request_body = wire::UserInput,
+    responses((status = 200, body = wire::User)),
+)]
+pub(crate) async fn update_user(
     grant: Grant<ManageIdentity>,
     Path(user_id): Path<String>,
     RawQuery(raw): RawQuery,
@@ -314,7 +410,15 @@ pub(crate) async fn update(
 
 /// Everybody may change the own name and address; what an administrator decides
 /// stays with administrators.
-pub(crate) async fn update_self(
+#[utoipa::path(
+    put,
+    path = "/api/authn/v2/users/self",
+    tag = "Users",
+    params(ChangeParameters),
+    request_body = wire::UserInput,
+    responses((status = 200, body = wire::User)),
+)]
+pub(crate) async fn update_own_user(
     caller: Caller,
     RawQuery(raw): RawQuery,
     State(state): State<AppState>,
