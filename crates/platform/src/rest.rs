@@ -17,8 +17,10 @@ mod sandboxes;
 mod summary;
 mod weaknesses;
 
+use std::time::Duration;
+
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderName, HeaderValue};
@@ -44,6 +46,12 @@ use identity::{business_units, roles, teams, users};
 
 /// Size of a request body.
 const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// Size up to which a body is taken in before its request is judged.
+const SMALL_BODY_BYTES: u64 = 64 * 1024;
+
+/// How long such a body may take.
+const BODY_TIME: Duration = Duration::from_secs(30);
 
 pub(crate) fn router(state: AppState) -> Router {
     let (routes, document) = openapi::described();
@@ -219,6 +227,10 @@ async fn limited(state: &AppState, request: Request, next: Next) -> Response {
             return Refusal::too_many(too_many.wait).into_response();
         }
     }
+    let request = match taken_in(request).await {
+        Ok(request) => request,
+        Err(refusal) => return refusal.into_response(),
+    };
     if state.faults().is_idle() {
         return next.run(request).await;
     }
@@ -235,6 +247,22 @@ async fn limited(state: &AppState, request: Request, next: Next) -> Response {
     let asked = faults::Asked { target, reader };
     let response = next.run(request).await;
     faults::alter(state.faults(), &firing, &asked, response).await
+}
+
+/// A request with its body, where that is small: bytes that nobody reads would end
+/// the connection under a client that was only refused.
+async fn taken_in(request: Request) -> Result<Request, Refusal> {
+    match request.body().size_hint().exact() {
+        Some(1..=SMALL_BODY_BYTES) => {}
+        _ => return Ok(request),
+    }
+    let (parts, body) = request.into_parts();
+    let whole = axum::body::to_bytes(body, SMALL_BODY_BYTES as usize);
+    match tokio::time::timeout(BODY_TIME, whole).await {
+        Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
+        Ok(Err(error)) => Err(Refusal::gateway(400, &format!("the body: {error}"))),
+        Err(_) => Err(Refusal::gateway(408, "the body took longer than 30 s")),
+    }
 }
 
 fn firing(state: &AppState, request: &Request) -> Vec<faults::Rule> {

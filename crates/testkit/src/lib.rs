@@ -188,6 +188,21 @@ impl TestPlatform {
         (!answer.is_empty()).then(|| parse(&answer))
     }
 
+    /// Everything that is answered on one connection to these pieces, each sent on
+    /// its own, after something else was answered on another connection.
+    pub async fn converse(&self, pieces: &[&str]) -> String {
+        let mut stream = self.connect(&self.platform.rest_url()).await;
+        for piece in pieces {
+            // The answer to the last piece tells whether one of them got lost.
+            let _ = stream.write_all(piece.as_bytes()).await;
+            let _ = stream.flush().await;
+            self.send("GET", "/.well-known/countersign", &[], b"").await;
+        }
+        let mut answers = Vec::new();
+        let _ = stream.read_to_end(&mut answers).await;
+        String::from_utf8_lossy(&answers).into_owned()
+    }
+
     async fn connect(&self, url: &str) -> tokio_rustls::client::TlsStream<TcpStream> {
         let mut roots = rustls::RootCertStore::empty();
         let ca = CertificateDer::from_pem_slice(self.platform.ca_pem().as_bytes());

@@ -120,7 +120,7 @@ fn complete_operation(path: &str, operation: &mut Operation, components: &mut Co
         refusals.push((404, of_family));
     }
     if operation.request_body.is_some() {
-        refusals.push((413, gateway));
+        refusals.extend([(408, gateway), (413, gateway)]);
     }
     refusals.push((429, gateway));
     for (status, shapes) in refusals {

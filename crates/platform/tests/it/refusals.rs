@@ -162,3 +162,18 @@ async fn too_many_too_large_and_malformed() {
     test.advance(MINUTE_MS);
     assert_eq!(test.get(&admin, SELF).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_refused_request_leaves_its_connection_usable() {
+    let test = TestPlatform::start(SeedSpec::Empty).await;
+    let refused =
+        "POST /api/authn/v2/users HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 2\r\n\r\n";
+    let next =
+        "GET /.well-known/countersign HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n";
+    for _ in 0..50 {
+        let answers = test.converse(&[refused, "{}", next]).await;
+        let statuses: Vec<_> = answers.matches("HTTP/1.1 ").collect();
+        assert_eq!(statuses.len(), 2, "{answers}");
+        assert!(answers.starts_with("HTTP/1.1 401") && answers.contains("HTTP/1.1 200"));
+    }
+}
