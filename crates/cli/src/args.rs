@@ -96,6 +96,10 @@ pub(crate) enum Platform {
     Reset(Json),
     /// Let days pass, and the tenant live: scans, fixes, mitigations, news.
     Mutate(Mutate),
+    /// Copy the tenant of a running platform into a new home.
+    Fork(Fork),
+    /// Take in answers of the real service, scrubbed of names, addresses and hosts.
+    Import(Import),
     /// The mails that a running platform has written.
     Outbox(Json),
 }
@@ -258,6 +262,32 @@ pub(crate) struct Snapshot {
 pub(crate) struct Named {
     /// Name of the snapshot.
     pub(crate) name: String,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Fork {
+    /// The new home.
+    pub(crate) to: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Import {
+    /// Pages of applications or findings, each a JSON file.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) pages: Vec<PathBuf>,
+    /// The same text becomes the same token under the same seed; keep it to yourself
+    /// when the result is to be shared.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) seed: String,
+    /// The application of findings that do not name theirs.
+    #[arg(long, value_name = "GUID")]
+    pub(crate) application: Option<String>,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,

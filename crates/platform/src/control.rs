@@ -22,11 +22,12 @@ use crate::rest::query::Query;
 use crate::seed::DAY_MS;
 use crate::seed::life::{self, Events};
 use crate::state::AppState;
-use crate::{Error, notices, timestamp};
+use crate::{Error, import, notices, timestamp};
 
 /// Entries of a listing unless more are asked for.
 const SCREENFUL: usize = 100;
 const MAX_BODY_BYTES: usize = 1 << 20;
+const MAX_IMPORT_BYTES: usize = 64 << 20;
 
 pub(crate) fn router(state: AppState, token: &str) -> Router {
     let proof: [u8; 32] = Sha256::digest(token.as_bytes()).into();
@@ -44,6 +45,11 @@ pub(crate) fn router(state: AppState, token: &str) -> Router {
         .route("/snapshots/{name}", delete(delete_snapshot).post(take_snapshot))
         .route("/snapshots/{name}/restore", post(restore_snapshot))
         .route("/reset", post(reset))
+        .route("/fork", post(fork))
+        .route(
+            "/import",
+            post(take_in).layer(axum::extract::DefaultBodyLimit::max(MAX_IMPORT_BYTES)),
+        )
         .route("/mutate", post(mutate))
         .route("/outbox", get(list_outbox))
         .fallback(async || Trouble::new(404, "there is no such control"))
@@ -374,6 +380,41 @@ async fn restore_snapshot(State(state): State<AppState>, Path(name): Path<String
         .await?;
     state.clock().apply(setting);
     clock_view(&state)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fork {
+    to: std::path::PathBuf,
+}
+
+async fn fork(State(state): State<AppState>, body: Result<Bytes, BytesRejection>) -> Answer {
+    let Fork { to } = read(body)?;
+    if !to.is_absolute() {
+        return Err(Trouble::new(400, "`to` is the absolute path of a new folder"));
+    }
+    let made = to.clone();
+    state.aside(move |state| state.snapshots().fork(state.database(), &made)).await?;
+    told(&json!({ "home": to }))
+}
+
+/// A page of applications or findings as the real service answers it; all of it or
+/// nothing.
+async fn take_in(
+    State(state): State<AppState>,
+    RawQuery(raw): RawQuery,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    let body = body.map_err(|_| Trouble::new(413, "a page is at most 64 MiB"))?;
+    let query = Query::parse(raw.as_deref());
+    let seed = query.get("seed").unwrap_or_default().to_owned();
+    let application = query.get("application").map(String::from);
+    let taken = state
+        .write(move |transaction, _| {
+            import::page(transaction, &body, &seed, application.as_deref())
+        })
+        .await?;
+    told(&taken)
 }
 
 async fn reset(State(state): State<AppState>) -> Answer {

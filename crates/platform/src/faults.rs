@@ -148,13 +148,12 @@ impl Faults {
         firing
     }
 
-    /// A number from `from` to `to`, drawn as everything else.
-    pub(crate) fn draw_between(&self, rule: &str, from: u64, to: u64) -> u64 {
+    /// Two numbers from 0 to 1, drawn as everything else.
+    pub(crate) fn shares(&self, rule: &str) -> [f64; 2] {
         let state = self.lock();
         let at = state.plan.rules.iter().position(|r| r.name == rule).unwrap_or_default();
         let times = state.counts.get(at).map_or(0, |(matched, _)| *matched);
-        let share = draw(state.plan.seed ^ 0x5bd1_e995, at as u64, times);
-        from + (share * (to.saturating_sub(from) + 1) as f64) as u64
+        [0x5bd1_e995, 0x1b87_3593].map(|salt| draw(state.plan.seed ^ salt, at as u64, times))
     }
 
     /// What was last answered under this name, replaced by what is answered now.

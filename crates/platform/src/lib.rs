@@ -14,6 +14,7 @@ mod control;
 mod database;
 mod error;
 mod faults;
+mod import;
 mod limit;
 mod mitigation;
 mod nonces;

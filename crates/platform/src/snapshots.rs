@@ -60,6 +60,31 @@ impl Snapshots {
         replace_by(database, &path)
     }
 
+    /// A home of its own with the same tenant, pairs and authority included: it can
+    /// be served beside this one, and neither sees what becomes of the other.
+    pub(crate) fn fork(&self, database: &Database, to: &Path) -> Result<(), Error> {
+        let failed = |error: std::io::Error| Error::home(to, error.to_string());
+        let home = self.0.parent().unwrap_or(&self.0);
+        let mut builder = std::fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(to).map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => {
+                let what = format!("`{}` exists\nhint: name a new folder", to.display());
+                Error::input(what)
+            }
+            _ => Error::input(format!("failed to create `{}`: {error}", to.display())),
+        })?;
+        for name in ["master.key", "ca.pem", "ca.key"] {
+            std::fs::copy(home.join(name), to.join(name)).map_err(failed)?;
+        }
+        let target = to.join("platform.sqlite");
+        crate::database::create_private(&target).map_err(failed)?;
+        let target = target.display().to_string();
+        database.read(|connection| connection.execute("vacuum into ?", [&target]))?;
+        Ok(())
+    }
+
     pub(crate) fn delete(&self, name: &str) -> Result<(), Error> {
         remove(&self.path(name)?)
     }

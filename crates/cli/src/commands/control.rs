@@ -7,7 +7,7 @@ use countersign_platform::Platform;
 use serde_json::{Value, json};
 
 use crate::args::{
-    Clock, Faults, Json, Limits, Mutate, Named, RateLimit, Requests, Snapshot, Switch,
+    Clock, Faults, Fork, Import, Json, Limits, Mutate, Named, RateLimit, Requests, Snapshot, Switch,
 };
 use crate::failure::{Exit, Failure};
 use crate::home::Home;
@@ -321,6 +321,52 @@ pub(crate) async fn mutate(home: Option<&Path>, args: Mutate) -> Result<(), Fail
         print(&format!("{count:>6}  {}\n", name.replace('_', " ")))?;
     }
     Ok(())
+}
+
+pub(crate) async fn fork(home: Option<&Path>, args: Fork) -> Result<(), Failure> {
+    let to = std::path::absolute(&args.to)?;
+    let answer =
+        Controls::find(home)?.call(Method::POST, "/fork", Some(json!({ "to": to }))).await?;
+    if args.json {
+        return print_json(&answer);
+    }
+    print(&format!(
+        "forked\nserve it with: countersign --home {} platform serve\n",
+        printable(&to.display().to_string())
+    ))
+}
+
+pub(crate) async fn import(home: Option<&Path>, args: Import) -> Result<(), Failure> {
+    let controls = Controls::find(home)?;
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("seed", &args.seed);
+    if let Some(application) = &args.application {
+        query.append_pair("application", application);
+    }
+    let path = format!("/import?{}", query.finish());
+    let mut total = serde_json::Map::new();
+    for page in &args.pages {
+        let failed =
+            |what: &dyn std::fmt::Display| Failure::usage(format!("`{}`: {what}", page.display()));
+        let text = std::fs::read_to_string(page).map_err(|error| failed(&error))?;
+        let body: Value = serde_json::from_str(&text).map_err(|error| failed(&error))?;
+        let (status, taken) = controls.ask(Method::POST, &path, Some(body)).await?;
+        if status != 200 {
+            return Err(failed(&taken["error"].as_str().unwrap_or("the controls refused")));
+        }
+        for (name, count) in taken.as_object().into_iter().flatten() {
+            let sum = total.get(name).and_then(Value::as_u64).unwrap_or_default();
+            total.insert(name.clone(), (sum + count.as_u64().unwrap_or_default()).into());
+        }
+    }
+    let total = Value::Object(total);
+    if args.json {
+        return print_json(&total);
+    }
+    print(&format!(
+        "{} applications, {} findings; {} were held already\n",
+        total["applications"], total["findings"], total["repeated"]
+    ))
 }
 
 pub(crate) async fn outbox(home: Option<&Path>, args: Json) -> Result<(), Failure> {

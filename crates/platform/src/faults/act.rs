@@ -39,11 +39,14 @@ pub(crate) enum Act {
         #[serde(default)]
         when: When,
     },
-    /// A wait before the work; drawn evenly up to `to_ms` where that is given.
+    /// A wait before the work. With `to_ms` it is drawn evenly between the two;
+    /// with `p99_ms` from a log-normal distribution, of which `ms` is the median.
     Delay {
         ms: u64,
         #[serde(default)]
         to_ms: Option<u64>,
+        #[serde(default)]
+        p99_ms: Option<u64>,
     },
     /// The connection ends without an answer.
     Reset {
@@ -81,6 +84,16 @@ pub(crate) enum Act {
     NextLink { host: String },
 }
 
+/// A time with this median and this 99th percentile, from two even draws.
+fn log_normal(median_ms: u64, p99_ms: u64, share: f64, other: f64) -> u64 {
+    /// The 99th percentile of the normal distribution, in standard deviations.
+    const P99: f64 = 2.326_347_874;
+    let deviation = (-2.0 * (1.0 - share).ln()).sqrt() * (std::f64::consts::TAU * other).cos();
+    let median = median_ms.max(1) as f64;
+    let spread = (p99_ms.max(1) as f64 / median).ln() / P99;
+    ((median * (spread * deviation).exp()) as u64).min(MAX_DELAY_MS)
+}
+
 fn bad_gateway() -> u16 {
     502
 }
@@ -112,8 +125,15 @@ impl Act {
                     None => Ok(()),
                 }
             }
-            Self::Delay { ms, to_ms }
-                if *ms > MAX_DELAY_MS || to_ms.is_some_and(|to| to < *ms || to > MAX_DELAY_MS) =>
+            Self::Delay { to_ms: Some(_), p99_ms: Some(_), .. } => {
+                Err("a delay is drawn evenly up to `to_ms` or by `p99_ms`, not both".into())
+            }
+            Self::Delay { ms, to_ms, p99_ms }
+                if [to_ms, p99_ms]
+                    .into_iter()
+                    .flatten()
+                    .chain([ms])
+                    .any(|end| end < ms || *end > MAX_DELAY_MS) =>
             {
                 Err(format!(
                     "a delay is at most {MAX_DELAY_MS} ms, and its end is not before its beginning"
@@ -151,10 +171,12 @@ impl Act {
 pub(crate) async fn instead(faults: &Faults, rules: &[Rule]) -> Option<Response> {
     for rule in rules {
         match &rule.act {
-            Act::Delay { ms, to_ms } => {
-                let ms = match to_ms {
-                    Some(to_ms) => faults.draw_between(&rule.name, *ms, *to_ms),
-                    None => *ms,
+            Act::Delay { ms, to_ms, p99_ms } => {
+                let [share, other] = faults.shares(&rule.name);
+                let ms = match (to_ms, p99_ms) {
+                    (Some(to_ms), _) => ms + (share * (to_ms - ms + 1) as f64) as u64,
+                    (None, Some(p99_ms)) => log_normal(*ms, *p99_ms, share, other),
+                    (None, None) => *ms,
                 };
                 tokio::time::sleep(Duration::from_millis(ms)).await;
             }
@@ -356,4 +378,22 @@ fn lead_away(body: &mut Value, host: &str) -> bool {
     let path = href.as_str().and_then(|href| href.splitn(4, '/').nth(3)).unwrap_or_default();
     *href = format!("https://{host}/{path}").into();
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of 10,000 draws on an even grid as many lie below as should.
+    #[test]
+    fn a_distribution_has_its_median_and_its_tail() {
+        let grid = (0..100).flat_map(|a| (0..100).map(move |b| (a, b)));
+        let at = |n: i32| (f64::from(n) + 0.5) / 100.0;
+        let draws: Vec<_> = grid.map(|(a, b)| log_normal(200, 2_000, at(a), at(b))).collect();
+        let share = |most: u64| draws.iter().filter(|ms| **ms <= most).count();
+        assert!((4_900..=5_100).contains(&share(200)), "{}", share(200));
+        assert!((9_870..=9_930).contains(&share(2_000)), "{}", share(2_000));
+        assert_eq!(log_normal(0, 0, 0.3, 0.7), 1);
+        assert!(log_normal(200, 600_000, 1.0 - f64::EPSILON, 0.0) <= MAX_DELAY_MS);
+    }
 }

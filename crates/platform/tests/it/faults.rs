@@ -44,6 +44,8 @@ async fn a_plan_that_cannot_be_is_refused_whole() {
         json!([{"name": "x", "act": {"kind": "status", "status": 500, "headers": {"a b": "c"}}}]),
         json!([{"name": "x", "act": {"kind": "delay", "ms": 9_999_999}}]),
         json!([{"name": "x", "act": {"kind": "delay", "ms": 10, "to_ms": 5}}]),
+        json!([{"name": "x", "act": {"kind": "delay", "ms": 10, "p99_ms": 5}}]),
+        json!([{"name": "x", "act": {"kind": "delay", "ms": 1, "to_ms": 5, "p99_ms": 5}}]),
         json!([{"name": "x", "act": {"kind": "redirect", "to": "a\nb"}}]),
         json!([{"name": "x", "match": {"probability": 1.5}, "act": {"kind": "garbage"}}]),
         json!([{"name": "x", "match": {"paths": "*"}, "act": {"kind": "garbage"}}]),
@@ -88,6 +90,8 @@ async fn answers_that_are_not_the_answer() {
     act(&test, json!({"kind": "stall", "bytes": 3, "ms": 5})).await;
     assert_eq!(test.get(&pair, SELF).await.body.len(), 3);
     act(&test, json!({"kind": "delay", "ms": 1, "to_ms": 3})).await;
+    assert_eq!(test.get(&pair, SELF).await.status, 200);
+    act(&test, json!({"kind": "delay", "ms": 1, "p99_ms": 3})).await;
     assert_eq!(test.get(&pair, SELF).await.status, 200);
     assert_eq!(test.control("DELETE", "/faults", "").await.json()["rules"], json!([]));
     assert_eq!(test.get(&pair, SELF).await.status, 200);

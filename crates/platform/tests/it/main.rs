@@ -5,6 +5,7 @@ mod control;
 mod credentials;
 mod faults;
 mod identity;
+mod import;
 mod neighbours;
 mod oauth;
 mod refusals;
