@@ -1,11 +1,12 @@
 //! Ratios against a peer or a floor, both measured in the same run.
 //!
-//! `bench/run sign | request | start | sync | million` builds what is measured and starts this.
+//! `bench/run sign | request | soak [SECONDS] | start | sync | million` builds what is measured and starts this.
 
 mod process;
 mod proxy;
 mod request;
 mod sign;
+mod soak;
 mod start;
 mod sync;
 
@@ -24,10 +25,11 @@ fn main() -> anyhow::Result<()> {
     match what.as_str() {
         "sign" => sign::run(),
         "request" => runtime()?.block_on(request::run(&countersign)),
+        "soak" => runtime()?.block_on(soak::run(&countersign, arguments.next().as_deref())),
         "start" => runtime()?.block_on(start::run(&countersign)),
         "sync" => runtime()?.block_on(sync::run(&countersign)),
         "million" => runtime()?.block_on(sync::million(&countersign)),
-        _ => bail!("usage: bench/run sign | request | start | sync | million"),
+        _ => bail!("usage: bench/run sign | request | soak [SECONDS] | start | sync | million"),
     }
 }
 

@@ -103,12 +103,31 @@ async fn send_all(
     Ok(stream)
 }
 
-/// One request and its whole answer, whose length is answered.
+/// One request that must succeed, and its whole answer, whose length is answered.
 pub async fn send(
     stream: &mut TlsStream<TcpStream>,
     request: &str,
     buffer: &mut [u8],
 ) -> anyhow::Result<usize> {
+    let (status, length) = whole(stream, request, buffer).await?;
+    ensure!(status == 200, "a request was refused");
+    Ok(length)
+}
+
+/// One request; answers the status.
+pub async fn exchange(
+    stream: &mut TlsStream<TcpStream>,
+    request: &str,
+    buffer: &mut [u8],
+) -> anyhow::Result<u16> {
+    Ok(whole(stream, request, buffer).await?.0)
+}
+
+async fn whole(
+    stream: &mut TlsStream<TcpStream>,
+    request: &str,
+    buffer: &mut [u8],
+) -> anyhow::Result<(u16, usize)> {
     stream.write_all(request.as_bytes()).await?;
     let mut held = 0;
     let whole = loop {
@@ -122,8 +141,8 @@ pub async fn send(
     while held < whole {
         held += stream.read(&mut buffer[held..]).await?;
     }
-    ensure!(buffer.starts_with(b"HTTP/1.1 200"), "a request was refused");
-    Ok(held)
+    let status = std::str::from_utf8(&buffer[9..12])?.parse()?;
+    Ok((status, held))
 }
 
 /// Headers and body together, once the headers are there.

@@ -228,7 +228,8 @@ fn authenticate(
     if signatory.user.ip_restricted && !address_is_allowed(parts, &signatory.user.allowed_ips) {
         return Err(Cause::Address.into());
     }
-    match state.nonces().claim(header.replay_tag(), judged_ms) {
+    let signed_ms = i64::try_from(header.timestamp_ms()).unwrap_or(judged_ms);
+    match state.nonces().claim(header.replay_tag(), signed_ms, judged_ms) {
         Claim::Fresh => {}
         Claim::Replayed => return Err(Cause::Replayed.into()),
         Claim::Full => return Err(Cause::NonceMemoryFull.into()),

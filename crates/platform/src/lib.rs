@@ -180,12 +180,11 @@ impl Platform {
             config.overlap_ms,
             365 * 24 * HOUR_MS,
         );
-        // A header is acceptable from `window` before its time to `window` after.
-        let keep_ms = i64::try_from(config.window_ms.saturating_mul(2)).unwrap_or(i64::MAX / 4) + 1;
+        let past_ms = i64::try_from(config.window_ms).unwrap_or(i64::MAX / 4);
         let state = AppState::new(Inner {
             database: database.clone(),
             accounts,
-            nonces: Nonces::new(keep_ms, nonces::MAX_TAGS),
+            nonces: Nonces::new(past_ms, nonces::MAX_TAGS),
             limit: Limit::new(Rule { requests: config.requests_per_minute, ..Rule::default() }),
             window: Window::symmetric(config.window_ms),
             aliases: config.public_names.clone(),
