@@ -54,7 +54,8 @@ def richest(scan_type):
 def veracode_api_py():
     name = "veracode-api-py"
     from veracode_api_py import (
-        APICredentials, Applications, BusinessUnits, Findings, Roles, Sandboxes, Teams, Users,
+        APICredentials, Applications, BusinessUnits, CustomFields, CWECategories, CWEs, Findings,
+        Policies, Roles, Sandboxes, SCAApplications, SummaryReport, Teams, Users,
     )
 
     def applications_list():
@@ -200,6 +201,59 @@ def veracode_api_py():
         flaw = [f for f in found if f["issue_id"] == issue][0]
         same((flaw["annotations"][0]["action"], flaw["finding_status"]["resolution_status"]), ("OSENV", "PROPOSED"))
 
+    def policies():
+        listed = Policies().get_all()
+        same({p["name"] for p in listed}, {row[0] for row in truth("select name from policies")})
+        one = Policies().get(listed[0]["guid"])
+        same((one["version"], one["finding_rules"][0]["type"]), (1, "MAX_SEVERITY"))
+
+    def dictionaries():
+        same(len(CWEs().get_all()), truth("select count(*) from cwes")[0][0])
+        same(CWEs().get(89)["id"], 89)
+        same(len(CWECategories().get_all()), truth("select count(*) from categories")[0][0])
+        same(CWECategories().get(19)["name"], "SQL Injection")
+        fields = CustomFields().get_all()["_embedded"]["app_custom_field_names"]
+        same([field["name"] for field in fields], ["Cost Center"])
+
+    def flaw_details():
+        for scan_type in ["STATIC", "DYNAMIC"]:
+            guid, issue, line = truth(
+                "select a.guid, f.issue_id, replace(f.details, char(1), '') ->> 'file_line_number'"
+                " from findings f join applications a on a.id = f.application"
+                " where f.scan_type = ? and f.sandbox = 0 limit 1", scan_type
+            )[0]
+            if scan_type == "STATIC":
+                info = Findings().get_static_flaw_info(guid, issue)
+                same(info["data_paths"][0]["line_number"], line)
+            else:
+                info = Findings().get_dynamic_flaw_info(guid, issue)
+                assert info["dynamic_flaw_info"]["request"]["url"].startswith("https://"), info
+            same(info["issue_summary"]["issue_id"], issue)
+
+    def summary():
+        guid = os.environ["STATIC_APPLICATION"]
+        report = SummaryReport().get_summary_report(guid)
+        open_flaws = truth(
+            "select count(*) from findings f join applications a on a.id = f.application"
+            " where a.guid = ? and f.sandbox = 0 and f.is_sca = 0 and f.status = 'OPEN'", guid
+        )
+        same([(report["total_flaws"],)], open_flaws)
+
+    def component_annotation():
+        guid, component, cve = truth(
+            "select a.guid, replace(f.details, char(1), '') ->> 'component_id', f.cve"
+            " from findings f join applications a on a.id = f.application"
+            " where f.is_sca = 1 and f.sandbox = 0 limit 1"
+        )[0]
+        SCAApplications().add_annotation(guid, "BYDESIGN", "not reachable", "VULNERABILITY", component, cve_name=cve)
+        said = SCAApplications().get_annotations(guid, "VULNERABILITY", annotation_status="PROPOSED", cve_name=cve)
+        same(said["_embedded"]["sca_annotations"][0]["action"], "BYDESIGN")
+
+    check(name, "policies (list, get)", policies)
+    check(name, "cwes, categories, custom fields", dictionaries)
+    check(name, "findings.static_flaw_info, dynamic_flaw_info", flaw_details)
+    check(name, "summary_report", summary)
+    check(name, "sca annotations (add, list)", component_annotation)
     check(name, "findings.add_annotation, and read back", annotation)
     check(name, "users.create (API account)", user_create)
     check(name, "users.update, update_roles, update_email_address", user_update)

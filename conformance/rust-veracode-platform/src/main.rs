@@ -51,6 +51,18 @@ async fn main() -> ExitCode {
         .and_then(|all| same(all.len(), &env("TRUE_STATIC_FINDINGS")));
     tell("static findings (all pages)", outcome, &mut failed);
 
-    println!("{} passed, {failed} failed", 2 - failed);
+    let policies = client.policy_api().list_policies(None).await;
+    let outcome = policies
+        .map_err(|error| error.to_string())
+        .and_then(|all| same(all.len(), &env("TRUE_POLICIES")));
+    tell("policies", outcome, &mut failed);
+
+    let report = client.policy_api().get_summary_report(&guid, None, None).await;
+    let outcome = report
+        .map_err(|error| error.to_string())
+        .and_then(|report| same(report.flaw_status.map_or(0, |f| f.total as usize), &env("TRUE_OPEN_FLAWS")));
+    tell("summary report", outcome, &mut failed);
+
+    println!("{} passed, {failed} failed", 4 - failed);
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

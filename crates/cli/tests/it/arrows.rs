@@ -13,8 +13,9 @@ const TABLE: &[(&str, u8, &[&str])] = &[
     ("client", 1, &["signing", "wire"]),
     ("vault", 1, &["signing"]),
     ("store", 1, &["findings"]),
+    ("accounts", 1, &[]),
     ("connector", 2, &["client", "vault", "store", "findings", "signing", "wire"]),
-    ("platform", 3, &["signing", "wire", "vault"]),
+    ("platform", 3, &["signing", "wire", "vault", "accounts"]),
     (
         "cli",
         4,
@@ -34,6 +35,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("findings", &["tokio", "rusqlite", "reqwest", "getrandom"]),
     ("client", &["rusqlite", "axum", "getrandom"]),
     ("vault", &["rusqlite", "reqwest", "tokio", "getrandom"]),
+    ("accounts", &["reqwest", "axum", "tokio", "getrandom", "rand"]),
     ("store", &["reqwest", "axum", "countersign-wire", "countersign-signing", "getrandom"]),
     ("connector", &["axum", "clap", "rusqlite", "reqwest", "getrandom"]),
     ("platform", &["reqwest", "clap", "getrandom"]),

@@ -1,0 +1,199 @@
+//! Passwords: the rules, the hash, the change.
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use data_encoding::BASE64_NOPAD;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::{Error, Random};
+
+/// Characters.
+pub const LENGTH: std::ops::RangeInclusive<usize> = 8..=72;
+
+/// A password and this many before it cannot be chosen again.
+pub const REMEMBERED: usize = 5;
+
+/// Memory in KiB, passes, lanes: what OWASP names as the least.
+const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
+
+/// A rule and whether a password keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// For people.
+    pub text: &'static str,
+    /// Whether it is kept.
+    pub is_kept: bool,
+}
+
+/// Every rule that a password alone can keep or break. `names` are what it must not
+/// hold: the names and the address of its owner.
+pub fn rules(password: &str, names: &[&str]) -> Vec<Rule> {
+    let lower = password.to_lowercase();
+    let has = |is: fn(char) -> bool| password.chars().any(is);
+    let named = names
+        .iter()
+        .flat_map(|name| name.split(['@', '.', ' ', '-', '_']))
+        .filter(|part| part.chars().count() > 2)
+        .any(|part| lower.contains(&part.to_lowercase()));
+    // Its lists come from breaches; a guesser who has them needs longer than this.
+    let strength = u8::from(zxcvbn::zxcvbn(password, names).score());
+    let rule = |text, is_kept| Rule { text, is_kept };
+    vec![
+        rule("8 to 72 characters", LENGTH.contains(&password.chars().count())),
+        rule("a lower-case letter", has(char::is_lowercase)),
+        rule("an upper-case letter", has(char::is_uppercase)),
+        rule("a digit", has(|c| c.is_ascii_digit())),
+        rule("a symbol", has(|c| !c.is_alphanumeric() && !c.is_control())),
+        rule("none of your names", !named),
+        rule("not one that is easily guessed or known from a breach", strength >= 3),
+    ]
+}
+
+/// Takes its time by design: tens of milliseconds and 19 MiB.
+pub fn hash(password: &str, random: Random<'_>) -> String {
+    let mut salt = [0; 16];
+    random(&mut salt);
+    let digest = derive(password, &salt, COST).unwrap_or_default();
+    let (memory, passes, lanes) = COST;
+    format!(
+        "$argon2id$v=19$m={memory},t={passes},p={lanes}${}${}",
+        BASE64_NOPAD.encode(&salt),
+        BASE64_NOPAD.encode(&*digest)
+    )
+}
+
+fn derive(password: &str, salt: &[u8], cost: (u32, u32, u32)) -> Option<Zeroizing<[u8; 32]>> {
+    let params = Params::new(cost.0, cost.1, cost.2, Some(32)).ok()?;
+    let mut digest = Zeroizing::new([0; 32]);
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_into(password.as_bytes(), salt, &mut *digest)
+        .ok()?;
+    Some(digest)
+}
+
+/// Whether the password has this hash. A hash that cannot be read fits none.
+pub fn fits(password: &str, hash: &str) -> bool {
+    let parse = || {
+        let mut parts = hash.strip_prefix("$argon2id$v=19$")?.split('$');
+        let (cost, salt, digest) = (parts.next()?, parts.next()?, parts.next()?);
+        let mut numbers =
+            cost.split(',').map(|part| part.split_once('=').and_then(|(_, n)| n.parse().ok()));
+        let cost = (numbers.next()??, numbers.next()??, numbers.next()??);
+        let salt = BASE64_NOPAD.decode(salt.as_bytes()).ok()?;
+        Some((cost, salt, BASE64_NOPAD.decode(digest.as_bytes()).ok()?))
+    };
+    let Some((cost, salt, expected)) = parse() else { return false };
+    derive(password, &salt, cost).is_some_and(|digest| bool::from(digest[..].ct_eq(&expected)))
+}
+
+/// The hash that sign-in compares with. For nobody, and for who has none, it is one
+/// that no password fits: the answer takes as long.
+pub fn stored(connection: &Connection, person: Option<i64>) -> Result<String, Error> {
+    /// Of a password that was thrown away.
+    const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5J3Mgc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let held: Option<Option<String>> = connection
+        .prepare_cached("select password from signin_people where person = ?")?
+        .query_row([person], |row| row.get(0))
+        .optional()?;
+    Ok(held.flatten().unwrap_or_else(|| NOBODY.to_owned()))
+}
+
+/// Whether the password is the present one or one of those remembered.
+pub fn was_used(connection: &Connection, person: i64, password: &str) -> Result<bool, Error> {
+    let held = previous(connection, person)?;
+    Ok(held.iter().any(|hash| fits(password, hash)))
+}
+
+/// The present hash and those remembered, the newest first.
+fn previous(connection: &Connection, person: i64) -> Result<Vec<String>, Error> {
+    let held: Option<(Option<String>, String)> = connection
+        .query_row(
+            "select password, previous from signin_people where person = ?",
+            [person],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?;
+    let Some((present, previous)) = held else { return Ok(Vec::new()) };
+    let previous: Vec<String> =
+        serde_json::from_str(&previous).map_err(|_| Error::Stored("passwords"))?;
+    Ok(present.into_iter().chain(previous).take(REMEMBERED).collect())
+}
+
+/// Takes a hash over as the present one.
+pub fn set(
+    transaction: &Transaction<'_>,
+    person: i64,
+    hash: &str,
+    now_ms: i64,
+) -> Result<(), Error> {
+    let previous = serde_json::to_string(&previous(transaction, person)?)
+        .map_err(|_| Error::Stored("passwords"))?;
+    transaction.execute(
+        "insert into signin_people (person, password, password_ms) values (?1, ?2, ?3)
+         on conflict (person) do update
+            set password = excluded.password, password_ms = excluded.password_ms, previous = ?4",
+        params![person, hash, now_ms, previous],
+    )?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn broken(password: &str) -> Vec<&'static str> {
+        let rules = rules(password, &["Dana", "Example", "dana.example@example.com"]);
+        rules.into_iter().filter(|rule| !rule.is_kept).map(|rule| rule.text).collect()
+    }
+
+    #[test]
+    fn rules_are_broken_one_by_one() {
+        assert_eq!(broken("plum-Kettle7-orbit"), Vec::<&str>::new());
+        for (password, word) in [
+            ("pK7-o", "8 to 72"),
+            ("PLUM-KETTLE7-ORBIT", "lower-case"),
+            ("plum-kettle7-orbit", "upper-case"),
+            ("plum-Kettle-orbit", "digit"),
+            ("plumKettle7orbit", "symbol"),
+            ("plum-Dana7-orbit", "names"),
+            ("P@ssw0rd1", "breach"),
+            ("Qwerty123!", "breach"),
+        ] {
+            let broken = broken(password);
+            assert!(broken.iter().any(|text| text.contains(word)), "{password}: {broken:?}");
+        }
+        assert!(broken(&"aB3-".repeat(19)).iter().any(|text| text.contains("72")));
+    }
+
+    #[test]
+    fn hashes_fit_their_password_alone() {
+        let random = |buffer: &mut [u8]| buffer.fill(7);
+        let hash = hash("plum-Kettle7-orbit", &random);
+        assert!(fits("plum-Kettle7-orbit", &hash));
+        assert!(!fits("plum-Kettle7-orbiT", &hash));
+        for malformed in ["", "$argon2id$v=19$", "$argon2id$v=19$m=1,t=1$AA$AA", &hash[..40]] {
+            assert!(!fits("plum-Kettle7-orbit", malformed), "{malformed}");
+        }
+    }
+
+    #[test]
+    fn five_are_remembered_and_nobody_has_none() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        crate::prepare(&connection).unwrap();
+        let transaction = connection.transaction().unwrap();
+        for round in 0..7_u8 {
+            let random = move |buffer: &mut [u8]| buffer.fill(round);
+            set(&transaction, 1, &hash(&format!("secret {round}"), &random), 1).unwrap();
+        }
+        let used: Vec<_> = (0..7)
+            .map(|round| was_used(&transaction, 1, &format!("secret {round}")).unwrap())
+            .collect();
+        assert_eq!(used, [false, false, true, true, true, true, true]);
+        for person in [None, Some(9)] {
+            let nobody = stored(&transaction, person).unwrap();
+            assert!(!fits("", &nobody) && !fits("secret 6", &nobody));
+        }
+        assert!(fits("secret 6", &stored(&transaction, Some(1)).unwrap()));
+    }
+}

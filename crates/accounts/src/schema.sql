@@ -1,0 +1,54 @@
+create table if not exists signin_people (
+    person integer primary key,
+    password text,
+    password_ms integer,
+    -- Hashes of the passwords before, the newest first, as JSON.
+    previous text not null default '[]',
+    -- Sealed by the host.
+    totp blob,
+    totp_last_step integer not null default 0,
+    -- Digests of the codes that are left, as JSON.
+    recovery text not null default '[]',
+    last_sign_in_ms integer
+) strict;
+
+create table if not exists signin_tickets (
+    digest blob primary key,
+    purpose text not null,
+    person integer not null,
+    expires_ms integer not null
+) strict, without rowid;
+
+create table if not exists signin_sessions (
+    digest blob primary key,
+    id integer not null unique,
+    person integer not null,
+    stage text not null,
+    begun_ms integer not null,
+    seen_ms integer not null,
+    -- When a second factor was last given.
+    proven_ms integer,
+    address text not null,
+    agent text not null
+) strict, without rowid;
+
+create index if not exists signin_sessions_by_person on signin_sessions (person);
+
+create table if not exists signin_failures (
+    person integer not null,
+    address text not null,
+    failures integer not null,
+    last_ms integer not null,
+    locked_until_ms integer not null default 0,
+    primary key (person, address)
+) strict, without rowid;
+
+create table if not exists signin_audit (
+    id integer primary key,
+    at_ms integer not null,
+    actor text not null,
+    act text not null,
+    target text not null,
+    address text not null,
+    hash blob not null
+) strict;

@@ -1,0 +1,302 @@
+//! Sessions: a random token in a cookie, only its digest here. It ends after
+//! [`IDLE_MS`] without a request and after [`LONGEST_MS`] in any case.
+
+use data_encoding::HEXLOWER;
+use hmac::{Hmac, KeyInit, Mac};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::{Error, Random, digest, token};
+
+/// Without a request.
+pub const IDLE_MS: i64 = 15 * 60_000;
+/// In any case.
+pub const LONGEST_MS: i64 = 24 * 3_600_000;
+/// How long a second factor is fresh enough for what needs one.
+pub const PRIVILEGED_MS: i64 = 10 * 60_000;
+/// Of one person at once; the oldest ends.
+const MAX_SESSIONS: i64 = 20;
+
+/// How far a sign-in has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The password was right; the second factor is missing.
+    Password,
+    /// A second factor must be set up first.
+    Enrol,
+    /// All of it.
+    Full,
+}
+
+impl Stage {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Enrol => "enrol",
+            Self::Full => "full",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, Error> {
+        [Self::Password, Self::Enrol, Self::Full]
+            .into_iter()
+            .find(|stage| stage.as_str() == text)
+            .ok_or(Error::Stored("session"))
+    }
+}
+
+/// A session that goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// For lists; no secret.
+    pub id: i64,
+    /// Whose.
+    pub person: i64,
+    /// How far it has come.
+    pub stage: Stage,
+    /// When it began.
+    pub begun_ms: i64,
+    /// When it was last seen.
+    pub seen_ms: i64,
+    /// When a second factor was last given.
+    pub proven_ms: Option<i64>,
+    /// Where it began.
+    pub address: String,
+    /// What it began with.
+    pub agent: String,
+}
+
+impl Session {
+    /// Whether a second factor is fresh enough for what needs one.
+    pub fn is_privileged(&self, now_ms: i64) -> bool {
+        let proven = self.proven_ms.map(|ms| now_ms.saturating_sub(ms));
+        self.stage == Stage::Full && proven.is_some_and(|age_ms| age_ms < PRIVILEGED_MS)
+    }
+}
+
+/// Where a session begins.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// Network address.
+    pub address: &'a str,
+    /// What the browser calls itself; cut to 200 characters.
+    pub agent: &'a str,
+}
+
+/// A new session. Its token goes into a cookie and nowhere else.
+pub fn begin(
+    transaction: &Transaction<'_>,
+    person: i64,
+    stage: Stage,
+    origin: Origin<'_>,
+    now_ms: i64,
+    random: Random<'_>,
+) -> Result<Zeroizing<String>, Error> {
+    transaction.execute(
+        "delete from signin_sessions where seen_ms <= ? or begun_ms <= ?",
+        [now_ms.saturating_sub(IDLE_MS), now_ms.saturating_sub(LONGEST_MS)],
+    )?;
+    transaction.execute(
+        "delete from signin_sessions where person = ?1 and id not in (
+            select id from signin_sessions where person = ?1 order by id desc limit ?2)",
+        params![person, MAX_SESSIONS - 1],
+    )?;
+    let token = token(random);
+    let agent: String = origin.agent.chars().filter(|c| !c.is_control()).take(200).collect();
+    transaction.execute(
+        "insert into signin_sessions
+            (digest, id, person, stage, begun_ms, seen_ms, proven_ms, address, agent)
+         values (?1, (select coalesce(max(id), 0) + 1 from signin_sessions), ?2, ?3, ?4, ?4, ?5, ?6, ?7)",
+        params![
+            digest(&token),
+            person,
+            stage.as_str(),
+            now_ms,
+            (stage == Stage::Full).then_some(now_ms),
+            origin.address,
+            agent
+        ],
+    )?;
+    Ok(token)
+}
+
+const COLUMNS: &str = "id, person, stage, begun_ms, seen_ms, proven_ms, address, agent";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<(Session, String)> {
+    let session = Session {
+        id: row.get(0)?,
+        person: row.get(1)?,
+        stage: Stage::Password,
+        begun_ms: row.get(3)?,
+        seen_ms: row.get(4)?,
+        proven_ms: row.get(5)?,
+        address: row.get(6)?,
+        agent: row.get(7)?,
+    };
+    Ok((session, row.get(2)?))
+}
+
+/// The session of a token, while it goes on.
+pub fn find(connection: &Connection, token: &str, now_ms: i64) -> Result<Option<Session>, Error> {
+    let sql = format!(
+        "select {COLUMNS} from signin_sessions where digest = ? and seen_ms > ? and begun_ms > ?"
+    );
+    let key =
+        params![digest(token), now_ms.saturating_sub(IDLE_MS), now_ms.saturating_sub(LONGEST_MS)];
+    let found = connection.prepare_cached(&sql)?.query_row(key, read).optional()?;
+    found
+        .map(|(session, stage)| Ok(Session { stage: Stage::parse(&stage)?, ..session }))
+        .transpose()
+}
+
+/// It was seen: idle time counts from now.
+pub fn seen(transaction: &Transaction<'_>, id: i64, now_ms: i64) -> Result<(), Error> {
+    let sql = "update signin_sessions set seen_ms = max(seen_ms, ?2) where id = ?1";
+    transaction.prepare_cached(sql)?.execute(params![id, now_ms])?;
+    Ok(())
+}
+
+/// The same session with more rights, under a new token: the old one is worth
+/// nothing, so whoever put it there has gained nothing.
+pub fn raise(
+    transaction: &Transaction<'_>,
+    id: i64,
+    now_ms: i64,
+    random: Random<'_>,
+) -> Result<Zeroizing<String>, Error> {
+    let token = token(random);
+    transaction.execute(
+        "update signin_sessions set digest = ?2, stage = 'full', proven_ms = ?3, seen_ms = ?3
+         where id = ?1",
+        params![id, digest(&token), now_ms],
+    )?;
+    Ok(token)
+}
+
+/// Ends one session of a person.
+pub fn end(transaction: &Transaction<'_>, person: i64, id: i64) -> Result<bool, Error> {
+    let sql = "delete from signin_sessions where person = ? and id = ?";
+    Ok(transaction.execute(sql, [person, id])? == 1)
+}
+
+/// Ends all sessions of a person, but for one.
+pub fn end_others(
+    transaction: &Transaction<'_>,
+    person: i64,
+    but: Option<i64>,
+) -> Result<(), Error> {
+    let sql = "delete from signin_sessions where person = ? and id is not ?";
+    transaction.execute(sql, params![person, but])?;
+    Ok(())
+}
+
+/// The sessions of a person that go on, the newest first.
+pub fn of_person(connection: &Connection, person: i64, now_ms: i64) -> Result<Vec<Session>, Error> {
+    let sql = format!(
+        "select {COLUMNS} from signin_sessions
+         where person = ? and seen_ms > ? and begun_ms > ? order by id desc"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let key = params![person, now_ms.saturating_sub(IDLE_MS), now_ms.saturating_sub(LONGEST_MS)];
+    let rows = statement.query_map(key, read)?;
+    let mut sessions = Vec::new();
+    for row in rows {
+        let (session, stage) = row?;
+        sessions.push(Session { stage: Stage::parse(&stage)?, ..session });
+    }
+    Ok(sessions)
+}
+
+/// What every form of a session carries, and no other site can know.
+pub fn form_token(token: &str) -> String {
+    HEXLOWER.encode(&form_mac(token).finalize().into_bytes())
+}
+
+/// Whether a form came from a page of this session.
+pub fn is_form_token(token: &str, given: &str) -> bool {
+    bool::from(form_token(token).as_bytes().ct_eq(given.as_bytes()))
+}
+
+fn form_mac(token: &str) -> Hmac<Sha256> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(token.as_bytes()).expect("any length is a key");
+    mac.update(b"form");
+    mac
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    const ORIGIN: Origin<'_> = Origin { address: "203.0.113.5", agent: "a browser" };
+
+    fn with(act: impl FnOnce(&Transaction<'_>, Random<'_>)) {
+        let mut connection = Connection::open_in_memory().unwrap();
+        crate::prepare(&connection).unwrap();
+        let next = Cell::new(0_u8);
+        let random = |buffer: &mut [u8]| {
+            next.set(next.get() + 1);
+            buffer.fill(next.get());
+        };
+        act(&connection.transaction().unwrap(), &random);
+    }
+
+    #[test]
+    fn they_end_when_idle_and_in_any_case() {
+        with(|transaction, random| {
+            let token = begin(transaction, 1, Stage::Full, ORIGIN, 0, random).unwrap();
+            let at = |ms| find(transaction, &token, ms).unwrap();
+            assert!(at(IDLE_MS).is_none());
+            let mut now_ms = 0;
+            while now_ms + IDLE_MS - 1 < LONGEST_MS {
+                now_ms += IDLE_MS - 1;
+                let session = at(now_ms).expect("it was seen in time");
+                seen(transaction, session.id, now_ms).unwrap();
+            }
+            assert!(at(LONGEST_MS).is_none(), "a day is enough");
+            assert!(find(transaction, "", 1).unwrap().is_none());
+        });
+    }
+
+    #[test]
+    fn more_rights_come_with_another_token() {
+        with(|transaction, random| {
+            let token = begin(transaction, 1, Stage::Password, ORIGIN, 0, random).unwrap();
+            let session = find(transaction, &token, 1).unwrap().unwrap();
+            assert!(session.stage == Stage::Password && !session.is_privileged(1));
+            let raised = raise(transaction, session.id, 2, random).unwrap();
+            assert!(find(transaction, &token, 3).unwrap().is_none());
+            let session = find(transaction, &raised, 3).unwrap().unwrap();
+            assert!(session.stage == Stage::Full && session.is_privileged(3));
+            assert!(!session.is_privileged(2 + PRIVILEGED_MS));
+        });
+    }
+
+    #[test]
+    fn a_person_ends_only_own_sessions() {
+        with(|transaction, random| {
+            let mut ids = Vec::new();
+            for person in [1, 1, 2] {
+                let token = begin(transaction, person, Stage::Full, ORIGIN, 0, random).unwrap();
+                ids.push(find(transaction, &token, 1).unwrap().unwrap().id);
+            }
+            assert!(!end(transaction, 1, ids[2]).unwrap());
+            end_others(transaction, 1, Some(ids[1])).unwrap();
+            let left = of_person(transaction, 1, 1).unwrap();
+            assert_eq!(left.iter().map(|session| session.id).collect::<Vec<_>>(), [ids[1]]);
+            assert_eq!(of_person(transaction, 2, 1).unwrap().len(), 1);
+            for _ in 0..50 {
+                begin(transaction, 3, Stage::Full, ORIGIN, 1, random).unwrap();
+            }
+            assert_eq!(of_person(transaction, 3, 2).unwrap().len(), MAX_SESSIONS as usize);
+        });
+    }
+
+    #[test]
+    fn forms_belong_to_their_session() {
+        assert!(is_form_token("one", &form_token("one")));
+        assert!(!is_form_token("two", &form_token("one")) && !is_form_token("one", ""));
+    }
+}

@@ -1,0 +1,117 @@
+//! Links that a mail brings: each for one purpose of one person, good once, for a
+//! while. Looking at one changes nothing, so that scanners of mail cannot use it up.
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use zeroize::Zeroizing;
+
+use crate::{Error, Random, digest, token};
+
+/// What a link is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The first password.
+    Activate,
+    /// Another password.
+    Reset,
+}
+
+impl Purpose {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Activate => "activate",
+            Self::Reset => "reset",
+        }
+    }
+
+    /// How long a link is good.
+    pub fn life_ms(self) -> i64 {
+        match self {
+            Self::Activate => 7 * 24 * 3_600_000,
+            Self::Reset => 3_600_000,
+        }
+    }
+}
+
+/// A new link; those that the person had for this purpose are good no more.
+pub fn issue(
+    transaction: &Transaction<'_>,
+    purpose: Purpose,
+    person: i64,
+    now_ms: i64,
+    random: Random<'_>,
+) -> Result<Zeroizing<String>, Error> {
+    withdraw(transaction, purpose, person)?;
+    let token = token(random);
+    transaction.execute(
+        "insert into signin_tickets (digest, purpose, person, expires_ms) values (?, ?, ?, ?)",
+        params![digest(&token), purpose.as_str(), person, now_ms.saturating_add(purpose.life_ms())],
+    )?;
+    Ok(token)
+}
+
+/// Whose link it is, while it is good.
+pub fn look(
+    connection: &Connection,
+    purpose: Purpose,
+    token: &str,
+    now_ms: i64,
+) -> Result<Option<i64>, Error> {
+    let sql = "select person from signin_tickets
+        where digest = ? and purpose = ? and expires_ms > ?";
+    let key = params![digest(token), purpose.as_str(), now_ms];
+    Ok(connection.query_row(sql, key, |row| row.get(0)).optional()?)
+}
+
+/// Uses a link up.
+pub fn spend(
+    transaction: &Transaction<'_>,
+    purpose: Purpose,
+    token: &str,
+    now_ms: i64,
+) -> Result<Option<i64>, Error> {
+    let person = look(transaction, purpose, token, now_ms)?;
+    if person.is_some() {
+        transaction.execute("delete from signin_tickets where digest = ?", [digest(token)])?;
+    }
+    Ok(person)
+}
+
+/// Links of a person for a purpose are good no more.
+pub fn withdraw(transaction: &Transaction<'_>, purpose: Purpose, person: i64) -> Result<(), Error> {
+    transaction.execute(
+        "delete from signin_tickets where person = ? and purpose = ?",
+        params![person, purpose.as_str()],
+    )?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn once_in_time_and_for_its_purpose() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        crate::prepare(&connection).unwrap();
+        let transaction = connection.transaction().unwrap();
+        let next = Cell::new(0_u8);
+        let random = |buffer: &mut [u8]| {
+            next.set(next.get() + 1);
+            buffer.fill(next.get());
+        };
+        let (activate, reset) = (Purpose::Activate, Purpose::Reset);
+        let first = issue(&transaction, activate, 1, 0, &random).unwrap();
+        let link = issue(&transaction, activate, 1, 0, &random).unwrap();
+        let look = |purpose, token: &str, ms| look(&transaction, purpose, token, ms).unwrap();
+        assert_eq!(look(activate, &first, 1), None, "a newer one replaced it");
+        assert_eq!(look(reset, &link, 1), None);
+        assert_eq!(look(activate, "", 1), None);
+        assert_eq!(look(activate, &link, activate.life_ms()), None, "too late");
+        for _ in 0..3 {
+            assert_eq!(look(activate, &link, activate.life_ms() - 1), Some(1));
+        }
+        assert_eq!(spend(&transaction, activate, &link, 1).unwrap(), Some(1));
+        assert_eq!(spend(&transaction, activate, &link, 1).unwrap(), None);
+    }
+}
