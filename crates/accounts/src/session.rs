@@ -103,6 +103,11 @@ pub fn begin(
             select id from signin_sessions where person = ?1 order by id desc limit ?2)",
         params![person, MAX_SESSIONS - 1],
     )?;
+    transaction.execute(
+        "insert into signin_people (person, last_sign_in_ms) values (?1, ?2)
+         on conflict (person) do update set last_sign_in_ms = excluded.last_sign_in_ms",
+        params![person, now_ms],
+    )?;
     let token = token(random);
     let agent: String = origin.agent.chars().filter(|c| !c.is_control()).take(200).collect();
     transaction.execute(

@@ -320,7 +320,10 @@ pub(crate) struct Serve {
     pub(crate) rate_limit: RateLimit,
     /// Address of the test controls, or `off`; port 0 picks a free one.
     #[arg(long, value_name = "off|ADDR", default_value = "127.0.0.1:0")]
-    pub(crate) control: ControlListen,
+    pub(crate) control: Listen,
+    /// Address of the console, or `off`; port 0 picks a free one.
+    #[arg(long, value_name = "off|ADDR", default_value = "127.0.0.1:0")]
+    pub(crate) console: Listen,
     /// Write where to reach the platform into this file once it answers.
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
@@ -330,9 +333,9 @@ pub(crate) struct Serve {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ControlListen(pub(crate) Option<SocketAddr>);
+pub(crate) struct Listen(pub(crate) Option<SocketAddr>);
 
-impl std::str::FromStr for ControlListen {
+impl std::str::FromStr for Listen {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {

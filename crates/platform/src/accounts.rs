@@ -5,10 +5,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use bytes::Bytes;
+use countersign_accounts::{password, totp};
 use countersign_signing::{ApiSecret, SigningKey};
 use countersign_vault::{MasterKey, seal, unseal};
 use data_encoding::HEXLOWER;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use zeroize::Zeroizing;
 
 use crate::database::Database;
 use crate::roles;
@@ -182,6 +185,93 @@ impl Accounts {
         Ok(Minted { credential, secret })
     }
 
+    /// Seals the secret of a person's second factor; opened for that person alone.
+    pub(crate) fn seal_factor(&self, person: i64, secret: &totp::Secret) -> Vec<u8> {
+        seal(&self.master, &factor_of(person), secret.expose_bytes(), &*self.random)
+    }
+
+    pub(crate) fn unseal_factor(&self, person: i64, sealed: &[u8]) -> Result<totp::Secret, Error> {
+        let secret = unseal(&self.master, &factor_of(person), sealed).map_err(Error::sealed)?;
+        Ok(totp::Secret::from_bytes(secret))
+    }
+
+    /// Makes the first administrator where there is none. Its password is told in
+    /// the ready file until it is changed.
+    pub(crate) fn make_first_admin(
+        &self,
+        transaction: &Transaction<'_>,
+        now_ms: i64,
+    ) -> Result<(), Error> {
+        let sql = "select count(*) from user_roles r join users u on u.id = r.user
+            where r.role = 'extadmin' and not u.is_api";
+        let admins: i64 = transaction.query_row(sql, [], |row| row.get(0))?;
+        if admins > 0 {
+            return Ok(());
+        }
+        let mut bytes = Zeroizing::new([0; 15]);
+        (self.random)(&mut *bytes);
+        // A symbol, a digit and both cases, whatever was drawn.
+        let drawn = Zeroizing::new(data_encoding::BASE32_NOPAD.encode(&*bytes).to_lowercase());
+        let password = Zeroizing::new(format!("{}-A7", *drawn));
+        let mut guid = [0; 16];
+        (self.random)(&mut guid);
+        let admin = User {
+            id: 0,
+            guid: uuid::Builder::from_random_bytes(guid).into_uuid().to_string(),
+            name: "admin@example.com".into(),
+            email: "admin@example.com".into(),
+            first_name: "First".into(),
+            last_name: "Administrator".into(),
+            is_api: false,
+            active: true,
+            login_enabled: true,
+            pin_required: false,
+            ip_restricted: false,
+            allowed_ips: Vec::new(),
+            roles: vec!["extadmin".into()],
+            teams: Vec::new(),
+        };
+        let id = insert_user(transaction, &admin, now_ms)?;
+        let hash = password::hash(&password, &*self.random);
+        password::set(transaction, id, &hash, now_ms)?;
+        let sealed = seal(&self.master, FIRST_ADMIN, password.as_bytes(), &*self.random);
+        transaction.execute(
+            "insert or replace into meta (name, value) values ('first_admin', ?)",
+            [format!("{id}:{}", HEXLOWER.encode(&sealed))],
+        )?;
+        Ok(())
+    }
+
+    /// Name and password of the first administrator, until the password is changed.
+    pub(crate) fn first_admin(
+        &self,
+        connection: &Connection,
+    ) -> Result<Option<(String, Zeroizing<String>)>, Error> {
+        let held: Option<String> = connection
+            .query_row("select value from meta where name = 'first_admin'", [], |row| row.get(0))
+            .optional()?;
+        let Some((id, sealed)) = held.as_deref().and_then(|text| text.split_once(':')) else {
+            return Ok(None);
+        };
+        let sealed = HEXLOWER.decode(sealed.as_bytes()).unwrap_or_default();
+        let password = unseal(&self.master, FIRST_ADMIN, &sealed).map_err(Error::sealed)?;
+        let password = Zeroizing::new(String::from_utf8_lossy(&password).into_owned());
+        Ok(user_by(connection, "id", id)?.map(|user| (user.name, password)))
+    }
+
+    /// The first password is told no more: its owner has another.
+    pub(crate) fn forget_first_password(
+        &self,
+        transaction: &Transaction<'_>,
+        user: i64,
+    ) -> Result<(), Error> {
+        transaction.execute(
+            "delete from meta where name = 'first_admin' and value like ? || ':%'",
+            [user.to_string()],
+        )?;
+        Ok(())
+    }
+
     /// Notes a use; written out rarely.
     pub(crate) fn used(&self, api_id: &str, now_ms: i64) {
         let mut last_used = self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
@@ -209,6 +299,33 @@ impl Accounts {
             Ok(())
         })
     }
+}
+
+/// What the password of the first administrator is sealed for.
+const FIRST_ADMIN: &[u8] = b"first administrator";
+
+fn factor_of(person: i64) -> Vec<u8> {
+    format!("second factor of {person}").into_bytes()
+}
+
+/// A pair as its owner sees it.
+pub(crate) struct Listed {
+    pub(crate) credential: Credential,
+    pub(crate) created_ms: i64,
+    pub(crate) last_used_ms: Option<i64>,
+}
+
+/// All pairs of a user, the newest first.
+pub(crate) fn credentials_of(connection: &Connection, user: i64) -> Result<Vec<Listed>, Error> {
+    let mut statement = connection.prepare_cached(
+        "select api_id, user, expires_ms, revoked_ms, revoked_by, created_ms, last_used_ms
+         from credentials where user = ? order by created_ms desc, rowid desc",
+    )?;
+    let rows = statement.query_map([user], |row| {
+        let credential = read_credential(row)?;
+        Ok(Listed { credential, created_ms: row.get(5)?, last_used_ms: row.get(6)? })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 const SELECT_CREDENTIAL: &str =

@@ -263,7 +263,12 @@ fn address_is_allowed(parts: &Parts, allowed: &[String]) -> bool {
     let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() else {
         return false;
     };
-    let address = peer.ip().to_canonical();
+    is_allowed(peer.ip(), allowed)
+}
+
+/// Whether some entry of an allow-list matches an address.
+pub(crate) fn is_allowed(address: IpAddr, allowed: &[String]) -> bool {
+    let address = address.to_canonical();
     allowed.iter().any(|entry| matches_address(entry, address))
 }
 

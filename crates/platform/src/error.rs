@@ -16,6 +16,8 @@ enum Kind {
     Sql(rusqlite::Error),
     Sealed(String),
     Input(String),
+    Accounts(String),
+    Template(String),
     Stopped,
 }
 
@@ -35,6 +37,10 @@ impl Error {
 
     pub(crate) fn input(what: String) -> Self {
         Self(Kind::Input(what))
+    }
+
+    pub(crate) fn template(what: String) -> Self {
+        Self(Kind::Template(what))
     }
 
     pub(crate) fn stopped() -> Self {
@@ -58,12 +64,20 @@ impl fmt::Display for Error {
             Kind::Sql(error) => write!(f, "the platform's database failed: {error}"),
             Kind::Sealed(what) => write!(f, "the platform's master key does not fit: {what}"),
             Kind::Input(what) => f.write_str(what),
+            Kind::Accounts(what) => f.write_str(what),
+            Kind::Template(what) => write!(f, "a page or mail could not be made: {what}"),
             Kind::Stopped => write!(f, "the platform was stopped while it was working"),
         }
     }
 }
 
 impl std::error::Error for Error {}
+
+impl From<countersign_accounts::Error> for Error {
+    fn from(error: countersign_accounts::Error) -> Self {
+        Self(Kind::Accounts(error.to_string()))
+    }
+}
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {

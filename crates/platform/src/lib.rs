@@ -10,11 +10,13 @@ mod authority;
 mod caller;
 mod clock;
 mod condition;
+mod console;
 mod control;
 mod database;
 mod error;
 mod faults;
 mod import;
+mod letters;
 mod limit;
 mod mitigation;
 mod nonces;
@@ -86,6 +88,8 @@ pub struct Config {
     pub overlap_ms: i64,
     /// Where the test controls listen; none for no controls.
     pub control: Option<SocketAddr>,
+    /// Where the console listens; none for no console.
+    pub console: Option<SocketAddr>,
     /// The clock.
     pub clock: Clock,
     /// The source of keys, ids and nonces.
@@ -105,6 +109,7 @@ impl Config {
             window_ms: 300_000,
             overlap_ms: 24 * HOUR_MS,
             control: None,
+            console: None,
             clock,
             random,
         }
@@ -120,6 +125,7 @@ pub struct Platform {
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
+    console: Option<JoinHandle<()>>,
     control: Option<Control>,
     state: AppState,
 }
@@ -173,6 +179,12 @@ impl Platform {
         let tls = Arc::new(tls);
         let (listener, address) = bind(config.listen).await?;
 
+        let console = match config.console {
+            Some(listen) => Some(bind(listen).await?),
+            None => None,
+        };
+        let console_url = console.as_ref().map(|(_, address)| format!("https://{address}"));
+
         let accounts = Accounts::new(
             database.clone(),
             master,
@@ -194,11 +206,22 @@ impl Platform {
             is_recorded: config.control.is_some(),
             snapshots: Snapshots::of(&home),
             random: config.random.clone(),
+            console_url,
         });
+        if state.console_url().is_some() {
+            let make = |transaction: &rusqlite::Transaction<'_>, state: &AppState| {
+                state.accounts().make_first_admin(transaction, state.now())
+            };
+            state.write(make).await?;
+        }
         let (stop, stopped) = watch::channel(false);
         let router = rest::router(state.clone());
         let serving =
             tokio::spawn(server::serve(listener, Arc::clone(&tls), router, stopped.clone()));
+        let console = console.map(|(listener, _)| {
+            let (tls, router) = (Arc::clone(&tls), console::router(state.clone()));
+            tokio::spawn(server::serve(listener, tls, router, stopped.clone()))
+        });
         let control = match config.control {
             Some(listen) => {
                 let (listener, address) = bind(listen).await?;
@@ -221,6 +244,7 @@ impl Platform {
             stop,
             serving,
             housekeeping,
+            console,
             control,
             state,
         })
@@ -234,6 +258,17 @@ impl Platform {
     /// `https://` with address and port.
     pub fn rest_url(&self) -> String {
         format!("https://{}", self.address)
+    }
+
+    /// Where the console is, where there is one.
+    pub fn console_url(&self) -> Option<&str> {
+        self.state.console_url()
+    }
+
+    /// User name and password of the first administrator, until the password is
+    /// changed.
+    pub fn first_admin(&self) -> Result<Option<(String, Zeroizing<String>)>, Error> {
+        self.database.read(|connection| self.state.accounts().first_admin(connection))
     }
 
     /// The authority's certificate.
@@ -264,6 +299,9 @@ impl Platform {
         if let Some(control) = &mut self.control {
             let _ = (&mut control.serving).await;
         }
+        if let Some(console) = &mut self.console {
+            let _ = console.await;
+        }
         self.state.accounts().write_used()
     }
 }
@@ -274,6 +312,9 @@ impl Drop for Platform {
         self.housekeeping.abort();
         if let Some(control) = &self.control {
             control.serving.abort();
+        }
+        if let Some(console) = &self.console {
+            console.abort();
         }
     }
 }

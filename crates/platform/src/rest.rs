@@ -354,3 +354,4 @@ pub(crate) fn input<T: serde::de::DeserializeOwned + Default>(
 }
 
 pub(crate) use identity::guid_from;
+pub(crate) use identity::users::checked as checked_user;

@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use countersign_signing::Window;
 
+use countersign_accounts::ticket::{self, Purpose};
+
 use crate::accounts::Accounts;
+use crate::accounts::User;
 use crate::clock::VirtualClock;
 use crate::database::Database;
 use crate::faults::Faults;
+use crate::letters;
 use crate::limit::Limit;
 use crate::nonces::Nonces;
 use crate::recorder::Recorder;
@@ -31,11 +35,17 @@ pub(crate) struct Inner {
     pub(crate) is_recorded: bool,
     pub(crate) snapshots: Snapshots,
     pub(crate) random: Random,
+    /// Where people find the console; none without one.
+    pub(crate) console_url: Option<String>,
 }
 
 impl AppState {
     pub(crate) fn new(inner: Inner) -> Self {
         Self(Arc::new(inner))
+    }
+
+    pub(crate) fn console_url(&self) -> Option<&str> {
+        self.0.console_url.as_deref()
     }
 
     pub(crate) fn now(&self) -> i64 {
@@ -64,6 +74,31 @@ impl AppState {
 
     pub(crate) fn random(&self) -> &Random {
         &self.0.random
+    }
+
+    /// Sends the link that leads to a password: the first one by a welcome, another
+    /// one on request. Without a console no link leads anywhere.
+    pub(crate) fn send_password_link(
+        &self,
+        transaction: &rusqlite::Transaction<'_>,
+        user: &User,
+        is_by_admin: bool,
+    ) -> Result<(), Error> {
+        let Some(console) = &self.0.console_url else { return Ok(()) };
+        let (now_ms, random) = (self.now(), &**self.random());
+        let has_password: bool = transaction.query_row(
+            "select exists (select 1 from signin_people where person = ? and password is not null)",
+            [user.id],
+            |row| row.get(0),
+        )?;
+        if has_password {
+            let token = ticket::issue(transaction, Purpose::Reset, user.id, now_ms, random)?;
+            let link = format!("{console}/reset/{}", *token);
+            return letters::reset(transaction, user, &link, is_by_admin, now_ms);
+        }
+        let token = ticket::issue(transaction, Purpose::Activate, user.id, now_ms, random)?;
+        let link = format!("{console}/activate/{}", *token);
+        letters::welcome(transaction, user, &link, now_ms)
     }
 
     pub(crate) fn window(&self) -> Window {

@@ -94,6 +94,11 @@ impl TestPlatform {
         self.now_ms.fetch_add(ms, Ordering::SeqCst);
     }
 
+    /// What the clock shows, in milliseconds since the Unix epoch.
+    pub fn now(&self) -> i64 {
+        self.now_ms.load(Ordering::SeqCst)
+    }
+
     /// A pair of a (new) API account with these roles.
     pub fn mint(&self, user: &str, roles: &[&str]) -> Minted {
         let roles: Vec<_> = roles.iter().map(|role| (*role).to_owned()).collect();

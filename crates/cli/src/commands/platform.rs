@@ -23,6 +23,7 @@ pub(crate) async fn serve(home: Option<&Path>, args: Serve) -> Result<(), Failur
     };
     config.public_names = args.public_name;
     config.control = args.control.0;
+    config.console = args.console.0;
     note(&format!("opening {} (a first start seeds it) …", home.path().display()));
     let platform = start(config).await?;
     let _signpost = Signpost::put(home.path(), &platform)?;
@@ -39,6 +40,12 @@ pub(crate) async fn serve(home: Option<&Path>, args: Serve) -> Result<(), Failur
             .map(|control| format!("\ncontrol:  {}", control.url()))
             .unwrap_or_default()
     ));
+    if let Some(url) = platform.console_url() {
+        note(&format!("console:  {url} (mail: {url}/mailbox)"));
+        if let Some((name, _)) = platform.first_admin().map_err(failure)? {
+            note(&format!("sign in as {name}; the ready file holds the first password"));
+        }
+    }
     until_stopped().await?;
     note("stopping …");
     platform.shutdown().await.map_err(failure)
@@ -92,21 +99,24 @@ pub(crate) fn mint(home: Option<&Path>, args: Mint) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(crate) fn ready_object(platform: &Platform) -> serde_json::Value {
-    json!({
+pub(crate) fn ready_object(platform: &Platform) -> Result<serde_json::Value, Failure> {
+    let admin = platform.first_admin().map_err(failure)?;
+    Ok(json!({
         "rest_url": platform.rest_url(),
-        "console_url": null,
-        "mailbox_url": null,
+        "console_url": platform.console_url(),
+        "mailbox_url": platform.console_url().map(|url| format!("{url}/mailbox")),
         "control_url": platform.control().map(Control::url),
         "control_token": platform.control().map(Control::token),
         "ca_file": platform.ca_file(),
-        "admin": null,
-    })
+        "admin": admin
+            .map(|(name, password)| json!({ "user_name": name, "password": password.as_str() })),
+    }))
 }
 
-/// It holds the token of the controls: readable by its owner alone.
+/// It holds the token of the controls and the first password: readable by its owner
+/// alone.
 fn write_ready_file(path: &Path, platform: &Platform) -> Result<(), Failure> {
-    let text = format!("{}\n", ready_object(platform));
+    let text = format!("{}\n", ready_object(platform)?);
     write_private(path, &text).map_err(|error| {
         Failure::usage(format!("failed to write the ready file `{}`: {error}", path.display()))
     })

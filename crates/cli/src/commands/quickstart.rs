@@ -78,6 +78,7 @@ async fn start_platform(
         config.listen = SocketAddr::from(([127, 0, 0, 1], port));
     }
     config.control = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    config.console = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     start(config).await
 }
 
@@ -148,7 +149,7 @@ async fn object(
     let by_scan_type: serde_json::Map<_, _> =
         counts.by_scan_type.into_iter().map(|(name, count)| (name, count.into())).collect();
     Ok(json!({
-        "platform": ready_object(platform),
+        "platform": ready_object(platform)?,
         "credential": {
             "api_id": integration.api_id,
             "expires_at": check.expires_ms.map(countersign_findings::rfc3339),

@@ -1,6 +1,8 @@
 //! The platform through its real listener: refusals first.
 
 mod appsec;
+mod browser;
+mod console;
 mod control;
 mod credentials;
 mod faults;

@@ -369,6 +369,9 @@ pub(crate) async fn create_user(
             let mut user = created(transaction, wanted)?;
             user.guid = conversation_id(state);
             user.id = accounts::insert_user(transaction, &user, state.now())?;
+            if user.active && user.login_enabled {
+                state.send_password_link(transaction, &user, true)?;
+            }
             let base = &grant.caller.base;
             let mut body = whole(&user, base);
             if with_pair {
@@ -450,7 +453,15 @@ pub(crate) async fn update_own_user(
         .await
 }
 
-fn created(connection: &Connection, mut wanted: wire::UserInput) -> Result<User, Refusal> {
+fn created(connection: &Connection, wanted: wire::UserInput) -> Result<User, Refusal> {
+    checked(connection, wanted)?.map_err(Refusal::invalid)
+}
+
+/// A new account as the body wants it, not inserted yet; or all that is wrong.
+pub(crate) fn checked(
+    connection: &Connection,
+    mut wanted: wire::UserInput,
+) -> Result<Result<User, Vec<String>>, Refusal> {
     let nobody = User {
         id: 0,
         guid: String::new(),
@@ -474,7 +485,7 @@ fn created(connection: &Connection, mut wanted: wire::UserInput) -> Result<User,
     if !has_roles && errors.is_empty() {
         errors.push("roles: at least one role is required.".into());
     }
-    if errors.is_empty() { Ok(user) } else { Err(Refusal::invalid(errors)) }
+    Ok(if errors.is_empty() { Ok(user) } else { Err(errors) })
 }
 
 fn changed(

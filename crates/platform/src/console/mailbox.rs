@@ -1,0 +1,118 @@
+//! The built-in mailbox: what the platform would have sent, for machines without a
+//! mail server. Only for visitors on the same machine: the links in it open accounts.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::{Html, IntoResponse, Response};
+use rusqlite::OptionalExtension;
+
+use super::Console;
+use super::web::{Frame, Stop, Visitor, moment};
+use crate::Error;
+
+/// Of a listing.
+const MAX_MAILS: u32 = 200;
+
+struct Mail {
+    id: i64,
+    to: String,
+    subject: String,
+    at: String,
+    text: String,
+    html: String,
+}
+
+#[derive(Template)]
+#[template(path = "mailbox.html")]
+struct Mailbox {
+    frame: Frame,
+    mails: Vec<Mail>,
+}
+
+#[derive(Template)]
+#[template(path = "mail.html")]
+struct OneMail {
+    frame: Frame,
+    mail: Mail,
+    /// The text, cut where links begin and end.
+    pieces: Vec<Piece>,
+}
+
+struct Piece {
+    text: String,
+    is_link: bool,
+}
+
+fn from_here(visitor: &Visitor) -> Result<(), Stop> {
+    let address: Option<std::net::IpAddr> = visitor.address.parse().ok();
+    if address.is_some_and(|ip| ip.is_loopback()) { Ok(()) } else { Err(Stop::NotFound) }
+}
+
+const SELECT: &str = "select id, recipient, subject, due_ms, body, html from outbox";
+
+fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Mail> {
+    Ok(Mail {
+        id: row.get(0)?,
+        to: row.get(1)?,
+        subject: row.get(2)?,
+        at: moment(row.get(3)?),
+        text: row.get(4)?,
+        html: row.get(5)?,
+    })
+}
+
+pub(super) async fn list(
+    State(console): State<Console>,
+    visitor: Visitor,
+) -> Result<Response, Stop> {
+    from_here(&visitor)?;
+    let mails = console
+        .app
+        .read(|connection, _| -> Result<_, Error> {
+            let sql = format!("{SELECT} order by id desc limit ?");
+            let mut statement = connection.prepare_cached(&sql)?;
+            let rows = statement.query_map([MAX_MAILS], read_row)?;
+            Ok(rows.collect::<Result<Vec<_>, _>>()?)
+        })
+        .await?;
+    visitor.page(200, &Mailbox { frame: visitor.frame("Mailbox"), mails })
+}
+
+async fn one(console: &Console, visitor: &Visitor, id: i64) -> Result<Mail, Stop> {
+    from_here(visitor)?;
+    let mail = console
+        .app
+        .read(move |connection, _| -> Result<_, Error> {
+            let sql = format!("{SELECT} where id = ?");
+            Ok(connection.query_row(&sql, [id], read_row).optional()?)
+        })
+        .await?;
+    mail.ok_or(Stop::NotFound)
+}
+
+pub(super) async fn read(
+    State(console): State<Console>,
+    visitor: Visitor,
+    Path(id): Path<i64>,
+) -> Result<Response, Stop> {
+    let mail = one(&console, &visitor, id).await?;
+    let pieces = mail
+        .text
+        .split_inclusive(char::is_whitespace)
+        .map(|word| Piece { is_link: word.starts_with("https://"), text: word.to_owned() });
+    let pieces = pieces.collect();
+    visitor.page(200, &OneMail { frame: visitor.frame(&mail.subject), mail, pieces })
+}
+
+/// The HTML part alone, as a mail program would show it.
+pub(super) async fn html(
+    State(console): State<Console>,
+    visitor: Visitor,
+    Path(id): Path<i64>,
+) -> Result<Response, Stop> {
+    let mail = one(&console, &visitor, id).await?;
+    if mail.html.is_empty() {
+        return Err(Stop::NotFound);
+    }
+    Ok(Html(mail.html).into_response())
+}

@@ -1,0 +1,105 @@
+//! The mails that the platform writes: each as text and as HTML, into the outbox.
+
+use askama::Template;
+use rusqlite::{Transaction, params};
+
+use crate::Error;
+use crate::accounts::User;
+
+/// What a mail says: paragraphs, and where it leads one button.
+#[derive(Template)]
+#[template(path = "letter.html")]
+struct Letter<'a> {
+    subject: &'a str,
+    greeting: &'a str,
+    paragraphs: &'a [String],
+    /// Words and address.
+    button: Option<(&'a str, &'a str)>,
+}
+
+impl Letter<'_> {
+    fn text(&self) -> String {
+        let mut text = format!("{}\n\n{}\n", self.greeting, self.paragraphs.join("\n\n"));
+        if let Some((words, address)) = self.button {
+            text.push_str(&format!("\n{words}:\n{address}\n"));
+        }
+        text
+    }
+
+    fn put(
+        &self,
+        transaction: &Transaction<'_>,
+        kind: &str,
+        to: &str,
+        now_ms: i64,
+    ) -> Result<(), Error> {
+        let html = self.render().map_err(|error| Error::template(error.to_string()))?;
+        transaction.execute(
+            "insert into outbox (kind, recipient, subject, body, html, due_ms)
+             values (?, ?, ?, ?, ?, ?)",
+            params![kind, to, self.subject, self.text(), html, now_ms],
+        )?;
+        Ok(())
+    }
+}
+
+fn greeting(user: &User) -> String {
+    format!("Hello {},", user.first_name)
+}
+
+/// The welcome, with the link that activates the account.
+pub(crate) fn welcome(
+    transaction: &Transaction<'_>,
+    user: &User,
+    link: &str,
+    now_ms: i64,
+) -> Result<(), Error> {
+    let letter = Letter {
+        subject: "Welcome to Veracode",
+        greeting: &greeting(user),
+        paragraphs: &[
+            format!("An account was made for you. Its user name is {}.", user.name),
+            "Activate it within 7 days: you choose a password, and set up a second factor.".into(),
+        ],
+        button: Some(("Activate Account", link)),
+    };
+    letter.put(transaction, "activation", &user.email, now_ms)
+}
+
+pub(crate) fn reset(
+    transaction: &Transaction<'_>,
+    user: &User,
+    link: &str,
+    is_by_admin: bool,
+    now_ms: i64,
+) -> Result<(), Error> {
+    let who = if is_by_admin { "An administrator" } else { "Somebody, you perhaps," };
+    let letter = Letter {
+        subject: "Reset your password",
+        greeting: &greeting(user),
+        paragraphs: &[
+            format!("{who} asked for a new password for the account {}.", user.name),
+            "The link is good for an hour. If it was not you, nothing has to be done.".into(),
+        ],
+        button: Some(("Choose a new password", link)),
+    };
+    letter.put(transaction, "password_reset", &user.email, now_ms)
+}
+
+/// A thing that happened to an account, so that its owner sees what was not meant.
+pub(crate) fn happened(
+    transaction: &Transaction<'_>,
+    user: &User,
+    kind: &str,
+    subject: &str,
+    what: &str,
+    now_ms: i64,
+) -> Result<(), Error> {
+    let letter = Letter {
+        subject,
+        greeting: &greeting(user),
+        paragraphs: &[what.to_owned(), "If this was not you, tell an administrator.".into()],
+        button: None,
+    };
+    letter.put(transaction, kind, &user.email, now_ms)
+}

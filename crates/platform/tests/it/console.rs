@@ -1,0 +1,317 @@
+//! The guide by its pages: refusals first, then the whole journey.
+
+use countersign_accounts::totp::Secret;
+use countersign_platform::SeedSpec;
+use countersign_signing::Pair;
+use countersign_testkit::TestPlatform;
+use data_encoding::BASE32_NOPAD;
+use zeroize::Zeroizing;
+
+use crate::browser::{Browser, Page, between};
+
+const PASSWORD: &str = "plum-Kettle7-orbit";
+
+async fn start() -> TestPlatform {
+    TestPlatform::start_with(SeedSpec::Demo, |config| {
+        config.console = Some(([127, 0, 0, 1], 0).into());
+    })
+    .await
+}
+
+async fn admin(test: &TestPlatform) -> Browser<'_> {
+    let (name, password) = test.platform.first_admin().expect("a home").expect("a password");
+    let mut browser = Browser::new(test);
+    let page = sign_in(&mut browser, &name, &password).await;
+    assert_eq!((page.status, page.title()), (200, "API Credentials"));
+    browser
+}
+
+async fn sign_in(browser: &mut Browser<'_>, name: &str, password: &str) -> Page {
+    let page = browser.get("/sign-in").await;
+    browser.send(&page, "/sign-in", &[("user_name", name), ("password", password)]).await
+}
+
+/// An API account by the form; answers the link of its mail.
+async fn add_reader(browser: &mut Browser<'_>, name: &str) -> String {
+    let form = browser.get("/admin/users/new?preset=api-reader").await;
+    let page = browser
+        .send(
+            &form,
+            "/admin/users/new",
+            &[
+                ("first_name", "Integration"),
+                ("last_name", "Reader"),
+                ("email", "reader@example.com"),
+                ("user_name", name),
+            ],
+        )
+        .await;
+    assert_eq!((page.status, page.title()), (200, name), "{}", page.body);
+    assert!(page.body.contains("goes to reader@example.com"));
+    newest_link(browser).await
+}
+
+/// The link in the newest mail.
+async fn newest_link(browser: &mut Browser<'_>) -> String {
+    let mailbox = browser.get("/mailbox").await;
+    let newest =
+        format!("/mailbox/{}", between(&mailbox.body, "\"/mailbox/", "\"").expect("a mail"));
+    let mail = browser.get(&newest).await;
+    let link = between(&mail.body, "<a href=\"https://", "\"").expect("a link");
+    link[link.find('/').expect("a path")..].to_owned()
+}
+
+/// Activates with the password and a second factor; answers its secret.
+async fn activate(browser: &mut Browser<'_>, test: &TestPlatform, link: &str) -> Secret {
+    let page = browser.get(link).await;
+    assert_eq!(page.title(), "Activate your account");
+    let page = browser.send(&page, "", &[("password", PASSWORD), ("again", PASSWORD)]).await;
+    assert_eq!(page.title(), "Set up a second factor", "{}", page.body);
+    let text = between(&page.body, "<code class=\"key\">", "</code>").expect("a key");
+    let secret = BASE32_NOPAD.decode(text.replace(' ', "").as_bytes()).expect("base 32");
+    let secret = Secret::from_bytes(Zeroizing::new(secret));
+    let code = secret.code_at(test.now()).expect("a code");
+    let page = browser.send(&page, "/enrol", &[("code", &code)]).await;
+    assert_eq!(page.title(), "Recovery codes", "{}", page.body);
+    secret
+}
+
+#[tokio::test]
+async fn nobody_gets_in_without_signing_in() {
+    let test = start().await;
+    let mut browser = Browser::new(&test);
+    for path in
+        ["/credentials", "/admin/users", "/admin/users/new", "/admin/activity", "/enrol", "/prove"]
+    {
+        let page = browser.get(path).await;
+        assert_eq!((page.status, page.title()), (200, "Sign in"), "{path}");
+    }
+    for path in ["/credentials", "/admin/users/new", "/enrol", "/sign-out"] {
+        assert_eq!(browser.post(path, "token=x", &[]).await.status, 400, "{path}");
+    }
+    assert_eq!(browser.get("/nowhere").await.status, 404);
+    browser.set_cookie("__Host-session", &"A".repeat(43));
+    assert_eq!(browser.get("/credentials").await.title(), "Sign in", "a made-up session");
+}
+
+#[tokio::test]
+async fn an_api_account_is_no_administrator() {
+    let test = start().await;
+    let mut admin = admin(&test).await;
+    let link = add_reader(&mut admin, "reader").await;
+    let mut browser = Browser::new(&test);
+    activate(&mut browser, &test, &link).await;
+    for path in ["/admin/users", "/admin/users/new", "/admin/activity"] {
+        assert_eq!(browser.get(path).await.status, 403, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn six_wrong_passwords_lock_this_address_out() {
+    let test = start().await;
+    let (name, password) = test.platform.first_admin().expect("a home").expect("a password");
+    let mut browser = Browser::new(&test);
+    let mut bodies = Vec::new();
+    for (name, password) in [(&*name, "wrong"), ("nobody", "wrong"), (&*name, "")] {
+        let page = sign_in(&mut browser, name, password).await;
+        assert_eq!(page.status, 401);
+        bodies.push(between(&page.body, "role=\"alert\">", "<").expect("words").to_owned());
+    }
+    assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]), "one answer for every cause");
+    for _ in 0..3 {
+        assert_eq!(sign_in(&mut browser, &name, "wrong").await.status, 401);
+    }
+    assert_eq!(sign_in(&mut browser, &name, &password).await.status, 401, "locked");
+    test.advance(30 * 60_000 + 1);
+    assert_eq!(sign_in(&mut browser, &name, &password).await.status, 200);
+    let mailbox = browser.get("/mailbox").await;
+    assert!(mailbox.body.contains("Sign-in locked"));
+}
+
+#[tokio::test]
+async fn forms_of_others_do_nothing() {
+    let test = start().await;
+    let mut one = admin(&test).await;
+    let mut two = admin(&test).await;
+    let (page, other) = (one.get("/credentials").await, two.get("/credentials").await);
+    let token = other.field("token");
+    assert_ne!(page.field("token"), token);
+    let body = format!("token={token}&kind=hmac&newest=");
+    assert_eq!(one.post("/credentials", &body, &[]).await.status, 400, "of another session");
+    let own = format!("token={}&kind=hmac&newest=", page.field("token"));
+    for headers in [
+        [("origin", "https://evil.example.com")],
+        [("sec-fetch-site", "cross-site")],
+        [("sec-fetch-site", "same-site")],
+    ] {
+        assert_eq!(one.post("/credentials", &own, &headers).await.status, 400, "{headers:?}");
+    }
+    assert!(one.get("/credentials").await.body.contains("There are no credentials yet"));
+
+    let before = one.cookie("__Host-session").expect("a session").to_owned();
+    let page = one.get("/credentials").await;
+    assert_eq!(one.send(&page, "/sign-out", &[]).await.title(), "Sign in");
+    one.set_cookie("__Host-session", &before);
+    assert_eq!(one.get("/credentials").await.title(), "Sign in", "the session is over");
+}
+
+#[tokio::test]
+async fn links_are_good_once_and_for_a_while() {
+    let test = start().await;
+    let mut admin = admin(&test).await;
+    let first = add_reader(&mut admin, "reader").await;
+    let user = admin.get("/admin/users?search=reader").await.link("reader");
+    let page = admin.get(&user).await;
+    admin.send(&page, &format!("{user}/resend"), &[]).await;
+    let second = newest_link(&mut admin).await;
+    let mut browser = Browser::new(&test);
+    assert_eq!(browser.get(&first).await.status, 410, "a newer one replaced it");
+    for _ in 0..3 {
+        assert_eq!(browser.get(&second).await.status, 200, "a scanner of mail uses nothing up");
+    }
+    let page = browser.get(&second).await;
+    for (password, again) in [
+        ("short", "short"),
+        (PASSWORD, "plum-Kettle7-orbi"),
+        ("Reader-Kettle7-x", "Reader-Kettle7-x"),
+    ] {
+        let page = browser.send(&page, "", &[("password", password), ("again", again)]).await;
+        assert_eq!(page.status, 422, "{password}");
+    }
+    test.advance(7 * 24 * 3_600_000);
+    assert_eq!(browser.get(&second).await.status, 410, "too late");
+
+    let mut admin = self::admin(&test).await;
+    let page = admin.get(&user).await;
+    admin.send(&page, &format!("{user}/resend"), &[]).await;
+    let third = newest_link(&mut admin).await;
+    activate(&mut browser, &test, &third).await;
+    let mut other = Browser::new(&test);
+    assert_eq!(other.get(&third).await.status, 410, "used");
+}
+
+#[tokio::test]
+async fn a_code_is_good_once() {
+    let test = start().await;
+    let mut admin = admin(&test).await;
+    let link = add_reader(&mut admin, "reader").await;
+    let mut browser = Browser::new(&test);
+    let secret = activate(&mut browser, &test, &link).await;
+    let used = secret.code_at(test.now()).expect("a code");
+
+    let mut other = Browser::new(&test);
+    let page = sign_in(&mut other, "reader", PASSWORD).await;
+    assert_eq!(page.title(), "Second factor");
+    assert_eq!(other.get("/credentials").await.title(), "Second factor", "not in yet");
+    let page = other.get("/second-factor").await;
+    for code in [&used, "000000", ""] {
+        let page = other.send(&page, "/second-factor", &[("code", code)]).await;
+        assert_eq!(page.status, 401, "{code}");
+    }
+    test.advance(60_000);
+    let code = secret.code_at(test.now()).expect("a code");
+    let before = other.cookie("__Host-session").map(String::from);
+    let page = other.send(&page, "/second-factor", &[("code", &code)]).await;
+    assert_eq!((page.status, page.title()), (200, "API Credentials"));
+    assert_ne!(other.cookie("__Host-session").map(String::from), before, "another token");
+}
+
+#[tokio::test]
+async fn users_that_may_not_be_are_not_saved() {
+    let test = start().await;
+    let mut admin = admin(&test).await;
+    let form = admin.get("/admin/users/new").await;
+    let base = [
+        ("first_name", "Some"),
+        ("last_name", "Body"),
+        ("email", "some.body@example.com"),
+        ("user_name", "some"),
+        ("is_api", "on"),
+    ];
+    for (more, word) in [
+        (vec![], "at least one role"),
+        (vec![("role", "extreviewer")], "cannot be given to an API account"),
+        (vec![("role", "uploadapi"), ("role", "noteamrestrictionapi")], "scan type role"),
+        (vec![("role", "resultsapi")], "needs teams or the role"),
+        (
+            vec![("role", "resultsapi"), ("role", "noteamrestrictionapi"), ("allowed", "x")],
+            "not an address",
+        ),
+    ] {
+        let fields: Vec<_> = base.iter().copied().chain(more).collect();
+        let page = admin.send(&form, "/admin/users/new", &fields).await;
+        assert_eq!(page.status, 422, "{word}");
+        assert!(page.body.contains(word), "{word}: {}", page.body);
+        assert_eq!(page.field("email"), "some.body@example.com", "what was typed stays");
+    }
+    assert!(!admin.get("/admin/users").await.body.contains("some.body"));
+}
+
+#[tokio::test]
+async fn two_tabs_generate_at_once() {
+    let test = start().await;
+    let mut browser = admin(&test).await;
+    let (one, two) = (browser.get("/credentials").await, browser.get("/credentials").await);
+    let shown = browser.send(&one, "/credentials", &[]).await;
+    assert_eq!(shown.title(), "Store the Secret Key now");
+    let page = browser.send(&two, "/credentials", &[]).await;
+    assert_eq!(page.status, 422);
+    assert!(page.body.contains("Nothing was generated now"));
+    assert_eq!(page.body.matches("<td>HMAC</td>").count(), 1, "one pair, no half state");
+}
+
+#[tokio::test]
+async fn the_journey_of_the_guide() {
+    let test = start().await;
+    let mut admin = admin(&test).await;
+    let page = admin.get("/credentials").await;
+    assert!(page.body.contains("Settings") && page.link("Admin") == "/admin/users");
+    let users = admin.get("/admin/users").await;
+    assert_eq!(users.link("Add New User"), "/admin/users/new");
+    let link = add_reader(&mut admin, "integration-reader").await;
+    let mailbox = admin.get("/mailbox").await;
+    assert!(mailbox.body.contains("Welcome to Veracode"));
+
+    let mut browser = Browser::new(&test);
+    let secret = activate(&mut browser, &test, &link).await;
+    let page = browser.get("/credentials").await;
+    assert_eq!(page.title(), "API Credentials");
+    assert!(page.body.contains("HMAC Credentials") && page.body.contains("OAuth Client"));
+    let shown = browser.send(&page, "/credentials", &[("kind", "hmac")]).await;
+    let api_id = shown.field("api_id");
+    let key = between(&shown.body, "aria-label=\"Secret Key\">", "<").expect("a secret").to_owned();
+    assert_eq!((api_id.len(), key.len()), (32, 128));
+
+    let list = browser.get("/credentials").await;
+    assert!(list.body.contains(&api_id) && !list.body.contains(&key), "shown once");
+    let pair = Pair::parse(&api_id, &key).expect("a pair");
+    let answer = test.get(&pair, "/appsec/v1/applications").await;
+    assert_eq!(answer.status, 200);
+    let me = test.get(&pair, "/api/authn/v2/users/self").await.json();
+    assert_eq!(me["user_name"], "integration-reader");
+
+    // Later than ten minutes a fresh code is asked for before anything is revoked.
+    test.advance(11 * 60_000);
+    let ask = browser.get(&list.link("Revoke")).await;
+    assert_eq!(ask.title(), "Prove that it is you");
+    let code = secret.code_at(test.now()).expect("a code");
+    browser.send(&ask, "/prove", &[("code", &code)]).await;
+    let revoke = list.link("Revoke");
+    let ask = browser.get(&revoke).await;
+    assert_eq!(ask.title(), "Revoke credentials");
+    let page = browser.send(&ask, &revoke, &[]).await;
+    assert!(page.body.contains("revoked"));
+    assert_eq!(test.get(&pair, "/appsec/v1/applications").await.status, 401);
+
+    let activity = admin.get("/admin/activity").await;
+    for act in [
+        "user.create",
+        "account.activate",
+        "factor.enrol",
+        "credentials.generate",
+        "credentials.revoke",
+    ] {
+        assert!(activity.body.contains(act), "{act}");
+    }
+    assert!(!activity.body.contains(&key));
+}
