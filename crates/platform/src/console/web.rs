@@ -296,7 +296,7 @@ impl FromRequest<Console> for Form {
 
     async fn from_request(request: Request, console: &Console) -> Result<Self, Stop> {
         let (mut parts, body) = request.into_parts();
-        if !is_own(&parts.headers) {
+        if !is_own(&parts) {
             return Err(Stop::Stranger);
         }
         let visitor = Visitor::from_request_parts(&mut parts, console).await?;
@@ -313,11 +313,13 @@ impl FromRequest<Console> for Form {
 
 /// Whether a browser says that the request comes from one of our own pages. Who
 /// says nothing is judged by the token alone.
-fn is_own(headers: &HeaderMap) -> bool {
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+fn is_own(parts: &Parts) -> bool {
+    let text = |name: HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let site = text(HeaderName::from_static("sec-fetch-site"));
     let is_same = site.is_none_or(|site| site == "same-origin" || site == "none");
-    let own = text(HOST).map(|host| format!("https://{host}"));
+    // HTTP/2 names the host in the target.
+    let host = text(HOST).or_else(|| parts.uri.authority().map(|authority| authority.as_str()));
+    let own = host.map(|host| format!("https://{host}"));
     is_same && text(ORIGIN).is_none_or(|origin| Some(origin) == own.as_deref())
 }
 
@@ -337,7 +339,7 @@ pub(super) async fn guarded(request: Request, next: Next) -> Response {
              form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
         ),
         ("strict-transport-security", "max-age=31536000"),
-        ("referrer-policy", "no-referrer"),
+        ("referrer-policy", "same-origin"),
         ("x-content-type-options", "nosniff"),
         ("x-frame-options", "SAMEORIGIN"),
         ("cross-origin-opener-policy", "same-origin"),

@@ -1,0 +1,227 @@
+// The guide, step by step in its own words, in Chromium: by mouse, by keyboard
+// alone, and without JavaScript. A picture of each step, and axe on each page in
+// both themes.
+import { createHmac } from "node:crypto";
+import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+
+const require = createRequire(import.meta.url);
+const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+const ready = JSON.parse(readFileSync(process.env.READY_FILE, "utf8"));
+const pictures = process.env.PICTURES;
+mkdirSync(pictures, { recursive: true });
+const PASSWORD = "plum-Kettle7-orbit";
+let passed = 0;
+let failed = 0;
+
+function totp(key, ahead = 0) {
+  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+  let bits = "";
+  for (const letter of key.replaceAll(" ", "")) {
+    bits += alphabet.indexOf(letter).toString(2).padStart(5, "0");
+  }
+  const secret = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30000) + ahead));
+  const mac = createHmac("sha1", secret).update(counter).digest();
+  const at = mac[19] & 15;
+  return String((mac.readUInt32BE(at) & 0x7fffffff) % 1000000).padStart(6, "0");
+}
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+  ],
+});
+
+async function check(name, act) {
+  try {
+    await act();
+    passed += 1;
+    console.log(`pass console ${name}`);
+  } catch (error) {
+    failed += 1;
+    console.log(`fail console ${name}: ${String(error.message ?? error).split("\n").slice(0, 12).join(" | ")}`);
+  }
+}
+
+function expect(actual, expected) {
+  if (actual !== expected) throw new Error(`got ${JSON.stringify(actual)}, expected ${JSON.stringify(expected)}`);
+}
+
+// One way through: how to press, how to fill, whether pictures and axe are taken.
+class Walk {
+  constructor(page, options) {
+    Object.assign(this, { page, step: 0 }, options);
+  }
+
+  async title() {
+    return this.page.locator("h1").innerText();
+  }
+
+  // By keyboard: Tab until the element has the focus, then a key.
+  async reach(locator) {
+    await locator.waitFor();
+    for (let presses = 0; presses < 300; presses += 1) {
+      if (await locator.evaluate((element) => element === document.activeElement)) return;
+      await this.page.keyboard.press("Tab");
+    }
+    throw new Error(`the keyboard does not reach ${locator}`);
+  }
+
+  async press(role, name) {
+    const target = this.page.getByRole(role, { name, exact: role !== "button" }).first();
+    if (!this.keyboard) return target.click();
+    await this.reach(target);
+    if (role === "checkbox") return this.page.keyboard.press("Space");
+    // A form or a link: on to another page.
+    const loaded = this.page.waitForEvent("load");
+    await this.page.keyboard.press("Enter");
+    await loaded;
+  }
+
+  async fill(label, text) {
+    const target = this.page.getByLabel(label, { exact: true });
+    if (!this.keyboard) return target.fill(text);
+    await this.reach(target);
+    await this.page.keyboard.type(text);
+  }
+
+  async picture(name) {
+    if (!this.pictured) return;
+    this.step += 1;
+    const file = `${String(this.step).padStart(2, "0")}-${name}`;
+    await this.page.screenshot({ path: `${pictures}/${file}.png`, fullPage: true });
+    for (const colorScheme of ["light", "dark"]) {
+      await this.page.emulateMedia({ colorScheme });
+      await this.page.evaluate(axe);
+      const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+      const found = await this.page.evaluate((tags) => globalThis.axe.run(document, { runOnly: tags }), tags);
+      const words = found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).slice(0, 2)}`);
+      await check(`axe ${name} ${colorScheme}`, async () => expect(words.join("; "), ""));
+    }
+    await this.page.emulateMedia({ colorScheme: "dark" });
+    await this.page.screenshot({ path: `${pictures}/${file}-dark.png`, fullPage: true });
+    await this.page.emulateMedia({ colorScheme: "light" });
+    const viewport = this.page.viewportSize();
+    await this.page.setViewportSize({ width: 360, height: 740 });
+    await this.page.screenshot({ path: `${pictures}/${file}-narrow.png`, fullPage: true });
+    const wide = await this.page.evaluate(() => document.documentElement.scrollWidth);
+    await check(`${name} fits 360 px`, async () => expect(wide <= 360, true));
+    await this.page.setViewportSize(viewport);
+  }
+}
+
+async function journey(name, options) {
+  const context = await browser.newContext({
+    ignoreHTTPSErrors: true,
+    baseURL: ready.console_url,
+    javaScriptEnabled: options.javaScriptEnabled ?? true,
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(15000);
+  const walk = new Walk(page, options);
+  const user = `integration-${options.user}`;
+  try {
+    await page.goto("/");
+    expect(await walk.title(), "Sign in");
+    await walk.picture("sign-in");
+    await walk.fill("User name", ready.admin.user_name);
+    await walk.fill("Password", ready.admin.password);
+    await walk.press("button", "Sign in");
+    expect(await walk.title(), "API Credentials");
+    // Settings gear, Admin, Users, Add New User.
+    const gear = page.locator("summary");
+    if (walk.keyboard) {
+      await walk.reach(gear);
+      await page.keyboard.press("Enter");
+    } else {
+      await gear.click();
+    }
+    await walk.press("link", "Admin");
+    expect(await walk.title(), "Users");
+    await walk.picture("users");
+    await walk.press("link", "Add New User");
+    await walk.picture("add-new-user");
+    await walk.press("link", "API account that reads applications and findings");
+    await walk.fill("First name", "Integration");
+    await walk.fill("Last name", "Reader");
+    await walk.fill("E-mail address", "reader@example.com");
+    await walk.fill("User name of an API service account", user);
+    await walk.press("button", "Save");
+    expect(await walk.title(), user);
+    await walk.picture("saved");
+    await walk.press("button", "Sign out");
+
+    await page.goto("/mailbox");
+    await walk.picture("mailbox");
+    await walk.press("link", "Welcome to Veracode");
+    await walk.picture("mail");
+    const link = await page.locator("pre.mail a").first().getAttribute("href");
+    await page.goto(link);
+    expect(await walk.title(), "Activate your account");
+    await walk.picture("activate-account");
+    await walk.fill("Password", PASSWORD);
+    await walk.fill("The same again", PASSWORD);
+    await walk.press("button", "Set password");
+    expect(await walk.title(), "Set up a second factor");
+    await walk.picture("second-factor");
+    const key = await page.locator("code.key").innerText();
+    await walk.fill("The six digits that the app shows now", totp(key));
+    await walk.press("button", "Set up");
+    expect(await walk.title(), "Recovery codes");
+    await walk.picture("recovery-codes");
+    await walk.press("link", "I have stored them: on to API Credentials");
+    expect(await walk.title(), "API Credentials");
+    await walk.picture("api-credentials");
+    expect(await page.getByRole("radio", { name: /HMAC Credentials/ }).isChecked(), true);
+    await walk.press("button", "Generate");
+    expect(await walk.title(), "Store the Secret Key now");
+    await walk.picture("secret-key");
+    const secret = await page.getByLabel("Secret Key", { exact: true }).inputValue();
+    const id = await page.getByLabel("ID", { exact: true }).inputValue();
+    expect([id.length, secret.length].join(), "32,128");
+    await walk.press("checkbox", "I have stored the Secret Key");
+    await walk.press("button", "Done");
+    expect(await walk.title(), "API Credentials");
+    expect((await page.content()).includes(secret), false);
+    await walk.picture("shown-once");
+    // Back shows no page at all, or one without the secret.
+    await page.goBack().catch(() => {});
+    await page.waitForLoadState().catch(() => {});
+    const after = await page.locator("body").innerHTML().catch(() => "");
+    expect(after.includes(secret), false);
+
+    await page.goto("/credentials");
+    await walk.press("link", `Revoke ${id}`);
+    expect(await walk.title(), "Revoke credentials");
+    await walk.picture("revoke");
+    await walk.press("button", "Sign out");
+    await walk.fill("User name", user);
+    await walk.fill("Password", PASSWORD);
+    await walk.press("button", "Sign in");
+    expect(await walk.title(), "Second factor");
+    await walk.picture("asked-for-the-second-factor");
+    await walk.fill("Six digits of your app, or a recovery code", totp(key, 1));
+    await walk.press("button", "Go on");
+    expect(await walk.title(), "API Credentials");
+    passed += 1;
+    console.log(`pass console the guide ${name}`);
+  } catch (error) {
+    failed += 1;
+    console.log(`fail console the guide ${name}: at ${page.url()}: ${String(error.message ?? error).split("\n").slice(0, 6).join(" | ")}`);
+    await page.screenshot({ path: `${pictures}/failed-${options.user}.png`, fullPage: true });
+  } finally {
+    await context.close();
+  }
+}
+
+await journey("by mouse, with pictures", { user: "mouse", pictured: true });
+await journey("by keyboard alone", { user: "keyboard", keyboard: true });
+await journey("without JavaScript", { user: "plain", javaScriptEnabled: false });
+await browser.close();
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed === 0 ? 0 : 1);
