@@ -5,6 +5,7 @@ mod control;
 mod credentials;
 mod doctor;
 mod export;
+mod guide;
 mod http;
 mod integration;
 mod platform;

@@ -2,11 +2,10 @@
 
 use countersign_wire::application::Application;
 use countersign_wire::credential::ApiCredential;
-use countersign_wire::identity::{User, UserInput};
-use http::Method;
+use countersign_wire::identity::User;
 
-use crate::client::{Client, Repeat};
-use crate::error::{Error, Kind};
+use crate::client::Client;
+use crate::error::Error;
 use crate::pages::Pages;
 
 /// Findings come in two families that cannot be asked for together.
@@ -27,21 +26,6 @@ impl Client {
     /// The state of the pair that signs.
     pub async fn own_credential(&self) -> Result<ApiCredential, Error> {
         self.get("/api/authn/v2/api_credentials").await?.json()
-    }
-
-    /// Creates an account with a pair. The secret is in the answer and nowhere
-    /// else: never sent twice.
-    pub async fn create_user_with_pair(&self, user: &UserInput) -> Result<User, Error> {
-        let body = serde_json::to_vec(user)
-            .map_err(|error| Error::new(Kind::NotJson(error.to_string()), "POST users"))?;
-        let target = "/api/authn/v2/users?generate_api_creds=true";
-        self.request(Method::POST, target, Some(body), Repeat::Never).await?.json()
-    }
-
-    /// Revokes the pair with this API ID, at once.
-    pub async fn revoke(&self, api_id: &str) -> Result<(), Error> {
-        let target = format!("/api/authn/v2/api_credentials/{api_id}");
-        self.request(Method::DELETE, &target, None, Repeat::Idempotent).await.map(drop)
     }
 
     /// All applications that the account sees.

@@ -1,19 +1,19 @@
 //! `quickstart`: the whole path once, over HTTPS, on an empty home.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::Path;
 
 use countersign_client::Url;
 use countersign_connector::check::Check;
 use countersign_connector::sync::Finished;
-use countersign_platform::{Config, Platform, mint};
-use countersign_signing::Pair;
+use countersign_platform::{Config, Platform};
 use countersign_store::{Integration, NewIntegration};
-use countersign_wire::identity::{PermissionRef, RoleRef, UserInput};
 use serde_json::json;
 
 use super::context::Context;
 use super::control::Signpost;
+use super::guide;
 use super::integration::check_text;
 use super::platform::{failure, ready_object, start, until_stopped};
 use super::report::{counts_text, sync_text};
@@ -21,7 +21,6 @@ use super::sync::{run_one, tell_problems};
 use crate::args::Quickstart;
 use crate::failure::{Exit, Failure};
 use crate::output::{note, print, print_json};
-use crate::system;
 
 const NAME: &str = "demo";
 const USER: &str = "countersign-reader";
@@ -37,7 +36,7 @@ pub(crate) async fn run(home: Option<&Path>, args: Quickstart) -> Result<(), Fai
     say("1/4 starting a platform with a demo tenant …");
     let platform = start_platform(&context, known.as_ref()).await?;
     let _signpost = Signpost::put(&context.home.platform(), &platform)?;
-    say("2/4 creating an API user and its pair …");
+    say("2/4 adding an API user, activating it, generating its credentials …");
     say("3/4 adding the integration and checking every permission …");
     let (integration, check) = match known {
         Some(known) => {
@@ -57,6 +56,15 @@ pub(crate) async fn run(home: Option<&Path>, args: Quickstart) -> Result<(), Fai
     }
     tell_problems(&finished);
     if !args.once {
+        if let Some(url) = platform.console_url() {
+            note(&format!("console: {url}\nmail:    {url}/mailbox"));
+        }
+        // For a person in front of it; never into a log.
+        let is_watched = std::io::stderr().is_terminal();
+        let admin = platform.first_admin().map_err(failure)?;
+        if let Some((name, password)) = admin.filter(|_| is_watched) {
+            note(&format!("sign in as {name} with {}", *password));
+        }
         note("the platform stays up; Ctrl-C stops it");
         until_stopped().await?;
     }
@@ -87,44 +95,14 @@ async fn recheck(context: &Context, known: &Integration) -> Result<Check, Failur
     Ok(context.connector.check_integration(known, &client).await?)
 }
 
-/// The guide's steps by API: an administrator creates the API user with its
-/// pair, the pair goes into the vault, and the administrator's own pair is
-/// revoked again.
+/// The guide's steps: an API account and its pair by the console's pages, the pair
+/// into the vault with the check of the integration.
 async fn introduce(
     context: &Context,
     platform: &Platform,
 ) -> Result<(Integration, Check), Failure> {
-    let home = context.home.platform();
-    let random = system::random();
-    let roles = ["adminapi".to_owned()];
-    let minted =
-        mint(&home, "countersign-admin", &roles, context.now(), &random).map_err(failure)?;
+    let pair = guide::credentials(platform, USER).await?;
     let (url, ca_pem) = (platform.rest_url(), platform.ca_pem());
-    let admin = context.client(&url, Some(ca_pem), false, &minted.pair)?;
-    let user = UserInput {
-        user_name: Some(USER.into()),
-        first_name: Some("Countersign".into()),
-        last_name: Some("Reader".into()),
-        email_address: Some("countersign-reader@example.com".into()),
-        roles: Some(
-            ["resultsapi", "noteamrestrictionapi"]
-                .map(|name| RoleRef { role_name: Some(name.into()), ..RoleRef::default() })
-                .into(),
-        ),
-        permissions: Some(vec![PermissionRef {
-            permission_name: Some("apiUser".into()),
-            ..PermissionRef::default()
-        }]),
-        ..UserInput::default()
-    };
-    let created = admin.create_user_with_pair(&user).await?;
-    let credential = created
-        .api_credentials
-        .ok_or_else(|| Failure::unexpected("the platform created the user without a pair"))?;
-    let secret = zeroize::Zeroizing::new(credential.api_secret.unwrap_or_default());
-    let pair = Pair::parse(&credential.api_id, &secret).map_err(Failure::unexpected)?;
-    admin.revoke(minted.pair.id.as_str()).await?;
-
     let client = context.client(&url, Some(ca_pem), false, &pair)?;
     let new = NewIntegration {
         name: NAME.into(),

@@ -19,7 +19,17 @@ const TABLE: &[(&str, u8, &[&str])] = &[
     (
         "cli",
         4,
-        &["client", "connector", "findings", "platform", "signing", "store", "vault", "wire"],
+        &[
+            "accounts",
+            "client",
+            "connector",
+            "findings",
+            "platform",
+            "signing",
+            "store",
+            "vault",
+            "wire",
+        ],
     ),
     (
         "testkit",

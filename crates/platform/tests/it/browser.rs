@@ -36,7 +36,12 @@ impl<'a> Browser<'a> {
     }
 
     /// Sends the form of a page that goes to `action`, with these fields filled in.
-    pub(crate) async fn send(&mut self, page: &Page, action: &str, fields: &[(&str, &str)]) -> Page {
+    pub(crate) async fn send(
+        &mut self,
+        page: &Page,
+        action: &str,
+        fields: &[(&str, &str)],
+    ) -> Page {
         let body = page.form(action, fields);
         let path = if action.is_empty() { page.path.clone() } else { action.to_owned() };
         self.load("POST", &path, Some(body), &[]).await
