@@ -103,6 +103,7 @@ def real_ids():
         "id": [80, 89, 78, 20, 18],
         "version": [1],
         "user_id": users,
+        "user_legacy_id": [call("GET", f"{IDENTITY}/users/{user}")["user_legacy_id"] for user in users],
         "team_id": [t["team_id"] for t in elements(f"{IDENTITY}/teams?all_for_org=true", "teams")],
         "bu_id": [b["bu_id"] for b in elements(f"{IDENTITY}/business_units", "business_units")],
         "role_id": [r["role_id"] for r in elements(f"{IDENTITY}/roles", "roles")],

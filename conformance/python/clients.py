@@ -151,6 +151,12 @@ def veracode_api_py():
         same([user["user_id"] for user in Users().get_user_search("changed@example.com")], [created["user_id"]])
         same(Users().get_user_search("nobody at all"), [])
 
+    def user_reset_password():
+        found = Users().get(created["user_id"])
+        Users().reset_password(found["user_legacy_id"])
+        mails = truth("select subject from outbox where recipient = 'changed@example.com'")
+        same(mails, [("Welcome to Veracode",)])
+
     def user_disable_and_delete():
         Users().disable(created["user_id"])
         same(truth("select active from users where guid = ?", created["user_id"]), [(0,)])
@@ -263,6 +269,7 @@ def veracode_api_py():
     check(name, "credentials.revoke", pair_revoke)
     check(name, "credentials.get_self", pair_self)
     check(name, "credentials.renew", pair_renew)
+    check(name, "users.reset_password (the activation again)", user_reset_password)
     check(name, "users.disable, delete", user_disable_and_delete)
     check(name, "teams (create, find, update, delete)", team_life)
     check(name, "business_units (create, find, update, delete)", business_unit_life)

@@ -100,6 +100,8 @@ pub(crate) enum Platform {
     Fork(Fork),
     /// Take in answers of the real service, scrubbed of names, addresses and hosts.
     Import(Import),
+    /// Follow the chain of the activity log; tells its length and last digest.
+    Audit(Json),
     /// The mails that a running platform has written.
     Outbox(Json),
 }

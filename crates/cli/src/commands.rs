@@ -33,6 +33,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             Platform::Restore(args) => control::restore(home, args).await,
             Platform::Reset(args) => control::reset(home, args).await,
             Platform::Mutate(args) => control::mutate(home, args).await,
+            Platform::Audit(args) => platform::audit(home, args),
             Platform::Fork(args) => control::fork(home, args).await,
             Platform::Import(args) => control::import(home, args).await,
             Platform::Outbox(args) => control::outbox(home, args).await,

@@ -35,6 +35,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_accounts::audit::{self, Verdict};
 use countersign_signing::{Pair, Window};
 use countersign_vault::MasterKey;
 use data_encoding::HEXLOWER;
@@ -421,6 +422,21 @@ pub fn mint(
             user_name: user.name,
             roles: user.roles,
         })
+    })
+}
+
+/// Follows the chain of the activity log: its length and last digest, or the first
+/// entry that does not follow.
+pub fn verify_audit(home: &Path) -> Result<Result<(i64, String), i64>, Error> {
+    let path = home.join("platform.sqlite");
+    if !path.exists() {
+        return Err(Error::input(format!("there is no platform in `{}`", home.display())));
+    }
+    let verdict =
+        Database::open(&path)?.read(|connection| audit::verify(connection).map_err(Error::from))?;
+    Ok(match verdict {
+        Verdict::Whole(entries, digest) => Ok((entries, digest)),
+        Verdict::Broken(entry) => Err(entry),
     })
 }
 

@@ -98,6 +98,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(users::search_users))
         .routes(routes!(users::read_own_user, users::update_own_user))
         .routes(routes!(users::read_user, users::update_user, users::delete_user))
+        .routes(routes!(users::reset_password))
         .routes(routes!(roles::list_roles))
         .routes(routes!(roles::read_role))
         .routes(routes!(teams::list_teams, teams::create_team))

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use countersign_platform::{Config, Control, Platform, SeedSpec, mint as mint_pair};
+use countersign_platform::{Config, Control, Platform, SeedSpec, mint as mint_pair, verify_audit};
 use serde_json::json;
 
 use super::control::{Signpost, write_private};
-use crate::args::{Mint, RateLimit, Serve};
+use crate::args::{Json, Mint, RateLimit, Serve};
 use crate::failure::{Exit, Failure};
 use crate::home::Home;
 use crate::output::{note, print, print_json, when};
@@ -97,6 +97,28 @@ pub(crate) fn mint(home: Option<&Path>, args: Mint) -> Result<(), Failure> {
     ))?;
     note("the Secret Key is shown once: put it into a vault");
     Ok(())
+}
+
+/// Reads the database as it is, whether or not a platform runs on it.
+pub(crate) fn audit(home: Option<&Path>, args: Json) -> Result<(), Failure> {
+    let home = Home::find(home)?;
+    match verify_audit(home.path()).map_err(failure)? {
+        Ok((entries, digest)) if args.json => {
+            print_json(&json!({ "whole": true, "entries": entries, "last": digest }))
+        }
+        Ok((entries, digest)) => {
+            print(&format!("whole: {entries} entries\nlast digest: {digest}\n"))
+        }
+        Err(entry) => {
+            if args.json {
+                print_json(&json!({ "whole": false, "broken_at": entry }))?;
+            }
+            Err(Failure::storage(format!(
+                "the activity log is broken at entry {entry}: it, or one before it, was changed \
+                 or taken out\nhint: compare with a backup of the home"
+            )))
+        }
+    }
 }
 
 pub(crate) fn ready_object(platform: &Platform) -> Result<serde_json::Value, Failure> {

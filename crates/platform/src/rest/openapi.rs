@@ -147,7 +147,7 @@ fn words(status: u16) -> String {
 fn path_parameter(name: &str) -> Parameter {
     let object = |kind: Type| ObjectBuilder::new().schema_type(SchemaType::new(kind));
     let schema: Schema = match name {
-        "id" | "issue_id" | "version" => object(Type::Integer).build().into(),
+        "id" | "issue_id" | "version" | "user_legacy_id" => object(Type::Integer).build().into(),
         "api_id" | "client_id" => object(Type::String).build().into(),
         _ => object(Type::String).format(Some(SchemaFormat::Custom("uuid".into()))).build().into(),
     };

@@ -94,6 +94,126 @@ async fn nobody_gets_in_without_signing_in() {
     assert_eq!(browser.get("/credentials").await.title(), "Sign in", "a made-up session");
 }
 
+/// Who may see a page: everybody, who is signed in, administrators.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum May {
+    Everybody,
+    Person,
+    Admin,
+}
+
+/// Each route with who may go there; the last part is for a GET without effect.
+const ROUTES: &[(&str, May)] = &[
+    ("/", May::Everybody),
+    ("/style.css", May::Everybody),
+    ("/sign-in", May::Everybody),
+    ("/second-factor", May::Person),
+    ("/prove", May::Person),
+    ("/sign-out", May::Everybody),
+    ("/activate/{token}", May::Everybody),
+    ("/reset/{token}", May::Everybody),
+    ("/forgot", May::Everybody),
+    ("/enrol", May::Person),
+    ("/credentials", May::Person),
+    ("/credentials/{id}/revoke", May::Person),
+    ("/admin", May::Everybody),
+    ("/admin/users", May::Admin),
+    ("/admin/users/new", May::Admin),
+    ("/admin/users/{guid}", May::Admin),
+    ("/admin/users/{guid}/{act}", May::Admin),
+    ("/admin/activity", May::Admin),
+    ("/mailbox", May::Everybody),
+    ("/mailbox/{id}", May::Everybody),
+    ("/mailbox/{id}/html", May::Everybody),
+];
+
+/// A route without an entry fails here.
+#[test]
+fn every_route_is_in_the_matrix() {
+    let source = include_str!("../../src/console.rs");
+    let mut routes: Vec<_> = source
+        .split(".route(")
+        .skip(1)
+        .map(|route| between(route, "\"", "\"").expect("a path"))
+        .collect();
+    let mut listed: Vec<_> = ROUTES.iter().map(|(path, _)| *path).collect();
+    routes.sort_unstable();
+    listed.sort_unstable();
+    assert_eq!(routes, listed);
+}
+
+/// Every route by GET and by POST with a form of the visitor's own, for nobody, for
+/// an API account, for each role of people, and for the administrator.
+#[tokio::test]
+async fn every_route_for_every_role() {
+    let test = start().await;
+    let mut admin = admin(&test).await;
+    let nowhere = "00000000-0000-4000-8000-000000000000";
+    let concrete = |path: &str| {
+        path.replace("{guid}", nowhere)
+            .replace("{act}", "unlock")
+            .replace("{token}", "x")
+            .replace("{id}", "0")
+    };
+    let mut visitors = vec![(None, Browser::new(&test))];
+    for (at, role) in [
+        "api",
+        "extreviewer",
+        "extexecutive",
+        "extmitigationapprover",
+        "teamAdmin",
+        "extpolicyadmin",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let (name, mail) = (format!("visitor-{at}"), format!("visitor-{at}@example.com"));
+        let form = admin.get("/admin/users/new").await;
+        let mut fields = vec![("first_name", "V"), ("last_name", "W"), ("email", mail.as_str())];
+        match *role {
+            "api" => fields.extend([
+                ("is_api", "on"),
+                ("user_name", name.as_str()),
+                ("role", "adminapi"),
+            ]),
+            role => fields.push(("role", role)),
+        }
+        let page = admin.send(&form, "/admin/users/new", &fields).await;
+        assert_eq!(page.status, 200, "{role}: {}", page.body);
+        let link = newest_link(&mut admin).await;
+        let mut browser = Browser::new(&test);
+        activate(&mut browser, &test, &link).await;
+        visitors.push((Some(false), browser));
+    }
+    visitors.push((Some(true), admin));
+    for (who, browser) in &mut visitors {
+        for (path, may) in ROUTES.iter().filter(|(path, _)| *path != "/sign-out") {
+            let is_let_in = match may {
+                May::Everybody => true,
+                May::Person => who.is_some(),
+                May::Admin => *who == Some(true),
+            };
+            let path = concrete(path);
+            let page = browser.get(&path).await;
+            let is_refused = page.status == 403
+                || (page.title() == "Sign in" && path != "/sign-in" && path != "/");
+            let is_way_in = path == "/admin" && *who != Some(true);
+            // Some only take forms.
+            let is_let_in_by_get = page.status == 405 || is_let_in && !is_way_in;
+            assert_eq!(is_refused, !is_let_in_by_get, "GET {path} {who:?} {}", page.status);
+
+            let token = browser.get("/forgot").await.field("token");
+            let body = format!("token={token}");
+            if !path.starts_with("/sign-in") {
+                let page = browser.post(&path, &body, &[]).await;
+                let is_done = page.status == 200
+                    && !["Sign in", "Prove that it is you"].contains(&page.title());
+                assert!(!is_done || is_let_in, "POST {path} {who:?} {}", page.title());
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_api_account_is_no_administrator() {
     let test = start().await;

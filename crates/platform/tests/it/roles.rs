@@ -14,6 +14,7 @@ const ENDPOINTS: &[(&str, &str, Option<Permission>)] = &[
     ("GET", "/api/authn/v2/users/{any}", Some(Permission::ManageIdentity)),
     ("PUT", "/api/authn/v2/users/{any}", Some(Permission::ManageIdentity)),
     ("DELETE", "/api/authn/v2/users/{any}", Some(Permission::ManageIdentity)),
+    ("POST", "/api/authn/v2/users/1/resetPassword", Some(Permission::ManageIdentity)),
     ("GET", "/api/authn/v2/users/search", Some(Permission::ManageIdentity)),
     ("GET", "/api/authn/v2/roles", Some(Permission::ManageIdentity)),
     ("GET", "/api/authn/v2/roles/{any}", Some(Permission::ManageIdentity)),

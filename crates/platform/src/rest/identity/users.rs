@@ -411,6 +411,32 @@ pub(crate) async fn update_user(
         .await
 }
 
+/// Sends the link that leads to a password: the activation again, where there never
+/// was one. By the numeric id, as the older APIs have it.
+#[utoipa::path(
+    post,
+    path = "/api/authn/v2/users/{user_legacy_id}/resetPassword",
+    tag = "Users",
+    responses((status = 204)),
+)]
+pub(crate) async fn reset_password(
+    _: Grant<ManageIdentity>,
+    Path(legacy_id): Path<String>,
+    State(state): State<AppState>,
+) -> Result<Response, Refusal> {
+    let id: i64 = legacy_id.parse().map_err(|_| wrong("user_legacy_id", "a number"))?;
+    state
+        .write(move |transaction, state| -> Result<(), Refusal> {
+            let id = id.saturating_sub(LEGACY).to_string();
+            let user = accounts::user_by(transaction, "id", &id)?;
+            let user = user.filter(|user| user.active && user.login_enabled);
+            let user = user.ok_or_else(|| Refusal::gateway(404, "no such user"))?;
+            Ok(state.send_password_link(transaction, &user, true)?)
+        })
+        .await?;
+    Ok(no_content())
+}
+
 /// Everybody may change the own name and address; what an administrator decides
 /// stays with administrators.
 #[utoipa::path(
