@@ -195,6 +195,8 @@ async function journey(name, options) {
     const after = await page.locator("body").innerHTML().catch(() => "");
     expect(after.includes(secret), false);
 
+    await page.goto("/profile");
+    await walk.picture("profile");
     await page.goto("/credentials");
     await walk.press("link", `Revoke ${id}`);
     expect(await walk.title(), "Revoke credentials");

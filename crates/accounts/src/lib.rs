@@ -46,3 +46,24 @@ fn token(random: Random<'_>) -> zeroize::Zeroizing<String> {
 fn digest(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
+
+#[cfg(test)]
+mod testing {
+    use std::cell::Cell;
+
+    use rusqlite::{Connection, Transaction};
+
+    use super::Random;
+
+    /// An empty database, and randomness that never repeats itself.
+    pub(crate) fn with(act: impl FnOnce(&Transaction<'_>, Random<'_>)) {
+        let mut connection = Connection::open_in_memory().unwrap();
+        super::prepare(&connection).unwrap();
+        let next = Cell::new(0_u8);
+        let random = |buffer: &mut [u8]| {
+            next.set(next.get() + 1);
+            buffer.fill(next.get());
+        };
+        act(&connection.transaction().unwrap(), &random);
+    }
+}

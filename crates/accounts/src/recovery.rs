@@ -73,25 +73,19 @@ fn write(transaction: &Transaction<'_>, person: i64, digests: &[String]) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::Cell;
+    use crate::testing::with;
 
     #[test]
     fn each_is_good_once_and_for_its_owner() {
-        let mut connection = Connection::open_in_memory().unwrap();
-        crate::prepare(&connection).unwrap();
-        let transaction = connection.transaction().unwrap();
-        let next = Cell::new(0_u8);
-        let random = |buffer: &mut [u8]| {
-            next.set(next.get() + 1);
-            buffer.fill(next.get());
-        };
-        let codes = renew(&transaction, 1, &random).unwrap();
-        assert_eq!((codes.len(), codes[0].len()), (COUNT, 19));
-        assert!(!spend(&transaction, 2, &codes[0]).unwrap());
-        assert!(spend(&transaction, 1, &codes[0].to_uppercase().replace('-', " ")).unwrap());
-        assert!(!spend(&transaction, 1, &codes[0]).unwrap());
-        assert_eq!(left(&transaction, 1).unwrap(), COUNT - 1);
-        renew(&transaction, 1, &random).unwrap();
-        assert!(!spend(&transaction, 1, &codes[1]).unwrap(), "the old ones are gone");
+        with(|transaction, random| {
+            let codes = renew(transaction, 1, random).unwrap();
+            assert_eq!((codes.len(), codes[0].len()), (COUNT, 19));
+            assert!(!spend(transaction, 2, &codes[0]).unwrap());
+            assert!(spend(transaction, 1, &codes[0].to_uppercase().replace('-', " ")).unwrap());
+            assert!(!spend(transaction, 1, &codes[0]).unwrap());
+            assert_eq!(left(transaction, 1).unwrap(), COUNT - 1);
+            renew(transaction, 1, random).unwrap();
+            assert!(!spend(transaction, 1, &codes[1]).unwrap(), "the old ones are gone");
+        });
     }
 }

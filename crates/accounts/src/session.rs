@@ -233,20 +233,9 @@ fn form_mac(token: &str) -> Hmac<Sha256> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::Cell;
+    use crate::testing::with;
 
     const ORIGIN: Origin<'_> = Origin { address: "203.0.113.5", agent: "a browser" };
-
-    fn with(act: impl FnOnce(&Transaction<'_>, Random<'_>)) {
-        let mut connection = Connection::open_in_memory().unwrap();
-        crate::prepare(&connection).unwrap();
-        let next = Cell::new(0_u8);
-        let random = |buffer: &mut [u8]| {
-            next.set(next.get() + 1);
-            buffer.fill(next.get());
-        };
-        act(&connection.transaction().unwrap(), &random);
-    }
 
     #[test]
     fn they_end_when_idle_and_in_any_case() {

@@ -88,30 +88,24 @@ pub fn withdraw(transaction: &Transaction<'_>, purpose: Purpose, person: i64) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::Cell;
+    use crate::testing::with;
 
     #[test]
     fn once_in_time_and_for_its_purpose() {
-        let mut connection = Connection::open_in_memory().unwrap();
-        crate::prepare(&connection).unwrap();
-        let transaction = connection.transaction().unwrap();
-        let next = Cell::new(0_u8);
-        let random = |buffer: &mut [u8]| {
-            next.set(next.get() + 1);
-            buffer.fill(next.get());
-        };
-        let (activate, reset) = (Purpose::Activate, Purpose::Reset);
-        let first = issue(&transaction, activate, 1, 0, &random).unwrap();
-        let link = issue(&transaction, activate, 1, 0, &random).unwrap();
-        let look = |purpose, token: &str, ms| look(&transaction, purpose, token, ms).unwrap();
-        assert_eq!(look(activate, &first, 1), None, "a newer one replaced it");
-        assert_eq!(look(reset, &link, 1), None);
-        assert_eq!(look(activate, "", 1), None);
-        assert_eq!(look(activate, &link, activate.life_ms()), None, "too late");
-        for _ in 0..3 {
-            assert_eq!(look(activate, &link, activate.life_ms() - 1), Some(1));
-        }
-        assert_eq!(spend(&transaction, activate, &link, 1).unwrap(), Some(1));
-        assert_eq!(spend(&transaction, activate, &link, 1).unwrap(), None);
+        with(|transaction, random| {
+            let (activate, reset) = (Purpose::Activate, Purpose::Reset);
+            let first = issue(transaction, activate, 1, 0, random).unwrap();
+            let link = issue(transaction, activate, 1, 0, random).unwrap();
+            let look = |purpose, token: &str, ms| look(transaction, purpose, token, ms).unwrap();
+            assert_eq!(look(activate, &first, 1), None, "a newer one replaced it");
+            assert_eq!(look(reset, &link, 1), None);
+            assert_eq!(look(activate, "", 1), None);
+            assert_eq!(look(activate, &link, activate.life_ms()), None, "too late");
+            for _ in 0..3 {
+                assert_eq!(look(activate, &link, activate.life_ms() - 1), Some(1));
+            }
+            assert_eq!(spend(transaction, activate, &link, 1).unwrap(), Some(1));
+            assert_eq!(spend(transaction, activate, &link, 1).unwrap(), None);
+        });
     }
 }

@@ -6,6 +6,7 @@ mod admin;
 mod credentials;
 mod entry;
 mod mailbox;
+mod profile;
 mod web;
 
 use std::sync::Arc;
@@ -67,6 +68,9 @@ pub(crate) fn router(app: AppState) -> Router {
         .route("/reset/{token}", get(entry::show_reset).post(entry::reset))
         .route("/forgot", get(entry::show_forgot).post(entry::forgot))
         .route("/enrol", get(entry::show_enrol).post(entry::enrol))
+        .route("/profile", get(profile::show))
+        .route("/profile/password", post(profile::change_password))
+        .route("/profile/sessions", post(profile::end_others))
         .route("/credentials", get(credentials::show).post(credentials::generate))
         .route("/credentials/{id}/revoke", get(credentials::ask_revoke).post(credentials::revoke))
         .route("/admin", get(async || Redirect::to("/admin/users")))

@@ -223,7 +223,7 @@ async fn proven(
 }
 
 /// Pages that may ask for a fresh proof; nothing else is gone to.
-const AFTER_PROOF: [&str; 3] = ["/credentials", "/admin/users", "/enrol"];
+const AFTER_PROOF: [&str; 4] = ["/credentials", "/admin/users", "/enrol", "/profile"];
 
 fn next_of(query: &Query) -> &'static str {
     let wanted = query.get("next").unwrap_or_default();

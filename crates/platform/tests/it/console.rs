@@ -114,6 +114,9 @@ const ROUTES: &[(&str, May)] = &[
     ("/reset/{token}", May::Everybody),
     ("/forgot", May::Everybody),
     ("/enrol", May::Person),
+    ("/profile", May::Person),
+    ("/profile/password", May::Person),
+    ("/profile/sessions", May::Person),
     ("/credentials", May::Person),
     ("/credentials/{id}/revoke", May::Person),
     ("/admin", May::Everybody),
@@ -334,6 +337,37 @@ async fn a_code_is_good_once() {
     let page = other.send(&page, "/second-factor", &[("code", &code)]).await;
     assert_eq!((page.status, page.title()), (200, "API Credentials"));
     assert_ne!(other.cookie("__Host-session").map(String::from), before, "another token");
+}
+
+#[tokio::test]
+async fn one_changes_the_own_password_and_ends_other_sessions() {
+    let test = start().await;
+    let (name, password) = test.platform.first_admin().expect("a home").expect("a password");
+    let (mut one, mut two) = (admin(&test).await, admin(&test).await);
+    let page = one.get("/profile").await;
+    assert_eq!(page.body.matches("(this one)").count(), 1);
+    for (present, new, again, word) in [
+        ("wrong", PASSWORD, PASSWORD, "present password"),
+        (&*password, PASSWORD, "plum-Kettle7-orbi", "differ"),
+        (&*password, "short", "short", "breaks a rule"),
+        (&*password, &*password, &*password, "last five"),
+    ] {
+        let fields = [("present", present), ("password", new), ("again", again)];
+        let page = one.send(&page, "/profile/password", &fields).await;
+        assert_eq!(page.status, 422, "{word}");
+        assert!(page.body.contains(word), "{word}: {}", page.body);
+    }
+    assert_eq!(two.get("/credentials").await.title(), "API Credentials");
+    let fields = [("present", password.as_str()), ("password", PASSWORD), ("again", PASSWORD)];
+    let page = one.send(&page, "/profile/password", &fields).await;
+    assert!(page.body.contains("The password is changed"), "{}", page.body);
+    assert_eq!(two.get("/credentials").await.title(), "Sign in", "it has ended");
+    assert_eq!(sign_in(&mut two, &name, &password).await.status, 401, "the old one");
+    assert_eq!(sign_in(&mut two, &name, PASSWORD).await.title(), "API Credentials");
+    assert!(test.platform.first_admin().expect("a home").is_none(), "told no more");
+    let page = two.get("/profile").await;
+    two.send(&page, "/profile/sessions", &[]).await;
+    assert_eq!(one.get("/profile").await.title(), "Sign in");
 }
 
 #[tokio::test]
