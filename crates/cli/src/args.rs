@@ -326,6 +326,14 @@ pub(crate) struct Serve {
     /// Address of the console, or `off`; port 0 picks a free one.
     #[arg(long, value_name = "off|ADDR", default_value = "127.0.0.1:0")]
     pub(crate) console: Listen,
+    /// Send mail by this server, such as smtp://localhost:25 or
+    /// smtps://mail.example.com:465, instead of keeping it in the mailbox. User and
+    /// password come from COUNTERSIGN_SMTP_USER and COUNTERSIGN_SMTP_PASSWORD.
+    #[arg(long, value_name = "URL")]
+    pub(crate) smtp: Option<String>,
+    /// Sender of mail.
+    #[arg(long, value_name = "ADDRESS", default_value = "countersign@localhost")]
+    pub(crate) mail_from: String,
     /// Write where to reach the platform into this file once it answers.
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,

@@ -18,6 +18,7 @@ mod faults;
 mod import;
 mod letters;
 mod limit;
+mod mailer;
 mod mitigation;
 mod nonces;
 mod notices;
@@ -56,6 +57,7 @@ use snapshots::Snapshots;
 use state::{AppState, Inner};
 
 pub use error::Error;
+pub use mailer::Smtp;
 pub use roles::Permission;
 pub use seed::SeedSpec;
 
@@ -91,6 +93,8 @@ pub struct Config {
     pub control: Option<SocketAddr>,
     /// Where the console listens; none for no console.
     pub console: Option<SocketAddr>,
+    /// Where mail goes out; none for the built-in mailbox.
+    pub smtp: Option<Smtp>,
     /// The clock.
     pub clock: Clock,
     /// The source of keys, ids and nonces.
@@ -111,6 +115,7 @@ impl Config {
             overlap_ms: 24 * HOUR_MS,
             control: None,
             console: None,
+            smtp: None,
             clock,
             random,
         }
@@ -127,6 +132,7 @@ pub struct Platform {
     serving: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
     console: Option<JoinHandle<()>>,
+    mailer: Option<JoinHandle<()>>,
     control: Option<Control>,
     state: AppState,
 }
@@ -208,6 +214,7 @@ impl Platform {
             snapshots: Snapshots::of(&home),
             random: config.random.clone(),
             console_url,
+            has_mailbox: config.smtp.is_none(),
         });
         if state.console_url().is_some() {
             let make = |transaction: &rusqlite::Transaction<'_>, state: &AppState| {
@@ -235,6 +242,13 @@ impl Platform {
             }
             None => None,
         };
+        let mailer = match config.smtp {
+            Some(smtp) => {
+                let transport = mailer::transport(&smtp)?;
+                Some(tokio::spawn(mailer::deliver(state.clone(), transport, smtp.from)))
+            }
+            None => None,
+        };
         let housekeeping = tokio::spawn(keep_house(state.clone()));
         let ca_file = home.canonicalize().unwrap_or(home).join("ca.pem");
         Ok(Self {
@@ -246,6 +260,7 @@ impl Platform {
             serving,
             housekeeping,
             console,
+            mailer,
             control,
             state,
         })
@@ -264,6 +279,12 @@ impl Platform {
     /// Where the console is, where there is one.
     pub fn console_url(&self) -> Option<&str> {
         self.state.console_url()
+    }
+
+    /// Where the built-in mailbox is; none with a mail server, or without a console.
+    pub fn mailbox_url(&self) -> Option<String> {
+        let url = self.console_url().filter(|_| self.state.has_mailbox());
+        url.map(|url| format!("{url}/mailbox"))
     }
 
     /// User name and password of the first administrator, until the password is
@@ -314,8 +335,8 @@ impl Drop for Platform {
         if let Some(control) = &self.control {
             control.serving.abort();
         }
-        if let Some(console) = &self.console {
-            console.abort();
+        for task in [&self.console, &self.mailer].into_iter().flatten() {
+            task.abort();
         }
     }
 }

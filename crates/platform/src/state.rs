@@ -37,11 +37,17 @@ pub(crate) struct Inner {
     pub(crate) random: Random,
     /// Where people find the console; none without one.
     pub(crate) console_url: Option<String>,
+    /// Whether mail stays in the built-in mailbox.
+    pub(crate) has_mailbox: bool,
 }
 
 impl AppState {
     pub(crate) fn new(inner: Inner) -> Self {
         Self(Arc::new(inner))
+    }
+
+    pub(crate) fn has_mailbox(&self) -> bool {
+        self.0.has_mailbox
     }
 
     pub(crate) fn console_url(&self) -> Option<&str> {

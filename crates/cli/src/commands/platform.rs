@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
-use countersign_platform::{Config, Control, Platform, SeedSpec, mint as mint_pair, verify_audit};
+use countersign_platform::{
+    Config, Control, Platform, SeedSpec, Smtp, mint as mint_pair, verify_audit,
+};
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use super::control::{Signpost, write_private};
 use crate::args::{Json, Mint, RateLimit, Serve};
@@ -24,6 +27,12 @@ pub(crate) async fn serve(home: Option<&Path>, args: Serve) -> Result<(), Failur
     config.public_names = args.public_name;
     config.control = args.control.0;
     config.console = args.console.0;
+    config.smtp = args.smtp.map(|url| Smtp {
+        url,
+        from: args.mail_from,
+        user: std::env::var("COUNTERSIGN_SMTP_USER").ok(),
+        password: std::env::var("COUNTERSIGN_SMTP_PASSWORD").ok().map(Zeroizing::new),
+    });
     note(&format!("opening {} (a first start seeds it) …", home.path().display()));
     let platform = start(config).await?;
     let _signpost = Signpost::put(home.path(), &platform)?;
@@ -41,7 +50,10 @@ pub(crate) async fn serve(home: Option<&Path>, args: Serve) -> Result<(), Failur
             .unwrap_or_default()
     ));
     if let Some(url) = platform.console_url() {
-        note(&format!("console:  {url} (mail: {url}/mailbox)"));
+        note(&format!("console:  {url}"));
+        if let Some(url) = platform.mailbox_url() {
+            note(&format!("mail:     {url}"));
+        }
         if let Some((name, _)) = platform.first_admin().map_err(failure)? {
             note(&format!("sign in as {name}; the ready file holds the first password"));
         }
@@ -126,7 +138,7 @@ pub(crate) fn ready_object(platform: &Platform) -> Result<serde_json::Value, Fai
     Ok(json!({
         "rest_url": platform.rest_url(),
         "console_url": platform.console_url(),
-        "mailbox_url": platform.console_url().map(|url| format!("{url}/mailbox")),
+        "mailbox_url": platform.mailbox_url(),
         "control_url": platform.control().map(Control::url),
         "control_token": platform.control().map(Control::token),
         "ca_file": platform.ca_file(),

@@ -43,7 +43,10 @@ struct Piece {
     is_link: bool,
 }
 
-fn from_here(visitor: &Visitor) -> Result<(), Stop> {
+fn from_here(console: &Console, visitor: &Visitor) -> Result<(), Stop> {
+    if !console.app.has_mailbox() {
+        return Err(Stop::NotFound);
+    }
     let address: Option<std::net::IpAddr> = visitor.address.parse().ok();
     if address.is_some_and(|ip| ip.is_loopback()) { Ok(()) } else { Err(Stop::NotFound) }
 }
@@ -65,7 +68,7 @@ pub(super) async fn list(
     State(console): State<Console>,
     visitor: Visitor,
 ) -> Result<Response, Stop> {
-    from_here(&visitor)?;
+    from_here(&console, &visitor)?;
     let mails = console
         .app
         .read(|connection, _| -> Result<_, Error> {
@@ -79,7 +82,7 @@ pub(super) async fn list(
 }
 
 async fn one(console: &Console, visitor: &Visitor, id: i64) -> Result<Mail, Stop> {
-    from_here(visitor)?;
+    from_here(console, visitor)?;
     let mail = console
         .app
         .read(move |connection, _| -> Result<_, Error> {
