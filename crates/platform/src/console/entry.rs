@@ -19,7 +19,7 @@ use crate::rest::query::Query;
 use crate::{Error, letters};
 
 /// What went wrong, in one sentence, and what to do about it.
-type Complaint = Option<&'static str>;
+pub(super) type Complaint = Option<&'static str>;
 
 /// The same for a wrong name, a wrong password, a locked and a disabled account.
 const REFUSED: &str = "User name and password do not fit, or the account is not open for sign-in. \
@@ -77,11 +77,7 @@ pub(super) async fn sign_in(State(console): State<Console>, form: Form) -> Resul
         .write(move |transaction, state| -> Result<_, Error> {
             throttle::succeeded(transaction, user.id, &visitor.address)?;
             let has_factor = totp::sealed(transaction, user.id)?.is_some();
-            let stage = match (has_factor, user.pin_required) {
-                (true, _) => Stage::Password,
-                (false, true) => Stage::Enrol,
-                (false, false) => Stage::Full,
-            };
+            let stage = next_stage(has_factor, user.pin_required);
             visitor.note_as(transaction, &user.name, "session.begin", &user.name)?;
             let random = state.random();
             let origin = visitor.origin();
@@ -89,6 +85,25 @@ pub(super) async fn sign_in(State(console): State<Console>, form: Form) -> Resul
         })
         .await?;
     Ok(enter(go("/credentials"), &token))
+}
+
+/// How far a right password brings somebody.
+fn next_stage(has_factor: bool, must_have_factor: bool) -> Stage {
+    match (has_factor, must_have_factor) {
+        (true, _) => Stage::Password,
+        (false, true) => Stage::Enrol,
+        (false, false) => Stage::Full,
+    }
+}
+
+/// Why a password is not taken.
+pub(super) fn complaint_about(is_same: bool, rules: &[Rule], was_used: bool) -> Complaint {
+    match () {
+        () if !is_same => Some("The two passwords differ. Type the same twice."),
+        () if rules.iter().any(|rule| !rule.is_kept) => Some("The password breaks a rule below."),
+        () if was_used => Some("The password is one of your last five. Choose another."),
+        () => None,
+    }
 }
 
 /// Counts a failure and tells the owner when it locks.
@@ -384,7 +399,8 @@ async fn owner(
     Ok(found.filter(|user| user.active && user.login_enabled))
 }
 
-fn names(user: &User) -> [&str; 4] {
+/// What a password must not hold.
+pub(super) fn names(user: &User) -> [&str; 4] {
     [&user.first_name, &user.last_name, &user.name, &user.email]
 }
 
@@ -433,12 +449,7 @@ async fn set_password(
         .app
         .read(move |connection, _| password::was_used(connection, id, &tried).map_err(Error::from))
         .await?;
-    let complaint = match () {
-        () if given != again => Some("The two passwords differ. Type the same twice."),
-        () if rules.iter().any(|rule| !rule.is_kept) => Some("The password breaks a rule below."),
-        () if was_used => Some("The password is one of your last five. Choose another."),
-        () => None,
-    };
+    let complaint = complaint_about(given == again, &rules, was_used);
     if complaint.is_some() {
         let frame = visitor.frame(title(purpose));
         let page = Password { frame, complaint, user_name: user.name, rules, is_tried: true };
@@ -462,11 +473,7 @@ async fn set_password(
             };
             visitor.note_as(transaction, &user.name, act, &user.name)?;
             let has_factor = totp::sealed(transaction, user.id)?.is_some();
-            let stage = match (has_factor, user.pin_required) {
-                (true, _) => Stage::Password,
-                (false, true) => Stage::Enrol,
-                (false, false) => Stage::Full,
-            };
+            let stage = next_stage(has_factor, user.pin_required);
             let (origin, random) = (visitor.origin(), state.random());
             let token = session::begin(transaction, user.id, stage, origin, now_ms, &**random)?;
             Ok((visitor, Some((token, has_factor))))

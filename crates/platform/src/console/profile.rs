@@ -8,6 +8,7 @@ use countersign_accounts::session::{self, Session};
 use countersign_accounts::{recovery, totp};
 
 use super::Console;
+use super::entry::{Complaint, complaint_about, names};
 use super::web::{Form, Frame, Person, Stop, from_now, go};
 use crate::{Error, letters};
 
@@ -23,7 +24,7 @@ struct Row {
 #[template(path = "profile.html")]
 struct Profile {
     frame: Frame,
-    complaint: Option<&'static str>,
+    complaint: Complaint,
     is_changed: bool,
     rules: Vec<Rule>,
     has_factor: bool,
@@ -34,7 +35,7 @@ struct Profile {
 async fn page(
     console: &Console,
     person: &Person,
-    complaint: Option<&'static str>,
+    complaint: Complaint,
     rules: Vec<Rule>,
 ) -> Result<Profile, Stop> {
     let (id, now_ms, this) = (person.user.id, person.visitor.now_ms, person.session.id);
@@ -81,8 +82,7 @@ pub(super) async fn change_password(
     let (person, _) = form.person()?;
     person.must_be_privileged("/profile")?;
     let user = person.user.clone();
-    let rules =
-        password::rules(&given, &[&user.first_name, &user.last_name, &user.name, &user.email]);
+    let rules = password::rules(&given, &names(&user));
     let (id, tried) = (user.id, given.clone());
     let (hash, was_used) = console
         .app
@@ -92,12 +92,9 @@ pub(super) async fn change_password(
         })
         .await?;
     let is_right = console.fits(present, hash).await;
-    let complaint = match () {
-        () if !is_right => Some("The present password does not fit."),
-        () if given != again => Some("The two passwords differ. Type the same twice."),
-        () if rules.iter().any(|rule| !rule.is_kept) => Some("The password breaks a rule below."),
-        () if was_used => Some("The password is one of your last five. Choose another."),
-        () => None,
+    let complaint = match is_right {
+        true => complaint_about(given == again, &rules, was_used),
+        false => Some("The present password does not fit."),
     };
     if complaint.is_some() {
         let page = page(&console, &person, complaint, rules).await?;
