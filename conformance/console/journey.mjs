@@ -154,6 +154,12 @@ async function journey(name, options) {
     await walk.press("button", "Save");
     expect(await walk.title(), user);
     await walk.picture("saved");
+    await page.goto("/admin/activity");
+    await walk.picture("activity");
+    await page.goto("/nowhere");
+    expect(await walk.title(), "No such page");
+    await walk.picture("no-such-page");
+    await page.goto("/");
     await walk.press("button", "Sign out");
 
     await page.goto("/mailbox");
