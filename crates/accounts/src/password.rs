@@ -99,6 +99,13 @@ pub fn stored(connection: &Connection, person: Option<i64>) -> Result<String, Er
     Ok(held.flatten().unwrap_or_else(|| NOBODY.to_owned()))
 }
 
+/// Whether the person has a password at all.
+pub fn is_set(connection: &Connection, person: i64) -> Result<bool, Error> {
+    let sql =
+        "select exists (select 1 from signin_people where person = ? and password is not null)";
+    Ok(connection.query_row(sql, [person], |row| row.get(0))?)
+}
+
 /// Whether the password is the present one or one of those remembered.
 pub fn was_used(connection: &Connection, person: i64, password: &str) -> Result<bool, Error> {
     let held = previous(connection, person)?;

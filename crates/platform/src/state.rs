@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use countersign_signing::Window;
 
+use countersign_accounts::password;
 use countersign_accounts::ticket::{self, Purpose};
 
 use crate::accounts::Accounts;
@@ -92,12 +93,7 @@ impl AppState {
     ) -> Result<(), Error> {
         let Some(console) = &self.0.console_url else { return Ok(()) };
         let (now_ms, random) = (self.now(), &**self.random());
-        let has_password: bool = transaction.query_row(
-            "select exists (select 1 from signin_people where person = ? and password is not null)",
-            [user.id],
-            |row| row.get(0),
-        )?;
-        if has_password {
+        if password::is_set(transaction, user.id)? {
             let token = ticket::issue(transaction, Purpose::Reset, user.id, now_ms, random)?;
             let link = format!("{console}/reset/{}", *token);
             return letters::reset(transaction, user, &link, is_by_admin, now_ms);

@@ -352,7 +352,6 @@ pub(super) async fn show(
     let (is_activated, has_factor, recovery_codes, sessions, pairs) = console
         .app
         .read(move |connection, _| -> Result<_, Error> {
-            let nobody = password::stored(connection, None)?;
             let pairs = accounts::credentials_of(connection, id)?.into_iter().map(|listed| {
                 let pair = listed.credential;
                 let state = match pair.revoked_ms {
@@ -363,7 +362,7 @@ pub(super) async fn show(
                 (pair.api_id, state)
             });
             Ok((
-                password::stored(connection, Some(id))? != nobody,
+                password::is_set(connection, id)?,
                 totp::sealed(connection, id)?.is_some(),
                 recovery::left(connection, id)?,
                 session::of_person(connection, id, now_ms)?.len(),

@@ -12,6 +12,7 @@ use super::Console;
 use super::web::{Form, Frame, Person, Stop, from_now, go, moment};
 use crate::accounts::{self, User};
 use crate::oauth::{self, MAX_DAYS, Wanted};
+use crate::seed::DAY_MS;
 use crate::{Error, letters};
 
 /// Days before its end from which on a pair is warned about.
@@ -26,6 +27,7 @@ struct Row {
     expires: String,
     expires_words: String,
     last_used: String,
+    end_ms: i64,
     is_live: bool,
 }
 
@@ -72,6 +74,7 @@ fn rows(connection: &Connection, user: &User, now_ms: i64) -> Result<Vec<Row>, E
             expires: moment(end_ms),
             expires_words: from_now(end_ms, now_ms),
             last_used: listed.last_used_ms.map_or("never".into(), |ms| from_now(ms, now_ms)),
+            end_ms,
             is_live: end_ms > now_ms,
         });
     }
@@ -90,6 +93,7 @@ fn rows(connection: &Connection, user: &User, now_ms: i64) -> Result<Vec<Row>, E
             expires: moment(end_ms),
             expires_words: from_now(end_ms, now_ms),
             last_used: client.last_used_ms.map_or("never".into(), |ms| from_now(ms, now_ms)),
+            end_ms,
             is_live: end_ms > now_ms,
         });
     }
@@ -112,11 +116,7 @@ async fn page(console: &Console, person: &Person, complaint: Option<String>) -> 
         })
         .await?;
     let live = rows.iter().find(|row| row.kind == "HMAC" && row.status == "active");
-    let soon = |row: &&Row| {
-        let words = &row.expires_words;
-        let days = words.strip_prefix("in ").and_then(|rest| rest.split(' ').next()?.parse().ok());
-        !words.contains("day") || days.is_some_and(|days: i64| days <= WARNED_DAYS)
-    };
+    let soon = |row: &&Row| (row.end_ms - now_ms) / DAY_MS <= WARNED_DAYS;
     let warning = live.filter(soon).map(|row| {
         format!("The HMAC credentials {} expire {}. Generate new ones.", row.id, row.expires_words)
     });

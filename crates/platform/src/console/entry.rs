@@ -64,7 +64,6 @@ pub(super) async fn sign_in(State(console): State<Console>, form: Form) -> Resul
                     .parse()
                     .is_ok_and(|ip| crate::caller::is_allowed(ip, &user.allowed_ips)))
     };
-    let user = user.filter(|_| fits || !is_locked);
     let person = user.as_ref().map(|user| user.id);
     let welcome = user.filter(|user| fits && !is_locked && is_open(user));
     let Some(user) = welcome else {

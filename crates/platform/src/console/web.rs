@@ -96,7 +96,7 @@ impl Visitor {
 
     /// A page with this status.
     pub(super) fn page(&self, status: u16, page: &impl Template) -> Result<Response, Stop> {
-        let body = page.render().map_err(|error| Stop::Template(error.to_string()))?;
+        let body = page.render().map_err(|error| Stop::Broken(error.to_string()))?;
         let mut response = (
             StatusCode::from_u16(status).unwrap_or(StatusCode::OK),
             [("content-type", "text/html; charset=utf-8")],
@@ -363,7 +363,8 @@ pub(super) enum Stop {
     NotFound,
     /// A form that none of our pages sent, or from a session that is over.
     Stranger,
-    Template(String),
+    /// A page could not be made.
+    Broken(String),
     Failed(Error),
 }
 
@@ -379,9 +380,10 @@ impl From<rusqlite::Error> for Stop {
     }
 }
 
+/// What the REST side could not do either; it has logged why.
 impl From<Refusal> for Stop {
     fn from(_: Refusal) -> Self {
-        Self::NotFound
+        Self::Broken("an answer of the REST side".into())
     }
 }
 
@@ -412,7 +414,7 @@ impl IntoResponse for Stop {
                 "The form belongs to a session that is over, or came from elsewhere.",
                 "Go back, reload the page and send the form again.",
             ),
-            Self::Template(error) => {
+            Self::Broken(error) => {
                 tracing::error!(error, "a page failed");
                 (500, "Something failed", "The page could not be made.", "The log says why.")
             }
