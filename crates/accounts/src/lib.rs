@@ -6,6 +6,8 @@
 //! number of the host's choosing. Nothing here knows of HTTP.
 
 pub mod audit;
+pub mod factor;
+pub mod passkey;
 pub mod password;
 pub mod recovery;
 pub mod session;

@@ -20,6 +20,8 @@ const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
 /// A rule and whether a password keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
+    /// For programs.
+    pub name: &'static str,
     /// For people.
     pub text: &'static str,
     /// Whether it is kept.
@@ -38,15 +40,15 @@ pub fn rules(password: &str, names: &[&str]) -> Vec<Rule> {
         .any(|part| lower.contains(&part.to_lowercase()));
     // Its lists come from breaches; a guesser who has them needs longer than this.
     let strength = u8::from(zxcvbn::zxcvbn(password, names).score());
-    let rule = |text, is_kept| Rule { text, is_kept };
+    let rule = |name, text, is_kept| Rule { name, text, is_kept };
     vec![
-        rule("8 to 72 characters", LENGTH.contains(&password.chars().count())),
-        rule("a lower-case letter", has(char::is_lowercase)),
-        rule("an upper-case letter", has(char::is_uppercase)),
-        rule("a digit", has(|c| c.is_ascii_digit())),
-        rule("a symbol", has(|c| !c.is_alphanumeric() && !c.is_control())),
-        rule("none of your names", !named),
-        rule("not one that is easily guessed or known from a breach", strength >= 3),
+        rule("length", "8 to 72 characters", LENGTH.contains(&password.chars().count())),
+        rule("lower", "a lower-case letter", has(char::is_lowercase)),
+        rule("upper", "an upper-case letter", has(char::is_uppercase)),
+        rule("digit", "a digit", has(|c| c.is_ascii_digit())),
+        rule("symbol", "a symbol", has(|c| !c.is_alphanumeric() && !c.is_control())),
+        rule("names", "none of your names", !named),
+        rule("strength", "not one that is easily guessed or known from a breach", strength >= 3),
     ]
 }
 
@@ -97,6 +99,15 @@ pub fn stored(connection: &Connection, person: Option<i64>) -> Result<String, Er
         .query_row([person], |row| row.get(0))
         .optional()?;
     Ok(held.flatten().unwrap_or_else(|| NOBODY.to_owned()))
+}
+
+/// When the present password was set; none for who has none.
+pub fn set_ms(connection: &Connection, person: i64) -> Result<Option<i64>, Error> {
+    let held: Option<Option<i64>> = connection
+        .prepare_cached("select password_ms from signin_people where person = ?")?
+        .query_row([person], |row| row.get(0))
+        .optional()?;
+    Ok(held.flatten())
 }
 
 /// Whether the person has a password at all.

@@ -48,6 +48,11 @@ pub fn spend(transaction: &Transaction<'_>, person: i64, code: &str) -> Result<b
     Ok(true)
 }
 
+/// No code is good any more.
+pub fn forget(transaction: &Transaction<'_>, person: i64) -> Result<(), Error> {
+    write(transaction, person, &[])
+}
+
 /// Codes that are left.
 pub fn left(connection: &Connection, person: i64) -> Result<usize, Error> {
     Ok(read(connection, person)?.len())

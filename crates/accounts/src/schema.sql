@@ -52,3 +52,19 @@ create table if not exists signin_audit (
     address text not null,
     hash blob not null
 ) strict;
+
+create table if not exists signin_passkeys (
+    id blob primary key,
+    person integer not null,
+    -- The public key and its counter, as JSON.
+    passkey text not null,
+    created_ms integer not null,
+    last_used_ms integer
+) strict;
+
+create index if not exists signin_passkeys_by_person on signin_passkeys (person);
+
+create table if not exists signin_addresses (
+    person integer primary key,
+    address text not null
+) strict;

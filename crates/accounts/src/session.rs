@@ -1,5 +1,5 @@
-//! Sessions: a random token in a cookie, only its digest here. It ends after
-//! [`IDLE_MS`] without a request and after [`LONGEST_MS`] in any case.
+//! Sessions: a random token in a cookie, only its digest here. It ends after a
+//! while without a request, and after a longer one in any case ([`Limits`]).
 
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
@@ -10,10 +10,29 @@ use zeroize::Zeroizing;
 
 use crate::{Error, Random, digest, token};
 
-/// Without a request.
-pub const IDLE_MS: i64 = 15 * 60_000;
-/// In any case.
-pub const LONGEST_MS: i64 = 24 * 3_600_000;
+/// When a session ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Without a request.
+    pub idle_ms: i64,
+    /// In any case.
+    pub longest_ms: i64,
+}
+
+impl Limits {
+    /// What seen and begun have to be later than.
+    fn bounds(self, now_ms: i64) -> [i64; 2] {
+        [now_ms.saturating_sub(self.idle_ms), now_ms.saturating_sub(self.longest_ms)]
+    }
+}
+
+impl Default for Limits {
+    /// A quarter of an hour, and a day.
+    fn default() -> Self {
+        Self { idle_ms: 15 * 60_000, longest_ms: 24 * 3_600_000 }
+    }
+}
+
 /// How long a second factor is fresh enough for what needs one.
 pub const PRIVILEGED_MS: i64 = 10 * 60_000;
 /// Of one person at once; the oldest ends.
@@ -96,7 +115,7 @@ pub fn begin(
 ) -> Result<Zeroizing<String>, Error> {
     transaction.execute(
         "delete from signin_sessions where seen_ms <= ? or begun_ms <= ?",
-        [now_ms.saturating_sub(IDLE_MS), now_ms.saturating_sub(LONGEST_MS)],
+        Limits::default().bounds(now_ms),
     )?;
     transaction.execute(
         "delete from signin_sessions where person = ?1 and id not in (
@@ -144,12 +163,17 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(Session, String)> {
 }
 
 /// The session of a token, while it goes on.
-pub fn find(connection: &Connection, token: &str, now_ms: i64) -> Result<Option<Session>, Error> {
+pub fn find(
+    connection: &Connection,
+    token: &str,
+    limits: Limits,
+    now_ms: i64,
+) -> Result<Option<Session>, Error> {
     let sql = format!(
         "select {COLUMNS} from signin_sessions where digest = ? and seen_ms > ? and begun_ms > ?"
     );
-    let key =
-        params![digest(token), now_ms.saturating_sub(IDLE_MS), now_ms.saturating_sub(LONGEST_MS)];
+    let [seen_ms, begun_ms] = limits.bounds(now_ms);
+    let key = params![digest(token), seen_ms, begun_ms];
     let found = connection.prepare_cached(&sql)?.query_row(key, read).optional()?;
     found
         .map(|(session, stage)| Ok(Session { stage: Stage::parse(&stage)?, ..session }))
@@ -198,13 +222,19 @@ pub fn end_others(
 }
 
 /// The sessions of a person that go on, the newest first.
-pub fn of_person(connection: &Connection, person: i64, now_ms: i64) -> Result<Vec<Session>, Error> {
+pub fn of_person(
+    connection: &Connection,
+    person: i64,
+    limits: Limits,
+    now_ms: i64,
+) -> Result<Vec<Session>, Error> {
     let sql = format!(
         "select {COLUMNS} from signin_sessions
          where person = ? and seen_ms > ? and begun_ms > ? order by id desc"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let key = params![person, now_ms.saturating_sub(IDLE_MS), now_ms.saturating_sub(LONGEST_MS)];
+    let [seen_ms, begun_ms] = limits.bounds(now_ms);
+    let key = params![person, seen_ms, begun_ms];
     let rows = statement.query_map(key, read)?;
     let mut sessions = Vec::new();
     for row in rows {
@@ -235,22 +265,23 @@ mod tests {
     use super::*;
     use crate::testing::with;
 
+    const LIMITS: Limits = Limits { idle_ms: 15 * 60_000, longest_ms: 24 * 3_600_000 };
     const ORIGIN: Origin<'_> = Origin { address: "203.0.113.5", agent: "a browser" };
 
     #[test]
     fn they_end_when_idle_and_in_any_case() {
         with(|transaction, random| {
             let token = begin(transaction, 1, Stage::Full, ORIGIN, 0, random).unwrap();
-            let at = |ms| find(transaction, &token, ms).unwrap();
-            assert!(at(IDLE_MS).is_none());
+            let at = |ms| find(transaction, &token, LIMITS, ms).unwrap();
+            assert!(at(LIMITS.idle_ms).is_none());
             let mut now_ms = 0;
-            while now_ms + IDLE_MS - 1 < LONGEST_MS {
-                now_ms += IDLE_MS - 1;
+            while now_ms + LIMITS.idle_ms - 1 < LIMITS.longest_ms {
+                now_ms += LIMITS.idle_ms - 1;
                 let session = at(now_ms).expect("it was seen in time");
                 seen(transaction, session.id, now_ms).unwrap();
             }
-            assert!(at(LONGEST_MS).is_none(), "a day is enough");
-            assert!(find(transaction, "", 1).unwrap().is_none());
+            assert!(at(LIMITS.longest_ms).is_none(), "a day is enough");
+            assert!(find(transaction, "", LIMITS, 1).unwrap().is_none());
         });
     }
 
@@ -258,11 +289,11 @@ mod tests {
     fn more_rights_come_with_another_token() {
         with(|transaction, random| {
             let token = begin(transaction, 1, Stage::Password, ORIGIN, 0, random).unwrap();
-            let session = find(transaction, &token, 1).unwrap().unwrap();
+            let session = find(transaction, &token, LIMITS, 1).unwrap().unwrap();
             assert!(session.stage == Stage::Password && !session.is_privileged(1));
             let raised = raise(transaction, session.id, 2, random).unwrap();
-            assert!(find(transaction, &token, 3).unwrap().is_none());
-            let session = find(transaction, &raised, 3).unwrap().unwrap();
+            assert!(find(transaction, &token, LIMITS, 3).unwrap().is_none());
+            let session = find(transaction, &raised, LIMITS, 3).unwrap().unwrap();
             assert!(session.stage == Stage::Full && session.is_privileged(3));
             assert!(!session.is_privileged(2 + PRIVILEGED_MS));
         });
@@ -274,17 +305,17 @@ mod tests {
             let mut ids = Vec::new();
             for person in [1, 1, 2] {
                 let token = begin(transaction, person, Stage::Full, ORIGIN, 0, random).unwrap();
-                ids.push(find(transaction, &token, 1).unwrap().unwrap().id);
+                ids.push(find(transaction, &token, LIMITS, 1).unwrap().unwrap().id);
             }
             assert!(!end(transaction, 1, ids[2]).unwrap());
             end_others(transaction, 1, Some(ids[1])).unwrap();
-            let left = of_person(transaction, 1, 1).unwrap();
+            let left = of_person(transaction, 1, LIMITS, 1).unwrap();
             assert_eq!(left.iter().map(|session| session.id).collect::<Vec<_>>(), [ids[1]]);
-            assert_eq!(of_person(transaction, 2, 1).unwrap().len(), 1);
+            assert_eq!(of_person(transaction, 2, LIMITS, 1).unwrap().len(), 1);
             for _ in 0..50 {
                 begin(transaction, 3, Stage::Full, ORIGIN, 1, random).unwrap();
             }
-            assert_eq!(of_person(transaction, 3, 2).unwrap().len(), MAX_SESSIONS as usize);
+            assert_eq!(of_person(transaction, 3, LIMITS, 2).unwrap().len(), MAX_SESSIONS as usize);
         });
     }
 

@@ -31,6 +31,13 @@ pub fn locked_until(
     Ok(until.filter(|until| *until > now_ms))
 }
 
+/// Whether any address is locked out of the account.
+pub fn is_locked(connection: &Connection, person: i64, now_ms: i64) -> Result<bool, Error> {
+    let sql = "select exists (
+        select 1 from signin_failures where person = ? and locked_until_ms > ?)";
+    Ok(connection.prepare_cached(sql)?.query_row([person, now_ms], |row| row.get(0))?)
+}
+
 /// Counts a failure; true when it is the one that locks.
 pub fn failed(
     transaction: &Transaction<'_>,

@@ -13,21 +13,28 @@ pub enum Purpose {
     Activate,
     /// Another password.
     Reset,
+    /// An end to a lock-out.
+    Unlock,
+    /// Another mail address is the owner's.
+    Address,
 }
 
 impl Purpose {
-    fn as_str(self) -> &'static str {
+    /// A word for it, as links have it.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Activate => "activate",
             Self::Reset => "reset",
+            Self::Unlock => "unlock",
+            Self::Address => "address",
         }
     }
 
     /// How long a link is good.
     pub fn life_ms(self) -> i64 {
         match self {
-            Self::Activate => 7 * 24 * 3_600_000,
-            Self::Reset => 3_600_000,
+            Self::Activate | Self::Address => 7 * 24 * 3_600_000,
+            Self::Reset | Self::Unlock => 3_600_000,
         }
     }
 }
@@ -74,6 +81,27 @@ pub fn spend(
         transaction.execute("delete from signin_tickets where digest = ?", [digest(token)])?;
     }
     Ok(person)
+}
+
+/// Notes the mail address that a link for [`Purpose::Address`] is about.
+pub fn wish(transaction: &Transaction<'_>, person: i64, address: &str) -> Result<(), Error> {
+    transaction.execute(
+        "insert or replace into signin_addresses (person, address) values (?, ?)",
+        params![person, address],
+    )?;
+    Ok(())
+}
+
+/// The address that a person wants and has not verified.
+pub fn wished(connection: &Connection, person: i64) -> Result<Option<String>, Error> {
+    let sql = "select address from signin_addresses where person = ?";
+    Ok(connection.query_row(sql, [person], |row| row.get(0)).optional()?)
+}
+
+/// The wish is fulfilled or given up.
+pub fn unwish(transaction: &Transaction<'_>, person: i64) -> Result<(), Error> {
+    transaction.execute("delete from signin_addresses where person = ?", [person])?;
+    Ok(())
 }
 
 /// Links of a person for a purpose are good no more.

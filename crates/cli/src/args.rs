@@ -326,6 +326,10 @@ pub(crate) struct Serve {
     /// Address of the console, or `off`; port 0 picks a free one.
     #[arg(long, value_name = "off|ADDR", default_value = "127.0.0.1:0")]
     pub(crate) console: Listen,
+    /// How people reach the console, such as https://console.example.com: links in
+    /// mails begin with it, and passkeys are for its name.
+    #[arg(long, value_name = "URL")]
+    pub(crate) console_url: Option<String>,
     /// Send mail by this server, such as smtp://localhost:25 or
     /// smtps://mail.example.com:465, instead of keeping it in the mailbox. User and
     /// password come from COUNTERSIGN_SMTP_USER and COUNTERSIGN_SMTP_PASSWORD.

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::database::Database;
 use crate::roles;
+use crate::settings::Settings;
 use crate::{Error, Random};
 
 /// A user with roles and teams.
@@ -85,7 +86,6 @@ pub(crate) struct Accounts {
     master: MasterKey,
     random: Random,
     overlap_ms: i64,
-    life_ms: i64,
     memory: RwLock<Memory>,
     last_used: Mutex<HashMap<String, i64>>,
 }
@@ -102,14 +102,12 @@ impl Accounts {
         master: MasterKey,
         random: Random,
         overlap_ms: i64,
-        life_ms: i64,
-    ) -> Self {
+        ) -> Self {
         Self {
             database,
             master,
             random,
             overlap_ms,
-            life_ms,
             memory: RwLock::default(),
             last_used: Mutex::default(),
         }
@@ -168,13 +166,14 @@ impl Accounts {
         let secret = ApiSecret::from_bytes(key);
         let api_id = HEXLOWER.encode(&id);
         let sealed = seal(&self.master, api_id.as_bytes(), secret.expose(), &*self.random);
-        let until_ms = now_ms + self.overlap_ms;
+        let settings = Settings::read(transaction)?;
+        let until_ms = now_ms + settings.overlap_ms().unwrap_or(self.overlap_ms);
         transaction.execute(
             "update credentials set revoked_ms = ? where user = ?
              and (revoked_ms is null or revoked_ms > ?)",
             params![until_ms, user, until_ms],
         )?;
-        let expires_ms = now_ms + self.life_ms;
+        let expires_ms = now_ms + settings.pair_life_ms();
         transaction.execute(
             "insert into credentials (api_id, user, sealed, created_ms, expires_ms)
              values (?, ?, ?, ?, ?)",

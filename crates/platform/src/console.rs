@@ -5,6 +5,7 @@
 mod admin;
 mod credentials;
 mod entry;
+mod factor;
 mod mailbox;
 mod profile;
 mod web;
@@ -17,13 +18,18 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
+use countersign_accounts::passkey::Passkeys;
 use tokio::sync::Semaphore;
 
+use crate::limit::{Limit, Rule};
 use crate::state::AppState;
 use web::{Stop, Visitor};
 
 /// Forms are small.
 const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// To sign in, or to be sent a link, from one address.
+const TRIES_A_MINUTE: u32 = 60;
 
 /// Passwords that are hashed at once: each takes 19 MiB.
 const HASHED_AT_ONCE: usize = 2;
@@ -32,9 +38,18 @@ const HASHED_AT_ONCE: usize = 2;
 pub(crate) struct Console {
     app: AppState,
     hashing: Arc<Semaphore>,
+    /// None where the console has no name that passkeys could be for.
+    passkeys: Option<Arc<Passkeys>>,
+    tries: Arc<Limit>,
 }
 
 impl Console {
+    /// Counts a try to sign in, by where it comes from.
+    fn count(&self, visitor: &Visitor) -> Result<(), Stop> {
+        let counted = self.tries.count(|| visitor.address.clone(), || None, visitor.now_ms);
+        counted.map_err(|refused| Stop::TooMany(refused.wait.unwrap_or(60)))
+    }
+
     /// A password against a hash, off the threads that answer and a few at a time.
     async fn fits(&self, password: zeroize::Zeroizing<String>, hash: String) -> bool {
         let Ok(_place) = self.hashing.acquire().await else { return false };
@@ -56,19 +71,34 @@ impl Console {
 }
 
 pub(crate) fn router(app: AppState) -> Router {
-    let console = Console { app, hashing: Arc::new(Semaphore::new(HASHED_AT_ONCE)) };
+    let passkeys = app.console_url().and_then(|url| Passkeys::new(url, "countersign"));
+    let rule = Rule { requests: Some(TRIES_A_MINUTE), ..Rule::default() };
+    let console = Console {
+        app,
+        hashing: Arc::new(Semaphore::new(HASHED_AT_ONCE)),
+        passkeys: passkeys.map(Arc::new),
+        tries: Arc::new(Limit::new(rule)),
+    };
     Router::new()
         .route("/", get(front))
         .route("/style.css", get(style))
+        .route("/console.js", get(script))
         .route("/sign-in", get(entry::show_sign_in).post(entry::sign_in))
-        .route("/second-factor", get(entry::show_second_factor).post(entry::second_factor))
-        .route("/prove", get(entry::show_prove).post(entry::prove))
+        .route("/second-factor", get(factor::show_second_factor).post(factor::second_factor))
+        .route("/prove", get(factor::show_prove).post(factor::prove))
         .route("/sign-out", post(entry::sign_out))
         .route("/activate/{token}", get(entry::show_activate).post(entry::activate))
         .route("/reset/{token}", get(entry::show_reset).post(entry::reset))
         .route("/forgot", get(entry::show_forgot).post(entry::forgot))
-        .route("/enrol", get(entry::show_enrol).post(entry::enrol))
+        .route("/enrol", get(factor::show_enrol).post(factor::enrol))
+        .route("/locked", get(entry::show_locked).post(entry::locked))
+        .route("/unlock/{token}", get(entry::show_unlock).post(entry::unlock))
+        .route("/address/{token}", get(entry::show_address).post(entry::address))
+        .route("/lapsed", get(profile::show_lapsed))
         .route("/profile", get(profile::show))
+        .route("/profile/address", post(profile::change_address))
+        .route("/profile/factors/{id}/remove", post(factor::remove))
+        .route("/profile/recovery", post(factor::renew_codes))
         .route("/profile/password", post(profile::change_password))
         .route("/profile/sessions", post(profile::end_others))
         .route("/credentials", get(credentials::show).post(credentials::generate))
@@ -90,6 +120,15 @@ pub(crate) fn router(app: AppState) -> Router {
 
 async fn front(visitor: Visitor) -> Redirect {
     Redirect::to(if visitor.is_in() { "/credentials" } else { "/sign-in" })
+}
+
+/// What pages can do without: they all work with scripts off.
+async fn script(State(_): State<Console>) -> Response {
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8")),
+        (CACHE_CONTROL, HeaderValue::from_static("private, max-age=3600")),
+    ];
+    (headers, include_str!("../templates/console.js")).into_response()
 }
 
 async fn style(State(_): State<Console>) -> Response {

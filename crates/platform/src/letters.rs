@@ -86,12 +86,24 @@ pub(crate) fn reset(
     letter.put(transaction, "password_reset", &user.email, now_ms)
 }
 
+/// What a mail about something that happened is: machine name and subject.
+#[derive(Clone, Copy)]
+pub(crate) struct Kind(&'static str, &'static str);
+
+pub(crate) const PASSWORD_CHANGED: Kind = Kind("password_changed", "Password changed");
+pub(crate) const MFA_ENROLLED: Kind = Kind("mfa_enrolled", "Second factor set up");
+pub(crate) const MFA_RESET: Kind = Kind("mfa_reset", "Second factor reset");
+pub(crate) const CREDENTIALS_GENERATED: Kind =
+    Kind("credentials_generated", "API credentials generated");
+pub(crate) const CREDENTIALS_REVOKED: Kind = Kind("credentials_revoked", "API credentials revoked");
+pub(crate) const ADDRESS_CHANGED: Kind = Kind("email_changed", "E-mail address changed");
+pub(crate) const NOT_LOCKED: Kind = Kind("unlock_not_locked", "Your account is not locked");
+
 /// A thing that happened to an account, so that its owner sees what was not meant.
 pub(crate) fn happened(
     transaction: &Transaction<'_>,
     user: &User,
-    kind: &str,
-    subject: &str,
+    Kind(kind, subject): Kind,
     what: &str,
     now_ms: i64,
 ) -> Result<(), Error> {
@@ -102,4 +114,46 @@ pub(crate) fn happened(
         button: None,
     };
     letter.put(transaction, kind, &user.email, now_ms)
+}
+
+/// A lock-out, by failures or asked about, with the link that ends it.
+pub(crate) fn locked(
+    transaction: &Transaction<'_>,
+    user: &User,
+    what: &str,
+    link: &str,
+    now_ms: i64,
+) -> Result<(), Error> {
+    let letter = Letter {
+        subject: "Sign-in locked",
+        greeting: &greeting(user),
+        paragraphs: &[
+            what.to_owned(),
+            "The link ends that and is good for an hour. If it was not you who failed, \
+             choose another password after it."
+                .into(),
+        ],
+        button: Some(("Unlock the account", link)),
+    };
+    letter.put(transaction, "account_locked", &user.email, now_ms)
+}
+
+/// To an address that is to become the account's.
+pub(crate) fn verify_address(
+    transaction: &Transaction<'_>,
+    user: &User,
+    address: &str,
+    link: &str,
+    now_ms: i64,
+) -> Result<(), Error> {
+    let letter = Letter {
+        subject: "Verify your e-mail address",
+        greeting: &greeting(user),
+        paragraphs: &[
+            format!("{address} is to become the e-mail address of the account {}.", user.name),
+            "The link is good for 7 days. Without it the address stays as it is.".into(),
+        ],
+        button: Some(("Verify the address", link)),
+    };
+    letter.put(transaction, "verify_email", address, now_ms)
 }

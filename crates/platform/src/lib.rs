@@ -27,6 +27,7 @@ mod recorder;
 mod rest;
 mod roles;
 mod seed;
+mod settings;
 mod server;
 mod snapshots;
 mod state;
@@ -93,6 +94,8 @@ pub struct Config {
     pub control: Option<SocketAddr>,
     /// Where the console listens; none for no console.
     pub console: Option<SocketAddr>,
+    /// How people reach the console, `https://name:port`; none for its address.
+    pub console_url: Option<String>,
     /// Where mail goes out; none for the built-in mailbox.
     pub smtp: Option<Smtp>,
     /// The clock.
@@ -115,6 +118,7 @@ impl Config {
             overlap_ms: 24 * HOUR_MS,
             control: None,
             console: None,
+            console_url: None,
             smtp: None,
             clock,
             random,
@@ -190,14 +194,15 @@ impl Platform {
             Some(listen) => Some(bind(listen).await?),
             None => None,
         };
-        let console_url = console.as_ref().map(|(_, address)| format!("https://{address}"));
+        let console_url = console.as_ref().map(|(_, address)| {
+            config.console_url.clone().unwrap_or_else(|| public_url(*address))
+        });
 
         let accounts = Accounts::new(
             database.clone(),
             master,
             config.random.clone(),
             config.overlap_ms,
-            365 * 24 * HOUR_MS,
         );
         let past_ms = i64::try_from(config.window_ms).unwrap_or(i64::MAX / 4);
         let state = AppState::new(Inner {
@@ -348,6 +353,14 @@ const LOOKS_PER_WRITE: u32 = 1200;
 /// And between two searches for mails that became due.
 const LOOKS_PER_NOTICE: u32 = 20;
 
+/// Browsers know passkeys for names only, and `localhost` is one.
+fn public_url(address: SocketAddr) -> String {
+    if address.ip().is_loopback() {
+        return format!("https://localhost:{}", address.port());
+    }
+    format!("https://{address}")
+}
+
 async fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
     let failed = |error: std::io::Error| Error::listen(listen, &error);
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
@@ -411,7 +424,6 @@ pub fn mint(
         master,
         random.clone(),
         config.overlap_ms,
-        365 * 24 * HOUR_MS,
     );
     database.write(|transaction| {
         let user = match accounts::user_by(transaction, "name", user_name)? {

@@ -16,6 +16,7 @@ use crate::letters;
 use crate::limit::Limit;
 use crate::nonces::Nonces;
 use crate::recorder::Recorder;
+use crate::settings::Settings;
 use crate::snapshots::Snapshots;
 use crate::{Error, Random};
 
@@ -91,16 +92,76 @@ impl AppState {
         user: &User,
         is_by_admin: bool,
     ) -> Result<(), Error> {
-        let Some(console) = &self.0.console_url else { return Ok(()) };
-        let (now_ms, random) = (self.now(), &**self.random());
-        if password::is_set(transaction, user.id)? {
-            let token = ticket::issue(transaction, Purpose::Reset, user.id, now_ms, random)?;
-            let link = format!("{console}/reset/{}", *token);
+        let now_ms = self.now();
+        let is_reset = password::is_set(transaction, user.id)?;
+        let purpose = if is_reset { Purpose::Reset } else { Purpose::Activate };
+        let Some(link) = self.link(transaction, purpose, user)? else { return Ok(()) };
+        if is_reset {
             return letters::reset(transaction, user, &link, is_by_admin, now_ms);
         }
-        let token = ticket::issue(transaction, Purpose::Activate, user.id, now_ms, random)?;
-        let link = format!("{console}/activate/{}", *token);
         letters::welcome(transaction, user, &link, now_ms)
+    }
+
+    pub(crate) fn settings(&self, connection: &rusqlite::Connection) -> Result<Settings, Error> {
+        Settings::read(connection)
+    }
+
+    /// Whether the person has to set up a second factor.
+    pub(crate) fn must_have_factor(
+        &self,
+        connection: &rusqlite::Connection,
+        user: &User,
+    ) -> Result<bool, Error> {
+        Ok(self.settings(connection)?.must_have_factor(user))
+    }
+
+    /// A link that is good once; none without a console.
+    fn link(
+        &self,
+        transaction: &rusqlite::Transaction<'_>,
+        purpose: Purpose,
+        user: &User,
+    ) -> Result<Option<String>, Error> {
+        let Some(console) = &self.0.console_url else { return Ok(None) };
+        let random = &**self.random();
+        let token = ticket::issue(transaction, purpose, user.id, self.now(), random)?;
+        Ok(Some(format!("{console}/{}/{}", purpose.as_str(), *token)))
+    }
+
+    /// Tells the owner of a lock-out, with the link that ends it.
+    pub(crate) fn tell_locked(
+        &self,
+        transaction: &rusqlite::Transaction<'_>,
+        user: &User,
+        what: &str,
+    ) -> Result<(), Error> {
+        let Some(link) = self.link(transaction, Purpose::Unlock, user)? else { return Ok(()) };
+        letters::locked(transaction, user, what, &link, self.now())
+    }
+
+    /// Takes another mail address over, once its owner has said so by the link that
+    /// goes there; the address before is told. Without a console at once.
+    pub(crate) fn change_address(
+        &self,
+        transaction: &rusqlite::Transaction<'_>,
+        user: &User,
+        address: &str,
+    ) -> Result<(), Error> {
+        let now_ms = self.now();
+        let Some(link) = self.link(transaction, Purpose::Address, user)? else {
+            transaction.execute(
+                "update users set email = ? where id = ?",
+                rusqlite::params![address, user.id],
+            )?;
+            return Ok(());
+        };
+        ticket::wish(transaction, user.id, address)?;
+        letters::verify_address(transaction, user, address, &link, now_ms)?;
+        let what = format!(
+            "The e-mail address of the account {} is to change to {address}, once it is verified.",
+            user.name
+        );
+        letters::happened(transaction, user, letters::ADDRESS_CHANGED, &what, now_ms)
     }
 
     pub(crate) fn window(&self) -> Window {

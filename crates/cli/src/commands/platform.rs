@@ -27,6 +27,7 @@ pub(crate) async fn serve(home: Option<&Path>, args: Serve) -> Result<(), Failur
     config.public_names = args.public_name;
     config.control = args.control.0;
     config.console = args.console.0;
+    config.console_url = args.console_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());
     config.smtp = args.smtp.map(|url| Smtp {
         url,
         from: args.mail_from,

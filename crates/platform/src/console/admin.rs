@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_accounts::audit::{self, Entry};
-use countersign_accounts::{password, recovery, session, throttle, totp};
+use countersign_accounts::{factor, password, recovery, session, throttle};
 use countersign_wire::identity as wire;
 use rusqlite::params_from_iter;
 
@@ -351,7 +351,7 @@ pub(super) async fn show(
     let (id, now_ms) = (user.id, person.visitor.now_ms);
     let (is_activated, has_factor, recovery_codes, sessions, pairs) = console
         .app
-        .read(move |connection, _| -> Result<_, Error> {
+        .read(move |connection, state| -> Result<_, Error> {
             let pairs = accounts::credentials_of(connection, id)?.into_iter().map(|listed| {
                 let pair = listed.credential;
                 let state = match pair.revoked_ms {
@@ -363,9 +363,9 @@ pub(super) async fn show(
             });
             Ok((
                 password::is_set(connection, id)?,
-                totp::sealed(connection, id)?.is_some(),
+                factor::is_set(connection, id)?,
                 recovery::left(connection, id)?,
-                session::of_person(connection, id, now_ms)?.len(),
+                session::of_person(connection, id, state.settings(connection)?.sessions(), now_ms)?.len(),
                 pairs.collect(),
             ))
         })
@@ -437,11 +437,10 @@ pub(super) async fn act(
                     "user.unlock"
                 }
                 "reset-mfa" => {
-                    totp::keep(transaction, user.id, None).map_err(Error::from)?;
+                    factor::reset(transaction, user.id).map_err(Error::from)?;
                     session::end_others(transaction, user.id, None).map_err(Error::from)?;
                     let what = format!("The second factor of the account {} was reset.", user.name);
-                    let subject = "Second factor reset";
-                    letters::happened(transaction, &user, "mfa_reset", subject, &what, now_ms)?;
+                    letters::happened(transaction, &user, letters::MFA_RESET, &what, now_ms)?;
                     "factor.reset"
                 }
                 "delete" => {

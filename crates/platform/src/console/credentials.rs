@@ -50,6 +50,8 @@ struct Secret {
     id: String,
     secret: Zeroizing<String>,
     expires: String,
+    /// Where the page leads on.
+    next: String,
     /// For the credentials file of the official tools.
     file: Zeroizing<String>,
 }
@@ -205,6 +207,7 @@ pub(super) async fn generate(State(console): State<Console>, form: Form) -> Resu
         id: made.id,
         secret: made.secret,
         expires: moment(made.expires_ms),
+        next: "/credentials".to_owned(),
         file: Zeroizing::new(data_encoding::BASE64.encode(file.as_bytes())),
     };
     person.visitor.page(200, &page)
@@ -248,8 +251,7 @@ pub(super) async fn revoke(
             }
             person.visitor.note(transaction, "credentials.revoke", &id)?;
             let what = format!("The {} credentials {id} were revoked.", row.kind);
-            let subject = "API credentials revoked";
-            letters::happened(transaction, user, "credentials_revoked", subject, &what, now_ms)?;
+            letters::happened(transaction, user, letters::CREDENTIALS_REVOKED, &what, now_ms)?;
             Ok(())
         })
         .await?;

@@ -2,30 +2,26 @@
 //! a second factor, and the way out.
 
 use askama::Template;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use countersign_accounts::password::{self, Rule};
 use countersign_accounts::session::{self, Stage};
 use countersign_accounts::ticket::{self, Purpose};
-use countersign_accounts::{recovery, throttle, totp};
-use data_encoding::BASE64URL_NOPAD;
+use countersign_accounts::{factor, throttle};
 use rusqlite::Transaction;
-use zeroize::Zeroizing;
 
 use super::Console;
-use super::web::{Form, Frame, Person, Stop, Visitor, enter, go, leave};
+use super::web::{Form, Frame, Stop, Visitor, enter, go, leave};
 use crate::accounts::{self, User};
-use crate::rest::query::Query;
+use crate::state::AppState;
 use crate::{Error, letters};
 
 /// What went wrong, in one sentence, and what to do about it.
 pub(super) type Complaint = Option<&'static str>;
 
 /// The same for a wrong name, a wrong password, a locked and a disabled account.
-const REFUSED: &str = "User name and password do not fit, or the account is not open for sign-in. \
+pub(super) const REFUSED: &str = "User name and password do not fit, or the account is not open for sign-in. \
     After five failures in a row wait for 30 minutes.";
-const WRONG_CODE: &str = "The code does not fit, or it was used before. Wait for the next one; \
-    after five failures in a row wait for 30 minutes.";
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -44,6 +40,7 @@ pub(super) async fn show_sign_in(visitor: Visitor) -> Result<Response, Stop> {
 pub(super) async fn sign_in(State(console): State<Console>, form: Form) -> Result<Response, Stop> {
     let (name, given) = (form.text("user_name"), form.secret("password"));
     let (visitor, app) = (form.visitor, console.app.clone());
+    console.count(&visitor)?;
     let (address, now_ms) = (visitor.address.clone(), visitor.now_ms);
     let wanted = name.clone();
     let (user, is_locked, hash) = app
@@ -75,8 +72,8 @@ pub(super) async fn sign_in(State(console): State<Console>, form: Form) -> Resul
     let token = app
         .write(move |transaction, state| -> Result<_, Error> {
             throttle::succeeded(transaction, user.id, &visitor.address)?;
-            let has_factor = totp::sealed(transaction, user.id)?.is_some();
-            let stage = next_stage(has_factor, user.pin_required);
+            let has_factor = factor::is_set(transaction, user.id)?;
+            let stage = next_stage(has_factor, state.must_have_factor(transaction, &user)?);
             visitor.note_as(transaction, &user.name, "session.begin", &user.name)?;
             let random = state.random();
             let origin = visitor.origin();
@@ -115,12 +112,12 @@ async fn refuse(
 ) -> Result<Visitor, Stop> {
     console
         .app
-        .write(move |transaction, _| -> Result<_, Error> {
+        .write(move |transaction, state| -> Result<_, Error> {
             let now_ms = visitor.now_ms;
             let target: String = name.chars().take(100).collect();
             visitor.note_as(transaction, "", "session.refuse", &target)?;
             if !is_locked && throttle::failed(transaction, person, &visitor.address, now_ms)? {
-                tell_locked(transaction, person, &visitor)?;
+                tell_locked(transaction, state, person, &visitor)?;
             }
             Ok(visitor)
         })
@@ -128,8 +125,9 @@ async fn refuse(
         .map_err(Stop::from)
 }
 
-fn tell_locked(
+pub(super) fn tell_locked(
     transaction: &Transaction<'_>,
+    state: &AppState,
     person: Option<i64>,
     visitor: &Visitor,
 ) -> Result<(), Error> {
@@ -141,194 +139,7 @@ fn tell_locked(
         "After five failures the address {} cannot sign in to the account {} for 30 minutes.",
         visitor.address, user.name
     );
-    letters::happened(transaction, &user, "account_locked", "Sign-in locked", &what, visitor.now_ms)
-}
-
-#[derive(Template)]
-#[template(path = "code.html")]
-struct Code {
-    frame: Frame,
-    complaint: Complaint,
-    /// Where the form goes, and where it leads on.
-    action: &'static str,
-    next: String,
-    /// Without a second factor the password is asked for.
-    asks_password: bool,
-}
-
-pub(super) async fn show_second_factor(visitor: Visitor) -> Result<Response, Stop> {
-    waiting(&visitor)?;
-    visitor.page(200, &second_factor_page(&visitor, None))
-}
-
-fn second_factor_page(visitor: &Visitor, complaint: Complaint) -> Code {
-    Code {
-        frame: visitor.frame("Second factor"),
-        complaint,
-        action: "/second-factor",
-        next: String::new(),
-        asks_password: false,
-    }
-}
-
-/// The person of a session that waits for its second factor.
-fn waiting(visitor: &Visitor) -> Result<i64, Stop> {
-    match &visitor.session {
-        Some((session, _)) if session.stage == Stage::Password => Ok(session.person),
-        Some(_) => Err(Stop::Go("/")),
-        None => Err(Stop::SignIn),
-    }
-}
-
-pub(super) async fn second_factor(
-    State(console): State<Console>,
-    form: Form,
-) -> Result<Response, Stop> {
-    waiting(&form.visitor)?;
-    let code = form.secret("code");
-    let (visitor, token) = proven(&console, form.visitor, code).await?;
-    match token {
-        Some(token) => Ok(enter(go("/credentials"), &token)),
-        None => visitor.page(401, &second_factor_page(&visitor, Some(WRONG_CODE))),
-    }
-}
-
-/// A code of the app, or a recovery code, makes a session whole and gives it a new
-/// token.
-async fn proven(
-    console: &Console,
-    visitor: Visitor,
-    code: Zeroizing<String>,
-) -> Result<(Visitor, Option<Zeroizing<String>>), Stop> {
-    let (session, user) = visitor.session.clone().ok_or(Stop::SignIn)?;
-    console
-        .app
-        .write(move |transaction, state| -> Result<_, Error> {
-            let (person, now_ms) = (session.person, visitor.now_ms);
-            let address = &visitor.address;
-            if throttle::locked_until(transaction, Some(person), address, now_ms)?.is_some() {
-                return Ok((visitor, None));
-            }
-            let secret = match totp::sealed(transaction, person)? {
-                Some(sealed) => Some(state.accounts().unseal_factor(person, &sealed)?),
-                None => None,
-            };
-            let by_app = match &secret {
-                Some(secret) => totp::take(transaction, person, secret, &code, now_ms)?,
-                None => false,
-            };
-            let is_proven = by_app || recovery::spend(transaction, person, &code)?;
-            if !is_proven {
-                visitor.note_as(transaction, &user.name, "factor.refuse", &user.name)?;
-                if throttle::failed(transaction, Some(person), address, now_ms)? {
-                    tell_locked(transaction, Some(person), &visitor)?;
-                    session::end(transaction, person, session.id)?;
-                }
-                return Ok((visitor, None));
-            }
-            throttle::succeeded(transaction, person, address)?;
-            let act = if by_app { "factor.take" } else { "factor.recover" };
-            visitor.note_as(transaction, &user.name, act, &user.name)?;
-            let token = session::raise(transaction, session.id, now_ms, &**state.random())?;
-            Ok((visitor, Some(token)))
-        })
-        .await
-        .map_err(Stop::from)
-}
-
-/// Pages that may ask for a fresh proof; nothing else is gone to.
-const AFTER_PROOF: [&str; 4] = ["/credentials", "/admin/users", "/enrol", "/profile"];
-
-fn next_of(query: &Query) -> &'static str {
-    let wanted = query.get("next").unwrap_or_default();
-    AFTER_PROOF.into_iter().find(|known| *known == wanted).unwrap_or("/credentials")
-}
-
-async fn prove_page(
-    console: &Console,
-    person: &Person,
-    next: &str,
-    complaint: Complaint,
-) -> Result<Code, Stop> {
-    let id = person.user.id;
-    let sealed =
-        console.app.read(move |connection, _| totp::sealed(connection, id).map_err(Error::from));
-    Ok(Code {
-        frame: person.visitor.frame("Prove that it is you"),
-        complaint,
-        action: "/prove",
-        next: next.to_owned(),
-        asks_password: sealed.await?.is_none(),
-    })
-}
-
-pub(super) async fn show_prove(
-    State(console): State<Console>,
-    person: Person,
-    RawQuery(raw): RawQuery,
-) -> Result<Response, Stop> {
-    let next = next_of(&Query::parse(raw.as_deref()));
-    let page = prove_page(&console, &person, next, None).await?;
-    person.visitor.page(200, &page)
-}
-
-pub(super) async fn prove(State(console): State<Console>, form: Form) -> Result<Response, Stop> {
-    let next = next_of(&form.fields);
-    let (code, given) = (form.secret("code"), form.secret("password"));
-    let (person, _) = form.person()?;
-    let id = person.user.id;
-    let (has_factor, hash) = console
-        .app
-        .read(move |connection, _| -> Result<_, Error> {
-            let has_factor = totp::sealed(connection, id)?.is_some();
-            Ok((has_factor, password::stored(connection, Some(id))?))
-        })
-        .await?;
-    let (visitor, token) = if has_factor {
-        proven(&console, person.visitor, code).await?
-    } else {
-        let fits = console.fits(given, hash).await;
-        proven_by_password(&console, person.visitor, fits).await?
-    };
-    if let Some(token) = token {
-        return Ok(enter(go(next), &token));
-    }
-    let page = Code {
-        frame: visitor.frame("Prove that it is you"),
-        complaint: Some(if has_factor { WRONG_CODE } else { REFUSED }),
-        action: "/prove",
-        next: next.to_owned(),
-        asks_password: !has_factor,
-    };
-    visitor.page(401, &page)
-}
-
-async fn proven_by_password(
-    console: &Console,
-    visitor: Visitor,
-    fits: bool,
-) -> Result<(Visitor, Option<Zeroizing<String>>), Stop> {
-    let (session, user) = visitor.session.clone().ok_or(Stop::SignIn)?;
-    console
-        .app
-        .write(move |transaction, state| -> Result<_, Error> {
-            let (id, now_ms) = (user.id, visitor.now_ms);
-            let locked = throttle::locked_until(transaction, Some(id), &visitor.address, now_ms)?;
-            if !fits || locked.is_some() {
-                if locked.is_none()
-                    && throttle::failed(transaction, Some(id), &visitor.address, now_ms)?
-                {
-                    tell_locked(transaction, Some(id), &visitor)?;
-                    session::end(transaction, id, session.id)?;
-                }
-                return Ok((visitor, None));
-            }
-            throttle::succeeded(transaction, id, &visitor.address)?;
-            let token = session::raise(transaction, session.id, now_ms, &**state.random())?;
-            Ok((visitor, Some(token)))
-        })
-        .await
-        .map_err(Stop::from)
+    state.tell_locked(transaction, &user, &what)
 }
 
 pub(super) async fn sign_out(State(console): State<Console>, form: Form) -> Result<Response, Stop> {
@@ -369,9 +180,13 @@ fn spent(visitor: &Visitor, purpose: Purpose) -> Result<Response, Stop> {
             "The link was used, replaced by a newer one, or is older than 7 days. \
              Ask an administrator for another, or sign in."
         }
-        Purpose::Reset => {
+        Purpose::Reset | Purpose::Unlock => {
             "The link was used, replaced by a newer one, or is older than an hour. \
              Ask for another."
+        }
+        Purpose::Address => {
+            "The link was used, replaced by a newer one, or is older than 7 days. \
+             Give the address again on the page Profile."
         }
     };
     visitor.page(410, &Spent { frame: visitor.frame("The link is not good any more"), what })
@@ -427,6 +242,8 @@ fn title(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::Activate => "Activate your account",
         Purpose::Reset => "Choose a new password",
+        Purpose::Unlock => "Unlock your account",
+        Purpose::Address => "Verify your e-mail address",
     }
 }
 
@@ -468,11 +285,11 @@ async fn set_password(
             state.accounts().forget_first_password(transaction, user.id)?;
             let act = match purpose {
                 Purpose::Activate => "account.activate",
-                Purpose::Reset => "password.reset",
+                _ => "password.reset",
             };
             visitor.note_as(transaction, &user.name, act, &user.name)?;
-            let has_factor = totp::sealed(transaction, user.id)?.is_some();
-            let stage = next_stage(has_factor, user.pin_required);
+            let has_factor = factor::is_set(transaction, user.id)?;
+            let stage = next_stage(has_factor, state.must_have_factor(transaction, &user)?);
             let (origin, random) = (visitor.origin(), state.random());
             let token = session::begin(transaction, user.id, stage, origin, now_ms, &**random)?;
             Ok((visitor, Some((token, has_factor))))
@@ -521,17 +338,31 @@ pub(super) async fn reset(
 #[template(path = "forgot.html")]
 struct Forgot {
     frame: Frame,
+    /// Where the form goes, and what it asks for.
+    action: &'static str,
+    lead: &'static str,
     is_sent: bool,
 }
 
+fn forgot_page(visitor: &Visitor, is_sent: bool) -> Forgot {
+    Forgot {
+        frame: visitor.frame("Forgot your password"),
+        action: "/forgot",
+        lead: "A mail with a link goes to the address of the account. \
+            The link is good for an hour.",
+        is_sent,
+    }
+}
+
 pub(super) async fn show_forgot(visitor: Visitor) -> Result<Response, Stop> {
-    visitor.page(200, &Forgot { frame: visitor.frame("Forgot your password"), is_sent: false })
+    visitor.page(200, &forgot_page(&visitor, false))
 }
 
 /// The same answer for a name that there is and one that there is not.
 pub(super) async fn forgot(State(console): State<Console>, form: Form) -> Result<Response, Stop> {
     let name = form.text("user_name");
     let visitor = form.visitor;
+    console.count(&visitor)?;
     let visitor = console
         .app
         .write(move |transaction, state| -> Result<_, Error> {
@@ -544,115 +375,138 @@ pub(super) async fn forgot(State(console): State<Console>, form: Form) -> Result
             Ok(visitor)
         })
         .await?;
-    visitor.page(200, &Forgot { frame: visitor.frame("Forgot your password"), is_sent: true })
+    visitor.page(200, &forgot_page(&visitor, true))
 }
 
-#[derive(Template)]
-#[template(path = "enrol.html")]
-struct Enrol {
-    frame: Frame,
-    complaint: Complaint,
-    /// The secret as people type it, in groups of four.
-    text: String,
-    /// The same as a QR code.
-    picture: String,
-    /// The same sealed, so that the form can bring it back.
-    sealed: String,
-    is_optional: bool,
-}
-
-#[derive(Template)]
-#[template(path = "recovery.html")]
-struct Recovery {
-    frame: Frame,
-    codes: Vec<Zeroizing<String>>,
-}
-
-/// Who may set up a second factor: who must, and who is signed in and has proven
-/// lately who it is.
-fn enrolling(visitor: &Visitor) -> Result<(i64, String, bool), Stop> {
-    let (session, user) = visitor.session.as_ref().ok_or(Stop::SignIn)?;
-    match session.stage {
-        Stage::Enrol => Ok((user.id, user.name.clone(), false)),
-        Stage::Password => Err(Stop::Go("/second-factor")),
-        Stage::Full if session.is_privileged(visitor.now_ms) => {
-            Ok((user.id, user.name.clone(), true))
-        }
-        Stage::Full => Err(Stop::Prove("/enrol")),
+fn locked_page(visitor: &Visitor, is_sent: bool) -> Forgot {
+    Forgot {
+        frame: visitor.frame("Account locked"),
+        action: "/locked",
+        lead: "After five failures an address cannot sign in to an account for 30 minutes. \
+            A mail with a link that ends this goes to the address of the account.",
+        is_sent,
     }
 }
 
-pub(super) async fn show_enrol(
-    State(console): State<Console>,
-    visitor: Visitor,
-) -> Result<Response, Stop> {
-    let (person, name, is_optional) = enrolling(&visitor)?;
-    let secret = totp::Secret::new(&**console.app.random());
-    let sealed = console.app.accounts().seal_factor(person, &secret);
-    let page = enrol_page(&visitor, &name, &secret, &sealed, is_optional, None);
-    visitor.page(200, &page)
+pub(super) async fn show_locked(visitor: Visitor) -> Result<Response, Stop> {
+    visitor.page(200, &locked_page(&visitor, false))
 }
 
-fn enrol_page(
-    visitor: &Visitor,
-    name: &str,
-    secret: &totp::Secret,
-    sealed: &[u8],
-    is_optional: bool,
-    complaint: Complaint,
-) -> Enrol {
-    let text = secret.expose_text();
-    let groups: Vec<_> =
-        text.as_bytes().chunks(4).map(|group| String::from_utf8_lossy(group)).collect();
-    let url = secret.expose_url("countersign", name);
-    let picture = qrcode::QrCode::new(url.as_bytes()).map(|code| {
-        code.render::<qrcode::render::svg::Color<'_>>().min_dimensions(220, 220).build()
-    });
-    let picture = picture.unwrap_or_default();
-    Enrol {
-        frame: visitor.frame("Set up a second factor"),
-        complaint,
-        text: groups.join(" "),
-        picture: format!(
-            "data:image/svg+xml;base64,{}",
-            data_encoding::BASE64.encode(picture.as_bytes())
-        ),
-        sealed: BASE64URL_NOPAD.encode(sealed),
-        is_optional,
-    }
-}
-
-pub(super) async fn enrol(State(console): State<Console>, form: Form) -> Result<Response, Stop> {
-    let code = form.secret("code");
-    let sealed = BASE64URL_NOPAD.decode(form.text("sealed").as_bytes()).unwrap_or_default();
+/// The same answer whoever it is, locked or not.
+pub(super) async fn locked(State(console): State<Console>, form: Form) -> Result<Response, Stop> {
+    let name = form.text("user_name");
     let visitor = form.visitor;
-    let (person, name, is_optional) = enrolling(&visitor)?;
-    // Sealed for this person: another's is not opened.
-    let secret =
-        console.app.accounts().unseal_factor(person, &sealed).map_err(|_| Stop::Stranger)?;
-    if secret.step_of(&code, visitor.now_ms).is_none() {
-        let complaint = Some("The code does not fit. Check the time of your device.");
-        let page = enrol_page(&visitor, &name, &secret, &sealed, is_optional, complaint);
-        return visitor.page(422, &page);
-    }
-    let (visitor, codes, token) = console
+    console.count(&visitor)?;
+    let visitor = console
         .app
         .write(move |transaction, state| -> Result<_, Error> {
-            let (session, user) = visitor.session.clone().ok_or_else(Error::stopped)?;
-            let (now_ms, random) = (visitor.now_ms, state.random());
-            totp::keep(transaction, user.id, Some(&sealed))?;
-            totp::take(transaction, user.id, &secret, &code, now_ms)?;
-            let codes = recovery::renew(transaction, user.id, &**random)?;
-            visitor.note_as(transaction, &user.name, "factor.enrol", &user.name)?;
-            let what = format!("A second factor was set up for the account {}.", user.name);
-            let subject = "Second factor set up";
-            letters::happened(transaction, &user, "mfa_enrolled", subject, &what, now_ms)?;
-            let token = session::raise(transaction, session.id, now_ms, &**random)?;
-            Ok((visitor, codes, token))
+            let user = accounts::user_by(transaction, "name", name.trim())?;
+            let target: String = name.chars().take(100).collect();
+            visitor.note_as(transaction, "", "account.ask_unlock", &target)?;
+            let Some(user) = user.filter(|user| user.active && user.login_enabled) else {
+                return Ok(visitor);
+            };
+            let what = format!("Somebody asked to unlock the account {}.", user.name);
+            if throttle::is_locked(transaction, user.id, visitor.now_ms)? {
+                state.tell_locked(transaction, &user, &what)?;
+            } else {
+                let what = format!("{what} It is not locked: nothing has to be done.");
+                let kind = letters::NOT_LOCKED;
+                letters::happened(transaction, &user, kind, &what, visitor.now_ms)?;
+            }
+            Ok(visitor)
         })
         .await?;
-    let mut frame = visitor.frame("Recovery codes");
-    frame.token = session::form_token(&token);
-    let page = visitor.page(200, &Recovery { frame, codes })?;
-    Ok(enter(page, &token))
+    visitor.page(200, &locked_page(&visitor, true))
+}
+
+/// One button, for a link that a mail brought.
+#[derive(Template)]
+#[template(path = "confirm.html")]
+struct Confirm {
+    frame: Frame,
+    what: String,
+    button: &'static str,
+}
+
+async fn show_confirm(
+    console: Console,
+    visitor: Visitor,
+    purpose: Purpose,
+    token: String,
+) -> Result<Response, Stop> {
+    let Some(user) = owner(&console, purpose, &token, visitor.now_ms).await? else {
+        return spent(&visitor, purpose);
+    };
+    let (what, button) = match purpose {
+        Purpose::Unlock => (format!("The account {} can sign in again.", user.name), "Unlock"),
+        _ => (format!("The address becomes the one of the account {}.", user.name), "Verify"),
+    };
+    visitor.page(200, &Confirm { frame: visitor.frame(title(purpose)), what, button })
+}
+
+pub(super) async fn show_unlock(
+    State(console): State<Console>,
+    visitor: Visitor,
+    Path(token): Path<String>,
+) -> Result<Response, Stop> {
+    show_confirm(console, visitor, Purpose::Unlock, token).await
+}
+
+pub(super) async fn unlock(
+    State(console): State<Console>,
+    Path(token): Path<String>,
+    form: Form,
+) -> Result<Response, Stop> {
+    let visitor = form.visitor;
+    let (visitor, is_done) = console
+        .app
+        .write(move |transaction, _| -> Result<_, Error> {
+            let spent = ticket::spend(transaction, Purpose::Unlock, &token, visitor.now_ms)?;
+            let Some(person) = spent else { return Ok((visitor, false)) };
+            throttle::unlock(transaction, person)?;
+            visitor.note_as(transaction, "", "account.unlock", &person.to_string())?;
+            Ok((visitor, true))
+        })
+        .await?;
+    if is_done { Ok(go("/sign-in")) } else { spent(&visitor, Purpose::Unlock) }
+}
+
+pub(super) async fn show_address(
+    State(console): State<Console>,
+    visitor: Visitor,
+    Path(token): Path<String>,
+) -> Result<Response, Stop> {
+    show_confirm(console, visitor, Purpose::Address, token).await
+}
+
+/// The address is the owner's: from now on it is the account's. Both are told.
+pub(super) async fn address(
+    State(console): State<Console>,
+    Path(token): Path<String>,
+    form: Form,
+) -> Result<Response, Stop> {
+    let visitor = form.visitor;
+    let (visitor, is_done) = console
+        .app
+        .write(move |transaction, _| -> Result<_, Error> {
+            let now_ms = visitor.now_ms;
+            let spent = ticket::spend(transaction, Purpose::Address, &token, now_ms)?;
+            let Some(person) = spent else { return Ok((visitor, false)) };
+            let wished = ticket::wished(transaction, person)?;
+            let user = accounts::user_by(transaction, "id", &person.to_string())?;
+            let (Some(wished), Some(before)) = (wished, user) else { return Ok((visitor, false)) };
+            let sql = "update users set email = ? where id = ?";
+            transaction.execute(sql, rusqlite::params![wished, person])?;
+            ticket::unwish(transaction, person)?;
+            visitor.note_as(transaction, &before.name, "address.change", &wished)?;
+            let what = format!("The e-mail address of the account {} is {wished}.", before.name);
+            let after = User { email: wished, ..before.clone() };
+            for user in [&before, &after] {
+                letters::happened(transaction, user, letters::ADDRESS_CHANGED, &what, now_ms)?;
+            }
+            Ok((visitor, true))
+        })
+        .await?;
+    if is_done { Ok(go("/profile")) } else { spent(&visitor, Purpose::Address) }
 }

@@ -5,12 +5,18 @@ use axum::extract::State;
 use axum::response::Response;
 use countersign_accounts::password::{self, Rule};
 use countersign_accounts::session::{self, Session};
-use countersign_accounts::{recovery, totp};
+use countersign_accounts::{passkey, recovery, ticket, totp};
 
 use super::Console;
 use super::entry::{Complaint, complaint_about, names};
-use super::web::{Form, Frame, Person, Stop, from_now, go};
+use super::web::{Form, Frame, Person, Stop, Visitor, from_now, go};
 use crate::{Error, letters};
+
+struct Passkey {
+    id: String,
+    created: String,
+    last_used: String,
+}
 
 struct Row {
     is_this: bool,
@@ -27,7 +33,11 @@ struct Profile {
     complaint: Complaint,
     is_changed: bool,
     rules: Vec<Rule>,
-    has_factor: bool,
+    email: String,
+    /// Asked for and not verified.
+    wished: Option<String>,
+    has_app: bool,
+    passkeys: Vec<Passkey>,
     codes: usize,
     sessions: Vec<Row>,
 }
@@ -39,13 +49,16 @@ async fn page(
     rules: Vec<Rule>,
 ) -> Result<Profile, Stop> {
     let (id, now_ms, this) = (person.user.id, person.visitor.now_ms, person.session.id);
-    let (has_factor, codes, sessions) = console
+    let (wished, has_app, passkeys, codes, sessions) = console
         .app
-        .read(move |connection, _| -> Result<_, Error> {
+        .read(move |connection, state| -> Result<_, Error> {
+            let limits = state.settings(connection)?.sessions();
             Ok((
+                ticket::wished(connection, id)?,
                 totp::sealed(connection, id)?.is_some(),
+                passkey::list(connection, id)?,
                 recovery::left(connection, id)?,
-                session::of_person(connection, id, now_ms)?,
+                session::of_person(connection, id, limits, now_ms)?,
             ))
         })
         .await?;
@@ -61,7 +74,17 @@ async fn page(
         complaint,
         is_changed: false,
         rules,
-        has_factor,
+        email: person.user.email.clone(),
+        wished,
+        has_app,
+        passkeys: passkeys
+            .into_iter()
+            .map(|passkey| Passkey {
+                id: passkey.id,
+                created: from_now(passkey.created_ms, now_ms),
+                last_used: passkey.last_used_ms.map_or("never".into(), |ms| from_now(ms, now_ms)),
+            })
+            .collect(),
         codes,
         sessions: sessions.into_iter().map(row).collect(),
     })
@@ -72,6 +95,49 @@ pub(super) async fn show(State(console): State<Console>, person: Person) -> Resu
     person.visitor.page(200, &page)
 }
 
+#[derive(Template)]
+#[template(path = "lapsed.html")]
+struct Lapsed {
+    frame: Frame,
+    complaint: Complaint,
+    rules: Vec<Rule>,
+}
+
+const LAPSED: &str = "Your password has lapsed";
+
+/// For a password that is too old: nothing else works until it is changed.
+pub(super) async fn show_lapsed(visitor: Visitor) -> Result<Response, Stop> {
+    let person = Person::even_if_lapsed(visitor)?;
+    if !person.visitor.is_lapsed {
+        return Ok(go("/"));
+    }
+    let frame = person.visitor.frame(LAPSED);
+    person.visitor.page(200, &Lapsed { frame, complaint: None, rules: Vec::new() })
+}
+
+/// Another mail address, once it is verified by the mail that goes there.
+pub(super) async fn change_address(
+    State(console): State<Console>,
+    form: Form,
+) -> Result<Response, Stop> {
+    let address = form.text("email").trim().to_owned();
+    let (person, _) = form.person()?;
+    person.must_be_privileged("/profile")?;
+    if address.parse::<lettre::Address>().is_err() {
+        let complaint = Some("That is no e-mail address. Nothing was changed.");
+        let page = page(&console, &person, complaint, Vec::new()).await?;
+        return person.visitor.page(422, &page);
+    }
+    console
+        .app
+        .write(move |transaction, state| -> Result<_, Error> {
+            person.visitor.note(transaction, "address.ask", &address)?;
+            state.change_address(transaction, &person.user, &address)
+        })
+        .await?;
+    Ok(go("/profile"))
+}
+
 /// Another password: the present one is asked for, other sessions end.
 pub(super) async fn change_password(
     State(console): State<Console>,
@@ -79,8 +145,11 @@ pub(super) async fn change_password(
 ) -> Result<Response, Stop> {
     let (present, given, again) =
         (form.secret("present"), form.secret("password"), form.secret("again"));
-    let (person, _) = form.person()?;
-    person.must_be_privileged("/profile")?;
+    let person = Person::even_if_lapsed(form.visitor)?;
+    // One that has lapsed could not be proven elsewhere; the present one is asked for.
+    if !person.visitor.is_lapsed {
+        person.must_be_privileged("/profile")?;
+    }
     let user = person.user.clone();
     let rules = password::rules(&given, &names(&user));
     let (id, tried) = (user.id, given.clone());
@@ -96,6 +165,10 @@ pub(super) async fn change_password(
         true => complaint_about(given == again, &rules, was_used),
         false => Some("The present password does not fit."),
     };
+    if complaint.is_some() && person.visitor.is_lapsed {
+        let frame = person.visitor.frame(LAPSED);
+        return person.visitor.page(422, &Lapsed { frame, complaint, rules });
+    }
     if complaint.is_some() {
         let page = page(&console, &person, complaint, rules).await?;
         return person.visitor.page(422, &page);
@@ -110,11 +183,13 @@ pub(super) async fn change_password(
             state.accounts().forget_first_password(transaction, user.id)?;
             person.visitor.note(transaction, "password.change", &user.name)?;
             let what = format!("The password of the account {} was changed.", user.name);
-            let subject = "Password changed";
-            letters::happened(transaction, user, "password_changed", subject, &what, now_ms)?;
+            letters::happened(transaction, user, letters::PASSWORD_CHANGED, &what, now_ms)?;
             Ok(person)
         })
         .await?;
+    if person.visitor.is_lapsed {
+        return Ok(go("/"));
+    }
     let page = Profile { is_changed: true, ..page(&console, &person, None, Vec::new()).await? };
     person.visitor.page(200, &page)
 }

@@ -7,13 +7,14 @@ use askama::Template;
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
 use axum::http::header::{
-    COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, ORIGIN, SET_COOKIE, USER_AGENT,
+    COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, ORIGIN, RETRY_AFTER, SET_COOKIE, USER_AGENT,
 };
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use countersign_accounts::audit::{self, Entry};
+use countersign_accounts::password;
 use countersign_accounts::session::{self, Session, Stage};
 use data_encoding::BASE64URL_NOPAD;
 use rusqlite::Transaction;
@@ -37,6 +38,8 @@ const SEEN_MS: i64 = 60_000;
 pub(super) struct Visitor {
     /// A session that goes on, and whose it is.
     pub(super) session: Option<(Session, User)>,
+    /// The password is older than one may be.
+    pub(super) is_lapsed: bool,
     /// The cookie that the forms of the page are bound to.
     cookie: String,
     /// It is not in the browser yet.
@@ -139,7 +142,7 @@ impl FromRequestParts<Console> for Visitor {
             None => None,
         };
         // Who may not come from here may not stay either.
-        let session = session.filter(|(_, user)| {
+        let session = session.filter(|(_, user, _)| {
             !user.ip_restricted
                 || peer.is_some_and(|ip| crate::caller::is_allowed(ip, &user.allowed_ips))
         });
@@ -154,7 +157,9 @@ impl FromRequestParts<Console> for Visitor {
                 }
             },
         };
-        Ok(Self { session, cookie, is_new, address, agent, now_ms })
+        let is_lapsed = session.as_ref().is_some_and(|(.., is_lapsed)| *is_lapsed);
+        let session = session.map(|(session, user, _)| (session, user));
+        Ok(Self { session, is_lapsed, cookie, is_new, address, agent, now_ms })
     }
 }
 
@@ -162,15 +167,21 @@ async fn current(
     app: &AppState,
     token: String,
     now_ms: i64,
-) -> Result<Option<(Session, User)>, Stop> {
+) -> Result<Option<(Session, User, bool)>, Stop> {
     let found = app
-        .read(move |connection, _| -> Result<_, Error> {
-            let Some(session) = session::find(connection, &token, now_ms)? else { return Ok(None) };
+        .read(move |connection, state| -> Result<_, Error> {
+            let settings = state.settings(connection)?;
+            let found = session::find(connection, &token, settings.sessions(), now_ms)?;
+            let Some(session) = found else { return Ok(None) };
             let user = accounts::user_by(connection, "id", &session.person.to_string())?;
-            Ok(user.filter(|user| user.active && user.login_enabled).map(|user| (session, user)))
+            let set_ms = password::set_ms(connection, session.person)?;
+            let age_ms = set_ms.map(|ms| now_ms.saturating_sub(ms));
+            let is_lapsed = age_ms.is_some_and(|age_ms| age_ms >= settings.password_life_ms());
+            let user = user.filter(|user| user.active && user.login_enabled);
+            Ok(user.map(|user| (session, user, is_lapsed)))
         })
         .await?;
-    if let Some((session, _)) = &found
+    if let Some((session, ..)) = &found
         && now_ms - session.seen_ms >= SEEN_MS
     {
         let id = session.id;
@@ -226,6 +237,14 @@ pub(super) struct Person {
 
 impl Person {
     fn of(visitor: Visitor) -> Result<Self, Stop> {
+        if visitor.is_lapsed && visitor.is_in() {
+            return Err(Stop::Go("/lapsed"));
+        }
+        Self::even_if_lapsed(visitor)
+    }
+
+    /// One whose password may be too old: for the pages that change it.
+    pub(super) fn even_if_lapsed(visitor: Visitor) -> Result<Self, Stop> {
         let (session, user) = visitor.session.clone().ok_or(Stop::SignIn)?;
         match session.stage {
             Stage::Full => Ok(Self { visitor, user, session }),
@@ -335,7 +354,7 @@ pub(super) async fn guarded(request: Request, next: Next) -> Response {
     for (name, value) in [
         (
             "content-security-policy",
-            "default-src 'none'; style-src 'self'; img-src 'self' data:; frame-src 'self'; \
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; frame-src 'self'; \
              form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
         ),
         ("strict-transport-security", "max-age=31536000"),
@@ -363,6 +382,10 @@ pub(super) enum Stop {
     NotFound,
     /// A form that none of our pages sent, or from a session that is over.
     Stranger,
+    /// Who must have a second factor keeps the last one.
+    LastFactor,
+    /// Seconds to wait.
+    TooMany(u64),
     /// A page could not be made.
     Broken(String),
     Failed(Error),
@@ -397,6 +420,7 @@ struct StopPage {
 
 impl IntoResponse for Stop {
     fn into_response(self) -> Response {
+        let wait = if let Self::TooMany(seconds) = &self { Some(*seconds) } else { None };
         let (status, title, what, fix) = match self {
             Self::SignIn => return go("/sign-in"),
             Self::Go(path) => return go(path),
@@ -414,6 +438,18 @@ impl IntoResponse for Stop {
                 "The form belongs to a session that is over, or came from elsewhere.",
                 "Go back, reload the page and send the form again.",
             ),
+            Self::LastFactor => (
+                409,
+                "The last second factor",
+                "This account must have a second factor, and this is the last one.",
+                "Set up another one first.",
+            ),
+            Self::TooMany(_) => (
+                429,
+                "Too many tries",
+                "Too many tries to sign in came from this address.",
+                "Wait for a minute and try again.",
+            ),
             Self::Broken(error) => {
                 tracing::error!(error, "a page failed");
                 (500, "Something failed", "The page could not be made.", "The log says why.")
@@ -428,7 +464,12 @@ impl IntoResponse for Stop {
         let page = StopPage { frame, what, fix };
         let body = page.render().unwrap_or_else(|_| what.to_owned());
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        (status, [("content-type", "text/html; charset=utf-8")], body).into_response()
+        let mut response =
+            (status, [("content-type", "text/html; charset=utf-8")], body).into_response();
+        if let Some(seconds) = wait {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 }
 
