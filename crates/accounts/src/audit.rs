@@ -62,17 +62,34 @@ pub fn append(transaction: &Transaction<'_>, entry: &Entry) -> Result<(), Error>
     Ok(())
 }
 
-/// The newest entries first, from before an id.
+/// Which entries are wanted: those before an id that hold all of these texts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Before this id.
+    pub before: Option<i64>,
+    /// Part of who did it.
+    pub actor: String,
+    /// How the act begins.
+    pub act: String,
+    /// Part of what it was done to.
+    pub target: String,
+}
+
+/// The newest entries first.
 pub fn newest(
     connection: &Connection,
-    before: Option<i64>,
+    filter: &Filter,
     limit: u32,
 ) -> Result<Vec<(i64, Entry)>, Error> {
     let mut statement = connection.prepare_cached(
         "select id, at_ms, actor, act, target, address from signin_audit
-         where id < ? order by id desc limit ?",
+         where id < ?1 and (?2 = '' or instr(lower(actor), lower(?2)) > 0)
+         and substr(act, 1, length(?3)) = ?3 and (?4 = '' or instr(lower(target), lower(?4)) > 0)
+         order by id desc limit ?5",
     )?;
-    let rows = statement.query_map(params![before.unwrap_or(i64::MAX), limit], |row| {
+    let before = filter.before.unwrap_or(i64::MAX);
+    let key = params![before, filter.actor, filter.act, filter.target, limit];
+    let rows = statement.query_map(key, |row| {
         let entry = Entry {
             at_ms: row.get(1)?,
             actor: row.get(2)?,

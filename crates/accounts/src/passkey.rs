@@ -109,12 +109,8 @@ impl Passkeys {
             return Ok(None);
         }
         let known = held.iter().map(|passkey| passkey.cred_id().clone()).collect();
-        let begun = self.webauthn.start_passkey_registration(
-            guid,
-            owner.name,
-            owner.name,
-            Some(known),
-        );
+        let begun =
+            self.webauthn.start_passkey_registration(guid, owner.name, owner.name, Some(known));
         let Ok((question, state)) = begun else { return Ok(None) };
         self.ask(session, Asked::Enrol(state), now_ms);
         serde_json::to_string(&question.public_key).map(Some).map_err(|_| Error::Stored("question"))
@@ -215,11 +211,7 @@ pub fn list(connection: &Connection, person: i64) -> Result<Vec<Listed>, Error> 
     )?;
     let rows = statement.query_map([person], |row| {
         let id: Vec<u8> = row.get(0)?;
-        Ok(Listed {
-            id: HEXLOWER.encode(&id),
-            created_ms: row.get(1)?,
-            last_used_ms: row.get(2)?,
-        })
+        Ok(Listed { id: HEXLOWER.encode(&id), created_ms: row.get(1)?, last_used_ms: row.get(2)? })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -102,7 +102,7 @@ impl Accounts {
         master: MasterKey,
         random: Random,
         overlap_ms: i64,
-        ) -> Self {
+    ) -> Self {
         Self {
             database,
             master,
@@ -152,6 +152,11 @@ impl Accounts {
         Ok(Some(Signatory { key, credential, user: Arc::new(user), own_body: OnceLock::new() }))
     }
 
+    /// How long the pair before a new one goes on working.
+    pub(crate) fn overlap_ms(&self, connection: &Connection) -> Result<i64, Error> {
+        Ok(Settings::read(connection)?.overlap_ms().unwrap_or(self.overlap_ms))
+    }
+
     /// Makes a pair for a user. The pair before keeps working for the overlap.
     pub(crate) fn mint(
         &self,
@@ -167,7 +172,7 @@ impl Accounts {
         let api_id = HEXLOWER.encode(&id);
         let sealed = seal(&self.master, api_id.as_bytes(), secret.expose(), &*self.random);
         let settings = Settings::read(transaction)?;
-        let until_ms = now_ms + settings.overlap_ms().unwrap_or(self.overlap_ms);
+        let until_ms = now_ms + self.overlap_ms(transaction)?;
         transaction.execute(
             "update credentials set revoked_ms = ? where user = ?
              and (revoked_ms is null or revoked_ms > ?)",

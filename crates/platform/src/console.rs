@@ -2,11 +2,14 @@
 //! adds users; a user activates the account, sets password and second factor, and
 //! generates API credentials.
 
+mod activity;
 mod admin;
 mod credentials;
 mod entry;
 mod factor;
+mod groups;
 mod mailbox;
+mod organisation;
 mod profile;
 mod web;
 
@@ -107,8 +110,23 @@ pub(crate) fn router(app: AppState) -> Router {
         .route("/admin/users", get(admin::list))
         .route("/admin/users/new", get(admin::show_new).post(admin::create))
         .route("/admin/users/{guid}", get(admin::show))
+        .route("/admin/users/{guid}/edit", get(admin::show_edit).post(admin::edit))
+        .route(
+            "/admin/users/{guid}/credentials",
+            get(credentials::show_of).post(credentials::generate_of),
+        )
+        .route(
+            "/admin/users/{guid}/credentials/{id}/revoke",
+            get(credentials::ask_revoke_of).post(credentials::revoke_of),
+        )
         .route("/admin/users/{guid}/{act}", post(admin::act))
-        .route("/admin/activity", get(admin::activity))
+        .route("/admin/roles", get(organisation::roles))
+        .route("/admin/settings", get(organisation::show).post(organisation::save))
+        .route("/admin/activity.csv", get(activity::csv))
+        .route("/admin/activity", get(activity::show))
+        // Teams and business units.
+        .route("/admin/{groups}", get(groups::list).post(groups::create))
+        .route("/admin/{groups}/{guid}", get(groups::show).post(groups::change))
         .route("/mailbox", get(mailbox::list))
         .route("/mailbox/{id}", get(mailbox::read))
         .route("/mailbox/{id}/html", get(mailbox::html))

@@ -27,8 +27,8 @@ mod recorder;
 mod rest;
 mod roles;
 mod seed;
-mod settings;
 mod server;
+mod settings;
 mod snapshots;
 mod state;
 
@@ -194,16 +194,12 @@ impl Platform {
             Some(listen) => Some(bind(listen).await?),
             None => None,
         };
-        let console_url = console.as_ref().map(|(_, address)| {
-            config.console_url.clone().unwrap_or_else(|| public_url(*address))
-        });
+        let console_url = console
+            .as_ref()
+            .map(|(_, address)| config.console_url.clone().unwrap_or_else(|| public_url(*address)));
 
-        let accounts = Accounts::new(
-            database.clone(),
-            master,
-            config.random.clone(),
-            config.overlap_ms,
-        );
+        let accounts =
+            Accounts::new(database.clone(), master, config.random.clone(), config.overlap_ms);
         let past_ms = i64::try_from(config.window_ms).unwrap_or(i64::MAX / 4);
         let state = AppState::new(Inner {
             database: database.clone(),
@@ -419,12 +415,7 @@ pub fn mint(
     let config = Config::new(home, Arc::new(move || now_ms), random.clone());
     let setting = database.read(clock::load)?;
     let now_ms = VirtualClock::new(config.clock.clone(), setting).now();
-    let accounts = Accounts::new(
-        database.clone(),
-        master,
-        random.clone(),
-        config.overlap_ms,
-    );
+    let accounts = Accounts::new(database.clone(), master, random.clone(), config.overlap_ms);
     database.write(|transaction| {
         let user = match accounts::user_by(transaction, "name", user_name)? {
             Some(user) if !user.is_api => {

@@ -105,15 +105,20 @@ pub(crate) async fn deliver(state: AppState, transport: Transport, from: String)
     loop {
         looks.tick().await;
         let now_ms = state.now();
-        let mails = match state.read(move |connection, _| waiting(connection, now_ms)).await {
-            Ok(mails) => mails,
+        let look = move |connection: &Connection, state: &AppState| {
+            Ok::<_, Error>((waiting(connection, now_ms)?, state.settings(connection)?.mail_from))
+        };
+        let (mails, chosen) = match state.read(look).await {
+            Ok(found) => found,
             Err(error) => {
                 tracing::warn!(%error, "failed to look for mail");
                 continue;
             }
         };
         for mail in mails {
-            let outcome = send(&transport, &from, &mail).await;
+            // What an administrator chose goes before what the platform was started with.
+            let from = if chosen.is_empty() { &from } else { &chosen };
+            let outcome = send(&transport, from, &mail).await;
             if let Err(error) = note(&state, &mail, outcome).await {
                 tracing::warn!(%error, mail = mail.id, "failed to note what became of a mail");
             }

@@ -354,5 +354,6 @@ pub(crate) fn input<T: serde::de::DeserializeOwned + Default>(
         .map_err(|error| Refusal::gateway(400, &format!("malformed JSON: {error}")))
 }
 
+pub(crate) use identity::free_name;
 pub(crate) use identity::guid_from;
-pub(crate) use identity::users::checked as checked_user;
+pub(crate) use identity::users::{changed_by as changed_user, checked as checked_user};

@@ -106,6 +106,18 @@ pub enum Permission {
 }
 
 impl Permission {
+    /// All of them, with what they allow.
+    pub(crate) const ALL: [(Self, &str); 8] = [
+        (Self::ReadApplications, "lists and reads applications"),
+        (Self::ReadFindings, "reads findings"),
+        (Self::ReadSandboxes, "reads sandboxes"),
+        (Self::WriteApplications, "writes applications"),
+        (Self::WriteSandboxes, "writes sandboxes"),
+        (Self::ProposeMitigations, "proposes mitigations"),
+        (Self::ApproveMitigations, "approves mitigations"),
+        (Self::ManageIdentity, "manages users"),
+    ];
+
     /// Whether an account of this kind with these roles holds it.
     pub fn is_held_by(self, is_api: bool, roles: &[String]) -> bool {
         let any = |names: &[&str]| roles.iter().any(|role| names.contains(&role.as_str()));

@@ -3,13 +3,12 @@
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
-use countersign_accounts::audit::{self, Entry};
 use countersign_accounts::{factor, password, recovery, session, throttle};
 use countersign_wire::identity as wire;
 use rusqlite::params_from_iter;
 
 use super::Console;
-use super::web::{Admin, Form, Frame, Stop, from_now, go, moment};
+use super::web::{Admin, Form, Frame, Person, Stop, from_now, go, is_admin};
 use crate::accounts::{self, User};
 use crate::condition::{Condition, number, text};
 use crate::rest::query::{Query, encode};
@@ -155,8 +154,13 @@ struct Choice {
 
 #[derive(Template)]
 #[template(path = "user_new.html")]
-struct NewUser {
+struct UserForm {
     frame: Frame,
+    /// Where the form goes, and where Cancel leads.
+    path: String,
+    back: String,
+    /// What an account is, it stays; what it is called too.
+    is_new: bool,
     complaints: Vec<String>,
     first_name: String,
     last_name: String,
@@ -181,13 +185,76 @@ fn preset(name: &str) -> &'static [&'static str] {
     }
 }
 
-async fn new_user_page(
+/// What the form is filled with.
+#[derive(Default)]
+struct Filled {
+    first_name: String,
+    last_name: String,
+    email: String,
+    user_name: String,
+    is_api: bool,
+    login_enabled: bool,
+    mfa: bool,
+    allowed: String,
+    roles: Vec<String>,
+    teams: Vec<String>,
+}
+
+impl Filled {
+    /// Nothing yet, but for what a purpose asks for.
+    fn empty(query: &Query) -> Self {
+        let purpose = query.get("preset").unwrap_or_default();
+        Self {
+            is_api: purpose.starts_with("api-"),
+            login_enabled: true,
+            mfa: true,
+            roles: preset(purpose).iter().map(|role| (*role).to_owned()).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// What was typed stays.
+    fn sent(query: &Query) -> Self {
+        let kept = |name: &str| query.get(name).unwrap_or_default().to_owned();
+        let all = |name: &str| query.list(name).into_iter().map(String::from).collect();
+        Self {
+            first_name: kept("first_name"),
+            last_name: kept("last_name"),
+            email: kept("email"),
+            user_name: kept("user_name"),
+            is_api: query.get("is_api").is_some(),
+            login_enabled: query.get("login_enabled").is_some(),
+            mfa: query.get("mfa").is_some(),
+            allowed: kept("allowed"),
+            roles: all("role"),
+            teams: all("team"),
+        }
+    }
+
+    fn of(user: &User) -> Self {
+        Self {
+            first_name: user.first_name.clone(),
+            last_name: user.last_name.clone(),
+            email: user.email.clone(),
+            user_name: user.name.clone(),
+            is_api: user.is_api,
+            login_enabled: user.login_enabled,
+            mfa: user.pin_required,
+            allowed: user.allowed_ips.join(", "),
+            roles: user.roles.clone(),
+            teams: user.teams.iter().map(|team| team.guid.clone()).collect(),
+        }
+    }
+}
+
+/// The form for a new user, or for one that there is.
+async fn user_form(
     console: &Console,
-    frame: Frame,
-    query: &Query,
+    person: &Person,
+    user: Option<&User>,
+    filled: Filled,
     complaints: Vec<String>,
-    is_first: bool,
-) -> Result<NewUser, Stop> {
+) -> Result<UserForm, Stop> {
     let teams = console
         .app
         .read(|connection, _| -> Result<_, Error> {
@@ -196,9 +263,6 @@ async fn new_user_page(
             Ok(rows.collect::<Result<Vec<(String, String)>, _>>()?)
         })
         .await?;
-    let purpose = query.get("preset").unwrap_or_default();
-    let chosen = query.list("role");
-    let is_chosen = |name: &str| chosen.contains(&name) || preset(purpose).contains(&name);
     let group = |title, is: fn(&Role) -> bool| Group {
         title,
         roles: ROLES
@@ -207,33 +271,45 @@ async fn new_user_page(
             .map(|role| Choice {
                 value: role.name.to_owned(),
                 label: role.description.to_owned(),
-                is_chosen: is_chosen(role.name),
+                is_chosen: filled.roles.iter().any(|name| name == role.name),
             })
             .collect(),
     };
-    let in_teams = query.list("team");
-    let kept = |name: &str| query.get(name).unwrap_or_default().to_owned();
-    Ok(NewUser {
-        frame,
+    let mut groups = Vec::new();
+    if user.is_none_or(|user| !user.is_api) {
+        groups.push(group("Roles of people", |role| !role.is_api && !role.is_scan_type));
+        groups.push(group("Scan types of people", |role| !role.is_api && role.is_scan_type));
+    }
+    if user.is_none_or(|user| user.is_api) {
+        groups.push(group("Roles of API accounts", |role| role.is_api && !role.is_scan_type));
+        groups.push(group("Scan types of API accounts", |role| role.is_api && role.is_scan_type));
+    }
+    let (path, back, title) = match user {
+        Some(user) => {
+            let back = format!("/admin/users/{}", user.guid);
+            (format!("{back}/edit"), back, format!("Edit {}", user.name))
+        }
+        None => ("/admin/users/new".into(), "/admin/users".into(), "Add New User".into()),
+    };
+    Ok(UserForm {
+        frame: person.visitor.frame(&title),
+        path,
+        back,
+        is_new: user.is_none(),
         complaints,
-        first_name: kept("first_name"),
-        last_name: kept("last_name"),
-        email: kept("email"),
-        user_name: kept("user_name"),
-        is_api: query.get("is_api").is_some() || purpose.starts_with("api-"),
-        login_enabled: is_first || query.get("login_enabled").is_some(),
-        mfa: query.get("mfa").is_some() || is_first,
-        allowed: kept("allowed"),
-        groups: vec![
-            group("Roles of people", |role| !role.is_api && !role.is_scan_type),
-            group("Scan types of people", |role| !role.is_api && role.is_scan_type),
-            group("Roles of API accounts", |role| role.is_api && !role.is_scan_type),
-            group("Scan types of API accounts", |role| role.is_api && role.is_scan_type),
-        ],
+        first_name: filled.first_name,
+        last_name: filled.last_name,
+        email: filled.email,
+        user_name: filled.user_name,
+        is_api: filled.is_api,
+        login_enabled: filled.login_enabled,
+        mfa: filled.mfa,
+        allowed: filled.allowed,
+        groups,
         teams: teams
             .into_iter()
             .map(|(guid, name)| Choice {
-                is_chosen: in_teams.contains(&guid.as_str()),
+                is_chosen: filled.teams.contains(&guid),
                 value: guid,
                 label: name,
             })
@@ -247,14 +323,79 @@ pub(super) async fn show_new(
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Stop> {
     person.must_be_privileged("/admin/users")?;
-    let query = Query::parse(raw.as_deref());
-    let frame = person.visitor.frame("Add New User");
-    let page = new_user_page(&console, frame, &query, Vec::new(), true).await?;
+    let filled = Filled::empty(&Query::parse(raw.as_deref()));
+    let page = user_form(&console, &person, None, filled, Vec::new()).await?;
     person.visitor.page(200, &page)
 }
 
+pub(super) async fn show_edit(
+    State(console): State<Console>,
+    Admin(person): Admin,
+    Path(guid): Path<String>,
+) -> Result<Response, Stop> {
+    person.must_be_privileged("/admin/users")?;
+    let user = found(&console, guid).await?;
+    let page = user_form(&console, &person, Some(&user), Filled::of(&user), Vec::new()).await?;
+    person.visitor.page(200, &page)
+}
+
+pub(super) async fn edit(
+    State(console): State<Console>,
+    Path(guid): Path<String>,
+    form: Form,
+) -> Result<Response, Stop> {
+    let Form { visitor, fields } = form;
+    let Admin(person) = Admin::of(visitor)?;
+    person.must_be_privileged("/admin/users")?;
+    let before = found(&console, guid).await?;
+    let mut input = wanted(&fields);
+    // What an account is and is called stays; another address is verified first.
+    (input.permissions, input.user_name) = (None, Some(before.name.clone()));
+    let address = input.email_address.replace(before.email.clone());
+    let current = before.clone();
+    let changed = console
+        .app
+        .write(move |transaction, state| -> Result<_, Stop> {
+            let user = match rest::changed_user(transaction, input, current.clone())? {
+                Ok(user) => user,
+                Err(complaints) => return Ok(Err((complaints, person))),
+            };
+            // Nobody shuts the door from inside.
+            let is_self = user.id == person.user.id;
+            if is_self && !(user.login_enabled && is_admin(&user)) {
+                let what = "roles: the own account stays an administrator's and enabled.";
+                return Ok(Err((vec![what.to_owned()], person)));
+            }
+            let address = address.filter(|address| *address != user.email);
+            if let Some(address) = &address
+                && address.parse::<lettre::Address>().is_err()
+            {
+                let what = format!("email_address: {address} is no e-mail address.");
+                return Ok(Err((vec![what], person)));
+            }
+            accounts::write_user(transaction, user.id, &user)?;
+            if !user.login_enabled {
+                session::end_others(transaction, user.id, None).map_err(Error::from)?;
+            }
+            if let Some(address) = address {
+                state.change_address(transaction, &user, &address)?;
+            }
+            person.visitor.note(transaction, "user.edit", &user.name)?;
+            Ok(Ok(user))
+        })
+        .await?;
+    match changed {
+        Ok(user) => Ok(go(&format!("/admin/users/{}", user.guid))),
+        Err((complaints, person)) => {
+            let filled = Filled::sent(&fields);
+            let page = user_form(&console, &person, Some(&before), filled, complaints).await?;
+            person.visitor.page(422, &page)
+        }
+    }
+}
+
 fn wanted(query: &Query) -> wire::UserInput {
-    let text = |name: &str| query.get(name).map(|text| text.trim().to_owned());
+    let text = |name: &str| Some(query.get(name).unwrap_or_default().trim().to_owned());
     let is_api = query.get("is_api").is_some();
     let allowed: Vec<_> = query.list("allowed").into_iter().map(String::from).collect();
     let roles = query
@@ -291,7 +432,6 @@ pub(super) async fn create(State(console): State<Console>, form: Form) -> Result
     let Admin(person) = Admin::of(visitor)?;
     person.must_be_privileged("/admin/users")?;
     let input = wanted(&fields);
-    let frame = person.visitor.frame("Add New User");
     let made = console
         .app
         .write(move |transaction, state| -> Result<_, Stop> {
@@ -312,7 +452,8 @@ pub(super) async fn create(State(console): State<Console>, form: Form) -> Result
     match made {
         Ok(user) => Ok(go(&format!("/admin/users/{}?new", user.guid))),
         Err((complaints, person)) => {
-            let page = new_user_page(&console, frame, &fields, complaints, false).await?;
+            let filled = Filled::sent(&fields);
+            let page = user_form(&console, &person, None, filled, complaints).await?;
             person.visitor.page(422, &page)
         }
     }
@@ -334,7 +475,7 @@ struct OneUser {
     pairs: Vec<(String, String)>,
 }
 
-async fn found(console: &Console, guid: String) -> Result<User, Stop> {
+pub(super) async fn found(console: &Console, guid: String) -> Result<User, Stop> {
     let user = console
         .app
         .read(move |connection, _| accounts::user_by(connection, "guid", &guid.to_lowercase()));
@@ -365,7 +506,8 @@ pub(super) async fn show(
                 password::is_set(connection, id)?,
                 factor::is_set(connection, id)?,
                 recovery::left(connection, id)?,
-                session::of_person(connection, id, state.settings(connection)?.sessions(), now_ms)?.len(),
+                session::of_person(connection, id, state.settings(connection)?.sessions(), now_ms)?
+                    .len(),
                 pairs.collect(),
             ))
         })
@@ -454,30 +596,4 @@ pub(super) async fn act(
         })
         .await?;
     Ok(go(&back))
-}
-
-#[derive(Template)]
-#[template(path = "activity.html")]
-struct Activity {
-    frame: Frame,
-    entries: Vec<(String, Entry)>,
-    older: Option<String>,
-}
-
-pub(super) async fn activity(
-    State(console): State<Console>,
-    Admin(person): Admin,
-    RawQuery(raw): RawQuery,
-) -> Result<Response, Stop> {
-    let query = Query::parse(raw.as_deref());
-    let before: Option<i64> = query.get("before").and_then(|id| id.parse().ok());
-    let entries = console
-        .app
-        .read(move |connection, _| audit::newest(connection, before, 100).map_err(Error::from))
-        .await?;
-    let older = entries.last().map(|(id, _)| *id).filter(|id| *id > 1);
-    let older = older.map(|id| format!("/admin/activity?before={id}"));
-    let entries = entries.into_iter().map(|(_, entry)| (moment(entry.at_ms), entry)).collect();
-    let page = Activity { frame: person.visitor.frame("Activity log"), entries, older };
-    person.visitor.page(200, &page)
 }

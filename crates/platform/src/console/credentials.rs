@@ -9,9 +9,11 @@ use rusqlite::Connection;
 use zeroize::Zeroizing;
 
 use super::Console;
-use super::web::{Form, Frame, Person, Stop, from_now, go, moment};
+use super::admin::found;
+use super::web::{Admin, Form, Frame, Moment, Person, Stop, from_now, go};
 use crate::accounts::{self, User};
 use crate::oauth::{self, MAX_DAYS, Wanted};
+use crate::rest::query::Query;
 use crate::seed::DAY_MS;
 use crate::{Error, letters};
 
@@ -23,8 +25,8 @@ struct Row {
     id: String,
     name: String,
     status: &'static str,
-    created: String,
-    expires: String,
+    created: Moment,
+    expires: Moment,
     expires_words: String,
     last_used: String,
     end_ms: i64,
@@ -40,7 +42,14 @@ struct Page {
     /// What the newest live pair is, so that a second generation is noticed.
     newest: String,
     warning: Option<String>,
+    /// Where the forms go.
+    path: String,
+    /// How long a new pair lives, and the one before it.
+    days: i64,
+    overlap_hours: i64,
 }
+
+const HOUR_MS: i64 = 3_600_000;
 
 #[derive(Template)]
 #[template(path = "secret.html")]
@@ -49,7 +58,7 @@ struct Secret {
     kind: &'static str,
     id: String,
     secret: Zeroizing<String>,
-    expires: String,
+    expires: Moment,
     /// Where the page leads on.
     next: String,
     /// For the credentials file of the official tools.
@@ -72,8 +81,8 @@ fn rows(connection: &Connection, user: &User, now_ms: i64) -> Result<Vec<Row>, E
             id: held.api_id,
             name: String::new(),
             status,
-            created: moment(listed.created_ms),
-            expires: moment(end_ms),
+            created: Moment(listed.created_ms),
+            expires: Moment(end_ms),
             expires_words: from_now(end_ms, now_ms),
             last_used: listed.last_used_ms.map_or("never".into(), |ms| from_now(ms, now_ms)),
             end_ms,
@@ -91,8 +100,8 @@ fn rows(connection: &Connection, user: &User, now_ms: i64) -> Result<Vec<Row>, E
                 None if client.expires_ms <= now_ms => "expired",
                 None => "active",
             },
-            created: moment(client.created_ms),
-            expires: moment(end_ms),
+            created: Moment(client.created_ms),
+            expires: Moment(end_ms),
             expires_words: from_now(end_ms, now_ms),
             last_used: client.last_used_ms.map_or("never".into(), |ms| from_now(ms, now_ms)),
             end_ms,
@@ -108,13 +117,54 @@ fn newest(connection: &Connection, user: i64) -> Result<String, Error> {
     Ok(newest.filter(|pair| pair.revoked_ms.is_none()).map_or(String::new(), |pair| pair.api_id))
 }
 
-async fn page(console: &Console, person: &Person, complaint: Option<String>) -> Result<Page, Stop> {
-    let (user, now_ms) = (person.user.clone(), person.visitor.now_ms);
-    let (rows, newest) = console
+/// Whose credentials a page is about, and where that page is.
+struct Holder {
+    user: User,
+    path: String,
+    /// Where a fresh proof leads on.
+    proof: &'static str,
+    is_own: bool,
+}
+
+impl Holder {
+    fn own(person: &Person) -> Self {
+        let path = "/credentials".to_owned();
+        Self { user: person.user.clone(), path, proof: "/credentials", is_own: true }
+    }
+
+    /// An API account that an administrator looks after.
+    async fn of(console: &Console, guid: String) -> Result<Self, Stop> {
+        let user = found(console, guid).await?;
+        if !user.is_api {
+            return Err(Stop::OwnOnly);
+        }
+        let path = format!("/admin/users/{}/credentials", user.guid);
+        Ok(Self { user, path, proof: "/admin/users", is_own: false })
+    }
+
+    fn title(&self) -> String {
+        match self.is_own {
+            true => "API Credentials".to_owned(),
+            false => format!("API Credentials of {}", self.user.name),
+        }
+    }
+}
+
+async fn page(
+    console: &Console,
+    person: &Person,
+    holder: &Holder,
+    complaint: Option<String>,
+) -> Result<Page, Stop> {
+    let (user, now_ms) = (holder.user.clone(), person.visitor.now_ms);
+    let (rows, newest, days, overlap_hours) = console
         .app
         .read(move |connection, state| -> Result<_, Error> {
             state.accounts().write_used()?;
-            Ok((rows(connection, &user, now_ms)?, newest(connection, user.id)?))
+            let days = state.settings(connection)?.pair_days;
+            let overlap_hours = state.accounts().overlap_ms(connection)? / HOUR_MS;
+            let rows = rows(connection, &user, now_ms)?;
+            Ok((rows, newest(connection, user.id)?, days, overlap_hours))
         })
         .await?;
     let live = rows.iter().find(|row| row.kind == "HMAC" && row.status == "active");
@@ -122,11 +172,22 @@ async fn page(console: &Console, person: &Person, complaint: Option<String>) -> 
     let warning = live.filter(soon).map(|row| {
         format!("The HMAC credentials {} expire {}. Generate new ones.", row.id, row.expires_words)
     });
-    Ok(Page { frame: person.visitor.frame("API Credentials"), complaint, rows, newest, warning })
+    let (frame, path) = (person.visitor.frame(&holder.title()), holder.path.clone());
+    Ok(Page { frame, path, complaint, rows, newest, warning, days, overlap_hours })
 }
 
 pub(super) async fn show(State(console): State<Console>, person: Person) -> Result<Response, Stop> {
-    let page = page(&console, &person, None).await?;
+    let page = page(&console, &person, &Holder::own(&person), None).await?;
+    person.visitor.page(200, &page)
+}
+
+pub(super) async fn show_of(
+    State(console): State<Console>,
+    Admin(person): Admin,
+    Path(guid): Path<String>,
+) -> Result<Response, Stop> {
+    let holder = Holder::of(&console, guid).await?;
+    let page = page(&console, &person, &holder, None).await?;
     person.visitor.page(200, &page)
 }
 
@@ -139,15 +200,38 @@ struct Made {
 }
 
 pub(super) async fn generate(State(console): State<Console>, form: Form) -> Result<Response, Stop> {
-    let (kind, name, seen) = (form.text("kind"), form.text("name"), form.text("newest"));
-    let (person, _) = form.person()?;
-    person.must_be_privileged("/credentials")?;
-    let person = Arc::new(person);
+    let (person, fields) = form.person()?;
+    let holder = Holder::own(&person);
+    generate_for(&console, person, holder, &fields).await
+}
+
+pub(super) async fn generate_of(
+    State(console): State<Console>,
+    Path(guid): Path<String>,
+    form: Form,
+) -> Result<Response, Stop> {
+    let Form { visitor, fields } = form;
+    let Admin(person) = Admin::of(visitor)?;
+    let holder = Holder::of(&console, guid).await?;
+    generate_for(&console, person, holder, &fields).await
+}
+
+async fn generate_for(
+    console: &Console,
+    person: Person,
+    holder: Holder,
+    fields: &Query,
+) -> Result<Response, Stop> {
+    person.must_be_privileged(holder.proof)?;
+    let text = |name: &str| fields.get(name).unwrap_or_default().to_owned();
+    let (kind, name, seen) = (text("kind"), text("name"), text("newest"));
+    let (person, holder) = (Arc::new(person), Arc::new(holder));
+    let held = Arc::clone(&holder);
     let asking = Arc::clone(&person);
     let made = console
         .app
         .write(move |transaction, state| -> Result<_, Error> {
-            let (user, now_ms) = (&asking.user, asking.visitor.now_ms);
+            let (user, now_ms) = (&held.user, asking.visitor.now_ms);
             let made = match kind.as_str() {
                 "hmac" => {
                     // Two tabs, or a page that was sent again: one of them wins.
@@ -187,13 +271,21 @@ pub(super) async fn generate(State(console): State<Console>, form: Form) -> Resu
                 _ => return Ok(Err("Choose HMAC Credentials or OAuth Client.".into())),
             };
             asking.visitor.note(transaction, "credentials.generate", &made.id)?;
+            if !held.is_own {
+                let what = format!(
+                    "An administrator generated {} credentials {} for the account {}.",
+                    made.kind, made.id, user.name
+                );
+                let kind = letters::CREDENTIALS_GENERATED;
+                letters::happened(transaction, user, kind, &what, now_ms)?;
+            }
             Ok(Ok(made))
         })
         .await?;
     let made = match made {
         Ok(made) => made,
         Err(complaint) => {
-            let page = page(&console, &person, Some(complaint)).await?;
+            let page = page(console, &person, &holder, Some(complaint)).await?;
             return person.visitor.page(422, &page);
         }
     };
@@ -206,8 +298,8 @@ pub(super) async fn generate(State(console): State<Console>, form: Form) -> Resu
         kind: made.kind,
         id: made.id,
         secret: made.secret,
-        expires: moment(made.expires_ms),
-        next: "/credentials".to_owned(),
+        expires: Moment(made.expires_ms),
+        next: holder.path.clone(),
         file: Zeroizing::new(data_encoding::BASE64.encode(file.as_bytes())),
     };
     person.visitor.page(200, &page)
@@ -218,6 +310,7 @@ pub(super) async fn generate(State(console): State<Console>, form: Form) -> Resu
 struct Revoke {
     frame: Frame,
     row: Row,
+    path: String,
 }
 
 pub(super) async fn ask_revoke(
@@ -225,11 +318,34 @@ pub(super) async fn ask_revoke(
     person: Person,
     Path(id): Path<String>,
 ) -> Result<Response, Stop> {
-    person.must_be_privileged("/credentials")?;
-    let (user, now_ms) = (person.user.clone(), person.visitor.now_ms);
-    let rows = console.app.read(move |connection, _| rows(connection, &user, now_ms)).await?;
-    let row = rows.into_iter().find(|row| row.id == id && row.is_live).ok_or(Stop::NotFound)?;
-    person.visitor.page(200, &Revoke { frame: person.visitor.frame("Revoke credentials"), row })
+    let holder = Holder::own(&person);
+    ask_revoke_for(&console, person, holder, id).await
+}
+
+pub(super) async fn ask_revoke_of(
+    State(console): State<Console>,
+    Admin(person): Admin,
+    Path((guid, id)): Path<(String, String)>,
+) -> Result<Response, Stop> {
+    let holder = Holder::of(&console, guid).await?;
+    ask_revoke_for(&console, person, holder, id).await
+}
+
+async fn ask_revoke_for(
+    console: &Console,
+    person: Person,
+    holder: Holder,
+    id: String,
+) -> Result<Response, Stop> {
+    person.must_be_privileged(holder.proof)?;
+    let (user, now_ms) = (holder.user, person.visitor.now_ms);
+    let own = console.app.read(move |connection, state| -> Result<_, Error> {
+        state.accounts().write_used()?;
+        rows(connection, &user, now_ms)
+    });
+    let row = own.await?.into_iter().find(|row| row.id == id).ok_or(Stop::NotFound)?;
+    let frame = person.visitor.frame("Revoke credentials");
+    person.visitor.page(200, &Revoke { frame, row, path: holder.path })
 }
 
 pub(super) async fn revoke(
@@ -238,15 +354,36 @@ pub(super) async fn revoke(
     form: Form,
 ) -> Result<Response, Stop> {
     let (person, _) = form.person()?;
-    person.must_be_privileged("/credentials")?;
+    let holder = Holder::own(&person);
+    revoke_for(&console, person, holder, id).await
+}
+
+pub(super) async fn revoke_of(
+    State(console): State<Console>,
+    Path((guid, id)): Path<(String, String)>,
+    form: Form,
+) -> Result<Response, Stop> {
+    let Admin(person) = Admin::of(form.visitor)?;
+    let holder = Holder::of(&console, guid).await?;
+    revoke_for(&console, person, holder, id).await
+}
+
+async fn revoke_for(
+    console: &Console,
+    person: Person,
+    holder: Holder,
+    id: String,
+) -> Result<Response, Stop> {
+    person.must_be_privileged(holder.proof)?;
+    let back = holder.path.clone();
     console
         .app
         .write(move |transaction, _| -> Result<_, Stop> {
-            let (user, now_ms) = (&person.user, person.visitor.now_ms);
-            let own = rows(transaction, user, now_ms)?;
-            let row = own.iter().find(|row| row.id == id).ok_or(Stop::NotFound)?;
+            let (user, now_ms) = (&holder.user, person.visitor.now_ms);
+            let held = rows(transaction, user, now_ms)?;
+            let row = held.iter().find(|row| row.id == id).ok_or(Stop::NotFound)?;
             match row.kind {
-                "HMAC" => drop(accounts::revoke(transaction, &id, &user.name, now_ms)?),
+                "HMAC" => drop(accounts::revoke(transaction, &id, &person.user.name, now_ms)?),
                 _ => drop(oauth::revoke(transaction, &id, now_ms)?),
             }
             person.visitor.note(transaction, "credentials.revoke", &id)?;
@@ -255,5 +392,5 @@ pub(super) async fn revoke(
             Ok(())
         })
         .await?;
-    Ok(go("/credentials"))
+    Ok(go(&back))
 }

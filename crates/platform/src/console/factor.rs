@@ -200,7 +200,15 @@ async fn proven(
 }
 
 /// Pages that may ask for a fresh proof; nothing else is gone to.
-const AFTER_PROOF: [&str; 4] = ["/credentials", "/admin/users", "/enrol", "/profile"];
+const AFTER_PROOF: [&str; 7] = [
+    "/credentials",
+    "/admin/users",
+    "/admin/teams",
+    "/admin/business-units",
+    "/admin/settings",
+    "/enrol",
+    "/profile",
+];
 
 fn next_of(query: &Query) -> &'static str {
     let wanted = query.get("next").unwrap_or_default();
@@ -443,8 +451,7 @@ pub(super) async fn renew_codes(
             if !factor::is_set(transaction, user.id).map_err(failed)? {
                 return Err(Stop::NotFound);
             }
-            let codes =
-                recovery::renew(transaction, user.id, &**state.random()).map_err(failed)?;
+            let codes = recovery::renew(transaction, user.id, &**state.random()).map_err(failed)?;
             person.visitor.note(transaction, "recovery.renew", &user.name)?;
             let what = format!("New recovery codes were made for the account {}.", user.name);
             let now_ms = person.visitor.now_ms;

@@ -7,7 +7,7 @@ use axum::response::{Html, IntoResponse, Response};
 use rusqlite::OptionalExtension;
 
 use super::Console;
-use super::web::{Frame, Stop, Visitor, moment};
+use super::web::{Frame, Moment, Stop, Visitor};
 use crate::Error;
 
 /// Of a listing.
@@ -17,7 +17,7 @@ struct Mail {
     id: i64,
     to: String,
     subject: String,
-    at: String,
+    at: Moment,
     text: String,
     html: String,
 }
@@ -58,7 +58,7 @@ fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Mail> {
         id: row.get(0)?,
         to: row.get(1)?,
         subject: row.get(2)?,
-        at: moment(row.get(3)?),
+        at: Moment(row.get(3)?),
         text: row.get(4)?,
         html: row.get(5)?,
     })

@@ -7,7 +7,8 @@ use askama::Template;
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
 use axum::http::header::{
-    COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, ORIGIN, RETRY_AFTER, SET_COOKIE, USER_AGENT,
+    COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, ORIGIN, RETRY_AFTER, SET_COOKIE,
+    USER_AGENT,
 };
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
@@ -118,6 +119,7 @@ pub(super) fn is_admin(user: &User) -> bool {
 }
 
 /// What every page shows around itself.
+#[derive(Default)]
 pub(super) struct Frame {
     pub(super) title: String,
     pub(super) user: Option<String>,
@@ -382,6 +384,8 @@ pub(super) enum Stop {
     NotFound,
     /// A form that none of our pages sent, or from a session that is over.
     Stranger,
+    /// A secret of a person is for that person alone.
+    OwnOnly,
     /// Who must have a second factor keeps the last one.
     LastFactor,
     /// Seconds to wait.
@@ -438,6 +442,12 @@ impl IntoResponse for Stop {
                 "The form belongs to a session that is over, or came from elsewhere.",
                 "Go back, reload the page and send the form again.",
             ),
+            Self::OwnOnly => (
+                403,
+                "Only for the owner",
+                "A Secret Key of a person is seen by that person alone.",
+                "Add an API service account, or ask the person to generate credentials.",
+            ),
             Self::LastFactor => (
                 409,
                 "The last second factor",
@@ -473,10 +483,25 @@ impl IntoResponse for Stop {
     }
 }
 
-/// `2026-11-24 08:00 UTC`.
-pub(super) fn moment(ms: i64) -> String {
-    let time = jiff::Timestamp::from_millisecond(ms).unwrap_or_default();
-    time.strftime("%Y-%m-%d %H:%M UTC").to_string()
+/// Shown as `2026-11-24 08:00 UTC`; a browser with scripts shows it in its own zone.
+#[derive(Clone, Copy)]
+pub(super) struct Moment(pub(super) i64);
+
+impl Moment {
+    fn time(self) -> jiff::Timestamp {
+        jiff::Timestamp::from_millisecond(self.0).unwrap_or_default()
+    }
+
+    /// For programs.
+    pub(super) fn iso(&self) -> String {
+        self.time().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+}
+
+impl std::fmt::Display for Moment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.time().strftime("%Y-%m-%d %H:%M UTC"))
+    }
 }
 
 /// `in 364 days`, `3 hours ago`.

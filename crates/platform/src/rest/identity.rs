@@ -131,7 +131,7 @@ fn name(value: Option<&str>, member: &str, errors: &mut Vec<String>) -> String {
 
 /// The name that a body gives, where it must or does: not empty, and not another's
 /// in this table.
-fn free_name(
+pub(crate) fn free_name(
     connection: &Connection,
     table: &str,
     member: &str,

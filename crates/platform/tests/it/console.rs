@@ -9,16 +9,16 @@ use zeroize::Zeroizing;
 
 use crate::browser::{Browser, Page, between};
 
-const PASSWORD: &str = "plum-Kettle7-orbit";
+pub(crate) const PASSWORD: &str = "plum-Kettle7-orbit";
 
-async fn start() -> TestPlatform {
+pub(crate) async fn start() -> TestPlatform {
     TestPlatform::start_with(SeedSpec::Demo, |config| {
         config.console = Some(([127, 0, 0, 1], 0).into());
     })
     .await
 }
 
-async fn admin(test: &TestPlatform) -> Browser<'_> {
+pub(crate) async fn admin(test: &TestPlatform) -> Browser<'_> {
     let (name, password) = test.platform.first_admin().expect("a home").expect("a password");
     let mut browser = Browser::new(test);
     let page = sign_in(&mut browser, &name, &password).await;
@@ -26,13 +26,13 @@ async fn admin(test: &TestPlatform) -> Browser<'_> {
     browser
 }
 
-async fn sign_in(browser: &mut Browser<'_>, name: &str, password: &str) -> Page {
+pub(crate) async fn sign_in(browser: &mut Browser<'_>, name: &str, password: &str) -> Page {
     let page = browser.get("/sign-in").await;
     browser.send(&page, "/sign-in", &[("user_name", name), ("password", password)]).await
 }
 
 /// An API account by the form; answers the link of its mail.
-async fn add_reader(browser: &mut Browser<'_>, name: &str) -> String {
+pub(crate) async fn add_reader(browser: &mut Browser<'_>, name: &str) -> String {
     let form = browser.get("/admin/users/new?preset=api-reader").await;
     let page = browser
         .send(
@@ -52,7 +52,7 @@ async fn add_reader(browser: &mut Browser<'_>, name: &str) -> String {
 }
 
 /// The link in the newest mail.
-async fn newest_link(browser: &mut Browser<'_>) -> String {
+pub(crate) async fn newest_link(browser: &mut Browser<'_>) -> String {
     let mailbox = browser.get("/mailbox").await;
     let newest =
         format!("/mailbox/{}", between(&mailbox.body, "\"/mailbox/", "\"").expect("a mail"));
@@ -62,7 +62,7 @@ async fn newest_link(browser: &mut Browser<'_>) -> String {
 }
 
 /// Activates with the password and a second factor; answers its secret.
-async fn activate(browser: &mut Browser<'_>, test: &TestPlatform, link: &str) -> Secret {
+pub(crate) async fn activate(browser: &mut Browser<'_>, test: &TestPlatform, link: &str) -> Secret {
     let page = browser.get(link).await;
     assert_eq!(page.title(), "Activate your account");
     let page = browser.send(&page, "", &[("password", PASSWORD), ("again", PASSWORD)]).await;
@@ -132,7 +132,15 @@ const ROUTES: &[(&str, May)] = &[
     ("/admin/users/new", May::Admin),
     ("/admin/users/{guid}", May::Admin),
     ("/admin/users/{guid}/{act}", May::Admin),
+    ("/admin/users/{guid}/edit", May::Admin),
+    ("/admin/users/{guid}/credentials", May::Admin),
+    ("/admin/users/{guid}/credentials/{id}/revoke", May::Admin),
+    ("/admin/roles", May::Admin),
+    ("/admin/settings", May::Admin),
+    ("/admin/{groups}", May::Admin),
+    ("/admin/{groups}/{guid}", May::Admin),
     ("/admin/activity", May::Admin),
+    ("/admin/activity.csv", May::Admin),
     ("/mailbox", May::Everybody),
     ("/mailbox/{id}", May::Everybody),
     ("/mailbox/{id}/html", May::Everybody),
@@ -163,6 +171,7 @@ async fn every_route_for_every_role() {
     let concrete = |path: &str| {
         path.replace("{guid}", nowhere)
             .replace("{act}", "unlock")
+            .replace("{groups}", "teams")
             .replace("{token}", "x")
             .replace("{id}", "0")
     };

@@ -1,5 +1,6 @@
 //! The platform through its real listener: refusals first.
 
+mod administration;
 mod appsec;
 mod browser;
 mod console;

@@ -514,6 +514,22 @@ pub(crate) fn checked(
     Ok(if errors.is_empty() { Ok(user) } else { Err(errors) })
 }
 
+/// An account after a change of all that people may change; or all that is wrong.
+pub(crate) fn changed_by(
+    connection: &Connection,
+    wanted: wire::UserInput,
+    current: User,
+) -> Result<Result<User, Vec<String>>, Refusal> {
+    let mut errors = Vec::new();
+    let has_roles = wanted.roles.as_ref().is_some_and(|roles| !roles.is_empty());
+    let partial = Change { is_partial: true, is_incremental: false };
+    let user = resolve(connection, wanted, current, partial, &mut errors)?;
+    if !has_roles {
+        errors.push("roles: at least one role is required.".into());
+    }
+    Ok(if errors.is_empty() { Ok(user) } else { Err(errors) })
+}
+
 fn changed(
     connection: &Connection,
     wanted: wire::UserInput,

@@ -1,0 +1,138 @@
+//! Admin → Settings: what holds for the whole organisation; and the roles.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+
+use super::Console;
+use super::web::{Admin, Form, Frame, Stop, go};
+use crate::Error;
+use crate::roles::{Permission, ROLES};
+use crate::settings::{Mfa, Settings};
+
+struct Number {
+    name: &'static str,
+    label: &'static str,
+    value: String,
+    least: i64,
+    most: i64,
+}
+
+struct Choice {
+    value: &'static str,
+    label: &'static str,
+    is_chosen: bool,
+}
+
+#[derive(Template)]
+#[template(path = "settings.html")]
+struct Page {
+    frame: Frame,
+    complaints: Vec<String>,
+    numbers: Vec<Number>,
+    mfa: Vec<Choice>,
+    mail_from: String,
+}
+
+fn page(frame: Frame, settings: &Settings, complaints: Vec<String>) -> Page {
+    let number = |(name, label, range): (&'static str, _, std::ops::RangeInclusive<i64>)| Number {
+        name,
+        label,
+        value: settings.number(name).map(|value| value.to_string()).unwrap_or_default(),
+        least: *range.start(),
+        most: *range.end(),
+    };
+    let choice = |(mfa, value, label)| Choice { value, label, is_chosen: mfa == settings.mfa };
+    Page {
+        frame,
+        complaints,
+        numbers: Settings::NUMBERS.into_iter().map(number).collect(),
+        mfa: Mfa::ALL.into_iter().map(choice).collect(),
+        mail_from: settings.mail_from.clone(),
+    }
+}
+
+pub(super) async fn show(
+    State(console): State<Console>,
+    Admin(person): Admin,
+) -> Result<Response, Stop> {
+    let settings = console.app.read(|connection, state| state.settings(connection)).await?;
+    person.visitor.page(200, &page(person.visitor.frame("Settings"), &settings, Vec::new()))
+}
+
+pub(super) async fn save(State(console): State<Console>, form: Form) -> Result<Response, Stop> {
+    let Form { visitor, fields } = form;
+    let Admin(person) = Admin::of(visitor)?;
+    person.must_be_privileged("/admin/settings")?;
+    let text = |name: &str| fields.get(name).unwrap_or_default().trim();
+    let mut settings = Settings::default();
+    let mut complaints = Vec::new();
+    for (name, label, range) in Settings::NUMBERS {
+        // Left empty is what the platform was started with.
+        if name == "overlap_hours" && text(name).is_empty() {
+            continue;
+        }
+        match text(name).parse() {
+            Ok(value) if range.contains(&value) => settings.set_number(name, value),
+            _ => complaints.push(format!("{label}: {} to {}.", range.start(), range.end())),
+        }
+    }
+    match Mfa::ALL.into_iter().find(|(_, value, _)| *value == text("mfa")) {
+        Some((mfa, ..)) => settings.mfa = mfa,
+        None => complaints.push("Second factor: choose one of three.".into()),
+    }
+    settings.mail_from = text("mail_from").to_owned();
+    let sender = &settings.mail_from;
+    if !sender.is_empty() && sender.parse::<lettre::message::Mailbox>().is_err() {
+        complaints.push("Sender of mails: that is no e-mail address.".into());
+    }
+    if !complaints.is_empty() {
+        let frame = person.visitor.frame("Settings");
+        return person.visitor.page(422, &page(frame, &settings, complaints));
+    }
+    console
+        .app
+        .write(move |transaction, _| -> Result<_, Error> {
+            settings.write(transaction)?;
+            person.visitor.note(transaction, "settings.change", "organisation")
+        })
+        .await?;
+    Ok(go("/admin/settings"))
+}
+
+struct Row {
+    name: &'static str,
+    description: &'static str,
+    kind: &'static str,
+    allows: String,
+}
+
+#[derive(Template)]
+#[template(path = "roles.html")]
+struct Roles {
+    frame: Frame,
+    rows: Vec<Row>,
+}
+
+pub(super) async fn roles(Admin(person): Admin) -> Result<Response, Stop> {
+    let row = |role: &'static crate::roles::Role| {
+        let own = [role.name.to_owned()];
+        let held =
+            Permission::ALL.into_iter().filter(|(held, _)| held.is_held_by(role.is_api, &own));
+        let mut allows: Vec<_> = held.map(|(_, words)| words).collect();
+        if role.sees_all {
+            allows.push("sees every application");
+        }
+        if role.is_scan_type {
+            allows.push("says which scans may be started");
+        }
+        Row {
+            name: role.name,
+            description: role.description,
+            kind: if role.is_api { "API account" } else { "person" },
+            allows: allows.join(", "),
+        }
+    };
+    let rows = ROLES.iter().map(row).collect();
+    person.visitor.page(200, &Roles { frame: person.visitor.frame("Roles"), rows })
+}
