@@ -1,5 +1,5 @@
 // The guide, step by step in its own words, in Chromium: by mouse, by keyboard
-// alone, and without JavaScript. A picture of each step, and axe on each page in
+// alone, without JavaScript, and with a passkey; then what must be refused. A picture of each step, and axe on each page in
 // both themes.
 import { createHmac } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
@@ -72,8 +72,8 @@ class Walk {
     throw new Error(`the keyboard does not reach ${locator}`);
   }
 
-  async press(role, name) {
-    const target = this.page.getByRole(role, { name, exact: role !== "button" }).first();
+  async press(role, name, isExact = role !== "button") {
+    const target = this.page.getByRole(role, { name, exact: isExact }).first();
     if (!this.keyboard) return target.click();
     await this.reach(target);
     if (role === "checkbox") return this.page.keyboard.press("Space");
@@ -123,6 +123,16 @@ async function journey(name, options) {
   });
   const page = await context.newPage();
   page.setDefaultTimeout(15000);
+  if (options.passkey) {
+    const devtools = await context.newCDPSession(page);
+    await devtools.send("WebAuthn.enable");
+    await devtools.send("WebAuthn.addVirtualAuthenticator", {
+      options: {
+        protocol: "ctap2", transport: "internal", hasResidentKey: true,
+        hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true,
+      },
+    });
+  }
   const walk = new Walk(page, options);
   const user = `integration-${options.user}`;
   try {
@@ -156,6 +166,22 @@ async function journey(name, options) {
     await walk.picture("saved");
     await page.goto("/admin/activity");
     await walk.picture("activity");
+    if (walk.pictured) {
+      for (const [path, name] of [["teams", "teams"], ["business-units", "business-units"], ["roles", "roles"], ["settings", "organisation"]]) {
+        await page.goto(`/admin/${path}`);
+        await walk.picture(name);
+      }
+      await page.goto("/admin/teams");
+      await page.locator("tbody a").first().click();
+      await walk.picture("team");
+      await page.goto(`/admin/users?search=${user}`);
+      await walk.press("link", user);
+      await walk.press("link", "Edit");
+      await walk.picture("edit-user");
+      await page.goBack();
+      await walk.press("link", "API Credentials: generate, revoke");
+      await walk.picture("credentials-of-an-api-account");
+    }
     await page.goto("/nowhere");
     expect(await walk.title(), "No such page");
     await walk.picture("no-such-page");
@@ -176,8 +202,13 @@ async function journey(name, options) {
     expect(await walk.title(), "Set up a second factor");
     await walk.picture("second-factor");
     const key = await page.locator("code.key").innerText();
-    await walk.fill("The six digits that the app shows now", totp(key));
-    await walk.press("button", "Set up");
+    if (options.passkey) {
+      await walk.press("button", "Set up a passkey");
+      await page.getByRole("heading", { name: "Recovery codes" }).waitFor();
+    } else {
+      await walk.fill("The six digits that the app shows now", totp(key));
+      await walk.press("button", "Set up", true);
+    }
     expect(await walk.title(), "Recovery codes");
     await walk.picture("recovery-codes");
     await walk.press("link", "I have stored them: on to API Credentials");
@@ -187,6 +218,20 @@ async function journey(name, options) {
     await walk.press("button", "Generate");
     expect(await walk.title(), "Store the Secret Key now");
     await walk.picture("secret-key");
+    if (options.javaScriptEnabled !== false && !walk.keyboard) {
+      await walk.press("button", "Copy the Secret Key");
+      await page.getByText(/Secret Key copied|select/).waitFor();
+      // Leaving without saying that it is stored asks first.
+      let asked = "";
+      page.once("dialog", (dialog) => {
+        asked = dialog.type();
+        dialog.dismiss();
+      });
+      await page.evaluate(() => { location.href = "/credentials"; });
+      for (let tries = 0; asked === "" && tries < 100; tries += 1) await page.waitForTimeout(20);
+      expect(asked, "beforeunload");
+      expect(await walk.title(), "Store the Secret Key now");
+    }
     const secret = await page.getByLabel("Secret Key", { exact: true }).inputValue();
     const id = await page.getByLabel("ID", { exact: true }).inputValue();
     expect([id.length, secret.length].join(), "32,128");
@@ -213,8 +258,13 @@ async function journey(name, options) {
     await walk.press("button", "Sign in");
     expect(await walk.title(), "Second factor");
     await walk.picture("asked-for-the-second-factor");
-    await walk.fill("Six digits of your app, or a recovery code", totp(key, 1));
-    await walk.press("button", "Go on");
+    if (options.passkey) {
+      await walk.press("button", "Use a passkey");
+      await page.getByRole("heading", { name: "API Credentials", exact: true }).waitFor();
+    } else {
+      await walk.fill("Six digits of your app, or a recovery code", totp(key, 1));
+      await walk.press("button", "Go on");
+    }
     expect(await walk.title(), "API Credentials");
     passed += 1;
     console.log(`pass console the guide ${name}`);
@@ -227,9 +277,105 @@ async function journey(name, options) {
   }
 }
 
+async function refusals() {
+  const fresh = async () => {
+    const context = await browser.newContext({ ignoreHTTPSErrors: true, baseURL: ready.console_url });
+    const page = await context.newPage();
+    page.setDefaultTimeout(15000);
+    return { context, page, walk: new Walk(page, {}) };
+  };
+  const signIn = async ({ page, walk }, name, password) => {
+    await page.goto("/sign-in");
+    await walk.fill("User name", name);
+    await walk.fill("Password", password);
+    await walk.press("button", "Sign in");
+  };
+  const { user_name: admin, password } = ready.admin;
+  const one = await fresh();
+
+  await check("an activation link that was used is refused", async () => {
+    await one.page.goto("/mailbox");
+    await one.walk.press("link", "Welcome to Veracode");
+    await one.page.goto(await one.page.locator("pre.mail a").first().getAttribute("href"));
+    expect(await one.walk.title(), "The link is not good any more");
+  });
+  await check("roles that do not go together are refused with the reason", async () => {
+    await signIn(one, admin, password);
+    await one.page.goto("/admin/users/new");
+    await one.walk.fill("First name", "Some");
+    await one.walk.fill("Last name", "Body");
+    await one.walk.fill("E-mail address", "some.body@example.com");
+    await one.page.getByLabel("Creator", { exact: true }).check();
+    await one.walk.press("button", "Save");
+    await one.page.getByText("a scan type role is required").waitFor();
+    expect(await one.page.getByLabel("First name").inputValue(), "Some");
+  });
+  await check("a person's Secret Key is not for administrators", async () => {
+    await one.page.goto(`/admin/users?search=${encodeURIComponent(admin)}`);
+    await one.page.locator("tbody a").first().click();
+    expect(await one.page.getByText("generate, revoke").count(), 0);
+    await one.page.goto(`${one.page.url()}/credentials`);
+    expect(await one.walk.title(), "Only for the owner");
+  });
+  await check("a form with the token of another session is refused", async () => {
+    const two = await fresh();
+    await signIn(two, admin, password);
+    const token = await two.page.locator("form[action='/credentials'] input[name=token]").inputValue();
+    await one.page.goto("/credentials");
+    const field = one.page.locator("form[action='/credentials'] input[name=token]");
+    await field.evaluate((element, value) => { element.value = value; }, token);
+    await one.walk.press("button", "Generate");
+    expect(await one.walk.title(), "The form is out of date");
+    await two.context.close();
+  });
+  await check("of two tabs that generate, one wins", async () => {
+    const two = await one.context.newPage();
+    await one.page.goto("/credentials");
+    await two.goto("/credentials");
+    await one.walk.press("button", "Generate");
+    expect(await one.walk.title(), "Store the Secret Key now");
+    await two.getByRole("button", { name: "Generate" }).click();
+    await two.getByText("Nothing was generated now").waitFor();
+    await two.close();
+    await one.page.getByRole("checkbox").check();
+    await one.walk.press("button", "Done");
+  });
+  await check("a code is good once", async () => {
+    await one.page.goto("/enrol");
+    const code = totp(await one.page.locator("code.key").innerText());
+    await one.walk.fill("The six digits that the app shows now", code);
+    await one.walk.press("button", "Set up", true);
+    expect(await one.walk.title(), "Recovery codes");
+    const two = await fresh();
+    await signIn(two, admin, password);
+    await two.walk.fill("Six digits of your app, or a recovery code", code);
+    await two.walk.press("button", "Go on");
+    await two.page.getByText("it was used before").waitFor();
+    await two.context.close();
+  });
+  await check("a session is over after sign-out", async () => {
+    const cookies = await one.context.cookies();
+    await one.page.goto("/");
+    await one.walk.press("button", "Sign out");
+    await one.context.addCookies(cookies);
+    await one.page.goto("/credentials");
+    expect(await one.walk.title(), "Sign in");
+  });
+  await check("six wrong passwords lock out", async () => {
+    const two = await fresh();
+    for (let tries = 0; tries < 6; tries += 1) await signIn(two, "integration-plain", "wrong");
+    await signIn(two, "integration-plain", PASSWORD);
+    await two.page.getByText("wait for 30 minutes").waitFor();
+    await two.context.close();
+  });
+  await one.context.close();
+}
+
 await journey("by mouse, with pictures", { user: "mouse", pictured: true });
 await journey("by keyboard alone", { user: "keyboard", keyboard: true });
 await journey("without JavaScript", { user: "plain", javaScriptEnabled: false });
+await journey("with a passkey", { user: "passkey", passkey: true });
+await refusals();
 await browser.close();
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);

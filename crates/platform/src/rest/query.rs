@@ -11,6 +11,7 @@ use utoipa::openapi::{self, RefOr, Required};
 use super::error::Refusal;
 
 /// A query parameter: links name it, the document describes it.
+#[derive(Clone, Copy)]
 pub(crate) struct Parameter {
     pub(crate) name: &'static str,
     kind: Kind,

@@ -8,7 +8,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_wire::credential::SelfLink;
 use countersign_wire::identity as wire;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::super::credentials::{minted_on_the_wire, on_the_wire};
 use super::super::error::{Refusal, conversation_id};
@@ -17,7 +17,8 @@ use super::super::query::{Kind, Query, parameter, parameters, wrong};
 use super::super::{input, json, no_content, ok};
 use super::roles::role_id;
 use super::teams::relationship;
-use super::{Change, ChangeParameters, SORT, Source, guid_from, listing, name};
+use super::{CHANGE, Change, ChangeParameters, SORT, Source, guid_from, listing, name};
+use crate::Error;
 use crate::accounts::{self, Team, User};
 use crate::caller::{By, Caller, Grant, ManageIdentity, is_address_entry};
 use crate::condition::{Condition, text};
@@ -30,6 +31,19 @@ static ORGANIZATION_ID: LazyLock<String> = LazyLock::new(|| guid_from("organizat
 const LEGACY: i64 = 40_000;
 
 embedded!(Users, users: wire::User);
+
+parameters!(
+    AddressParameters,
+    &[
+        CHANGE[0],
+        CHANGE[1],
+        parameter(
+            "adminNoVerificationEmail",
+            Kind::Truth,
+            "Another mail address counts at once, not when its owner has verified it.",
+        ),
+    ]
+);
 
 parameters!(
     UserFilters,
@@ -388,7 +402,7 @@ pub(crate) async fn create_user(
     put,
     path = "/api/authn/v2/users/{user_id}",
     tag = "Users",
-    params(ChangeParameters),
+    params(AddressParameters),
     request_body = wire::UserInput,
     responses((status = 200, body = wire::User)),
 )]
@@ -400,11 +414,16 @@ pub(crate) async fn update_user(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     let wanted: wire::UserInput = input(body)?;
-    let change = Change::read(&Query::parse(raw.as_deref()))?;
+    let query = Query::parse(raw.as_deref());
+    let change = Change::read(&query)?;
+    let is_trusted = query.truth("adminNoVerificationEmail")?.unwrap_or_default();
     state
-        .write(move |transaction, _| {
+        .write(move |transaction, state| {
             let current = user_of(transaction, &user_id)?;
-            let user = changed(transaction, wanted, current, change)?;
+            let mut user = changed(transaction, wanted, current.clone(), change)?;
+            if !is_trusted {
+                verify_address(transaction, state, &current, &mut user)?;
+            }
             accounts::write_user(transaction, user.id, &user)?;
             json(&whole(&user_of(transaction, &user_id)?, &grant.caller.base))
         })
@@ -470,13 +489,28 @@ pub(crate) async fn update_own_user(
         change.is_partial = true;
     }
     state
-        .write(move |transaction, _| {
+        .write(move |transaction, state| {
             let current = user_of(transaction, &caller.user.guid)?;
-            let user = changed(transaction, wanted, current, change)?;
+            let mut user = changed(transaction, wanted, current.clone(), change)?;
+            verify_address(transaction, state, &current, &mut user)?;
             accounts::write_user(transaction, user.id, &user)?;
             json(&whole(&user_of(transaction, &caller.user.guid)?, &caller.base))
         })
         .await
+}
+
+/// Another mail address counts once its owner has said so.
+fn verify_address(
+    transaction: &Transaction<'_>,
+    state: &AppState,
+    current: &User,
+    user: &mut User,
+) -> Result<(), Error> {
+    if user.email == current.email || state.console_url().is_none() {
+        return Ok(());
+    }
+    let wished = std::mem::replace(&mut user.email, current.email.clone());
+    state.change_address(transaction, current, &wished)
 }
 
 fn created(connection: &Connection, wanted: wire::UserInput) -> Result<User, Refusal> {
