@@ -1,7 +1,8 @@
 //! Ratios against a peer or a floor, both measured in the same run.
 //!
-//! `bench/run sign | request | soak [SECONDS] | start | sync | million` builds what is measured and starts this.
+//! `bench/run sign | request | soak [SECONDS] | start | pages | sync | million` builds what is measured and starts this.
 
+mod pages;
 mod process;
 mod proxy;
 mod request;
@@ -27,9 +28,12 @@ fn main() -> anyhow::Result<()> {
         "request" => runtime()?.block_on(request::run(&countersign)),
         "soak" => runtime()?.block_on(soak::run(&countersign, arguments.next().as_deref())),
         "start" => runtime()?.block_on(start::run(&countersign)),
+        "pages" => runtime()?.block_on(pages::run(&countersign)),
         "sync" => runtime()?.block_on(sync::run(&countersign)),
         "million" => runtime()?.block_on(sync::million(&countersign)),
-        _ => bail!("usage: bench/run sign | request | soak [SECONDS] | start | sync | million"),
+        _ => bail!(
+            "usage: bench/run sign | request | soak [SECONDS] | start | pages | sync | million"
+        ),
     }
 }
 

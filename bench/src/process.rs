@@ -14,6 +14,8 @@ pub struct Platform {
     home: tempfile::TempDir,
     countersign: PathBuf,
     pub url: String,
+    /// What it tells about itself.
+    pub ready: Value,
 }
 
 impl Platform {
@@ -50,8 +52,13 @@ impl Platform {
             .arg(&ready)
             .stderr(Stdio::null())
             .spawn()?;
-        let mut platform =
-            Self { child, home, countersign: countersign.to_owned(), url: String::new() };
+        let mut platform = Self {
+            child,
+            home,
+            countersign: countersign.to_owned(),
+            url: String::new(),
+            ready: Value::Null,
+        };
         let text = loop {
             if let Ok(text) = std::fs::read_to_string(&ready) {
                 break text;
@@ -61,6 +68,7 @@ impl Platform {
         };
         let ready: Value = serde_json::from_str(&text)?;
         platform.url = ready["rest_url"].as_str().context("no rest_url")?.to_owned();
+        platform.ready = ready;
         Ok(platform)
     }
 
@@ -68,11 +76,13 @@ impl Platform {
         self.home.path().join("ca.pem")
     }
 
-    pub fn mint(&self) -> anyhow::Result<(String, String)> {
+    /// A pair for an account with these roles, or with those that read findings.
+    pub fn mint(&self, roles: &[&str]) -> anyhow::Result<(String, String)> {
         let output = Command::new(&self.countersign)
             .arg("--home")
             .arg(self.home.path())
-            .args(["platform", "mint", "--user", "bench", "--json"])
+            .args(["platform", "mint", "--user", &format!("bench{}", roles.join("-")), "--json"])
+            .args(roles.iter().flat_map(|role| ["--role", role]))
             .output()?;
         ensure!(output.status.success(), "mint: {}", String::from_utf8_lossy(&output.stderr));
         let minted: Value = serde_json::from_slice(&output.stdout)?;

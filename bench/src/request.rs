@@ -26,7 +26,7 @@ const STATIC: &str = "/.well-known/countersign";
 
 pub async fn run(countersign: &Path) -> anyhow::Result<()> {
     let platform = Platform::start(countersign, "empty").await?;
-    let (id, secret) = platform.mint()?;
+    let (id, secret) = platform.mint(&[])?;
     let signer = Signer::new(&Pair::parse(&id, &secret)?);
     let mut connections = Vec::new();
     for _ in 0..CONNECTIONS {
@@ -52,15 +52,22 @@ pub async fn run(countersign: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub async fn connect(platform: &Platform) -> anyhow::Result<TlsStream<TcpStream>> {
+pub type Stream = TlsStream<TcpStream>;
+
+pub async fn connect(platform: &Platform) -> anyhow::Result<Stream> {
+    connect_to(platform, platform.url.trim_start_matches("https://"), "127.0.0.1").await
+}
+
+/// To another listener of the platform, by this name of its certificate.
+pub async fn connect_to(platform: &Platform, host: &str, name: &str) -> anyhow::Result<Stream> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(platform.ca_file())?)?;
     let config =
         rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    let stream = TcpStream::connect(platform.url.trim_start_matches("https://")).await?;
+    let stream = TcpStream::connect(host).await?;
     stream.set_nodelay(true)?;
     let connector = TlsConnector::from(Arc::new(config));
-    Ok(connector.connect(ServerName::try_from("127.0.0.1")?, stream).await?)
+    Ok(connector.connect(ServerName::try_from(name.to_owned())?, stream).await?)
 }
 
 async fn rate(
@@ -123,8 +130,8 @@ pub async fn exchange(
     Ok(whole(stream, request, buffer).await?.0)
 }
 
-async fn whole(
-    stream: &mut TlsStream<TcpStream>,
+pub async fn whole(
+    stream: &mut Stream,
     request: &str,
     buffer: &mut [u8],
 ) -> anyhow::Result<(u16, usize)> {

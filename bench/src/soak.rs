@@ -59,7 +59,7 @@ struct Counts {
 pub async fn run(countersign: &Path, seconds: Option<&str>) -> anyhow::Result<()> {
     let seconds: u64 = seconds.unwrap_or("600").parse().context("seconds are a number")?;
     let platform = Platform::start(countersign, "empty").await?;
-    let (id, secret) = platform.mint()?;
+    let (id, secret) = platform.mint(&[])?;
     let signer = Arc::new(Signer::new(&Pair::parse(&id, &secret)?));
     let stranger = Arc::new(Signer::new(&Pair::parse(&"0f".repeat(16), &"3c".repeat(64))?));
 

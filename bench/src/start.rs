@@ -45,7 +45,7 @@ pub async fn run(countersign: &Path) -> anyhow::Result<()> {
 
 /// Seconds for a page of up to 500 findings, of many applications in turn.
 async fn page(platform: &Platform) -> anyhow::Result<f64> {
-    let (id, secret) = platform.mint()?;
+    let (id, secret) = platform.mint(&[])?;
     let signer = Signer::new(&Pair::parse(&id, &secret)?);
     let mut stream = connect(platform).await?;
     let mut buffer = vec![0; MAX_ANSWER];

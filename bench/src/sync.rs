@@ -45,7 +45,7 @@ async fn measure(
 ) -> anyhow::Result<f64> {
     let seed = format!("apps={applications},findings={findings},rng=7");
     let platform = Platform::start(countersign, &seed).await?;
-    let pair = platform.mint()?;
+    let pair = platform.mint(&[])?;
     let address: SocketAddr = platform.url.trim_start_matches("https://").parse()?;
     let url = match delay.is_zero() {
         true => platform.url.clone(),

@@ -57,7 +57,7 @@ pub(super) async fn show(
     Admin(person): Admin,
 ) -> Result<Response, Stop> {
     let settings = console.app.read(|connection, state| state.settings(connection)).await?;
-    person.visitor.page(200, &page(person.visitor.frame("Settings"), &settings, Vec::new()))
+    person.visitor.page(200, &page(person.visitor.frame("Organisation settings"), &settings, Vec::new()))
 }
 
 pub(super) async fn save(State(console): State<Console>, form: Form) -> Result<Response, Stop> {
@@ -87,7 +87,7 @@ pub(super) async fn save(State(console): State<Console>, form: Form) -> Result<R
         complaints.push("Sender of mails: that is no e-mail address.".into());
     }
     if !complaints.is_empty() {
-        let frame = person.visitor.frame("Settings");
+        let frame = person.visitor.frame("Organisation settings");
         return person.visitor.page(422, &page(frame, &settings, complaints));
     }
     console
