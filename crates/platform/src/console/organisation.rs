@@ -57,7 +57,9 @@ pub(super) async fn show(
     Admin(person): Admin,
 ) -> Result<Response, Stop> {
     let settings = console.app.read(|connection, state| state.settings(connection)).await?;
-    person.visitor.page(200, &page(person.visitor.frame("Organisation settings"), &settings, Vec::new()))
+    person
+        .visitor
+        .page(200, &page(person.visitor.frame("Organisation settings"), &settings, Vec::new()))
 }
 
 pub(super) async fn save(State(console): State<Console>, form: Form) -> Result<Response, Stop> {

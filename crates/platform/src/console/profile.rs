@@ -199,6 +199,7 @@ pub(super) async fn end_others(
     form: Form,
 ) -> Result<Response, Stop> {
     let (person, _) = form.person()?;
+    person.must_be_privileged("/profile")?;
     console
         .app
         .write(move |transaction, _| -> Result<_, Error> {
