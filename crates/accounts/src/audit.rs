@@ -189,8 +189,8 @@ mod tests {
     #[test]
     fn the_newest_come_first() {
         let connection = chain(5);
-        let ids = |before| {
-            let some = newest(&connection, before, 2).unwrap();
+        let ids = |before: Option<i64>| {
+            let some = newest(&connection, &Filter { before, ..Filter::default() }, 2).unwrap();
             some.into_iter().map(|(id, _)| id).collect::<Vec<_>>()
         };
         assert_eq!((ids(None), ids(Some(4)), ids(Some(1))), (vec![5, 4], vec![3, 2], vec![]));
