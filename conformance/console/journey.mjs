@@ -167,7 +167,7 @@ async function journey(name, options) {
     await page.goto("/admin/activity");
     await walk.picture("activity");
     if (walk.pictured) {
-      for (const [path, name] of [["teams", "teams"], ["business-units", "business-units"], ["roles", "roles"], ["settings", "organisation"]]) {
+      for (const [path, name] of [["teams", "teams"], ["business-units", "business-units"], ["roles", "roles"], ["roles/new", "add-a-role"], ["settings", "organisation"]]) {
         await page.goto(`/admin/${path}`);
         await walk.picture(name);
       }

@@ -326,7 +326,7 @@ pub(crate) struct Serve {
     /// Address of the console, or `off`; port 0 picks a free one.
     #[arg(long, value_name = "off|ADDR", default_value = "127.0.0.1:0")]
     pub(crate) console: Listen,
-    /// How people reach the console, such as https://console.example.com: links in
+    /// How people reach the console, such as `https://console.example.com`: links in
     /// mails begin with it, and passkeys are for its name.
     #[arg(long, value_name = "URL")]
     pub(crate) console_url: Option<String>,

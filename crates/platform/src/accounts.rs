@@ -13,8 +13,9 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use zeroize::Zeroizing;
 
+use crate::custom_roles::{self, CustomRole};
 use crate::database::Database;
-use crate::roles;
+use crate::roles::{self, Permission};
 use crate::settings::Settings;
 use crate::{Error, Random};
 
@@ -35,6 +36,8 @@ pub(crate) struct User {
     pub(crate) allowed_ips: Vec<String>,
     pub(crate) roles: Vec<String>,
     pub(crate) teams: Vec<Team>,
+    /// Those of the roles that are not built in.
+    pub(crate) custom: Vec<CustomRole>,
 }
 
 #[derive(Debug, Clone)]
@@ -48,7 +51,15 @@ pub(crate) struct Team {
 impl User {
     /// Whether team membership does not matter for what it sees.
     pub(crate) fn sees_all(&self) -> bool {
-        self.roles.iter().filter_map(|name| roles::find(name)).any(|role| role.sees_all)
+        let children = self.custom.iter().flat_map(|role| &role.child_roles);
+        let mut all = self.roles.iter().chain(children).filter_map(|name| roles::find(name));
+        all.any(|role| role.sees_all)
+    }
+
+    /// Whether one of the roles allows it.
+    pub(crate) fn may(&self, permission: Permission) -> bool {
+        permission.is_held_by(self.is_api, &self.roles)
+            || self.custom.iter().any(|role| role.may(permission))
     }
 }
 
@@ -234,6 +245,7 @@ impl Accounts {
             allowed_ips: Vec::new(),
             roles: vec!["extadmin".into()],
             teams: Vec::new(),
+            custom: Vec::new(),
         };
         let id = insert_user(transaction, &admin, now_ms)?;
         let hash = password::hash(&password, &*self.random);
@@ -417,6 +429,7 @@ pub(crate) fn read_user(row: &Row<'_>) -> rusqlite::Result<User> {
         allowed_ips: serde_json::from_str(&allowed_ips).unwrap_or_default(),
         roles: Vec::new(),
         teams: Vec::new(),
+        custom: Vec::new(),
     })
 }
 
@@ -424,6 +437,7 @@ fn complete(connection: &Connection, mut user: User) -> Result<User, Error> {
     let mut roles =
         connection.prepare_cached("select role from user_roles where user = ? order by role")?;
     user.roles = roles.query_map([user.id], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    user.custom = custom_roles::held(connection, &user.roles)?;
     let mut teams = connection.prepare_cached(
         "select teams.id, guid, name, relationship from team_members
          join teams on teams.id = team_members.team where user = ? order by name",

@@ -354,7 +354,7 @@ impl<P: Needs> FromRequestParts<AppState> for Grant<P> {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
         let caller = Caller::from_request_parts(parts, state).await?;
-        if !P::PERMISSION.is_held_by(caller.user.is_api, &caller.user.roles) {
+        if !caller.user.may(P::PERMISSION) {
             return Err(Refusal::forbidden());
         }
         Ok(Self { caller, permission: PhantomData })

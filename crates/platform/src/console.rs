@@ -11,6 +11,7 @@ mod groups;
 mod mailbox;
 mod organisation;
 mod profile;
+mod roles;
 mod web;
 
 use std::sync::Arc;
@@ -120,7 +121,9 @@ pub(crate) fn router(app: AppState) -> Router {
             get(credentials::ask_revoke_of).post(credentials::revoke_of),
         )
         .route("/admin/users/{guid}/{act}", post(admin::act))
-        .route("/admin/roles", get(organisation::roles))
+        .route("/admin/roles", get(roles::list))
+        .route("/admin/roles/new", get(roles::show_new).post(roles::create))
+        .route("/admin/roles/{guid}", get(roles::show).post(roles::change))
         .route("/admin/settings", get(organisation::show).post(organisation::save))
         .route("/admin/activity.csv", get(activity::csv))
         .route("/admin/activity", get(activity::show))

@@ -12,6 +12,7 @@ mod clock;
 mod condition;
 mod console;
 mod control;
+mod custom_roles;
 mod database;
 mod error;
 mod faults;
@@ -506,6 +507,7 @@ fn new_api_user(name: &str, roles: &[String], random: &Random) -> Result<User, E
         allowed_ips: Vec::new(),
         roles: roles.to_vec(),
         teams: Vec::new(),
+        custom: Vec::new(),
     })
 }
 

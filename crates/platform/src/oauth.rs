@@ -43,6 +43,7 @@ impl Client {
     fn narrowed(&self, mut user: User) -> User {
         if let Some(roles) = &self.roles {
             user.roles.retain(|role| roles.contains(role));
+            user.custom.retain(|role| roles.contains(&role.name));
         }
         user
     }

@@ -98,6 +98,50 @@ pub struct RoleRef {
     pub role_description: Option<String>,
 }
 
+/// A custom role as it is made or changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(default)]
+pub struct RoleInput {
+    /// Machine name.
+    pub role_name: Option<String>,
+    /// Name for people.
+    pub role_description: Option<String>,
+    /// For API accounts; cannot be changed.
+    #[serde(deserialize_with = "lenient::truth")]
+    pub is_api: Option<bool>,
+    /// May be granted just in time.
+    #[serde(deserialize_with = "lenient::truth")]
+    pub jit_assignable: Option<bool>,
+    /// Granted just in time by default.
+    #[serde(deserialize_with = "lenient::truth")]
+    pub jit_assignable_default: Option<bool>,
+    /// Permissions that it grants, by name.
+    pub permissions: Option<Vec<PermissionRef>>,
+    /// Built-in roles that it holds, by name or by name for people.
+    pub child_roles: Option<Vec<RoleRef>>,
+}
+
+/// A permission that custom roles can be made of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Permission {
+    /// Guid.
+    pub permission_id: String,
+    /// Machine name.
+    pub permission_name: String,
+    /// Name for people.
+    pub permission_description: String,
+    /// Whether custom roles can hold it.
+    pub custom_role_enabled: bool,
+    /// For API accounts alone.
+    pub api_only: bool,
+    /// For people alone.
+    pub ui_only: bool,
+    /// Kinds of it.
+    pub permission_types: Vec<String>,
+}
+
 /// A permission of a user.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

@@ -11,6 +11,7 @@ use super::Console;
 use super::web::{Admin, Form, Frame, Person, Stop, from_now, go, is_admin};
 use crate::accounts::{self, User};
 use crate::condition::{Condition, number, text};
+use crate::custom_roles::{self, CustomRole};
 use crate::rest::query::{Query, encode};
 use crate::roles::{ROLES, Role};
 use crate::{Error, letters, rest};
@@ -255,12 +256,13 @@ async fn user_form(
     filled: Filled,
     complaints: Vec<String>,
 ) -> Result<UserForm, Stop> {
-    let teams = console
+    let (teams, custom) = console
         .app
         .read(|connection, _| -> Result<_, Error> {
             let mut statement = connection.prepare("select guid, name from teams order by name")?;
             let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            Ok(rows.collect::<Result<Vec<(String, String)>, _>>()?)
+            let teams = rows.collect::<Result<Vec<(String, String)>, _>>()?;
+            Ok((teams, custom_roles::all(connection)?))
         })
         .await?;
     let group = |title, is: fn(&Role) -> bool| Group {
@@ -283,6 +285,23 @@ async fn user_form(
     if user.is_none_or(|user| user.is_api) {
         groups.push(group("Roles of API accounts", |role| role.is_api && !role.is_scan_type));
         groups.push(group("Scan types of API accounts", |role| role.is_api && role.is_scan_type));
+    }
+    for (is_api, title) in [
+        (false, "Roles of this organisation, for people"),
+        (true, "Roles of this organisation, for API accounts"),
+    ] {
+        let fits = |role: &&CustomRole| {
+            role.is_api == is_api && user.is_none_or(|user| user.is_api == is_api)
+        };
+        let roles = custom.iter().filter(fits).map(|role| Choice {
+            value: role.name.clone(),
+            label: role.description.clone(),
+            is_chosen: filled.roles.contains(&role.name),
+        });
+        let roles: Vec<_> = roles.collect();
+        if !roles.is_empty() {
+            groups.push(Group { title, roles });
+        }
     }
     let (path, back, title) = match user {
         Some(user) => {
@@ -518,8 +537,10 @@ pub(super) async fn show(
         roles: user
             .roles
             .iter()
-            .map(|name| crate::roles::find(name).map_or(name.as_str(), |role| role.description))
-            .map(String::from)
+            .map(|name| match user.custom.iter().find(|role| role.name == *name) {
+                Some(role) => role.description.clone(),
+                None => crate::roles::find(name).map_or(name.as_str(), |r| r.description).into(),
+            })
             .collect(),
         is_new: raw.as_deref() == Some("new"),
         is_self: user.id == person.user.id,

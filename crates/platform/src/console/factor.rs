@@ -200,11 +200,12 @@ async fn proven(
 }
 
 /// Pages that may ask for a fresh proof; nothing else is gone to.
-const AFTER_PROOF: [&str; 7] = [
+const AFTER_PROOF: [&str; 8] = [
     "/credentials",
     "/admin/users",
     "/admin/teams",
     "/admin/business-units",
+    "/admin/roles",
     "/admin/settings",
     "/enrol",
     "/profile",

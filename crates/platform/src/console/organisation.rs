@@ -1,4 +1,4 @@
-//! Admin → Settings: what holds for the whole organisation; and the roles.
+//! Admin → Settings: what holds for the whole organisation.
 
 use askama::Template;
 use axum::extract::State;
@@ -7,7 +7,6 @@ use axum::response::Response;
 use super::Console;
 use super::web::{Admin, Form, Frame, Stop, go};
 use crate::Error;
-use crate::roles::{Permission, ROLES};
 use crate::settings::{Mfa, Settings};
 
 struct Number {
@@ -100,41 +99,4 @@ pub(super) async fn save(State(console): State<Console>, form: Form) -> Result<R
         })
         .await?;
     Ok(go("/admin/settings"))
-}
-
-struct Row {
-    name: &'static str,
-    description: &'static str,
-    kind: &'static str,
-    allows: String,
-}
-
-#[derive(Template)]
-#[template(path = "roles.html")]
-struct Roles {
-    frame: Frame,
-    rows: Vec<Row>,
-}
-
-pub(super) async fn roles(Admin(person): Admin) -> Result<Response, Stop> {
-    let row = |role: &'static crate::roles::Role| {
-        let own = [role.name.to_owned()];
-        let held =
-            Permission::ALL.into_iter().filter(|(held, _)| held.is_held_by(role.is_api, &own));
-        let mut allows: Vec<_> = held.map(|(_, words)| words).collect();
-        if role.sees_all {
-            allows.push("sees every application");
-        }
-        if role.is_scan_type {
-            allows.push("says which scans may be started");
-        }
-        Row {
-            name: role.name,
-            description: role.description,
-            kind: if role.is_api { "API account" } else { "person" },
-            allows: allows.join(", "),
-        }
-    };
-    let rows = ROLES.iter().map(row).collect();
-    person.visitor.page(200, &Roles { frame: person.visitor.frame("Roles"), rows })
 }

@@ -115,7 +115,7 @@ impl Visitor {
 }
 
 pub(super) fn is_admin(user: &User) -> bool {
-    !user.is_api && Permission::ManageIdentity.is_held_by(false, &user.roles)
+    !user.is_api && user.may(Permission::ManageIdentity)
 }
 
 /// What every page shows around itself.

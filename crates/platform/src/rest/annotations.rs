@@ -51,8 +51,7 @@ struct Rights {
 impl Rights {
     /// Who may say nothing is refused before anything is read.
     fn of(caller: &Caller) -> Result<Self, Refusal> {
-        let holds =
-            |permission: Permission| permission.is_held_by(caller.user.is_api, &caller.user.roles);
+        let holds = |permission: Permission| caller.user.may(permission);
         let rights = Self {
             proposes: holds(Permission::ProposeMitigations),
             approves: holds(Permission::ApproveMitigations),

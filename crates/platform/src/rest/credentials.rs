@@ -222,7 +222,7 @@ fn visible(
     if credential.user == caller.user.id {
         return Ok((credential, (*caller.user).clone()));
     }
-    if !Permission::ManageIdentity.is_held_by(caller.user.is_api, &caller.user.roles) {
+    if !caller.user.may(Permission::ManageIdentity) {
         return Err(no_pair());
     }
     let user = accounts::user_by(connection, "id", &credential.user.to_string())?;

@@ -309,7 +309,7 @@ fn visible(
     let client = oauth::find(connection, client_id)?.ok_or_else(missing)?;
     let user = accounts::user_by(connection, "id", &client.user.to_string())?;
     let user = user.ok_or_else(missing)?;
-    let is_manager = Permission::ManageIdentity.is_held_by(caller.user.is_api, &caller.user.roles);
+    let is_manager = caller.user.may(Permission::ManageIdentity);
     if user.id == caller.user.id || (is_manager && user.is_api) {
         return Ok((client, user));
     }

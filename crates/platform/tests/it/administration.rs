@@ -268,6 +268,100 @@ async fn the_activity_log_is_filtered_and_downloaded() {
 }
 
 #[tokio::test]
+async fn roles_of_the_organisation() {
+    let test = start().await;
+    let manager = test.mint("manager", &["adminapi"]).pair;
+    let roles = "/api/authn/v2/roles";
+    for (body, word) in [
+        (r#"{"role_name":"x","role_description":"X"}"#, "holds a permission"),
+        (
+            r#"{"role_name":"extadmin","role_description":"X","permissions":[{"permission_name":"viewResults"}]}"#,
+            "built in",
+        ),
+        (
+            r#"{"role_name":"x","role_description":"X","permissions":[{"permission_name":"fly"}]}"#,
+            "not a permission",
+        ),
+        (
+            r#"{"role_name":"x","role_description":"X","is_api":true,"child_roles":[{"role_name":"extreviewer"}]}"#,
+            "other kind",
+        ),
+        (
+            r#"{"role_name":"x","role_description":"","permissions":[{"permission_name":"viewResults"}]}"#,
+            "role_description",
+        ),
+        (
+            r#"{"role_description":"X","permissions":[{"permission_name":"viewResults"}]}"#,
+            "role_name",
+        ),
+    ] {
+        let answer = test.call(&manager, "POST", roles, body).await;
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        assert_eq!(answer.status, 400, "{word}: {text}");
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    let body = r#"{"role_name":"watcher","role_description":"Watcher","is_api":true,"permissions":[{"permission_name":"viewResults"}]}"#;
+    let made = test.call(&manager, "POST", roles, body).await;
+    assert_eq!(made.status, 200);
+    let path = format!("{roles}/{}", made.json()["role_id"].as_str().expect("an id"));
+    assert_eq!(test.call(&manager, "POST", roles, body).await.status, 400, "the name is taken");
+
+    let mut admin = admin(&test).await;
+    let form = admin.get("/admin/users/new").await;
+    assert!(form.body.contains("Watcher"));
+    let fields = |role| {
+        [
+            ("first_name", "A"),
+            ("last_name", "B"),
+            ("email", "watcher@example.com"),
+            ("user_name", "watching"),
+            ("is_api", "on"),
+            ("role", role),
+            ("role", "noteamrestrictionapi"),
+        ]
+    };
+    let saved = admin.send(&form, "/admin/users/new", &fields("watcher")).await;
+    assert_eq!((saved.status, saved.title()), (200, "watching"), "{}", saved.body);
+    let credentials = format!("{}/credentials", path_of(&mut admin, "watching").await);
+    let page = admin.get(&credentials).await;
+    let pair = shown_pair(&admin.send(&page, &credentials, &[]).await);
+    let apps = test.get(&pair, "/appsec/v1/applications").await.json();
+    let guid = apps["_embedded"]["applications"][0]["guid"].as_str().expect("a guid");
+    let findings = format!("/appsec/v2/applications/{guid}/findings");
+    assert_eq!(test.get(&pair, &findings).await.status, 200, "viewResults");
+    assert_eq!(test.get(&pair, "/api/authn/v2/users").await.status, 403);
+
+    let body = r#"{"permissions":[{"permission_name":"submitStaticScan"}]}"#;
+    let changed = test.call(&manager, "PUT", &format!("{path}?partial=true"), body).await;
+    assert_eq!(changed.json()["role_description"], "Watcher");
+    assert_eq!(test.get(&pair, &findings).await.status, 403, "it holds that no more");
+    assert_eq!(test.call(&manager, "DELETE", &path, "").await.status, 204);
+    assert_eq!(test.get(&manager, &path).await.status, 404);
+    let me = test.get(&pair, "/api/authn/v2/users/self").await.json();
+    assert_eq!(me["roles"].as_array().map(Vec::len), Some(1), "{me}");
+
+    let built_in = test.get(&manager, &format!("{roles}?size=1")).await.json();
+    let id = built_in["_embedded"]["roles"][0]["role_id"].as_str().expect("an id").to_owned();
+    let refused = test.call(&manager, "DELETE", &format!("{roles}/{id}"), "").await;
+    assert_eq!(refused.status, 403, "built in");
+    let permissions = test.get(&manager, "/api/authn/v2/permissions?size=5").await.json();
+    assert_eq!(permissions["_embedded"]["permissions"].as_array().map(Vec::len), Some(5));
+
+    let form = admin.get("/admin/roles/new").await;
+    let named = [("name", "reader"), ("description", "Reads")];
+    assert_eq!(admin.send(&form, "/admin/roles/new", &named).await.status, 422);
+    let fields = [named[0], named[1], ("child", "extreviewer")];
+    let list = admin.send(&form, "/admin/roles/new", &fields).await;
+    let one = list.link("Reads");
+    let page = admin.get(&one).await;
+    let token = page.field("token");
+    let wrong = format!("token={token}&act=delete&typed=Reads");
+    assert_eq!(admin.post(&one, &wrong, &[]).await.status, 422);
+    let right = format!("token={token}&act=delete&typed=reader");
+    assert!(!admin.post(&one, &right, &[]).await.body.contains("Reads"));
+}
+
+#[tokio::test]
 async fn teams_and_business_units() {
     let test = start().await;
     let mut admin = admin(&test).await;

@@ -136,6 +136,8 @@ const ROUTES: &[(&str, May)] = &[
     ("/admin/users/{guid}/credentials", May::Admin),
     ("/admin/users/{guid}/credentials/{id}/revoke", May::Admin),
     ("/admin/roles", May::Admin),
+    ("/admin/roles/new", May::Admin),
+    ("/admin/roles/{guid}", May::Admin),
     ("/admin/settings", May::Admin),
     ("/admin/{groups}", May::Admin),
     ("/admin/{groups}/{guid}", May::Admin),

@@ -22,10 +22,11 @@ use crate::Error;
 use crate::accounts::{self, Team, User};
 use crate::caller::{By, Caller, Grant, ManageIdentity, is_address_entry};
 use crate::condition::{Condition, text};
+use crate::custom_roles::{self, CustomRole};
 use crate::roles::{self, Permission};
 use crate::state::AppState;
 
-static ORGANIZATION_ID: LazyLock<String> = LazyLock::new(|| guid_from("organization"));
+pub(super) static ORGANIZATION_ID: LazyLock<String> = LazyLock::new(|| guid_from("organization"));
 
 /// What legacy ids begin at.
 const LEGACY: i64 = 40_000;
@@ -127,10 +128,17 @@ fn detailed(user: &User, base: &str) -> wire::User {
 }
 
 fn whole(user: &User, base: &str) -> wire::User {
-    let role_ref = |name: &String| wire::RoleRef {
-        role_id: Some(role_id(name).to_owned()),
-        role_name: Some(name.clone()),
-        role_description: roles::find(name).map(|role| role.description.to_owned()),
+    let role_ref = |name: &String| {
+        let custom = user.custom.iter().find(|role| role.name == *name);
+        let id = custom.map_or_else(|| role_id(name).to_owned(), |role| role.guid.clone());
+        wire::RoleRef {
+            role_id: Some(id),
+            role_name: Some(name.clone()),
+            role_description: match custom {
+                Some(role) => Some(role.description.clone()),
+                None => roles::find(name).map(|role| role.description.to_owned()),
+            },
+        }
     };
     let membership = |team: &Team| wire::Membership {
         team_id: Some(team.guid.clone()),
@@ -304,7 +312,11 @@ fn search_condition(query: &Query) -> Result<Condition, Refusal> {
     if let Some(id) = query.get("role_id") {
         let role = roles::ROLES.iter().find(|role| role_id(role.name) == id.to_lowercase());
         let name = role.map(|role| role.name).unwrap_or_default();
-        condition.and("id in (select user from user_roles where role = ?)", [text(name)]);
+        let custom = "select name from custom_roles where guid = ?";
+        condition.and(
+            &format!("id in (select user from user_roles where role = ? or role in ({custom}))"),
+            [text(name), text(&id.to_lowercase())],
+        );
     }
     if let Some(id) = query.get("team_id") {
         condition.and(
@@ -474,7 +486,7 @@ pub(crate) async fn update_own_user(
 ) -> Result<Response, Refusal> {
     let wanted: wire::UserInput = input(body)?;
     let mut change = Change::read(&Query::parse(raw.as_deref()))?;
-    if !Permission::ManageIdentity.is_held_by(caller.user.is_api, &caller.user.roles) {
+    if !caller.user.may(Permission::ManageIdentity) {
         let own = wire::UserInput {
             first_name: wanted.first_name.clone(),
             last_name: wanted.last_name.clone(),
@@ -537,6 +549,7 @@ pub(crate) fn checked(
         allowed_ips: Vec::new(),
         roles: Vec::new(),
         teams: Vec::new(),
+        custom: Vec::new(),
     };
     let mut errors = Vec::new();
     let whole = Change { is_partial: false, is_incremental: false };
@@ -622,7 +635,10 @@ fn resolve(
     }
 
     let keeps = change.is_partial || change.is_incremental;
-    let given = wanted.roles.map(|roles| role_names(roles, errors));
+    let given = match wanted.roles {
+        Some(roles) => Some(role_names(connection, roles, errors)?),
+        None => None,
+    };
     let roles = merged(current.roles, given, keeps, change, |a, b| a == b);
     let given = match wanted.teams {
         Some(memberships) => Some(team_list(connection, &memberships, errors)?),
@@ -630,7 +646,8 @@ fn resolve(
     };
     let teams = merged(current.teams, given, keeps, change, |a, b| a.id == b.id);
     if errors.is_empty() && !roles.is_empty() {
-        check_account(current.is_api, &roles, &teams, errors);
+        let custom = custom_roles::held(connection, &roles)?;
+        check_account(current.is_api, &roles, &custom, &teams, errors);
     }
     let flag = |given: Option<bool>, current: bool, cleared: bool| {
         given.unwrap_or(if change.is_partial { current } else { cleared })
@@ -648,13 +665,14 @@ fn resolve(
         pin_required: flag(wanted.pin_required, current.pin_required, false),
         ip_restricted: flag(wanted.ip_restricted, current.ip_restricted, false),
         allowed_ips,
+        custom: custom_roles::held(connection, &roles)?,
         roles,
         teams,
     })
 }
 
 /// A list after a change: replaced, added to, or kept.
-fn merged<T>(
+pub(super) fn merged<T>(
     current: Vec<T>,
     given: Option<Vec<T>>,
     keeps: bool,
@@ -673,7 +691,20 @@ fn merged<T>(
     }
 }
 
-fn check_account(is_api: bool, roles: &[String], teams: &[Team], errors: &mut Vec<String>) {
+fn check_account(
+    is_api: bool,
+    given: &[String],
+    custom: &[CustomRole],
+    teams: &[Team],
+    errors: &mut Vec<String>,
+) {
+    for role in custom.iter().filter(|role| role.is_api != is_api) {
+        errors.push(format!("roles: {} is for the other kind of account.", role.name));
+    }
+    // What counts is what an account ends up with.
+    let children = custom.iter().flat_map(|role| &role.child_roles);
+    let roles: Vec<String> = given.iter().chain(children).cloned().collect();
+    let roles = roles.as_slice();
     if let Err(error) = roles::check_combination(is_api, roles) {
         errors.push(error);
     }
@@ -683,7 +714,11 @@ fn check_account(is_api: bool, roles: &[String], teams: &[Team], errors: &mut Ve
     }
 }
 
-fn role_names(given: Vec<wire::RoleRef>, errors: &mut Vec<String>) -> Vec<String> {
+fn role_names(
+    connection: &Connection,
+    given: Vec<wire::RoleRef>,
+    errors: &mut Vec<String>,
+) -> Result<Vec<String>, Error> {
     let mut names: Vec<String> = Vec::with_capacity(given.len());
     for role in given {
         let by_id = |id: &String| roles::ROLES.iter().find(|role| role_id(role.name) == *id);
@@ -695,13 +730,17 @@ fn role_names(given: Vec<wire::RoleRef>, errors: &mut Vec<String>) -> Vec<String
         match found {
             Some(role) if names.iter().any(|name| name == role.name) => {}
             Some(role) => names.push(role.name.to_owned()),
-            None => errors.push(format!(
-                "roles: {} is not a role.",
-                role.role_name.or(role.role_id).unwrap_or_default()
-            )),
+            None => {
+                let text = role.role_name.or(role.role_id).unwrap_or_default();
+                match custom_roles::find(connection, &text)? {
+                    Some(role) if names.contains(&role.name) => {}
+                    Some(role) => names.push(role.name),
+                    None => errors.push(format!("roles: {text} is not a role.")),
+                }
+            }
         }
     }
-    names
+    Ok(names)
 }
 
 fn team_list(
