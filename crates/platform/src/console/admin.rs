@@ -363,9 +363,7 @@ pub(super) async fn edit(
     Path(guid): Path<String>,
     form: Form,
 ) -> Result<Response, Stop> {
-    let Form { visitor, fields } = form;
-    let Admin(person) = Admin::of(visitor)?;
-    person.must_be_privileged("/admin/users")?;
+    let (person, fields) = form.admin("/admin/users")?;
     let before = found(&console, guid).await?;
     let mut input = wanted(&fields);
     // What an account is and is called stays; another address is verified first.
@@ -447,9 +445,7 @@ fn wanted(query: &Query) -> wire::UserInput {
 }
 
 pub(super) async fn create(State(console): State<Console>, form: Form) -> Result<Response, Stop> {
-    let Form { visitor, fields } = form;
-    let Admin(person) = Admin::of(visitor)?;
-    person.must_be_privileged("/admin/users")?;
+    let (person, fields) = form.admin("/admin/users")?;
     let input = wanted(&fields);
     let made = console
         .app

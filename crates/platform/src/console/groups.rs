@@ -222,9 +222,7 @@ pub(super) async fn create(
     form: Form,
 ) -> Result<Response, Stop> {
     let kind = Kind::parse(&kind)?;
-    let Form { visitor, fields } = form;
-    let Admin(person) = Admin::of(visitor)?;
-    person.must_be_privileged(kind.path())?;
+    let (person, fields) = form.admin(kind.path())?;
     let name = fields.get("name").unwrap_or_default().to_owned();
     let (person, made) = console
         .app
@@ -325,9 +323,7 @@ pub(super) async fn change(
     form: Form,
 ) -> Result<Response, Stop> {
     let kind = Kind::parse(&kind)?;
-    let Form { visitor, fields } = form;
-    let Admin(person) = Admin::of(visitor)?;
-    person.must_be_privileged(kind.path())?;
+    let (person, fields) = form.admin(kind.path())?;
     let text = |name: &str| fields.get(name).unwrap_or_default().trim().to_owned();
     let (act, given, wanted) = (text("act"), text("value"), guid.to_lowercase());
     let is_deletion = act == "delete";

@@ -62,9 +62,7 @@ pub(super) async fn show(
 }
 
 pub(super) async fn save(State(console): State<Console>, form: Form) -> Result<Response, Stop> {
-    let Form { visitor, fields } = form;
-    let Admin(person) = Admin::of(visitor)?;
-    person.must_be_privileged("/admin/settings")?;
+    let (person, fields) = form.admin("/admin/settings")?;
     let text = |name: &str| fields.get(name).unwrap_or_default().trim();
     let mut settings = Settings::default();
     let mut complaints = Vec::new();

@@ -156,9 +156,7 @@ fn filled(role: CustomRole, fields: &Query) -> CustomRole {
 }
 
 pub(super) async fn create(State(console): State<Console>, form: Form) -> Result<Response, Stop> {
-    let Form { visitor, fields } = form;
-    let Admin(person) = Admin::of(visitor)?;
-    person.must_be_privileged(PATH)?;
+    let (person, fields) = form.admin(PATH)?;
     let guid = rest::error::conversation_id(&console.app);
     save(&console, person, filled(CustomRole { guid, ..CustomRole::default() }, &fields)).await
 }
@@ -168,9 +166,7 @@ pub(super) async fn change(
     Path(guid): Path<String>,
     form: Form,
 ) -> Result<Response, Stop> {
-    let Form { visitor, fields } = form;
-    let Admin(person) = Admin::of(visitor)?;
-    person.must_be_privileged(PATH)?;
+    let (person, fields) = form.admin(PATH)?;
     let role = found(&console, guid).await?;
     if fields.get("act") != Some("delete") {
         return save(&console, person, filled(role, &fields)).await;

@@ -307,6 +307,13 @@ impl Form {
         zeroize::Zeroizing::new(self.text(name))
     }
 
+    /// What an administrator sends, with a fresh proof; without one it leads to `path`.
+    pub(super) fn admin(self, path: &'static str) -> Result<(Person, Query), Stop> {
+        let Admin(person) = Admin::of(self.visitor)?;
+        person.must_be_privileged(path)?;
+        Ok((person, self.fields))
+    }
+
     pub(super) fn person(self) -> Result<(Person, Query), Stop> {
         Ok((Person::of(self.visitor)?, self.fields))
     }
