@@ -66,6 +66,10 @@ pub(crate) enum Command {
 
 #[derive(Debug, Group)]
 pub(crate) struct Quickstart {
+    /// Start the platform only, open its console, and say each step for a person to
+    /// take by hand.
+    #[arg(long, conflicts_with_all = ["once", "json"])]
+    pub(crate) browser: bool,
     /// End after the report instead of keeping the platform up.
     #[arg(long)]
     pub(crate) once: bool,

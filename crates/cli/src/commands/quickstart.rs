@@ -36,6 +36,9 @@ pub(crate) async fn run(home: Option<&Path>, args: Quickstart) -> Result<(), Fai
     say("1/4 starting a platform with a demo tenant …");
     let platform = start_platform(&context, known.as_ref()).await?;
     let _signpost = Signpost::put(&context.home.platform(), &platform)?;
+    if args.browser {
+        return by_hand(&context, platform).await;
+    }
     say("2/4 adding an API user, activating it, generating its credentials …");
     say("3/4 adding the integration and checking every permission …");
     let (integration, check) = match known {
@@ -70,6 +73,59 @@ pub(crate) async fn run(home: Option<&Path>, args: Quickstart) -> Result<(), Fai
     }
     platform.shutdown().await.map_err(failure)?;
     finished.fault().map_or(Ok(()), |fault| Err(Failure::silent(Exit::from(fault))))
+}
+
+/// The same path for a person in a browser: each step beside it, in the guide's words.
+async fn by_hand(context: &Context, platform: Platform) -> Result<(), Failure> {
+    let console = platform.console_url().unwrap_or_default().to_owned();
+    let who = match platform.first_admin().map_err(failure)? {
+        // For a person in front of it; never into a log.
+        Some((name, password)) if std::io::stderr().is_terminal() => {
+            format!("{name} with {}", *password)
+        }
+        Some((name, _)) => format!("{name}; run this on a terminal to be told the password"),
+        None => "the administrator, with the password that you set".to_owned(),
+    };
+    note(&format!(
+        "The browser warns of the certificate: it is signed by {}\n\n\
+         1. {console}: sign in as {who}\n\
+         2. Settings → Admin → Users → Add New User; under “Roles for a purpose” choose the\n   \
+            API account that reads applications and findings; fill in the names; Save\n\
+         3. sign out; {console}/mailbox: open “Welcome to Veracode”, follow Activate Account\n\
+         4. set a password, set up an app or a passkey, store the recovery codes\n\
+         5. API Credentials → Create API Credentials → HMAC Credentials → Generate\n\
+         6. copy ID and Secret Key; in another terminal, give the Secret Key when it waits:\n   \
+            countersign --home {} integration add demo --client-id ID --client-secret-stdin \\\n     \
+            --url {} --ca-file {}\n\
+         7. countersign --home {} sync\n\n\
+         Ctrl-C stops the platform",
+        platform.ca_file().display(),
+        context.home.path().display(),
+        platform.rest_url(),
+        platform.ca_file().display(),
+        context.home.path().display(),
+    ));
+    if !open(&console) {
+        note("no browser could be opened: open the address by hand");
+    }
+    until_stopped().await?;
+    platform.shutdown().await.map_err(failure)
+}
+
+/// Asks the desktop to show a page.
+fn open(url: &str) -> bool {
+    let program = match std::env::consts::OS {
+        "macos" => "open",
+        "windows" => "explorer",
+        _ => "xdg-open",
+    };
+    let command = std::process::Command::new(program)
+        .arg(url)
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn();
+    command.is_ok()
 }
 
 /// On a home that was used before, at the address that its integration knows.

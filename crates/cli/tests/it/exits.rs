@@ -23,6 +23,7 @@ fn usage_and_configuration_are_2() {
     let home = folder.path();
     assert_exit(&run(home, &["no-such-command"]), 2, "no-such-command");
     assert_exit(&run(home, &["findings", "--filter", "sevrity[eq]4"]), 2, "severity");
+    assert_exit(&run(home, &["quickstart", "--browser", "--once"]), 2, "cannot be used with");
     assert_exit(&run(home, &["sync"]), 2, "no integration yet");
     assert_exit(&run(home, &["sync", "absent"]), 2, "absent");
     assert_exit(&run(home, &["finding", "zz"]), 2, "not the id");
