@@ -507,6 +507,16 @@ pub(crate) fn write_user(
     Ok(())
 }
 
+/// Another mail address of a user.
+pub(crate) fn set_email(
+    transaction: &Transaction<'_>,
+    user: i64,
+    email: &str,
+) -> rusqlite::Result<()> {
+    transaction.execute("update users set email = ? where id = ?", params![email, user])?;
+    Ok(())
+}
+
 /// Makes a user a member of a team, or changes how it is one.
 pub(crate) fn join(
     transaction: &Transaction<'_>,

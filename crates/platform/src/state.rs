@@ -7,8 +7,7 @@ use countersign_signing::Window;
 use countersign_accounts::password;
 use countersign_accounts::ticket::{self, Purpose};
 
-use crate::accounts::Accounts;
-use crate::accounts::User;
+use crate::accounts::{self, Accounts, User};
 use crate::clock::VirtualClock;
 use crate::database::Database;
 use crate::faults::Faults;
@@ -149,11 +148,7 @@ impl AppState {
     ) -> Result<(), Error> {
         let now_ms = self.now();
         let Some(link) = self.link(transaction, Purpose::Address, user)? else {
-            transaction.execute(
-                "update users set email = ? where id = ?",
-                rusqlite::params![address, user.id],
-            )?;
-            return Ok(());
+            return Ok(accounts::set_email(transaction, user.id, address)?);
         };
         ticket::wish(transaction, user.id, address)?;
         letters::verify_address(transaction, user, address, &link, now_ms)?;

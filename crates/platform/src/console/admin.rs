@@ -163,14 +163,7 @@ struct UserForm {
     /// What an account is, it stays; what it is called too.
     is_new: bool,
     complaints: Vec<String>,
-    first_name: String,
-    last_name: String,
-    email: String,
-    user_name: String,
-    is_api: bool,
-    login_enabled: bool,
-    mfa: bool,
-    allowed: String,
+    filled: Filled,
     groups: Vec<Group>,
     teams: Vec<Choice>,
 }
@@ -316,14 +309,6 @@ async fn user_form(
         back,
         is_new: user.is_none(),
         complaints,
-        first_name: filled.first_name,
-        last_name: filled.last_name,
-        email: filled.email,
-        user_name: filled.user_name,
-        is_api: filled.is_api,
-        login_enabled: filled.login_enabled,
-        mfa: filled.mfa,
-        allowed: filled.allowed,
         groups,
         teams: teams
             .into_iter()
@@ -333,6 +318,7 @@ async fn user_form(
                 label: name,
             })
             .collect(),
+        filled,
     })
 }
 

@@ -465,7 +465,9 @@ pub(super) async fn unlock(
             let spent = ticket::spend(transaction, Purpose::Unlock, &token, visitor.now_ms)?;
             let Some(person) = spent else { return Ok((visitor, false)) };
             throttle::unlock(transaction, person)?;
-            visitor.note_as(transaction, "", "account.unlock", &person.to_string())?;
+            let user = accounts::user_by(transaction, "id", &person.to_string())?;
+            let name = user.map(|user| user.name).unwrap_or_default();
+            visitor.note_as(transaction, &name, "account.unlock", &name)?;
             Ok((visitor, true))
         })
         .await?;
@@ -496,8 +498,7 @@ pub(super) async fn address(
             let wished = ticket::wished(transaction, person)?;
             let user = accounts::user_by(transaction, "id", &person.to_string())?;
             let (Some(wished), Some(before)) = (wished, user) else { return Ok((visitor, false)) };
-            let sql = "update users set email = ? where id = ?";
-            transaction.execute(sql, rusqlite::params![wished, person])?;
+            accounts::set_email(transaction, person, &wished)?;
             ticket::unwish(transaction, person)?;
             visitor.note_as(transaction, &before.name, "address.change", &wished)?;
             let what = format!("The e-mail address of the account {} is {wished}.", before.name);
