@@ -4,6 +4,7 @@
 use countersign_client::Client;
 use countersign_signing::Pair;
 use countersign_store::{Integration, NewIntegration};
+use countersign_vault::Credential;
 
 use crate::check::{Check, check};
 use crate::error::Error;
@@ -37,7 +38,7 @@ impl Connector {
         if let Some(missing) = check.missing() {
             return Err(missing);
         }
-        self.vault.put(&vault_name(&new.name), pair, self.now())?;
+        self.vault.put(&vault_name(&new.name), &Credential::Pair(pair.clone()), self.now())?;
         let id = self.store.add_integration(new).await?;
         self.store.note_check(id, check.account.clone(), check.expires_ms, self.now()).await?;
         Ok(check)
@@ -58,7 +59,13 @@ impl Connector {
 
     /// The pair of an integration.
     pub fn pair(&self, integration: &Integration) -> Result<Pair, Error> {
-        Ok(self.vault.get(&vault_name(&integration.name))?.1)
+        let name = vault_name(&integration.name);
+        match self.vault.get(&name)?.1 {
+            Credential::Pair(pair) => Ok(pair),
+            Credential::OAuthClient(_) => {
+                Err(Error::new(Fault::Config, format!("`{name}` is an OAuth client, not a pair")))
+            }
+        }
     }
 
     /// Removes an integration, its data, and every version of its secret.

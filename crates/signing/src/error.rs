@@ -18,6 +18,7 @@ pub(crate) enum Kind {
     IdInPlaceOfSecret,
     SecretInPlaceOfId,
     RegionsDiffer,
+    ClientForm,
     UrlForm,
     NonceForm,
     Scheme,
@@ -95,6 +96,10 @@ impl fmt::Display for Error {
             Kind::RegionsDiffer => {
                 write!(f, "API ID and Secret Key carry the prefixes of two different regions")
             }
+            Kind::ClientForm => write!(
+                f,
+                "Client ID and Client Secret of an OAuth client are 1 to 1024 visible ASCII characters, the id without a colon"
+            ),
             Kind::UrlForm => write!(f, "URL has no scheme and host"),
             Kind::NonceForm => write!(f, "nonce is empty or longer than 64 bytes"),
             Kind::Scheme => write!(f, "authorization scheme is not `{}`", crate::SCHEME),

@@ -13,6 +13,6 @@ pub use canonical::{Request, split_url};
 pub use error::Error;
 pub use header::{Authorization, MAX_HEADER_BYTES, SCHEME};
 pub use key::{Signer, SigningKey};
-pub use pair::{ApiId, ApiSecret, Pair};
+pub use pair::{ApiId, ApiSecret, OAuthClient, Pair};
 pub use region::Region;
 pub use window::Window;

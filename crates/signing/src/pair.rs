@@ -185,3 +185,27 @@ impl Pair {
         self.id.prefix.or(self.secret.prefix).unwrap_or(Region::Commercial)
     }
 }
+
+/// The Client ID and Client Secret of an OAuth client. Neither has a documented
+/// form: both are kept as they were shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OAuthClient {
+    /// The Client ID.
+    pub id: String,
+    /// The Client Secret, the bytes of its text.
+    pub secret: ApiSecret,
+}
+
+impl OAuthClient {
+    /// Refuses what cannot travel in HTTP Basic: an empty half, a colon in the id,
+    /// anything but visible ASCII, more than 1024 characters.
+    pub fn parse(id: &str, secret: &str) -> Result<Self, Error> {
+        let is_plain = |text: &str| {
+            (1..=1024).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+        };
+        if !is_plain(id) || id.contains(':') || !is_plain(secret) {
+            return Err(Error(Kind::ClientForm));
+        }
+        Ok(Self { id: id.to_owned(), secret: ApiSecret::from_bytes(secret.as_bytes().to_vec()) })
+    }
+}

@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use argon2::{Algorithm, Argon2, Params, Version};
-use countersign_signing::{ApiId, ApiSecret, Pair};
 use data_encoding::{BASE64, HEXLOWER};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind as Failure};
 use crate::seal::{MasterKey, seal, sync_folder_of, unseal};
-use crate::{Entry, Random, Vault};
+use crate::{Credential, Entry, Kind, Random, Vault};
 
 const FORMAT: &str = "countersign-vault-1";
 const MAX_BYTES: u64 = 16 << 20;
@@ -59,6 +58,9 @@ struct Stretch {
 struct Record {
     name: String,
     version: u32,
+    /// Absent for a pair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
     api_id: String,
     created_ms: i64,
     /// Base64; absent on a tombstone.
@@ -76,7 +78,7 @@ impl SealedFile {
                 let live = contents.as_ref().filter(|contents| contents.live().is_some());
                 if live.is_some_and(|contents| contents.stretch.is_none()) && !key_path.exists() {
                     let path = key_path.display().to_string();
-                    return Err(Error::new(Kind::KeyMissing { path }));
+                    return Err(Error::new(Failure::KeyMissing { path }));
                 }
                 if let Some(contents) = &contents {
                     check_seal(path, contents, None)?;
@@ -95,13 +97,13 @@ impl SealedFile {
         Ok(Arc::new(Self { path: path.to_owned(), key, stretch, random }))
     }
 
-    fn open_record(&self, record: &Record, sealed: &str) -> Result<Pair, Error> {
-        let unsealable = || Error::new(Kind::Unsealable);
+    fn open_record(&self, record: &Record, sealed: &str) -> Result<Credential, Error> {
+        let unsealable = || Error::new(Failure::Unsealable);
         let sealed = BASE64.decode(sealed.as_bytes()).map_err(|_| unsealable())?;
-        let associated = associated(&record.name, record.version, &record.api_id);
+        let kind = record.kind()?;
+        let associated = associated(&record.name, record.version, kind, &record.api_id);
         let secret = unseal(&self.key, &associated, &sealed)?;
-        let id = ApiId::parse(&record.api_id).map_err(|_| unsealable())?;
-        Ok(Pair { id, secret: ApiSecret::from_bytes(secret.to_vec()) })
+        Credential::assemble(kind, &record.api_id, secret.to_vec()).ok_or_else(unsealable)
     }
 
     fn contents(&self) -> Result<Contents, Error> {
@@ -134,7 +136,7 @@ impl SealedFile {
             Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => {
                 file.lock().map_err(|_| {
-                    Error::new(Kind::Busy { path: self.path.display().to_string() })
+                    Error::new(Failure::Busy { path: self.path.display().to_string() })
                 })?;
                 Ok(file)
             }
@@ -144,7 +146,7 @@ impl SealedFile {
 }
 
 impl Vault for SealedFile {
-    fn put(&self, name: &str, pair: &Pair, now_ms: i64) -> Result<u32, Error> {
+    fn put(&self, name: &str, credential: &Credential, now_ms: i64) -> Result<u32, Error> {
         check_name(name)?;
         self.change(|contents| {
             // What is put in must come out with the same key as everything else,
@@ -156,12 +158,14 @@ impl Vault for SealedFile {
             contents.stretch.clone_from(&self.stretch);
             let version =
                 contents.versions(name).map(|record| record.version).max().unwrap_or(0) + 1;
-            let api_id = pair.id.as_str().to_owned();
-            let associated = associated(name, version, &api_id);
-            let sealed = seal(&self.key, &associated, pair.secret.expose(), &*self.random);
+            let (kind, api_id) = (credential.kind(), credential.id().to_owned());
+            let associated = associated(name, version, kind, &api_id);
+            let secret = credential.secret().expose();
+            let sealed = seal(&self.key, &associated, secret, &*self.random);
             contents.records.push(Record {
                 name: name.to_owned(),
                 version,
+                kind: (kind != Kind::Hmac).then(|| kind.as_str().to_owned()),
                 api_id,
                 created_ms: now_ms,
                 sealed: Some(BASE64.encode(&sealed)),
@@ -170,9 +174,9 @@ impl Vault for SealedFile {
         })
     }
 
-    fn get(&self, name: &str) -> Result<(u32, Pair), Error> {
+    fn get(&self, name: &str) -> Result<(u32, Credential), Error> {
         let contents = self.contents()?;
-        let not_found = || Error::new(Kind::NotFound { name: name.to_owned() });
+        let not_found = || Error::new(Failure::NotFound { name: name.to_owned() });
         let (record, sealed) = contents
             .versions(name)
             .filter_map(|record| record.sealed.as_deref().map(|sealed| (record, sealed)))
@@ -181,19 +185,30 @@ impl Vault for SealedFile {
         Ok((record.version, self.open_record(record, sealed)?))
     }
 
+    fn get_version(&self, name: &str, version: u32) -> Result<Credential, Error> {
+        let contents = self.contents()?;
+        let record = contents.versions(name).find(|record| record.version == version);
+        let live = record.and_then(|record| Some((record, record.sealed.as_deref()?)));
+        match live {
+            Some((record, sealed)) => self.open_record(record, sealed),
+            None => Err(Error::new(Failure::NotFound { name: format!("{name}@{version}") })),
+        }
+    }
+
     fn entries(&self) -> Result<Vec<Entry>, Error> {
-        let mut entries: Vec<_> = self
-            .contents()?
-            .records
-            .into_iter()
-            .map(|record| Entry {
-                is_tombstone: record.sealed.is_none(),
-                name: record.name,
-                version: record.version,
-                api_id: record.api_id,
-                created_ms: record.created_ms,
+        let records = self.contents()?.records.into_iter();
+        let mut entries = records
+            .map(|record| {
+                Ok(Entry {
+                    kind: record.kind()?,
+                    is_tombstone: record.sealed.is_none(),
+                    name: record.name,
+                    version: record.version,
+                    api_id: record.api_id,
+                    created_ms: record.created_ms,
+                })
             })
-            .collect();
+            .collect::<Result<Vec<_>, Error>>()?;
         entries.sort_by(|a, b| (&a.name, a.version).cmp(&(&b.name, b.version)));
         Ok(entries)
     }
@@ -204,7 +219,9 @@ impl Vault for SealedFile {
                 .records
                 .iter_mut()
                 .find(|record| record.name == name && record.version == version)
-                .ok_or_else(|| Error::new(Kind::NotFound { name: format!("{name}@{version}") }))?;
+                .ok_or_else(|| {
+                    Error::new(Failure::NotFound { name: format!("{name}@{version}") })
+                })?;
             record.sealed = None;
             Ok(())
         })
@@ -228,7 +245,14 @@ fn check_seal(path: &Path, contents: &Contents, stretch: Option<&Stretch>) -> Re
         (Some(_), None) => "a passphrase",
         (Some(_), Some(_)) => "a passphrase that another process has just set",
     };
-    Err(Error::new(Kind::SealedOtherwise { path: path.display().to_string(), by }))
+    Err(Error::new(Failure::SealedOtherwise { path: path.display().to_string(), by }))
+}
+
+impl Record {
+    fn kind(&self) -> Result<Kind, Error> {
+        let name = self.kind.as_deref().unwrap_or("hmac");
+        Kind::parse(name).ok_or_else(|| Error::new(Failure::Unsealable))
+    }
 }
 
 impl Contents {
@@ -251,7 +275,7 @@ impl Stretch {
     }
 
     fn key(&self, passphrase: &str) -> Result<MasterKey, Error> {
-        let out_of_bounds = || Error::new(Kind::Passphrase);
+        let out_of_bounds = || Error::new(Failure::Passphrase);
         if self.memory_kib > 256 * 1024 || self.passes > 16 {
             return Err(out_of_bounds());
         }
@@ -266,16 +290,20 @@ impl Stretch {
     }
 }
 
-/// Ties a sealed secret to its name, version and API ID, so that records cannot
+/// Ties a sealed secret to its name, version, kind and id, so that records cannot
 /// be swapped inside the file.
-fn associated(name: &str, version: u32, api_id: &str) -> Vec<u8> {
-    format!("{name}\0{version}\0{api_id}").into_bytes()
+fn associated(name: &str, version: u32, kind: Kind, id: &str) -> Vec<u8> {
+    match kind {
+        Kind::Hmac => format!("{name}\0{version}\0{id}"),
+        Kind::OAuth => format!("{name}\0{version}\0oauth\0{id}"),
+    }
+    .into_bytes()
 }
 
 fn check_name(name: &str) -> Result<(), Error> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
     if name.is_empty() || name.len() > 128 || !name.chars().all(is_plain) {
-        return Err(Error::new(Kind::Name { name: name.chars().take(40).collect() }));
+        return Err(Error::new(Failure::Name { name: name.chars().take(40).collect() }));
     }
     Ok(())
 }
@@ -292,7 +320,7 @@ fn read(path: &Path) -> Result<Option<Contents>, Error> {
         .read_to_string(&mut text)
         .map_err(Error::io("read vault", path))?;
     if length as u64 > MAX_BYTES {
-        return Err(Error::new(Kind::TooLarge { path: path.display().to_string() }));
+        return Err(Error::new(Failure::TooLarge { path: path.display().to_string() }));
     }
     let contents: Contents =
         serde_json::from_str(&text).map_err(|error| Error::malformed(path, error))?;

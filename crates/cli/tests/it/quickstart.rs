@@ -89,7 +89,7 @@ fn the_whole_path_once() {
     )
     .unwrap();
     let (_, pair) = vault.get("integration/demo").unwrap();
-    let (hex, bytes) = (pair.secret.expose_hex(), pair.secret.expose());
+    let (hex, bytes) = (pair.secret().expose_hex(), pair.secret().expose());
     let mut places = vec![("stdout".into(), output.stdout), ("stderr".into(), output.stderr)];
     let mut files = Vec::new();
     files_below(&home, &mut files);

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use countersign_signing::{ApiId, ApiSecret, Pair};
-use countersign_vault::{KeySource, MasterKey, Random, SealedFile, Vault, seal, unseal};
+use countersign_vault::{
+    Credential, KeySource, MasterKey, Random, SealedFile, Vault, seal, unseal,
+};
 use proptest::prelude::*;
 use zeroize::Zeroizing;
 
@@ -22,11 +24,11 @@ fn random() -> Random {
     })
 }
 
-fn pair(byte: u8) -> Pair {
-    Pair {
+fn pair(byte: u8) -> Credential {
+    Credential::Pair(Pair {
         id: ApiId::parse(&format!("{byte:02x}").repeat(16)).unwrap(),
         secret: ApiSecret::from_bytes(vec![byte; 64]),
-    }
+    })
 }
 
 fn open(folder: &Path) -> Arc<SealedFile> {
@@ -190,7 +192,7 @@ fn nothing_secret_is_printed_or_left_readable() {
         let path = folder.path().join(file);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let text = std::fs::read_to_string(&path).unwrap();
-        assert!(!text.contains(&*pair.secret.expose_hex()), "{file}");
+        assert!(!text.contains(&*pair.secret().expose_hex()), "{file}");
     }
 }
 
