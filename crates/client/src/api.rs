@@ -1,11 +1,15 @@
 //! The calls, each a thin line over the one path.
 
+use countersign_signing::{OAuthClient, Pair};
 use countersign_wire::application::Application;
 use countersign_wire::credential::ApiCredential;
 use countersign_wire::identity::User;
+use http::Method;
+use serde::Deserialize;
+use zeroize::{Zeroize, Zeroizing};
 
-use crate::client::Client;
-use crate::error::Error;
+use crate::client::{Client, Repeat, Response};
+use crate::error::{Error, Kind};
 use crate::pages::Pages;
 
 /// Findings come in two families that cannot be asked for together.
@@ -16,6 +20,39 @@ pub enum ScanFamily {
     /// Software composition analysis.
     Sca,
 }
+
+/// A credential that the service has just made: the one answer that holds its
+/// secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Minted<C> {
+    /// It.
+    pub credential: C,
+    /// When it expires, as the service said it.
+    pub expires: Option<String>,
+}
+
+/// What the service says of an OAuth client. Paths and shapes are those of
+/// countersign's platform: none are documented for the real service.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct OAuthClientState {
+    /// The Client ID.
+    pub client_id: String,
+    /// Name, unique in its account.
+    #[serde(default)]
+    pub name: String,
+    /// `ACTIVE`, `EXPIRED` or `REVOKED`.
+    #[serde(default)]
+    pub status: String,
+    /// When it expires.
+    #[serde(default)]
+    pub expiration_ts: Option<String>,
+    /// When it was last used.
+    #[serde(default)]
+    pub last_used_ts: Option<String>,
+}
+
+const CREDENTIALS: &str = "/api/authn/v2/api_credentials";
+const OAUTH_CLIENTS: &str = "/api/authn/v2/oauth_clients";
 
 impl Client {
     /// The account behind the pair.
@@ -63,4 +100,125 @@ impl Client {
         let target = format!("/appsec/v2/applications/{guid}/findings?{context}{family}");
         Pages::new(self.clone(), target, "findings", size)
     }
+
+    /// A user, by its `user_id`.
+    pub async fn user(&self, user_id: &str) -> Result<User, Error> {
+        let user_id = segment(user_id)?;
+        self.get(&format!("/api/authn/v2/users/{user_id}")).await?.json()
+    }
+
+    /// The state of the newest pair of an API user.
+    pub async fn credential_of(&self, user_id: &str) -> Result<ApiCredential, Error> {
+        let user_id = segment(user_id)?;
+        self.get(&format!("{CREDENTIALS}/user_id/{user_id}")).await?.json()
+    }
+
+    /// The state of one pair.
+    pub async fn credential(&self, api_id: &str) -> Result<ApiCredential, Error> {
+        self.get(&format!("{CREDENTIALS}/{}", segment(api_id)?)).await?.json()
+    }
+
+    /// Makes a new pair: for an API user, or for the caller itself. Never sent
+    /// twice; when it fails, [`Error::may_have_been_done`] tells whether there may be
+    /// a pair that nobody has.
+    pub async fn mint(&self, user_id: Option<&str>) -> Result<Minted<Pair>, Error> {
+        let target = match user_id {
+            Some(user_id) => format!("{CREDENTIALS}/user_id/{}", segment(user_id)?),
+            None => CREDENTIALS.to_owned(),
+        };
+        /// No `Debug`: it holds the secret.
+        #[derive(Deserialize)]
+        struct Answer {
+            api_id: String,
+            api_secret: String,
+            expiration_ts: Option<String>,
+        }
+        let answer: Answer = self.create(&target, b"{}".to_vec()).await?;
+        let secret = Zeroizing::new(answer.api_secret);
+        let credential =
+            Pair::parse(&answer.api_id, &secret).map_err(|error| unusable(&target, &error))?;
+        Ok(Minted { credential, expires: answer.expiration_ts })
+    }
+
+    /// Revokes a pair, at once.
+    pub async fn revoke(&self, api_id: &str) -> Result<(), Error> {
+        let target = format!("{CREDENTIALS}/{}", segment(api_id)?);
+        self.request(Method::DELETE, &target, None, Repeat::Idempotent).await.map(drop)
+    }
+
+    /// The OAuth clients of an API user, or of the caller.
+    pub async fn oauth_clients(
+        &self,
+        user_id: Option<&str>,
+    ) -> Result<Vec<OAuthClientState>, Error> {
+        #[derive(Deserialize)]
+        struct Answer {
+            oauth_clients: Vec<OAuthClientState>,
+        }
+        let target = match user_id {
+            Some(user_id) => format!("{OAUTH_CLIENTS}/user_id/{}", segment(user_id)?),
+            None => OAUTH_CLIENTS.to_owned(),
+        };
+        let answer: Answer = self.get(&target).await?.json()?;
+        Ok(answer.oauth_clients)
+    }
+
+    /// Makes an OAuth client of this name with the roles of another, for the same
+    /// user. As for [`Client::mint`], never sent twice.
+    pub async fn clone_oauth_client(
+        &self,
+        client_id: &str,
+        name: &str,
+    ) -> Result<Minted<OAuthClient>, Error> {
+        let target = format!("{OAUTH_CLIENTS}/{}/clone", segment(client_id)?);
+        /// No `Debug`: it holds the secret.
+        #[derive(Deserialize)]
+        struct Answer {
+            client_id: String,
+            client_secret: String,
+            expiration_ts: Option<String>,
+        }
+        let body = serde_json::json!({ "name": name }).to_string().into_bytes();
+        let answer: Answer = self.create(&target, body).await?;
+        let secret = Zeroizing::new(answer.client_secret);
+        let credential = OAuthClient::parse(&answer.client_id, &secret)
+            .map_err(|error| unusable(&target, &error))?;
+        Ok(Minted { credential, expires: answer.expiration_ts })
+    }
+
+    /// Revokes an OAuth client, at once.
+    pub async fn revoke_oauth_client(&self, client_id: &str) -> Result<(), Error> {
+        let target = format!("{OAUTH_CLIENTS}/{}", segment(client_id)?);
+        self.request(Method::DELETE, &target, None, Repeat::Idempotent).await.map(drop)
+    }
+
+    /// Asks for something that holds a secret: not repeated, its body wiped, and what
+    /// cannot be read not quoted.
+    async fn create<T: serde::de::DeserializeOwned>(
+        &self,
+        target: &str,
+        body: Vec<u8>,
+    ) -> Result<T, Error> {
+        let response = self.request(Method::POST, target, Some(body), Repeat::Never).await?;
+        let Response { body, asked, .. } = response;
+        let read = serde_json::from_slice(&body)
+            .map_err(|_| Error::new(Kind::NotJson("it holds no credential".into()), asked));
+        if let Ok(mut body) = body.try_into_mut() {
+            body.zeroize();
+        }
+        read
+    }
+}
+
+/// An id as one segment of a path: nothing in it may lead elsewhere.
+fn segment(id: &str) -> Result<&str, Error> {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    if id.is_empty() || id.len() > 128 || !id.bytes().all(is_plain) {
+        return Err(Error::config("an id of the service is not letters, digits and `-`"));
+    }
+    Ok(id)
+}
+
+fn unusable(target: &str, error: &countersign_signing::Error) -> Error {
+    Error::new(Kind::NotJson(error.to_string()), format!("POST {target}"))
 }

@@ -1,19 +1,22 @@
 //! The one path that every request takes.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use countersign_signing::{Pair, Region, Request, Signer};
+use countersign_signing::{Pair, Request, Signer};
 use countersign_wire::error::ErrorBody;
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use url::{Host, Url};
+use zeroize::Zeroizing;
 
 use crate::budget::Budget;
 use crate::error::{Error, Kind};
+use crate::source::{Authority, Fixed, Lease, Source};
+use crate::token::Tokens;
 use crate::{Clock, Random};
 
 const FIRST_DELAY_MS: u64 = 500;
@@ -81,6 +84,27 @@ pub enum Repeat {
     Never,
 }
 
+/// An answer as it came, its body not read yet.
+#[derive(Debug)]
+pub struct Forwarded(reqwest::Response);
+
+impl Forwarded {
+    /// Status.
+    pub fn status(&self) -> StatusCode {
+        self.0.status()
+    }
+
+    /// Headers.
+    pub fn headers(&self) -> &HeaderMap {
+        self.0.headers()
+    }
+
+    /// The next piece of the body; none after the last.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        self.0.chunk().await.map_err(|error| Error::new(transport_kind(&error), ""))
+    }
+}
+
 /// A good answer.
 #[derive(Debug, Clone)]
 pub struct Response {
@@ -128,7 +152,8 @@ struct Inner {
     config: Config,
     host: String,
     http: reqwest::Client,
-    signer: RwLock<Signer>,
+    source: Arc<dyn Source>,
+    tokens: Tokens,
     budget: Budget,
     in_flight: Semaphore,
     clock: Clock,
@@ -146,19 +171,31 @@ const UNKNOWN_SKEW: i64 = i64::MIN;
 /// How one try ended.
 enum Try {
     Good(Response),
-    Failed { error: Error, retry_after: Option<Duration>, is_unsent: bool },
+    Failed { error: Error, retry_after: Option<Duration>, is_unsent: bool, is_outdated: bool },
 }
 
 impl Client {
     /// Checks the configuration and prepares the pair; sends nothing.
     pub fn new(config: Config, pair: &Pair, clock: Clock, random: Random) -> Result<Self, Error> {
+        let authority = Authority::from(pair);
+        Self::with_source(config, Arc::new(Fixed(Arc::new(authority))), clock, random)
+            .and_then(|client| client.checked(pair))
+    }
+
+    /// A client that asks for its credential at every try.
+    pub fn with_source(
+        config: Config,
+        source: Arc<dyn Source>,
+        clock: Clock,
+        random: Random,
+    ) -> Result<Self, Error> {
         let host = check_url(&config)?;
-        check_region(pair, &host)?;
         let http = build_http(&config)?;
         Ok(Self(Arc::new(Inner {
             host,
             http,
-            signer: RwLock::new(Signer::new(pair)),
+            source,
+            tokens: Tokens::default(),
             budget: Budget::new(config.requests_per_minute),
             in_flight: Semaphore::new(config.in_flight.max(1)),
             clock,
@@ -172,11 +209,9 @@ impl Client {
         })))
     }
 
-    /// Signs with this pair from the next try on.
-    pub fn set_pair(&self, pair: &Pair) -> Result<(), Error> {
-        check_region(pair, &self.0.host)?;
-        *self.0.signer.write().unwrap_or_else(PoisonError::into_inner) = Signer::new(pair);
-        Ok(())
+    fn checked(self, pair: &Pair) -> Result<Self, Error> {
+        Authority::from(pair).check_region(&self.0.host)?;
+        Ok(self)
     }
 
     /// What was done so far.
@@ -205,12 +240,21 @@ impl Client {
         let url = self.url(target)?;
         let body = body.map(Bytes::from);
         let began = Instant::now();
-        let mut tries = 0;
+        let (mut tries, mut is_renewed) = (0, false);
         loop {
             tries += 1;
             match self.try_once(&method, &url, body.clone()).await {
                 Try::Good(response) => return Ok(response),
-                Try::Failed { mut error, retry_after, is_unsent } => {
+                // A refused credential has done nothing: once more with the one that
+                // took its place meanwhile.
+                Try::Failed { error, is_outdated: true, .. }
+                    if error.is_not_authenticated() && !is_renewed =>
+                {
+                    is_renewed = true;
+                    self.0.retries.fetch_add(1, Ordering::Relaxed);
+                }
+                Try::Failed { mut error, retry_after, is_unsent, .. } => {
+                    error.is_unsent = is_unsent;
                     let delay = retry_after.unwrap_or_else(|| self.backoff(tries));
                     error.tries = tries;
                     error.elapsed_ms =
@@ -243,42 +287,113 @@ impl Client {
     async fn try_once(&self, method: &Method, url: &Url, body: Option<Bytes>) -> Try {
         let inner = &self.0;
         let asked = Error::asked(method, target_of(url));
-        let fail = |error, retry_after, is_unsent| Try::Failed { error, retry_after, is_unsent };
-        let Ok(_permit) = inner.in_flight.acquire().await else {
-            return fail(
-                Error::new(Kind::Broken("the client was closed".into()), asked),
-                None,
-                true,
-            );
+        let fail = |error, is_unsent| Try::Failed {
+            error,
+            retry_after: None,
+            is_unsent,
+            is_outdated: false,
         };
+        let Ok(_permit) = inner.in_flight.acquire().await else {
+            return fail(Error::new(Kind::Broken("the client was closed".into()), asked), true);
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        if body.is_some() {
+            let json = HeaderValue::from_static("application/json");
+            headers.insert(header::CONTENT_TYPE, json);
+        }
+        let sent = self.send(method, url, headers, body.unwrap_or_default().into()).await;
+        let (response, lease) = match sent {
+            Ok(sent) => sent,
+            Err((error, is_unsent)) => return fail(error, is_unsent),
+        };
+        let mut judged = self.judge(response, asked).await;
+        if let Try::Failed { error, is_outdated, .. } = &mut judged
+            && error.is_not_authenticated()
+        {
+            *is_outdated = self.is_outdated(&lease);
+        }
+        judged
+    }
+
+    /// Waits for the rate budget and the credential, authorises and sends. Fails with
+    /// whether nothing was sent.
+    async fn send(
+        &self,
+        method: &Method,
+        url: &Url,
+        mut headers: HeaderMap,
+        body: reqwest::Body,
+    ) -> Result<(reqwest::Response, Lease), (Error, bool)> {
+        let inner = &self.0;
         let waited = inner.budget.wait().await;
         inner.waited_ms.fetch_add(waited.as_millis() as u64, Ordering::Relaxed);
-
+        let unsent = |error| (error, true);
+        let lease = inner.source.lease().await.map_err(|what| unsent(Error::credential(what)))?;
+        lease.authority.check_region(&inner.host).map_err(unsent)?;
         // After any wait: the signature's time is the time of sending.
-        let authorization = match self.sign(method, url) {
-            Ok(value) => value,
-            Err(error) => return fail(error, None, true),
+        let authorization = match &*lease.authority {
+            Authority::Signer(signer) => {
+                Zeroizing::new(self.sign(signer, method, url).map_err(unsent)?)
+            }
+            Authority::OAuthClient(client) => {
+                self.bearer(client, lease.generation).await.map_err(unsent)?
+            }
         };
-        let mut request = inner
-            .http
-            .request(method.clone(), url.clone())
-            .header(header::AUTHORIZATION, authorization)
-            .header(header::ACCEPT, "application/json");
-        if let Some(body) = body {
-            request = request.header(header::CONTENT_TYPE, "application/json").body(body);
-        }
+        let mut value = HeaderValue::from_str(&authorization)
+            .map_err(|_| unsent(Error::config("the authorization is no header value")))?;
+        value.set_sensitive(true);
+        headers.insert(header::AUTHORIZATION, value);
         inner.requests.fetch_add(1, Ordering::Relaxed);
+        let request = inner.http.request(method.clone(), url.clone()).headers(headers).body(body);
         match request.send().await {
-            Ok(response) => self.judge(response, asked).await,
+            Ok(response) => {
+                self.note_skew(response.headers());
+                Ok((response, lease))
+            }
             Err(error) => {
                 let is_unsent = error.is_connect();
-                fail(Error::new(transport_kind(&error), asked), None, is_unsent)
+                let asked = Error::asked(method, target_of(url));
+                Err((Error::new(transport_kind(&error), asked), is_unsent))
             }
         }
     }
 
+    /// Whether what this lease held was replaced, so that a 401 may be its fault. A
+    /// token is forgotten: it may have been withdrawn before its time.
+    fn is_outdated(&self, lease: &Lease) -> bool {
+        let had_token = self.0.tokens.forget(lease.generation);
+        had_token || self.0.source.generation() != lease.generation
+    }
+
+    /// Sends one request for somebody else, whatever it is answered: no retry but the
+    /// one with a credential that took the place of a refused one. `target` is path
+    /// and query, percent-encoded; `headers` must not hold an authorization.
+    pub async fn forward(
+        &self,
+        method: &Method,
+        target: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Forwarded, Error> {
+        let url = self.url(target)?;
+        let asked = Error::asked(method, target_of(&url));
+        let closed = || Error::new(Kind::Broken("the client was closed".into()), &*asked);
+        let _permit = self.0.in_flight.acquire().await.map_err(|_| closed())?;
+        let (response, lease) = self
+            .send(method, &url, headers.clone(), body.clone().into())
+            .await
+            .map_err(|(error, _)| error)?;
+        if response.status() != StatusCode::UNAUTHORIZED || !self.is_outdated(&lease) {
+            return Ok(Forwarded(response));
+        }
+        drop(lease);
+        let (response, _) =
+            self.send(method, &url, headers, body.into()).await.map_err(|(error, _)| error)?;
+        Ok(Forwarded(response))
+    }
+
     async fn judge(&self, response: reqwest::Response, asked: String) -> Try {
-        self.note_skew(response.headers());
         let status = response.status();
         let headers = response.headers().clone();
         let conversation_id =
@@ -291,6 +406,7 @@ impl Client {
                     error: Error { conversation_id, ..Error::new(kind, asked) },
                     retry_after: None,
                     is_unsent: false,
+                    is_outdated: false,
                 },
             };
         }
@@ -308,7 +424,7 @@ impl Client {
         });
         let retry_after = self.retry_after(&headers);
         let error = Error { said, conversation_id, ..Error::new(kind, asked) };
-        Try::Failed { error, retry_after, is_unsent: false }
+        Try::Failed { error, retry_after, is_unsent: false, is_outdated: false }
     }
 
     async fn read_body(&self, mut response: reqwest::Response) -> Result<Bytes, Kind> {
@@ -334,16 +450,44 @@ impl Client {
     }
 
     /// Signs the target exactly as the URL will be sent.
-    fn sign(&self, method: &Method, url: &Url) -> Result<String, Error> {
+    fn sign(&self, signer: &Signer, method: &Method, url: &Url) -> Result<String, Error> {
         let mut nonce = [0; 16];
         (self.0.random)(&mut nonce);
         let now_ms = u64::try_from((self.0.clock)()).unwrap_or_default();
         let target = target_of(url);
         let request = Request::new(method.as_str(), &self.0.host, target);
-        let signer = self.0.signer.read().unwrap_or_else(PoisonError::into_inner);
         signer
             .authorize(&request, now_ms, &nonce)
             .map_err(|error| Error::config(format!("failed to sign: {error}")))
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        (self.0.clock)()
+    }
+
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.0.tokens
+    }
+
+    /// One POST with headers of its own; the answer's body, if it is a good one.
+    pub(crate) async fn post_unsigned<const N: usize>(
+        &self,
+        target: &str,
+        headers: [(header::HeaderName, HeaderValue); N],
+        body: &'static str,
+    ) -> Result<Bytes, Error> {
+        let url = self.url(target)?;
+        let asked = Error::asked(&Method::POST, target);
+        self.0.requests.fetch_add(1, Ordering::Relaxed);
+        let headers = HeaderMap::from_iter(headers);
+        let request = self.0.http.post(url).headers(headers).body(body);
+        let response =
+            request.send().await.map_err(|error| Error::new(transport_kind(&error), &*asked))?;
+        self.note_skew(response.headers());
+        match self.judge(response, asked).await {
+            Try::Good(response) => Ok(response.body),
+            Try::Failed { error, .. } => Err(error),
+        }
     }
 
     fn url(&self, target: &str) -> Result<Url, Error> {
@@ -448,20 +592,6 @@ fn check_url(config: &Config) -> Result<String, Error> {
             "`{url}` is not https\nhint: for a loopback address, allow it with `--allow-http-loopback`"
         ))),
         _ => Err(Error::config(format!("`{url}` is not https"))),
-    }
-}
-
-/// A prefixed pair on another region's host cannot work: say so before the
-/// service answers 401 without a reason.
-fn check_region(pair: &Pair, host: &str) -> Result<(), Error> {
-    match Region::of_rest_host(host) {
-        Some(region) if pair.id.is_prefixed() && pair.region() != region => {
-            let right = pair.region().rest_host();
-            Err(Error::config(format!(
-                "the pair belongs to `{right}`, not to `{host}`\nhint: use `https://{right}`"
-            )))
-        }
-        _ => Ok(()),
     }
 }
 

@@ -14,11 +14,13 @@ pub struct Error {
     pub(crate) tries: u32,
     pub(crate) elapsed_ms: u64,
     pub(crate) skew_ms: Option<i64>,
+    pub(crate) is_unsent: bool,
 }
 
 #[derive(Debug)]
 pub(crate) enum Kind {
     Config(String),
+    Credential(String),
     Status(StatusCode),
     Redirect(String),
     Certificate(String),
@@ -43,11 +45,17 @@ impl Error {
             tries: 0,
             elapsed_ms: 0,
             skew_ms: None,
+            is_unsent: false,
         }
     }
 
     pub(crate) fn config(what: impl Into<String>) -> Self {
         Self::new(Kind::Config(what.into()), "")
+    }
+
+    /// The credential cannot be had: locked away, or being replaced for too long.
+    pub(crate) fn credential(what: impl Into<String>) -> Self {
+        Self::new(Kind::Credential(what.into()), "")
     }
 
     pub(crate) fn asked(method: &Method, target: &str) -> String {
@@ -101,6 +109,35 @@ impl Error {
         matches!(self.kind, Kind::Config(_))
     }
 
+    /// The credential could not be had from where it is kept.
+    pub fn is_without_credential(&self) -> bool {
+        matches!(self.kind, Kind::Credential(_))
+    }
+
+    /// Whether the service may have done what it was asked although this failed: the
+    /// answer got lost, was cut, could not be read, or says that the server failed.
+    pub fn may_have_been_done(&self) -> bool {
+        if self.is_unsent {
+            return false;
+        }
+        match &self.kind {
+            Kind::Status(status) => {
+                status.is_server_error() || *status == StatusCode::REQUEST_TIMEOUT
+            }
+            Kind::Timeout
+            | Kind::Broken(_)
+            | Kind::TooLarge(_)
+            | Kind::NotJson(_)
+            | Kind::Incomplete(_) => true,
+            // No connection, or one that was not trusted, took no request. A redirect
+            // is an answer of something in between, which may have passed it on.
+            Kind::Connect(_) | Kind::Certificate(_) | Kind::Config(_) | Kind::Credential(_) => {
+                false
+            }
+            Kind::Redirect(_) => true,
+        }
+    }
+
     /// The status of the answer, if there was one.
     pub fn status(&self) -> Option<u16> {
         match self.kind {
@@ -126,7 +163,7 @@ impl fmt::Display for Error {
             write!(f, "`{}`: ", self.asked)?;
         }
         match &self.kind {
-            Kind::Config(what) => f.write_str(what)?,
+            Kind::Config(what) | Kind::Credential(what) => f.write_str(what)?,
             Kind::Status(StatusCode::UNAUTHORIZED) => f.write_str("not authenticated (401)")?,
             Kind::Status(StatusCode::FORBIDDEN) => f.write_str("access denied (403)")?,
             Kind::Status(StatusCode::NOT_FOUND) => f.write_str("not found (404)")?,

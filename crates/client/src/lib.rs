@@ -10,12 +10,15 @@ mod budget;
 mod client;
 mod error;
 mod pages;
+mod source;
+mod token;
 
-pub use api::ScanFamily;
-pub use client::{Client, Config, Repeat, Response, Stats};
+pub use api::{Minted, OAuthClientState, ScanFamily};
+pub use client::{Client, Config, Forwarded, Repeat, Response, Stats};
 pub use error::Error;
-pub use http::Method;
+pub use http::{HeaderMap, Method};
 pub use pages::{PageBody, Pages};
+pub use source::{Authority, Lease, Leased, Source};
 pub use url::Url;
 
 /// Milliseconds since the Unix epoch.

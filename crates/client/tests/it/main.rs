@@ -1,5 +1,7 @@
 //! The client against a scripted service that records what it receives.
 
+mod credentials;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

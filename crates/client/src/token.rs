@@ -1,0 +1,97 @@
+//! Tokens of OAuth clients: asked for with HTTP Basic, kept in memory until
+//! shortly before they lapse, and forgotten with the client that they are of.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use countersign_signing::OAuthClient;
+use data_encoding::BASE64;
+use http::{HeaderValue, header};
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use crate::client::Client;
+use crate::error::{Error, Kind};
+
+/// A token is replaced this long before it lapses, so that it outlives the request
+/// that it authorises.
+const MARGIN_MS: i64 = 60_000;
+/// Seconds that a token lives when the service does not say.
+const UNSAID_SECONDS: i64 = 3600;
+const TARGET: &str = "/api/authn/v2/oauth2/token";
+
+#[derive(Default)]
+pub(crate) struct Tokens(Mutex<Option<Token>>);
+
+struct Token {
+    generation: u64,
+    lapses_ms: i64,
+    header: Zeroizing<String>,
+}
+
+/// No `Debug`: it holds the token.
+#[derive(Deserialize)]
+struct Answer {
+    access_token: String,
+    #[serde(default)]
+    expires_in: Option<i64>,
+}
+
+impl Tokens {
+    fn lock(&self) -> MutexGuard<'_, Option<Token>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn live(&self, generation: u64, now_ms: i64) -> Option<Zeroizing<String>> {
+        let held = self.lock();
+        let token = held.as_ref()?;
+        let is_live = token.generation == generation && now_ms < token.lapses_ms - MARGIN_MS;
+        is_live.then(|| token.header.clone())
+    }
+
+    /// Whether there was one of this generation.
+    pub(crate) fn forget(&self, generation: u64) -> bool {
+        let mut held = self.lock();
+        let is_of_it = held.as_ref().is_some_and(|token| token.generation == generation);
+        if is_of_it {
+            *held = None;
+        }
+        is_of_it
+    }
+}
+
+impl Client {
+    /// The value of the `Authorization` header for an OAuth client.
+    pub(crate) async fn bearer(
+        &self,
+        client: &OAuthClient,
+        generation: u64,
+    ) -> Result<Zeroizing<String>, Error> {
+        let now_ms = self.now_ms();
+        if let Some(header) = self.tokens().live(generation, now_ms) {
+            return Ok(header);
+        }
+        let mut basic = Zeroizing::new(client.id.clone().into_bytes());
+        basic.push(b':');
+        basic.extend_from_slice(client.secret.expose());
+        let basic = Zeroizing::new(format!("Basic {}", *Zeroizing::new(BASE64.encode(&basic))));
+        let mut value = HeaderValue::from_str(&basic)
+            .map_err(|_| Error::config("the OAuth client cannot travel in a header"))?;
+        value.set_sensitive(true);
+        let form = [
+            (header::AUTHORIZATION, value),
+            (header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
+            (header::ACCEPT, HeaderValue::from_static("application/json")),
+        ];
+        let body = self.post_unsigned(TARGET, form, "grant_type=client_credentials").await?;
+        let asked = format!("POST {TARGET}");
+        // What cannot be read is not repeated: it may hold the token.
+        let answer: Answer = serde_json::from_slice(&body)
+            .map_err(|_| Error::new(Kind::NotJson("it holds no token".into()), asked))?;
+        let lives_ms = answer.expires_in.unwrap_or(UNSAID_SECONDS).clamp(0, 86_400) * 1000;
+        let token = Zeroizing::new(answer.access_token);
+        let header = Zeroizing::new(format!("Bearer {}", *token));
+        let lapses_ms = now_ms + lives_ms;
+        *self.tokens().lock() = Some(Token { generation, lapses_ms, header: header.clone() });
+        Ok(header)
+    }
+}
