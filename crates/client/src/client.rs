@@ -311,7 +311,7 @@ impl Client {
         if let Try::Failed { error, is_outdated, .. } = &mut judged
             && error.is_not_authenticated()
         {
-            *is_outdated = self.is_outdated(&lease);
+            *is_outdated = self.is_outdated(lease).await;
         }
         judged
     }
@@ -336,9 +336,7 @@ impl Client {
             Authority::Signer(signer) => {
                 Zeroizing::new(self.sign(signer, method, url).map_err(unsent)?)
             }
-            Authority::OAuthClient(client) => {
-                self.bearer(client, lease.generation).await.map_err(unsent)?
-            }
+            Authority::OAuthClient(client) => self.bearer(client).await.map_err(unsent)?,
         };
         let mut value = HeaderValue::from_str(&authorization)
             .map_err(|_| unsent(Error::config("the authorization is no header value")))?;
@@ -361,9 +359,11 @@ impl Client {
 
     /// Whether what this lease held was replaced, so that a 401 may be its fault. A
     /// token is forgotten: it may have been withdrawn before its time.
-    fn is_outdated(&self, lease: &Lease) -> bool {
-        let had_token = self.0.tokens.forget(lease.generation);
-        had_token || self.0.source.generation() != lease.generation
+    async fn is_outdated(&self, lease: Lease) -> bool {
+        let Lease { authority, hold } = lease;
+        drop(hold);
+        let id = authority.id();
+        self.0.tokens.forget(id) || self.0.source.replaced(id).await
     }
 
     /// Sends one request for somebody else, whatever it is answered: no retry but the
@@ -384,10 +384,9 @@ impl Client {
             .send(method, &url, headers.clone(), body.clone().into())
             .await
             .map_err(|(error, _)| error)?;
-        if response.status() != StatusCode::UNAUTHORIZED || !self.is_outdated(&lease) {
+        if response.status() != StatusCode::UNAUTHORIZED || !self.is_outdated(lease).await {
             return Ok(Forwarded(response));
         }
-        drop(lease);
         let (response, _) =
             self.send(method, &url, headers, body.into()).await.map_err(|(error, _)| error)?;
         Ok(Forwarded(response))

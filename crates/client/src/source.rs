@@ -61,8 +61,6 @@ impl From<OAuthClient> for Authority {
 pub struct Lease {
     /// What authorises it.
     pub authority: Arc<Authority>,
-    /// Grows with every credential that takes the place of another.
-    pub generation: u64,
     /// Dropped once the answer is there.
     pub hold: Option<Box<dyn Send>>,
 }
@@ -70,14 +68,19 @@ pub struct Lease {
 /// A lease that is waited for; fails with what is wrong, in a sentence.
 pub type Leased<'s> = Pin<Box<dyn Future<Output = Result<Lease, String>> + Send + 's>>;
 
+/// Whether a refused credential was replaced.
+pub type Replaced<'s> = Pin<Box<dyn Future<Output = bool> + Send + 's>>;
+
 /// Gives the credential of each try.
 pub trait Source: Send + Sync {
     /// The credential of the next try. Waits, for a bounded time, while it is being
     /// replaced.
     fn lease(&self) -> Leased<'_>;
 
-    /// The generation of the newest credential that there is.
-    fn generation(&self) -> u64;
+    /// Whether the credential of this id, which the service has just refused, is not
+    /// the one that the next lease gives. Waits, for a bounded time, while it is being
+    /// replaced.
+    fn replaced<'s>(&'s self, id: &'s str) -> Replaced<'s>;
 }
 
 /// One credential, for good.
@@ -85,11 +88,11 @@ pub(crate) struct Fixed(pub(crate) Arc<Authority>);
 
 impl Source for Fixed {
     fn lease(&self) -> Leased<'_> {
-        let lease = Lease { authority: Arc::clone(&self.0), generation: 0, hold: None };
+        let lease = Lease { authority: Arc::clone(&self.0), hold: None };
         Box::pin(std::future::ready(Ok(lease)))
     }
 
-    fn generation(&self) -> u64 {
-        0
+    fn replaced<'s>(&'s self, _: &'s str) -> Replaced<'s> {
+        Box::pin(std::future::ready(false))
     }
 }

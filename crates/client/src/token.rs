@@ -23,7 +23,7 @@ const TARGET: &str = "/api/authn/v2/oauth2/token";
 pub(crate) struct Tokens(Mutex<Option<Token>>);
 
 struct Token {
-    generation: u64,
+    client_id: String,
     lapses_ms: i64,
     header: Zeroizing<String>,
 }
@@ -41,17 +41,17 @@ impl Tokens {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn live(&self, generation: u64, now_ms: i64) -> Option<Zeroizing<String>> {
+    fn live(&self, client_id: &str, now_ms: i64) -> Option<Zeroizing<String>> {
         let held = self.lock();
         let token = held.as_ref()?;
-        let is_live = token.generation == generation && now_ms < token.lapses_ms - MARGIN_MS;
+        let is_live = token.client_id == client_id && now_ms < token.lapses_ms - MARGIN_MS;
         is_live.then(|| token.header.clone())
     }
 
-    /// Whether there was one of this generation.
-    pub(crate) fn forget(&self, generation: u64) -> bool {
+    /// Whether there was one of this client.
+    pub(crate) fn forget(&self, client_id: &str) -> bool {
         let mut held = self.lock();
-        let is_of_it = held.as_ref().is_some_and(|token| token.generation == generation);
+        let is_of_it = held.as_ref().is_some_and(|token| token.client_id == client_id);
         if is_of_it {
             *held = None;
         }
@@ -61,13 +61,9 @@ impl Tokens {
 
 impl Client {
     /// The value of the `Authorization` header for an OAuth client.
-    pub(crate) async fn bearer(
-        &self,
-        client: &OAuthClient,
-        generation: u64,
-    ) -> Result<Zeroizing<String>, Error> {
+    pub(crate) async fn bearer(&self, client: &OAuthClient) -> Result<Zeroizing<String>, Error> {
         let now_ms = self.now_ms();
-        if let Some(header) = self.tokens().live(generation, now_ms) {
+        if let Some(header) = self.tokens().live(&client.id, now_ms) {
             return Ok(header);
         }
         let mut basic = Zeroizing::new(client.id.clone().into_bytes());
@@ -91,7 +87,8 @@ impl Client {
         let token = Zeroizing::new(answer.access_token);
         let header = Zeroizing::new(format!("Bearer {}", *token));
         let lapses_ms = now_ms + lives_ms;
-        *self.tokens().lock() = Some(Token { generation, lapses_ms, header: header.clone() });
+        *self.tokens().lock() =
+            Some(Token { client_id: client.id.clone(), lapses_ms, header: header.clone() });
         Ok(header)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use countersign_client::{Authority, HeaderMap, Lease, Leased, Minted, Source};
+use countersign_client::{Authority, HeaderMap, Lease, Leased, Minted, Replaced, Source};
 use countersign_signing::OAuthClient;
 
 use super::*;
@@ -33,11 +33,11 @@ impl Source for Rotated {
         self.held.fetch_add(1, Ordering::SeqCst);
         let hold: Box<dyn Send> = Box::new(Held(Arc::clone(&self.held)));
         let authority = Arc::new(Authority::from(&numbered(generation)));
-        Box::pin(std::future::ready(Ok(Lease { authority, generation, hold: Some(hold) })))
+        Box::pin(std::future::ready(Ok(Lease { authority, hold: Some(hold) })))
     }
 
-    fn generation(&self) -> u64 {
-        self.newest
+    fn replaced<'s>(&'s self, id: &'s str) -> Replaced<'s> {
+        Box::pin(std::future::ready(id != numbered(self.newest).id.as_str()))
     }
 }
 
@@ -150,11 +150,11 @@ impl Source for OneClient {
             |_| panic!("a blank is refused"),
         );
         let authority = Arc::new(Authority::from(client));
-        Box::pin(std::future::ready(Ok(Lease { authority, generation: 1, hold: None })))
+        Box::pin(std::future::ready(Ok(Lease { authority, hold: None })))
     }
 
-    fn generation(&self) -> u64 {
-        1
+    fn replaced<'s>(&'s self, _: &'s str) -> Replaced<'s> {
+        Box::pin(std::future::ready(false))
     }
 }
 
