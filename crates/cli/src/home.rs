@@ -35,6 +35,11 @@ impl Home {
         self.0.join("store.sqlite")
     }
 
+    /// Where rotations hold calls off.
+    pub(crate) fn fences(&self) -> PathBuf {
+        self.0.join("fences")
+    }
+
     pub(crate) fn vault(&self) -> PathBuf {
         self.0.join("vault.json")
     }

@@ -2,11 +2,13 @@
 
 use countersign_client::{Client, ScanFamily};
 use countersign_findings::{Application, parse_time};
+use countersign_store::Observed;
 use countersign_wire::identity::User;
 use countersign_wire::raw::RawPage;
 use serde::Serialize;
 
 use crate::error::{Error, Fault};
+use crate::integration::observed;
 
 /// What a check found out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -23,6 +25,9 @@ pub struct Check {
     pub clock_skew_ms: Option<i64>,
     /// Each permission that was tried.
     pub probes: Vec<Probe>,
+    /// The account, for the inventory.
+    #[serde(skip)]
+    pub(crate) seen: Observed,
 }
 
 /// One permission that was tried.
@@ -63,6 +68,10 @@ const NO_APPLICATION: &str =
     "the account sees no application: give it teams, or No Team Restriction API";
 
 impl Check {
+    pub(crate) fn observed(&self) -> Observed {
+        self.seen.clone()
+    }
+
     /// The failure that missing roles are.
     pub fn missing(&self) -> Option<Error> {
         let missing: Vec<_> = self
@@ -84,23 +93,20 @@ impl Check {
 /// Tries everything that a sync will do. Fails when the pair itself is refused
 /// or the service cannot be reached; a missing role is a finding of the check.
 pub async fn check(client: &Client) -> Result<Check, Error> {
-    let user: User = client.self_user().await?;
-    let credential = user.api_credentials.as_ref();
-    let mut expires = credential.and_then(|credential| credential.expiration_ts.clone());
-    if expires.is_none() {
-        expires = client.own_credential().await?.expiration_ts;
-    }
-    let roles = user.roles.unwrap_or_default();
+    let user = client.self_user().await?;
+    let expires_ms = expiry(client, &user).await?;
+    let roles = user.roles.clone().unwrap_or_default();
     let mut check = Check {
-        account: user.user_name,
+        account: user.user_name.clone(),
         roles: roles
             .into_iter()
             .filter_map(|role| role.role_description.or(role.role_name))
             .collect(),
-        expires_ms: expires.as_deref().and_then(parse_time),
+        expires_ms,
         applications: None,
         clock_skew_ms: client.clock_skew_ms(),
         probes: Vec::new(),
+        seen: observed(user, expires_ms),
     };
     let (outcome, first) = probe_applications(client, &mut check).await?;
     check.probes.push(Probe { name: "listing applications", outcome });
@@ -122,6 +128,21 @@ pub async fn check(client: &Client) -> Result<Check, Error> {
         check.probes.push(Probe { name, outcome });
     }
     Ok(check)
+}
+
+/// When the credential that authorises expires, as far as the service says.
+pub(crate) async fn expiry(client: &Client, user: &User) -> Result<Option<i64>, Error> {
+    let told = user.api_credentials.as_ref().and_then(|one| one.expiration_ts.clone());
+    let expires = match told {
+        Some(told) => Some(told),
+        None => match client.own_credential().await {
+            Ok(own) => own.expiration_ts,
+            // An account with OAuth clients alone has no pair.
+            Err(error) if error.is_gone() => None,
+            Err(error) => return Err(error.into()),
+        },
+    };
+    Ok(expires.as_deref().and_then(parse_time))
 }
 
 async fn probe_applications(

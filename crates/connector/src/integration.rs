@@ -2,33 +2,40 @@
 //! nowhere else.
 
 use countersign_client::Client;
-use countersign_signing::Pair;
-use countersign_store::{Integration, NewIntegration};
-use countersign_vault::Credential;
+use countersign_store::{Credential, CredentialId, Integration, NewCredential, Observed};
+use countersign_vault::Credential as Secret;
+use countersign_wire::identity::User;
 
-use crate::check::{Check, check};
+use crate::check::{Check, check, expiry};
 use crate::error::Error;
 use crate::{Connector, Fault};
 
-/// Name of an integration's pair in the vault.
-fn vault_name(integration: &str) -> String {
-    format!("integration/{integration}")
+/// How a credential reaches its service.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Veracode URL.
+    pub url: String,
+    /// A further certificate authority to trust.
+    pub ca_pem: Option<String>,
+    /// Whether `url` may be http on a loopback address.
+    pub allow_http_loopback: bool,
 }
 
 impl Connector {
-    /// Checks the pair through `client` and keeps it: vault first, so that no
-    /// integration ever names a pair that is not there.
+    /// Checks the credential through `client` and keeps it: vault first, so that no
+    /// integration ever names a secret that is not there.
     pub async fn add_integration(
         &self,
-        new: NewIntegration,
-        pair: &Pair,
+        name: &str,
+        place: Place,
+        secret: Secret,
         client: &Client,
     ) -> Result<Check, Error> {
-        match self.store.integration(&new.name).await {
+        match self.store.integration(name).await {
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error.into()),
             Ok(_) => {
-                let what = format!("there is an integration `{}` already", new.name);
+                let what = format!("there is an integration `{name}` already");
                 return Err(
                     Error::new(Fault::Config, what).hint("choose another name, or remove it first")
                 );
@@ -38,10 +45,62 @@ impl Connector {
         if let Some(missing) = check.missing() {
             return Err(missing);
         }
-        self.vault.put(&vault_name(&new.name), &Credential::Pair(pair.clone()), self.now())?;
+        let new = self.seal(name, format!("integration/{name}"), place, secret).await?;
         let id = self.store.add_integration(new).await?;
-        self.store.note_check(id, check.account.clone(), check.expires_ms, self.now()).await?;
+        let credential = self.store.credential_of(id).await?;
+        self.store.observe_credential(credential.id, check.observed(), self.now()).await?;
         Ok(check)
+    }
+
+    /// Keeps a credential that no integration signs with: an administrator's, or a
+    /// twin's. It is tried first.
+    pub async fn add_credential(
+        &self,
+        name: &str,
+        place: Place,
+        secret: Secret,
+        client: &Client,
+    ) -> Result<Credential, Error> {
+        match self.store.credential(name).await {
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => {
+                let what = format!("there is a credential `{name}` already");
+                return Err(
+                    Error::new(Fault::Config, what).hint("choose another name, or remove it first")
+                );
+            }
+        }
+        let observed = observe(client).await?;
+        let new = self.seal(name, format!("credential/{name}"), place, secret).await?;
+        let id = self.store.add_credential(new).await?;
+        self.store.observe_credential(id, observed, self.now()).await?;
+        Ok(self.store.credential_by(id).await?)
+    }
+
+    async fn seal(
+        &self,
+        name: &str,
+        vault_name: String,
+        place: Place,
+        secret: Secret,
+    ) -> Result<NewCredential, Error> {
+        let now_ms = self.now();
+        let (kind, api_id) = (secret.kind().as_str().to_owned(), secret.id().to_owned());
+        let to = vault_name.clone();
+        let version = self.with_vault(move |vault| vault.put(&to, &secret, now_ms)).await?;
+        let Place { url, ca_pem, allow_http_loopback } = place;
+        Ok(NewCredential {
+            name: name.to_owned(),
+            vault_name,
+            kind,
+            url,
+            ca_pem,
+            allow_http_loopback,
+            api_id,
+            version,
+            added_ms: now_ms,
+        })
     }
 
     /// Checks an integration and notes what came of it.
@@ -51,32 +110,69 @@ impl Connector {
         client: &Client,
     ) -> Result<Check, Error> {
         let check = check(client).await?;
-        self.store
-            .note_check(integration.id, check.account.clone(), check.expires_ms, self.now())
-            .await?;
+        let (id, now_ms) = (integration.credential, self.now());
+        self.store.observe_credential(id, check.observed(), now_ms).await?;
         Ok(check)
     }
 
-    /// The pair of an integration.
-    pub fn pair(&self, integration: &Integration) -> Result<Pair, Error> {
-        let name = vault_name(&integration.name);
-        match self.vault.get(&name)?.1 {
-            Credential::Pair(pair) => Ok(pair),
-            Credential::OAuthClient(_) => {
-                Err(Error::new(Fault::Config, format!("`{name}` is an OAuth client, not a pair")))
-            }
-        }
+    /// Asks the service about a credential and notes the answer, a refusal too.
+    pub async fn refresh(&self, id: CredentialId, client: &Client) -> Result<Credential, Error> {
+        let outcome = observe(client).await;
+        let observed = match &outcome {
+            Ok(observed) => observed.clone(),
+            Err(error) => Observed { problem: Some(error.to_string()), ..Observed::default() },
+        };
+        self.store.observe_credential(id, observed, self.now()).await?;
+        outcome?;
+        Ok(self.store.credential_by(id).await?)
     }
 
     /// Removes an integration, its data, and every version of its secret.
     pub async fn remove_integration(&self, integration: &Integration) -> Result<(), Error> {
-        let name = vault_name(&integration.name);
+        let own = self.store.credential(&integration.name).await;
         self.store.remove_integration(integration.id).await?;
-        for entry in self.vault.entries()? {
-            if entry.name == name && !entry.is_tombstone {
-                self.vault.destroy(&entry.name, entry.version)?;
-            }
+        match own {
+            Ok(own) => self.destroy_all(own.vault_name).await,
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => Err(error.into()),
         }
-        Ok(())
+    }
+
+    /// Removes a credential that nothing uses, and every version of its secret.
+    pub async fn remove_credential(&self, credential: &Credential) -> Result<(), Error> {
+        self.store.remove_credential(credential.id).await?;
+        self.destroy_all(credential.vault_name.clone()).await
+    }
+
+    async fn destroy_all(&self, vault_name: String) -> Result<(), Error> {
+        self.with_vault(move |vault| {
+            for entry in vault.entries()? {
+                if entry.name == vault_name && !entry.is_tombstone {
+                    vault.destroy(&entry.name, entry.version)?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// What the service says of the account behind a client.
+pub(crate) async fn observe(client: &Client) -> Result<Observed, Error> {
+    let user = client.self_user().await?;
+    let expires_ms = expiry(client, &user).await?;
+    Ok(observed(user, expires_ms))
+}
+
+pub(crate) fn observed(user: User, expires_ms: Option<i64>) -> Observed {
+    let roles = user.roles.unwrap_or_default().into_iter();
+    let teams = user.teams.unwrap_or_default().into_iter();
+    Observed {
+        account: user.user_name,
+        user_id: Some(user.user_id),
+        roles: roles.filter_map(|role| role.role_name).collect(),
+        teams: teams.filter_map(|team| team.team_id).collect(),
+        expires_ms,
+        problem: None,
     }
 }

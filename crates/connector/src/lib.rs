@@ -6,7 +6,9 @@
 
 pub mod check;
 pub mod error;
+mod fence;
 pub mod integration;
+mod source;
 pub mod sync;
 
 use std::sync::Arc;
@@ -15,6 +17,8 @@ use countersign_store::Store;
 use countersign_vault::Vault;
 
 pub use error::{Error, Fault};
+pub use fence::Fences;
+pub use source::Subject;
 
 /// Milliseconds since the Unix epoch.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -29,6 +33,8 @@ pub struct Connector {
     pub store: Store,
     /// Where secrets live.
     pub vault: Arc<dyn Vault>,
+    /// Where rotations hold calls off.
+    pub fences: Fences,
     /// The clock.
     pub clock: Clock,
     /// The source of nonces and jitter.
@@ -38,5 +44,17 @@ pub struct Connector {
 impl Connector {
     fn now(&self) -> i64 {
         (self.clock)()
+    }
+
+    /// Asks the vault, which may block on a disk or a network.
+    pub(crate) async fn with_vault<T, F>(&self, act: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&dyn Vault) -> Result<T, countersign_vault::Error> + Send + 'static,
+    {
+        let vault = Arc::clone(&self.vault);
+        let asked = tokio::task::spawn_blocking(move || act(&*vault)).await;
+        let stopped = |_| Error::new(Fault::Storage, "the vault was stopped while it was working");
+        Ok(asked.map_err(stopped)??)
     }
 }

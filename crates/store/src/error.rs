@@ -13,7 +13,9 @@ enum Kind {
     Sql(rusqlite::Error),
     Corrupt(String),
     NotFound { what: &'static str, name: String },
-    Exists { name: String },
+    Exists { what: &'static str, name: String },
+    InUse { name: String },
+    Superseded { name: String },
     Busy { path: String },
     Stopped,
 }
@@ -31,8 +33,16 @@ impl Error {
         Self(Kind::NotFound { what, name: name.into() })
     }
 
-    pub(crate) fn exists(name: &str) -> Self {
-        Self(Kind::Exists { name: name.to_owned() })
+    pub(crate) fn exists(what: &'static str, name: &str) -> Self {
+        Self(Kind::Exists { what, name: name.to_owned() })
+    }
+
+    pub(crate) fn in_use(name: impl Into<String>) -> Self {
+        Self(Kind::InUse { name: name.into() })
+    }
+
+    pub(crate) fn superseded(name: &str) -> Self {
+        Self(Kind::Superseded { name: name.to_owned() })
     }
 
     pub(crate) fn busy(path: &Path) -> Self {
@@ -53,6 +63,11 @@ impl Error {
         matches!(self.0, Kind::Exists { .. })
     }
 
+    /// Another process has taken over what this one was writing.
+    pub fn is_superseded(&self) -> bool {
+        matches!(self.0, Kind::Superseded { .. })
+    }
+
     /// Another process is syncing into this store.
     pub fn is_busy(&self) -> bool {
         matches!(self.0, Kind::Busy { .. })
@@ -66,10 +81,17 @@ impl fmt::Display for Error {
             Kind::Sql(error) => write!(f, "the store failed: {error}"),
             Kind::Corrupt(what) => write!(f, "the store holds something unreadable: {what}"),
             Kind::NotFound { what, name } => write!(f, "there is no {what} `{name}`"),
-            Kind::Exists { name } => write!(
+            Kind::Exists { what, name } => write!(
                 f,
-                "there is an integration `{name}` already\nhint: choose another name, or remove it first"
+                "there is already a {what} `{name}`\nhint: choose another name, or remove it first"
             ),
+            Kind::InUse { name } => write!(
+                f,
+                "credential `{name}` is in use\nhint: remove the integration that signs with it, or wait until the rotation is over"
+            ),
+            Kind::Superseded { name } => {
+                write!(f, "another process has taken over the rotation of `{name}`")
+            }
             Kind::Busy { path } => {
                 write!(f, "another process is syncing into `{path}`\nhint: wait until it has ended")
             }

@@ -1,22 +1,26 @@
-//! The connector's database: integrations, applications, findings, the change
-//! feed. The only SQL on that side; no HTTP, no secrets, no rules.
+//! The connector's database: integrations, credentials and their rotations,
+//! applications, findings, the change feed, the audit log. The only SQL on that side; no HTTP, no secrets, no rules.
 //!
 //! SQLite today. The types here say nothing of it, so that PostgreSQL can stand
 //! behind the same [`Store`].
 
+mod audit;
+mod credentials;
 mod database;
 mod error;
 mod query;
 mod raw;
+mod rotations;
 mod store;
 mod writer;
 
+pub use audit::{Act, Entry as AuditEntry, Verdict};
+pub use credentials::{Credential, CredentialId, NewCredential, Observed};
 pub use database::SyncLock;
 pub use error::Error;
 pub use query::{
     ApplicationRow, ChangeRow, Counts, FindingRow, Query, Seek, Since, UndecodableRow,
 };
-pub use store::{
-    ApplicationMark, Integration, IntegrationId, NewIntegration, RunId, RunKind, RunSummary, Store,
-};
+pub use rotations::{Claim, Lease, Publication, Rotation, RotationId};
+pub use store::{ApplicationMark, Integration, IntegrationId, RunId, RunKind, RunSummary, Store};
 pub use writer::{ApplicationWriter, Change, ChangeKind, Held, Place, Put, Reading, Written};

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use countersign_findings::{Application, ApplicationGuid};
-use rusqlite::{OptionalExtension, Row, named_params, params};
+use rusqlite::{OptionalExtension, Row, params};
 
+use crate::credentials::{self, CredentialId, NewCredential};
 use crate::database::{Database, SyncLock};
 use crate::error::Error;
 use crate::writer::ApplicationWriter;
@@ -23,23 +24,6 @@ pub struct IntegrationId(pub(crate) i64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RunId(pub(crate) i64);
 
-/// An integration to add. Never holds the secret.
-#[derive(Debug, Clone)]
-pub struct NewIntegration {
-    /// Name, unique.
-    pub name: String,
-    /// Veracode URL.
-    pub url: String,
-    /// Client ID.
-    pub api_id: String,
-    /// A further certificate authority to trust.
-    pub ca_pem: Option<String>,
-    /// Whether `url` may be http on a loopback address.
-    pub allow_http_loopback: bool,
-    /// Now.
-    pub created_ms: i64,
-}
-
 /// An integration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Integration {
@@ -47,6 +31,8 @@ pub struct Integration {
     pub id: IntegrationId,
     /// Name.
     pub name: String,
+    /// What it signs with.
+    pub credential: CredentialId,
     /// Veracode URL.
     pub url: String,
     /// Client ID.
@@ -118,24 +104,28 @@ impl Store {
         self.database.lock_for_sync()
     }
 
-    /// Adds an integration.
-    pub async fn add_integration(&self, new: NewIntegration) -> Result<IntegrationId, Error> {
+    /// Adds an integration together with the credential that it signs with, which
+    /// gives it its name.
+    pub async fn add_integration(&self, new: NewCredential) -> Result<IntegrationId, Error> {
         self.database
             .write(move |connection| {
-                let inserted = connection.execute(
-                    "insert into integrations (name, url, api_id, ca_pem, allow_http_loopback, created_ms)
-                     values (:name, :url, :api_id, :ca_pem, :loopback, :created_ms)
+                let transaction = connection.transaction()?;
+                let inserted = transaction.execute(
+                    "insert into integrations (name, created_ms) values (?, ?)
                      on conflict (name) do nothing",
-                    named_params! {
-                        ":name": new.name, ":url": new.url, ":api_id": new.api_id,
-                        ":ca_pem": new.ca_pem, ":loopback": new.allow_http_loopback,
-                        ":created_ms": new.created_ms,
-                    },
+                    params![new.name, new.added_ms],
                 )?;
                 if inserted == 0 {
-                    return Err(Error::exists(&new.name));
+                    return Err(Error::exists("integration", &new.name));
                 }
-                Ok(IntegrationId(connection.last_insert_rowid()))
+                let id = IntegrationId(transaction.last_insert_rowid());
+                let credential = credentials::insert(&transaction, &new)?;
+                transaction.execute(
+                    "update integrations set credential = ? where id = ?",
+                    params![credential.0, id.0],
+                )?;
+                transaction.commit()?;
+                Ok(id)
             })
             .await
     }
@@ -145,7 +135,7 @@ impl Store {
         self.database
             .read(|connection| {
                 let mut statement =
-                    connection.prepare_cached(&format!("{SELECT_INTEGRATION} order by name"))?;
+                    connection.prepare_cached(&format!("{SELECT_INTEGRATION} order by i.name"))?;
                 let rows = statement.query_map([], read_integration)?;
                 Ok(rows.collect::<Result<_, _>>()?)
             })
@@ -158,7 +148,7 @@ impl Store {
         self.database
             .read(move |connection| {
                 connection
-                    .prepare_cached(&format!("{SELECT_INTEGRATION} where name = ?"))?
+                    .prepare_cached(&format!("{SELECT_INTEGRATION} where i.name = ?"))?
                     .query_row([&name], read_integration)
                     .optional()?
                     .ok_or_else(|| Error::not_found("integration", name))
@@ -166,31 +156,24 @@ impl Store {
             .await
     }
 
-    /// Removes an integration and everything stored for it.
+    /// Removes an integration, everything stored for it, and its own credential.
     pub async fn remove_integration(&self, id: IntegrationId) -> Result<(), Error> {
         self.database
             .write(move |connection| {
-                connection.execute("delete from integrations where id = ?", [id.0])?;
-                Ok(())
-            })
-            .await
-    }
-
-    /// Notes what a check found out.
-    pub async fn note_check(
-        &self,
-        id: IntegrationId,
-        account: Option<String>,
-        expires_ms: Option<i64>,
-        checked_ms: i64,
-    ) -> Result<(), Error> {
-        self.database
-            .write(move |connection| {
-                connection.execute(
-                    "update integrations set account = ?, expires_ms = ?, checked_ms = ? where id = ?",
-                    params![account, expires_ms, checked_ms, id.0],
-                )?;
-                Ok(())
+                let transaction = connection.transaction()?;
+                let own: Option<i64> = transaction
+                    .query_row(
+                        "select c.id from credentials c join integrations i on i.name = c.name
+                         where i.id = ?",
+                        [id.0],
+                        |row| row.get(0),
+                    )
+                    .optional()?;
+                transaction.execute("delete from integrations where id = ?", [id.0])?;
+                if let Some(own) = own {
+                    credentials::forget(&transaction, CredentialId(own))?;
+                }
+                Ok(transaction.commit()?)
             })
             .await
     }
@@ -297,8 +280,9 @@ impl Store {
     }
 }
 
-const SELECT_INTEGRATION: &str = "select id, name, url, api_id, ca_pem, allow_http_loopback,
-    created_ms, account, expires_ms, checked_ms from integrations";
+const SELECT_INTEGRATION: &str = "select i.id, i.name, c.url, c.api_id, c.ca_pem,
+    c.allow_http_loopback, i.created_ms, c.account, c.expires_ms, c.checked_ms, c.id
+    from integrations i join credentials c on c.id = i.credential";
 
 fn read_integration(row: &Row<'_>) -> rusqlite::Result<Integration> {
     Ok(Integration {
@@ -312,5 +296,6 @@ fn read_integration(row: &Row<'_>) -> rusqlite::Result<Integration> {
         account: row.get(7)?,
         expires_ms: row.get(8)?,
         checked_ms: row.get(9)?,
+        credential: CredentialId(row.get(10)?),
     })
 }

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use countersign_client::{Client, Config as ClientConfig, Url};
-use countersign_connector::Connector;
+use countersign_connector::integration::Place;
+use countersign_connector::{Connector, Fences, Subject};
 use countersign_signing::Pair;
-use countersign_store::{Integration, Store};
+use countersign_store::{Credential, Integration, Store};
 use countersign_vault::SealedFile;
 
 use crate::config::Config;
@@ -27,7 +28,8 @@ impl Context {
         let random = system::random();
         let key = config.vault.key_source(home.vault_key())?;
         let vault = SealedFile::open(&home.vault(), key, random.clone())?;
-        let connector = Connector { store, vault, clock: system::clock(), random };
+        let fences = Fences::at(&home.fences());
+        let connector = Connector { store, vault, fences, clock: system::clock(), random };
         Ok(Self { home, config, connector })
     }
 
@@ -62,30 +64,75 @@ impl Context {
         }
     }
 
-    /// A client for an integration, with its pair from the vault.
-    pub(crate) fn client_of(&self, integration: &Integration) -> Result<Client, Failure> {
-        let pair = self.connector.pair(integration)?;
-        let ca_pem = integration.ca_pem.as_deref();
-        self.client(&integration.url, ca_pem, integration.allow_http_loopback, &pair)
+    /// A client for an integration, which signs with whatever is published for it.
+    /// `purpose` is what the inventory calls its user.
+    pub(crate) fn client_of(
+        &self,
+        integration: &Integration,
+        purpose: &'static str,
+    ) -> Result<Client, Failure> {
+        let place = Place {
+            url: integration.url.clone(),
+            ca_pem: integration.ca_pem.clone(),
+            allow_http_loopback: integration.allow_http_loopback,
+        };
+        self.client_from(&place, Subject::Integration(integration.id), purpose)
     }
 
-    pub(crate) fn client(
+    /// A client for one credential.
+    pub(crate) fn client_for(
         &self,
-        url: &str,
-        ca_pem: Option<&str>,
-        allow_http_loopback: bool,
-        pair: &Pair,
+        credential: &Credential,
+        purpose: &'static str,
     ) -> Result<Client, Failure> {
-        let mut config = ClientConfig::new(parse_url(url)?);
-        config.ca_pem = ca_pem.map(|pem| pem.as_bytes().to_vec());
-        config.allow_http_loopback = allow_http_loopback;
+        let place = Place {
+            url: credential.url.clone(),
+            ca_pem: credential.ca_pem.clone(),
+            allow_http_loopback: credential.allow_http_loopback,
+        };
+        self.client_from(&place, Subject::Credential(credential.id), purpose)
+    }
+
+    fn client_from(
+        &self,
+        place: &Place,
+        subject: Subject,
+        purpose: &'static str,
+    ) -> Result<Client, Failure> {
+        let source = self.connector.source(subject, purpose);
+        let (clock, random) = (self.connector.clock.clone(), self.connector.random.clone());
+        Ok(Client::with_source(self.client_config(place)?, source, clock, random)?)
+    }
+
+    /// A client for a pair that is not kept yet.
+    pub(crate) fn client(&self, place: &Place, pair: &Pair) -> Result<Client, Failure> {
+        let (clock, random) = (self.connector.clock.clone(), self.connector.random.clone());
+        Ok(Client::new(self.client_config(place)?, pair, clock, random)?)
+    }
+
+    pub(crate) fn client_config(&self, place: &Place) -> Result<ClientConfig, Failure> {
+        let mut config = ClientConfig::new(parse_url(&place.url)?);
+        config.ca_pem = place.ca_pem.as_ref().map(|pem| pem.as_bytes().to_vec());
+        config.allow_http_loopback = place.allow_http_loopback;
         config.requests_per_minute = self.config.client.requests_per_minute;
         config.in_flight = self.config.client.in_flight;
         config.request_timeout = self.config.client.request_timeout();
         config.retry_budget = self.config.client.retry_budget();
         config.proxy = self.config.client.proxy.as_deref().map(parse_url).transpose()?;
-        let (clock, random) = (self.connector.clock.clone(), self.connector.random.clone());
-        Ok(Client::new(config, pair, clock, random)?)
+        Ok(config)
+    }
+
+    /// The pair that an integration signs with now.
+    pub(crate) async fn pair_of(&self, integration: &Integration) -> Result<Pair, Failure> {
+        let subject = Subject::Integration(integration.id);
+        let credential = self.connector.published(subject).await?;
+        match self.connector.secret(&credential).await?.as_pair() {
+            Some(pair) => Ok(pair.clone()),
+            None => Err(Failure::usage(format!(
+                "`{}` signs with an OAuth client, which has no pair",
+                integration.name
+            ))),
+        }
     }
 }
 

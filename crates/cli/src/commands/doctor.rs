@@ -54,7 +54,7 @@ async fn examine(
     context: &Context,
     integration: &countersign_store::Integration,
 ) -> Result<Option<(Exit, String)>, Failure> {
-    let client = context.client_of(integration)?;
+    let client = context.client_of(integration, "doctor")?;
     let check = context.connector.check_integration(integration, &client).await?;
     if let Some(missing) = check.missing() {
         return Err(missing.into());

@@ -22,7 +22,7 @@ pub(crate) async fn sign(home: Option<&Path>, args: Sign) -> Result<(), Failure>
     let is_any = !context.store().integrations().await?.is_empty();
     let pair = if args.integration.is_some() || is_any {
         let integration = context.integration(args.integration.as_deref()).await?;
-        context.connector.pair(&integration)?
+        context.pair_of(&integration).await?
     } else {
         let (id, secret) = import()?;
         Pair::parse(id.trim(), secret.trim()).map_err(Failure::usage)?
@@ -68,7 +68,7 @@ pub(crate) async fn request(context: &Context, args: Http) -> Result<(), Failure
         .map_err(|_| Failure::usage(format!("`{}` is not an HTTP method", args.method)))?;
     let body = args.body.as_deref().map(read_body).transpose()?;
     let repeat = if method == Method::GET { Repeat::Safe } else { Repeat::Never };
-    let client = context.client_of(&integration)?;
+    let client = context.client_of(&integration, "http")?;
     let response = client.request(method, &target, body, repeat).await?;
     if args.verbose {
         note(&response.status.to_string());

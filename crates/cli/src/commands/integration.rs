@@ -3,8 +3,9 @@
 use std::io::{BufRead, IsTerminal, Read};
 
 use countersign_connector::check::{Check, Outcome};
+use countersign_connector::integration::Place;
 use countersign_signing::Pair;
-use countersign_store::{Integration, NewIntegration};
+use countersign_store::Integration;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -28,23 +29,16 @@ pub(crate) async fn add(context: &Context, args: AddIntegration) -> Result<(), F
         })?),
         None => None,
     };
-    let client = context.client(&url, ca_pem.as_deref(), args.allow_http_loopback, &pair)?;
-    let new = NewIntegration {
-        name: args.name.clone(),
-        url,
-        api_id: pair.id.as_str().to_owned(),
-        ca_pem,
-        allow_http_loopback: args.allow_http_loopback,
-        created_ms: context.now(),
-    };
-    let check = context.connector.add_integration(new, &pair, &client).await?;
+    let place = Place { url, ca_pem, allow_http_loopback: args.allow_http_loopback };
+    let client = context.client(&place, &pair)?;
+    let check = context.connector.add_integration(&args.name, place, pair.into(), &client).await?;
     let integration = context.store().integration(&args.name).await?;
     tell_check(context, &integration, &check, args.json)
 }
 
 pub(crate) async fn check(context: &Context, args: NamedIntegration) -> Result<(), Failure> {
     let integration = context.integration(args.name.as_deref()).await?;
-    let client = context.client_of(&integration)?;
+    let client = context.client_of(&integration, "check")?;
     let check = context.connector.check_integration(&integration, &client).await?;
     tell_check(context, &integration, &check, args.json)?;
     match check.missing() {

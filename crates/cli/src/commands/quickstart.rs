@@ -6,9 +6,10 @@ use std::path::Path;
 
 use countersign_client::Url;
 use countersign_connector::check::Check;
+use countersign_connector::integration::Place;
 use countersign_connector::sync::Finished;
 use countersign_platform::{Config, Platform};
-use countersign_store::{Integration, NewIntegration};
+use countersign_store::Integration;
 use serde_json::json;
 
 use super::context::Context;
@@ -147,7 +148,7 @@ async fn start_platform(
 }
 
 async fn recheck(context: &Context, known: &Integration) -> Result<Check, Failure> {
-    let client = context.client_of(known)?;
+    let client = context.client_of(known, "check")?;
     Ok(context.connector.check_integration(known, &client).await?)
 }
 
@@ -158,17 +159,13 @@ async fn introduce(
     platform: &Platform,
 ) -> Result<(Integration, Check), Failure> {
     let pair = guide::credentials(platform, USER).await?;
-    let (url, ca_pem) = (platform.rest_url(), platform.ca_pem());
-    let client = context.client(&url, Some(ca_pem), false, &pair)?;
-    let new = NewIntegration {
-        name: NAME.into(),
-        url,
-        api_id: pair.id.as_str().to_owned(),
-        ca_pem: Some(ca_pem.to_owned()),
+    let place = Place {
+        url: platform.rest_url(),
+        ca_pem: Some(platform.ca_pem().to_owned()),
         allow_http_loopback: false,
-        created_ms: context.now(),
     };
-    let check = context.connector.add_integration(new, &pair, &client).await?;
+    let client = context.client(&place, &pair)?;
+    let check = context.connector.add_integration(NAME, place, pair.into(), &client).await?;
     Ok((context.store().integration(NAME).await?, check))
 }
 

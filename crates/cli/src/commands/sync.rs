@@ -46,7 +46,7 @@ pub(crate) async fn run_one(
     integration: &Integration,
     full: bool,
 ) -> Result<Finished, Failure> {
-    let client = context.client_of(integration)?;
+    let client = context.client_of(integration, "sync")?;
     let config = &context.config.sync;
     let scope = if full {
         Scope::Full

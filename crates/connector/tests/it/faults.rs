@@ -10,10 +10,10 @@ use std::time::Duration;
 use countersign_client::{Client, Config, Url};
 use countersign_connector::sync::plan::Scope;
 use countersign_connector::sync::{Finished, Options};
-use countersign_connector::{Clock, Connector, Fault, Random};
+use countersign_connector::{Clock, Connector, Fault, Fences, Random};
 use countersign_platform::SeedSpec;
 use countersign_signing::Pair;
-use countersign_store::{NewIntegration, Query, Since, Store};
+use countersign_store::{NewCredential, Query, Since, Store};
 use countersign_testkit::{TestPlatform, repeatable_random};
 use countersign_vault::{KeySource, SealedFile};
 use serde_json::{Value, json};
@@ -41,7 +41,8 @@ impl<'a> Reader<'a> {
         let vault = SealedFile::open(&folder.join("vault.json"), key, random.clone());
         let now_ms = Arc::clone(&test.now_ms);
         let clock: Clock = Arc::new(move || now_ms.load(std::sync::atomic::Ordering::SeqCst));
-        let connector = Connector { store, vault: vault.expect("a vault"), clock, random };
+        let fences = Fences::at(&folder.join("fences"));
+        let connector = Connector { store, vault: vault.expect("a vault"), fences, clock, random };
         Self { test, pair: pair.clone(), connector }
     }
 
@@ -55,13 +56,16 @@ impl<'a> Reader<'a> {
         let integration = match store.integration("test").await {
             Ok(integration) => integration.id,
             Err(_) => {
-                let new = NewIntegration {
+                let new = NewCredential {
                     name: "test".into(),
+                    vault_name: "integration/test".into(),
+                    kind: "hmac".into(),
                     url: url.clone(),
-                    api_id: self.pair.id.as_str().into(),
                     ca_pem: None,
                     allow_http_loopback: false,
-                    created_ms: 0,
+                    api_id: self.pair.id.as_str().into(),
+                    version: 1,
+                    added_ms: 0,
                 };
                 store.add_integration(new).await.expect("an integration")
             }

@@ -14,9 +14,9 @@ use axum::response::{IntoResponse, Response};
 use countersign_client::{Client, Config, Url};
 use countersign_connector::sync::plan::Scope;
 use countersign_connector::sync::{Finished, Options};
-use countersign_connector::{Connector, Fault};
+use countersign_connector::{Connector, Fault, Fences};
 use countersign_signing::{ApiId, ApiSecret, Pair};
-use countersign_store::{IntegrationId, NewIntegration, Since, Store};
+use countersign_store::{IntegrationId, NewCredential, Since, Store};
 use countersign_vault::{KeySource, SealedFile};
 use serde_json::{Value, json};
 
@@ -139,13 +139,16 @@ impl Bench {
         let key = KeySource::KeyFile(folder.path().join("key"));
         let vault = SealedFile::open(&folder.path().join("vault.json"), key, random.clone())
             .expect("a vault");
-        let new = NewIntegration {
+        let new = NewCredential {
             name: "test".into(),
+            vault_name: "integration/test".into(),
+            kind: "hmac".into(),
             url: host.clone(),
-            api_id: "0".repeat(32),
             ca_pem: None,
             allow_http_loopback: true,
-            created_ms: 0,
+            api_id: "0".repeat(32),
+            version: 1,
+            added_ms: 0,
         };
         let integration = store.add_integration(new).await.expect("an integration");
         let pair = Pair {
@@ -157,7 +160,8 @@ impl Bench {
         config.max_attempts = 2;
         config.retry_budget = Duration::from_secs(1);
         let client = Client::new(config, &pair, clock.clone(), random.clone()).expect("a client");
-        let connector = Connector { store, vault, clock, random };
+        let fences = Fences::at(&folder.path().join("fences"));
+        let connector = Connector { store, vault, fences, clock, random };
         Self { _folder: folder, service, connector, integration, client }
     }
 

@@ -3,12 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod credentials;
+
 use std::path::Path;
 
 use countersign_findings::filter::{Field, Filter, Operator, Type};
 use countersign_findings::{Application, Context, Finding, FindingKey};
 use countersign_store::{
-    ApplicationWriter, Change, ChangeKind, IntegrationId, NewIntegration, Put, Query, Reading,
+    ApplicationWriter, Change, ChangeKind, IntegrationId, NewCredential, Put, Query, Reading,
     RunId, RunKind, Since, Store,
 };
 use proptest::prelude::*;
@@ -38,17 +40,24 @@ fn component(n: i64, severity: i64, cvss: f64) -> Value {
 
 async fn store(folder: &Path) -> (Store, IntegrationId, RunId) {
     let store = Store::open(&folder.join("store.sqlite")).await.unwrap();
-    let new = NewIntegration {
-        name: "test".into(),
-        url: "https://localhost".into(),
-        api_id: "0".repeat(32),
-        ca_pem: None,
-        allow_http_loopback: false,
-        created_ms: 1,
-    };
+    let new = credential("test");
     let integration = store.add_integration(new).await.unwrap();
     let run = store.begin_run(integration, RunKind::Full, 1).await.unwrap();
     (store, integration, run)
+}
+
+fn credential(name: &str) -> NewCredential {
+    NewCredential {
+        name: name.into(),
+        vault_name: format!("integration/{name}"),
+        kind: "hmac".into(),
+        url: "https://localhost".into(),
+        ca_pem: None,
+        allow_http_loopback: false,
+        api_id: "0".repeat(32),
+        version: 1,
+        added_ms: 1,
+    }
 }
 
 fn application(name: &str) -> (Application, String) {
@@ -304,15 +313,7 @@ async fn one_process_syncs_at_a_time() {
     assert!(store.lock_for_sync().unwrap_err().is_busy());
     drop(lock);
     store.lock_for_sync().unwrap();
-    let again = NewIntegration {
-        name: "test".into(),
-        url: String::new(),
-        api_id: String::new(),
-        ca_pem: None,
-        allow_http_loopback: false,
-        created_ms: 0,
-    };
-    assert!(store.add_integration(again).await.unwrap_err().is_existing());
+    assert!(store.add_integration(credential("test")).await.unwrap_err().is_existing());
     store.remove_integration(integration).await.unwrap();
     assert!(store.integration("test").await.unwrap_err().is_not_found());
 }
