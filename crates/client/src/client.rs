@@ -178,7 +178,7 @@ impl Client {
     /// Checks the configuration and prepares the pair; sends nothing.
     pub fn new(config: Config, pair: &Pair, clock: Clock, random: Random) -> Result<Self, Error> {
         let authority = Authority::from(pair);
-        Self::with_source(config, Arc::new(Fixed(Arc::new(authority))), clock, random)
+        Self::with_source(config, Arc::new(Fixed::new(authority)), clock, random)
             .and_then(|client| client.checked(pair))
     }
 
@@ -462,6 +462,16 @@ impl Client {
 
     pub(crate) fn now_ms(&self) -> i64 {
         (self.0.clock)()
+    }
+
+    /// The service's time, as far as its answers told it.
+    pub fn service_now_ms(&self) -> i64 {
+        self.now_ms() + self.clock_skew_ms().unwrap_or_default()
+    }
+
+    /// The error for an answer that is not what it must be.
+    pub fn mismatch(&self, what: &str) -> Error {
+        Error::new(Kind::NotJson(what.to_owned()), "")
     }
 
     pub(crate) fn tokens(&self) -> &Tokens {

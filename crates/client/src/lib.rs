@@ -18,7 +18,7 @@ pub use client::{Client, Config, Forwarded, Repeat, Response, Stats};
 pub use error::Error;
 pub use http::{HeaderMap, Method};
 pub use pages::{PageBody, Pages};
-pub use source::{Authority, Lease, Leased, Replaced, Source};
+pub use source::{Authority, Fixed, Lease, Leased, Replaced, Source};
 pub use url::Url;
 
 /// Milliseconds since the Unix epoch.

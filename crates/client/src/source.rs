@@ -84,7 +84,14 @@ pub trait Source: Send + Sync {
 }
 
 /// One credential, for good.
-pub(crate) struct Fixed(pub(crate) Arc<Authority>);
+pub struct Fixed(Arc<Authority>);
+
+impl Fixed {
+    /// A source that always gives this one.
+    pub fn new(authority: Authority) -> Self {
+        Self(Arc::new(authority))
+    }
+}
 
 impl Source for Fixed {
     fn lease(&self) -> Leased<'_> {

@@ -27,12 +27,13 @@ pub struct Error {
     fault: Fault,
     what: String,
     hint: Option<String>,
+    is_superseded: bool,
 }
 
 impl Error {
     /// A failure without a hint.
     pub fn new(fault: Fault, what: impl Into<String>) -> Self {
-        Self { fault, what: what.into(), hint: None }
+        Self { fault, what: what.into(), hint: None, is_superseded: false }
     }
 
     /// Adds what the reader can do about it.
@@ -47,6 +48,11 @@ impl Error {
     pub fn during(mut self, doing: impl fmt::Display) -> Self {
         self.what = format!("failed to {doing}: {}", self.what);
         self
+    }
+
+    /// Another process has taken over what this one was writing.
+    pub fn is_superseded(&self) -> bool {
+        self.is_superseded
     }
 
     /// Who has to act.
@@ -77,6 +83,8 @@ impl From<countersign_client::Error> for Error {
             Fault::Incomplete
         } else if error.is_config() {
             Fault::Config
+        } else if error.is_without_credential() {
+            Fault::Storage
         } else {
             Fault::Upstream
         };
@@ -87,7 +95,8 @@ impl From<countersign_client::Error> for Error {
 
 impl From<countersign_store::Error> for Error {
     fn from(error: countersign_store::Error) -> Self {
-        Self::new(Fault::Storage, error.to_string())
+        let is_superseded = error.is_superseded();
+        Self { is_superseded, ..Self::new(Fault::Storage, error.to_string()) }
     }
 }
 

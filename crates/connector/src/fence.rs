@@ -27,14 +27,14 @@ pub struct Fences(Arc<Path>);
 
 /// A call is under way; dropped when it has its answer.
 #[derive(Debug)]
-pub struct Inside(#[expect(dead_code, reason = "held for its lock")] File);
+pub(crate) struct Inside(#[expect(dead_code, reason = "held for its lock")] File);
 
 /// No call enters; dropped when they may again.
 #[derive(Debug)]
-pub struct Shut {
+pub(crate) struct Shut {
     _gate: File,
     /// Whether all calls that were under way had ended in time.
-    pub is_drained: bool,
+    pub(crate) is_drained: bool,
 }
 
 impl Fences {
@@ -93,6 +93,13 @@ impl Fences {
             is_drained = is_taken(room.try_lock())?;
         }
         Ok(Shut { _gate: gate, is_drained })
+    }
+
+    /// The right to rotate a credential from this machine; none when another process
+    /// has it.
+    pub(crate) fn lock_rotation(&self, credential: CredentialId) -> Result<Option<File>, Error> {
+        let file = self.open(&format!("{}.rotation", credential.number()))?;
+        Ok(is_taken(file.try_lock())?.then_some(file))
     }
 
     /// The number of publications so far.

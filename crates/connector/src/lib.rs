@@ -8,6 +8,7 @@ pub mod check;
 pub mod error;
 mod fence;
 pub mod integration;
+pub mod rotation;
 mod source;
 pub mod sync;
 

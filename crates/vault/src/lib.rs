@@ -55,3 +55,15 @@ pub trait Vault: Send + Sync {
     /// Destroys the secret of one version and keeps its metadata.
     fn destroy(&self, name: &str, version: u32) -> Result<(), Error>;
 }
+
+/// Writes a probe, reads it back, compares it and destroys it.
+pub fn prove(vault: &dyn Vault, random: &Random, now_ms: i64) -> Result<(), Error> {
+    let mut secret = vec![0; 64];
+    random(&mut secret);
+    let probe = Credential::assemble(Kind::OAuth, "probe", secret);
+    let probe = probe.ok_or_else(|| Error::new(error::Kind::Unsealable))?;
+    let version = vault.put("probe", &probe, now_ms)?;
+    let read = vault.get_version("probe", version)?;
+    vault.destroy("probe", version)?;
+    if read == probe { Ok(()) } else { Err(Error::new(error::Kind::Unsealable)) }
+}
