@@ -6,6 +6,7 @@ mod arrows;
 mod controls;
 mod crash;
 mod exits;
+mod forms;
 mod http;
 mod program;
 mod quickstart;

@@ -10,10 +10,12 @@ use serde_json::Value;
 pub(crate) fn countersign(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
     command.arg("--home").arg(home).env_remove("COUNTERSIGN_HOME").stdin(Stdio::null());
-    for name in
-        ["VERACODE_API_KEY_ID", "VERACODE_API_KEY_SECRET", "VERACODE_API_ID", "VERACODE_API_KEY"]
-    {
-        command.env_remove(name);
+    // Where other tools keep pairs: nothing of whoever runs the tests.
+    command.env("HOME", home);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("VERACODE_") {
+            command.env_remove(name);
+        }
     }
     command
 }
@@ -92,10 +94,14 @@ impl Served {
         (text("api_id"), text("api_secret"))
     }
 
-    /// `integration add`, the secret through standard input.
-    pub(crate) fn add(&self, home: &Path, (id, secret): (&str, &str)) -> Output {
+    /// `integration add demo`, the secret through standard input.
+    pub(crate) fn add(&self, home: &Path, pair: (&str, &str)) -> Output {
+        self.add_as("demo", home, pair)
+    }
+
+    pub(crate) fn add_as(&self, name: &str, home: &Path, (id, secret): (&str, &str)) -> Output {
         let mut command = countersign(home);
-        command.args(["integration", "add", "demo", "--client-id", id, "--client-secret-stdin"]);
+        command.args(["integration", "add", name, "--client-id", id, "--client-secret-stdin"]);
         command.args(["--url", &self.url, "--ca-file"]).arg(&self.ca_file);
         let mut child = command
             .stdin(Stdio::piped())
