@@ -76,17 +76,28 @@ impl Context {
         allow_http_loopback: bool,
         pair: &Pair,
     ) -> Result<Client, Failure> {
-        let mut config = ClientConfig::new(parse_url(url)?);
-        config.ca_pem = ca_pem.map(|pem| pem.as_bytes().to_vec());
-        config.allow_http_loopback = allow_http_loopback;
-        config.requests_per_minute = self.config.client.requests_per_minute;
-        config.in_flight = self.config.client.in_flight;
-        config.request_timeout = self.config.client.request_timeout();
-        config.retry_budget = self.config.client.retry_budget();
-        config.proxy = self.config.client.proxy.as_deref().map(parse_url).transpose()?;
+        let config = client_config(&self.config, url, ca_pem, allow_http_loopback)?;
         let (clock, random) = (self.connector.clock.clone(), self.connector.random.clone());
         Ok(Client::new(config, pair, clock, random)?)
     }
+}
+
+/// How a client goes about it, by what config.toml says.
+pub(crate) fn client_config(
+    config: &Config,
+    url: &str,
+    ca_pem: Option<&str>,
+    allow_http_loopback: bool,
+) -> Result<ClientConfig, Failure> {
+    let mut client = ClientConfig::new(parse_url(url)?);
+    client.ca_pem = ca_pem.map(|pem| pem.as_bytes().to_vec());
+    client.allow_http_loopback = allow_http_loopback;
+    client.requests_per_minute = config.client.requests_per_minute;
+    client.in_flight = config.client.in_flight;
+    client.request_timeout = config.client.request_timeout();
+    client.retry_budget = config.client.retry_budget();
+    client.proxy = config.client.proxy.as_deref().map(parse_url).transpose()?;
+    Ok(client)
 }
 
 pub(crate) fn parse_url(text: &str) -> Result<Url, Failure> {

@@ -31,6 +31,7 @@ pub(crate) async fn add(context: &Context, args: AddIntegration) -> Result<(), F
         None => None,
     };
     let client = context.client(&url, ca_pem.as_deref(), args.allow_http_loopback, &pair)?;
+    let place = (url.clone(), ca_pem.clone());
     let new = NewIntegration {
         name: args.name.clone(),
         url,
@@ -39,7 +40,13 @@ pub(crate) async fn add(context: &Context, args: AddIntegration) -> Result<(), F
         allow_http_loopback: args.allow_http_loopback,
         created_ms: context.now(),
     };
-    let check = context.connector.add_integration(new, &pair, &client).await?;
+    let check = match context.connector.add_integration(new, &pair, &client).await {
+        Ok(check) => check,
+        Err(error) => {
+            let place = (place.0.as_str(), place.1.as_deref(), args.allow_http_loopback);
+            return Err(super::doctor::explain(context, error, place, &pair, &client).await);
+        }
+    };
     let integration = context.store().integration(&args.name).await?;
     tell_check(context, &integration, &check, args.json)
 }

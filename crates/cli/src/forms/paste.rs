@@ -12,8 +12,8 @@ use crate::output::note;
 /// A pair, and what was taken out of it.
 pub(crate) struct Entered {
     pub(crate) pair: Pair,
-    /// One sentence for each half that held something more.
-    pub(crate) removed: Vec<String>,
+    /// Each half that held something more, and what.
+    pub(crate) removed: Vec<(&'static str, String)>,
 }
 
 /// Why two texts are no pair.
@@ -69,14 +69,16 @@ pub(crate) fn enter(id: &str, secret: &str) -> Result<Entered, Fault> {
     let pair = Pair::parse(&id, &secret).map_err(Fault::Form)?;
     let removed = [("API ID", of_id), ("Secret Key", of_secret)]
         .into_iter()
-        .filter_map(|(half, counts)| Some(format!("taken out of the {half}: {}", counts.told()?)));
+        .filter_map(|(half, counts)| Some((half, counts.told()?)));
     Ok(Entered { pair, removed: removed.collect() })
 }
 
 /// The same, telling on standard error what was taken out.
 pub(crate) fn enter_telling(id: &str, secret: &str) -> Result<Pair, Failure> {
     let entered = enter(id, secret).map_err(Failure::usage)?;
-    entered.removed.iter().for_each(|removed| note(removed));
+    for (half, what) in &entered.removed {
+        note(&format!("taken out of the {half}: {what}"));
+    }
     Ok(entered.pair)
 }
 
@@ -207,10 +209,10 @@ mod tests {
         ] {
             let entered = enter(&id, &pasted).unwrap();
             assert_eq!(entered.pair, plain.pair, "{told}");
-            assert_eq!(entered.removed, [format!("taken out of the Secret Key: {told}")]);
+            assert_eq!(entered.removed, [("Secret Key", told.to_owned())]);
         }
         let entered = enter(&format!("{id}\u{2060}"), &secret).unwrap();
-        assert_eq!(entered.removed, ["taken out of the API ID: 1 invisible character"]);
+        assert_eq!(entered.removed, [("API ID", "1 invisible character".to_owned())]);
     }
 
     #[test]

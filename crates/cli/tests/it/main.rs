@@ -5,6 +5,7 @@
 mod arrows;
 mod controls;
 mod crash;
+mod doctor;
 mod exits;
 mod forms;
 mod http;

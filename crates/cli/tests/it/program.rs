@@ -59,10 +59,14 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn start(seed: &str) -> Self {
+        Self::start_with(seed, &["--listen", "127.0.0.1:0"])
+    }
+
+    pub(crate) fn start_with(seed: &str, rest: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let ready = home.path().join("ready.json");
         let mut command = countersign(&home.path().join("platform"));
-        command.args(["platform", "serve", "--listen", "127.0.0.1:0", "--rate-limit", "off"]);
+        command.args(["platform", "serve", "--rate-limit", "off"]).args(rest);
         command.args(["--seed", seed, "--ready-file"]).arg(&ready).stderr(Stdio::null());
         let child = command.spawn().unwrap();
         wait_until("the platform", || ready.exists());
@@ -70,6 +74,11 @@ impl Served {
         let text = |name: &str| object[name].as_str().unwrap().to_owned();
         let (url, ca_file) = (text("rest_url"), text("ca_file").into());
         Self { home, child, url, ca_file }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &str {
+        self.url.trim_start_matches("https://")
     }
 
     pub(crate) fn process(&self) -> u32 {
