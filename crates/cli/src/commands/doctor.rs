@@ -83,8 +83,8 @@ async fn examine(home: &Home, all: &mut Vec<Diagnosis>) {
         };
         let reach = Reach::to(one, config, &clock, &random);
         let state = match ward.integration(one, &reach).await {
-            // One cause for the whole machine is told once.
-            State::Trouble(trouble) if trouble.is_of_machine() && is_told(&trouble, all) => {
+            // One cause is told once.
+            State::Trouble(trouble) if is_told(&trouble, all) => {
                 State::Unexamined("the same trouble as above".into())
             }
             state => state,
@@ -95,7 +95,7 @@ async fn examine(home: &Home, all: &mut Vec<Diagnosis>) {
 }
 
 fn is_told(trouble: &Trouble, all: &[Diagnosis]) -> bool {
-    all.iter().filter_map(|one| one.state.trouble()).any(|told| told.name == trouble.name)
+    all.iter().filter_map(|one| one.state.trouble()).any(|told| trouble.is_shared_with(told))
 }
 
 struct Ward<'a> {

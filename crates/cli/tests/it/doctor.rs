@@ -246,10 +246,10 @@ fn pasted_blanks_and_swapped_halves() {
     well(home);
     let (head, tail) = secret.split_at(30);
     keep(&id, &format!("{head}\u{a0} {tail}"));
-    let cause = "the Secret Key holds 2 blanks that is no part of it";
+    let cause = "the Secret Key holds what does not belong there: 2 blanks";
     assert_one(home, "pair_pasted", 2, cause, "integration add NAME --import");
     keep(&format!("'{id}'"), &format!("{head}\n  {tail}"));
-    let cause = "the API ID holds 2 quotation marks that is no part of it, and the Secret Key holds 1 line break";
+    let cause = "the API ID holds what does not belong there: 2 quotation marks; the Secret Key holds what does not belong there: 1 line break";
     assert_one(home, "pair_pasted", 2, cause, "without");
     keep(&secret, &id);
     let rows = assert_one(
@@ -394,10 +394,12 @@ fn another_authority() {
     let folder = tempfile::tempdir().unwrap();
     let (id, secret) = served.mint("reader", READER);
     assert_ok(&served.add(folder.path(), (&id, &secret)));
+    assert_ok(&served.add_as("twin", folder.path(), (&id, &secret)));
     let address = served.address().to_owned();
     drop(served);
     let cause = format!("nobody answers at https://{address}");
     assert_one(folder.path(), "service_unreachable", 5, &cause, "start the platform again");
+    assert_ok(&run(folder.path(), &["integration", "remove", "twin", "--yes"]));
     let another = Served::start_with("empty", &["--listen", &address]);
     assert_eq!(another.address(), address);
     let cause = "is signed by an authority unknown here, and not by the one that is kept with the integration";

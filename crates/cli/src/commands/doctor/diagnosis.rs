@@ -42,9 +42,17 @@ impl Trouble {
         Self::new(name, failure.exit(), cause, fix)
     }
 
-    /// Whether it strikes every integration alike.
-    pub(super) fn is_of_machine(&self) -> bool {
-        matches!(self.name, "clock_skewed" | "proxy_unreachable" | "proxy_refuses")
+    /// Whether it is the very trouble of another integration, and not one like it: the
+    /// machine's own, or that of a service that both are on.
+    pub(super) fn is_shared_with(&self, other: &Self) -> bool {
+        let is_alike = self.name == other.name;
+        match self.name {
+            "clock_skewed" | "proxy_unreachable" | "proxy_refuses" => is_alike,
+            "service_unreachable" | "certificate_name" | "certificate_expired" => {
+                is_alike && self.cause == other.cause
+            }
+            _ => false,
+        }
     }
 }
 

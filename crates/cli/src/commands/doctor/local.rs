@@ -186,13 +186,15 @@ pub(super) fn pairs_of_other_tools() -> Vec<Diagnosis> {
                 let held: Vec<_> = entered
                     .removed
                     .iter()
-                    .map(|(half, what)| format!("the {half} holds {what} that is no part of it"))
+                    .map(|(half, what)| {
+                        format!("the {half} holds what does not belong there: {what}")
+                    })
                     .collect();
                 let fix = "write it there without; `countersign integration add NAME --import` \
                            takes it out by itself";
                 Diagnosis::trouble(
                     subject,
-                    Trouble::new("pair_pasted", Exit::Usage, held.join(", and "), fix),
+                    Trouble::new("pair_pasted", Exit::Usage, held.join("; "), fix),
                 )
             }
             Err(fault) => {
