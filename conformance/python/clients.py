@@ -17,6 +17,7 @@ import ssl
 
 HOME = os.environ["PLATFORM_HOME"]
 REST = os.environ["PLATFORM_URL"]
+EXPORTED = os.environ["EXPORT_HOME"]
 BIN = os.path.dirname(sys.executable)
 
 passed = failed = 0
@@ -303,8 +304,42 @@ def veracode_api_signing():
         else:
             raise AssertionError("a replayed header was accepted")
 
+    # What asks with the pair that its environment or its credentials file holds.
+    asking = [
+        f"{BIN}/python", "-c",
+        "import requests; from veracode_api_signing.plugin_requests import RequestsAuthPluginVeracodeHMAC;"
+        f" print(requests.get({url!r}, auth=RequestsAuthPluginVeracodeHMAC(), timeout=30).status_code)",
+    ]
+
+    def countersign(*arguments, **more):
+        made = subprocess.run(
+            [os.environ["COUNTERSIGN"], "--home", EXPORTED, *arguments], capture_output=True, text=True, **more
+        )
+        assert made.returncode == 0, made.stderr
+        return made.stdout.strip()
+
+    def exported_file():
+        countersign("credentials", "import", "judge", "--url", REST, "--ca-file", f"{HOME}/ca.pem")
+        os.mkdir(f"{EXPORTED}/.veracode", 0o700)
+        path = f"{EXPORTED}/.veracode/credentials"
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("# ours\n[other]\nveracode_api_key_id = 0123\n  and more\n")
+        countersign("credentials", "export", "judge", "--format", "ini", "--profile", "ci", "--output", path)
+        assert open(path, encoding="utf-8").read().startswith("# ours\n[other]\n")
+        bare = {key: value for key, value in os.environ.items() if not key.startswith("VERACODE_")}
+        made = subprocess.run(
+            asking, env=bare | {"HOME": EXPORTED, "VERACODE_API_PROFILE": "ci"}, capture_output=True, text=True
+        )
+        same((made.stdout.strip(), made.stderr), ("200", ""))
+
+    def command_with_pair():
+        elsewhere = os.environ | {"VERACODE_API_KEY_ID": "0123", "HOME": "/nonexistent"}
+        same(countersign("credentials", "env", "judge", "--", *asking, env=elsewhere), "200")
+
     check(name, "requests plug-in", plugin)
     check(name, "command-line helper, and its header a second time", command_line)
+    check(name, "credentials file that we exported, by profile", exported_file)
+    check(name, "command that we run with the pair", command_with_pair)
 
 
 def httpie():

@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
+pub(crate) use forms::{ExportPair, ImportFrom, ImportPair, PairFormat, RunWithPair};
+
+mod forms;
+
 /// A Veracode-compatible platform, and the integration that talks to it or to
 /// the real service.
 #[derive(Debug, Parser)]
@@ -426,11 +430,13 @@ pub(crate) struct AddIntegration {
     #[arg(long)]
     pub(crate) client_secret_stdin: bool,
     /// Take the pair from the environment (VERACODE_API_KEY_ID and _SECRET, or
-    /// VERACODE_API_ID and _KEY) or from ~/.veracode/credentials
-    /// (VERACODE_API_PROFILE picks the section).
+    /// VERACODE_API_ID and _KEY), from ~/.veracode/credentials, or from
+    /// ~/.veracode/veracode.yml.
     #[arg(long, conflicts_with_all = ["client_id", "client_secret_stdin"])]
     pub(crate) import: bool,
-    /// Veracode URL [default: the region of the pair].
+    #[command(flatten)]
+    pub(crate) from: ImportFrom,
+    /// Veracode URL [default: the one that an import says, or the region of the pair].
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
     /// PEM file with a further certificate authority to trust for this URL.
@@ -556,6 +562,12 @@ pub(crate) enum Format {
 pub(crate) enum Credentials {
     /// List the pairs that the vault holds and when each expires.
     List(Json),
+    /// Add an integration with a pair that other tools use.
+    Import(ImportPair),
+    /// Put the pair of an integration where other tools look for it.
+    Export(ExportPair),
+    /// Run one command with the pair in its environment, and nowhere else.
+    Env(RunWithPair),
 }
 
 #[derive(Debug, Group)]

@@ -4,7 +4,9 @@ mod context;
 mod control;
 mod credentials;
 mod doctor;
+mod env;
 mod export;
+mod export_pair;
 mod guide;
 mod http;
 mod integration;
@@ -54,8 +56,14 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Command::Finding(args) => query::finding(&Context::open(home).await?, args).await,
         Command::Changes(args) => query::changes(&Context::open(home).await?, args).await,
         Command::Export(args) => export::run(&Context::open(home).await?, args).await,
-        Command::Credentials(Credentials::List(args)) => {
-            credentials::list(&Context::open(home).await?, args).await
+        Command::Credentials(command) => {
+            let context = Context::open(home).await?;
+            match command {
+                Credentials::List(args) => credentials::list(&context, args).await,
+                Credentials::Import(args) => integration::add(&context, args.into()).await,
+                Credentials::Export(args) => export_pair::run(&context, args).await,
+                Credentials::Env(args) => env::run(context, args).await,
+            }
         }
         Command::Sign(args) => http::sign(home, args).await,
         Command::Http(args) => http::request(&Context::open(home).await?, args).await,

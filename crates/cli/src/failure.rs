@@ -21,13 +21,15 @@ pub(crate) enum Exit {
 #[derive(Debug)]
 pub(crate) struct Failure {
     exit: Exit,
+    /// What a command that was run for somebody ended with.
+    code: Option<u8>,
     what: String,
     is_silent: bool,
 }
 
 impl Failure {
     pub(crate) fn new(exit: Exit, what: impl fmt::Display) -> Self {
-        Self { exit, what: what.to_string(), is_silent: false }
+        Self { exit, code: None, what: what.to_string(), is_silent: false }
     }
 
     pub(crate) fn unexpected(what: impl fmt::Display) -> Self {
@@ -44,7 +46,18 @@ impl Failure {
 
     /// The exit code alone: what there is to say has been said.
     pub(crate) fn silent(exit: Exit) -> Self {
-        Self { exit, what: String::new(), is_silent: true }
+        Self { exit, code: None, what: String::new(), is_silent: true }
+    }
+
+    /// A command that was to run in our place, and what to end with instead of a code
+    /// of ours.
+    pub(crate) fn of_command(code: u8, what: impl fmt::Display) -> Self {
+        Self { code: Some(code), ..Self::unexpected(what) }
+    }
+
+    /// The command has said itself what there is to say.
+    pub(crate) fn silent_of_command(code: u8) -> Self {
+        Self { code: Some(code), ..Self::silent(Exit::Unexpected) }
     }
 
     pub(crate) fn exit(&self) -> Exit {
@@ -57,7 +70,7 @@ impl Failure {
         if !self.is_silent {
             eprintln!("error: {}", self.what);
         }
-        ExitCode::from(self.exit as u8)
+        ExitCode::from(self.code.unwrap_or(self.exit as u8))
     }
 }
 

@@ -6,6 +6,7 @@ mod args;
 mod commands;
 mod config;
 mod failure;
+mod forms;
 mod home;
 mod output;
 mod system;

@@ -99,6 +99,22 @@ impl Error {
         )
     }
 
+    /// No connection came about: what the network said.
+    pub fn no_connection(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Connect(what) => Some(what),
+            _ => None,
+        }
+    }
+
+    /// The certificate is not trusted: what is wrong with it.
+    pub fn untrusted_certificate(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Certificate(what) => Some(what),
+            _ => None,
+        }
+    }
+
     /// The answer pointed elsewhere; it was not followed.
     pub fn is_refused_redirect(&self) -> bool {
         matches!(self.kind, Kind::Redirect(_))

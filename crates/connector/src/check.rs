@@ -58,14 +58,41 @@ pub enum Outcome {
     },
 }
 
-const NEEDS_APPLICATIONS: &str =
-    "any API role on an API account, or Creator or Security Lead on a user account";
-const NEEDS_FINDINGS: &str =
-    "Results API on an API account, or Reviewer or Security Lead on a user account";
-const NEEDS_SANDBOXES: &str =
-    "Results API on an API account, or Sandbox User or Sandbox Administrator on a user account";
+/// What grants a permission: to an API account, to a person, and to either while it
+/// is not known which of the two an account is.
+struct Needs {
+    api: &'static str,
+    person: &'static str,
+    either: &'static str,
+}
+
+const NEEDS_APPLICATIONS: Needs = Needs {
+    api: "any API role",
+    person: "Creator or Security Lead",
+    either: "any API role on an API account, or Creator or Security Lead on a user account",
+};
+const NEEDS_FINDINGS: Needs = Needs {
+    api: "Results API",
+    person: "Reviewer or Security Lead",
+    either: "Results API on an API account, or Reviewer or Security Lead on a user account",
+};
+const NEEDS_SANDBOXES: Needs = Needs {
+    api: "Results API",
+    person: "Sandbox User or Sandbox Administrator",
+    either: "Results API on an API account, or Sandbox User or Sandbox Administrator on a user account",
+};
 const NO_APPLICATION: &str =
     "the account sees no application: give it teams, or No Team Restriction API";
+
+impl Needs {
+    fn of(&self, user: &User) -> &'static str {
+        match user.account_type.as_deref() {
+            Some("API") => self.api,
+            Some("USER") => self.person,
+            _ => self.either,
+        }
+    }
+}
 
 impl Check {
     pub(crate) fn observed(&self) -> Observed {
@@ -95,6 +122,8 @@ impl Check {
 pub async fn check(client: &Client) -> Result<Check, Error> {
     let user = client.self_user().await?;
     let expires_ms = expiry(client, &user).await?;
+    let [applications, findings, sandboxes] =
+        [&NEEDS_APPLICATIONS, &NEEDS_FINDINGS, &NEEDS_SANDBOXES].map(|needs| needs.of(&user));
     let roles = user.roles.clone().unwrap_or_default();
     let mut check = Check {
         account: user.user_name.clone(),
@@ -108,12 +137,12 @@ pub async fn check(client: &Client) -> Result<Check, Error> {
         probes: Vec::new(),
         seen: observed(user, expires_ms),
     };
-    let (outcome, first) = probe_applications(client, &mut check).await?;
+    let (outcome, first) = probe_applications(client, &mut check, applications).await?;
     check.probes.push(Probe { name: "listing applications", outcome });
     for (name, needs, family) in [
-        ("reading static, dynamic and manual findings", NEEDS_FINDINGS, Some(ScanFamily::NonSca)),
-        ("reading SCA findings", NEEDS_FINDINGS, Some(ScanFamily::Sca)),
-        ("listing sandboxes", NEEDS_SANDBOXES, None),
+        ("reading static, dynamic and manual findings", findings, Some(ScanFamily::NonSca)),
+        ("reading SCA findings", findings, Some(ScanFamily::Sca)),
+        ("listing sandboxes", sandboxes, None),
     ] {
         let outcome = match &first {
             None => Outcome::Unproven { why: NO_APPLICATION },
@@ -148,10 +177,11 @@ pub(crate) async fn expiry(client: &Client, user: &User) -> Result<Option<i64>, 
 async fn probe_applications(
     client: &Client,
     check: &mut Check,
+    needs: &'static str,
 ) -> Result<(Outcome, Option<String>), Error> {
     let page = match client.applications(1).next().await {
         Ok(page) => page,
-        Err(error) => return Ok((granted(Err(error), NEEDS_APPLICATIONS)?, None)),
+        Err(error) => return Ok((granted(Err(error), needs)?, None)),
     };
     let Some(page) = page else { return Ok((Outcome::Granted, None)) };
     check.applications = Some(page.page().total_elements);

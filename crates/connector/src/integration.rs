@@ -110,9 +110,14 @@ impl Connector {
         client: &Client,
     ) -> Result<Check, Error> {
         let check = check(client).await?;
-        let (id, now_ms) = (integration.credential, self.now());
-        self.store.observe_credential(id, check.observed(), now_ms).await?;
+        self.note_check(integration, &check).await?;
         Ok(check)
+    }
+
+    /// Notes what a check found out.
+    pub async fn note_check(&self, integration: &Integration, check: &Check) -> Result<(), Error> {
+        let (id, now_ms) = (integration.credential, self.now());
+        Ok(self.store.observe_credential(id, check.observed(), now_ms).await?)
     }
 
     /// Asks the service about a credential and notes the answer, a refusal too.

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use countersign_client::{Authority, Lease, Leased, Replaced, Source};
+use countersign_signing::Pair;
 use countersign_store::{Credential, CredentialId, IntegrationId};
 use countersign_vault::Credential as Secret;
 
 use crate::Connector;
-use crate::error::Error;
+use crate::error::{Error, Fault};
 
 /// Longest that a call waits for a rotation.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -51,6 +52,15 @@ impl Connector {
         Ok(match subject {
             Subject::Integration(id) => self.store.credential_of(id).await?,
             Subject::Credential(id) => self.store.credential_by(id).await?,
+        })
+    }
+
+    /// The pair that a subject signs with now.
+    pub async fn pair_of(&self, subject: Subject) -> Result<Pair, Error> {
+        let credential = self.published(subject).await?;
+        self.secret(&credential).await?.as_pair().cloned().ok_or_else(|| {
+            let what = format!("`{}` is an OAuth client, which has no pair", credential.name);
+            Error::new(Fault::Config, what)
         })
     }
 

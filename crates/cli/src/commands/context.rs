@@ -85,12 +85,7 @@ impl Context {
         credential: &Credential,
         purpose: &'static str,
     ) -> Result<Client, Failure> {
-        let place = Place {
-            url: credential.url.clone(),
-            ca_pem: credential.ca_pem.clone(),
-            allow_http_loopback: credential.allow_http_loopback,
-        };
-        self.client_from(&place, Subject::Credential(credential.id), purpose)
+        self.client_from(&Place::of(credential), Subject::Credential(credential.id), purpose)
     }
 
     fn client_from(
@@ -110,30 +105,28 @@ impl Context {
         Ok(Client::new(self.client_config(place)?, pair, clock, random)?)
     }
 
-    pub(crate) fn client_config(&self, place: &Place) -> Result<ClientConfig, Failure> {
-        let mut config = ClientConfig::new(parse_url(&place.url)?);
-        config.ca_pem = place.ca_pem.as_ref().map(|pem| pem.as_bytes().to_vec());
-        config.allow_http_loopback = place.allow_http_loopback;
-        config.requests_per_minute = self.config.client.requests_per_minute;
-        config.in_flight = self.config.client.in_flight;
-        config.request_timeout = self.config.client.request_timeout();
-        config.retry_budget = self.config.client.retry_budget();
-        config.proxy = self.config.client.proxy.as_deref().map(parse_url).transpose()?;
-        Ok(config)
+    fn client_config(&self, place: &Place) -> Result<ClientConfig, Failure> {
+        client_config(&self.config, place)
     }
 
     /// The pair that an integration signs with now.
     pub(crate) async fn pair_of(&self, integration: &Integration) -> Result<Pair, Failure> {
         let subject = Subject::Integration(integration.id);
-        let credential = self.connector.published(subject).await?;
-        match self.connector.secret(&credential).await?.as_pair() {
-            Some(pair) => Ok(pair.clone()),
-            None => Err(Failure::usage(format!(
-                "`{}` signs with an OAuth client, which has no pair",
-                integration.name
-            ))),
-        }
+        Ok(self.connector.pair_of(subject).await?)
     }
+}
+
+/// How a client goes about it, by what config.toml says.
+pub(crate) fn client_config(config: &Config, place: &Place) -> Result<ClientConfig, Failure> {
+    let mut client = ClientConfig::new(parse_url(&place.url)?);
+    client.ca_pem = place.ca_pem.as_ref().map(|pem| pem.as_bytes().to_vec());
+    client.allow_http_loopback = place.allow_http_loopback;
+    client.requests_per_minute = config.client.requests_per_minute;
+    client.in_flight = config.client.in_flight;
+    client.request_timeout = config.client.request_timeout();
+    client.retry_budget = config.client.retry_budget();
+    client.proxy = config.client.proxy.as_deref().map(parse_url).transpose()?;
+    Ok(client)
 }
 
 pub(crate) fn parse_url(text: &str) -> Result<Url, Failure> {

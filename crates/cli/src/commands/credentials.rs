@@ -1,9 +1,6 @@
-//! `credentials list`, and where a pair is imported from.
-
-use std::path::PathBuf;
+//! `credentials list`.
 
 use serde_json::json;
-use zeroize::Zeroizing;
 
 use super::context::Context;
 use crate::args::Json;
@@ -54,66 +51,4 @@ pub(crate) async fn list(context: &Context, args: Json) -> Result<(), Failure> {
         ]);
     }
     print(&table_text(&table))
-}
-
-/// A pair from the environment, else from the credentials file.
-pub(crate) fn import() -> Result<(String, Zeroizing<String>), Failure> {
-    for (id, secret) in [
-        ("VERACODE_API_KEY_ID", "VERACODE_API_KEY_SECRET"),
-        ("VERACODE_API_ID", "VERACODE_API_KEY"),
-    ] {
-        if let (Ok(id), Ok(secret)) = (std::env::var(id), std::env::var(secret)) {
-            return Ok((id, Zeroizing::new(secret)));
-        }
-    }
-    let profile = std::env::var("VERACODE_API_PROFILE").unwrap_or_else(|_| "default".into());
-    let path = credentials_file()?;
-    let text = Zeroizing::new(std::fs::read_to_string(&path).map_err(|error| {
-        Failure::usage(format!(
-            "there is no pair in the environment, and `{}` cannot be read: {error}",
-            path.display()
-        ))
-    })?);
-    read_profile(&text, &profile).ok_or_else(|| {
-        Failure::usage(format!(
-            "`{}` has no section `[{profile}]` with veracode_api_key_id and veracode_api_key_secret",
-            path.display()
-        ))
-    })
-}
-
-fn credentials_file() -> Result<PathBuf, Failure> {
-    let home = etcetera::home_dir().map_err(Failure::usage)?;
-    Ok(home.join(".veracode").join("credentials"))
-}
-
-/// Section names keep their case, key names do not matter in theirs.
-fn read_profile(text: &str, profile: &str) -> Option<(String, Zeroizing<String>)> {
-    let (mut id, mut secret, mut is_inside) = (None, None, false);
-    for line in text.lines().map(str::trim) {
-        if let Some(section) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            is_inside = section == profile;
-        } else if is_inside && let Some((name, value)) = line.split_once('=') {
-            match name.trim().to_ascii_lowercase().as_str() {
-                "veracode_api_key_id" => id = Some(value.trim().to_owned()),
-                "veracode_api_key_secret" => secret = Some(Zeroizing::new(value.trim().to_owned())),
-                _ => {}
-            }
-        }
-    }
-    id.zip(secret)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn profiles() {
-        let text = "[Default]\nveracode_api_key_id=no\n[default]\n Veracode_API_key_ID = a1\nveracode_api_key_secret=b2\n[other]\nveracode_api_key_id = c3\n";
-        let (id, secret) = read_profile(text, "default").unwrap();
-        assert_eq!((id.as_str(), secret.as_str()), ("a1", "b2"));
-        assert!(read_profile(text, "other").is_none(), "half a pair is none");
-        assert!(read_profile(text, "absent").is_none());
-    }
 }

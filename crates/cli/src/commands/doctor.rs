@@ -1,100 +1,245 @@
-//! `doctor`: looks for everything that can be wrong, worst first.
+//! `doctor`: looks for everything that can be wrong. One cause and one fix for each;
+//! what one trouble keeps from being looked at is said, and is no further trouble.
+
+mod addresses;
+mod diagnosis;
+mod local;
+mod network;
+mod refused;
 
 use std::path::Path;
+use std::sync::Arc;
 
-use serde_json::json;
+use countersign_connector::check::{Check, Outcome, check};
+use countersign_connector::integration::Place;
+use countersign_connector::{Connector, Fault, Fences, Subject};
+use countersign_signing::{ApiId, ApiSecret, Pair};
+use countersign_store::{CredentialId, Integration};
 
 use super::context::Context;
 use crate::args::Doctor;
 use crate::failure::{Exit, Failure};
-use crate::output::{distance, note, print, print_json};
+use crate::home::Home;
+use crate::output::{distance, note, printable};
+use crate::system;
+use diagnosis::{Diagnosis, State, Trouble, cause_and_fix, tell};
+use network::Reach;
+use refused::{Known, Refused};
 
 const DAY_MS: i64 = 86_400_000;
-
-struct Diagnosis {
-    subject: String,
-    /// What is wrong and what to do; none when it is well.
-    trouble: Option<(Exit, String)>,
-}
+const SOON_MS: i64 = 30 * DAY_MS;
 
 pub(crate) async fn run(home: Option<&Path>, args: Doctor) -> Result<(), Failure> {
-    // Home, configuration, store and vault fail with a cause and a fix here.
-    let context = Context::open(home).await?;
-    let mut all = vec![Diagnosis {
-        subject: format!("home {} with store and vault", context.home.path().display()),
-        trouble: None,
-    }];
-    for integration in context.store().integrations().await? {
-        let subject = format!("integration `{}` at {}", integration.name, integration.url);
-        let trouble = match examine(&context, &integration).await {
-            Ok(trouble) => trouble,
-            Err(failure) => Some((failure.exit(), failure.to_string())),
-        };
-        all.push(Diagnosis { subject, trouble });
+    let mut all = Vec::new();
+    match Home::find(home) {
+        Ok(home) => examine(&home, &mut all).await,
+        Err(failure) => {
+            let subject = "home".to_owned();
+            all.push(Diagnosis::trouble(subject, Trouble::of_failure("home", &failure)));
+        }
     }
-    let undecodable = context.store().undecodable().await?;
-    if let Some(first) = undecodable.first() {
-        all.push(Diagnosis {
-            subject: format!("{} records that cannot be read", undecodable.len()),
-            trouble: Some((
-                Exit::Incomplete,
-                format!("the first is in application {}: {}", first.application, first.reason),
-            )),
-        });
-    }
-    if all.len() == 1 {
+    all.extend(local::pairs_of_other_tools());
+    tell(&all, args.json)?;
+    let first = all.iter().find_map(|one| one.state.trouble());
+    first.map_or(Ok(()), |trouble| Err(Failure::silent(trouble.exit)))
+}
+
+async fn examine(home: &Home, all: &mut Vec<Diagnosis>) {
+    all.push(Diagnosis::well(format!("home {}", home.path().display())));
+    let config = local::config(home, all);
+    let is_way_known = config.as_ref().is_some_and(|config| local::has_way(home, config, all));
+    let store = local::store(home, all).await;
+    let vault = match &config {
+        Some(config) => local::vault(home, config, all),
+        None => {
+            let why = "what opens it stands in config.toml";
+            all.push(Diagnosis::unexamined("vault".into(), why));
+            None
+        }
+    };
+    let Some(store) = store else { return };
+    let integrations = match store.integrations().await {
+        Ok(integrations) => integrations,
+        Err(error) => {
+            all.push(Diagnosis::trouble("store".into(), local::broken_store(home, &error)));
+            return;
+        }
+    };
+    if integrations.is_empty() {
         note("there is no integration yet; `countersign quickstart` makes one to look at");
     }
-    tell(&all, args.json)?;
-    let worst = all.iter().find_map(|one| one.trouble.as_ref().map(|(exit, _)| *exit));
-    worst.map_or(Ok(()), |exit| Err(Failure::silent(exit)))
+    let (clock, random) = (system::clock(), system::random());
+    let connector = vault.map(|vault| Connector {
+        store: store.clone(),
+        vault,
+        fences: Fences::at(&home.fences()),
+        clock: Arc::clone(&clock),
+        random: Arc::clone(&random),
+    });
+    let ward = Ward { connector };
+    for one in &integrations {
+        let subject = format!("integration `{}` at {}", one.name, one.url);
+        let Some(config) = config.as_ref().filter(|_| is_way_known) else {
+            all.push(Diagnosis::unexamined(subject, "how to reach it stands in config.toml"));
+            continue;
+        };
+        let reach = Reach::to(one, config, &clock, &random);
+        let state = match ward.integration(one, &reach).await {
+            // One cause is told once.
+            State::Trouble(trouble) if is_told(&trouble, all) => {
+                State::Unexamined("the same trouble as above".into())
+            }
+            state => state,
+        };
+        all.push(Diagnosis { subject, state });
+    }
+    all.extend(local::unreadable_records(&store).await);
 }
 
-async fn examine(
-    context: &Context,
-    integration: &countersign_store::Integration,
-) -> Result<Option<(Exit, String)>, Failure> {
-    let client = context.client_of(integration, "doctor")?;
-    let check = context.connector.check_integration(integration, &client).await?;
-    if let Some(missing) = check.missing() {
-        return Err(missing.into());
-    }
-    let now_ms = context.now();
-    let expires = check.expires_ms.filter(|ms| ms - now_ms < 30 * DAY_MS);
-    Ok(expires.map(|ms| {
-        let when = distance(ms, now_ms);
-        (
-            Exit::NotAuthenticated,
-            format!("the pair expires {when}\nhint: generate a new one and add it"),
-        )
-    }))
+fn is_told(trouble: &Trouble, all: &[Diagnosis]) -> bool {
+    all.iter().filter_map(|one| one.state.trouble()).any(|told| trouble.is_shared_with(told))
 }
 
-fn tell(all: &[Diagnosis], json: bool) -> Result<(), Failure> {
-    if json {
-        let rows: Vec<_> = all
-            .iter()
-            .map(|one| {
-                json!({
-                    "subject": one.subject,
-                    "ok": one.trouble.is_none(),
-                    "trouble": one.trouble.as_ref().map(|(_, text)| text),
-                })
-            })
-            .collect();
-        return print_json(&rows);
+struct Ward {
+    /// None while the vault does not open.
+    connector: Option<Connector>,
+}
+
+impl Ward {
+    async fn integration(&self, one: &Integration, reach: &Reach<'_>) -> State {
+        let Some(connector) = &self.connector else {
+            // The way there shows without a pair.
+            return match reach.client(&nobodys_pair(reach), 0) {
+                Ok(client) => match client.self_user().await {
+                    Err(error) if !error.is_not_authenticated() => {
+                        State::Trouble(network::why(reach, &error))
+                    }
+                    _ => State::Unexamined("the service answers; its pair is in the vault".into()),
+                },
+                Err(failure) => State::Trouble(Trouble::of_failure("configuration", &failure)),
+            };
+        };
+        let pair = match connector.pair_of(Subject::Integration(one.id)).await {
+            Ok(pair) => pair,
+            Err(error) => {
+                let (cause, fix) = cause_and_fix(&error.to_string());
+                let fix = fix.unwrap_or_else(|| {
+                    "bring the vault back from a backup, or add the integration again under \
+                     another name"
+                        .into()
+                });
+                return State::Trouble(Trouble::new("pair_missing", Exit::Storage, cause, fix));
+            }
+        };
+        match self.examine(one, &pair, connector, reach).await {
+            Ok(None) => State::Well,
+            Ok(Some(trouble)) => State::Trouble(trouble),
+            Err(failure) => State::Trouble(Trouble::of_failure("configuration", &failure)),
+        }
     }
-    for one in all {
-        match &one.trouble {
-            None => print(&format!("ok       {}\n", one.subject))?,
-            Some((_, text)) => {
-                print(&format!(
-                    "TROUBLE  {}\n         {}\n",
-                    one.subject,
-                    text.replace('\n', "\n         ")
-                ))?;
+
+    async fn examine(
+        &self,
+        one: &Integration,
+        pair: &Pair,
+        connector: &Connector,
+        reach: &Reach<'_>,
+    ) -> Result<Option<Trouble>, Failure> {
+        let client = reach.client(pair, 0)?;
+        let checked = match client.self_user().await {
+            Ok(_) => check(&client).await,
+            Err(error) if error.is_not_authenticated() => {
+                let others = others(connector, reach, Some(one.credential)).await;
+                let known = Some(Known::of(one));
+                let refused = Refused { reach, pair, known, others };
+                return Ok(Some(refused.why(&client).await));
+            }
+            Err(error) => return Ok(Some(network::why(reach, &error))),
+        };
+        let check = match checked {
+            Ok(check) => check,
+            Err(error) => {
+                let (exit, (cause, fix)) =
+                    (error.fault().into(), cause_and_fix(&error.to_string()));
+                let fix = fix.unwrap_or_else(|| "try again later".into());
+                return Ok(Some(Trouble::new("service_failing", exit, cause, fix)));
+            }
+        };
+        let now_ms = reach.now();
+        connector.note_check(one, &check).await?;
+        if let Some(trouble) = missing_role(&check) {
+            return Ok(Some(trouble));
+        }
+        let expires = check.expires_ms.filter(|ms| ms - now_ms < SOON_MS);
+        Ok(expires.map(|ms| {
+            let cause = format!("the pair expires {}", distance(ms, now_ms));
+            Trouble::new("pair_expires_soon", Exit::NotAuthenticated, cause, refused::NEW_PAIR)
+        }))
+    }
+}
+
+/// Pairs of the same service that open: one may be an administrator's.
+async fn others(connector: &Connector, reach: &Reach<'_>, but: Option<CredentialId>) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    for other in connector.store.credentials().await.unwrap_or_default() {
+        if Some(other.id) != but && reach.is_at(&other.url) {
+            pairs.extend(connector.pair_of(Subject::Credential(other.id)).await.ok());
+        }
+    }
+    pairs
+}
+
+fn missing_role(check: &Check) -> Option<Trouble> {
+    let account = printable(check.account.as_deref().unwrap_or("unknown"));
+    let mut lacking = Vec::new();
+    let mut roles = Vec::new();
+    for probe in &check.probes {
+        if let Outcome::Missing { needs } = probe.outcome {
+            lacking.push(probe.name);
+            if !roles.contains(&needs) {
+                roles.push(needs);
             }
         }
     }
-    Ok(())
+    if lacking.is_empty() {
+        return None;
+    }
+    let roles = roles.join(", and ");
+    Some(Trouble::new(
+        "role_missing",
+        Exit::RoleMissing,
+        format!("the account `{account}` lacks a role for {}", lacking.join(", ")),
+        format!("an administrator gives it {roles}: Settings, Admin, Users, `{account}`"),
+    ))
+}
+
+/// A pair that no service knows: what comes before the signature shows with it.
+fn nobodys_pair(reach: &Reach<'_>) -> Pair {
+    let mut secret = vec![0; 64];
+    reach.fill(&mut secret);
+    // Zeros are hexadecimal.
+    let id = ApiId::parse("00000000000000000000000000000000");
+    Pair { id: id.expect("an API ID"), secret: ApiSecret::from_bytes(secret) }
+}
+
+/// Why a pair that is about to be added is refused: the failure with the one cause,
+/// as far as it can be found.
+pub(crate) async fn explain(
+    context: &Context,
+    error: countersign_connector::Error,
+    place: &Place,
+    pair: &Pair,
+    client: &countersign_client::Client,
+) -> Failure {
+    if error.fault() != Fault::NotAuthenticated {
+        return error.into();
+    }
+    let (clock, random) = (&context.connector.clock, &context.connector.random);
+    let place = (place.url.as_str(), place.ca_pem.as_deref(), place.allow_http_loopback);
+    let reach = Reach { place, config: &context.config, clock, random };
+    let others = others(&context.connector, &reach, None).await;
+    let refused = Refused { reach: &reach, pair, known: None, others };
+    let trouble = refused.why(client).await;
+    let (what, _) = cause_and_fix(&error.to_string());
+    Failure::new(trouble.exit, format!("{what}: {}\nhint: {}", trouble.cause, trouble.fix))
 }

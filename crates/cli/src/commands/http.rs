@@ -4,12 +4,13 @@ use std::io::Read;
 use std::path::Path;
 
 use countersign_client::{Method, Repeat};
-use countersign_signing::{Pair, Request, Signer, split_url};
+use countersign_signing::{Request, Signer, split_url};
 
 use super::context::{Context, parse_url};
-use super::credentials::import;
 use crate::args::{Http, Sign};
 use crate::failure::Failure;
+use crate::forms::paste::enter_telling;
+use crate::forms::sources;
 use crate::output::{note, print};
 use crate::system;
 
@@ -24,8 +25,8 @@ pub(crate) async fn sign(home: Option<&Path>, args: Sign) -> Result<(), Failure>
         let integration = context.integration(args.integration.as_deref()).await?;
         context.pair_of(&integration).await?
     } else {
-        let (id, secret) = import()?;
-        Pair::parse(id.trim(), secret.trim()).map_err(Failure::usage)?
+        let written = sources::of_machine(None)?.written;
+        enter_telling(&written.id, &written.secret)?
     };
     if !args.url.starts_with("https://") && !args.url.starts_with("http://") {
         return Err(Failure::usage(format!("`{}` is not an absolute URL", args.url)));

@@ -12,15 +12,17 @@ use zeroize::Zeroizing;
 use super::context::Context;
 use crate::args::{AddIntegration, Json, NamedIntegration, RemoveIntegration};
 use crate::failure::{Exit, Failure};
+use crate::forms::paste::enter_telling;
+use crate::forms::sources;
 use crate::output::{distance, note, print, print_json, printable, table, table_text, when};
 
 /// A secret is at most 1,024 hex digits and a prefix.
 const MAX_SECRET_BYTES: u64 = 4096;
 
 pub(crate) async fn add(context: &Context, args: AddIntegration) -> Result<(), Failure> {
-    let pair = read_pair(&args)?;
-    let url = match &args.url {
-        Some(url) => url.clone(),
+    let (pair, own_url) = read_pair(&args)?;
+    let url = match args.url.clone().or(own_url) {
+        Some(url) => url,
         None => format!("https://{}", pair.region().rest_host()),
     };
     let ca_pem = match &args.ca_file {
@@ -31,7 +33,16 @@ pub(crate) async fn add(context: &Context, args: AddIntegration) -> Result<(), F
     };
     let place = Place { url, ca_pem, allow_http_loopback: args.allow_http_loopback };
     let client = context.client(&place, &pair)?;
-    let check = context.connector.add_integration(&args.name, place, pair.into(), &client).await?;
+    let added = context
+        .connector
+        .add_integration(&args.name, place.clone(), pair.clone().into(), &client)
+        .await;
+    let check = match added {
+        Ok(check) => check,
+        Err(error) => {
+            return Err(super::doctor::explain(context, error, &place, &pair, &client).await);
+        }
+    };
     let integration = context.store().integration(&args.name).await?;
     tell_check(context, &integration, &check, args.json)
 }
@@ -108,20 +119,30 @@ pub(crate) async fn remove(context: &Context, args: RemoveIntegration) -> Result
     Ok(())
 }
 
-fn read_pair(args: &AddIntegration) -> Result<Pair, Failure> {
-    let (id, secret) = if args.import {
-        super::credentials::import()?
-    } else {
-        let id = args.client_id.clone().ok_or_else(|| {
-            Failure::usage("the Client ID is missing\nhint: give `--client-id ID`, or `--import`")
-        })?;
-        (id, read_secret(args.client_secret_stdin)?)
+/// The pair, and the URL that came with it.
+fn read_pair(args: &AddIntegration) -> Result<(Pair, Option<String>), Failure> {
+    let profile = args.from.profile.as_deref();
+    let found = match &args.from.import_file {
+        Some(path) => sources::of_file(path, profile)?,
+        None if args.import => sources::of_machine(profile)?,
+        None if profile.is_some() => {
+            return Err(Failure::usage(
+                "a profile is of a credentials file\nhint: add `--import`, or `--import-file FILE`",
+            ));
+        }
+        None => {
+            let id = args.client_id.as_deref().ok_or_else(|| {
+                Failure::usage(
+                    "the Client ID is missing\nhint: give `--client-id ID`, or `--import`",
+                )
+            })?;
+            let secret = read_secret(args.client_secret_stdin)?;
+            return Ok((enter_telling(id, &secret)?, None));
+        }
     };
-    let (trimmed_id, trimmed_secret) = (id.trim(), secret.trim());
-    if trimmed_id != id || trimmed_secret != secret.trim_end_matches(['\r', '\n']) {
-        note("white space around the pair was removed");
-    }
-    Pair::parse(trimmed_id, trimmed_secret).map_err(Failure::usage)
+    note(&format!("taking the pair from {}", found.place));
+    let pair = enter_telling(&found.written.id, &found.written.secret)?;
+    Ok((pair, found.written.url))
 }
 
 fn read_secret(from_stdin: bool) -> Result<Zeroizing<String>, Failure> {

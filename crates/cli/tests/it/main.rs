@@ -5,7 +5,9 @@
 mod arrows;
 mod controls;
 mod crash;
+mod doctor;
 mod exits;
+mod forms;
 mod http;
 mod program;
 mod quickstart;

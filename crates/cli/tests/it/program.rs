@@ -10,10 +10,12 @@ use serde_json::Value;
 pub(crate) fn countersign(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
     command.arg("--home").arg(home).env_remove("COUNTERSIGN_HOME").stdin(Stdio::null());
-    for name in
-        ["VERACODE_API_KEY_ID", "VERACODE_API_KEY_SECRET", "VERACODE_API_ID", "VERACODE_API_KEY"]
-    {
-        command.env_remove(name);
+    // Where other tools keep pairs: nothing of whoever runs the tests.
+    command.env("HOME", home);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("VERACODE_") {
+            command.env_remove(name);
+        }
     }
     command
 }
@@ -57,10 +59,14 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn start(seed: &str) -> Self {
+        Self::start_with(seed, &["--listen", "127.0.0.1:0"])
+    }
+
+    pub(crate) fn start_with(seed: &str, rest: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let ready = home.path().join("ready.json");
         let mut command = countersign(&home.path().join("platform"));
-        command.args(["platform", "serve", "--listen", "127.0.0.1:0", "--rate-limit", "off"]);
+        command.args(["platform", "serve", "--rate-limit", "off"]).args(rest);
         command.args(["--seed", seed, "--ready-file"]).arg(&ready).stderr(Stdio::null());
         let child = command.spawn().unwrap();
         wait_until("the platform", || ready.exists());
@@ -68,6 +74,11 @@ impl Served {
         let text = |name: &str| object[name].as_str().unwrap().to_owned();
         let (url, ca_file) = (text("rest_url"), text("ca_file").into());
         Self { home, child, url, ca_file }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &str {
+        self.url.trim_start_matches("https://")
     }
 
     pub(crate) fn process(&self) -> u32 {
@@ -92,10 +103,14 @@ impl Served {
         (text("api_id"), text("api_secret"))
     }
 
-    /// `integration add`, the secret through standard input.
-    pub(crate) fn add(&self, home: &Path, (id, secret): (&str, &str)) -> Output {
+    /// `integration add demo`, the secret through standard input.
+    pub(crate) fn add(&self, home: &Path, pair: (&str, &str)) -> Output {
+        self.add_as("demo", home, pair)
+    }
+
+    pub(crate) fn add_as(&self, name: &str, home: &Path, (id, secret): (&str, &str)) -> Output {
         let mut command = countersign(home);
-        command.args(["integration", "add", "demo", "--client-id", id, "--client-secret-stdin"]);
+        command.args(["integration", "add", name, "--client-id", id, "--client-secret-stdin"]);
         command.args(["--url", &self.url, "--ca-file"]).arg(&self.ca_file);
         let mut child = command
             .stdin(Stdio::piped())

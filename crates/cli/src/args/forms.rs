@@ -1,0 +1,106 @@
+//! `credentials import|export|env`: pairs in other tools' forms.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args as Group, ValueEnum};
+
+use super::AddIntegration;
+use crate::forms::{DEFAULT_PROFILE, Form};
+
+#[derive(Debug, Group)]
+pub(crate) struct ImportFrom {
+    /// Take the pair from this file: a credentials file with sections, the YAML of the
+    /// Veracode CLI, or lines NAME=value; its content tells which.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["client_id", "client_secret_stdin"])]
+    pub(crate) import_file: Option<PathBuf>,
+    /// Section of the credentials file [default: VERACODE_API_PROFILE, or default].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct ImportPair {
+    /// A name of your choice for the integration that the pair is for.
+    pub(crate) name: String,
+    /// File to take it from [default: the environment, ~/.veracode/credentials,
+    /// ~/.veracode/veracode.yml, whichever holds one first].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Section of the credentials file [default: VERACODE_API_PROFILE, or default].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// Veracode URL [default: the one that the form says, or the region of the pair].
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// PEM file with a further certificate authority to trust for this URL.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Allow an http URL on this machine's loopback address.
+    #[arg(long)]
+    pub(crate) allow_http_loopback: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl From<ImportPair> for AddIntegration {
+    fn from(args: ImportPair) -> Self {
+        Self {
+            name: args.name,
+            client_id: None,
+            client_secret_stdin: false,
+            import: true,
+            from: ImportFrom { import_file: args.file, profile: args.profile },
+            url: args.url,
+            ca_file: args.ca_file,
+            allow_http_loopback: args.allow_http_loopback,
+            json: args.json,
+        }
+    }
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct ExportPair {
+    /// Integration whose pair it is.
+    pub(crate) name: String,
+    /// Form.
+    #[arg(long, value_enum)]
+    pub(crate) format: PairFormat,
+    /// File to put it into; what else is in it stays. `-` is standard output, unless
+    /// that is a terminal.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Section of the credentials file.
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_PROFILE)]
+    pub(crate) profile: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PairFormat {
+    /// Sections, as in ~/.veracode/credentials.
+    Ini,
+    /// VERACODE_API_KEY_ID=… and its like, a line each.
+    Env,
+    /// As in ~/.veracode/veracode.yml.
+    Yaml,
+}
+
+impl From<PairFormat> for Form {
+    fn from(format: PairFormat) -> Self {
+        match format {
+            PairFormat::Ini => Self::Ini,
+            PairFormat::Env => Self::Variables,
+            PairFormat::Yaml => Self::Yaml,
+        }
+    }
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct RunWithPair {
+    /// Integration whose pair it is.
+    pub(crate) name: String,
+    /// Command to run, and what it is to be told.
+    #[arg(required = true, last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}

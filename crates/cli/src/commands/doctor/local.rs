@@ -1,0 +1,213 @@
+//! What can be wrong on this machine: configuration, store, vault, and the pairs
+//! that other tools would take.
+
+use std::sync::Arc;
+
+use countersign_store::Store;
+use countersign_vault::{KeySource, SealedFile, Vault};
+
+use super::super::context::parse_url;
+use super::diagnosis::{Diagnosis, Trouble, cause_and_fix};
+use crate::config::Config;
+use crate::failure::Exit;
+use crate::forms::paste::{Fault, enter};
+use crate::forms::sources;
+use crate::home::Home;
+use crate::output::printable;
+use crate::system;
+
+/// None when it cannot be read: nothing is tried with another configuration than
+/// the one that is meant.
+pub(super) fn config(home: &Home, all: &mut Vec<Diagnosis>) -> Option<Config> {
+    match Config::read(&home.config()) {
+        Ok(config) => Some(config),
+        Err(failure) => {
+            let (cause, _) = cause_and_fix(&failure.to_string());
+            let fix = "correct the line; the guide lists every key";
+            let trouble = Trouble::new("configuration", failure.exit(), cause, fix);
+            all.push(Diagnosis::trouble(home.config().display().to_string(), trouble));
+            None
+        }
+    }
+}
+
+/// Whether requests can be sent by it.
+pub(super) fn has_way(home: &Home, config: &Config, all: &mut Vec<Diagnosis>) -> bool {
+    let proxy = config.client.proxy.as_deref().map(parse_url);
+    let is_url = !matches!(proxy, Some(Err(_)));
+    if !is_url {
+        let cause = "`client.proxy` is not a URL";
+        let fix = "write it like `http://proxy.example.com:3128`";
+        let trouble = Trouble::new("configuration", Exit::Usage, cause, fix);
+        all.push(Diagnosis::trouble(home.config().display().to_string(), trouble));
+    }
+    is_url
+}
+
+pub(super) async fn store(home: &Home, all: &mut Vec<Diagnosis>) -> Option<Store> {
+    let subject = format!("store {}", home.store().display());
+    match Store::open(&home.store()).await {
+        Ok(store) => {
+            all.push(Diagnosis::well(subject));
+            Some(store)
+        }
+        Err(error) => {
+            all.push(Diagnosis::trouble(subject, broken_store(home, &error)));
+            None
+        }
+    }
+}
+
+pub(super) fn broken_store(home: &Home, error: &countersign_store::Error) -> Trouble {
+    let (cause, fix) = cause_and_fix(&error.to_string());
+    let fix = fix.unwrap_or_else(|| {
+        format!(
+            "bring `{}` back from a backup; or move it away, add the integrations again and sync",
+            home.store().display()
+        )
+    });
+    Trouble::new("store", Exit::Storage, cause, fix)
+}
+
+/// Opens the vault and every secret in it.
+pub(super) fn vault(
+    home: &Home,
+    config: &Config,
+    all: &mut Vec<Diagnosis>,
+) -> Option<Arc<dyn Vault>> {
+    let subject = format!("vault {}", home.vault().display());
+    match open_vault(home, config) {
+        Ok(vault) => {
+            all.push(Diagnosis::well(subject));
+            Some(vault)
+        }
+        Err(trouble) => {
+            all.push(Diagnosis::trouble(subject, trouble));
+            None
+        }
+    }
+}
+
+fn open_vault(home: &Home, config: &Config) -> Result<Arc<dyn Vault>, Trouble> {
+    let locked = |cause: String, fix: String| {
+        Err(Trouble::new(
+            "vault_locked",
+            Exit::Storage,
+            format!("the vault is locked: {cause}"),
+            fix,
+        ))
+    };
+    let place = match &config.vault.passphrase_file {
+        Some(path) => format!("`{}`", path.display()),
+        None => "COUNTERSIGN_VAULT_PASSPHRASE".to_owned(),
+    };
+    let source = match config.vault.key_source(home.vault_key()) {
+        Ok(source) => source,
+        Err(failure) => {
+            let fix = format!("put the passphrase that it was sealed with into {place}");
+            return locked(cause_and_fix(&failure.to_string()).0, fix);
+        }
+    };
+    let is_passphrase = matches!(source, KeySource::Passphrase(_));
+    let opened = SealedFile::open(&home.vault(), source, system::random());
+    let (vault, entries) = match opened.and_then(|vault| Ok((vault.entries()?, vault))) {
+        Ok((entries, vault)) => (vault, entries),
+        Err(error) => {
+            let (cause, fix) = cause_and_fix(&error.to_string());
+            if error.is_malformed() {
+                let fix = format!("bring `{}` back from a backup", home.vault().display());
+                return Err(Trouble::new("vault_damaged", Exit::Storage, cause, fix));
+            }
+            let fix = match (error.is_wrong_key(), is_passphrase) {
+                (true, true) => {
+                    format!("take the passphrase out of {place}: the key file beside it opens it")
+                }
+                (true, false) if cause.ends_with("sealed by a passphrase") => {
+                    "give the passphrase, in `vault.passphrase_file` of config.toml or in \
+                     COUNTERSIGN_VAULT_PASSPHRASE"
+                        .into()
+                }
+                _ => fix.unwrap_or_else(|| "correct what the cause names".into()),
+            };
+            return locked(cause, fix);
+        }
+    };
+    let live: Vec<_> = entries.iter().filter(|entry| !entry.is_tombstone).collect();
+    let sealed: Vec<_> = live
+        .iter()
+        .filter(|entry| vault.get_version(&entry.name, entry.version).is_err())
+        .collect();
+    match sealed.first() {
+        None => Ok(vault),
+        Some(first) if sealed.len() < live.len() => Err(Trouble::new(
+            "vault_damaged",
+            Exit::Storage,
+            format!(
+                "`{}` in version {} does not open, and others do: it was altered",
+                first.name, first.version
+            ),
+            format!("bring `{}` back from a backup", home.vault().display()),
+        )),
+        Some(_) if is_passphrase => locked(
+            format!("the passphrase in {place} is not the one that it was sealed with"),
+            format!("put the passphrase that it was sealed with into {place}"),
+        ),
+        Some(_) => {
+            let key = home.vault_key();
+            locked(
+                format!("`{}` is not the key file that it was sealed with", key.display()),
+                format!("bring `{}` back from where it is kept safe", key.display()),
+            )
+        }
+    }
+}
+
+pub(super) async fn unreadable_records(store: &Store) -> Option<Diagnosis> {
+    let records = store.undecodable().await.ok()?;
+    let first = records.first()?;
+    Some(Diagnosis::trouble(
+        format!("{} records that cannot be read", records.len()),
+        Trouble::new(
+            "records_unreadable",
+            Exit::Incomplete,
+            format!("the first is in application {}: {}", first.application, first.reason),
+            "they are kept as they came: update countersign, then run `countersign sync --full`",
+        ),
+    ))
+}
+
+/// The pairs in the environment and in other tools' files, by their form alone.
+pub(super) fn pairs_of_other_tools() -> Vec<Diagnosis> {
+    let each = sources::all_of_machine().into_iter().map(|found| {
+        let subject = format!("pair in {}, as other tools find it", printable(&found.place));
+        match enter(&found.written.id, &found.written.secret) {
+            Ok(entered) if entered.removed.is_empty() => Diagnosis::well(subject),
+            Ok(entered) => {
+                let held: Vec<_> = entered
+                    .removed
+                    .iter()
+                    .map(|(half, what)| {
+                        format!("the {half} holds what does not belong there: {what}")
+                    })
+                    .collect();
+                let fix = "write it there without; `countersign integration add NAME --import` \
+                           takes it out by itself";
+                Diagnosis::trouble(
+                    subject,
+                    Trouble::new("pair_pasted", Exit::Usage, held.join("; "), fix),
+                )
+            }
+            Err(fault) => {
+                let name = match fault {
+                    Fault::Swapped => "pair_swapped",
+                    Fault::Twice | Fault::Form(_) => "pair_malformed",
+                };
+                Diagnosis::trouble(
+                    subject,
+                    Trouble::new(name, Exit::Usage, fault.cause(), fault.fix()),
+                )
+            }
+        }
+    });
+    each.collect()
+}
