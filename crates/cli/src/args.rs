@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
 pub(crate) use forms::{ExportPair, ImportFrom, ImportPair, PairFormat, RunWithPair};
+pub(crate) use rotation::{AuditLog, RemoveCredential, Revoke, Rotate, RotationMode};
 
 mod forms;
+mod rotation;
 
 /// A Veracode-compatible platform, and the integration that talks to it or to
 /// the real service.
@@ -445,6 +447,9 @@ pub(crate) struct AddIntegration {
     /// Allow an http URL on this machine's loopback address.
     #[arg(long)]
     pub(crate) allow_http_loopback: bool,
+    /// It is an OAuth client, not a pair that signs.
+    #[arg(long, conflicts_with_all = ["import", "import_file"])]
+    pub(crate) oauth: bool,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
@@ -568,6 +573,17 @@ pub(crate) enum Credentials {
     Export(ExportPair),
     /// Run one command with the pair in its environment, and nowhere else.
     Env(RunWithPair),
+    /// Keep a credential that no integration signs with: an administrator's, who asks
+    /// for new pairs, or a twin's.
+    Add(AddIntegration),
+    /// Forget such a credential.
+    Remove(RemoveCredential),
+    /// Replace a credential before it lapses, or go on with what was interrupted.
+    Rotate(Rotate),
+    /// End a pair or an OAuth client at once.
+    Revoke(Revoke),
+    /// What was done with credentials; `--verify` follows the chain.
+    Log(AuditLog),
 }
 
 #[derive(Debug, Group)]

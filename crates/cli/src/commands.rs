@@ -14,6 +14,7 @@ mod platform;
 mod query;
 mod quickstart;
 mod report;
+mod rotation;
 mod sync;
 
 use crate::args::{Args, Command, Credentials, Integration, Platform};
@@ -63,6 +64,11 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
                 Credentials::Import(args) => integration::add(&context, args.into()).await,
                 Credentials::Export(args) => export_pair::run(&context, args).await,
                 Credentials::Env(args) => env::run(context, args).await,
+                Credentials::Add(args) => rotation::add(&context, args).await,
+                Credentials::Remove(args) => rotation::remove(&context, args).await,
+                Credentials::Rotate(args) => rotation::rotate(&context, args).await,
+                Credentials::Revoke(args) => rotation::revoke(&context, args).await,
+                Credentials::Log(args) => rotation::log(&context, args).await,
             }
         }
         Command::Sign(args) => http::sign(home, args).await,

@@ -1,9 +1,11 @@
 //! `config.toml` in the home. Every key is optional; an unknown key is refused
 //! with its file and line. `docs/guide.md` lists them all.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use countersign_connector::rotation::Mode;
 use countersign_vault::KeySource;
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -11,16 +13,18 @@ use zeroize::Zeroizing;
 use crate::failure::Failure;
 
 /// What the file may say.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
     pub(crate) client: ClientConfig,
     pub(crate) sync: SyncConfig,
     pub(crate) vault: VaultConfig,
+    /// By the name of the credential, or of the integration whose twins take turns.
+    pub(crate) rotation: BTreeMap<String, RotationConfig>,
 }
 
 /// `[vault]`: what seals it.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct VaultConfig {
     /// File whose first line is the passphrase. Without it, and without
@@ -57,7 +61,7 @@ impl VaultConfig {
 const PASSPHRASE: &str = "COUNTERSIGN_VAULT_PASSPHRASE";
 
 /// `[client]`: how requests go out.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ClientConfig {
     /// Requests started in any minute, at most. The service allows 500 for each
@@ -96,7 +100,7 @@ impl ClientConfig {
 }
 
 /// `[sync]`: how a run goes about it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct SyncConfig {
     /// Applications read at once.
@@ -111,6 +115,73 @@ pub(crate) struct SyncConfig {
 impl Default for SyncConfig {
     fn default() -> Self {
         Self { parallel: 12, page_size: 500, sweep_hours: 24 }
+    }
+}
+
+/// `[rotation.NAME]`: how and when a credential is replaced.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RotationConfig {
+    /// `administrator`, `twins` or `self`.
+    pub(crate) mode: Option<ModeName>,
+    /// Credential of the account that asks, or that can rescue.
+    pub(crate) by: Option<String>,
+    /// The other of the twins.
+    pub(crate) twin: Option<String>,
+    /// How long the service lets an old pair go on working, for mode `self`.
+    pub(crate) overlap_hours: Option<u32>,
+    /// Days before the expiry.
+    pub(crate) days_before: u32,
+    /// Hours earlier at most, drawn from the name.
+    pub(crate) jitter_hours: u32,
+    /// When, in UTC, such as `22:00-04:00`. With three days left it is not waited for.
+    pub(crate) window: Option<Window>,
+    /// Whether the old pair is revoked once nobody needs it.
+    pub(crate) revoke_old: bool,
+}
+
+impl Default for RotationConfig {
+    fn default() -> Self {
+        Self {
+            mode: None,
+            by: None,
+            twin: None,
+            overlap_hours: None,
+            days_before: 30,
+            jitter_hours: 12,
+            window: None,
+            revoke_old: false,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ModeName(pub(crate) Mode);
+
+impl<'de> Deserialize<'de> for ModeName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let known = "expected `administrator`, `twins` or `self`";
+        Mode::parse(&name).map(Self).ok_or_else(|| serde::de::Error::custom(known))
+    }
+}
+
+/// Minutes of the day, from and to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Window(pub(crate) (u16, u16));
+
+impl<'de> Deserialize<'de> for Window {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let minute = |text: &str| {
+            let (hours, minutes) = text.split_once(':')?;
+            let (hours, minutes): (u16, u16) = (hours.parse().ok()?, minutes.parse().ok()?);
+            (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
+        };
+        let parsed =
+            text.split_once('-').and_then(|(from, to)| minute(from.trim()).zip(minute(to.trim())));
+        let known = "expected a time of the day in UTC such as `22:00-04:00`";
+        parsed.map(Self).ok_or_else(|| serde::de::Error::custom(known))
     }
 }
 

@@ -49,7 +49,8 @@ impl Error {
         }
     }
 
-    pub(crate) fn config(what: impl Into<String>) -> Self {
+    /// A configuration that cannot be right.
+    pub fn config(what: impl Into<String>) -> Self {
         Self::new(Kind::Config(what.into()), "")
     }
 

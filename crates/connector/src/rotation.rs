@@ -10,6 +10,7 @@
 mod asking;
 mod drive;
 pub mod machine;
+pub mod schedule;
 
 use std::sync::Arc;
 use std::time::Duration;

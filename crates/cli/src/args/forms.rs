@@ -55,6 +55,7 @@ impl From<ImportPair> for AddIntegration {
             url: args.url,
             ca_file: args.ca_file,
             allow_http_loopback: args.allow_http_loopback,
+            oauth: false,
             json: args.json,
         }
     }

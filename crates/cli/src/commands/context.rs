@@ -1,13 +1,14 @@
 //! What most commands need: home, configuration, store and vault, opened once.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use countersign_client::{Client, Config as ClientConfig, Url};
+use countersign_client::{Client, Config as ClientConfig, Fixed, Url};
 use countersign_connector::integration::Place;
 use countersign_connector::{Connector, Fences, Subject};
 use countersign_signing::Pair;
 use countersign_store::{Credential, Integration, Store};
-use countersign_vault::SealedFile;
+use countersign_vault::{Credential as Secret, SealedFile};
 
 use crate::config::Config;
 use crate::failure::Failure;
@@ -99,10 +100,17 @@ impl Context {
         Ok(Client::with_source(self.client_config(place)?, source, clock, random)?)
     }
 
-    /// A client for a pair that is not kept yet.
-    pub(crate) fn client(&self, place: &Place, pair: &Pair) -> Result<Client, Failure> {
+    /// A client for a credential that is not kept yet.
+    pub(crate) fn client(&self, place: &Place, secret: &Secret) -> Result<Client, Failure> {
         let (clock, random) = (self.connector.clock.clone(), self.connector.random.clone());
-        Ok(Client::new(self.client_config(place)?, pair, clock, random)?)
+        let config = self.client_config(place)?;
+        Ok(match secret {
+            Secret::Pair(pair) => Client::new(config, pair, clock, random)?,
+            Secret::OAuthClient(client) => {
+                let source = Arc::new(Fixed::new(client.clone().into()));
+                Client::with_source(config, source, clock, random)?
+            }
+        })
     }
 
     fn client_config(&self, place: &Place) -> Result<ClientConfig, Failure> {

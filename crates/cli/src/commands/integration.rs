@@ -4,8 +4,9 @@ use std::io::{BufRead, IsTerminal, Read};
 
 use countersign_connector::check::{Check, Outcome};
 use countersign_connector::integration::Place;
-use countersign_signing::Pair;
+use countersign_signing::{OAuthClient, Pair};
 use countersign_store::Integration;
+use countersign_vault::Credential as Secret;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -20,28 +21,16 @@ use crate::output::{distance, note, print, print_json, printable, table, table_t
 const MAX_SECRET_BYTES: u64 = 4096;
 
 pub(crate) async fn add(context: &Context, args: AddIntegration) -> Result<(), Failure> {
-    let (pair, own_url) = read_pair(&args)?;
-    let url = match args.url.clone().or(own_url) {
-        Some(url) => url,
-        None => format!("https://{}", pair.region().rest_host()),
-    };
-    let ca_pem = match &args.ca_file {
-        Some(path) => Some(std::fs::read_to_string(path).map_err(|error| {
-            Failure::usage(format!("failed to read the CA file `{}`: {error}", path.display()))
-        })?),
-        None => None,
-    };
-    let place = Place { url, ca_pem, allow_http_loopback: args.allow_http_loopback };
-    let client = context.client(&place, &pair)?;
-    let added = context
-        .connector
-        .add_integration(&args.name, place.clone(), pair.clone().into(), &client)
-        .await;
-    let check = match added {
-        Ok(check) => check,
-        Err(error) => {
-            return Err(super::doctor::explain(context, error, &place, &pair, &client).await);
+    let (place, secret) = place_and_secret(&args)?;
+    let client = context.client(&place, &secret)?;
+    let added =
+        context.connector.add_integration(&args.name, place.clone(), secret.clone(), &client).await;
+    let check = match (added, secret.as_pair()) {
+        (Ok(check), _) => check,
+        (Err(error), Some(pair)) => {
+            return Err(super::doctor::explain(context, error, &place, pair, &client).await);
         }
+        (Err(error), None) => return Err(error.into()),
     };
     let integration = context.store().integration(&args.name).await?;
     tell_check(context, &integration, &check, args.json)
@@ -120,6 +109,30 @@ pub(crate) async fn remove(context: &Context, args: RemoveIntegration) -> Result
 }
 
 /// The pair, and the URL that came with it.
+/// What was given, and where it is used.
+pub(crate) fn place_and_secret(args: &AddIntegration) -> Result<(Place, Secret), Failure> {
+    let (secret, url) = if args.oauth {
+        let (id, url) = args.client_id.as_deref().zip(args.url.clone()).ok_or_else(|| {
+            Failure::usage("an OAuth client needs `--client-id ID` and `--url URL`")
+        })?;
+        let secret = read_secret(args.client_secret_stdin)?;
+        let client = OAuthClient::parse(id.trim(), secret.trim()).map_err(Failure::usage)?;
+        (Secret::OAuthClient(client), url)
+    } else {
+        let (pair, own_url) = read_pair(args)?;
+        let region_url = || format!("https://{}", pair.region().rest_host());
+        let url = args.url.clone().or(own_url).unwrap_or_else(region_url);
+        (Secret::Pair(pair), url)
+    };
+    let ca_pem = match &args.ca_file {
+        Some(path) => Some(std::fs::read_to_string(path).map_err(|error| {
+            Failure::usage(format!("failed to read the CA file `{}`: {error}", path.display()))
+        })?),
+        None => None,
+    };
+    Ok((Place { url, ca_pem, allow_http_loopback: args.allow_http_loopback }, secret))
+}
+
 fn read_pair(args: &AddIntegration) -> Result<(Pair, Option<String>), Failure> {
     let profile = args.from.profile.as_deref();
     let found = match &args.from.import_file {

@@ -164,8 +164,9 @@ async fn introduce(
         ca_pem: Some(platform.ca_pem().to_owned()),
         allow_http_loopback: false,
     };
-    let client = context.client(&place, &pair)?;
-    let check = context.connector.add_integration(NAME, place, pair.into(), &client).await?;
+    let secret = pair.into();
+    let client = context.client(&place, &secret)?;
+    let check = context.connector.add_integration(NAME, place, secret, &client).await?;
     Ok((context.store().integration(NAME).await?, check))
 }
 

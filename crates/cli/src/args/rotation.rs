@@ -1,0 +1,108 @@
+//! `credentials add|remove|rotate|revoke|log|rehearse`.
+
+use clap::{Args as Group, ValueEnum};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RotationMode {
+    /// The pair renews itself: only with an overlap, or an administrator to rescue it.
+    #[value(name = "self")]
+    Itself,
+    /// Another account asks for the new pair.
+    Administrator,
+    /// Two accounts that are alike take turns.
+    Twins,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Rotate {
+    /// Credential to rotate now, due or not [default: all that config.toml arranges and
+    /// that are due; the others are only looked after].
+    pub(crate) name: Option<String>,
+    /// How [default: what config.toml says, else administrator].
+    #[arg(long, value_enum, requires = "name")]
+    pub(crate) mode: Option<RotationMode>,
+    /// Credential of the account that asks for the new pair, or that can rescue one
+    /// that renews itself; it needs the Admin API role.
+    #[arg(long, value_name = "NAME", requires = "name")]
+    pub(crate) by: Option<String>,
+    /// The other of the twins.
+    #[arg(long, value_name = "NAME", requires = "name")]
+    pub(crate) twin: Option<String>,
+    /// How long the service lets the old pair go on working, for a pair that renews
+    /// itself without an administrator.
+    #[arg(long, value_name = "HOURS", requires = "name")]
+    pub(crate) overlap_hours: Option<u32>,
+    /// Revoke the old pair once nobody needs it, instead of leaving it to the service.
+    #[arg(long)]
+    pub(crate) revoke_old: bool,
+    /// Replace nothing: go on with what was interrupted, and see whether the pair that
+    /// the service says is live is the one that is used here.
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Print one JSON object a credential.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Revoke {
+    /// Credential whose pair ends at once.
+    pub(crate) name: String,
+    /// Which of its pairs [default: the one in use].
+    #[arg(long, value_name = "ID")]
+    pub(crate) api_id: Option<String>,
+    /// Credential of the account that asks for it [default: itself].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct RemoveCredential {
+    /// Credential that nothing uses.
+    pub(crate) name: String,
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct AuditLog {
+    /// Only of this credential.
+    pub(crate) name: Option<String>,
+    /// Follow the chain from its beginning; tells its length and last digest.
+    #[arg(long, conflicts_with_all = ["name", "limit"])]
+    pub(crate) verify: bool,
+    /// Show at most this many, the newest; 0 shows all.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Rehearse {
+    /// Rotations in each mode, on a platform of our own in a temporary folder.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) rotations: u32,
+    /// What goes wrong: all, none, or some of answer-lost, error-after, timeout,
+    /// refused-once, vault-fails, disk-full, clock-jump, two-rotators, kill-at-step,
+    /// kill-at-random.
+    #[arg(long, value_name = "NAME", num_args = 1.., default_value = "all")]
+    pub(crate) faults: Vec<String>,
+    /// Only this mode.
+    #[arg(long, value_enum)]
+    pub(crate) mode: Option<RotationMode>,
+    /// The same number goes wrong in the same ways.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,379 @@
+//! `credentials add|remove|rotate|revoke|log`.
+
+use std::io::{BufRead, IsTerminal};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_connector::rotation::schedule::{Due, Schedule};
+use countersign_connector::rotation::{Arrangement, Connect, Mode, Options, Report};
+use countersign_store::{Act, Verdict};
+use data_encoding::HEXLOWER;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::context::Context;
+use super::integration::place_and_secret;
+use crate::args::{AddIntegration, AuditLog, RemoveCredential, Revoke, Rotate, RotationMode};
+use crate::config::RotationConfig;
+use crate::failure::{Exit, Failure};
+use crate::output::{distance, note, print, print_json, printable, table, table_text, when};
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+impl From<RotationMode> for Mode {
+    fn from(mode: RotationMode) -> Self {
+        match mode {
+            RotationMode::Itself => Self::SelfRenewal,
+            RotationMode::Administrator => Self::Administrator,
+            RotationMode::Twins => Self::Twins,
+        }
+    }
+}
+
+pub(crate) async fn add(context: &Context, args: AddIntegration) -> Result<(), Failure> {
+    let (place, secret) = place_and_secret(&args)?;
+    let client = context.client(&place, &secret)?;
+    let added = context.connector.add_credential(&args.name, place, secret, &client).await?;
+    if args.json {
+        return print_json(&json!({
+            "name": added.name,
+            "kind": added.kind,
+            "client_id": added.api_id,
+            "account": added.account,
+            "roles": added.roles,
+            "expires_at": added.expires_ms.map(countersign_findings::rfc3339),
+        }));
+    }
+    let account = printable(added.account.as_deref().unwrap_or("unknown"));
+    let expires = match added.expires_ms {
+        Some(ms) => format!("{} ({})", when(ms), distance(ms, context.now())),
+        None => "unknown".into(),
+    };
+    let roles = printable(&added.roles.join(", "));
+    print(&format!(
+        "credential   {}\naccount      {account}\nroles        {roles}\nexpires      {expires}\n",
+        added.name
+    ))
+}
+
+pub(crate) async fn remove(context: &Context, args: RemoveCredential) -> Result<(), Failure> {
+    let credential = named(context, &args.name).await?;
+    confirm(&args.name, "remove it with its secret", args.yes)?;
+    context.connector.remove_credential(&credential).await?;
+    note(&format!("removed `{}`; at the service it goes on working", args.name));
+    Ok(())
+}
+
+pub(crate) async fn rotate(context: &Context, args: Rotate) -> Result<(), Failure> {
+    let wanted: Vec<(Arrangement, bool, bool)> = match &args.name {
+        Some(name) => {
+            let config = context.config.rotation.get(name);
+            let arrangement = arrangement(name, config, &args);
+            let revoke = args.revoke_old || config.is_some_and(|config| config.revoke_old);
+            vec![(arrangement, !args.check, revoke)]
+        }
+        None => due(context, &args).await?,
+    };
+    if wanted.is_empty() {
+        return Err(Failure::usage(
+            "nothing is arranged\nhint: name a credential, or write `[rotation.NAME]` in config.toml",
+        ));
+    }
+    let mut worst = None;
+    for (arrangement, is_wanted, revoke) in wanted {
+        match rotate_one(context, &arrangement, is_wanted, revoke).await {
+            Ok(report) => {
+                tell(&report, args.json)?;
+                worst = worst.or(report.fault().map(Exit::from));
+            }
+            Err(failure) if args.name.is_none() => {
+                note(&format!("`{}`: {failure}", arrangement.name));
+                worst = worst.or(Some(failure.exit()));
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    worst.map_or(Ok(()), |exit| Err(Failure::silent(exit)))
+}
+
+/// Everything that is arranged, and whether it is due. What is not is looked after.
+async fn due(context: &Context, args: &Rotate) -> Result<Vec<(Arrangement, bool, bool)>, Failure> {
+    let mut all = Vec::new();
+    for (name, config) in &context.config.rotation {
+        let arrangement = arrangement(name, Some(config), args);
+        let mut names = vec![name.clone()];
+        names.extend(arrangement.twin.clone().filter(|_| arrangement.mode == Mode::Twins));
+        let mut is_due = false;
+        for name in &names {
+            let credential = named(context, name).await?;
+            let due = config.schedule().due(name, credential.expires_ms, context.now());
+            is_due |= due == Due::Now;
+            if let Due::At(ms) = due
+                && !args.json
+            {
+                note(&format!("`{name}` is due {}", distance(ms, context.now())));
+            }
+        }
+        all.push((arrangement, is_due && !args.check, args.revoke_old || config.revoke_old));
+    }
+    Ok(all)
+}
+
+fn arrangement(name: &str, config: Option<&RotationConfig>, args: &Rotate) -> Arrangement {
+    let mode = args.mode.map(Mode::from).or(config.map(RotationConfig::mode));
+    let hours = args.overlap_hours.or(config.and_then(|config| config.overlap_hours));
+    Arrangement {
+        name: name.to_owned(),
+        mode: mode.unwrap_or(Mode::Administrator),
+        by: args.by.clone().or(config.and_then(|config| config.by.clone())),
+        twin: args.twin.clone().or(config.and_then(|config| config.twin.clone())),
+        overlap: hours.map(|hours| Duration::from_secs(u64::from(hours) * 3600)),
+    }
+}
+
+pub(crate) async fn rotate_one(
+    context: &Context,
+    arrangement: &Arrangement,
+    is_wanted: bool,
+    revoke_old: bool,
+) -> Result<Report, Failure> {
+    let options = options(context, is_wanted, revoke_old)?;
+    let bar = spinner(&arrangement.name);
+    let shown = bar.clone();
+    let watch: countersign_connector::rotation::Watch =
+        Arc::new(move |step| shown.set_message(step));
+    let connect = connect(context);
+    let report = context.connector.rotate(arrangement, &options, &connect, None, &watch).await;
+    bar.finish_and_clear();
+    Ok(report?)
+}
+
+/// Rotations give up sooner than others: calls are waiting.
+pub(crate) fn connect(context: &Context) -> Connect {
+    let settings = context.config.clone();
+    let (clock, random) = (context.connector.clock.clone(), context.connector.random.clone());
+    Arc::new(move |place, source| {
+        let mut config = super::context::client_config(&settings, place)
+            .map_err(|failure| countersign_client::Error::config(failure.to_string()))?;
+        config.connect_timeout = config.connect_timeout.min(Duration::from_secs(10));
+        config.request_timeout = config.request_timeout.min(Duration::from_secs(20));
+        config.retry_budget = config.retry_budget.min(Duration::from_secs(30));
+        config.max_attempts = 3;
+        countersign_client::Client::with_source(config, source, clock.clone(), random.clone())
+    })
+}
+
+fn options(context: &Context, is_wanted: bool, revoke_old: bool) -> Result<Options, Failure> {
+    let machine = machine(context.home.path(), &context.connector.random)?;
+    let mut nonce = [0; 8];
+    (context.connector.random)(&mut nonce);
+    Ok(Options {
+        is_wanted,
+        most_mints: 5,
+        drain: Duration::from_secs(10),
+        settle: Duration::from_secs(2),
+        lease: Duration::from_secs(120),
+        revoke_old,
+        holder: format!("{machine}/{}/{}", std::process::id(), HEXLOWER.encode(&nonce)),
+        machine: format!("{machine}/"),
+    })
+}
+
+/// A name of this machine that no other has: made once, kept beside the fences.
+fn machine(home: &Path, random: &countersign_connector::Random) -> Result<String, Failure> {
+    let path = home.join("machine");
+    if let Ok(held) = std::fs::read_to_string(&path)
+        && held.trim().len() == 32
+    {
+        return Ok(held.trim().to_owned());
+    }
+    let mut bytes = [0; 16];
+    random(&mut bytes);
+    let name = HEXLOWER.encode(&bytes);
+    let failed = |error| Failure::storage(format!("failed to write `{}`: {error}", path.display()));
+    let beside = home.join(format!("machine.{name}"));
+    std::fs::write(&beside, &name).map_err(failed)?;
+    // Whoever was first keeps it.
+    let linked = std::fs::hard_link(&beside, &path);
+    std::fs::remove_file(&beside).map_err(failed)?;
+    match linked {
+        Ok(()) => Ok(name),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let held = std::fs::read_to_string(&path).map_err(failed)?;
+            Ok(held.trim().to_owned())
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn spinner(name: &str) -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}: {msg}") {
+        bar.set_style(style);
+    }
+    bar.set_prefix(name.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+fn tell(report: &Report, json: bool) -> Result<(), Failure> {
+    if json {
+        return print_json(report);
+    }
+    let mut text = format!("credential   {}\n", report.credential);
+    let outcome = match report.outcome {
+        "done" => "rotated",
+        "nothing" => "well: the pair that the service says is live is the one in use",
+        "abandoned" => "not rotated; nothing was changed",
+        "too_many_lost" => "not rotated: too many answers were lost; the next run goes on",
+        "locked_out" => "LOCKED OUT: ask an administrator for a new pair",
+        "superseded" => "another process has taken over",
+        _ => "interrupted; the next run goes on where it stopped",
+    };
+    text.push_str(&format!("outcome      {outcome}\n"));
+    if let Some(id) = &report.new_api_id {
+        text.push_str(&format!("api id       {id}\n"));
+    }
+    if let Some(ms) = report.expires_ms.filter(|_| report.outcome == "done") {
+        text.push_str(&format!("expires      {}\n", when(ms)));
+    }
+    if let Some(ms) = report.old_until_ms {
+        text.push_str(&format!("old one ends {}\n", when(ms)));
+    }
+    if report.lost > 0 {
+        text.push_str(&format!("lost         {} answers, asked for again\n", report.lost));
+    }
+    if report.held_off_ms > 0 {
+        text.push_str(&format!("calls waited {} ms at most\n", report.held_off_ms));
+    }
+    for laggard in &report.laggards {
+        text.push_str(&format!("not yet      {}\n", printable(laggard)));
+    }
+    if let Some(problem) = &report.problem {
+        text.push_str(&format!("problem      {}\n", problem.replace('\n', "\n             ")));
+    }
+    print(&text)
+}
+
+pub(crate) async fn revoke(context: &Context, args: Revoke) -> Result<(), Failure> {
+    let credential = named(context, &args.name).await?;
+    let by = match &args.by {
+        Some(by) => named(context, by).await?,
+        None => credential.clone(),
+    };
+    let api_id = args.api_id.clone().unwrap_or_else(|| credential.api_id.clone());
+    let what = format!("end `{api_id}` at once; whoever uses it is locked out");
+    confirm(&args.name, &what, args.yes)?;
+    let client = context.client_for(&by, "revoke")?;
+    // Written down first: what cannot be is not done.
+    let now_ms = context.now();
+    let act = |act| Act::new(&args.name, act).with("api_id", api_id.as_str());
+    let asked = act("revocation_asked").with("by", by.name.as_str());
+    context.store().audit(asked, now_ms).await?;
+    if credential.kind == "oauth" {
+        client.revoke_oauth_client(&api_id).await?;
+    } else {
+        client.revoke(&api_id).await?;
+    }
+    context.store().audit(act("revoked"), context.now()).await?;
+    if args.json {
+        return print_json(&json!({ "credential": args.name, "revoked": api_id }));
+    }
+    note(&format!("revoked {api_id}"));
+    Ok(())
+}
+
+pub(crate) async fn log(context: &Context, args: AuditLog) -> Result<(), Failure> {
+    if args.verify {
+        return match context.store().verify_audit().await? {
+            Verdict::Whole { entries, digest } if args.json => {
+                print_json(&json!({ "whole": true, "entries": entries, "digest": digest }))
+            }
+            Verdict::Whole { entries, digest } => {
+                print(&format!("whole: {entries} entries, the last one is {digest}\n"))
+            }
+            Verdict::Broken { id } => Err(Failure::storage(format!(
+                "the audit log is broken at entry {id}\nhint: the store was changed by something else; compare it with a backup"
+            ))),
+        };
+    }
+    let limit = match args.limit {
+        Some(0) => u64::MAX,
+        limit => limit.unwrap_or(50),
+    };
+    let mut entries = context.store().audit_entries(args.name.as_deref(), limit).await?;
+    entries.reverse();
+    if args.json {
+        for entry in &entries {
+            let detail: Value = serde_json::from_str(&entry.detail).unwrap_or_default();
+            print_json(&json!({
+                "id": entry.id,
+                "at": countersign_findings::rfc3339(entry.at_ms),
+                "credential": entry.credential,
+                "act": entry.act,
+                "detail": detail,
+            }))?;
+        }
+        return Ok(());
+    }
+    let mut table = table(&["at", "credential", "act", "detail"]);
+    for entry in entries {
+        table.add_row([
+            when(entry.at_ms),
+            entry.credential,
+            entry.act,
+            printable(&plain(&entry.detail)),
+        ]);
+    }
+    print(&table_text(&table))
+}
+
+/// `{"a":"b","c":1}` as `a b, c 1`.
+fn plain(detail: &str) -> String {
+    let object: serde_json::Map<String, Value> = serde_json::from_str(detail).unwrap_or_default();
+    let members = object.into_iter().filter(|(_, value)| !value.is_null());
+    let texts = members.map(|(name, value)| match value {
+        Value::String(text) => format!("{name} {text}"),
+        value => format!("{name} {value}"),
+    });
+    texts.collect::<Vec<_>>().join(", ")
+}
+
+async fn named(context: &Context, name: &str) -> Result<countersign_store::Credential, Failure> {
+    context.store().credential(name).await.map_err(|error| {
+        if error.is_not_found() {
+            Failure::usage(format!("{error}\nhint: `countersign credentials list` shows them"))
+        } else {
+            error.into()
+        }
+    })
+}
+
+fn confirm(name: &str, what: &str, yes: bool) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage("this needs a yes\nhint: add `--yes`"));
+    }
+    note(&format!("type `{name}` to {what}:"));
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    if answer.trim() == name { Ok(()) } else { Err(Failure::usage("nothing was done")) }
+}
+
+impl RotationConfig {
+    pub(crate) fn mode(&self) -> Mode {
+        self.mode.map_or(Mode::Administrator, |mode| mode.0)
+    }
+
+    pub(crate) fn schedule(&self) -> Schedule {
+        Schedule {
+            before_ms: i64::from(self.days_before) * DAY_MS,
+            jitter_ms: i64::from(self.jitter_hours) * HOUR_MS,
+            window: self.window.map(|window| window.0),
+        }
+    }
+}
