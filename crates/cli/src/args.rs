@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
 pub(crate) use forms::{ExportPair, ImportFrom, ImportPair, PairFormat, RunWithPair};
-pub(crate) use rotation::{AuditLog, RemoveCredential, Revoke, Rotate, RotationMode};
+pub(crate) use rotation::{
+    AuditLog, Rehearse, RehearseOne, RemoveCredential, Revoke, Rotate, RotationMode,
+};
 
 mod forms;
 mod rotation;
@@ -584,6 +586,12 @@ pub(crate) enum Credentials {
     Revoke(Revoke),
     /// What was done with credentials; `--verify` follows the chain.
     Log(AuditLog),
+    /// Rotate many times on a platform of our own, with everything that can go wrong
+    /// going wrong, and count what was lost.
+    Rehearse(Rehearse),
+    /// One rotation of a rehearsal, with what goes wrong in it.
+    #[command(hide = true)]
+    RehearseOne(RehearseOne),
 }
 
 #[derive(Debug, Group)]

@@ -13,6 +13,7 @@ mod integration;
 mod platform;
 mod query;
 mod quickstart;
+mod rehearse;
 mod report;
 mod rotation;
 mod sync;
@@ -57,6 +58,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Command::Finding(args) => query::finding(&Context::open(home).await?, args).await,
         Command::Changes(args) => query::changes(&Context::open(home).await?, args).await,
         Command::Export(args) => export::run(&Context::open(home).await?, args).await,
+        Command::Credentials(Credentials::Rehearse(args)) => rehearse::run(args).await,
         Command::Credentials(command) => {
             let context = Context::open(home).await?;
             match command {
@@ -69,6 +71,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
                 Credentials::Rotate(args) => rotation::rotate(&context, args).await,
                 Credentials::Revoke(args) => rotation::revoke(&context, args).await,
                 Credentials::Log(args) => rotation::log(&context, args).await,
+                Credentials::RehearseOne(args) => rehearse::one(&context, args).await,
+                Credentials::Rehearse(args) => rehearse::run(args).await,
             }
         }
         Command::Sign(args) => http::sign(home, args).await,

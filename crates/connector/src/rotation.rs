@@ -178,7 +178,7 @@ impl Connector {
             Mode::Twins => self.twins(arrangement, by).await,
             Mode::Administrator => {
                 let target = self.store.credential(&arrangement.name).await.map_err(named)?;
-                let minter = by.ok_or_else(|| needs_administrator("an administrator"))?;
+                let minter = by.ok_or_else(|| needs_administrator("administrator"))?;
                 is_another(&target, &minter)?;
                 Ok(Parties {
                     mode: Mode::Administrator,
@@ -306,7 +306,7 @@ fn named(error: countersign_store::Error) -> Error {
 }
 
 fn needs_administrator(what: &str) -> Error {
-    Error::new(Fault::Config, format!("{what} mode needs somebody who asks for the new pair"))
+    Error::new(Fault::Config, format!("mode `{what}` needs somebody who asks for the new pair"))
         .hint("add an account with the Admin API role by `countersign credentials add`, and name it with `by`")
 }
 

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::accounts;
 use crate::clock::{self, JudgedBy, Setting};
 use crate::faults::Plan;
 use crate::limit::Rule;
@@ -52,6 +53,7 @@ pub(crate) fn router(state: AppState, token: &str) -> Router {
         )
         .route("/mutate", post(mutate))
         .route("/outbox", get(list_outbox))
+        .route("/credentials", get(list_credentials))
         .fallback(async || Trouble::new(404, "there is no such control"))
         .method_not_allowed_fallback(async || Trouble::new(405, "not with this method"))
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -476,4 +478,28 @@ async fn mutate(State(state): State<AppState>, body: Result<Bytes, BytesRejectio
 async fn list_outbox(State(state): State<AppState>) -> Answer {
     let mails = state.read(|connection, _| notices::mails(connection)).await?;
     told(&json!({ "mails": mails }))
+}
+
+/// Every pair that was ever made for an account, the newest first. Never a secret.
+async fn list_credentials(State(state): State<AppState>, RawQuery(raw): RawQuery) -> Answer {
+    let query = Query::parse(raw.as_deref());
+    let name = query.get("user").map(String::from).unwrap_or_default();
+    let missing = Trouble::new(404, format!("there is no account `{name}`"));
+    let pairs = state
+        .read(move |connection, _| -> Result<_, Error> {
+            let Some(user) = accounts::user_by(connection, "name", &name)? else { return Ok(None) };
+            accounts::credentials_of(connection, user.id).map(Some)
+        })
+        .await?
+        .ok_or(missing)?;
+    let pairs = pairs.into_iter().map(|pair| {
+        json!({
+            "api_id": pair.credential.api_id,
+            "created_ts": timestamp(pair.created_ms),
+            "expiration_ts": timestamp(pair.credential.expires_ms),
+            "revocation_ts": pair.credential.revoked_ms.map(timestamp),
+            "last_used_ts": pair.last_used_ms.map(timestamp),
+        })
+    });
+    told(&json!({ "credentials": pairs.collect::<Vec<_>>() }))
 }

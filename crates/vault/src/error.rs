@@ -18,6 +18,7 @@ pub(crate) enum Kind {
     Busy { path: String },
     TooLarge { path: String },
     Passphrase,
+    Refused { what: String },
     KeyMissing { path: String },
     SealedOtherwise { path: String, by: &'static str },
 }
@@ -34,6 +35,11 @@ impl Error {
 
     pub(crate) fn malformed(path: &Path, what: impl fmt::Display) -> Self {
         Self(Kind::Malformed { path: path.display().to_string(), what: what.to_string() })
+    }
+
+    /// The failure of a vault that is not of this crate. Never with a secret in it.
+    pub fn refused(what: impl Into<String>) -> Self {
+        Self(Kind::Refused { what: what.into() })
     }
 
     /// There is no live pair of that name or version.
@@ -68,6 +74,7 @@ impl fmt::Display for Error {
                 f,
                 "key file `{path}` can be read by others (mode {mode:03o})\nhint: run `chmod 600 {path}`"
             ),
+            Kind::Refused { what } => f.write_str(what),
             Kind::Unsealable => write!(
                 f,
                 "a sealed secret does not open\nhint: the key or passphrase is not the one it was sealed with, or the file was altered"

@@ -91,18 +91,46 @@ pub(crate) struct Rehearse {
     /// Rotations in each mode, on a platform of our own in a temporary folder.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) rotations: u32,
-    /// What goes wrong: all, none, or some of answer-lost, error-after, timeout,
-    /// refused-once, vault-fails, disk-full, clock-jump, two-rotators, kill-at-step,
-    /// kill-at-random.
-    #[arg(long, value_name = "NAME", num_args = 1.., default_value = "all")]
+    /// What goes wrong: all, none, or some of them; `--list` names them.
+    #[arg(long, value_name = "NAME", num_args = 1.., value_delimiter = ',', default_value = "all")]
     pub(crate) faults: Vec<String>,
+    /// Name what can go wrong, and end.
+    #[arg(long)]
+    pub(crate) list: bool,
     /// Only this mode.
     #[arg(long, value_enum)]
     pub(crate) mode: Option<RotationMode>,
-    /// The same number goes wrong in the same ways.
+    /// The same number draws the same misfortunes.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct RehearseOne {
+    /// Credential, or integration of twins.
+    pub(crate) name: String,
+    #[arg(long, value_enum)]
+    pub(crate) mode: RotationMode,
+    #[arg(long)]
+    pub(crate) by: String,
+    #[arg(long)]
+    pub(crate) twin: Option<String>,
+    /// Replace nothing.
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Die, as by kill -9, at the nth step that is told.
+    #[arg(long)]
+    pub(crate) die_at: Option<u32>,
+    /// The vault refuses so many writes.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) vault_fails: u32,
+    /// The clock jumps by so much after it was read ten times.
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) clock_jump_ms: Option<i64>,
+    /// As from another machine, on which leases lapse at once.
+    #[arg(long)]
+    pub(crate) elsewhere: bool,
 }

@@ -15,6 +15,7 @@ use crate::failure::Failure;
 use crate::home::Home;
 use crate::system;
 
+#[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) home: Home,
     pub(crate) config: Config,

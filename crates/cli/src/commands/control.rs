@@ -53,8 +53,8 @@ pub(crate) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     std::fs::rename(&beside, path)
 }
 
-/// The controls of the platform that runs on a home.
-struct Controls {
+/// The controls of a running platform.
+pub(crate) struct Controls {
     client: reqwest::Client,
     url: String,
     token: String,
@@ -85,7 +85,20 @@ impl Controls {
         Ok(Self { client, url: member("control_url")?, token: member("control_token")? })
     }
 
-    async fn call(
+    /// Those of a platform in this process.
+    pub(crate) fn of(platform: &Platform) -> Result<Self, Failure> {
+        let control =
+            platform.control().ok_or_else(|| Failure::unexpected("the controls are off"))?;
+        let ca = reqwest::Certificate::from_pem(platform.ca_pem().as_bytes());
+        let client = reqwest::Client::builder()
+            .tls_certs_only([ca.map_err(Failure::unexpected)?])
+            .no_proxy()
+            .build()
+            .map_err(Failure::unexpected)?;
+        Ok(Self { client, url: control.url(), token: control.token().to_owned() })
+    }
+
+    pub(crate) async fn call(
         &self,
         method: Method,
         path: &str,

@@ -144,28 +144,32 @@ pub(crate) async fn rotate_one(
     let shown = bar.clone();
     let watch: countersign_connector::rotation::Watch =
         Arc::new(move |step| shown.set_message(step));
-    let connect = connect(context);
+    let connect = connect(context, Duration::from_secs(20));
     let report = context.connector.rotate(arrangement, &options, &connect, None, &watch).await;
     bar.finish_and_clear();
     Ok(report?)
 }
 
 /// Rotations give up sooner than others: calls are waiting.
-pub(crate) fn connect(context: &Context) -> Connect {
+pub(crate) fn connect(context: &Context, timeout: Duration) -> Connect {
     let settings = context.config.clone();
     let (clock, random) = (context.connector.clock.clone(), context.connector.random.clone());
     Arc::new(move |place, source| {
         let mut config = super::context::client_config(&settings, place)
             .map_err(|failure| countersign_client::Error::config(failure.to_string()))?;
         config.connect_timeout = config.connect_timeout.min(Duration::from_secs(10));
-        config.request_timeout = config.request_timeout.min(Duration::from_secs(20));
+        config.request_timeout = config.request_timeout.min(timeout);
         config.retry_budget = config.retry_budget.min(Duration::from_secs(30));
         config.max_attempts = 3;
         countersign_client::Client::with_source(config, source, clock.clone(), random.clone())
     })
 }
 
-fn options(context: &Context, is_wanted: bool, revoke_old: bool) -> Result<Options, Failure> {
+pub(crate) fn options(
+    context: &Context,
+    is_wanted: bool,
+    revoke_old: bool,
+) -> Result<Options, Failure> {
     let machine = machine(context.home.path(), &context.connector.random)?;
     let mut nonce = [0; 8];
     (context.connector.random)(&mut nonce);

@@ -1,0 +1,107 @@
+//! One rotation of a rehearsal: the same code as `credentials rotate`, around which
+//! the clock, the vault and the life of the process are not to be relied on.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::time::Duration;
+
+use countersign_connector::Fences;
+use countersign_connector::rotation::{Arrangement, Watch};
+use countersign_vault::{Credential, Entry, Error, Vault};
+
+use super::super::context::Context;
+use super::super::rotation::{connect, options};
+use crate::args::RehearseOne;
+use crate::failure::{Exit, Failure};
+use crate::output::print_json;
+
+/// Requests are given up soon, so that a rehearsal is not spent waiting.
+const TIMEOUT: Duration = Duration::from_millis(300);
+
+pub(crate) async fn one(context: &Context, args: RehearseOne) -> Result<(), Failure> {
+    let mut options = options(context, !args.check, false)?;
+    options.settle = Duration::from_millis(40);
+    let mut connector = context.connector.clone();
+    if args.elsewhere {
+        connector.fences = Fences::at(&context.home.path().join("elsewhere"));
+        options.machine = "elsewhere/".into();
+        options.holder = format!("elsewhere/{}", std::process::id());
+        options.lease = Duration::ZERO;
+    }
+    if args.vault_fails > 0 {
+        let left = AtomicU32::new(args.vault_fails);
+        // The proof before it must pass.
+        connector.vault = Arc::new(Failing { vault: connector.vault, left });
+    }
+    if let Some(jump_ms) = args.clock_jump_ms {
+        let (real, reads) = (connector.clock.clone(), AtomicI64::new(0));
+        connector.clock = Arc::new(move || {
+            let is_later = reads.fetch_add(1, Ordering::Relaxed) > 10;
+            real() + if is_later { jump_ms } else { 0 }
+        });
+    }
+    let told = AtomicU32::new(0);
+    let watch: Watch = Arc::new(move |_| {
+        if Some(told.fetch_add(1, Ordering::Relaxed) + 1) == args.die_at {
+            die();
+        }
+    });
+    let arrangement = Arrangement {
+        name: args.name,
+        mode: args.mode.into(),
+        by: Some(args.by),
+        twin: args.twin,
+        overlap: None,
+    };
+    let connect = connect(&Context { connector: connector.clone(), ..context.clone() }, TIMEOUT);
+    let report = connector.rotate(&arrangement, &options, &connect, None, &watch).await?;
+    print_json(&report)?;
+    match report.fault() {
+        None => Ok(()),
+        Some(fault) => Err(Failure::silent(Exit::from(fault))),
+    }
+}
+
+/// As by kill -9: nothing is flushed, closed or told.
+fn die() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Signal, getpid, kill_process};
+        // There is nobody to tell if this fails; the process then goes on.
+        let _ = kill_process(getpid(), Signal::KILL);
+    }
+    #[cfg(not(unix))]
+    std::process::abort();
+}
+
+struct Failing {
+    vault: Arc<dyn Vault>,
+    left: AtomicU32,
+}
+
+impl Vault for Failing {
+    fn put(&self, name: &str, credential: &Credential, now_ms: i64) -> Result<u32, Error> {
+        let is_real = name.contains('/');
+        let fails = |left: u32| left.checked_sub(1);
+        if is_real && self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fails).is_ok() {
+            return Err(Error::refused("the vault refuses writes in this rehearsal"));
+        }
+        self.vault.put(name, credential, now_ms)
+    }
+
+    fn get(&self, name: &str) -> Result<(u32, Credential), Error> {
+        self.vault.get(name)
+    }
+
+    fn get_version(&self, name: &str, version: u32) -> Result<Credential, Error> {
+        self.vault.get_version(name, version)
+    }
+
+    fn entries(&self) -> Result<Vec<Entry>, Error> {
+        self.vault.entries()
+    }
+
+    fn destroy(&self, name: &str, version: u32) -> Result<(), Error> {
+        self.vault.destroy(name, version)
+    }
+}
