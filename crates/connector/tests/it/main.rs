@@ -3,6 +3,7 @@
 
 mod faults;
 mod model;
+mod rotation;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
