@@ -13,8 +13,9 @@ mod query;
 mod quickstart;
 mod report;
 mod sync;
+mod vault;
 
-use crate::args::{Args, Command, Credentials, Integration, Platform};
+use crate::args::{Args, Command, Credentials, Integration, Platform, Vault};
 use crate::failure::Failure;
 use context::Context;
 
@@ -57,6 +58,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Command::Credentials(Credentials::List(args)) => {
             credentials::list(&Context::open(home).await?, args).await
         }
+        Command::Vault(Vault::Check(args)) => vault::check(home, args).await,
+        Command::Vault(Vault::Reseal(args)) => vault::reseal(home, args).await,
         Command::Sign(args) => http::sign(home, args).await,
         Command::Http(args) => http::request(&Context::open(home).await?, args).await,
         Command::Doctor(args) => doctor::run(home, args).await,

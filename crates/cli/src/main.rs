@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod failure;
 mod home;
+mod off_runtime;
 mod output;
 mod system;
 

@@ -6,7 +6,7 @@ use countersign_client::{Client, Config as ClientConfig, Url};
 use countersign_connector::Connector;
 use countersign_signing::Pair;
 use countersign_store::{Integration, Store};
-use countersign_vault::SealedFile;
+use countersign_vault::prove;
 
 use crate::config::Config;
 use crate::failure::Failure;
@@ -24,10 +24,9 @@ impl Context {
         let home = Home::find(home)?;
         let config = Config::read(&home.config())?;
         let store = Store::open(&home.store()).await?;
-        let random = system::random();
-        let key = config.vault.key_source(home.vault_key())?;
-        let vault = SealedFile::open(&home.vault(), key, random.clone())?;
-        let connector = Connector { store, vault, clock: system::clock(), random };
+        let vault = config.vault.open(&home)?;
+        let (clock, random) = (system::clock(), system::random());
+        let connector = Connector { store, vault, clock, random };
         Ok(Self { home, config, connector })
     }
 
@@ -37,6 +36,14 @@ impl Context {
 
     pub(crate) fn now(&self) -> i64 {
         (self.connector.clock)()
+    }
+
+    /// Before a secret is minted: the vault gives back what it gets.
+    pub(crate) async fn prove_vault(&self) -> Result<(), Failure> {
+        let (vault, random) = (self.connector.vault.clone(), self.connector.random.clone());
+        let now_ms = self.now();
+        let proof = tokio::task::spawn_blocking(move || prove(&*vault, &random, now_ms));
+        Ok(proof.await.map_err(Failure::unexpected)??)
     }
 
     /// The named integration, or the only one.
