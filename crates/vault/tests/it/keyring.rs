@@ -67,6 +67,21 @@ fn a_lost_item_is_not_taken_for_one_that_never_was() {
 
 #[test]
 #[ignore = "needs a keyring: conformance/keyring/run"]
+fn a_destroyed_secret_is_gone_from_the_keyring() {
+    let place = InFolder::new();
+    let vault = place.keyring();
+    vault.put("a", &pair(1), 0).unwrap();
+    by_hand(&place, "a@1", |item| assert!(item.get_secret().is_ok()));
+    vault.destroy("a", 1).unwrap();
+    by_hand(&place, "a@1", |item| {
+        assert!(matches!(item.get_secret(), Err(keyring_core::Error::NoEntry)));
+    });
+    prove(&*vault, &random(), 0).unwrap();
+    by_hand(&place, ".probe@1", |item| assert!(item.get_secret().is_err()));
+}
+
+#[test]
+#[ignore = "needs a keyring: conformance/keyring/run"]
 fn an_item_that_a_crash_left_is_passed_over() {
     let place = InFolder::new();
     let vault = place.keyring();
