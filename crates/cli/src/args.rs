@@ -1,5 +1,9 @@
 //! What can be typed. Help leads with what a command does for the user.
 
+mod vault;
+
+pub(crate) use vault::{Reseal, Vault};
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -64,6 +68,9 @@ pub(crate) enum Command {
     /// API credentials: what there is and when it expires.
     #[command(subcommand)]
     Credentials(Credentials),
+    /// Where the secrets are: prove that it works, seal it under another key.
+    #[command(subcommand)]
+    Vault(Vault),
     /// Print the Authorization header for one request, for use with other tools.
     Sign(Sign),
     /// Send one signed request and print the answer.

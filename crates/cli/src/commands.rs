@@ -17,8 +17,9 @@ mod rehearse;
 mod report;
 mod rotation;
 mod sync;
+mod vault;
 
-use crate::args::{Args, Command, Credentials, Integration, Platform};
+use crate::args::{Args, Command, Credentials, Integration, Platform, Vault};
 use crate::failure::Failure;
 use context::Context;
 
@@ -75,6 +76,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
                 Credentials::Rehearse(args) => rehearse::run(args).await,
             }
         }
+        Command::Vault(Vault::Check(args)) => vault::check(home, args).await,
+        Command::Vault(Vault::Reseal(args)) => vault::reseal(home, args).await,
         Command::Sign(args) => http::sign(home, args).await,
         Command::Http(args) => http::request(&Context::open(home).await?, args).await,
         Command::Doctor(args) => doctor::run(home, args).await,

@@ -1,14 +1,16 @@
 //! `config.toml` in the home. Every key is optional; an unknown key is refused
 //! with its file and line. `docs/guide.md` lists them all.
 
+mod vault;
+
+pub(crate) use vault::{Backend, VaultConfig, passphrase_in};
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use countersign_connector::rotation::Mode;
-use countersign_vault::KeySource;
 use serde::Deserialize;
-use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
@@ -22,43 +24,6 @@ pub(crate) struct Config {
     /// By the name of the credential, or of the integration whose twins take turns.
     pub(crate) rotation: BTreeMap<String, RotationConfig>,
 }
-
-/// `[vault]`: what seals it.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct VaultConfig {
-    /// File whose first line is the passphrase. Without it, and without
-    /// `COUNTERSIGN_VAULT_PASSPHRASE`, a key file beside the vault seals it.
-    pub(crate) passphrase_file: Option<PathBuf>,
-}
-
-impl VaultConfig {
-    /// What opens the vault; `key_file` when nothing else is said.
-    pub(crate) fn key_source(&self, key_file: PathBuf) -> Result<KeySource, Failure> {
-        let (passphrase, origin) = match &self.passphrase_file {
-            Some(path) => {
-                let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
-                    let path = path.display();
-                    Failure::storage(format!("failed to read the passphrase in `{path}`: {error}"))
-                })?;
-                let line = text.lines().next().unwrap_or_default().to_owned();
-                (Zeroizing::new(line), path.display().to_string())
-            }
-            None => match std::env::var(PASSPHRASE) {
-                Ok(passphrase) => (Zeroizing::new(passphrase), PASSPHRASE.to_owned()),
-                Err(_) => return Ok(KeySource::KeyFile(key_file)),
-            },
-        };
-        if passphrase.is_empty() {
-            return Err(Failure::storage(format!(
-                "the passphrase of the vault is empty: `{origin}`"
-            )));
-        }
-        Ok(KeySource::Passphrase(passphrase))
-    }
-}
-
-const PASSPHRASE: &str = "COUNTERSIGN_VAULT_PASSPHRASE";
 
 /// `[client]`: how requests go out.
 #[derive(Debug, Clone, Deserialize)]
@@ -206,20 +171,20 @@ impl Config {
         Ok(config)
     }
 
-    fn check(&self) -> Result<(), &'static str> {
+    fn check(&self) -> Result<(), String> {
         if !(1..=500).contains(&self.sync.page_size) {
-            return Err("`sync.page_size` must be 1 to 500");
+            return Err("`sync.page_size` must be 1 to 500".into());
         }
         if !(1..=64).contains(&self.sync.parallel) {
-            return Err("`sync.parallel` must be 1 to 64");
+            return Err("`sync.parallel` must be 1 to 64".into());
         }
         if !(1..=256).contains(&self.client.in_flight) {
-            return Err("`client.in_flight` must be 1 to 256");
+            return Err("`client.in_flight` must be 1 to 256".into());
         }
         if self.client.requests_per_minute == 0 {
-            return Err("`client.requests_per_minute` must be at least 1");
+            return Err("`client.requests_per_minute` must be at least 1".into());
         }
-        Ok(())
+        self.vault.check()
     }
 }
 
@@ -245,6 +210,52 @@ mod tests {
     fn a_value_out_of_range_is_refused() {
         assert!(read("[sync]\npage_size = 501\n").is_err());
         assert!(read("[client]\nrequests_per_minute = 0\n").is_err());
+    }
+
+    fn refused(table: &str) -> String {
+        format!("{:?}", read(&format!("[vault]\n{table}\n")).unwrap_err())
+    }
+
+    #[test]
+    fn a_vault_that_cannot_be_meant_is_refused() {
+        for (table, word) in [
+            ("backend = \"files\"", "files"),
+            ("backnd = \"file\"", "line 2"),
+            ("backend = \"kv\"", "vault.kv.address"),
+            ("backend = \"command\"", "vault.command.program"),
+            ("[vault.kv]\naddress = \"https://v\"", "vault.backend"),
+            ("[vault.command]\nprogram = \"x\"", "vault.backend"),
+            ("[vault.keyring]", "vault.backend"),
+            ("backend = \"keyring\"\npassphrase_file = \"x\"", "vault.backend"),
+            ("key_file = \"a\"\npassphrase_file = \"b\"", "exclude"),
+            (
+                "backend = \"command\"\n[vault.command]\nprogram = \"x\"\ntimeout_seconds = 0",
+                "1 to 600",
+            ),
+        ] {
+            let told = refused(table);
+            assert!(told.contains(word), "{table}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_way_to_sign_in_that_cannot_work_is_refused() {
+        for (keys, word) in [
+            ("token = \"hvs.secret\"", "unknown field"),
+            ("sign_in = \"ldap\"", "ldap"),
+            ("role_id = \"r\"", "does not go with"),
+            ("sign_in = \"approle\"", "role_id` is missing"),
+            ("sign_in = \"approle\"\nrole_id = \"r\"\ntoken_file = \"t\"", "does not go with"),
+            ("sign_in = \"jwt\"\nrole = \"r\"", "jwt_file"),
+            ("sign_in = \"kubernetes\"", "role` is missing"),
+            ("token_file = \"t\"\ntoken_env = \"T\"", "exclude"),
+        ] {
+            let table = format!("backend = \"kv\"\n[vault.kv]\naddress = \"https://v\"\n{keys}");
+            let told = refused(&table);
+            assert!(told.contains(word), "{keys}: {told}");
+        }
+        let kubernetes = "[vault]\nbackend = \"kv\"\n[vault.kv]\naddress = \"https://v\"\nsign_in = \"kubernetes\"\nrole = \"r\"";
+        assert!(read(kubernetes).is_ok());
     }
 
     #[test]

@@ -114,7 +114,8 @@ impl From<countersign_store::Error> for Failure {
 
 impl From<countersign_vault::Error> for Failure {
     fn from(error: countersign_vault::Error) -> Self {
-        Self::storage(error)
+        let exit = if error.is_config() { Exit::Usage } else { Exit::Storage };
+        Self::new(exit, error)
     }
 }
 

@@ -48,6 +48,12 @@ impl Home {
         self.0.join("vault.key")
     }
 
+    /// What of the OS keyring can be listed.
+    #[cfg(feature = "keyring")]
+    pub(crate) fn vault_keyring(&self) -> PathBuf {
+        self.0.join("vault-keyring.json")
+    }
+
     /// The home of the platform that `quickstart` starts.
     pub(crate) fn platform(&self) -> PathBuf {
         self.0.join("platform")

@@ -8,6 +8,7 @@ mod config;
 mod failure;
 mod forms;
 mod home;
+mod off_runtime;
 mod output;
 mod system;
 

@@ -1,4 +1,4 @@
-//! What a vault can fail with. Holds paths and names, never a secret.
+//! What a vault can fail with. Holds paths, names and addresses, never a secret.
 
 use std::fmt;
 use std::path::Path;
@@ -15,12 +15,43 @@ pub(crate) enum Kind {
     Unsealable,
     NotFound { name: String },
     Name { name: String },
-    Busy { path: String },
     TooLarge { path: String },
     Passphrase,
     Refused { what: String },
     KeyMissing { path: String },
     SealedOtherwise { path: String, by: &'static str },
+    KeyReplaced { path: String },
+    SameKey { path: String },
+    NotProbe { name: String },
+    Elsewhere { what: String, hint: String, fault: Fault },
+    Proof { step: Step, vault: String, cause: Option<Box<Error>> },
+}
+
+/// Whose fault it is when a vault that is not ours fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The configuration cannot work.
+    Config,
+    /// It does not let us.
+    Denied,
+    /// It cannot be reached, or does not work at present.
+    Unreachable,
+    /// Others were always faster.
+    Conflict,
+    /// It answered what it never should.
+    Protocol,
+}
+
+/// The steps of a proof, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    Write,
+    Reopen,
+    Read,
+    Compare,
+    Destroy,
+    Absence,
+    Erase,
 }
 
 impl Error {
@@ -42,7 +73,27 @@ impl Error {
         Self(Kind::Refused { what: what.into() })
     }
 
-    /// There is no live pair of that name or version.
+    pub(crate) fn not_found(name: &str) -> Self {
+        Self(Kind::NotFound { name: name.to_owned() })
+    }
+
+    pub(crate) fn no_version(name: &str, version: u32) -> Self {
+        Self(Kind::NotFound { name: format!("{name}@{version}") })
+    }
+
+    pub(crate) fn elsewhere(fault: Fault, what: impl Into<String>, hint: &str) -> Self {
+        Self(Kind::Elsewhere { what: what.into(), hint: hint.to_owned(), fault })
+    }
+
+    fn fault(&self) -> Option<Fault> {
+        match &self.0 {
+            Kind::Elsewhere { fault, .. } => Some(*fault),
+            Kind::Proof { cause, .. } => cause.as_ref().and_then(|cause| cause.fault()),
+            _ => None,
+        }
+    }
+
+    /// There is no live credential of that name or version.
     pub fn is_not_found(&self) -> bool {
         matches!(self.0, Kind::NotFound { .. })
     }
@@ -53,15 +104,65 @@ impl Error {
         matches!(self.0, Kind::Unsealable)
     }
 
-    /// The vault holds secrets that another kind of key sealed, or its key file
-    /// is gone.
+    /// The vault holds secrets that another key sealed, or its key file is gone.
     pub fn is_wrong_key(&self) -> bool {
-        matches!(self.0, Kind::KeyMissing { .. } | Kind::SealedOtherwise { .. })
+        matches!(
+            self.0,
+            Kind::KeyMissing { .. } | Kind::SealedOtherwise { .. } | Kind::KeyReplaced { .. }
+        )
     }
 
     /// The file is not a vault, or not a whole one.
     pub fn is_malformed(&self) -> bool {
         matches!(self.0, Kind::Malformed { .. })
+    }
+
+    /// The place that keeps the secrets refused us: a bad or expired token, a policy
+    /// that is too narrow, a locked keyring.
+    pub fn is_denied(&self) -> bool {
+        self.fault() == Some(Fault::Denied)
+    }
+
+    /// The place that keeps the secrets cannot be reached or does not work at present;
+    /// later the same may succeed.
+    pub fn is_unreachable(&self) -> bool {
+        self.fault() == Some(Fault::Unreachable)
+    }
+
+    /// The configuration cannot work, whatever the vault says.
+    pub fn is_config(&self) -> bool {
+        self.fault() == Some(Fault::Config)
+    }
+
+    /// A proof failed: this vault must not be given a secret.
+    pub fn is_proof(&self) -> bool {
+        matches!(self.0, Kind::Proof { .. })
+    }
+}
+
+impl Step {
+    fn failed(self) -> &'static str {
+        match self {
+            Self::Write => "write a probe",
+            Self::Reopen => "open again after a probe was written",
+            Self::Read => "read the probe that was written",
+            Self::Compare => "give back the probe that was written: it is another one",
+            Self::Destroy => "destroy the probe",
+            Self::Absence => "forget the probe: it can be read after it was destroyed",
+            Self::Erase => "remove the trace of the probe",
+        }
+    }
+
+    fn fix(self) -> &'static str {
+        match self {
+            Self::Write | Self::Reopen => "nothing was minted; put this right first",
+            Self::Read | Self::Compare => {
+                "what goes into this vault does not come out: use another one, or find out who else writes there"
+            }
+            Self::Destroy | Self::Absence | Self::Erase => {
+                "secrets of old pairs would stay readable: the vault must let us destroy"
+            }
+        }
     }
 }
 
@@ -84,9 +185,6 @@ impl fmt::Display for Error {
                 f,
                 "`{name}` cannot name a pair: use 1 to 128 letters, digits, `-`, `_`, `.` or `/`"
             ),
-            Kind::Busy { path } => {
-                write!(f, "the vault `{path}` is being written by another process")
-            }
             Kind::TooLarge { path } => write!(f, "the vault `{path}` is larger than 16 MiB"),
             Kind::KeyMissing { path } => write!(
                 f,
@@ -95,8 +193,32 @@ impl fmt::Display for Error {
             Kind::SealedOtherwise { path, by } => {
                 write!(f, "the vault `{path}` is sealed by {by}\nhint: open it the same way")
             }
+            Kind::KeyReplaced { path } => write!(
+                f,
+                "key file `{path}` is not the one that this process opened the vault with\nhint: start again; if the vault then does not open, bring the old key file back"
+            ),
+            Kind::SameKey { path } => write!(
+                f,
+                "`{path}` is the key that seals the vault already\nhint: name a file that does not exist yet"
+            ),
             Kind::Passphrase => {
                 write!(f, "the passphrase parameters of the vault are out of bounds")
+            }
+            Kind::NotProbe { name } => {
+                write!(f, "`{name}` is no probe: what became of a credential is never erased")
+            }
+            Kind::Elsewhere { what, hint, .. } if hint.is_empty() => f.write_str(what),
+            Kind::Elsewhere { what, hint, .. } => write!(f, "{what}\nhint: {hint}"),
+            Kind::Proof { step, vault, cause } => {
+                write!(f, "the vault ({vault}) failed to {}", step.failed())?;
+                let cause = cause.as_ref().map(ToString::to_string);
+                if let Some(cause) = &cause {
+                    write!(f, ": {cause}")?;
+                }
+                match cause.is_some_and(|cause| cause.contains("\nhint: ")) {
+                    true => Ok(()),
+                    false => write!(f, "\nhint: {}", step.fix()),
+                }
             }
         }
     }

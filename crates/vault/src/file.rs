@@ -1,22 +1,16 @@
-//! One JSON file with sealed records. Replaced as a whole: written beside,
-//! fsynced, renamed, folder fsynced. A reader sees the old file or the new one.
+//! One JSON file with sealed records, replaced as a whole under a lock.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
+mod contents;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use argon2::{Algorithm, Argon2, Params, Version};
-use data_encoding::{BASE64, HEXLOWER};
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Kind as Failure};
-use crate::seal::{MasterKey, seal, sync_folder_of, unseal};
-use crate::{Credential, Entry, Kind, Random, Vault};
-
-const FORMAT: &str = "countersign-vault-1";
-const MAX_BYTES: u64 = 16 << 20;
+use crate::seal::MasterKey;
+use crate::{Credential, Entry, PROBE, Random, Vault, check_name, check_probe, disk};
+use contents::{Contents, Record, Stretch};
 
 /// Where the master key of a [`SealedFile`] comes from.
 pub enum KeySource {
@@ -30,50 +24,25 @@ pub enum KeySource {
 pub struct SealedFile {
     path: PathBuf,
     key: MasterKey,
-    stretch: Option<Stretch>,
+    by: SealedBy,
+    /// The seal over the whole that this handle found: one that changed since, and that
+    /// our key did not make, is another process's.
+    found: Option<String>,
     random: Random,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Contents {
-    format: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    stretch: Option<Stretch>,
-    records: Vec<Record>,
-}
-
-/// Argon2id parameters, capped when read so that a forged file cannot demand
-/// the machine's memory.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Stretch {
-    salt: String,
-    memory_kib: u32,
-    passes: u32,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Record {
-    name: String,
-    version: u32,
-    /// Absent for a pair.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    kind: Option<String>,
-    api_id: String,
-    created_ms: i64,
-    /// Base64; absent on a tombstone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    sealed: Option<String>,
+#[derive(Clone)]
+enum SealedBy {
+    KeyFile(PathBuf),
+    Passphrase(Stretch),
 }
 
 impl SealedFile {
     /// Opens the vault at `path`; a missing file is an empty vault and is
     /// created by the first `put`.
     pub fn open(path: &Path, source: KeySource, random: Random) -> Result<Arc<Self>, Error> {
-        let contents = read(path)?;
-        let (key, stretch) = match source {
+        let contents = Contents::read(path)?;
+        let (key, by) = match source {
             KeySource::KeyFile(key_path) => {
                 let live = contents.as_ref().filter(|contents| contents.live().is_some());
                 if live.is_some_and(|contents| contents.stretch.is_none()) && !key_path.exists() {
@@ -81,150 +50,190 @@ impl SealedFile {
                     return Err(Error::new(Failure::KeyMissing { path }));
                 }
                 if let Some(contents) = &contents {
-                    check_seal(path, contents, None)?;
+                    check_kind_of_key(path, contents, None)?;
                 }
-                (MasterKey::load_or_create(&key_path, &*random)?, None)
+                let key = MasterKey::load_or_create(&key_path, &*random)?;
+                (key, SealedBy::KeyFile(key_path))
             }
             KeySource::Passphrase(passphrase) => {
                 let stretch = contents.as_ref().and_then(|contents| contents.stretch.clone());
-                let stretch = stretch.unwrap_or_else(|| Stretch::new(&*random));
-                (stretch.key(&passphrase)?, Some(stretch))
+                let stretch = stretch.unwrap_or_else(|| Stretch::new(&random));
+                (stretch.key(&passphrase)?, SealedBy::Passphrase(stretch))
             }
         };
         if let Some(contents) = &contents {
-            check_seal(path, contents, stretch.as_ref())?;
+            check_kind_of_key(path, contents, by.stretch())?;
         }
-        Ok(Arc::new(Self { path: path.to_owned(), key, stretch, random }))
+        let found = contents.and_then(|contents| contents.whole);
+        Ok(Arc::new(Self { path: path.to_owned(), key, by, found, random }))
     }
 
-    fn open_record(&self, record: &Record, sealed: &str) -> Result<Credential, Error> {
-        let unsealable = || Error::new(Failure::Unsealable);
-        let sealed = BASE64.decode(sealed.as_bytes()).map_err(|_| unsealable())?;
-        let kind = record.kind()?;
-        let associated = associated(&record.name, record.version, kind, &record.api_id);
-        let secret = unseal(&self.key, &associated, &sealed)?;
-        Credential::assemble(kind, &record.api_id, secret.to_vec()).ok_or_else(unsealable)
+    /// Seals everything anew under another key, and returns the vault as it opens then.
+    ///
+    /// The new key is on disk before the file is replaced, and the file is replaced at
+    /// once: whenever this is interrupted, the vault opens with the old key or with the
+    /// new one. The old key file is left where it is.
+    pub fn reseal(&self, to: KeySource) -> Result<Arc<Self>, Error> {
+        let _lock = disk::lock(&self.path)?;
+        let mut contents = self.contents()?;
+        self.check_key(&contents)?;
+        let (key, by) = match to {
+            KeySource::KeyFile(path) => {
+                let key = MasterKey::load_or_create(&path, &*self.random)?;
+                if key.is(&self.key) {
+                    return Err(Error::new(Failure::SameKey { path: path.display().to_string() }));
+                }
+                (key, SealedBy::KeyFile(path))
+            }
+            KeySource::Passphrase(passphrase) => {
+                let stretch = Stretch::new(&self.random);
+                (stretch.key(&passphrase)?, SealedBy::Passphrase(stretch))
+            }
+        };
+        for record in &mut contents.records {
+            if let Some(sealed) = record.sealed.take() {
+                let credential = record.unseal(&sealed, &self.key)?;
+                record.seal(credential.secret().expose(), &key, &self.random)?;
+            }
+        }
+        contents.stretch = by.stretch().cloned();
+        contents.write(&self.path, &key, &self.random)?;
+        let (path, random) = (self.path.clone(), self.random.clone());
+        Ok(Arc::new(Self { path, key, by, found: contents.whole, random }))
     }
 
+    /// What the file holds, and that nobody altered it.
     fn contents(&self) -> Result<Contents, Error> {
-        Ok(read(&self.path)?.unwrap_or_else(|| Contents {
-            format: FORMAT.into(),
-            stretch: self.stretch.clone(),
-            records: Vec::new(),
-        }))
+        let Some(contents) = Contents::read(&self.path)? else {
+            return Ok(Contents::empty(self.by.stretch().cloned()));
+        };
+        if contents.live().is_some() {
+            check_kind_of_key(&self.path, &contents, self.by.stretch())?;
+            if !contents.is_sealed_by(&self.key) {
+                return Err(Error::new(Failure::Unsealable));
+            }
+        }
+        Ok(contents)
     }
 
     /// Reads, changes and replaces the file under an exclusive lock.
     fn change<T>(&self, act: impl FnOnce(&mut Contents) -> Result<T, Error>) -> Result<T, Error> {
-        let lock = self.lock()?;
+        let _lock = disk::lock(&self.path)?;
         let mut contents = self.contents()?;
+        self.check_key(&contents)?;
+        contents.stretch = self.by.stretch().cloned();
         let outcome = act(&mut contents)?;
-        replace(&self.path, &contents)?;
-        drop(lock);
+        contents.write(&self.path, &self.key, &self.random)?;
         Ok(outcome)
     }
 
-    fn lock(&self) -> Result<File, Error> {
-        let path = self.path.with_extension("lock");
-        let mut options = OpenOptions::new();
-        options.create(true).truncate(false).write(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path).map_err(Error::io("open lock file", &path))?;
-        // Writers hold the lock for milliseconds; a blocking wait is bounded by that.
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => {
-                file.lock().map_err(|_| {
-                    Error::new(Failure::Busy { path: self.path.display().to_string() })
-                })?;
-                Ok(file)
-            }
-            Err(TryLockError::Error(error)) => Err(Error::io("lock", &path)(error)),
+    /// What is put in must come out with the same key as everything else, and with the
+    /// key that the next process will have: else a new pair would be lost at once.
+    fn check_key(&self, contents: &Contents) -> Result<(), Error> {
+        if let SealedBy::KeyFile(path) = &self.by
+            && !MasterKey::load(path)?.is(&self.key)
+        {
+            return Err(Error::new(Failure::KeyReplaced { path: path.display().to_string() }));
         }
+        if let Some((record, sealed)) = contents.live() {
+            record.unseal(sealed, &self.key)?;
+        } else if contents.whole != self.found && !contents.is_sealed_by(&self.key) {
+            let (path, by) = (self.path.display().to_string(), "a key that has just been set");
+            return Err(Error::new(Failure::SealedOtherwise { path, by }));
+        }
+        Ok(())
     }
 }
 
 impl Vault for SealedFile {
+    fn place(&self) -> String {
+        self.path.display().to_string()
+    }
+
     fn put(&self, name: &str, credential: &Credential, now_ms: i64) -> Result<u32, Error> {
         check_name(name)?;
         self.change(|contents| {
-            // What is put in must come out with the same key as everything else,
-            // or a new pair would be lost at once.
-            check_seal(&self.path, contents, self.stretch.as_ref())?;
-            if let Some((record, sealed)) = contents.live() {
-                self.open_record(record, sealed)?;
-            }
-            contents.stretch.clone_from(&self.stretch);
-            let version =
-                contents.versions(name).map(|record| record.version).max().unwrap_or(0) + 1;
-            let (kind, api_id) = (credential.kind(), credential.id().to_owned());
-            let associated = associated(name, version, kind, &api_id);
-            let secret = credential.secret().expose();
-            let sealed = seal(&self.key, &associated, secret, &*self.random);
-            contents.records.push(Record {
-                name: name.to_owned(),
-                version,
-                kind: (kind != Kind::Hmac).then(|| kind.as_str().to_owned()),
-                api_id,
-                created_ms: now_ms,
-                sealed: Some(BASE64.encode(&sealed)),
-            });
+            let newest = contents.versions(name).map(|record| record.version).max();
+            let version = newest.unwrap_or(0) + 1;
+            let mut record = Record::new(name, version, credential, now_ms);
+            record.seal(credential.secret().expose(), &self.key, &self.random)?;
+            contents.records.push(record);
             Ok(version)
         })
     }
 
     fn get(&self, name: &str) -> Result<(u32, Credential), Error> {
         let contents = self.contents()?;
-        let not_found = || Error::new(Failure::NotFound { name: name.to_owned() });
         let (record, sealed) = contents
             .versions(name)
             .filter_map(|record| record.sealed.as_deref().map(|sealed| (record, sealed)))
             .max_by_key(|(record, _)| record.version)
-            .ok_or_else(not_found)?;
-        Ok((record.version, self.open_record(record, sealed)?))
+            .ok_or_else(|| Error::not_found(name))?;
+        Ok((record.version, record.unseal(sealed, &self.key)?))
     }
 
     fn get_version(&self, name: &str, version: u32) -> Result<Credential, Error> {
         let contents = self.contents()?;
         let record = contents.versions(name).find(|record| record.version == version);
-        let live = record.and_then(|record| Some((record, record.sealed.as_deref()?)));
-        match live {
-            Some((record, sealed)) => self.open_record(record, sealed),
-            None => Err(Error::new(Failure::NotFound { name: format!("{name}@{version}") })),
+        match record.and_then(|record| Some((record, record.sealed.as_deref()?))) {
+            Some((record, sealed)) => record.unseal(sealed, &self.key),
+            None => Err(Error::no_version(name, version)),
         }
     }
 
     fn entries(&self) -> Result<Vec<Entry>, Error> {
-        let records = self.contents()?.records.into_iter();
-        let mut entries = records
-            .map(|record| {
-                Ok(Entry {
-                    kind: record.kind()?,
-                    is_tombstone: record.sealed.is_none(),
-                    name: record.name,
-                    version: record.version,
-                    api_id: record.api_id,
-                    created_ms: record.created_ms,
-                })
-            })
-            .collect::<Result<Vec<_>, Error>>()?;
-        entries.sort_by(|a, b| (&a.name, a.version).cmp(&(&b.name, b.version)));
-        Ok(entries)
+        self.listed(|name| name != PROBE)
+    }
+
+    fn versions(&self, name: &str) -> Result<Vec<Entry>, Error> {
+        self.listed(|other| other == name)
     }
 
     fn destroy(&self, name: &str, version: u32) -> Result<(), Error> {
         self.change(|contents| {
-            let record = contents
-                .records
-                .iter_mut()
-                .find(|record| record.name == name && record.version == version)
-                .ok_or_else(|| {
-                    Error::new(Failure::NotFound { name: format!("{name}@{version}") })
-                })?;
-            record.sealed = None;
+            let records = &mut contents.records;
+            let found = records.iter_mut().find(|r| r.name == name && r.version == version);
+            found.ok_or_else(|| Error::no_version(name, version))?.sealed = None;
             Ok(())
         })
+    }
+
+    fn erase(&self, name: &str, version: u32) -> Result<(), Error> {
+        check_probe(name)?;
+        self.change(|contents| {
+            contents.records.retain(|record| record.name != name || record.version != version);
+            Ok(())
+        })
+    }
+
+    fn reopen(&self) -> Result<Arc<dyn Vault>, Error> {
+        if let SealedBy::KeyFile(path) = &self.by {
+            let source = KeySource::KeyFile(path.clone());
+            return Ok(Self::open(&self.path, source, self.random.clone())?);
+        }
+        // The passphrase is not kept; the same salt in the file means the same key.
+        let found = self.contents()?.whole;
+        let (path, by, key) = (self.path.clone(), self.by.clone(), self.key.clone());
+        Ok(Arc::new(Self { path, key, by, found, random: self.random.clone() }))
+    }
+}
+
+impl SealedFile {
+    fn listed(&self, is_asked: impl Fn(&str) -> bool) -> Result<Vec<Entry>, Error> {
+        let records = self.contents()?.records.into_iter();
+        let asked = records.filter(|record| is_asked(&record.name));
+        let mut entries = asked.map(Record::entry).collect::<Result<Vec<_>, Error>>()?;
+        entries.sort_by(|a, b| (&a.name, a.version).cmp(&(&b.name, b.version)));
+        Ok(entries)
+    }
+}
+
+impl SealedBy {
+    fn stretch(&self) -> Option<&Stretch> {
+        match self {
+            Self::KeyFile(_) => None,
+            Self::Passphrase(stretch) => Some(stretch),
+        }
     }
 }
 
@@ -236,7 +245,11 @@ impl std::fmt::Debug for SealedFile {
 
 /// Whoever opened the vault before its first secret may hold another salt than
 /// the one that was written since.
-fn check_seal(path: &Path, contents: &Contents, stretch: Option<&Stretch>) -> Result<(), Error> {
+fn check_kind_of_key(
+    path: &Path,
+    contents: &Contents,
+    stretch: Option<&Stretch>,
+) -> Result<(), Error> {
     if contents.stretch.as_ref() == stretch || contents.live().is_none() {
         return Ok(());
     }
@@ -248,101 +261,119 @@ fn check_seal(path: &Path, contents: &Contents, stretch: Option<&Stretch>) -> Re
     Err(Error::new(Failure::SealedOtherwise { path: path.display().to_string(), by }))
 }
 
-impl Record {
-    fn kind(&self) -> Result<Kind, Error> {
-        let name = self.kind.as_deref().unwrap_or("hmac");
-        Kind::parse(name).ok_or_else(|| Error::new(Failure::Unsealable))
-    }
-}
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
 
-impl Contents {
-    /// Some record that holds a secret.
-    fn live(&self) -> Option<(&Record, &str)> {
-        let mut records = self.records.iter().rev();
-        records.find_map(|record| record.sealed.as_deref().map(|sealed| (record, sealed)))
-    }
+    use countersign_signing::{ApiId, ApiSecret, Pair};
 
-    fn versions<'c>(&'c self, name: &'c str) -> impl Iterator<Item = &'c Record> {
-        self.records.iter().filter(move |record| record.name == name)
-    }
-}
+    use super::*;
 
-impl Stretch {
-    fn new(random: &dyn Fn(&mut [u8])) -> Self {
-        let mut salt = [0; 16];
-        random(&mut salt);
-        Self { salt: HEXLOWER.encode(&salt), memory_kib: 64 * 1024, passes: 3 }
+    fn random() -> Random {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Arc::new(|buffer| {
+            for chunk in buffer.chunks_mut(8) {
+                let next = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                chunk.copy_from_slice(&next.to_le_bytes()[..chunk.len()]);
+            }
+        })
     }
 
-    fn key(&self, passphrase: &str) -> Result<MasterKey, Error> {
-        let out_of_bounds = || Error::new(Failure::Passphrase);
-        if self.memory_kib > 256 * 1024 || self.passes > 16 {
-            return Err(out_of_bounds());
+    fn pair() -> Credential {
+        let (id, secret) = (ApiId::parse(&"ab".repeat(16)), ApiSecret::from_bytes(vec![7; 64]));
+        Credential::Pair(Pair { id: id.unwrap(), secret })
+    }
+
+    /// Which of the two kinds of sources a vault is resealed from and to.
+    #[derive(Debug, Clone, Copy)]
+    enum Key {
+        File(&'static str),
+        Passphrase(&'static str),
+    }
+
+    impl Key {
+        fn source(self, folder: &Path) -> KeySource {
+            match self {
+                Self::File(name) => KeySource::KeyFile(folder.join(name)),
+                Self::Passphrase(text) => KeySource::Passphrase(Zeroizing::new(text.into())),
+            }
         }
-        let salt = HEXLOWER.decode(self.salt.as_bytes()).map_err(|_| out_of_bounds())?;
-        let params =
-            Params::new(self.memory_kib, self.passes, 1, Some(32)).map_err(|_| out_of_bounds())?;
-        let mut key = Zeroizing::new([0; 32]);
-        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into(passphrase.as_bytes(), &salt, &mut *key)
-            .map_err(|_| out_of_bounds())?;
-        Ok(MasterKey::from_bytes(*key))
-    }
-}
 
-/// Ties a sealed secret to its name, version, kind and id, so that records cannot
-/// be swapped inside the file.
-fn associated(name: &str, version: u32, kind: Kind, id: &str) -> Vec<u8> {
-    match kind {
-        Kind::Hmac => format!("{name}\0{version}\0{id}"),
-        Kind::OAuth => format!("{name}\0{version}\0oauth\0{id}"),
+        fn gives(self, folder: &Path) -> bool {
+            let vault = SealedFile::open(&folder.join("vault.json"), self.source(folder), random());
+            vault.is_ok_and(|vault| vault.get("a").is_ok_and(|found| found == (2, pair())))
+        }
     }
-    .into_bytes()
-}
 
-fn check_name(name: &str) -> Result<(), Error> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
-    if name.is_empty() || name.len() > 128 || !name.chars().all(is_plain) {
-        return Err(Error::new(Failure::Name { name: name.chars().take(40).collect() }));
+    /// Stops `reseal` after each of its file operations in turn.
+    fn reseal_stopped_everywhere(old: Key, new: Key) {
+        let (mut olds, mut news) = (0, 0);
+        for steps in 0.. {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("vault.json");
+            let vault = SealedFile::open(&path, old.source(folder.path()), random()).unwrap();
+            for _ in 0..2 {
+                vault.put("a", &pair(), 0).unwrap();
+            }
+            let stopped = disk::stop::after(steps, || vault.reseal(new.source(folder.path())));
+            let (by_old, by_new) = (old.gives(folder.path()), new.gives(folder.path()));
+            assert!(by_old ^ by_new, "{old:?} to {new:?} after {steps} steps: {by_old} {by_new}");
+            match by_old {
+                true => olds += 1,
+                false => news += 1,
+            }
+            if let Err(error) = stopped {
+                assert!(error.to_string().contains("stopped by the test"), "{error}");
+                // Whatever was left, the same command ends the work.
+                let opened_by = if by_old { old } else { new };
+                let source = opened_by.source(folder.path());
+                let vault = SealedFile::open(&path, source, random()).unwrap();
+                if by_old {
+                    vault.reseal(new.source(folder.path())).unwrap();
+                }
+                assert!(new.gives(folder.path()) && !old.gives(folder.path()));
+                continue;
+            }
+            assert!(by_new, "done");
+            assert!(olds >= 5 && news >= 2, "{olds} stops before the change, {news} after it");
+            return;
+        }
     }
-    Ok(())
-}
 
-fn read(path: &Path) -> Result<Option<Contents>, Error> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io("open vault", path)(error)),
-    };
-    let mut text = Zeroizing::new(String::new());
-    let length = file
-        .take(MAX_BYTES + 1)
-        .read_to_string(&mut text)
-        .map_err(Error::io("read vault", path))?;
-    if length as u64 > MAX_BYTES {
-        return Err(Error::new(Failure::TooLarge { path: path.display().to_string() }));
+    #[test]
+    fn a_key_file_for_a_key_file_whenever_it_stops() {
+        reseal_stopped_everywhere(Key::File("old.key"), Key::File("new.key"));
     }
-    let contents: Contents =
-        serde_json::from_str(&text).map_err(|error| Error::malformed(path, error))?;
-    if contents.format != FORMAT {
-        return Err(Error::malformed(path, format_args!("unknown format `{}`", contents.format)));
-    }
-    Ok(Some(contents))
-}
 
-fn replace(path: &Path, contents: &Contents) -> Result<(), Error> {
-    let text =
-        serde_json::to_string_pretty(contents).map_err(|error| Error::malformed(path, error))?;
-    let beside = path.with_extension("new");
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&beside).map_err(Error::io("create", &beside))?;
-    file.write_all(text.as_bytes())
-        .and_then(|()| file.write_all(b"\n"))
-        .and_then(|()| file.sync_all())
-        .map_err(Error::io("write", &beside))?;
-    std::fs::rename(&beside, path).map_err(Error::io("replace vault", path))?;
-    sync_folder_of(path)
+    #[test]
+    fn a_passphrase_for_a_key_file_whenever_it_stops() {
+        reseal_stopped_everywhere(Key::File("old.key"), Key::Passphrase("correct horse"));
+    }
+
+    #[test]
+    fn a_key_file_for_a_passphrase_whenever_it_stops() {
+        reseal_stopped_everywhere(Key::Passphrase("correct horse"), Key::File("new.key"));
+    }
+
+    #[test]
+    fn a_passphrase_for_a_passphrase_whenever_it_stops() {
+        reseal_stopped_everywhere(Key::Passphrase("old"), Key::Passphrase("new"));
+    }
+
+    #[test]
+    fn put_leaves_what_was_there_whenever_it_stops() {
+        for steps in 0.. {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("vault.json");
+            let open = || SealedFile::open(&path, Key::File("key").source(folder.path()), random());
+            let first = disk::stop::after(steps, || open()?.put("a", &pair(), 0));
+            // A first start that was killed does not spoil the next one.
+            let version = open().unwrap().put("a", &pair(), 0).unwrap();
+            assert_eq!(open().unwrap().get("a").unwrap(), (version, pair()), "{steps} steps");
+            if first.is_ok() {
+                assert_eq!(version, 2);
+                return;
+            }
+        }
+    }
 }

@@ -1,30 +1,60 @@
 //! Where secrets live.
 //!
-//! [`SealedFile`] keeps pairs in one file, each sealed with XChaCha20-Poly1305
-//! under a key file or a passphrase, with the API ID as associated data. The
-//! metadata (name, version, API ID, time) is readable without the key. No
-//! clock, no randomness, no network: callers pass the time and the random bytes.
+//! A [`Vault`] keeps credentials under names, in versions that are never used twice.
+//! What it keeps can be listed without opening it: name, version, kind, id, time. There
+//! are four:
+//!
+//! - [`SealedFile`]: one file, each secret sealed with XChaCha20-Poly1305 under a key
+//!   file or a passphrase.
+//! - [`Keyring`] (feature `keyring`): the keyring of the operating system, and a list
+//!   beside it without secrets.
+//! - [`Kv`]: a secret store that speaks HashiCorp's KV version 2 (Vault, OpenBao).
+//! - [`External`]: a program that speaks a small protocol on its standard streams.
+//!
+//! [`prove`] shows that a vault works before a new secret relies on it. `docs/vault.md`
+//! is for people who choose and configure one.
+//!
+//! No clock and no randomness: callers pass the time and the random bytes. HTTP only to
+//! a secret store.
 
+mod command;
 mod credential;
+mod disk;
 mod error;
 mod file;
+#[cfg(feature = "keyring")]
+mod keyring;
+mod kv;
+mod payload;
+mod proof;
 mod seal;
 
+pub use command::External;
+pub use credential::{Credential, Kind};
 pub use error::Error;
 pub use file::{KeySource, SealedFile};
+#[cfg(feature = "keyring")]
+pub use keyring::Keyring;
+pub use kv::{Kv, KvConfig, SecretText, SignIn};
+pub use proof::{PROBE, prove};
 pub use seal::{MasterKey, seal, unseal};
 
-pub use credential::{Credential, Kind};
+use std::sync::Arc;
+
+use error::Kind as Failure;
 
 /// Fills a buffer with random bytes.
-pub type Random = std::sync::Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+pub type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+
+/// Gives the time, in milliseconds since the Unix epoch.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// What a vault says about a stored credential without opening it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The name it is stored under.
     pub name: String,
-    /// 1 for the first credential of a name, one more for each later one.
+    /// 1 for the first credential of a name, a greater one for each later one.
     pub version: u32,
     /// What it is.
     pub kind: Kind,
@@ -39,6 +69,9 @@ pub struct Entry {
 /// A place that keeps credentials: durable when `put` returns. Calls may block on
 /// a disk or a network; asynchronous callers make them on a blocking thread.
 pub trait Vault: Send + Sync {
+    /// Where it is, for people: a path, an address, a program.
+    fn place(&self) -> String;
+
     /// Stores a further version under `name` and returns its number. When this
     /// returns, the pair survives a power cut.
     fn put(&self, name: &str, credential: &Credential, now_ms: i64) -> Result<u32, Error>;
@@ -49,21 +82,35 @@ pub trait Vault: Send + Sync {
     /// That version. Fails with [`Error::is_not_found`] for a tombstone too.
     fn get_version(&self, name: &str, version: u32) -> Result<Credential, Error>;
 
-    /// All entries, by name and version.
+    /// All entries, by name and version, but for those of [`PROBE`].
     fn entries(&self) -> Result<Vec<Entry>, Error>;
+
+    /// The entries of one name, by version.
+    fn versions(&self, name: &str) -> Result<Vec<Entry>, Error>;
 
     /// Destroys the secret of one version and keeps its metadata.
     fn destroy(&self, name: &str, version: u32) -> Result<(), Error>;
+
+    /// Destroys one version of [`PROBE`] and its metadata: probes leave no tombstones.
+    /// Any other name is refused, for its numbers would come again.
+    fn erase(&self, name: &str, version: u32) -> Result<(), Error>;
+
+    /// The same vault, opened anew: nothing that this handle has in memory stands in for
+    /// what the place holds.
+    fn reopen(&self) -> Result<Arc<dyn Vault>, Error>;
 }
 
-/// Writes a probe, reads it back, compares it and destroys it.
-pub fn prove(vault: &dyn Vault, random: &Random, now_ms: i64) -> Result<(), Error> {
-    let mut secret = vec![0; 64];
-    random(&mut secret);
-    let probe = Credential::assemble(Kind::OAuth, "probe", secret);
-    let probe = probe.ok_or_else(|| Error::new(error::Kind::Unsealable))?;
-    let version = vault.put("probe", &probe, now_ms)?;
-    let read = vault.get_version("probe", version)?;
-    vault.destroy("probe", version)?;
-    if read == probe { Ok(()) } else { Err(Error::new(error::Kind::Unsealable)) }
+fn check_name(name: &str) -> Result<(), Error> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    if name.is_empty() || name.len() > 128 || !name.chars().all(is_plain) {
+        return Err(Error::new(Failure::Name { name: name.chars().take(40).collect() }));
+    }
+    Ok(())
+}
+
+fn check_probe(name: &str) -> Result<(), Error> {
+    match name {
+        PROBE => Ok(()),
+        _ => Err(Error::new(Failure::NotProbe { name: name.to_owned() })),
+    }
 }

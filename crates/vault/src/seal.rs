@@ -1,15 +1,17 @@
 //! Sealing: XChaCha20-Poly1305, a fresh 24-byte nonce per record, a version
 //! byte in front, and associated data that ties the record to its place.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use data_encoding::HEXLOWER;
+use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::disk::{self, Created};
 use crate::error::{Error, Kind};
 
 const VERSION: u8 = 1;
@@ -28,29 +30,26 @@ impl MasterKey {
     /// Reads a key file; a missing one is created with mode 0600, and on disk
     /// when this returns. A file that others may read is refused.
     pub fn load_or_create(path: &Path, random: &dyn Fn(&mut [u8])) -> Result<Self, Error> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        match options.open(path) {
-            Ok(file) => Self::create(path, file, random),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Self::load(path),
-            Err(error) => Err(Error::io("create key file", path)(error)),
+        match path.try_exists() {
+            Ok(true) => Self::load(path),
+            Ok(false) => match Self::create(path, random)? {
+                Some(key) => Ok(key),
+                // Another process was faster.
+                None => Self::load(path),
+            },
+            Err(error) => Err(Error::io("look for key file", path)(error)),
         }
     }
 
-    fn create(path: &Path, mut file: File, random: &dyn Fn(&mut [u8])) -> Result<Self, Error> {
+    fn create(path: &Path, random: &dyn Fn(&mut [u8])) -> Result<Option<Self>, Error> {
         let mut key = Self([0; 32]);
         random(&mut key.0);
         let text = Zeroizing::new(format!("{}\n", HEXLOWER.encode(&key.0)));
-        file.write_all(text.as_bytes())
-            .and_then(|()| file.sync_all())
-            .map_err(Error::io("write key file", path))?;
-        sync_folder_of(path)?;
-        Ok(key)
+        let created = disk::create(path, text.as_bytes(), random)?;
+        Ok((created == Created::New).then_some(key))
     }
 
-    fn load(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn load(path: &Path) -> Result<Self, Error> {
         let file = File::open(path).map_err(Error::io("open key file", path))?;
         refuse_open_mode(path, &file)?;
         let mut text = Zeroizing::new(String::new());
@@ -61,6 +60,10 @@ impl MasterKey {
             return Err(Error::malformed(path, "expected 64 lower-case hex digits"));
         }
         Ok(key)
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
     }
 
     fn cipher(&self) -> XChaCha20Poly1305 {
@@ -125,15 +128,4 @@ fn refuse_open_mode(path: &Path, file: &File) -> Result<(), Error> {
 #[cfg(not(unix))]
 fn refuse_open_mode(_: &Path, _: &File) -> Result<(), Error> {
     Ok(())
-}
-
-/// A new or renamed file is on disk only when its folder is.
-pub(crate) fn sync_folder_of(path: &Path) -> Result<(), Error> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(Error::io("sync folder", folder))
 }

@@ -8,7 +8,7 @@ use countersign_connector::integration::Place;
 use countersign_connector::{Connector, Fences, Subject};
 use countersign_signing::Pair;
 use countersign_store::{Credential, Integration, Store};
-use countersign_vault::{Credential as Secret, SealedFile};
+use countersign_vault::{Credential as Secret, prove};
 
 use crate::config::Config;
 use crate::failure::Failure;
@@ -27,11 +27,10 @@ impl Context {
         let home = Home::find(home)?;
         let config = Config::read(&home.config())?;
         let store = Store::open(&home.store()).await?;
-        let random = system::random();
-        let key = config.vault.key_source(home.vault_key())?;
-        let vault = SealedFile::open(&home.vault(), key, random.clone())?;
+        let vault = config.vault.open(&home)?;
         let fences = Fences::at(&home.fences());
-        let connector = Connector { store, vault, fences, clock: system::clock(), random };
+        let (clock, random) = (system::clock(), system::random());
+        let connector = Connector { store, vault, fences, clock, random };
         Ok(Self { home, config, connector })
     }
 
@@ -41,6 +40,14 @@ impl Context {
 
     pub(crate) fn now(&self) -> i64 {
         (self.connector.clock)()
+    }
+
+    /// Before a secret is minted: the vault gives back what it gets.
+    pub(crate) async fn prove_vault(&self) -> Result<(), Failure> {
+        let (vault, random) = (self.connector.vault.clone(), self.connector.random.clone());
+        let now_ms = self.now();
+        let proof = tokio::task::spawn_blocking(move || prove(&*vault, &random, now_ms));
+        Ok(proof.await.map_err(Failure::unexpected)??)
     }
 
     /// The named integration, or the only one.

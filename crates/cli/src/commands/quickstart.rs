@@ -158,6 +158,7 @@ async fn introduce(
     context: &Context,
     platform: &Platform,
 ) -> Result<(Integration, Check), Failure> {
+    context.prove_vault().await?;
     let pair = guide::credentials(platform, USER).await?;
     let place = Place {
         url: platform.rest_url(),
@@ -185,7 +186,7 @@ async fn object(
         "credential": {
             "api_id": integration.api_id,
             "expires_at": check.expires_ms.map(countersign_findings::rfc3339),
-            "vault": context.home.vault(),
+            "vault": context.connector.vault.place(),
         },
         "integration": { "name": integration.name, "url": integration.url },
         "sync": {
@@ -212,7 +213,7 @@ async fn tell(
         "\nplatform     {}\ntrust        {}\nvault        {}\n{}\n{}{}\nLook further\n  countersign --home {home} applications\n  countersign --home {home} findings --filter 'severity[gte]4' --filter 'state[eq]open'\n  countersign --home {home} export --format csv --output findings.csv\n",
         platform.rest_url(),
         platform.ca_file().display(),
-        context.home.vault().display(),
+        context.connector.vault.place(),
         check_text(context.now(), &integration.name, check),
         sync_text(&integration.name, &finished.report),
         counts_text(&counts),

@@ -44,7 +44,9 @@ const NEVER: &[(&str, &[&str])] = &[
     ("wire", &["tokio", "rusqlite", "reqwest", "jiff", "countersign-signing"]),
     ("findings", &["tokio", "rusqlite", "reqwest", "getrandom"]),
     ("client", &["rusqlite", "axum", "getrandom"]),
-    ("vault", &["rusqlite", "reqwest", "tokio", "getrandom"]),
+    // HTTP is for a secret store, never for the service's REST API: without `wire` and
+    // `client` there is nothing to speak it with.
+    ("vault", &["rusqlite", "tokio", "getrandom", "countersign-wire", "countersign-client"]),
     ("accounts", &["reqwest", "axum", "tokio", "getrandom", "rand"]),
     ("store", &["reqwest", "axum", "countersign-wire", "countersign-signing", "getrandom"]),
     ("connector", &["axum", "clap", "rusqlite", "reqwest", "getrandom"]),

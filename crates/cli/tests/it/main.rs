@@ -12,3 +12,4 @@ mod http;
 mod program;
 mod quickstart;
 mod secrets;
+mod vault;

@@ -335,8 +335,7 @@ impl<'d> Drive<'d> {
 
     async fn entries(&self) -> Result<Vec<Entry>, Error> {
         let name = self.parties.target.vault_name.clone();
-        let entries = self.connector.with_vault(|vault| vault.entries()).await?;
-        Ok(entries.into_iter().filter(|entry| entry.name == name).collect())
+        self.connector.with_vault(move |vault| vault.versions(&name)).await
     }
 
     async fn look(&mut self, journal: &Journal<String>) -> Result<Live<String>, Error> {

@@ -8,7 +8,7 @@ use countersign_vault::{KeySource, SealedFile, Vault};
 
 use super::super::context::parse_url;
 use super::diagnosis::{Diagnosis, Trouble, cause_and_fix};
-use crate::config::Config;
+use crate::config::{Backend, Config};
 use crate::failure::Exit;
 use crate::forms::paste::{Fault, enter};
 use crate::forms::sources;
@@ -97,6 +97,9 @@ fn open_vault(home: &Home, config: &Config) -> Result<Arc<dyn Vault>, Trouble> {
             fix,
         ))
     };
+    if config.vault.backend != Backend::File {
+        return open_elsewhere(home, config);
+    }
     let place = match &config.vault.passphrase_file {
         Some(path) => format!("`{}`", path.display()),
         None => "COUNTERSIGN_VAULT_PASSPHRASE".to_owned(),
@@ -160,6 +163,24 @@ fn open_vault(home: &Home, config: &Config) -> Result<Arc<dyn Vault>, Trouble> {
             )
         }
     }
+}
+
+/// A vault whose key is not ours: what it says is what there is to say.
+fn open_elsewhere(home: &Home, config: &Config) -> Result<Arc<dyn Vault>, Trouble> {
+    let opened = config.vault.open(home).and_then(|vault| {
+        vault.entries()?;
+        Ok(vault)
+    });
+    opened.map_err(|failure| {
+        let (cause, fix) = cause_and_fix(&failure.to_string());
+        let fix = fix.unwrap_or_else(|| "`countersign vault check` tells more".into());
+        Trouble::new(
+            "vault_locked",
+            Exit::Storage,
+            format!("the vault does not open: {cause}"),
+            fix,
+        )
+    })
 }
 
 pub(super) async fn unreadable_records(store: &Store) -> Option<Diagnosis> {

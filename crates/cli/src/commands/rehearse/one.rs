@@ -80,6 +80,22 @@ struct Failing {
 }
 
 impl Vault for Failing {
+    fn place(&self) -> String {
+        self.vault.place()
+    }
+
+    fn versions(&self, name: &str) -> Result<Vec<Entry>, Error> {
+        self.vault.versions(name)
+    }
+
+    fn erase(&self, name: &str, version: u32) -> Result<(), Error> {
+        self.vault.erase(name, version)
+    }
+
+    fn reopen(&self) -> Result<Arc<dyn Vault>, Error> {
+        self.vault.reopen()
+    }
+
     fn put(&self, name: &str, credential: &Credential, now_ms: i64) -> Result<u32, Error> {
         let is_real = name.contains('/');
         let fails = |left: u32| left.checked_sub(1);

@@ -1,0 +1,26 @@
+//! `vault`: where the secrets are.
+
+use std::path::PathBuf;
+
+use clap::{Args as Group, Subcommand};
+
+use super::Json;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Vault {
+    /// Say which vault it is, prove that it works, list what is in it.
+    Check(Json),
+    /// Seal the vault's file under another key. Nothing is minted.
+    Reseal(Reseal),
+}
+
+#[derive(Debug, Group)]
+#[group(id = "key", required = true, multiple = false, args = ["new_key_file", "new_passphrase_file"])]
+pub(crate) struct Reseal {
+    /// The file with the new key; made when it does not exist.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) new_key_file: Option<PathBuf>,
+    /// File whose first line is the new passphrase.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) new_passphrase_file: Option<PathBuf>,
+}
