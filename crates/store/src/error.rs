@@ -14,6 +14,7 @@ enum Kind {
     Corrupt(String),
     NotFound { what: &'static str, name: String },
     Exists { name: String },
+    CallerExists { name: String },
     Busy { path: String },
     Stopped,
 }
@@ -35,6 +36,10 @@ impl Error {
         Self(Kind::Exists { name: name.to_owned() })
     }
 
+    pub(crate) fn caller_exists(name: &str) -> Self {
+        Self(Kind::CallerExists { name: name.to_owned() })
+    }
+
     pub(crate) fn busy(path: &Path) -> Self {
         Self(Kind::Busy { path: path.display().to_string() })
     }
@@ -50,7 +55,13 @@ impl Error {
 
     /// There is something of that name already.
     pub fn is_existing(&self) -> bool {
-        matches!(self.0, Kind::Exists { .. })
+        matches!(self.0, Kind::Exists { .. } | Kind::CallerExists { .. })
+    }
+
+    /// Somebody else writes, and did not end in time; the same may work later.
+    pub fn is_locked(&self) -> bool {
+        matches!(&self.0, Kind::Sql(error)
+            if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy))
     }
 
     /// Another process is syncing into this store.
@@ -69,6 +80,10 @@ impl fmt::Display for Error {
             Kind::Exists { name } => write!(
                 f,
                 "there is an integration `{name}` already\nhint: choose another name, or remove it first"
+            ),
+            Kind::CallerExists { name } => write!(
+                f,
+                "there is a caller `{name}` already\nhint: choose another name, or revoke it first"
             ),
             Kind::Busy { path } => {
                 write!(f, "another process is syncing into `{path}`\nhint: wait until it has ended")

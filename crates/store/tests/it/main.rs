@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod broker;
+
 use std::path::Path;
 
 use countersign_findings::filter::{Field, Filter, Operator, Type};
