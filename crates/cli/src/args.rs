@@ -1,9 +1,13 @@
 //! What can be typed. Help leads with what a command does for the user.
 
+mod proxy;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+
+pub(crate) use proxy::{MakeToken, Proxy, ProxyCommand, ProxyLog, RevokeCaller, RunProxy};
 
 /// A Veracode-compatible platform, and the integration that talks to it or to
 /// the real service.
@@ -60,6 +64,9 @@ pub(crate) enum Command {
     Sign(Sign),
     /// Send one signed request and print the answer.
     Http(Http),
+    /// Let curl and other programs that cannot sign call the service: on this machine,
+    /// each with a token and rules of its own. The Secret Key stays here.
+    Proxy(Proxy),
     /// Look for everything that can be wrong; one cause and one fix for each.
     Doctor(Doctor),
 }

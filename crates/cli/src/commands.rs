@@ -9,6 +9,7 @@ mod guide;
 mod http;
 mod integration;
 mod platform;
+mod proxy;
 mod query;
 mod quickstart;
 mod report;
@@ -59,6 +60,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         }
         Command::Sign(args) => http::sign(home, args).await,
         Command::Http(args) => http::request(&Context::open(home).await?, args).await,
+        Command::Proxy(args) => proxy::run(home, args).await,
         Command::Doctor(args) => doctor::run(home, args).await,
     }
 }

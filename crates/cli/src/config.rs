@@ -17,6 +17,25 @@ pub(crate) struct Config {
     pub(crate) client: ClientConfig,
     pub(crate) sync: SyncConfig,
     pub(crate) vault: VaultConfig,
+    pub(crate) proxy: ProxyConfig,
+}
+
+/// `[proxy]`: callers of the broker that are written down here, for
+/// `proxy --config-callers`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ProxyConfig {
+    pub(crate) callers: Vec<CallerConfig>,
+}
+
+/// `[[proxy.callers]]`: a caller. Its token is not among what is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CallerConfig {
+    pub(crate) name: String,
+    /// As `sha256sum` prints it.
+    pub(crate) token_sha256: String,
+    pub(crate) allow: Vec<String>,
 }
 
 /// `[vault]`: what seals it.

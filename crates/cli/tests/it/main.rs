@@ -8,5 +8,6 @@ mod crash;
 mod exits;
 mod http;
 mod program;
+mod proxy;
 mod quickstart;
 mod secrets;
