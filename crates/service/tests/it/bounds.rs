@@ -118,3 +118,32 @@ async fn a_large_answer_is_passed_on_piece_by_piece() {
     }
     assert_eq!(total, head + SIZE);
 }
+
+#[tokio::test]
+async fn running_requests_end_before_the_broker_does_or_are_cut_off_in_time() {
+    for end_time in [Duration::from_secs(60), Duration::from_millis(50)] {
+        let bench =
+            Bench::start_with(&["GET /**"], |config| config.limits.end_time = end_time, |_| {})
+                .await;
+        bench.upstream.gate.forget_permits(tokio::sync::Semaphore::MAX_PERMITS);
+        let address = bench.address();
+        let mut running = TcpStream::connect(address).await.unwrap();
+        let text = format!("GET /x HTTP/1.1\r\n{}\r\n", bench.lines());
+        running.write_all(text.as_bytes()).await.unwrap();
+        while bench.upstream.seen().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let gate = Arc::clone(&bench.upstream.gate);
+        let ending = tokio::spawn(bench.end());
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        let is_patient = end_time > Duration::from_secs(1);
+        if is_patient {
+            gate.add_permits(1);
+            assert_eq!(told(&mut running).await.status, 200);
+        }
+        let log = ending.await.unwrap();
+        assert_eq!(log[0].status, if is_patient { 200 } else { 499 });
+    }
+}
