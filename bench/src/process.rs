@@ -133,7 +133,7 @@ pub fn run(command: &mut Command, input: &str) -> anyhow::Result<Run> {
     Ok(Run { output, seconds, peak_mib: peak as f64 / 1024.0 })
 }
 
-fn peak_kib(id: u32) -> u64 {
+pub fn peak_kib(id: u32) -> u64 {
     kib(id, "VmHWM:")
 }
 

@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 use countersign_signing::{Pair, Request, Signer};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsConnector, rustls};
@@ -131,7 +131,7 @@ pub async fn exchange(
 }
 
 pub async fn whole(
-    stream: &mut Stream,
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     request: &str,
     buffer: &mut [u8],
 ) -> anyhow::Result<(u16, usize)> {

@@ -1,8 +1,9 @@
 //! What can be typed. Help leads with what a command does for the user.
 
+mod forms;
+mod proxy;
+mod rotation;
 mod vault;
-
-pub(crate) use vault::{Reseal, Vault};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,12 +11,11 @@ use std::path::PathBuf;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
 pub(crate) use forms::{ExportPair, ImportFrom, ImportPair, PairFormat, RunWithPair};
+pub(crate) use proxy::{MakeToken, Proxy, ProxyCommand, ProxyLog, RevokeCaller, RunProxy};
 pub(crate) use rotation::{
     AuditLog, Rehearse, RehearseOne, RemoveCredential, Revoke, Rotate, RotationMode,
 };
-
-mod forms;
-mod rotation;
+pub(crate) use vault::{Reseal, Vault};
 
 /// A Veracode-compatible platform, and the integration that talks to it or to
 /// the real service.
@@ -75,6 +75,9 @@ pub(crate) enum Command {
     Sign(Sign),
     /// Send one signed request and print the answer.
     Http(Http),
+    /// Let curl and other programs that cannot sign call the service: on this machine,
+    /// each with a token and rules of its own. The Secret Key stays here.
+    Proxy(Proxy),
     /// Look for everything that can be wrong; one cause and one fix for each.
     Doctor(Doctor),
 }

@@ -11,6 +11,7 @@ mod guide;
 mod http;
 mod integration;
 mod platform;
+mod proxy;
 mod query;
 mod quickstart;
 mod rehearse;
@@ -80,6 +81,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Command::Vault(Vault::Reseal(args)) => vault::reseal(home, args).await,
         Command::Sign(args) => http::sign(home, args).await,
         Command::Http(args) => http::request(&Context::open(home).await?, args).await,
+        Command::Proxy(args) => proxy::run(home, args).await,
         Command::Doctor(args) => doctor::run(home, args).await,
     }
 }

@@ -23,6 +23,25 @@ pub(crate) struct Config {
     pub(crate) vault: VaultConfig,
     /// By the name of the credential, or of the integration whose twins take turns.
     pub(crate) rotation: BTreeMap<String, RotationConfig>,
+    pub(crate) proxy: ProxyConfig,
+}
+
+/// `[proxy]`: callers of the broker that are written down here, for
+/// `proxy --config-callers`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ProxyConfig {
+    pub(crate) callers: Vec<CallerConfig>,
+}
+
+/// `[[proxy.callers]]`: a caller. Its token is not among what is written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CallerConfig {
+    pub(crate) name: String,
+    /// As `sha256sum` prints it.
+    pub(crate) token_sha256: String,
+    pub(crate) allow: Vec<String>,
 }
 
 /// `[client]`: how requests go out.

@@ -119,6 +119,16 @@ impl From<countersign_vault::Error> for Failure {
     }
 }
 
+impl From<countersign_service::Error> for Failure {
+    fn from(error: countersign_service::Error) -> Self {
+        match (error.is_input(), error.is_unwritten()) {
+            (true, _) => Self::usage(error),
+            (_, true) => Self::storage(error),
+            _ => Self::unexpected(error),
+        }
+    }
+}
+
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Self::unexpected(error)

@@ -28,9 +28,11 @@ impl Budget {
         // Held while waiting: those who came first start first.
         let mut started = self.started.lock().await;
         if started.len() >= self.limit
-            && let Some(oldest) = started.pop_front()
+            && let Some(oldest) = started.front().copied()
         {
             sleep_until(oldest + WINDOW).await;
+            // Only now: who gives up while waiting must leave the ring as it was.
+            started.pop_front();
         }
         let now = Instant::now();
         started.push_back(now);
@@ -56,6 +58,21 @@ mod tests {
             let within = starts[at..].iter().filter(|later| **later - *start < WINDOW).count();
             assert!(within <= 7, "{within} starts in one minute");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_gives_up_waiting_makes_no_room() {
+        let budget = Budget::new(3);
+        let begin = Instant::now();
+        for _ in 0..3 {
+            budget.wait().await;
+        }
+        for _ in 0..5 {
+            let given_up = tokio::time::timeout(Duration::from_secs(1), budget.wait()).await;
+            assert!(given_up.is_err());
+        }
+        budget.wait().await;
+        assert_eq!(Instant::now() - begin, WINDOW);
     }
 
     #[tokio::test(start_paused = true)]

@@ -116,6 +116,11 @@ impl Error {
         }
     }
 
+    /// No answer in time.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.kind, Kind::Timeout)
+    }
+
     /// The answer pointed elsewhere; it was not followed.
     pub fn is_refused_redirect(&self) -> bool {
         matches!(self.kind, Kind::Redirect(_))

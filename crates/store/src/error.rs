@@ -16,6 +16,7 @@ enum Kind {
     Exists { what: &'static str, name: String },
     InUse { name: String },
     Superseded { name: String },
+    CallerExists { name: String },
     Busy { path: String },
     Stopped,
 }
@@ -45,6 +46,10 @@ impl Error {
         Self(Kind::Superseded { name: name.to_owned() })
     }
 
+    pub(crate) fn caller_exists(name: &str) -> Self {
+        Self(Kind::CallerExists { name: name.to_owned() })
+    }
+
     pub(crate) fn busy(path: &Path) -> Self {
         Self(Kind::Busy { path: path.display().to_string() })
     }
@@ -60,7 +65,13 @@ impl Error {
 
     /// There is something of that name already.
     pub fn is_existing(&self) -> bool {
-        matches!(self.0, Kind::Exists { .. })
+        matches!(self.0, Kind::Exists { .. } | Kind::CallerExists { .. })
+    }
+
+    /// Somebody else writes, and did not end in time; the same may work later.
+    pub fn is_locked(&self) -> bool {
+        matches!(&self.0, Kind::Sql(error)
+            if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy))
     }
 
     /// Another process has taken over what this one was writing.
@@ -92,6 +103,10 @@ impl fmt::Display for Error {
             Kind::Superseded { name } => {
                 write!(f, "another process has taken over the rotation of `{name}`")
             }
+            Kind::CallerExists { name } => write!(
+                f,
+                "there is a caller `{name}` already\nhint: choose another name, or revoke it first"
+            ),
             Kind::Busy { path } => {
                 write!(f, "another process is syncing into `{path}`\nhint: wait until it has ended")
             }

@@ -1,10 +1,12 @@
 //! The connector's database: integrations, credentials and their rotations,
-//! applications, findings, the change feed, the audit log. The only SQL on that side; no HTTP, no secrets, no rules.
+//! applications, findings, the change feed, the broker's callers, the audit log. The
+//! only SQL on that side; no HTTP, no secrets, no rules.
 //!
 //! SQLite today. The types here say nothing of it, so that PostgreSQL can stand
 //! behind the same [`Store`].
 
 mod audit;
+mod broker;
 mod credentials;
 mod database;
 mod error;
@@ -15,6 +17,7 @@ mod store;
 mod writer;
 
 pub use audit::{Act, Entry as AuditEntry, Verdict};
+pub use broker::{BrokerRequest, Caller, HANDLE_BYTES, Kept, NewCaller};
 pub use credentials::{Credential, CredentialId, NewCredential, Observed};
 pub use database::SyncLock;
 pub use error::Error;

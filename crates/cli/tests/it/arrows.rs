@@ -15,6 +15,7 @@ const TABLE: &[(&str, u8, &[&str])] = &[
     ("store", 1, &["findings"]),
     ("accounts", 1, &[]),
     ("connector", 2, &["client", "vault", "store", "findings", "signing", "wire"]),
+    ("service", 3, &["client", "store"]),
     ("platform", 3, &["signing", "wire", "vault", "accounts"]),
     (
         "cli",
@@ -25,6 +26,7 @@ const TABLE: &[(&str, u8, &[&str])] = &[
             "connector",
             "findings",
             "platform",
+            "service",
             "signing",
             "store",
             "vault",
@@ -50,6 +52,10 @@ const NEVER: &[(&str, &[&str])] = &[
     ("accounts", &["reqwest", "axum", "tokio", "getrandom", "rand"]),
     ("store", &["reqwest", "axum", "countersign-wire", "countersign-signing", "getrandom"]),
     ("connector", &["axum", "clap", "rusqlite", "reqwest", "getrandom"]),
+    (
+        "service",
+        &["reqwest", "rusqlite", "clap", "getrandom", "countersign-platform", "countersign-vault"],
+    ),
     ("platform", &["reqwest", "clap", "getrandom"]),
 ];
 

@@ -10,6 +10,7 @@ mod exits;
 mod forms;
 mod http;
 mod program;
+mod proxy;
 mod quickstart;
 mod secrets;
 mod vault;

@@ -34,10 +34,11 @@ impl Schedule {
         let Some(expires_ms) = expires_ms else { return Due::Unknown };
         let jitter_ms = drawn(name) % (self.jitter_ms.max(0) + 1);
         let from_ms = expires_ms - self.before_ms.max(0) - jitter_ms;
-        if now_ms >= expires_ms - URGENT_MS.min(self.before_ms.max(0)) {
+        let urgent_ms = expires_ms - URGENT_MS.min(self.before_ms.max(0));
+        if now_ms >= urgent_ms {
             return Due::Now;
         }
-        match self.opens(now_ms.max(from_ms)) {
+        match self.opens(now_ms.max(from_ms)).min(urgent_ms) {
             at_ms if at_ms <= now_ms => Due::Now,
             at_ms => Due::At(at_ms),
         }
@@ -95,8 +96,9 @@ mod tests {
                     prop_assert_eq!(
                         schedule.due(&name, Some(expires_ms), at_ms), Due::Now, "at the time it says"
                     );
-                    // Never so late that it lapses, where there was time.
-                    prop_assert!(at_ms <= expires_ms - schedule.before_ms + DAY_MS);
+                    // At most a day for the window, and never into the last days.
+                    prop_assert!(at_ms <= now_ms.max(expires_ms - schedule.before_ms) + DAY_MS);
+                    prop_assert!(at_ms <= expires_ms - URGENT_MS.min(schedule.before_ms));
                 }
                 Due::Unknown => prop_assert!(false),
             }

@@ -1,0 +1,52 @@
+//! What the broker can fail with, as a program; what it refuses callers is in
+//! `broker::refusal`.
+
+use std::fmt;
+
+/// A broker that cannot start, or did not end well.
+#[derive(Debug)]
+pub struct Error(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Input(String),
+    Listen(String),
+    Unwritten,
+}
+
+impl Error {
+    pub(crate) fn input(what: impl Into<String>) -> Self {
+        Self(Kind::Input(what.into()))
+    }
+
+    pub(crate) fn listen(what: impl Into<String>) -> Self {
+        Self(Kind::Listen(what.into()))
+    }
+
+    pub(crate) fn unwritten() -> Self {
+        Self(Kind::Unwritten)
+    }
+
+    /// Something that was given cannot be right.
+    pub fn is_input(&self) -> bool {
+        matches!(self.0, Kind::Input(_))
+    }
+
+    /// Lines of the log are lost.
+    pub fn is_unwritten(&self) -> bool {
+        matches!(self.0, Kind::Unwritten)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Input(what) | Kind::Listen(what) => f.write_str(what),
+            Kind::Unwritten => {
+                f.write_str("the end of the broker's log could not be written to the store")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}
