@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod credentials;
+mod watch;
 
 use std::path::Path;
 
