@@ -10,6 +10,7 @@ mod fence;
 pub mod integration;
 mod source;
 pub mod sync;
+pub mod watch;
 
 use std::sync::Arc;
 

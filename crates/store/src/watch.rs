@@ -199,8 +199,9 @@ impl Store {
             .await
     }
 
-    /// Raises a notice, to be delivered through these channels; false when it was
-    /// raised before.
+    /// Raises a notice, to be delivered through these channels. One that was raised
+    /// before and has ended goes on, through those that have not taken it. Returns
+    /// whether it is new.
     pub async fn raise_notice(&self, new: NewNotice, channels: Vec<String>) -> Result<bool, Error> {
         self.database
             .write(move |connection| {
@@ -219,13 +220,18 @@ impl Store {
                         new.raised_ms,
                     ],
                 )?;
-                if inserted == 0 {
-                    return Ok(false);
+                let (id, has_ended): (i64, bool) = transaction.query_row(
+                    "select id, ended_ms is not null from notices where credential = ?
+                        and kind = ? and occasion = ? and threshold = ? and episode = ?",
+                    params![new.credential.0, new.kind, new.occasion, new.threshold, new.episode],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )?;
+                if inserted > 0 || has_ended {
+                    transaction.execute("update notices set ended_ms = null where id = ?", [id])?;
+                    add_deliveries(&transaction, id, &channels, false, new.raised_ms)?;
                 }
-                let id = transaction.last_insert_rowid();
-                add_deliveries(&transaction, id, &channels, false, new.raised_ms)?;
                 transaction.commit()?;
-                Ok(true)
+                Ok(inserted > 0)
             })
             .await
     }

@@ -2,6 +2,7 @@
 //! is lost, and the run says why it is not complete.
 
 mod faults;
+mod watch;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

@@ -32,12 +32,22 @@ async fn a_notice_is_raised_once_whoever_raises_it() {
     let (store, id) = watched(folder.path()).await;
     assert!(store.raise_notice(notice(id, 7), channels(&["a", "b"])).await.unwrap());
     let again = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
-    assert!(!again.raise_notice(notice(id, 7), channels(&["a", "c"])).await.unwrap());
+    assert!(!again.raise_notice(notice(id, 7), channels(&["c"])).await.unwrap());
+    let pending = || async {
+        let all = store.deliveries().await.unwrap().into_iter();
+        all.filter(|one| one.sent_ms.is_none()).map(|one| one.channel).collect::<Vec<_>>()
+    };
+    assert_eq!(pending().await, ["a", "b"], "one that is open goes where it went");
+    let sent = store.deliveries().await.unwrap().remove(0);
+    store.settle_delivery(&sent, None, 6).await.unwrap();
     let open = store.notices().await.unwrap();
     store.end_notices(vec![open[0].id], 9).await.unwrap();
-    assert!(!again.raise_notice(notice(id, 7), channels(&["a"])).await.unwrap(), "ended, not new");
-    assert!(store.raise_notice(NewNotice { episode: 1, ..notice(id, 7) }, vec![]).await.unwrap());
-    assert_eq!(store.deliveries().await.unwrap(), [], "what ended is not sent any more");
+    assert!(pending().await.is_empty(), "what ended is not sent any more");
+    assert!(!again.raise_notice(notice(id, 7), channels(&["a", "b"])).await.unwrap());
+    assert_eq!(pending().await, ["b"], "it goes on where it was not taken");
+    assert_eq!(store.notices().await.unwrap()[0].ended_ms, None);
+    let other = NewNotice { episode: 1, ..notice(id, 7) };
+    assert!(store.raise_notice(other, vec![]).await.unwrap());
 }
 
 #[tokio::test]
