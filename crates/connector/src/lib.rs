@@ -5,6 +5,7 @@
 //! terminal, no web framework: progress and results are values.
 
 pub mod check;
+pub mod consumers;
 pub mod error;
 mod fence;
 pub mod integration;

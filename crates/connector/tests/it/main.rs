@@ -1,6 +1,7 @@
 //! Sync against a scripted service that misbehaves: nothing is closed, nothing
 //! is lost, and the run says why it is not complete.
 
+mod consumers;
 mod faults;
 mod watch;
 
