@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
+pub(crate) use watch::{Acknowledge, Feed, ListConsumers, ListCredentials, WatchCredentials};
+
+mod watch;
+
 /// A Veracode-compatible platform, and the integration that talks to it or to
 /// the real service.
 #[derive(Debug, Parser)]
@@ -554,8 +558,18 @@ pub(crate) enum Format {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Credentials {
-    /// List the pairs that the vault holds and when each expires.
-    List(Json),
+    /// List what there is, the worst first, and what there is to do.
+    List(ListCredentials),
+    /// Ask the service about each, say what there is to do, write the feeds.
+    Watch(WatchCredentials),
+    /// Take on what was said of a credential, or say that a consumer runs a version.
+    Acknowledge(Acknowledge),
+    /// Print when credentials expire, for calendars.
+    Calendar(Feed),
+    /// Print how credentials are, for Prometheus.
+    Metrics(Feed),
+    /// List who is given a new credential, and who runs it.
+    Consumers(ListConsumers),
 }
 
 #[derive(Debug, Group)]

@@ -1,5 +1,6 @@
 //! One module for each command; this file only chooses.
 
+mod consumers;
 mod context;
 mod control;
 mod credentials;
@@ -13,6 +14,7 @@ mod query;
 mod quickstart;
 mod report;
 mod sync;
+mod watch;
 
 use crate::args::{Args, Command, Credentials, Integration, Platform};
 use crate::failure::Failure;
@@ -54,8 +56,16 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Command::Finding(args) => query::finding(&Context::open(home).await?, args).await,
         Command::Changes(args) => query::changes(&Context::open(home).await?, args).await,
         Command::Export(args) => export::run(&Context::open(home).await?, args).await,
-        Command::Credentials(Credentials::List(args)) => {
-            credentials::list(&Context::open(home).await?, args).await
+        Command::Credentials(command) => {
+            let context = Context::open(home).await?;
+            match command {
+                Credentials::List(args) => credentials::list(&context, args).await,
+                Credentials::Watch(args) => watch::run(&context, args).await,
+                Credentials::Acknowledge(args) => watch::acknowledge(&context, args).await,
+                Credentials::Calendar(args) => watch::calendar(&context, args).await,
+                Credentials::Metrics(args) => watch::metrics(&context, args).await,
+                Credentials::Consumers(args) => consumers::list(&context, args).await,
+            }
         }
         Command::Sign(args) => http::sign(home, args).await,
         Command::Http(args) => http::request(&Context::open(home).await?, args).await,

@@ -1,6 +1,8 @@
 //! `config.toml` in the home. Every key is optional; an unknown key is refused
 //! with its file and line. `docs/guide.md` lists them all.
 
+pub(crate) mod watch;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +19,8 @@ pub(crate) struct Config {
     pub(crate) client: ClientConfig,
     pub(crate) sync: SyncConfig,
     pub(crate) vault: VaultConfig,
+    pub(crate) watch: watch::WatchConfig,
+    pub(crate) consumers: Vec<watch::ConsumerConfig>,
 }
 
 /// `[vault]`: what seals it.
@@ -132,6 +136,8 @@ impl Config {
         let config: Self = toml::from_str(&text)
             .map_err(|error| Failure::usage(format!("`{}`: {error}", path.display())))?;
         config.check().map_err(|what| Failure::usage(format!("`{}`: {what}", path.display())))?;
+        watch::check(&config.watch, &config.consumers)
+            .map_err(|what| Failure::usage(format!("`{}`: {what}", path.display())))?;
         Ok(config)
     }
 
@@ -168,6 +174,25 @@ mod tests {
         let failure = read("[sync]\nparallel = 2\nparalel = 3\n").unwrap_err();
         let told = format!("{failure:?}");
         assert!(told.contains("paralel") && told.contains("line 3"), "{told}");
+    }
+
+    #[test]
+    fn an_unknown_key_of_the_watch_is_refused_with_its_line() {
+        let hook = "[[watch.webhooks]]\nname = \"a\"\nurl = \"https://x\"\nsecret_file = \"f\"\n";
+        assert!(read(hook).is_ok());
+        for (text, word, line) in [
+            ("[watch]\nevery = \"1h\"\nevry = \"1h\"\n", "evry", "line 3"),
+            ("[watch]\nquiet_hours = \"22:00-22:00\"\n", "not all day", "line 2"),
+            (&format!("{hook}sekret = 1\n"), "sekret", "line"),
+            ("[[consumers]]\nname = \"a\"\nkind = \"kubernets\"\n", "kubernets", "line 3"),
+            ("[[consumers]]\nname = \"a\"\npaht = \"x\"\n", "paht", "line 3"),
+        ] {
+            let told = format!("{:?}", read(text).unwrap_err());
+            assert!(told.contains(word) && told.contains(line), "{told}");
+        }
+        assert!(
+            format!("{:?}", read(&format!("{hook}{hook}")).unwrap_err()).contains("two channels")
+        );
     }
 
     #[test]

@@ -3,11 +3,15 @@
 //! randomness, or looks at files, environment and terminal.
 
 mod args;
+mod channels;
 mod commands;
 mod config;
+mod consumers;
 mod failure;
+mod feeds;
 mod home;
 mod output;
+mod signed;
 mod system;
 
 use std::process::ExitCode;

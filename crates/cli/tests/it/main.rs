@@ -10,3 +10,4 @@ mod http;
 mod program;
 mod quickstart;
 mod secrets;
+mod watch;

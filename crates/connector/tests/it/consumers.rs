@@ -125,11 +125,13 @@ fn all(list: Vec<Box<dyn Consumer>>) -> Consumers {
     consumers
 }
 
+type Script = dyn Fn(usize, &Release) -> Option<Result<Receipt, String>> + Send + Sync;
+
 /// Does what the test says, and counts.
 struct Scripted {
     name: &'static str,
     calls: Arc<AtomicUsize>,
-    answer: Box<dyn Fn(usize, &Release) -> Option<Result<Receipt, String>> + Send + Sync>,
+    answer: Box<Script>,
 }
 
 impl Scripted {
@@ -244,6 +246,8 @@ async fn a_failure_is_tried_again_in_its_time_and_holds_up_nobody() {
     let progress = bench.deliver(&consumers).await.remove(0);
     assert_eq!((progress.attempts, progress.problem.as_deref()), (1, Some("not now")));
     assert_eq!(progress.next_ms, Some(START_MS + 30_000));
+    let early = bench.connector.acknowledge_handover(&bench.credential, "bad", 1).await;
+    early.expect_err("it was not given it");
     bench.deliver(&consumers).await;
     assert_eq!((calls(), bench.laggards(&consumers).await), ((1, 1), vec!["bad".to_owned()]));
     for (ms, expected) in [(29_999, 1), (1, 2), (30_000, 2), (30_000, 3), (900_000, 3)] {
