@@ -37,7 +37,7 @@ fn text(rows: &[Row], now_ms: i64) -> String {
     table.set_width(WIDTH);
     for row in rows {
         let used = match (row.used_ms, &row.used_by) {
-            (Some(ms), Some(by)) => format!("{} by {by}", distance(ms, now_ms)),
+            (Some(ms), Some(by)) => format!("{by}, {}", short(ms, now_ms)),
             _ => "never".into(),
         };
         table.add_row([
@@ -45,7 +45,7 @@ fn text(rows: &[Row], now_ms: i64) -> String {
             printable(&row.name),
             row.host.clone(),
             printable(row.account.as_deref().unwrap_or("unknown")),
-            row.expires_ms.map_or("unknown".into(), |ms| distance(ms, now_ms)),
+            row.expires_ms.map_or("unknown".into(), |ms| short(ms, now_ms)),
             used,
         ]);
     }
@@ -72,6 +72,14 @@ fn text(rows: &[Row], now_ms: i64) -> String {
         }
     }
     text
+}
+
+/// A distance for a narrow column: `in 8 d`, `3 h ago`.
+fn short(ms: i64, now_ms: i64) -> String {
+    let words = distance(ms, now_ms);
+    [(" days", " d"), (" hours", " h"), (" minutes", " min"), (" seconds", " s")]
+        .into_iter()
+        .fold(words, |words, (long, unit)| words.replace(long, unit))
 }
 
 /// Loud where somebody has to act now, without colour.
