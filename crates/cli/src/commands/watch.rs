@@ -26,12 +26,17 @@ pub(crate) async fn run(context: &Context, args: WatchCredentials) -> Result<(),
     let every = args.every.unwrap_or(config.every).0;
     let mut looks = tokio::time::interval(every);
     looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // One for all looks: nobody hears a signal that comes between two of them.
+    let mut ended = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
-        tokio::select! {
-            _ = looks.tick() => {}
-            ended = tokio::signal::ctrl_c() => return Ok(ended?),
-        }
-        let outcome = pass(context, &channels, &consumers).await;
+        // Ended in the middle, a look goes on where it was at the next start.
+        let outcome = tokio::select! {
+            ended = &mut ended => return Ok(ended?),
+            outcome = async {
+                looks.tick().await;
+                pass(context, &channels, &consumers).await
+            } => outcome,
+        };
         match outcome {
             outcome if args.once => return outcome,
             // A look that failed is no reason to stop looking.
