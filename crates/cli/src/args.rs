@@ -4,6 +4,7 @@ mod forms;
 mod proxy;
 mod rotation;
 mod vault;
+mod watch;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ pub(crate) use rotation::{
     AuditLog, Rehearse, RehearseOne, RemoveCredential, Revoke, Rotate, RotationMode,
 };
 pub(crate) use vault::{Reseal, Vault};
+pub(crate) use watch::{Acknowledge, Feed, ListConsumers, ListCredentials, WatchCredentials};
 
 /// A Veracode-compatible platform, and the integration that talks to it or to
 /// the real service.
@@ -577,8 +579,18 @@ pub(crate) enum Format {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Credentials {
-    /// List the pairs that the vault holds and when each expires.
-    List(Json),
+    /// List what there is, the worst first, and what there is to do.
+    List(ListCredentials),
+    /// Ask the service about each, say what there is to do, write the feeds.
+    Watch(WatchCredentials),
+    /// Take on what was said of a credential, or say that a consumer runs a version.
+    Acknowledge(Acknowledge),
+    /// Print when credentials expire, for calendars.
+    Calendar(Feed),
+    /// Print how credentials are, for Prometheus.
+    Metrics(Feed),
+    /// List who is given a new credential, and who runs it.
+    Consumers(ListConsumers),
     /// Add an integration with a pair that other tools use.
     Import(ImportPair),
     /// Put the pair of an integration where other tools look for it.

@@ -1,5 +1,6 @@
 //! One module for each command; this file only chooses.
 
+mod consumers;
 mod context;
 mod control;
 mod credentials;
@@ -19,6 +20,7 @@ mod report;
 mod rotation;
 mod sync;
 mod vault;
+mod watch;
 
 use crate::args::{Args, Command, Credentials, Integration, Platform, Vault};
 use crate::failure::Failure;
@@ -65,6 +67,11 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             let context = Context::open(home).await?;
             match command {
                 Credentials::List(args) => credentials::list(&context, args).await,
+                Credentials::Watch(args) => watch::run(&context, args).await,
+                Credentials::Acknowledge(args) => watch::acknowledge(&context, args).await,
+                Credentials::Calendar(args) => watch::calendar(&context, args).await,
+                Credentials::Metrics(args) => watch::metrics(&context, args).await,
+                Credentials::Consumers(args) => consumers::list(&context, args).await,
                 Credentials::Import(args) => integration::add(&context, args.into()).await,
                 Credentials::Export(args) => export_pair::run(&context, args).await,
                 Credentials::Env(args) => env::run(context, args).await,

@@ -2,6 +2,7 @@
 //! with its file and line. `docs/guide.md` lists them all.
 
 mod vault;
+pub(crate) mod watch;
 
 pub(crate) use vault::{Backend, VaultConfig, passphrase_in};
 
@@ -24,6 +25,8 @@ pub(crate) struct Config {
     /// By the name of the credential, or of the integration whose twins take turns.
     pub(crate) rotation: BTreeMap<String, RotationConfig>,
     pub(crate) proxy: ProxyConfig,
+    pub(crate) watch: watch::WatchConfig,
+    pub(crate) consumers: Vec<watch::ConsumerConfig>,
 }
 
 /// `[proxy]`: callers of the broker that are written down here, for
@@ -187,6 +190,8 @@ impl Config {
         let config: Self = toml::from_str(&text)
             .map_err(|error| Failure::usage(format!("`{}`: {error}", path.display())))?;
         config.check().map_err(|what| Failure::usage(format!("`{}`: {what}", path.display())))?;
+        watch::check(&config.watch, &config.consumers)
+            .map_err(|what| Failure::usage(format!("`{}`: {what}", path.display())))?;
         Ok(config)
     }
 
@@ -223,6 +228,25 @@ mod tests {
         let failure = read("[sync]\nparallel = 2\nparalel = 3\n").unwrap_err();
         let told = format!("{failure:?}");
         assert!(told.contains("paralel") && told.contains("line 3"), "{told}");
+    }
+
+    #[test]
+    fn an_unknown_key_of_the_watch_is_refused_with_its_line() {
+        let hook = "[[watch.webhooks]]\nname = \"a\"\nurl = \"https://x\"\nsecret_file = \"f\"\n";
+        assert!(read(hook).is_ok());
+        for (text, word, line) in [
+            ("[watch]\nevery = \"1h\"\nevry = \"1h\"\n", "evry", "line 3"),
+            ("[watch]\nquiet_hours = \"22:00-22:00\"\n", "not all day", "line 2"),
+            (&format!("{hook}sekret = 1\n"), "sekret", "line"),
+            ("[[consumers]]\nname = \"a\"\nkind = \"kubernets\"\n", "kubernets", "line 3"),
+            ("[[consumers]]\nname = \"a\"\npaht = \"x\"\n", "paht", "line 3"),
+        ] {
+            let told = format!("{:?}", read(text).unwrap_err());
+            assert!(told.contains(word) && told.contains(line), "{told}");
+        }
+        assert!(
+            format!("{:?}", read(&format!("{hook}{hook}")).unwrap_err()).contains("two channels")
+        );
     }
 
     #[test]

@@ -3,13 +3,17 @@
 //! randomness, or looks at files, environment and terminal.
 
 mod args;
+mod channels;
 mod commands;
 mod config;
+mod consumers;
 mod failure;
+mod feeds;
 mod forms;
 mod home;
 mod off_runtime;
 mod output;
+mod signed;
 mod system;
 
 use std::process::ExitCode;

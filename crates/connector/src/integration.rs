@@ -2,7 +2,7 @@
 //! nowhere else.
 
 use countersign_client::Client;
-use countersign_store::{Credential, CredentialId, Integration, NewCredential, Observed};
+use countersign_store::{Credential, Integration, NewCredential, Observed};
 use countersign_vault::Credential as Secret;
 use countersign_wire::identity::User;
 
@@ -118,18 +118,6 @@ impl Connector {
     pub async fn note_check(&self, integration: &Integration, check: &Check) -> Result<(), Error> {
         let (id, now_ms) = (integration.credential, self.now());
         Ok(self.store.observe_credential(id, check.observed(), now_ms).await?)
-    }
-
-    /// Asks the service about a credential and notes the answer, a refusal too.
-    pub async fn refresh(&self, id: CredentialId, client: &Client) -> Result<Credential, Error> {
-        let outcome = observe(client).await;
-        let observed = match &outcome {
-            Ok(observed) => observed.clone(),
-            Err(error) => Observed { problem: Some(error.to_string()), ..Observed::default() },
-        };
-        self.store.observe_credential(id, observed, self.now()).await?;
-        outcome?;
-        Ok(self.store.credential_by(id).await?)
     }
 
     /// Removes an integration, its data, and every version of its secret.

@@ -5,12 +5,14 @@
 //! terminal, no web framework: progress and results are values.
 
 pub mod check;
+pub mod consumers;
 pub mod error;
 mod fence;
 pub mod integration;
 pub mod rotation;
 mod source;
 pub mod sync;
+pub mod watch;
 
 use std::sync::Arc;
 

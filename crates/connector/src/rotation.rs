@@ -19,6 +19,7 @@ use countersign_client::{Client, Source};
 use countersign_store::{Credential, IntegrationId};
 use serde::Serialize;
 
+use crate::consumers::Consumers;
 use crate::error::{Error, Fault};
 use crate::integration::Place;
 use crate::{Connector, Subject};
@@ -97,16 +98,6 @@ pub type Connect =
 /// Called with each step once it is on disk, and with a short word for what is being
 /// done in between.
 pub type Watch = Arc<dyn Fn(&'static str) + Send + Sync>;
-
-/// Gives a new credential to those who keep a copy.
-pub trait Deliver: Send + Sync {
-    /// Gives it to all of them, again where that was not finished. Answers who does not
-    /// run it yet.
-    fn deliver<'s>(
-        &'s self,
-        credential: &'s Credential,
-    ) -> std::pin::Pin<Box<dyn Future<Output = Result<Vec<String>, Error>> + Send + 's>>;
-}
 
 /// How a rotation ended, or where it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -255,7 +246,7 @@ impl Connector {
         arrangement: &Arrangement,
         options: &Options,
         connect: &Connect,
-        deliver: Option<&dyn Deliver>,
+        consumers: &Consumers,
         watch: &Watch,
     ) -> Result<Report, Error> {
         let mut parties = self.parties(arrangement).await?;
@@ -268,7 +259,7 @@ impl Connector {
         if arrangement.mode != Mode::SelfRenewal {
             is_another(&parties.target, &parties.minter)?;
         }
-        drive::Drive::new(self, parties, options, connect, deliver, watch).run().await
+        drive::Drive::new(self, parties, options, connect, consumers, watch).run().await
     }
 
     /// The account behind a credential must be known before its pair is replaced: by its
@@ -277,7 +268,8 @@ impl Connector {
         if credential.user_id.is_none() {
             let source = self.source(Subject::Credential(credential.id), "rotation");
             let client = connect(&Place::of(credential), source)?;
-            *credential = self.refresh(credential.id, &client).await?;
+            self.look(credential, &client).await?;
+            *credential = self.store.credential_by(credential.id).await?;
         }
         Ok(())
     }

@@ -102,7 +102,7 @@ impl Published {
             Secret::Pair(pair) => Authority::from(&pair),
             Secret::OAuthClient(client) => Authority::from(client),
         };
-        if is_first {
+        if is_first && self.purpose != crate::watch::PURPOSE {
             let now_ms = self.connector.now();
             self.connector.store.note_use(credential.id, self.purpose, now_ms).await?;
         }

@@ -1,6 +1,7 @@
 //! The connector's database: integrations, credentials and their rotations,
-//! applications, findings, the change feed, the broker's callers, the audit log. The
-//! only SQL on that side; no HTTP, no secrets, no rules.
+//! applications, findings, the change feed, the broker's callers, the audit log, what
+//! the watch said and to whom credentials were handed. The only SQL on that side; no
+//! HTTP, no secrets, no rules.
 //!
 //! SQLite today. The types here say nothing of it, so that PostgreSQL can stand
 //! behind the same [`Store`].
@@ -10,10 +11,12 @@ mod broker;
 mod credentials;
 mod database;
 mod error;
+mod handovers;
 mod query;
 mod raw;
 mod rotations;
 mod store;
+mod watch;
 mod writer;
 
 pub use audit::{Act, Entry as AuditEntry, Verdict};
@@ -21,9 +24,11 @@ pub use broker::{BrokerRequest, Caller, HANDLE_BYTES, Kept, NewCaller};
 pub use credentials::{Credential, CredentialId, NewCredential, Observed};
 pub use database::SyncLock;
 pub use error::Error;
+pub use handovers::Handover;
 pub use query::{
     ApplicationRow, ChangeRow, Counts, FindingRow, Query, Seek, Since, UndecodableRow,
 };
 pub use rotations::{Claim, Lease, Publication, Rotation, RotationId};
 pub use store::{ApplicationMark, Integration, IntegrationId, RunId, RunKind, RunSummary, Store};
+pub use watch::{Delivery, Edition, NewNotice, Notice, NoticeId, Sighting};
 pub use writer::{ApplicationWriter, Change, ChangeKind, Held, Place, Put, Reading, Written};

@@ -13,7 +13,7 @@ pub(crate) enum RotationMode {
     Twins,
 }
 
-#[derive(Debug, Group)]
+#[derive(Debug, Default, Group)]
 pub(crate) struct Rotate {
     /// Credential to rotate now, due or not [default: all that config.toml arranges and
     /// that are due; the others are only looked after].

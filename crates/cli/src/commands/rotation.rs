@@ -16,6 +16,7 @@ use super::context::Context;
 use super::integration::place_and_secret;
 use crate::args::{AddIntegration, AuditLog, RemoveCredential, Revoke, Rotate, RotationMode};
 use crate::config::RotationConfig;
+use crate::consumers::consumers;
 use crate::failure::{Exit, Failure};
 use crate::output::{distance, note, print, print_json, printable, table, table_text, when};
 
@@ -74,21 +75,40 @@ pub(crate) async fn rotate(context: &Context, args: Rotate) -> Result<(), Failur
             let revoke = args.revoke_old || config.is_some_and(|config| config.revoke_old);
             vec![(arrangement, !args.check, revoke)]
         }
-        None => due(context, &args).await?,
+        None => due(context, &args, !args.json).await?,
     };
     if wanted.is_empty() {
         return Err(Failure::usage(
             "nothing is arranged\nhint: name a credential, or write `[rotation.NAME]` in config.toml",
         ));
     }
+    rotate_all(context, wanted, args.name.is_some(), args.json).await
+}
+
+/// What the watch does with everything that is arranged: rotate it when it is due, and
+/// otherwise look after it.
+pub(crate) async fn look_after(context: &Context) -> Result<(), Failure> {
+    let args = Rotate::default();
+    let wanted = due(context, &args, false).await?;
+    rotate_all(context, wanted, false, false).await
+}
+
+async fn rotate_all(
+    context: &Context,
+    wanted: Vec<(Arrangement, bool, bool)>,
+    is_named: bool,
+    json: bool,
+) -> Result<(), Failure> {
     let mut worst = None;
     for (arrangement, is_wanted, revoke) in wanted {
         match rotate_one(context, &arrangement, is_wanted, revoke).await {
             Ok(report) => {
-                tell(&report, args.json)?;
+                if is_named || json || report.outcome != "nothing" {
+                    tell(&report, json)?;
+                }
                 worst = worst.or(report.fault().map(Exit::from));
             }
-            Err(failure) if args.name.is_none() => {
+            Err(failure) if !is_named => {
                 note(&format!("`{}`: {failure}", arrangement.name));
                 worst = worst.or(Some(failure.exit()));
             }
@@ -99,7 +119,11 @@ pub(crate) async fn rotate(context: &Context, args: Rotate) -> Result<(), Failur
 }
 
 /// Everything that is arranged, and whether it is due. What is not is looked after.
-async fn due(context: &Context, args: &Rotate) -> Result<Vec<(Arrangement, bool, bool)>, Failure> {
+async fn due(
+    context: &Context,
+    args: &Rotate,
+    is_told: bool,
+) -> Result<Vec<(Arrangement, bool, bool)>, Failure> {
     let mut all = Vec::new();
     for (name, config) in &context.config.rotation {
         let arrangement = arrangement(name, Some(config), args);
@@ -111,7 +135,7 @@ async fn due(context: &Context, args: &Rotate) -> Result<Vec<(Arrangement, bool,
             let due = config.schedule().due(name, credential.expires_ms, context.now());
             is_due |= due == Due::Now;
             if let Due::At(ms) = due
-                && !args.json
+                && is_told
             {
                 note(&format!("`{name}` is due {}", distance(ms, context.now())));
             }
@@ -145,7 +169,9 @@ pub(crate) async fn rotate_one(
     let watch: countersign_connector::rotation::Watch =
         Arc::new(move |step| shown.set_message(step));
     let connect = connect(context, Duration::from_secs(20));
-    let report = context.connector.rotate(arrangement, &options, &connect, None, &watch).await;
+    let consumers = consumers(&context.config.consumers)?;
+    let report =
+        context.connector.rotate(arrangement, &options, &connect, &consumers, &watch).await;
     bar.finish_and_clear();
     Ok(report?)
 }

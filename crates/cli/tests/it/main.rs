@@ -14,3 +14,4 @@ mod proxy;
 mod quickstart;
 mod secrets;
 mod vault;
+mod watch;

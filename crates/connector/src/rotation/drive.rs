@@ -11,7 +11,8 @@ use tokio::time::Instant;
 
 use super::asking::{Asking, Fresh, Seen, held, silence, try_it};
 use super::machine::{Do, End, Event, Held, Journal, Live, Rules, Step};
-use super::{Connect, Deliver, Mode, Options, Parties, Report, Watch};
+use super::{Connect, Mode, Options, Parties, Report, Watch};
+use crate::consumers::Consumers;
 use crate::error::{Error, Fault};
 use crate::fence::Shut;
 use crate::integration::Place;
@@ -27,7 +28,7 @@ pub(crate) struct Drive<'d> {
     parties: Parties,
     options: &'d Options,
     connect: &'d Connect,
-    deliver: Option<&'d dyn Deliver>,
+    consumers: &'d Consumers,
     watch: &'d Watch,
     /// While calls are held off, since when.
     shut: Option<(Shut, Instant)>,
@@ -53,7 +54,7 @@ impl<'d> Drive<'d> {
         parties: Parties,
         options: &'d Options,
         connect: &'d Connect,
-        deliver: Option<&'d dyn Deliver>,
+        consumers: &'d Consumers,
         watch: &'d Watch,
     ) -> Self {
         Self {
@@ -61,7 +62,7 @@ impl<'d> Drive<'d> {
             parties,
             options,
             connect,
-            deliver,
+            consumers,
             watch,
             shut: None,
             held_off: Duration::ZERO,
@@ -342,11 +343,14 @@ impl<'d> Drive<'d> {
         let entries = self.entries().await?;
         let asking = self.asking(journal).await?;
         let seen = asking.live(&journal.old, &entries).await;
-        if let Live::Unknown(id) = &seen.0
-            && self.parties.target.kind == "oauth"
-        {
-            // Nobody can use a client whose secret was lost: it must not stay.
-            asking.revoke(id).await?;
+        if let Live::Unknown(id) = &seen.0 {
+            if self.parties.target.kind == "oauth" {
+                // Nobody can use a client whose secret was lost: it must not stay.
+                asking.revoke(id).await?;
+            } else if journal.mints == 0 {
+                // Not lost by this rotation: somebody else made it.
+                self.connector.note_live_id(self.parties.target.id, Some(id)).await?;
+            }
         }
         Ok(self.saw(seen))
     }
@@ -503,21 +507,25 @@ impl<'d> Drive<'d> {
         self.open();
         let published =
             self.connector.published(Subject::Credential(self.parties.target.id)).await?;
-        if let Some(deliver) = self.deliver {
-            match deliver.deliver(&published).await {
-                Ok(laggards) => self.laggards = laggards,
-                Err(error) => {
-                    self.problem = Some(error.to_string());
-                    self.laggards = vec!["consumers that could not be reached".into()];
-                }
-            }
+        if let Err(error) = self.hand_over(&published).await {
+            self.problem = Some(error.to_string());
+            self.laggards = vec!["consumers that could not be asked".into()];
         }
+        self.connector.note_live_id(published.id, Some(&published.api_id)).await?;
         // What was published before: a lost one in between is nobody's to see off.
         let old = self.parties.target.api_id.clone();
         if old != published.api_id {
             self.see_off(journal, &old).await?;
         }
         self.tidy(&published, written).await
+    }
+
+    /// To those who keep a copy. Who does not run it yet is named; the watch goes on.
+    async fn hand_over(&mut self, published: &countersign_store::Credential) -> Result<(), Error> {
+        let version = self.connector.published_version(published).await?;
+        self.connector.deliver(self.consumers, published, version).await?;
+        self.laggards = self.connector.laggards(self.consumers, published, version).await?;
+        Ok(())
     }
 
     async fn see_off(&mut self, journal: &Journal<String>, old: &str) -> Result<(), Error> {

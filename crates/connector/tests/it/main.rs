@@ -1,9 +1,11 @@
 //! Sync against a scripted service that misbehaves: nothing is closed, nothing
 //! is lost, and the run says why it is not complete.
 
+mod consumers;
 mod faults;
 mod model;
 mod rotation;
+mod watch;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use countersign_client::{Client, Config, Url};
+use countersign_connector::consumers::Consumers;
 use countersign_connector::integration::Place;
 use countersign_connector::rotation::schedule::{Due, Schedule};
 use countersign_connector::rotation::{Arrangement, Connect, Mode, Options, Report, Watch};
@@ -129,7 +130,8 @@ impl Stage {
         options: &Options,
     ) -> Result<Report, countersign_connector::Error> {
         let watch: Watch = Arc::new(|_| {});
-        self.connector.rotate(arrangement, options, &self.connect, None, &watch).await
+        let nobody = Consumers::default();
+        self.connector.rotate(arrangement, options, &self.connect, &nobody, &watch).await
     }
 
     async fn rotate(&self, arrangement: &Arrangement) -> Report {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
 use countersign_connector::Fences;
+use countersign_connector::consumers::Consumers;
 use countersign_connector::rotation::{Arrangement, Watch};
 use countersign_vault::{Credential, Entry, Error, Vault};
 
@@ -54,7 +55,8 @@ pub(crate) async fn one(context: &Context, args: RehearseOne) -> Result<(), Fail
         overlap: None,
     };
     let connect = connect(&Context { connector: connector.clone(), ..context.clone() }, TIMEOUT);
-    let report = connector.rotate(&arrangement, &options, &connect, None, &watch).await?;
+    let report =
+        connector.rotate(&arrangement, &options, &connect, &Consumers::default(), &watch).await?;
     print_json(&report)?;
     match report.fault() {
         None => Ok(()),

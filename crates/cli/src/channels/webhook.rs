@@ -1,0 +1,19 @@
+use countersign_connector::watch::{Channel, Delivering, Message};
+
+use crate::signed::Hook;
+
+/// A receiver of notices. Any 2xx takes one.
+pub(super) struct Webhook(pub(super) Hook);
+
+impl Channel for Webhook {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn send<'s>(&'s self, message: &'s Message) -> Delivering<'s> {
+        Box::pin(async {
+            let body = super::as_json(message);
+            self.0.post(&message.id, &body).await.map(drop)
+        })
+    }
+}

@@ -1,0 +1,180 @@
+//! `credentials watch|acknowledge|calendar|metrics`, and how credentials are asked
+//! about.
+
+use std::time::Duration;
+
+use countersign_connector::consumers::Consumers;
+use countersign_connector::watch::{Channels, PURPOSE, Row};
+use countersign_store::Credential;
+use tokio::task::JoinSet;
+
+use super::context::Context;
+use crate::args::{Acknowledge, Feed, WatchCredentials};
+use crate::channels::channels;
+use crate::consumers::consumers;
+use crate::failure::{Exit, Failure};
+use crate::feeds;
+use crate::output::{note, print};
+
+/// Longest that one credential may take.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+pub(crate) async fn run(context: &Context, args: WatchCredentials) -> Result<(), Failure> {
+    let config = &context.config.watch;
+    let channels = channels(config, args.json)?;
+    let consumers = consumers(&context.config.consumers)?;
+    let every = args.every.unwrap_or(config.every).0;
+    let mut looks = tokio::time::interval(every);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // One for all looks: nobody hears a signal that comes between two of them.
+    let mut ended = std::pin::pin!(tokio::signal::ctrl_c());
+    loop {
+        // Ended in the middle, a look goes on where it was at the next start.
+        let outcome = tokio::select! {
+            ended = &mut ended => return Ok(ended?),
+            outcome = async {
+                looks.tick().await;
+                pass(context, &channels, &consumers).await
+            } => outcome,
+        };
+        match outcome {
+            outcome if args.once => return outcome,
+            // A look that failed is no reason to stop looking.
+            Err(failure) => note(&format!("this look failed: {failure}")),
+            Ok(()) => {}
+        }
+    }
+}
+
+async fn pass(
+    context: &Context,
+    channels: &Channels,
+    consumers: &Consumers,
+) -> Result<(), Failure> {
+    refresh(context).await?;
+    let rotated = super::rotation::look_after(context).await;
+    let policy = context.config.watch.policy();
+    let sent = context.connector.notify(&policy, channels).await?;
+    for why in &sent.failed {
+        note(&format!("not delivered, and tried again later: {why}"));
+    }
+    resume(context, consumers).await?;
+    write_feeds(context).await?;
+    rotated?;
+    if sent.failed.is_empty() { Ok(()) } else { Err(Failure::silent(Exit::Upstream)) }
+}
+
+/// Asks the service about every credential, all at once. What one answers, or that it
+/// does not, is noted in the inventory.
+pub(crate) async fn refresh(context: &Context) -> Result<(), Failure> {
+    let mut looks = JoinSet::new();
+    for credential in context.store().credentials().await? {
+        let client = match context.client_for(&credential, PURPOSE) {
+            Ok(client) => client,
+            Err(failure) => {
+                note(&format!("`{}` cannot be asked about: {failure}", credential.name));
+                continue;
+            }
+        };
+        let connector = context.connector.clone();
+        looks.spawn(async move {
+            let looked = connector.look(&credential, &client);
+            match tokio::time::timeout(PATIENCE, looked).await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some((credential.name, error.to_string())),
+                Err(_) => Some((credential.name, "the service did not answer in time".into())),
+            }
+        });
+    }
+    while let Some(looked) = looks.join_next().await {
+        if let Some((name, why)) = looked.map_err(Failure::unexpected)? {
+            note(&format!("`{name}`: {}", why.lines().next().unwrap_or_default()));
+        }
+    }
+    Ok(())
+}
+
+/// Goes on with what a rotation began to hand over.
+async fn resume(context: &Context, consumers: &Consumers) -> Result<(), Failure> {
+    for credential in context.store().credentials().await? {
+        let handovers = context.store().handovers(credential.id).await?;
+        if handovers.is_empty() {
+            continue;
+        }
+        let version = context.connector.published_version(&credential).await?;
+        if handovers.iter().any(|one| one.version == version) {
+            context.connector.deliver(consumers, &credential, version).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn write_feeds(context: &Context) -> Result<(), Failure> {
+    let (config, now_ms) = (&context.config.watch, context.now());
+    let rows = rows(context).await?;
+    if let Some(path) = &config.calendar {
+        feeds::put(path, &feeds::calendar::render(context.store(), &rows, now_ms).await?)?;
+    }
+    if let Some(path) = &config.metrics {
+        feeds::put(path, &metrics_text(context, &rows).await?)?;
+    }
+    if let Some(path) = &config.snapshot {
+        let (notices, deliveries) =
+            (context.store().notices().await?, context.store().deliveries().await?);
+        let snapshot = feeds::snapshot::render(&rows, &notices, &deliveries, now_ms);
+        feeds::put(path, &format!("{snapshot}\n"))?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn rows(context: &Context) -> Result<Vec<Row>, Failure> {
+    Ok(context.connector.inventory(&context.config.watch.policy()).await?)
+}
+
+async fn metrics_text(context: &Context, rows: &[Row]) -> Result<String, Failure> {
+    let deliveries = context.store().deliveries().await?;
+    let undelivered = deliveries.iter().filter(|one| one.sent_ms.is_none()).count();
+    Ok(feeds::metrics::render(rows, undelivered, context.now()))
+}
+
+pub(crate) async fn acknowledge(context: &Context, args: Acknowledge) -> Result<(), Failure> {
+    let credential = named(context, &args.name).await?;
+    if let (Some(consumer), Some(version)) = (&args.consumer, args.version) {
+        context.connector.acknowledge_handover(&credential, consumer, version).await?;
+        note(&format!("`{consumer}` runs version {version} of `{}`", credential.name));
+        return Ok(());
+    }
+    let count = context.store().acknowledge_notices(credential.id, context.now()).await?;
+    note(&match count {
+        0 => format!("there is nothing to acknowledge for `{}`", credential.name),
+        1 => format!("acknowledged one notice for `{}`", credential.name),
+        count => format!("acknowledged {count} notices for `{}`", credential.name),
+    });
+    Ok(())
+}
+
+pub(crate) async fn named(context: &Context, name: &str) -> Result<Credential, Failure> {
+    context
+        .store()
+        .credential(name)
+        .await
+        .map_err(|error| if error.is_not_found() { Failure::usage(error) } else { error.into() })
+}
+
+pub(crate) async fn calendar(context: &Context, args: Feed) -> Result<(), Failure> {
+    let rows = rows(context).await?;
+    let text = feeds::calendar::render(context.store(), &rows, context.now()).await?;
+    put(args, &text)
+}
+
+pub(crate) async fn metrics(context: &Context, args: Feed) -> Result<(), Failure> {
+    let text = metrics_text(context, &rows(context).await?).await?;
+    put(args, &text)
+}
+
+fn put(args: Feed, text: &str) -> Result<(), Failure> {
+    match &args.output {
+        Some(path) => feeds::put(path, text),
+        None => print(text),
+    }
+}
