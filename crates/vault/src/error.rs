@@ -13,6 +13,7 @@ pub(crate) enum Kind {
     Malformed { path: String, what: String },
     OpenKey { path: String, mode: u32 },
     Unsealable,
+    Altered { path: String },
     NotFound { name: String },
     Name { name: String },
     TooLarge { path: String },
@@ -98,10 +99,15 @@ impl Error {
         matches!(self.0, Kind::NotFound { .. })
     }
 
-    /// The key is wrong, or the sealed bytes were altered: the two cannot be
-    /// told apart.
+    /// The key is wrong, or the sealed bytes were altered. Where nothing opens the two
+    /// cannot be told apart.
     pub fn is_unsealable(&self) -> bool {
-        matches!(self.0, Kind::Unsealable)
+        matches!(self.0, Kind::Unsealable | Kind::Altered { .. })
+    }
+
+    /// Some of it opens, so the key is the right one: the rest was altered.
+    pub fn is_altered(&self) -> bool {
+        matches!(self.0, Kind::Altered { .. })
     }
 
     /// The vault holds secrets that another key sealed, or its key file is gone.
@@ -176,6 +182,10 @@ impl fmt::Display for Error {
                 "key file `{path}` can be read by others (mode {mode:03o})\nhint: run `chmod 600 {path}`"
             ),
             Kind::Refused { what } => f.write_str(what),
+            Kind::Altered { path } => write!(
+                f,
+                "the vault `{path}` was altered since it was written\nhint: bring it back from a backup"
+            ),
             Kind::Unsealable => write!(
                 f,
                 "a sealed secret does not open\nhint: the key or passphrase is not the one it was sealed with, or the file was altered"

@@ -110,7 +110,12 @@ impl SealedFile {
         if contents.live().is_some() {
             check_kind_of_key(&self.path, &contents, self.by.stretch())?;
             if !contents.is_sealed_by(&self.key) {
-                return Err(Error::new(Failure::Unsealable));
+                // A record that opens shows that the key is the right one.
+                let path = || self.path.display().to_string();
+                return Err(Error::new(match contents.has_record_of(&self.key) {
+                    true => Failure::Altered { path: path() },
+                    false => Failure::Unsealable,
+                }));
             }
         }
         Ok(contents)

@@ -163,12 +163,14 @@ fn an_oauth_client_goes_into_no_form() {
     let random = std::sync::Arc::new(|bytes: &mut [u8]| bytes.fill(7));
     let vault = SealedFile::open(&home.join("vault.json"), key, random).unwrap();
     let client = OAuthClient::parse("a-client", "a-client-secret").unwrap();
-    vault.put("integration/demo", &Credential::OAuthClient(client), 1).unwrap();
+    let version = vault.put("integration/demo", &Credential::OAuthClient(client), 1).unwrap();
+    let store = rusqlite::Connection::open(home.join("store.sqlite")).unwrap();
+    store.execute("update credentials set kind = 'oauth', version = ?", [version]).unwrap();
     for form in ["ini", "env", "yaml"] {
         let output = home.join(form);
         let args = ["credentials", "export", "demo", "--format", form, "--output"];
         let refused = countersign(home).args(args).arg(&output).output().unwrap();
-        assert_told(&refused, 2, "an OAuth client, not a pair");
+        assert_told(&refused, 2, "an OAuth client, which has no pair");
         assert!(!output.exists());
     }
 }

@@ -12,6 +12,7 @@ mod http;
 mod program;
 mod proxy;
 mod quickstart;
+mod rehearse;
 mod secrets;
 mod vault;
 mod watch;

@@ -117,6 +117,14 @@ impl Contents {
             .is_ok_and(|whole| unseal(key, &self.associated(), &whole).is_ok())
     }
 
+    /// Whether `key` sealed some record.
+    pub(super) fn has_record_of(&self, key: &MasterKey) -> bool {
+        self.records
+            .iter()
+            .filter_map(|record| Some((record, record.sealed.as_deref()?)))
+            .any(|(record, sealed)| record.unseal(sealed, key).is_ok())
+    }
+
     fn associated(&self) -> Vec<u8> {
         let everything_else = (&self.format, &self.stretch, &self.records);
         serde_json::to_vec(&everything_else).expect("text and numbers are JSON")

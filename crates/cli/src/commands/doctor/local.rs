@@ -113,13 +113,29 @@ fn open_vault(home: &Home, config: &Config) -> Result<Arc<dyn Vault>, Trouble> {
     };
     let is_passphrase = matches!(source, KeySource::Passphrase(_));
     let opened = SealedFile::open(&home.vault(), source, system::random());
-    let (vault, entries) = match opened.and_then(|vault| Ok((vault.entries()?, vault))) {
-        Ok((entries, vault)) => (vault, entries),
+    let vault = match opened.and_then(|vault| vault.entries().map(|_| vault)) {
+        Ok(vault) => vault,
         Err(error) => {
             let (cause, fix) = cause_and_fix(&error.to_string());
-            if error.is_malformed() {
+            if error.is_malformed() || error.is_altered() {
                 let fix = format!("bring `{}` back from a backup", home.vault().display());
                 return Err(Trouble::new("vault_damaged", Exit::Storage, cause, fix));
+            }
+            if error.is_unsealable() {
+                return match is_passphrase {
+                    true => locked(
+                        format!("the passphrase in {place} is not the one that it was sealed with"),
+                        format!("put the passphrase that it was sealed with into {place}"),
+                    ),
+                    false => {
+                        let key = home.vault_key();
+                        let key = key.display();
+                        locked(
+                            format!("`{key}` is not the key file that it was sealed with"),
+                            format!("bring `{key}` back from where it is kept safe"),
+                        )
+                    }
+                };
             }
             let fix = match (error.is_wrong_key(), is_passphrase) {
                 (true, true) => {
@@ -135,34 +151,7 @@ fn open_vault(home: &Home, config: &Config) -> Result<Arc<dyn Vault>, Trouble> {
             return locked(cause, fix);
         }
     };
-    let live: Vec<_> = entries.iter().filter(|entry| !entry.is_tombstone).collect();
-    let sealed: Vec<_> = live
-        .iter()
-        .filter(|entry| vault.get_version(&entry.name, entry.version).is_err())
-        .collect();
-    match sealed.first() {
-        None => Ok(vault),
-        Some(first) if sealed.len() < live.len() => Err(Trouble::new(
-            "vault_damaged",
-            Exit::Storage,
-            format!(
-                "`{}` in version {} does not open, and others do: it was altered",
-                first.name, first.version
-            ),
-            format!("bring `{}` back from a backup", home.vault().display()),
-        )),
-        Some(_) if is_passphrase => locked(
-            format!("the passphrase in {place} is not the one that it was sealed with"),
-            format!("put the passphrase that it was sealed with into {place}"),
-        ),
-        Some(_) => {
-            let key = home.vault_key();
-            locked(
-                format!("`{}` is not the key file that it was sealed with", key.display()),
-                format!("bring `{}` back from where it is kept safe", key.display()),
-            )
-        }
-    }
+    Ok(vault)
 }
 
 /// A vault whose key is not ours: what it says is what there is to say.
