@@ -14,7 +14,8 @@ use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 pub(crate) use forms::{ExportPair, ImportFrom, ImportPair, PairFormat, RunWithPair};
 pub(crate) use proxy::{MakeToken, Proxy, ProxyCommand, ProxyLog, RevokeCaller, RunProxy};
 pub(crate) use rotation::{
-    AuditLog, Rehearse, RehearseOne, RemoveCredential, Revoke, Rotate, RotationMode,
+    AuditLog, Rehearse, RehearseOne, RemoveCredential, ReplaceCredential, Revoke, Rotate,
+    RotationMode,
 };
 pub(crate) use vault::{Reseal, Vault};
 pub(crate) use watch::{Acknowledge, Feed, ListConsumers, ListCredentials, WatchCredentials};
@@ -600,6 +601,9 @@ pub(crate) enum Credentials {
     /// Keep a credential that no integration signs with: an administrator's, who asks
     /// for new pairs, or a twin's.
     Add(AddIntegration),
+    /// Put another pair in the place of one, by hand: for an account for which nobody
+    /// else can ask.
+    Replace(ReplaceCredential),
     /// Forget such a credential.
     Remove(RemoveCredential),
     /// Replace a credential before it lapses, or go on with what was interrupted.

@@ -76,6 +76,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
                 Credentials::Export(args) => export_pair::run(&context, args).await,
                 Credentials::Env(args) => env::run(context, args).await,
                 Credentials::Add(args) => rotation::add(&context, args).await,
+                Credentials::Replace(args) => rotation::replace(&context, args).await,
                 Credentials::Remove(args) => rotation::remove(&context, args).await,
                 Credentials::Rotate(args) => rotation::rotate(&context, args).await,
                 Credentials::Revoke(args) => rotation::revoke(&context, args).await,

@@ -78,6 +78,40 @@ impl Connector {
         Ok(self.store.credential_by(id).await?)
     }
 
+    /// Puts another credential in the place of one, by hand: of the same kind and, unless
+    /// that is said to be meant, of the same account. It is tried first.
+    pub async fn replace_credential(
+        &self,
+        credential: &Credential,
+        secret: Secret,
+        client: &Client,
+        is_other_account: bool,
+    ) -> Result<Credential, Error> {
+        if secret.kind().as_str() != credential.kind {
+            let what = format!("`{}` is of another kind", credential.name);
+            return Err(Error::new(Fault::Config, what));
+        }
+        let observed = observe(client).await?;
+        let is_same = credential.user_id.is_none() || credential.user_id == observed.user_id;
+        if !is_same && !is_other_account {
+            let what = format!(
+                "the account behind `{}` is another: {}",
+                credential.name,
+                observed.account.as_deref().unwrap_or("unknown")
+            );
+            return Err(
+                Error::new(Fault::Config, what).hint("add `--other-account` if that is meant")
+            );
+        }
+        let (name, now_ms) = (credential.vault_name.clone(), self.now());
+        let api_id = secret.id().to_owned();
+        let version = self.with_vault(move |vault| vault.put(&name, &secret, now_ms)).await?;
+        self.store.replace_credential(credential.id, &api_id, version, now_ms).await?;
+        self.store.observe_credential(credential.id, observed, now_ms).await?;
+        self.fences.announce()?;
+        Ok(self.store.credential_by(credential.id).await?)
+    }
+
     async fn seal(
         &self,
         name: &str,

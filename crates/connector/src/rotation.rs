@@ -106,8 +106,8 @@ pub struct Report {
     pub credential: String,
     /// How.
     pub mode: Mode,
-    /// `done`, `nothing`, `abandoned`, `too_many_lost`, `locked_out`, `paused`, or
-    /// `superseded`.
+    /// `done`, `nothing`, `abandoned`, `too_many_lost`, `refused` or `forbidden` (who
+    /// asks is not let in, or lacks a role), `locked_out`, `paused`, or `superseded`.
     pub outcome: &'static str,
     /// The API ID before.
     pub old_api_id: String,
@@ -142,7 +142,8 @@ impl Report {
     pub fn fault(&self) -> Option<Fault> {
         match self.outcome {
             "done" | "nothing" => None,
-            "locked_out" => Some(Fault::NotAuthenticated),
+            "locked_out" | "refused" => Some(Fault::NotAuthenticated),
+            "forbidden" => Some(Fault::RoleMissing),
             "superseded" => Some(Fault::Storage),
             _ => Some(Fault::Upstream),
         }

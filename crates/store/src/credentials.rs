@@ -162,6 +162,32 @@ impl Store {
             .await
     }
 
+    /// Lets a credential be another one from now on: somebody gave it by hand.
+    pub async fn replace_credential(
+        &self,
+        id: CredentialId,
+        api_id: &str,
+        version: u32,
+        now_ms: i64,
+    ) -> Result<(), Error> {
+        let api_id = api_id.to_owned();
+        self.database
+            .write(move |connection| {
+                let transaction = connection.transaction()?;
+                let held = by_id(&transaction, id)?;
+                transaction.execute(
+                    "update credentials set api_id = ?, version = ?, published_ms = ?,
+                        problem = null where id = ?",
+                    params![api_id, version, now_ms, id.0],
+                )?;
+                let act = Act::new(&held.name, "replaced").with("api_id", api_id.as_str());
+                let act = act.with("version", version).with("old_api_id", held.api_id);
+                audit::append(&transaction, &act, now_ms)?;
+                Ok(transaction.commit()?)
+            })
+            .await
+    }
+
     /// Notes what the service said.
     pub async fn observe_credential(
         &self,

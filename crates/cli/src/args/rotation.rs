@@ -2,6 +2,8 @@
 
 use clap::{Args as Group, ValueEnum};
 
+use super::ImportFrom;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RotationMode {
     /// The pair renews itself: only with an overlap, or an administrator to rescue it.
@@ -57,6 +59,29 @@ pub(crate) struct Revoke {
     /// Do not ask.
     #[arg(long)]
     pub(crate) yes: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct ReplaceCredential {
+    /// Credential, or integration, whose pair is replaced.
+    pub(crate) name: String,
+    /// Client ID: the API ID of the new pair.
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_id: Option<String>,
+    /// Read the new Client Secret (the Secret Key) from standard input.
+    #[arg(long)]
+    pub(crate) client_secret_stdin: bool,
+    /// Take the new pair from where other tools look for theirs.
+    #[arg(long, conflicts_with_all = ["client_id", "client_secret_stdin"])]
+    pub(crate) import: bool,
+    #[command(flatten)]
+    pub(crate) from: ImportFrom,
+    /// The new pair is another account's, and that is meant.
+    #[arg(long)]
+    pub(crate) other_account: bool,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,

@@ -5,16 +5,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_connector::integration::Place;
 use countersign_connector::rotation::schedule::{Due, Schedule};
 use countersign_connector::rotation::{Arrangement, Connect, Mode, Options, Report};
-use countersign_store::{Act, Verdict};
+use countersign_store::{Act, Credential, Verdict};
 use data_encoding::HEXLOWER;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::context::Context;
 use super::integration::place_and_secret;
-use crate::args::{AddIntegration, AuditLog, RemoveCredential, Revoke, Rotate, RotationMode};
+use crate::args::{
+    AddIntegration, AuditLog, RemoveCredential, ReplaceCredential, Revoke, Rotate, RotationMode,
+};
 use crate::config::RotationConfig;
 use crate::consumers::consumers;
 use crate::failure::{Exit, Failure};
@@ -37,7 +40,33 @@ pub(crate) async fn add(context: &Context, args: AddIntegration) -> Result<(), F
     let (place, secret) = place_and_secret(&args)?;
     let client = context.client(&place, &secret)?;
     let added = context.connector.add_credential(&args.name, place, secret, &client).await?;
-    if args.json {
+    tell_credential(context, &added, args.json)
+}
+
+pub(crate) async fn replace(context: &Context, args: ReplaceCredential) -> Result<(), Failure> {
+    let held = named(context, &args.name).await?;
+    let place = Place::of(&held);
+    let given = AddIntegration {
+        name: args.name,
+        client_id: args.client_id,
+        client_secret_stdin: args.client_secret_stdin,
+        import: args.import,
+        from: args.from,
+        url: Some(place.url.clone()),
+        ca_file: None,
+        allow_http_loopback: place.allow_http_loopback,
+        oauth: held.kind == "oauth",
+        json: args.json,
+    };
+    let (_, secret) = place_and_secret(&given)?;
+    let client = context.client(&place, &secret)?;
+    let replacing =
+        context.connector.replace_credential(&held, secret, &client, args.other_account);
+    tell_credential(context, &replacing.await?, args.json)
+}
+
+fn tell_credential(context: &Context, added: &Credential, json: bool) -> Result<(), Failure> {
+    if json {
         return print_json(&json!({
             "name": added.name,
             "kind": added.kind,
@@ -259,6 +288,8 @@ fn tell(report: &Report, json: bool) -> Result<(), Failure> {
         "abandoned" => "not rotated; nothing was changed",
         "too_many_lost" => "not rotated: too many answers were lost; the next run goes on",
         "locked_out" => "LOCKED OUT: ask an administrator for a new pair",
+        "refused" => "not rotated: the service does not accept the pair of who asks",
+        "forbidden" => "not rotated: who asks needs the Admin API role",
         "superseded" => "another process has taken over",
         _ => "interrupted; the next run goes on where it stopped",
     };
@@ -371,7 +402,7 @@ fn plain(detail: &str) -> String {
     texts.collect::<Vec<_>>().join(", ")
 }
 
-async fn named(context: &Context, name: &str) -> Result<countersign_store::Credential, Failure> {
+async fn named(context: &Context, name: &str) -> Result<Credential, Failure> {
     context.store().credential(name).await.map_err(|error| {
         if error.is_not_found() {
             Failure::usage(format!("{error}\nhint: `countersign credentials list` shows them"))

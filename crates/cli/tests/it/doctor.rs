@@ -300,7 +300,7 @@ fn a_revoked_pair() {
         "pair_revoked",
         3,
         "the pair was revoked by head, ",
-        "generate a new pair",
+        "give it a new pair",
     );
 }
 
@@ -309,17 +309,17 @@ fn an_expired_pair() {
     let clinic = Clinic::open("empty");
     // Years pass on the platform, and signatures are still judged by the real time.
     clinic.clock(&["--signatures", "real", "--advance", "366d"]);
-    assert_one(clinic.alone(), "pair_expired", 3, "the pair expired ", "generate a new pair");
+    assert_one(clinic.alone(), "pair_expired", 3, "the pair expired ", "give it a new pair");
     // With its own time, the clock is off as well, and is not what is wrong.
     clinic.clock(&["--signatures", "virtual"]);
-    assert_one(clinic.alone(), "pair_expired", 3, "ago", "generate a new pair");
+    assert_one(clinic.alone(), "pair_expired", 3, "ago", "give it a new pair");
 
     // The store says nothing of it, and an administrator does.
     clinic.clock(&["--real"]);
     let sooner = "update credentials set expires_ms = created_ms - 777600000 where api_id = ?";
     clinic.served.database().execute(sooner, [&clinic.id]).unwrap();
     clinic.assert_left();
-    assert_one(clinic.shared(), "pair_expired", 3, "9 days ago", "generate a new pair");
+    assert_one(clinic.shared(), "pair_expired", 3, "9 days ago", "give it a new pair");
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod program;
 mod proxy;
 mod quickstart;
 mod rehearse;
+mod rotation;
 mod secrets;
 mod vault;
 mod watch;

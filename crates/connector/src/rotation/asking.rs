@@ -26,8 +26,8 @@ pub(crate) struct Fresh {
     pub(crate) expires_ms: Option<i64>,
 }
 
-/// Live ids, with what was wrong when there is no answer.
-pub(crate) type Seen = (Live<String>, Option<String>);
+/// What is live, with what was wrong when there is no answer.
+pub(crate) type Seen = (Live<String>, Option<ClientError>);
 
 impl Asking {
     pub(crate) fn new(client: Client, target: &Credential, as_itself: bool) -> Self {
@@ -50,7 +50,7 @@ impl Asking {
         let id = match asked {
             Ok(Some(id)) => id,
             Ok(None) => return (Live::Nothing, None),
-            Err(error) => return (silence(&error), Some(error.to_string())),
+            Err(error) => return (silence(&error), Some(error)),
         };
         if id.eq_ignore_ascii_case(old) {
             return (Live::Old, None);

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use countersign_client::{Authority, Fixed};
+use countersign_client::{Authority, Error as ClientError, Fixed};
 use countersign_store::{Act, Claim, Lease, Publication, Rotation, RotationId};
 use countersign_vault::{Credential as Secret, Entry, Vault};
 use tokio::time::Instant;
@@ -34,6 +34,8 @@ pub(crate) struct Drive<'d> {
     shut: Option<(Shut, Instant)>,
     held_off: Duration,
     problem: Option<String>,
+    /// Whether who asks was let in and lacks a role.
+    is_forbidden: bool,
     laggards: Vec<String>,
     old_until_ms: Option<i64>,
     fresh: Option<Fresh>,
@@ -67,6 +69,7 @@ impl<'d> Drive<'d> {
             shut: None,
             held_off: Duration::ZERO,
             problem: None,
+            is_forbidden: false,
             laggards: Vec::new(),
             old_until_ms: None,
             fresh: None,
@@ -356,7 +359,8 @@ impl<'d> Drive<'d> {
     }
 
     fn saw(&mut self, (live, problem): Seen) -> Live<String> {
-        self.problem = problem;
+        self.is_forbidden = problem.as_ref().is_some_and(ClientError::is_forbidden);
+        self.problem = problem.map(|error| error.to_string());
         live
     }
 
@@ -376,7 +380,8 @@ impl<'d> Drive<'d> {
             }
             Err(error) => {
                 self.problem = Some(error.to_string());
-                let is_unauthenticated = error.is_not_authenticated() || error.is_forbidden();
+                self.is_forbidden = error.is_forbidden();
+                let is_unauthenticated = error.is_not_authenticated() || self.is_forbidden;
                 Ok(match error.may_have_been_done() {
                     true => Event::MintUnclear,
                     false => Event::MintRefused { is_unauthenticated },
@@ -614,7 +619,7 @@ impl<'d> Drive<'d> {
         Report {
             credential: self.parties.target.name.clone(),
             mode: self.parties.mode,
-            outcome: journal.end.map_or("paused", end_of),
+            outcome: self.outcome(journal),
             old_api_id: self.parties.target.api_id.clone(),
             new_api_id: new.map(|held| held.id.clone()),
             version: new.map(|held| held.version),
@@ -625,6 +630,20 @@ impl<'d> Drive<'d> {
             laggards: self.laggards.clone(),
             held_off_ms: u64::try_from(self.held_off.as_millis()).unwrap_or(u64::MAX),
             problem: self.problem.clone(),
+        }
+    }
+
+    /// Where an administrator asks, a refusal locks nobody out: it is that one's pair.
+    fn outcome(&self, journal: &Journal<String>) -> &'static str {
+        match journal.end {
+            Some(End::LockedOut) if self.parties.mode != Mode::SelfRenewal => {
+                if self.is_forbidden {
+                    "forbidden"
+                } else {
+                    "refused"
+                }
+            }
+            end => end.map_or("paused", end_of),
         }
     }
 

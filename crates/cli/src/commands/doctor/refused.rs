@@ -20,9 +20,9 @@ const SKEW_MS: i64 = 10_000;
 /// A date says the second alone: what has just happened must not lie ahead.
 const COARSE_MS: i64 = 2_000;
 
-pub(super) const NEW_PAIR: &str = "generate a new pair (API Credentials in the console, or an \
-    administrator for an API account) and add it with `countersign integration add`, under \
-    another name";
+pub(super) const NEW_PAIR: &str = "give it a new pair: `countersign credentials rotate NAME --by \
+    ADMINISTRATOR`, or generate one (API Credentials in the console) and give it to \
+    `countersign credentials replace NAME`";
 
 pub(super) struct Refused<'a> {
     pub(super) reach: &'a Reach<'a>,
