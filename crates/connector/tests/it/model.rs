@@ -54,6 +54,8 @@ struct World {
     published: Id,
     journal: Option<Journal<Id>>,
     lost: BTreeSet<Id>,
+    /// Pairs that the service was seen to take as the live one.
+    confirmed: BTreeSet<Id>,
     /// How often it was written down that a pair is being asked for.
     asked: u8,
     rotators: [Rotator; 2],
@@ -74,6 +76,7 @@ impl World {
             published: 0,
             journal: None,
             lost: BTreeSet::new(),
+            confirmed: BTreeSet::new(),
             asked: 0,
             rotators: [Rotator::Idle, Rotator::Idle],
             is_wanted: true,
@@ -123,6 +126,9 @@ impl World {
         else {
             return;
         };
+        if let (Event::Confirmed, Some(new)) = (&event, &journal.new) {
+            self.confirmed.insert(new.id);
+        }
         let (next, act) = journal.next(event, Self::rules(setting, self.is_wanted));
         if next != journal {
             if !is_current {
@@ -135,6 +141,7 @@ impl World {
             }
             if journal.step == Step::Proven && next.step == Step::Published {
                 self.published = next.new.as_ref().expect("a new pair is published").id;
+                assert!(self.confirmed.contains(&self.published), "published untried: {self:?}");
             }
             self.journal = Some(next.clone());
         }

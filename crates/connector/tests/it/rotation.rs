@@ -224,6 +224,37 @@ async fn each_mode_ends_with_a_pair_that_works_and_calls_go_on() {
     assert_eq!(looked.expect("a report").outcome, "nothing");
 }
 
+/// A call that was let out with the old pair must have its answer before the new one
+/// is asked for, and none goes out before the new one is in use: the service refuses
+/// nothing, although the old pair ends at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_call_is_ever_refused_while_a_pair_is_replaced() {
+    let stage = Stage::set(0).await;
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let mut hammers = Vec::new();
+    for _ in 0..4 {
+        let (client, stop) = (stage.integration_client().await, Arc::clone(&stop));
+        hammers.push(tokio::spawn(async move {
+            let mut calls = 0_u32;
+            while !stop.load(Ordering::SeqCst) {
+                client.self_user().await.expect("every call is answered");
+                calls += 1;
+            }
+            calls
+        }));
+    }
+    for mode in [Mode::Administrator, Mode::SelfRenewal, Mode::Administrator, Mode::Twins] {
+        let report = stage.rotate(&stage.arrangement(mode)).await;
+        assert_eq!(report.outcome, "done", "{report:?}");
+    }
+    stop.store(true, Ordering::SeqCst);
+    for hammer in hammers {
+        assert!(hammer.await.expect("no call failed") > 0);
+    }
+    let refused = stage.test.control("GET", "/requests/count?status=401", "").await.json();
+    assert_eq!(refused["count"], 0, "a call went out with a pair that had ended");
+}
+
 #[tokio::test]
 async fn a_lost_answer_is_recognised_accounted_for_and_asked_for_again() {
     for (mode, lost) in [(Mode::Administrator, 2), (Mode::SelfRenewal, 1), (Mode::Twins, 3)] {
