@@ -40,7 +40,7 @@ pub(crate) struct Drive<'d> {
     old_until_ms: Option<i64>,
     fresh: Option<Fresh>,
     /// In the vault, and not yet in the journal.
-    unwritten: Option<Held<String>>,
+    late: Option<Held<String>>,
     expires_ms: Option<i64>,
 }
 
@@ -73,7 +73,7 @@ impl<'d> Drive<'d> {
             laggards: Vec::new(),
             old_until_ms: None,
             fresh: None,
-            unwritten: None,
+            late: None,
             expires_ms: None,
         }
     }
@@ -99,12 +99,12 @@ impl<'d> Drive<'d> {
         self.open();
         match outcome {
             Err(error) if error.is_superseded() => {
-                if let Some(held) = self.unwritten.take() {
+                if let Some(held) = self.late.take() {
                     let act = self.said("sealed_late").with("api_id", held.id);
                     let act = act.with("version", held.version);
                     self.connector.store.audit(act, self.connector.now()).await?;
                 }
-                Ok(self.superseded(&error))
+                Ok(self.unwritten("superseded", Some(error.to_string())))
             }
             outcome => {
                 self.connector.store.release_lease(lease).await?;
@@ -122,7 +122,15 @@ impl<'d> Drive<'d> {
         let under_way = self.connector.store.rotation_under_way(self.parties.target.id).await?;
         let (mut written, mut journal) = match under_way {
             Some(rotation) => self.resumed(rotation, lease)?,
-            None => self.begun(lease).await?,
+            None => {
+                // Nothing is begun to find that there is nothing to do.
+                if !self.options.is_wanted
+                    && let Some(report) = self.glance().await?
+                {
+                    return Ok(report);
+                }
+                self.begun(lease).await?
+            }
         };
         if matches!(journal.step, Step::Minting | Step::Sealed | Step::Proven) {
             self.shut().await?;
@@ -143,6 +151,20 @@ impl<'d> Drive<'d> {
             }
             event = self.act(act, &journal, &mut written).await?;
         }
+    }
+
+    /// Whether what is live is what is published; none when there is something to do.
+    async fn glance(&mut self) -> Result<Option<Report>, Error> {
+        let target = (self.parties.target.id, self.parties.target.api_id.clone());
+        let live = self.look(&Journal::new(target.1.clone())).await?;
+        Ok(match live {
+            Live::Old => {
+                self.connector.note_live_id(target.0, Some(&target.1)).await?;
+                Some(self.unwritten("nothing", None))
+            }
+            Live::Silent => Some(self.unwritten("abandoned", self.problem.clone())),
+            _ => None,
+        })
     }
 
     fn rules(&self) -> Rules {
@@ -252,7 +274,7 @@ impl<'d> Drive<'d> {
         rotation.is_over = after.step == Step::Over;
         let (rotation, lease) = (written.rotation.clone(), written.lease.clone());
         self.connector.store.move_rotation(rotation, lease, acts, publication).await?;
-        self.unwritten = None;
+        self.late = None;
         Ok(())
     }
 
@@ -420,7 +442,7 @@ impl<'d> Drive<'d> {
                     (self.watch)("in the vault");
                     self.problem = None;
                     let held = Held { id, version };
-                    self.unwritten = Some(held.clone());
+                    self.late = Some(held.clone());
                     return Ok(Event::Sealed(held));
                 }
                 Err(error) => self.problem = Some(error.to_string()),
@@ -647,11 +669,12 @@ impl<'d> Drive<'d> {
         }
     }
 
-    fn superseded(&self, error: &Error) -> Report {
+    /// A report of something that is not in the journal.
+    fn unwritten(&self, outcome: &'static str, problem: Option<String>) -> Report {
         Report {
             credential: self.parties.target.name.clone(),
             mode: self.parties.mode,
-            outcome: "superseded",
+            outcome,
             old_api_id: self.parties.target.api_id.clone(),
             new_api_id: None,
             version: None,
@@ -661,7 +684,7 @@ impl<'d> Drive<'d> {
             lost: 0,
             laggards: Vec::new(),
             held_off_ms: 0,
-            problem: Some(error.to_string()),
+            problem,
         }
     }
 }
