@@ -169,7 +169,21 @@ async fn due(
                 note(&format!("`{name}` is due {}", distance(ms, context.now())));
             }
         }
-        all.push((arrangement, is_due && !args.check, args.revoke_old || config.revoke_old));
+        let (is_due, revoke) = (is_due && !args.check, args.revoke_old || config.revoke_old);
+        // A turn is of the twin that is not in use; both are looked after.
+        if arrangement.mode == Mode::Twins {
+            let each = names.into_iter().map(|name| Arrangement {
+                name,
+                mode: Mode::Administrator,
+                twin: None,
+                ..arrangement.clone()
+            });
+            all.extend(each.map(|one| (one, false, revoke)));
+            if !is_due {
+                continue;
+            }
+        }
+        all.push((arrangement, is_due, revoke));
     }
     Ok(all)
 }

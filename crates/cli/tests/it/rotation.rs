@@ -70,13 +70,16 @@ fn a_pair_is_rotated_as_arranged_and_the_sync_goes_on() {
     let config =
         "[rotation.demo]\nmode = \"twins\"\nby = \"admin\"\ntwin = \"twin\"\ndays_before = 30\n";
     std::fs::write(home.join("config.toml"), config).unwrap();
-    let looked: Value =
-        serde_json::from_str(&ok(home, &["credentials", "rotate", "--json"])).unwrap();
-    assert_eq!(looked["outcome"], "nothing", "nothing is due: {looked}");
+    let reports = || -> Vec<Value> {
+        let told = ok(home, &["credentials", "rotate", "--json"]);
+        told.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let looked = reports();
+    assert_eq!(looked.len(), 2, "both twins are looked after: {looked:?}");
+    assert!(looked.iter().all(|one| one["outcome"] == "nothing"), "nothing is due: {looked:?}");
     std::fs::write(home.join("config.toml"), config.replace("30", "365")).unwrap();
     for turn in ["twin", "demo"] {
-        let report: Value =
-            serde_json::from_str(&ok(home, &["credentials", "rotate", "--json"])).unwrap();
+        let report = reports().remove(2);
         assert_eq!((&report["credential"], &report["outcome"]), (&turn.into(), &"done".into()));
         ok(home, &["sync"]);
     }

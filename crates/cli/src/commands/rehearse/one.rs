@@ -20,6 +20,7 @@ use crate::output::print_json;
 const TIMEOUT: Duration = Duration::from_millis(300);
 
 pub(crate) async fn one(context: &Context, args: RehearseOne) -> Result<(), Failure> {
+    only_on_this_machine(context, &args.name).await?;
     let mut options = options(context, !args.check, false)?;
     options.settle = Duration::from_millis(40);
     let mut connector = context.connector.clone();
@@ -61,6 +62,16 @@ pub(crate) async fn one(context: &Context, args: RehearseOne) -> Result<(), Fail
     match report.fault() {
         None => Ok(()),
         Some(fault) => Err(Failure::silent(Exit::from(fault))),
+    }
+}
+
+/// Nobody's real pair is rehearsed with.
+async fn only_on_this_machine(context: &Context, name: &str) -> Result<(), Failure> {
+    let url = context.store().integration(name).await?.url;
+    let host = super::super::context::parse_url(&url)?.host_str().map(String::from);
+    match host.as_deref() {
+        Some("127.0.0.1") => Ok(()),
+        _ => Err(Failure::usage("a rehearsal is for a platform on this machine")),
     }
 }
 
