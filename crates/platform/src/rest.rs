@@ -237,7 +237,16 @@ async fn limited(state: &AppState, request: Request, next: Next) -> Response {
     if state.faults().is_idle() {
         return next.run(request).await;
     }
-    let firing = firing(state, &request);
+    // As a real service does: what was asked for is carried out although whoever asked
+    // has given up waiting.
+    match tokio::spawn(faulty(state.clone(), request, next)).await {
+        Ok(response) => response,
+        Err(error) => Refusal::gateway(500, &error.to_string()).into_response(),
+    }
+}
+
+async fn faulty(state: AppState, request: Request, next: Next) -> Response {
+    let firing = firing(&state, &request);
     if let Some(trace) = request.extensions().get::<Trace>() {
         trace.note(|notes| notes.faults = firing.iter().map(|rule| rule.name.clone()).collect());
     }

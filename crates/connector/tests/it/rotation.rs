@@ -292,6 +292,38 @@ async fn a_lost_answer_is_recognised_accounted_for_and_asked_for_again() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_carried_out_late_takes_nothing_away() {
+    for mode in [Mode::Administrator, Mode::Twins] {
+        let mut stage = Stage::set(0).await;
+        let patient = Arc::clone(&stage.connect);
+        let (clock, random) = (stage.connector.clock.clone(), stage.connector.random.clone());
+        let hasty: Connect = Arc::new(move |place, source| {
+            let mut config = Config::new(Url::parse(&place.url).expect("a URL"));
+            config.ca_pem = place.ca_pem.as_ref().map(|pem| pem.as_bytes().to_vec());
+            config.request_timeout = Duration::from_millis(400);
+            config.max_attempts = 1;
+            Client::with_source(config, source, clock.clone(), random.clone())
+        });
+        stage.connect = hasty;
+        // Given up after 400 ms, carried out after 2,700: when another is in use already,
+        // or while it is being tried, and always before the last look.
+        stage
+            .faults(json!([{
+                "name": "late", "match": {"method": "POST", "path": "*api_credentials*", "times": 1},
+                "act": {"kind": "delay", "ms": 2_700},
+            }]))
+            .await;
+        let options = Options { settle: Duration::from_millis(1_500), ..stage.options() };
+        let report = stage.try_rotate(&stage.arrangement(mode), &options).await.expect("a report");
+        stage.connect = patient;
+        assert_eq!(report.outcome, "done", "{report:?}");
+        stage.integration_client().await.self_user().await.expect("it works");
+        let live = stage.pairs(&report.credential).await;
+        assert_eq!(live as u32, report.mints + 1, "{report:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_pair_that_was_replaced_elsewhere_is_replaced_here() {
     let stage = Stage::set(0).await;
     // Somebody presses the button in the console: ours is dead, theirs is not here.
