@@ -79,7 +79,9 @@ pub struct Options {
     /// How long running calls are waited for.
     pub drain: Duration,
     /// How long a request may be on its way after its answer was given up.
-    pub settle: Duration,
+    pub late: Duration,
+    /// Between two tries of the vault or the service.
+    pub pause: Duration,
     /// How long a lease of the right to rotate lasts.
     pub lease: Duration,
     /// Whether the old pair is revoked once nobody needs it, instead of left to the
@@ -242,45 +244,7 @@ impl Connector {
 
     /// Rotates, or goes on with a rotation that was interrupted. The report says how it
     /// ended; an error, that it could not begin or not be written down.
-    ///
-    /// When the fate of a request is not known at the end, it is looked once more whether
-    /// it was carried out late and took the place of the new pair.
     pub async fn rotate(
-        &self,
-        arrangement: &Arrangement,
-        options: &Options,
-        connect: &Connect,
-        consumers: &Consumers,
-        watch: &Watch,
-    ) -> Result<Report, Error> {
-        let first = self.rotate_once(arrangement, options, connect, consumers, watch).await?;
-        if first.outcome != "done" || first.mints <= first.lost + 1 {
-            return Ok(first);
-        }
-        tokio::time::sleep(options.settle).await;
-        // The twin that was replaced is the one in use now.
-        let mode = match first.mode {
-            Mode::Twins => Mode::Administrator,
-            mode => mode,
-        };
-        let name = first.credential.clone();
-        let again = Arrangement { name, mode, twin: None, ..arrangement.clone() };
-        let look = Options { is_wanted: false, ..options.clone() };
-        let second = self.rotate_once(&again, &look, connect, consumers, watch).await?;
-        if second.outcome == "nothing" {
-            return Ok(first);
-        }
-        Ok(Report {
-            mode: first.mode,
-            old_api_id: first.old_api_id,
-            mints: first.mints + second.mints,
-            lost: first.lost + second.lost,
-            held_off_ms: first.held_off_ms.max(second.held_off_ms),
-            ..second
-        })
-    }
-
-    async fn rotate_once(
         &self,
         arrangement: &Arrangement,
         options: &Options,

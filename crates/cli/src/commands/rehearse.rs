@@ -195,7 +195,9 @@ impl Stage {
         misfortunes: &[Misfortune],
         elsewhere: bool,
     ) -> Result<tokio::process::Child, Failure> {
-        let arguments = self.arguments(misfortunes, elsewhere, false);
+        let mut arguments = self.arguments("reader", self.mode);
+        arguments.extend(misfortunes.iter().flat_map(Misfortune::arguments));
+        arguments.extend(elsewhere.then(|| "--elsewhere".to_owned()));
         let program = std::env::current_exe()?;
         let full = misfortunes.iter().find(|one| one.kind == Kind::DiskFull);
         let mut command = match full {
@@ -213,20 +215,12 @@ impl Stage {
         Ok(command.kill_on_drop(true).spawn()?)
     }
 
-    fn arguments(&self, misfortunes: &[Misfortune], elsewhere: bool, check: bool) -> Vec<String> {
-        let mode = Mode::from(self.mode).as_str();
+    fn arguments(&self, name: &str, mode: RotationMode) -> Vec<String> {
         let home = self.home.display().to_string();
-        let mut arguments: Vec<String> =
-            ["--home", &home, "--log", "off", "credentials", "rehearse-one", "reader"]
-                .map(String::from)
-                .to_vec();
-        arguments.extend(["--mode", mode, "--by", "admin", "--twin", "twin"].map(String::from));
-        for one in misfortunes {
-            arguments.extend(one.arguments());
-        }
-        arguments.extend(elsewhere.then(|| "--elsewhere".to_owned()));
-        arguments.extend(check.then(|| "--check".to_owned()));
-        arguments
+        let mode = Mode::from(mode).as_str();
+        let all = ["--home", &home, "--log", "off", "credentials", "rehearse-one", name];
+        let more = ["--mode", mode, "--by", "admin", "--twin", "twin"];
+        all.into_iter().chain(more).map(String::from).collect()
     }
 
     /// What the next run of the schedule does.
@@ -235,9 +229,26 @@ impl Stage {
         if misfortunes.iter().any(|one| one.kind == Kind::CarriedOutLate) {
             tokio::time::sleep(LATE).await;
         }
+        // Both twins are looked after, each for itself.
+        let (names, mode) = match self.mode {
+            RotationMode::Twins => (&["reader", "twin"][..], RotationMode::Administrator),
+            mode => (&["reader"][..], mode),
+        };
+        for name in names {
+            self.look_after(name, mode, tally).await?;
+        }
+        Ok(())
+    }
+
+    async fn look_after(
+        &self,
+        name: &str,
+        mode: RotationMode,
+        tally: &mut Tally,
+    ) -> Result<(), Failure> {
         for _ in 0..MOST_RECOVERIES {
             let mut command = Command::new(std::env::current_exe()?);
-            command.args(self.arguments(&[], false, true)).stdin(Stdio::null());
+            command.args(self.arguments(name, mode)).arg("--check").stdin(Stdio::null());
             let output = command.stderr(Stdio::null()).output().await?;
             let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
             match report["outcome"].as_str() {

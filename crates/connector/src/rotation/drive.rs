@@ -318,8 +318,10 @@ impl<'d> Drive<'d> {
             },
             Do::Look => Event::Saw(self.look(journal).await?),
             Do::SettleAndLook => {
-                tokio::time::sleep(self.options.settle).await;
-                Event::Saw(self.look(journal).await?)
+                self.open();
+                (self.watch)("waiting for a request that may be on its way");
+                tokio::time::sleep(self.options.late).await;
+                Event::SawSettled(self.look(journal).await?)
             }
             Do::Mint => self.mint(journal).await?,
             Do::Seal(id) => self.seal(id).await?,
@@ -452,7 +454,7 @@ impl<'d> Drive<'d> {
                 return Ok(Event::Sealed(held));
             }
             if nth < SEAL_TRIES {
-                tokio::time::sleep(self.options.settle / 4).await;
+                tokio::time::sleep(self.options.pause).await;
             }
         }
         Ok(Event::SealFailed(id))
@@ -499,7 +501,7 @@ impl<'d> Drive<'d> {
                 }
             }
             if nth < CONFIRM_TRIES {
-                tokio::time::sleep(self.options.settle / 4).await;
+                tokio::time::sleep(self.options.pause).await;
             }
         }
         Ok(Event::ConfirmUnclear)
@@ -631,7 +633,7 @@ impl<'d> Drive<'d> {
 
     fn open(&mut self) {
         if let Some((_, since)) = self.shut.take() {
-            self.held_off += since.elapsed();
+            self.held_off = self.held_off.max(since.elapsed());
         }
     }
 

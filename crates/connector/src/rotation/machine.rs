@@ -121,6 +121,8 @@ pub enum Event<I> {
     VaultRefused,
     /// The service was asked what is live.
     Saw(Live<I>),
+    /// It was asked when no request could be on its way any more.
+    SawSettled(Live<I>),
     /// The service gave a new pair.
     Minted(I),
     /// The service did not make one.
@@ -153,8 +155,8 @@ pub enum Do<I> {
     ProveVault,
     /// Ask the service what is live.
     Look,
-    /// Wait until a request that may still be on its way has arrived or cannot any
-    /// more, then ask what is live.
+    /// Let calls go on with the old pair, wait until a request that may still be on its
+    /// way has arrived or cannot any more, then ask what is live.
     SettleAndLook,
     /// Ask for a new pair.
     Mint,
@@ -209,9 +211,13 @@ impl<I: Clone + Eq> Journal<I> {
             (Step::Ready | Step::Minting, Event::Resumed) => Do::Look,
             (Step::Ready, Event::Saw(Live::Old)) if !rules.is_wanted => journal.end(End::Nothing),
             (Step::Ready, Event::Saw(Live::Silent)) => journal.end(End::Abandoned),
-            (Step::Ready | Step::Minting | Step::Sealed, Event::Saw(live)) => {
-                journal.seen(live, rules)
-            }
+            // What was asked for may still be on its way: asking again now would let it
+            // take the place of the next one.
+            (Step::Minting, Event::Saw(Live::Old | Live::Nothing)) => Do::SettleAndLook,
+            (
+                Step::Ready | Step::Minting | Step::Sealed,
+                Event::Saw(live) | Event::SawSettled(live),
+            ) => journal.seen(live, rules),
 
             (Step::Minting, Event::Minted(id)) => Do::Seal(id),
             (Step::Minting, Event::MintRefused { is_unauthenticated: true }) => {
@@ -221,7 +227,7 @@ impl<I: Clone + Eq> Journal<I> {
                 journal.end(End::Abandoned)
             }
             (Step::Minting, Event::MintRefused { .. }) => Do::Pause,
-            (Step::Minting, Event::MintUnclear) => Do::SettleAndLook,
+            (Step::Minting, Event::MintUnclear) => Do::Look,
             (Step::Minting, Event::Sealed(held)) => {
                 journal.new = Some(held);
                 journal.at(Step::Sealed, Do::Confirm)

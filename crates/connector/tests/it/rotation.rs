@@ -116,7 +116,8 @@ impl Stage {
             is_wanted: true,
             most_mints: 4,
             drain: Duration::from_secs(5),
-            settle: Duration::from_millis(1),
+            late: Duration::from_millis(1),
+            pause: Duration::from_millis(1),
             lease: Duration::from_secs(60),
             revoke_old: false,
             holder: "here/1".into(),
@@ -305,18 +306,17 @@ async fn a_request_that_is_carried_out_late_takes_nothing_away() {
             Client::with_source(config, source, clock.clone(), random.clone())
         });
         stage.connect = hasty;
-        // Given up after 400 ms, carried out after 2,700: when another is in use already,
-        // or while it is being tried, and always before the last look.
+        // Given up after 400 ms, carried out after 900: while it is waited for.
         stage
             .faults(json!([{
                 "name": "late", "match": {"method": "POST", "path": "*api_credentials*", "times": 1},
-                "act": {"kind": "delay", "ms": 2_700},
+                "act": {"kind": "delay", "ms": 900},
             }]))
             .await;
-        let options = Options { settle: Duration::from_millis(1_500), ..stage.options() };
+        let options = Options { late: Duration::from_millis(1_500), ..stage.options() };
         let report = stage.try_rotate(&stage.arrangement(mode), &options).await.expect("a report");
         stage.connect = patient;
-        assert_eq!(report.outcome, "done", "{report:?}");
+        assert_eq!((report.outcome, report.lost, report.mints), ("done", 1, 2), "{report:?}");
         stage.integration_client().await.self_user().await.expect("it works");
         let live = stage.pairs(&report.credential).await;
         assert_eq!(live as u32, report.mints + 1, "{report:?}");

@@ -22,7 +22,8 @@ const TIMEOUT: Duration = Duration::from_millis(300);
 pub(crate) async fn one(context: &Context, args: RehearseOne) -> Result<(), Failure> {
     only_on_this_machine(context, &args.name).await?;
     let mut options = options(context, !args.check, false)?;
-    options.settle = Duration::from_millis(40);
+    options.late = Duration::from_millis(800);
+    options.pause = Duration::from_millis(10);
     let mut connector = context.connector.clone();
     if args.elsewhere {
         connector.fences = Fences::at(&context.home.path().join("elsewhere"));
@@ -67,7 +68,7 @@ pub(crate) async fn one(context: &Context, args: RehearseOne) -> Result<(), Fail
 
 /// Nobody's real pair is rehearsed with.
 async fn only_on_this_machine(context: &Context, name: &str) -> Result<(), Failure> {
-    let url = context.store().integration(name).await?.url;
+    let url = context.store().credential(name).await?.url;
     let host = super::super::context::parse_url(&url)?.host_str().map(String::from);
     match host.as_deref() {
         Some("127.0.0.1") => Ok(()),
