@@ -169,7 +169,7 @@ pub(crate) async fn rotate_one(
     let watch: countersign_connector::rotation::Watch =
         Arc::new(move |step| shown.set_message(step));
     let connect = connect(context, Duration::from_secs(20));
-    let consumers = consumers(&context.config.consumers)?;
+    let consumers = consumers(&context.config)?;
     let report =
         context.connector.rotate(arrangement, &options, &connect, &consumers, &watch).await;
     bar.finish_and_clear();

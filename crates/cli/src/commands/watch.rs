@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 pub(crate) async fn run(context: &Context, args: WatchCredentials) -> Result<(), Failure> {
     let config = &context.config.watch;
     let channels = channels(config, args.json)?;
-    let consumers = consumers(&context.config.consumers)?;
+    let consumers = consumers(&context.config)?;
     let every = args.every.unwrap_or(config.every).0;
     let mut looks = tokio::time::interval(every);
     looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
