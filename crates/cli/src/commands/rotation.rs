@@ -281,6 +281,9 @@ fn tell(report: &Report, json: bool) -> Result<(), Failure> {
     for laggard in &report.laggards {
         text.push_str(&format!("not yet      {}\n", printable(laggard)));
     }
+    if let Some(id) = &report.to_revoke {
+        text.push_str(&format!("to revoke    {id}, by the watch, once nobody lags\n"));
+    }
     if let Some(problem) = &report.problem {
         text.push_str(&format!("problem      {}\n", problem.replace('\n', "\n             ")));
     }
