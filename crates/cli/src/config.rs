@@ -4,7 +4,7 @@
 mod vault;
 pub(crate) mod watch;
 
-pub(crate) use vault::{Backend, VaultConfig, passphrase_in};
+pub(crate) use vault::{Backend, KvTable, VaultConfig, passphrase_in};
 
 use std::collections::BTreeMap;
 use std::path::Path;

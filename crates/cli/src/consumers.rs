@@ -1,6 +1,8 @@
 //! The consumers that the configuration names. A kind is an arm here and keys in
 //! `config::watch`.
 
+mod credentials_file;
+mod kv;
 mod webhook;
 
 use std::path::PathBuf;
@@ -11,9 +13,12 @@ use countersign_connector::consumers::{
     Command, Consumer, Consumers, File, Form, Kubernetes, Names, Variables,
 };
 
-use crate::config::watch::{ConsumerConfig, ConsumerKind, HookConfig, VariablesFormat};
+use crate::config::watch::{ConsumerConfig, ConsumerKind, FileFormat, HookConfig};
+use crate::config::{Config, VaultConfig};
 use crate::failure::Failure;
+use crate::forms::{self, DEFAULT_PROFILE};
 use crate::signed::Hook;
+use crate::system;
 
 /// How long a program may take when nothing else is said.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,22 +26,25 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const INHERITED: [&str; 5] = ["PATH", "HOME", "LANG", "TMPDIR", "KUBECONFIG"];
 
 /// All of them. Refuses what cannot work before anything is given to anybody.
-pub(crate) fn consumers(configs: &[ConsumerConfig]) -> Result<Consumers, Failure> {
+pub(crate) fn consumers(config: &Config) -> Result<Consumers, Failure> {
     let mut consumers = Consumers::default();
-    for config in configs {
-        let made = make(config)
-            .map_err(|what| Failure::usage(format!("consumer `{}`: {what}", config.name)))?;
+    for one in &config.consumers {
+        let made = make(one, &config.vault)
+            .map_err(|what| Failure::usage(format!("consumer `{}`: {what}", one.name)))?;
         consumers.add(made);
     }
     Ok(consumers)
 }
 
-fn make(config: &ConsumerConfig) -> Result<Box<dyn Consumer>, String> {
+fn make(config: &ConsumerConfig, vault: &VaultConfig) -> Result<Box<dyn Consumer>, String> {
     only_its_keys(config)?;
     let names = Names { id: config.id_name.clone(), secret: config.secret_name.clone() };
+    if names.id.is_some() && names.id == names.secret {
+        return Err("`id_name` and `secret_name` are the same".into());
+    }
     let (name, credential) = (config.name.clone(), config.credential.clone());
     let file = |form: Arc<dyn Form>| -> Result<Box<dyn Consumer>, String> {
-        Ok(Box::new(File::new(&name, &credential, path(config)?, form)))
+        Ok(Box::new(File::new(&name, &credential, path(config)?, form, system::random())))
     };
     let variables = |names: Names| {
         let are_names = names.are_variables();
@@ -50,10 +58,36 @@ fn make(config: &ConsumerConfig) -> Result<Box<dyn Consumer>, String> {
         }
         ConsumerKind::Variables => {
             let names = variables(names)?;
-            file(Arc::new(match config.format.unwrap_or_default() {
-                VariablesFormat::Lines => Variables::Lines(names),
-                VariablesFormat::Json => Variables::Json(names),
+            file(Arc::new(match config.format {
+                None | Some(FileFormat::Lines) => Variables::Lines(names),
+                Some(FileFormat::Json) => Variables::Json(names),
+                Some(_) => return Err("`format` must be \"lines\" or \"json\"".into()),
             }))
+        }
+        ConsumerKind::CredentialsFile => {
+            let form = match config.format {
+                None | Some(FileFormat::Ini) => forms::Form::Ini,
+                Some(FileFormat::Env) => forms::Form::Variables,
+                Some(FileFormat::Yaml) => forms::Form::Yaml,
+                Some(_) => return Err("`format` must be \"ini\", \"env\" or \"yaml\"".into()),
+            };
+            if form != forms::Form::Ini && config.profile.is_some() {
+                return Err("only `format = \"ini\"` has a `profile`".into());
+            }
+            let profile = config.profile.as_deref().unwrap_or(DEFAULT_PROFILE);
+            file(Arc::new(credentials_file::CredentialsFile::new(form, profile)?))
+        }
+        ConsumerKind::Kv => {
+            let table = config.kv.as_ref().ok_or("`kv` is missing")?;
+            if table.path.is_none() {
+                return Err("`kv.path` is missing".into());
+            }
+            table.check("consumers.kv")?;
+            if vault.has_in_it(table) {
+                return Err("`kv.path` is inside of the vault's own folder".into());
+            }
+            let path = kv::open(table).map_err(|failure| failure.to_string())?;
+            Ok(Box::new(kv::Kv { name, credential, names, path }))
         }
         ConsumerKind::Webhook => {
             let hook = HookConfig {
@@ -91,12 +125,14 @@ fn path(config: &ConsumerConfig) -> Result<PathBuf, String> {
 
 /// A key that means nothing to its kind was meant for something.
 fn only_its_keys(config: &ConsumerConfig) -> Result<(), String> {
-    use ConsumerKind::{Command, Kubernetes, Variables, Webhook};
-    let keys: [(&str, bool, &[ConsumerKind]); 11] = [
-        ("path", config.path.is_some(), &[Kubernetes, Variables]),
-        ("format", config.format.is_some(), &[Variables]),
-        ("id_name", config.id_name.is_some(), &[Kubernetes, Variables, Command]),
-        ("secret_name", config.secret_name.is_some(), &[Kubernetes, Variables, Command]),
+    use ConsumerKind::{Command, CredentialsFile, Kubernetes, Kv, Variables, Webhook};
+    let keys: [(&str, bool, &[ConsumerKind]); 13] = [
+        ("path", config.path.is_some(), &[Kubernetes, Variables, CredentialsFile]),
+        ("format", config.format.is_some(), &[Variables, CredentialsFile]),
+        ("profile", config.profile.is_some(), &[CredentialsFile]),
+        ("kv", config.kv.is_some(), &[Kv]),
+        ("id_name", config.id_name.is_some(), &[Kubernetes, Variables, Kv, Command]),
+        ("secret_name", config.secret_name.is_some(), &[Kubernetes, Variables, Kv, Command]),
         ("manifest_name", config.manifest_name.is_some(), &[Kubernetes]),
         ("namespace", config.namespace.is_some(), &[Kubernetes]),
         ("url", config.url.is_some(), &[Webhook]),
@@ -121,17 +157,16 @@ fn only_its_keys(config: &ConsumerConfig) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    fn refused(text: &str) -> String {
-        #[derive(serde::Deserialize)]
-        struct File {
-            consumers: Vec<ConsumerConfig>,
-        }
-        let text = format!("[[consumers]]\nname = \"a\"\ncredential = \"ci\"\n{text}");
-        let file: File = toml::from_str(&text).unwrap();
-        match consumers(&file.consumers) {
+    fn refused_by(vault: &str, text: &str) -> String {
+        let text = format!("{vault}[[consumers]]\nname = \"a\"\ncredential = \"ci\"\n{text}");
+        match consumers(&toml::from_str(&text).unwrap()) {
             Ok(_) => String::new(),
             Err(failure) => failure.to_string(),
         }
+    }
+
+    fn refused(text: &str) -> String {
+        refused_by("", text)
     }
 
     #[test]
@@ -143,6 +178,36 @@ mod tests {
             ("kind = \"variables\"\npath = \"x\"", "absolute"),
             ("kind = \"variables\"\npath = \"/x\"\nid_name = \"a-b\"", "none of variables"),
             ("kind = \"variables\"\npath = \"/x\"\nurl = \"https://x\"", "`url` means nothing"),
+            ("kind = \"variables\"\npath = \"/x\"\nformat = \"ini\"", "must be \"lines\""),
+            ("kind = \"variables\"\npath = \"/x\"\nprofile = \"p\"", "`profile` means nothing"),
+            (
+                "kind = \"variables\"\npath = \"/x\"\nid_name = \"a\"\nsecret_name = \"a\"",
+                "the same",
+            ),
+            ("kind = \"credentials_file\"", "`path` is missing"),
+            ("kind = \"credentials_file\"\npath = \"x\"", "absolute"),
+            ("kind = \"credentials_file\"\npath = \"/x\"\nformat = \"json\"", "must be \"ini\""),
+            (
+                "kind = \"credentials_file\"\npath = \"/x\"\nid_name = \"a\"",
+                "`id_name` means nothing",
+            ),
+            (
+                "kind = \"credentials_file\"\npath = \"/x\"\nformat = \"yaml\"\nprofile = \"p\"",
+                "only `format = \"ini\"`",
+            ),
+            ("kind = \"credentials_file\"\npath = \"/x\"\nprofile = \"a]b\"", "a]b"),
+            ("kind = \"kv\"", "`kv` is missing"),
+            ("kind = \"kv\"\npath = \"/x\"", "`path` means nothing"),
+            ("kind = \"kv\"\nkv = { address = \"https://v\" }", "`kv.path` is missing"),
+            ("kind = \"kv\"\nkv = { path = \"a\" }", "`consumers.kv.address` is missing"),
+            (
+                "kind = \"kv\"\nkv = { path = \"a\", address = \"https://v\", role = \"r\" }",
+                "`consumers.kv.role` does not go with",
+            ),
+            (
+                "kind = \"kv\"\nkv = { path = \"a\", address = \"https://v\", token_env = \"NO_SUCH\" }",
+                "NO_SUCH",
+            ),
             ("kind = \"webhook\"\nurl = \"https://x\"", "secret_file"),
             ("kind = \"command\"", "absolute path"),
             ("kind = \"command\"\ncommand = [\"sh\"]", "absolute path"),
@@ -153,5 +218,34 @@ mod tests {
             assert!(told.contains(word), "{text}: {told}");
         }
         assert_eq!(refused("kind = \"variables\"\npath = \"/x\"\nformat = \"json\""), "");
+    }
+
+    #[test]
+    fn the_vault_is_no_consumer() {
+        let vault = |keys: &str| {
+            let backend = "[vault]\nbackend = \"kv\"\n[vault.kv]\naddress = \"https://v\"\n";
+            format!("{backend}token_file = \"/t\"\n{keys}")
+        };
+        let at = |mount: &str, path: &str| {
+            format!(
+                "kind = \"kv\"\nkv = {{ address = \"https://other-name\", token_file = \"/t\", mount = \"{mount}\", path = \"{path}\" }}"
+            )
+        };
+        for (keys, path) in
+            [("", "countersign"), ("", "countersign/ci/7"), ("path = \"a/b\"\n", "a/b/c")]
+        {
+            let told = refused_by(&vault(keys), &at("secret", path));
+            assert!(told.contains("vault's own folder"), "{path}: {told}");
+        }
+        for (mount, path) in
+            [("secret", "countersigned"), ("secret", "ci/countersign"), ("kv", "countersign/ci")]
+        {
+            let told = refused_by(&vault(""), &at(mount, path));
+            assert!(!told.contains("own folder"), "{mount} {path}: {told}");
+        }
+        assert!(
+            !refused(&at("secret", "countersign")).contains("own folder"),
+            "the vault is a file"
+        );
     }
 }

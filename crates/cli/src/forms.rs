@@ -1,9 +1,8 @@
 //! Pairs in the forms that other tools keep them in: the credentials file with
 //! sections, the YAML of the Veracode CLI, and variables. Reading and writing of
-//! text only; `sources` knows where tools look, `place` how a file is replaced.
+//! text only; `sources` knows where tools look.
 
 pub(crate) mod paste;
-pub(crate) mod place;
 pub(crate) mod sources;
 
 mod ini;
@@ -99,12 +98,27 @@ impl Form {
             Self::Variables => variables::write(text, pair)?,
             Self::Yaml => yaml::write(text, pair)?,
         };
-        let is_in_it = self.read(&written, profile)?.is_some_and(|read| {
+        match self.holds(&written, profile, pair) {
+            true => Ok(written),
+            false => Err("it could not be read back".into()),
+        }
+    }
+
+    /// Whether the tools of this form read this pair from a text.
+    pub(crate) fn holds(self, text: &str, profile: &str, pair: &Written) -> bool {
+        self.read(text, profile).ok().flatten().is_some_and(|read| {
             read.id == pair.id
                 && read.secret == pair.secret
                 && (read.url == pair.url || self == Self::Ini)
-        });
-        if is_in_it { Ok(written) } else { Err("it could not be read back".into()) }
+        })
+    }
+
+    /// Refuses a name that no section can have.
+    pub(crate) fn check_profile(self, profile: &str) -> Result<(), String> {
+        match self {
+            Self::Ini => ini::check_profile(profile),
+            Self::Variables | Self::Yaml => Ok(()),
+        }
     }
 }
 

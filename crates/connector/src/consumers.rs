@@ -8,7 +8,7 @@
 mod command;
 mod file;
 mod forms;
-mod place;
+pub mod place;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -2,13 +2,15 @@
 //! rotator at any moment leaves a working one.
 //!
 //! `machine` says what follows from what, `drive` does it, `asking` speaks to the
-//! service. Three modes: an *administrator* asks for the new pair of an API user (a
-//! lost answer can be asked for again); *twins*, two API users of equal roles and
-//! teams, take turns, so that no call ever waits; and a pair that renews it*self*,
-//! which is allowed only where an overlap or an administrator can rescue it.
+//! service; `farewell` revokes later what somebody still ran. Three modes: an
+//! *administrator* asks for the new pair of an API user (a lost answer can be asked for
+//! again); *twins*, two API users of equal roles and teams, take turns, so that no call
+//! ever waits; and a pair that renews it*self*, which is allowed only where an overlap or
+//! an administrator can rescue it.
 
 mod asking;
 mod drive;
+mod farewell;
 pub mod machine;
 pub mod schedule;
 
@@ -127,6 +129,9 @@ pub struct Report {
     pub lost: u32,
     /// Whose copy is not the new one yet.
     pub laggards: Vec<String>,
+    /// The old one, where it is to be revoked and was not yet: [`Connector::see_off`]
+    /// does it once nobody lags.
+    pub to_revoke: Option<String>,
     /// How long calls were held off, in milliseconds.
     pub held_off_ms: u64,
     /// Why it did not end well.

@@ -43,6 +43,8 @@ pub struct Rotation {
     pub lost: u32,
     /// When the old one ends, as the service said it.
     pub old_until_ms: Option<i64>,
+    /// The old one, for as long as it is still to be revoked.
+    pub to_revoke: Option<String>,
     /// Why it does not go on, or how it ended.
     pub problem: Option<String>,
     /// Whether it is over.
@@ -168,6 +170,51 @@ impl Store {
             .await
     }
 
+    /// Rotations of a credential that are over, but for an old one that is still to be
+    /// revoked, the oldest first.
+    pub async fn rotations_to_revoke(
+        &self,
+        credential: CredentialId,
+    ) -> Result<Vec<Rotation>, Error> {
+        self.database
+            .read(move |connection| {
+                let sql = format!(
+                    "{SELECT} where credential = ? and is_over = 1 and to_revoke is not null
+                     order by id"
+                );
+                let mut statement = connection.prepare_cached(&sql)?;
+                let rows = statement.query_map([credential.0], read)?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            })
+            .await
+    }
+
+    /// Notes that the old one of a rotation that is over has ended, together with what is
+    /// to be known of it; `false` when somebody else did. It needs no lease: nothing else
+    /// of such a rotation is written any more.
+    pub async fn settle_revocation(
+        &self,
+        rotation: RotationId,
+        act: Act,
+        now_ms: i64,
+    ) -> Result<bool, Error> {
+        self.database
+            .write(move |connection| {
+                let transaction = connection.transaction()?;
+                let settled = transaction.execute(
+                    "update rotations set to_revoke = null, old_until_ms = ?
+                     where id = ? and is_over = 1 and to_revoke is not null",
+                    params![now_ms, rotation.0],
+                )?;
+                if settled > 0 {
+                    audit::append(&transaction, &act, now_ms)?;
+                }
+                transaction.commit()?;
+                Ok(settled > 0)
+            })
+            .await
+    }
+
     /// Begins a rotation. Its id is given by the store.
     pub async fn begin_rotation(
         &self,
@@ -236,14 +283,15 @@ fn update(connection: &Connection, rotation: &Rotation) -> Result<(), Error> {
         "update rotations set minter = :minter, step = :step, moved_ms = :moved_ms,
             old_id = :old_id, new_id = :new_id, new_version = :new_version,
             new_expires_ms = :new_expires_ms, mints = :mints, lost = :lost,
-            old_until_ms = :old_until_ms, problem = :problem, is_over = :is_over
+            old_until_ms = :old_until_ms, to_revoke = :to_revoke, problem = :problem,
+            is_over = :is_over
          where id = :id",
         named_params! {
             ":minter": rotation.minter.0, ":step": rotation.step, ":moved_ms": rotation.moved_ms,
             ":old_id": rotation.old_id, ":new_id": rotation.new_id,
             ":new_version": rotation.new_version, ":new_expires_ms": rotation.new_expires_ms,
             ":mints": rotation.mints, ":lost": rotation.lost,
-            ":old_until_ms": rotation.old_until_ms, ":problem": rotation.problem,
+            ":old_until_ms": rotation.old_until_ms, ":to_revoke": rotation.to_revoke, ":problem": rotation.problem,
             ":is_over": rotation.is_over, ":id": rotation.id.0,
         },
     )?;
@@ -278,7 +326,8 @@ fn publish(
 
 const SELECT: &str =
     "select id, credential, mode, minter, step, begun_ms, moved_ms, old_id, new_id,
-    new_version, new_expires_ms, mints, lost, old_until_ms, problem, is_over from rotations";
+    new_version, new_expires_ms, mints, lost, old_until_ms, problem, is_over, to_revoke
+    from rotations";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Rotation> {
     Ok(Rotation {
@@ -298,6 +347,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Rotation> {
         old_until_ms: row.get(13)?,
         problem: row.get(14)?,
         is_over: row.get(15)?,
+        to_revoke: row.get(16)?,
     })
 }
 

@@ -15,6 +15,7 @@
 //! that no name is a folder of another and none is `.` or `..`.
 
 mod http;
+mod path;
 mod session;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,8 @@ use crate::payload::Document;
 use crate::{Clock, Credential, Entry, Kind, PROBE, Random, Vault, check_name, check_probe};
 use http::{Answer, Method};
 use session::Session;
+
+pub use path::{KvPath, KvSecret};
 
 /// How often `put` looks for a free number before it gives up.
 const ROUNDS: u32 = 64;
@@ -58,6 +61,8 @@ pub struct KvConfig {
     pub allow_http_loopback: bool,
     /// Until a request is given up.
     pub timeout: Duration,
+    /// What these are called where they come from, such as `vault.kv`: hints name it.
+    pub keys: &'static str,
 }
 
 /// How to get a token.
@@ -121,13 +126,7 @@ impl std::fmt::Debug for Kv {
 impl Kv {
     /// Checks the configuration. Nothing is sent before the first operation.
     pub fn open(config: KvConfig, clock: Clock, random: Random) -> Result<Arc<Self>, Error> {
-        for (what, text) in [("mount", &config.mount), ("path", &config.path)] {
-            let is_plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('~');
-            if !text.split('/').all(is_plain) {
-                let what = format!("`{text}` cannot be the {what} of a KV engine");
-                return Err(Error::elsewhere(Fault::Config, what, "for example `secret`"));
-            }
-        }
+        check_places(&config)?;
         Self::start(Arc::new(config), clock, random)
     }
 
@@ -145,31 +144,12 @@ impl Kv {
         path
     }
 
-    /// On version 1 a path below `data` is a path like any other, and a secret written
-    /// there would not be versioned: look before the first one goes out.
     fn check_engine(&self) -> Result<(), Error> {
-        if self.is_version_2.get().is_some() {
-            return Ok(());
+        if self.is_version_2.get().is_none() {
+            check_engine(&self.session, &self.config)?;
+            let _ = self.is_version_2.set(());
         }
-        let mut path = vec!["sys", "internal", "ui", "mounts"];
-        path.extend(self.config.mount.split('/'));
-        let answer = self.session.call(Method::Get, &path, &[], None)?;
-        // Who may not look finds out by the answer to the first write.
-        if answer.status == 200 {
-            let mount: Mount = answer.data()?;
-            let version = mount.options.as_ref().and_then(|all| all.get("version"));
-            if mount.kind != "kv" || version.map(String::as_str) != Some("2") {
-                return Err(self.not_version_2());
-            }
-        }
-        let _ = self.is_version_2.set(());
         Ok(())
-    }
-
-    fn not_version_2(&self) -> Error {
-        let what = format!("`{}` is not a KV version 2 engine", self.config.mount);
-        let hint = "set `vault.kv.mount` to one, or enable one: `vault secrets enable -path=secret -version=2 kv`";
-        Error::elsewhere(Fault::Config, what, hint)
     }
 
     /// The members of a folder; none when there is no such folder.
@@ -233,7 +213,7 @@ impl Kv {
                 self.check_written(&answer, &document.name, document.version)?;
                 return Ok(true);
             }
-            Ok(answer) if answer.status == 204 => return Err(self.not_version_2()),
+            Ok(answer) if answer.status == 204 => return Err(not_version_2(&self.config)),
             Ok(answer) if answer.says("did not match the current version") => return Ok(false),
             // By a policy without `update`, what is there already is a refusal.
             Ok(answer) if answer.status == 403 && self.is_taken(document) => return Ok(false),
@@ -338,8 +318,7 @@ impl Kv {
 
 impl Vault for Kv {
     fn place(&self) -> String {
-        let KvConfig { address, mount, path, .. } = &*self.config;
-        format!("{}/v1/{mount}/data/{path}", address.trim_end_matches('/'))
+        place(&self.config)
     }
 
     fn put(&self, name: &str, credential: &Credential, now_ms: i64) -> Result<u32, Error> {
@@ -433,6 +412,48 @@ impl Vault for Kv {
     fn reopen(&self) -> Result<Arc<dyn Vault>, Error> {
         Ok(Self::start(self.config.clone(), self.clock.clone(), self.random.clone())?)
     }
+}
+
+fn place(config: &KvConfig) -> String {
+    let KvConfig { address, mount, path, .. } = config;
+    format!("{}/v1/{mount}/data/{path}", address.trim_end_matches('/'))
+}
+
+fn check_places(config: &KvConfig) -> Result<(), Error> {
+    for (what, text) in [("mount", &config.mount), ("path", &config.path)] {
+        let is_plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('~');
+        if !text.split('/').all(is_plain) {
+            let what = format!("`{text}` cannot be the {what} of a KV engine");
+            return Err(Error::elsewhere(Fault::Config, what, "for example `secret`"));
+        }
+    }
+    Ok(())
+}
+
+/// On version 1 a path below `data` is a path like any other, and a secret written
+/// there would not be versioned: look before the first one goes out.
+fn check_engine(session: &Session, config: &KvConfig) -> Result<(), Error> {
+    let mut path = vec!["sys", "internal", "ui", "mounts"];
+    path.extend(config.mount.split('/'));
+    let answer = session.call(Method::Get, &path, &[], None)?;
+    // Who may not look finds out by the answer to the first write.
+    if answer.status == 200 {
+        let mount: Mount = answer.data()?;
+        let version = mount.options.as_ref().and_then(|all| all.get("version"));
+        if mount.kind != "kv" || version.map(String::as_str) != Some("2") {
+            return Err(not_version_2(config));
+        }
+    }
+    Ok(())
+}
+
+fn not_version_2(config: &KvConfig) -> Error {
+    let what = format!("`{}` is not a KV version 2 engine", config.mount);
+    let hint = format!(
+        "set `{}.mount` to one, or enable one: `vault secrets enable -path=secret -version=2 kv`",
+        config.keys
+    );
+    Error::elsewhere(Fault::Config, what, &hint)
 }
 
 /// A name as one segment of a path.

@@ -35,7 +35,7 @@ pub use error::Error;
 pub use file::{KeySource, SealedFile};
 #[cfg(feature = "keyring")]
 pub use keyring::Keyring;
-pub use kv::{Kv, KvConfig, SecretText, SignIn};
+pub use kv::{Kv, KvConfig, KvPath, KvSecret, SecretText, SignIn};
 pub use proof::{PROBE, prove};
 pub use seal::{MasterKey, seal, unseal};
 

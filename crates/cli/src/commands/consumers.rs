@@ -12,7 +12,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::{distance, note, print, print_json, printable, table, table_text};
 
 pub(crate) async fn list(context: &Context, args: ListConsumers) -> Result<(), Failure> {
-    let consumers = consumers(&context.config.consumers)?;
+    let consumers = consumers(&context.config)?;
     let mut all = Vec::new();
     for credential in wanted(context, args.name.as_deref()).await? {
         if consumers.of(&credential.name).next().is_none() {

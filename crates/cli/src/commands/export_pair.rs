@@ -3,10 +3,12 @@
 use std::io::IsTerminal;
 use std::path::Path;
 
+use countersign_connector::consumers::place::{self, Folders};
+
 use super::context::Context;
 use crate::args::{ExportPair, PairFormat};
 use crate::failure::Failure;
-use crate::forms::{DEFAULT_PROFILE, Form, Written, place};
+use crate::forms::{DEFAULT_PROFILE, Form, Written};
 use crate::output::{note, print};
 
 pub(crate) async fn run(context: &Context, args: ExportPair) -> Result<(), Failure> {
@@ -28,7 +30,9 @@ pub(crate) async fn run(context: &Context, args: ExportPair) -> Result<(), Failu
         let text = form.write("", &args.profile, &pair).map_err(Failure::usage)?;
         return print(&text);
     }
-    place::replace(&args.output, |text| form.write(text, &args.profile, &pair))?;
+    let edit = |text: &str| form.write(text, &args.profile, &pair);
+    place::replace(&args.output, Folders::Sticky, &context.connector.random, edit)
+        .map_err(Failure::usage)?;
     let section = match args.format {
         PairFormat::Ini => format!(" [{}]", args.profile),
         _ => String::new(),

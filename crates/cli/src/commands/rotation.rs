@@ -212,7 +212,7 @@ pub(crate) async fn rotate_one(
     let watch: countersign_connector::rotation::Watch =
         Arc::new(move |step| shown.set_message(step));
     let connect = connect(context, Duration::from_secs(20));
-    let consumers = consumers(&context.config.consumers)?;
+    let consumers = consumers(&context.config)?;
     let report =
         context.connector.rotate(arrangement, &options, &connect, &consumers, &watch).await;
     bar.finish_and_clear();
@@ -326,6 +326,9 @@ fn tell(report: &Report, json: bool) -> Result<(), Failure> {
     }
     for laggard in &report.laggards {
         text.push_str(&format!("not yet      {}\n", printable(laggard)));
+    }
+    if let Some(id) = &report.to_revoke {
+        text.push_str(&format!("to revoke    {id}, by the watch, once nobody lags\n"));
     }
     if let Some(problem) = &report.problem {
         text.push_str(&format!("problem      {}\n", problem.replace('\n', "\n             ")));

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 pub(crate) async fn run(context: &Context, args: WatchCredentials) -> Result<(), Failure> {
     let config = &context.config.watch;
     let channels = channels(config, args.json)?;
-    let consumers = consumers(&context.config.consumers)?;
+    let consumers = consumers(&context.config)?;
     let every = args.every.unwrap_or(config.every).0;
     let mut looks = tokio::time::interval(every);
     looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -58,9 +58,10 @@ async fn pass(
     for why in &sent.failed {
         note(&format!("not delivered, and tried again later: {why}"));
     }
-    resume(context, consumers).await?;
+    let resumed = resume(context, consumers).await;
     write_feeds(context).await?;
     rotated?;
+    resumed?;
     if sent.failed.is_empty() { Ok(()) } else { Err(Failure::silent(Exit::Upstream)) }
 }
 
@@ -94,17 +95,34 @@ pub(crate) async fn refresh(context: &Context) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Goes on with what a rotation began to hand over.
+/// Goes on with what rotations began to hand over, and revokes what they were to revoke
+/// once nobody lags. The trouble of one credential holds up no other.
 async fn resume(context: &Context, consumers: &Consumers) -> Result<(), Failure> {
+    let mut worst = None;
     for credential in context.store().credentials().await? {
-        let handovers = context.store().handovers(credential.id).await?;
-        if handovers.is_empty() {
-            continue;
+        if let Err(failure) = resume_one(context, consumers, &credential).await {
+            note(&format!("`{}`: {failure}", credential.name));
+            worst = worst.or(Some(failure.exit()));
         }
-        let version = context.connector.published_version(&credential).await?;
+    }
+    worst.map_or(Ok(()), |exit| Err(Failure::silent(exit)))
+}
+
+async fn resume_one(
+    context: &Context,
+    consumers: &Consumers,
+    credential: &Credential,
+) -> Result<(), Failure> {
+    let handovers = context.store().handovers(credential.id).await?;
+    if !handovers.is_empty() {
+        let version = context.connector.published_version(credential).await?;
         if handovers.iter().any(|one| one.version == version) {
-            context.connector.deliver(consumers, &credential, version).await?;
+            context.connector.deliver(consumers, credential, version).await?;
         }
+    }
+    let connect = super::rotation::connect(context, PATIENCE);
+    for id in context.connector.see_off(credential, &connect, consumers).await? {
+        note(&format!("revoked {id}: everybody runs the new pair of `{}`", credential.name));
     }
     Ok(())
 }

@@ -14,6 +14,11 @@ use crate::off_runtime::OffRuntime;
 use crate::system;
 
 const PASSPHRASE: &str = "COUNTERSIGN_VAULT_PASSPHRASE";
+/// The usual mount of a KV engine.
+const MOUNT: &str = "secret";
+/// The usual folder of the vault in it.
+const FOLDER: &str = "countersign";
+const KV: &str = "vault.kv";
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
 /// What the table may say.
@@ -54,12 +59,13 @@ impl Default for KeyringTable {
     }
 }
 
+/// `[vault.kv]`, and the `kv` of a consumer, whose `path` is a secret and no folder.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct KvTable {
+pub(crate) struct KvTable {
     address: String,
     mount: Option<String>,
-    path: Option<String>,
+    pub(crate) path: Option<String>,
     namespace: Option<String>,
     ca_file: Option<PathBuf>,
     allow_http_loopback: bool,
@@ -128,7 +134,7 @@ impl VaultConfig {
         }
         match self.backend {
             Backend::File | Backend::Keyring => Ok(()),
-            Backend::Kv => self.kv.as_ref().ok_or("`vault.kv.address` is missing")?.check(),
+            Backend::Kv => self.kv.as_ref().ok_or("`vault.kv.address` is missing")?.check(KV),
             Backend::Command => match &self.command {
                 Some(table) if !table.program.as_os_str().is_empty() => {
                     check_seconds("vault.command.timeout_seconds", table.timeout_seconds)
@@ -136,6 +142,18 @@ impl VaultConfig {
                 _ => Err("`vault.command.program` is missing".into()),
             },
         }
+    }
+
+    /// Whether this path of a KV engine is inside of the vault, or would be, were it the
+    /// same store: a store has many addresses.
+    pub(crate) fn has_in_it(&self, table: &KvTable) -> bool {
+        let Some(own) = self.kv.as_ref().filter(|_| self.backend == Backend::Kv) else {
+            return false;
+        };
+        let folder = own.path.as_deref().unwrap_or(FOLDER);
+        let rest = table.path.as_deref().and_then(|path| path.strip_prefix(folder));
+        own.mount() == table.mount()
+            && rest.is_some_and(|rest| matches!(rest.chars().next(), None | Some('/')))
     }
 
     /// Opens the vault. Nothing is asked of a network yet.
@@ -148,7 +166,7 @@ impl VaultConfig {
             }
             Backend::Kv => {
                 let table = self.kv.as_ref().ok_or_else(|| Failure::usage("no `[vault.kv]`"))?;
-                let config = table.config()?;
+                let config = table.config(KV)?;
                 OffRuntime::open(|| Ok(Kv::open(config, system::clock(), system::random())?))
             }
             Backend::Command => {
@@ -214,11 +232,12 @@ fn open_keyring(_: &Home, _: &str) -> Result<Arc<dyn Vault>, Failure> {
 }
 
 impl KvTable {
-    fn check(&self) -> Result<(), String> {
+    /// What cannot be meant; `keys` is what the table is called.
+    pub(crate) fn check(&self, keys: &str) -> Result<(), String> {
         if self.address.is_empty() {
-            return Err("`vault.kv.address` is missing".into());
+            return Err(format!("`{keys}.address` is missing"));
         }
-        check_seconds("vault.kv.timeout_seconds", self.timeout_seconds)?;
+        check_seconds(&format!("{keys}.timeout_seconds"), self.timeout_seconds)?;
         let way = self.sign_in;
         let is_jwt = matches!(way, Way::Jwt | Way::Kubernetes);
         for (is_there, what, is_fitting) in [
@@ -234,7 +253,7 @@ impl KvTable {
         ] {
             if is_there && !is_fitting {
                 let way = way.as_str();
-                return Err(format!("`vault.kv.{what}` does not go with `sign_in = \"{way}\"`"));
+                return Err(format!("`{keys}.{what}` does not go with `sign_in = \"{way}\"`"));
             }
         }
         for (both, what) in [
@@ -243,39 +262,42 @@ impl KvTable {
             (self.jwt_file.is_some() && self.jwt_env.is_some(), "jwt"),
         ] {
             if both {
-                return Err(format!("`vault.kv.{what}_file` and `{what}_env` exclude each other"));
+                return Err(format!("`{keys}.{what}_file` and `{what}_env` exclude each other"));
             }
         }
         match way {
-            Way::AppRole if self.role_id.is_none() => Err("`vault.kv.role_id` is missing".into()),
+            Way::AppRole if self.role_id.is_none() => Err(format!("`{keys}.role_id` is missing")),
             Way::Jwt | Way::Kubernetes if self.role.is_none() => {
-                Err("`vault.kv.role` is missing".into())
+                Err(format!("`{keys}.role` is missing"))
             }
             Way::Jwt if self.jwt_file.is_none() && self.jwt_env.is_none() => {
-                Err("`vault.kv.jwt_file` or `vault.kv.jwt_env` is missing".into())
+                Err(format!("`{keys}.jwt_file` or `{keys}.jwt_env` is missing"))
             }
             _ => Ok(()),
         }
     }
 
-    fn config(&self) -> Result<KvConfig, Failure> {
+    fn mount(&self) -> &str {
+        self.mount.as_deref().unwrap_or(MOUNT)
+    }
+
+    pub(crate) fn config(&self, keys: &'static str) -> Result<KvConfig, Failure> {
         let ca_pem = self.ca_file.as_ref().map(|path| {
             std::fs::read(path).map_err(|error| {
                 let path = path.display();
                 Failure::usage(format!("failed to read the CA file `{path}`: {error}"))
             })
         });
-        let or =
-            |given: &Option<String>, usual: &str| given.clone().unwrap_or_else(|| usual.into());
         Ok(KvConfig {
             address: self.address.clone(),
-            mount: or(&self.mount, "secret"),
-            path: or(&self.path, "countersign"),
+            mount: self.mount().to_owned(),
+            path: self.path.clone().unwrap_or_else(|| FOLDER.into()),
             namespace: self.namespace.clone(),
             sign_in: self.sign_in()?,
             ca_pem: ca_pem.transpose()?,
             allow_http_loopback: self.allow_http_loopback,
             timeout: Duration::from_secs(self.timeout_seconds.unwrap_or(10)),
+            keys,
         })
     }
 
@@ -334,10 +356,10 @@ fn environment(variable: &str) -> Result<SecretText, Failure> {
         Ok(text) if !text.is_empty() => Ok(SecretText::Given(Zeroizing::new(text))),
         // Not the value, which may be a secret that somebody put in place of the name.
         _ if variable.len() > 40 => {
-            Err(Failure::usage("a key of `[vault.kv]` that ends in `_env` is no variable's name"))
+            Err(Failure::usage("a key that ends in `_env` is no variable's name"))
         }
         _ => Err(Failure::usage(format!(
-            "there is no environment variable `{variable}` with the secret that signs in to the vault"
+            "there is no environment variable `{variable}` with the secret that signs in to the KV store"
         ))),
     }
 }

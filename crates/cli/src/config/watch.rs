@@ -9,6 +9,8 @@ use std::time::Duration;
 use countersign_connector::watch::{Policy, Quiet};
 use serde::Deserialize;
 
+use super::KvTable;
+
 /// The channel that is always there.
 pub(crate) const TERMINAL: &str = "terminal";
 
@@ -195,21 +197,30 @@ pub(crate) enum ConsumerKind {
     Kubernetes,
     /// Variables of a pipeline, in a file.
     Variables,
+    /// A file that other tools read their pair from.
+    CredentialsFile,
+    /// A path of a KV store.
+    Kv,
     /// A receiver of signed JSON, without the secret.
     Webhook,
     /// A program with the pair in its environment.
     Command,
 }
 
-/// How variables are written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+/// How a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum VariablesFormat {
-    /// `NAME=value`, for `gh secret set -f`.
-    #[default]
+pub(crate) enum FileFormat {
+    /// Variables: `NAME=value`, for `gh secret set -f`.
     Lines,
-    /// As GitLab's API has them.
+    /// Variables: as GitLab's API has them.
     Json,
+    /// Credentials file: sections as profiles.
+    Ini,
+    /// Credentials file: `NAME=value`.
+    Env,
+    /// Credentials file: of the Veracode CLI.
+    Yaml,
 }
 
 /// One of `[[consumers]]`. Which keys belong to which kind is checked when it is made.
@@ -224,8 +235,12 @@ pub(crate) struct ConsumerConfig {
     pub(crate) kind: ConsumerKind,
     /// The file.
     pub(crate) path: Option<PathBuf>,
-    /// How variables are written.
-    pub(crate) format: Option<VariablesFormat>,
+    /// How the file is written.
+    pub(crate) format: Option<FileFormat>,
+    /// Section of the credentials file.
+    pub(crate) profile: Option<String>,
+    /// Where in which KV store, and how to sign in there.
+    pub(crate) kv: Option<KvTable>,
     /// What the id is called.
     pub(crate) id_name: Option<String>,
     /// What the secret is called.

@@ -164,7 +164,7 @@ pub(super) fn write(
     Ok(out)
 }
 
-fn check_profile(profile: &str) -> Result<(), String> {
+pub(super) fn check_profile(profile: &str) -> Result<(), String> {
     let is_plain = |c: char| !c.is_control() && !"[]".contains(c);
     if profile.is_empty() || profile.trim() != profile || !profile.chars().all(is_plain) {
         return Err(format!("`{}` cannot name a section", profile.escape_debug()));

@@ -8,7 +8,11 @@ mod crash;
 mod doctor;
 mod exits;
 mod forms;
+mod handover;
 mod http;
+#[path = "../../../vault/tests/it/kv_server.rs"]
+#[expect(dead_code, reason = "the tests of the vault use all of it")]
+mod kv_server;
 mod program;
 mod proxy;
 mod quickstart;

@@ -109,8 +109,19 @@ impl Served {
     }
 
     pub(crate) fn add_as(&self, name: &str, home: &Path, (id, secret): (&str, &str)) -> Output {
+        self.keep("integration", name, home, (id, secret))
+    }
+
+    /// `integration add` or `credentials add`, the secret through standard input.
+    pub(crate) fn keep(
+        &self,
+        noun: &str,
+        name: &str,
+        home: &Path,
+        (id, secret): (&str, &str),
+    ) -> Output {
         let mut command = countersign(home);
-        command.args(["integration", "add", name, "--client-id", id, "--client-secret-stdin"]);
+        command.args([noun, "add", name, "--client-id", id, "--client-secret-stdin"]);
         command.args(["--url", &self.url, "--ca-file"]).arg(&self.ca_file);
         let mut child = command
             .stdin(Stdio::piped())

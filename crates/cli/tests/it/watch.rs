@@ -19,9 +19,9 @@ const SECRET: &str = "a shared secret of both ends";
 const DAY_MS: i64 = 86_400_000;
 
 #[derive(Debug, Clone)]
-struct Received {
+pub(crate) struct Received {
     headers: Vec<(String, String)>,
-    body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Received {
@@ -45,15 +45,15 @@ impl Received {
 }
 
 /// Takes requests on a thread of its own.
-struct Receiver {
-    url: String,
+pub(crate) struct Receiver {
+    pub(crate) url: String,
     status: Arc<AtomicU16>,
-    answer: Arc<Mutex<String>>,
+    pub(crate) answer: Arc<Mutex<String>>,
     received: Arc<Mutex<Vec<Received>>>,
 }
 
 impl Receiver {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let status = Arc::new(AtomicU16::new(200));
@@ -76,7 +76,7 @@ impl Receiver {
         Self { url, status, answer, received }
     }
 
-    fn take(&self) -> Vec<Received> {
+    pub(crate) fn take(&self) -> Vec<Received> {
         std::mem::take(&mut self.received.lock().unwrap())
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::{Answering, Consumer, Receipt, Release, place};
+use super::place::{self, Folders};
+use super::{Answering, Consumer, Receipt, Release};
+use crate::Random;
 
 /// How a file is written.
 pub trait Form: Send + Sync {
@@ -26,12 +28,19 @@ pub struct File {
     credential: String,
     path: PathBuf,
     form: Arc<dyn Form>,
+    random: Random,
 }
 
 impl File {
     /// The file need not be there; its folder must.
-    pub fn new(name: &str, credential: &str, path: PathBuf, form: Arc<dyn Form>) -> Self {
-        Self { name: name.to_owned(), credential: credential.to_owned(), path, form }
+    pub fn new(
+        name: &str,
+        credential: &str,
+        path: PathBuf,
+        form: Arc<dyn Form>,
+        random: Random,
+    ) -> Self {
+        Self { name: name.to_owned(), credential: credential.to_owned(), path, form, random }
     }
 
     async fn on_disk<T: Send + 'static>(
@@ -59,8 +68,10 @@ impl Consumer for File {
 
     fn deliver<'s>(&'s self, release: &'s Release) -> Answering<'s, Result<Receipt, String>> {
         Box::pin(async {
-            let written = self.on_disk(release, |path, form, release| {
-                place::replace(path, |before| form.write(before, release))?;
+            let random = Random::clone(&self.random);
+            let written = self.on_disk(release, move |path, form, release| {
+                let edit = |before: &str| form.write(before, release);
+                place::replace(path, Folders::OwnersAlone, &random, edit)?;
                 match place::read(path) {
                     Ok(Some(text)) if form.holds(&text, release) => Ok(Receipt::Acknowledged),
                     Ok(_) => Err("it was written, and cannot be read back".to_owned()),

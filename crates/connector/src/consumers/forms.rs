@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use countersign_vault::Kind;
 use data_encoding::BASE64;
-use serde_json::json;
+use serde::Serialize;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -22,7 +22,7 @@ pub struct Names {
 
 impl Names {
     /// Those for a release.
-    pub(super) fn of(&self, release: &Release) -> (String, String) {
+    pub fn of(&self, release: &Release) -> (String, String) {
         let (id, secret) = match release.secret.kind() {
             Kind::Hmac => ("VERACODE_API_KEY_ID", "VERACODE_API_KEY_SECRET"),
             Kind::OAuth => ("VERACODE_OAUTH_CLIENT_ID", "VERACODE_OAUTH_CLIENT_SECRET"),
@@ -122,26 +122,57 @@ impl Form for Variables {
             Self::Lines(names) => {
                 let (id_name, secret_name) = names.of(release);
                 let (id, secret) = (quoted(&id)?, quoted(&secret)?);
-                let lines = format!("{id_name}={}\n{secret_name}={}\n", *id, *secret);
-                Ok(Zeroizing::new(lines))
+                let parts = [&*id_name, "=", &*id, "\n", &*secret_name, "=", &*secret, "\n"];
+                let length = parts.iter().map(|part| part.len()).sum();
+                let mut lines = Zeroizing::new(String::with_capacity(length));
+                parts.iter().for_each(|part| lines.push_str(part));
+                Ok(lines)
             }
             Self::Json(names) => {
                 let (id_name, secret_name) = names.of(release);
-                let variable = |key: &str, value: &str, is_masked: bool| {
-                    json!({
-                        "key": key, "value": value, "variable_type": "env_var", "protected": true,
-                        "masked": is_masked, "raw": true, "environment_scope": "*",
-                    })
-                };
                 let all =
-                    json!([variable(&id_name, &id, false), variable(&secret_name, &secret, true)]);
-                Ok(Zeroizing::new(format!("{all:#}\n")))
+                    [GitLab::new(&id_name, &id, false), GitLab::new(&secret_name, &secret, true)];
+                // Room for all of it, were each byte escaped.
+                let texts = [&*id_name, &*secret_name, &*id, &*secret];
+                let room = 1024 + 6 * texts.iter().map(|text| text.len()).sum::<usize>();
+                let mut text = Zeroizing::new(Vec::with_capacity(room));
+                serde_json::to_writer_pretty(&mut *text, &all)
+                    .map_err(|error| error.to_string())?;
+                text.push(b'\n');
+                let text = String::from_utf8(std::mem::take(&mut text));
+                text.map(Zeroizing::new).map_err(|_| "it could not be written".to_owned())
             }
         }
     }
 
     fn holds(&self, text: &str, release: &Release) -> bool {
         is_text(self.write("", release), text)
+    }
+}
+
+/// A variable as GitLab has it.
+#[derive(Serialize)]
+struct GitLab<'v> {
+    environment_scope: &'static str,
+    key: &'v str,
+    masked: bool,
+    protected: bool,
+    raw: bool,
+    value: &'v str,
+    variable_type: &'static str,
+}
+
+impl<'v> GitLab<'v> {
+    fn new(key: &'v str, value: &'v str, masked: bool) -> Self {
+        Self {
+            environment_scope: "*",
+            key,
+            masked,
+            protected: true,
+            raw: true,
+            value,
+            variable_type: "env_var",
+        }
     }
 }
 

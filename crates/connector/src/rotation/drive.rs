@@ -194,6 +194,7 @@ impl<'d> Drive<'d> {
             mints: 0,
             lost: 0,
             old_until_ms: None,
+            to_revoke: None,
             problem: None,
             is_over: false,
         };
@@ -260,6 +261,9 @@ impl<'d> Drive<'d> {
             && let Some(rescue) = &self.parties.rescue
         {
             rotation.minter = rescue.id;
+        }
+        if publication.is_some() && self.must_go() {
+            rotation.to_revoke = Some(self.parties.target.api_id.clone());
         }
         rotation.step = after.step.as_str().into();
         rotation.moved_ms = self.connector.now();
@@ -541,12 +545,19 @@ impl<'d> Drive<'d> {
             self.laggards = vec!["consumers that could not be asked".into()];
         }
         self.connector.note_live_id(published.id, Some(&published.api_id)).await?;
-        // What was published before: a lost one in between is nobody's to see off.
-        let old = self.parties.target.api_id.clone();
+        // What was published before: a lost one in between is nobody's to see off. Gone
+        // on with after a crash, only the journal knows it.
+        let old = written.rotation.to_revoke.clone();
+        let old = old.unwrap_or_else(|| self.parties.target.api_id.clone());
         if old != published.api_id {
-            self.see_off(journal, &old).await?;
+            self.see_off(journal, &old, written).await?;
         }
-        self.tidy(&published, written).await
+        self.tidy(&published, &old, written).await
+    }
+
+    /// An OAuth client stays until it is revoked; a pair ends by itself.
+    fn must_go(&self) -> bool {
+        self.options.revoke_old || self.parties.target.kind == "oauth"
     }
 
     /// To those who keep a copy. Who does not run it yet is named; the watch goes on.
@@ -557,7 +568,14 @@ impl<'d> Drive<'d> {
         Ok(())
     }
 
-    async fn see_off(&mut self, journal: &Journal<String>, old: &str) -> Result<(), Error> {
+    /// Revokes the old one, if that is wanted and nobody runs it. Else the journal keeps
+    /// it for [`Connector::see_off`].
+    async fn see_off(
+        &mut self,
+        journal: &Journal<String>,
+        old: &str,
+        written: &mut Written,
+    ) -> Result<(), Error> {
         let asking = match self.parties.mode {
             Mode::SelfRenewal if !journal.is_rescued => {
                 let published =
@@ -568,16 +586,19 @@ impl<'d> Drive<'d> {
             }
             _ => self.asking(journal).await?,
         };
-        // An OAuth client stays until it is revoked; a pair ends by itself.
-        let must_go = self.options.revoke_old || self.parties.target.kind == "oauth";
-        if must_go && self.laggards.is_empty() {
+        if written.rotation.to_revoke.is_some() && self.laggards.is_empty() {
             match asking.revoke(old).await {
                 Ok(()) => {
                     let act = self.said("revoked").with("api_id", old);
                     self.connector.store.audit(act, self.connector.now()).await?;
+                    written.rotation.to_revoke = None;
                 }
                 Err(error) => self.problem = Some(error.to_string()),
             }
+        } else if written.rotation.to_revoke.is_some() {
+            let act = self.said("revocation_waits").with("api_id", old);
+            let act = act.with("laggards", self.laggards.join(", "));
+            self.connector.store.audit(act, self.connector.now()).await?;
         }
         if let Ok((expires_ms, until_ms)) = asking.ends(old).await {
             self.old_until_ms = until_ms.or(expires_ms);
@@ -590,11 +611,11 @@ impl<'d> Drive<'d> {
     async fn tidy(
         &self,
         published: &countersign_store::Credential,
+        old: &str,
         written: &Written,
     ) -> Result<(), Error> {
         let Some(current) = published.version else { return Ok(()) };
         let now_ms = self.connector.now();
-        let old = &self.parties.target.api_id;
         let is_old_over = self.old_until_ms.is_some_and(|until_ms| until_ms <= now_ms);
         let mut gone = Vec::new();
         for entry in self.entries().await? {
@@ -652,6 +673,7 @@ impl<'d> Drive<'d> {
             mints: journal.mints,
             lost: journal.lost,
             laggards: self.laggards.clone(),
+            to_revoke: rotation.to_revoke.clone(),
             held_off_ms: u64::try_from(self.held_off.as_millis()).unwrap_or(u64::MAX),
             problem: self.problem.clone(),
         }
@@ -685,6 +707,7 @@ impl<'d> Drive<'d> {
             mints: 0,
             lost: 0,
             laggards: Vec::new(),
+            to_revoke: None,
             held_off_ms: 0,
             problem,
         }

@@ -90,7 +90,7 @@ impl Bench {
 
     fn file(&self, name: &str, path: PathBuf) -> File {
         let form = Variables::Lines(Names::default());
-        File::new(name, "ci", path, Arc::new(form))
+        File::new(name, "ci", path, Arc::new(form), self.connector.random.clone())
     }
 
     fn command(&self, name: &str, script: &str) -> Command {
@@ -422,8 +422,9 @@ fn forms_say_what_their_readers_expect() {
 
     let names =
         Names { id: Some("VERACODE_API_ID".into()), secret: Some("VERACODE_API_KEY".into()) };
-    let json = Variables::Json(names).write("", &ours).expect("JSON");
-    let json: Value = serde_json::from_str(&json).expect("JSON");
+    let text = Variables::Json(names).write("", &ours).expect("JSON");
+    let json: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(*text, format!("{json:#}\n"), "byte by byte, or files would be written again");
     assert_eq!(json[0]["key"], "VERACODE_API_ID");
     assert_eq!((&json[1]["value"], &json[1]["masked"]), (&Value::from(secret), &Value::from(true)));
 

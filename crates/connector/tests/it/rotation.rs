@@ -2,11 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use countersign_client::{Client, Config, Url};
-use countersign_connector::consumers::Consumers;
+use countersign_connector::consumers::{Answering, Consumer, Consumers, Receipt, Release};
 use countersign_connector::integration::Place;
 use countersign_connector::rotation::schedule::{Due, Schedule};
 use countersign_connector::rotation::{Arrangement, Connect, Mode, Options, Report, Watch};
@@ -231,7 +231,7 @@ async fn each_mode_ends_with_a_pair_that_works_and_calls_go_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_call_is_ever_refused_while_a_pair_is_replaced() {
     let stage = Stage::set(0).await;
-    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stop = Arc::new(AtomicBool::new(false));
     let mut hammers = Vec::new();
     for _ in 0..4 {
         let (client, stop) = (stage.integration_client().await, Arc::clone(&stop));
@@ -475,4 +475,158 @@ async fn two_years_pass_without_one_failed_sync() {
     }
     assert!(rotations >= 6, "{rotations} rotations in two years");
     assert_eq!(stage.pairs("prod").await, 3);
+}
+
+/// Fails until it is told to work; hangs at first where that is wanted.
+struct Slow {
+    works: Arc<AtomicBool>,
+    hangs: Arc<AtomicBool>,
+}
+
+impl Consumer for Slow {
+    fn name(&self) -> &str {
+        "slow"
+    }
+
+    fn credential(&self) -> &str {
+        "prod"
+    }
+
+    fn kind(&self) -> &'static str {
+        "slow"
+    }
+
+    fn deliver<'s>(&'s self, _: &'s Release) -> Answering<'s, Result<Receipt, String>> {
+        if self.hangs.load(Ordering::SeqCst) {
+            return Box::pin(std::future::pending());
+        }
+        Box::pin(std::future::ready(match self.works.load(Ordering::SeqCst) {
+            true => Ok(Receipt::Acknowledged),
+            false => Err("not now".into()),
+        }))
+    }
+}
+
+struct Lagging {
+    stage: Stage,
+    consumers: Consumers,
+    works: Arc<AtomicBool>,
+    hangs: Arc<AtomicBool>,
+    old: Credential,
+}
+
+impl Lagging {
+    async fn new() -> Self {
+        let stage = Stage::set(7 * DAY_MS).await;
+        let (works, hangs) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+        let mut consumers = Consumers::default();
+        consumers.add(Box::new(Slow { works: works.clone(), hangs: hangs.clone() }));
+        let id = stage.connector.store.credential("prod").await.expect("it").id;
+        let old = stage.connector.pair_of(Subject::Credential(id)).await.expect("a pair").into();
+        Self { stage, consumers, works, hangs, old }
+    }
+
+    async fn rotate(&self, is_wanted: bool) -> Report {
+        let options = Options { is_wanted, revoke_old: true, ..self.stage.options() };
+        let (connector, connect) = (&self.stage.connector, &self.stage.connect);
+        let watch: Watch = Arc::new(|_| {});
+        let arrangement = self.stage.arrangement(Mode::Administrator);
+        let rotated = connector.rotate(&arrangement, &options, connect, &self.consumers, &watch);
+        rotated.await.expect("a report")
+    }
+
+    async fn see_off(&self) -> Result<Vec<String>, countersign_connector::Error> {
+        let prod = self.stage.connector.store.credential("prod").await.expect("it");
+        self.stage.connector.see_off(&prod, &self.stage.connect, &self.consumers).await
+    }
+
+    async fn deliver(&self) {
+        self.stage.test.advance(31_000);
+        let prod = self.stage.connector.store.credential("prod").await.expect("it");
+        let version = prod.version.expect("a version");
+        self.stage.connector.deliver(&self.consumers, &prod, version).await.expect("it runs");
+    }
+
+    async fn is_old_live(&self) -> bool {
+        self.stage.client(&self.old).self_user().await.is_ok()
+    }
+
+    async fn acts(&self, act: &str) -> usize {
+        self.stage.acts("prod").await.iter().filter(|done| *done == act).count()
+    }
+}
+
+#[tokio::test]
+async fn the_old_pair_is_revoked_when_nobody_lags_and_not_before() {
+    let it = Lagging::new().await;
+    let report = it.rotate(true).await;
+    assert_eq!((report.outcome, report.laggards.as_slice()), ("done", &["slow".to_owned()][..]));
+    assert_eq!(report.to_revoke.as_deref(), Some(it.old.id()));
+    assert_eq!(it.see_off().await.expect("nothing to do"), [""; 0]);
+    assert!(it.is_old_live().await, "somebody runs it");
+    // Looking after it is a rotation of its own, and forgets nothing.
+    assert_eq!(it.rotate(false).await.outcome, "nothing");
+    it.deliver().await;
+    assert_eq!(it.see_off().await.expect("nothing to do"), [""; 0]);
+
+    it.works.store(true, Ordering::SeqCst);
+    it.stage.test.advance(DAY_MS);
+    it.deliver().await;
+    it.stage
+        .faults(json!([{
+            "name": "down", "match": {"method": "DELETE", "path": "*", "times": 1},
+            "act": {"kind": "status", "status": 500, "when": "before"},
+        }]))
+        .await;
+    it.see_off().await.expect_err("the service does not answer");
+    assert!(it.is_old_live().await);
+    assert_eq!(it.acts("revoked").await, 0);
+    assert_eq!(it.see_off().await.expect("it answers"), [it.old.id()]);
+    assert!(!it.is_old_live().await);
+    it.stage.integration_client().await.self_user().await.expect("the new one works");
+    assert_eq!(it.see_off().await.expect("nothing to do"), [""; 0]);
+    for (act, times) in [("revocation_waits", 1), ("revoked", 1), ("destroyed", 1)] {
+        assert_eq!(it.acts(act).await, times, "{act}");
+    }
+    let entries = it.stage.connector.vault.entries().expect("a list");
+    let old = entries.iter().find(|entry| entry.api_id == it.old.id()).expect("it was there");
+    assert!(old.is_tombstone);
+}
+
+#[tokio::test]
+async fn an_old_pair_that_has_ended_by_itself_is_only_noted() {
+    let it = Lagging::new().await;
+    it.rotate(true).await;
+    it.works.store(true, Ordering::SeqCst);
+    it.stage.test.advance(8 * DAY_MS);
+    it.deliver().await;
+    assert!(!it.is_old_live().await, "the overlap is over");
+    assert_eq!(it.see_off().await.expect("nothing to revoke"), [""; 0]);
+    assert_eq!((it.acts("revoked").await, it.acts("old_has_ended").await), (0, 1));
+    it.see_off().await.expect("nothing to do");
+    assert_eq!(it.acts("old_has_ended").await, 1);
+}
+
+#[tokio::test]
+async fn a_crash_after_the_publication_does_not_forget_whom_to_revoke() {
+    let it = Lagging::new().await;
+    it.hangs.store(true, Ordering::SeqCst);
+    {
+        // Dropped while a consumer is given the new one, like a process that was killed.
+        let mut rotating = std::pin::pin!(it.rotate(true));
+        let mut is_published = false;
+        while !is_published {
+            tokio::select! {
+                _ = &mut rotating => panic!("it came back"),
+                acts = it.acts("published") => is_published = acts > 0,
+            }
+        }
+    }
+    it.hangs.store(false, Ordering::SeqCst);
+    it.works.store(true, Ordering::SeqCst);
+    it.stage.test.advance(31_000);
+    let report = it.rotate(false).await;
+    assert_eq!((report.outcome, report.to_revoke), ("done", None));
+    assert!(!it.is_old_live().await);
+    assert_eq!(it.acts("revoked").await, 1);
 }

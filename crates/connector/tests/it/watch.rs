@@ -259,6 +259,7 @@ fn rotation(credential: CredentialId, now_ms: i64) -> Rotation {
         mints: 0,
         lost: 0,
         old_until_ms: None,
+        to_revoke: None,
         problem: None,
         is_over: false,
     }

@@ -32,6 +32,7 @@ fn rotation(credential: CredentialId) -> Rotation {
         mints: 0,
         lost: 0,
         old_until_ms: None,
+        to_revoke: None,
         problem: None,
         is_over: false,
     }
@@ -180,4 +181,27 @@ async fn the_audit_log_cannot_be_changed_unseen() {
         let verdict = Store::open(&copy).await.unwrap().verify_audit().await.unwrap();
         assert_eq!(verdict, Verdict::Broken { id: place }, "{sql}");
     }
+}
+
+#[tokio::test]
+async fn what_is_to_be_revoked_is_settled_once_and_after_the_rotation() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, ..) = store(folder.path()).await;
+    let held = store.credential("test").await.unwrap();
+    let lease = lease(&store, "a/1", 0).await.unwrap();
+    let begun = store.begin_rotation(rotation(held.id), lease.clone(), vec![]).await.unwrap();
+    let owing = Rotation { to_revoke: Some("old".into()), ..begun.clone() };
+    store.move_rotation(owing.clone(), lease.clone(), vec![], None).await.unwrap();
+    let act = || Act::new("test", "revoked");
+    assert_eq!(store.rotations_to_revoke(held.id).await.unwrap(), []);
+    assert!(!store.settle_revocation(begun.id, act(), 20).await.unwrap(), "it is under way");
+    let over = Rotation { is_over: true, ..owing };
+    store.move_rotation(over.clone(), lease, vec![], None).await.unwrap();
+    assert_eq!(store.rotations_to_revoke(held.id).await.unwrap(), [over]);
+    assert!(store.settle_revocation(begun.id, act(), 20).await.unwrap());
+    assert!(!store.settle_revocation(begun.id, act(), 30).await.unwrap(), "once");
+    assert_eq!(store.rotations_to_revoke(held.id).await.unwrap(), []);
+    assert_eq!(store.rotations(held.id, 1).await.unwrap()[0].old_until_ms, Some(20));
+    let acts = store.audit_entries(Some("test"), 100).await.unwrap();
+    assert_eq!(acts.iter().filter(|entry| entry.act == "revoked").count(), 1);
 }

@@ -32,6 +32,7 @@ pub(super) struct Http {
     client: Client,
     base: Url,
     namespace: Option<HeaderValue>,
+    keys: &'static str,
 }
 
 impl Http {
@@ -62,7 +63,7 @@ impl Http {
             let what = format!("failed to prepare TLS for the vault: {}", root_cause(&error));
             Error::elsewhere(Fault::Config, what, "")
         })?;
-        Ok(Self { client, base, namespace: namespace.transpose()? })
+        Ok(Self { client, base, namespace: namespace.transpose()?, keys: config.keys })
     }
 
     pub(super) fn send(
@@ -117,8 +118,8 @@ impl Http {
         let lower = cause.to_ascii_lowercase();
         if lower.contains("certificate") || lower.contains("unknownissuer") {
             let what = format!("the certificate of {} is refused: {cause}", self.base);
-            let hint = "name its authority in `vault.kv.ca_file`";
-            return Error::elsewhere(Fault::Config, what, hint);
+            let hint = format!("name its authority in `{}.ca_file`", self.keys);
+            return Error::elsewhere(Fault::Config, what, &hint);
         }
         match error.is_timeout() {
             true => self.unreachable("it did not answer in time".into()),
@@ -128,7 +129,8 @@ impl Http {
 
     fn unreachable(&self, what: String) -> Error {
         let what = format!("failed to reach the secret store at {}: {what}", self.base);
-        Error::elsewhere(Fault::Unreachable, what, "see that it runs, and `vault.kv.address`")
+        let hint = format!("see that it runs, and `{}.address`", self.keys);
+        Error::elsewhere(Fault::Unreachable, what, &hint)
     }
 }
 
@@ -172,8 +174,7 @@ impl Answer {
     fn odd(&self) -> Error {
         let what =
             format!("the answer of the secret store (status {}) is not its own", self.status);
-        let hint =
-            "see that `vault.kv.address` is that of Vault or OpenBao, and not of a page before it";
+        let hint = "see that its address is that of Vault or OpenBao, and not of a page before it";
         Error::elsewhere(Fault::Protocol, what, hint)
     }
 
@@ -231,7 +232,10 @@ fn check_address(config: &KvConfig) -> Result<Url, Error> {
         "http" if is_loopback && config.allow_http_loopback => Ok(url),
         "http" if is_loopback => refuse(
             "is not https",
-            "for this machine's loopback address, set `vault.kv.allow_http_loopback = true`",
+            &format!(
+                "for this machine's loopback address, set `{}.allow_http_loopback = true`",
+                config.keys
+            ),
         ),
         _ => refuse("is not https", example),
     }

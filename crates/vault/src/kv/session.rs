@@ -131,8 +131,11 @@ impl Session {
             200 => Ok(self.token_of(answer.auth()?)),
             400..=404 => {
                 let what = format!("failed to sign in at `auth/{mount}`{}", said(&answer));
-                let hint = "see role and secret of `[vault.kv]`; a secret id may have lapsed or been used up";
-                Err(Error::elsewhere(Fault::Denied, what, hint))
+                let hint = format!(
+                    "see role and secret of `{}`; a secret id may have lapsed or been used up",
+                    self.config.keys
+                );
+                Err(Error::elsewhere(Fault::Denied, what, &hint))
             }
             _ => Err(self.refusal(&format!("sign in at `auth/{mount}`"), &answer)),
         }
@@ -192,16 +195,15 @@ impl Session {
         let (fault, hint) = match answer.status {
             300..=399 => (
                 Fault::Config,
-                "that node hands over to another: set `vault.kv.address` to the active one or to what stands before all",
+                "that node hands over to another: set `KEYS.address` to the active one or to what stands before all",
             ),
             403 => (
                 Fault::Denied,
                 "the token is bad or expired, or its policy is too narrow; docs/vault.md has one that is enough",
             ),
-            404 => (
-                Fault::Config,
-                "nothing is mounted there: see `vault.kv.mount` and `vault.kv.namespace`",
-            ),
+            404 => {
+                (Fault::Config, "nothing is mounted there: see `KEYS.mount` and `KEYS.namespace`")
+            }
             412 | 472 | 473 => {
                 (Fault::Unreachable, "that node lags behind or is on standby: try again")
             }
@@ -215,7 +217,7 @@ impl Session {
             _ => (Fault::Protocol, ""),
         };
         let what = format!("failed to {doing}: status {}{said}", answer.status);
-        Error::elsewhere(fault, what, hint)
+        Error::elsewhere(fault, what, &hint.replace("KEYS", self.config.keys))
     }
 }
 

@@ -22,6 +22,7 @@ impl Server {
             ca_pem: None,
             allow_http_loopback: true,
             timeout: Duration::from_secs(30),
+            keys: "vault.kv",
         }
     }
 
@@ -36,7 +37,7 @@ impl Server {
         self.with(self.config(sign_in))
     }
 
-    fn vault(&self) -> Arc<Kv> {
+    pub(crate) fn vault(&self) -> Arc<Kv> {
         self.by(token(ROOT))
     }
 }

@@ -10,6 +10,7 @@ mod file;
 #[cfg(feature = "keyring")]
 mod keyring;
 mod kv;
+mod kv_path;
 mod kv_server;
 mod openbao;
 mod proof;

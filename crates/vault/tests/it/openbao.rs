@@ -58,6 +58,7 @@ impl Bao {
             ca_pem: Some(std::fs::read(variable("CA")).unwrap()),
             allow_http_loopback: false,
             timeout: Duration::from_secs(30),
+            keys: "vault.kv",
         }
     }
 
