@@ -9,6 +9,7 @@ mod doctor;
 mod exits;
 mod forms;
 mod http;
+mod hygiene;
 mod program;
 mod proxy;
 mod quickstart;
