@@ -61,7 +61,25 @@ pub(crate) struct ClientConfig {
     /// Seconds that one request may take with all its retries.
     pub(crate) retry_budget_seconds: u64,
     /// HTTPS proxy, such as `http://proxy.example.com:3128`.
-    pub(crate) proxy: Option<String>,
+    pub(crate) proxy: Option<ProxyUrl>,
+}
+
+/// Not shown: it may hold a password.
+#[derive(Clone, Deserialize)]
+pub(crate) struct ProxyUrl(String);
+
+impl std::ops::Deref for ProxyUrl {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for ProxyUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ProxyUrl(…)")
+    }
 }
 
 impl Default for ClientConfig {
@@ -187,8 +205,10 @@ impl Config {
                 )));
             }
         };
-        let config: Self = toml::from_str(&text)
-            .map_err(|error| Failure::usage(format!("`{}`: {error}", path.display())))?;
+        let config: Self = toml::from_str(&text).map_err(|error| {
+            let place = line_of(&text, &error).map(|n| format!(", line {n}")).unwrap_or_default();
+            Failure::usage(format!("`{}`{place}: {}", path.display(), error.message()))
+        })?;
         config.check().map_err(|what| Failure::usage(format!("`{}`: {what}", path.display())))?;
         watch::check(&config.watch, &config.consumers)
             .map_err(|what| Failure::usage(format!("`{}`: {what}", path.display())))?;
@@ -212,6 +232,13 @@ impl Config {
     }
 }
 
+/// The line that an error is about. It is not repeated: a secret that somebody wrote
+/// there by mistake must not go on into logs.
+fn line_of(text: &str, error: &toml::de::Error) -> Option<usize> {
+    let before = text.get(..error.span()?.start)?;
+    Some(before.matches('\n').count() + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,6 +255,21 @@ mod tests {
         let failure = read("[sync]\nparallel = 2\nparalel = 3\n").unwrap_err();
         let told = format!("{failure:?}");
         assert!(told.contains("paralel") && told.contains("line 3"), "{told}");
+    }
+
+    #[test]
+    fn what_stands_in_a_wrong_line_is_not_repeated() {
+        for text in [
+            "[vault]\nbackend = \"kv\"\n[vault.kv]\ntoken = \"hvs.hush\"\n",
+            "[client]\nproxi = \"http://u:hush@proxy\"\n",
+            "[client]\nproxy = \"http://u:hush@proxy\n",
+            "[client]\nproxy = \"http://u:hush@proxy\"\nin_flight = 0\n",
+        ] {
+            let told = format!("{:?}", read(text).unwrap_err());
+            assert!(!told.contains("hush"), "{told}");
+        }
+        let config = read("[client]\nproxy = \"http://u:hush@proxy\"\n").unwrap();
+        assert!(!format!("{config:?}").contains("hush"));
     }
 
     #[test]

@@ -24,6 +24,7 @@ use args::Args;
 use failure::Failure;
 
 fn main() -> ExitCode {
+    system::forbid_core_files();
     // `clap` ends with 2 on wrong usage, which is what the public list says.
     let args = Args::parse();
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {

@@ -22,6 +22,17 @@ pub(crate) fn random() -> Random {
     Arc::new(|buffer| getrandom::fill(buffer).expect("the operating system gives random bytes"))
 }
 
+/// A core file would hold every secret that is in memory: there is none, however this
+/// process dies, nor one of the programs that it hands a secret to.
+pub(crate) fn forbid_core_files() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, setrlimit};
+        // Lowering a limit is never refused.
+        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    }
+}
+
 /// Logs go to standard error; a filter that cannot be read falls back to the
 /// default and says so.
 pub(crate) fn start_logging(filter: &str) {

@@ -1,5 +1,6 @@
 //! The one path that every request takes.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,7 +25,7 @@ const LONGEST_DELAY_MS: u64 = 20_000;
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(120);
 
 /// How a client reaches its service.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Config {
     /// Scheme, host and port; no path.
     pub base_url: Url,
@@ -72,6 +73,30 @@ impl Config {
     }
 }
 
+// By hand: the URLs may hold passwords.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("base_url", &shown(&self.base_url))
+            .field("proxy", &self.proxy.as_ref().map(shown))
+            .field("allow_http_loopback", &self.allow_http_loopback)
+            .field("requests_per_minute", &self.requests_per_minute)
+            .field("in_flight", &self.in_flight)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("request_timeout", &self.request_timeout)
+            .field("retry_budget", &self.retry_budget)
+            .field("max_attempts", &self.max_attempts)
+            .field("max_body_bytes", &self.max_body_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Scheme, host and port of a URL: user, password and path are nobody's business.
+fn shown(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
+}
+
 /// What may happen when a request fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {
@@ -106,7 +131,7 @@ impl Forwarded {
 }
 
 /// A good answer.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Response {
     /// 200 to 299.
     pub status: StatusCode,
@@ -116,6 +141,17 @@ pub struct Response {
     pub body: Bytes,
     /// What was asked, for messages.
     pub(crate) asked: String,
+}
+
+// By hand: the body may be the one that holds a new secret.
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("asked", &self.asked)
+            .field("status", &self.status)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Response {
@@ -548,10 +584,10 @@ impl Client {
     }
 }
 
-impl std::fmt::Debug for Client {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("base_url", &self.0.config.base_url.as_str())
+            .field("base_url", &shown(&self.0.config.base_url))
             .finish_non_exhaustive()
     }
 }
@@ -582,8 +618,14 @@ fn parse_http_date(text: &str) -> Option<i64> {
 /// The host name that is signed: without port.
 fn check_url(config: &Config) -> Result<String, Error> {
     let url = &config.base_url;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Error::config(format!(
+            "user and password do not belong into the URL of the service\nhint: give `{}`",
+            shown(url)
+        )));
+    }
     let host = url.host_str().ok_or_else(|| Error::config(format!("`{url}` has no host")))?;
-    if !matches!(url.path(), "" | "/") || url.query().is_some() || !url.username().is_empty() {
+    if !matches!(url.path(), "" | "/") || url.query().is_some() {
         return Err(Error::config(format!(
             "`{url}` must be scheme, host and port alone\nhint: give for example `https://{host}`"
         )));
@@ -622,8 +664,9 @@ fn build_http(config: &Config) -> Result<reqwest::Client, Error> {
         builder = builder.tls_certs_merge(certificates);
     }
     if let Some(proxy) = &config.proxy {
-        let proxy = reqwest::Proxy::all(proxy.clone())
-            .map_err(|error| Error::config(format!("the proxy cannot be used: {error}")))?;
+        let proxy = reqwest::Proxy::all(proxy.clone()).map_err(|error| {
+            Error::config(format!("the proxy cannot be used: {}", root_cause(&error)))
+        })?;
         builder = builder.proxy(proxy);
     }
     builder

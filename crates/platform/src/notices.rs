@@ -9,7 +9,8 @@ use crate::{Error, timestamp};
 /// Of a listing.
 const MAX_MAILS: u32 = 1000;
 
-#[derive(Debug, Serialize)]
+/// No `Debug`: its links sign in.
+#[derive(Serialize)]
 pub(crate) struct Mail {
     kind: String,
     to: String,

@@ -147,8 +147,10 @@ pub(crate) fn client_config(config: &Config, place: &Place) -> Result<ClientConf
 
 pub(crate) fn parse_url(text: &str) -> Result<Url, Failure> {
     Url::parse(text).map_err(|error| {
+        // What stands before an `@` may be a password.
+        let shown = text.rsplit('@').next().unwrap_or_default();
         Failure::usage(format!(
-            "`{text}` is not a URL: {error}\nhint: for example `https://api.veracode.com`"
+            "`{shown}` is not a URL: {error}\nhint: for example `https://api.veracode.com`"
         ))
     })
 }

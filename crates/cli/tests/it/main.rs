@@ -10,6 +10,7 @@ mod exits;
 mod forms;
 mod handover;
 mod http;
+mod hygiene;
 #[path = "../../../vault/tests/it/kv_server.rs"]
 #[expect(dead_code, reason = "the tests of the vault use all of it")]
 mod kv_server;

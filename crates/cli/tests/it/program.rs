@@ -63,11 +63,19 @@ impl Served {
     }
 
     pub(crate) fn start_with(seed: &str, rest: &[&str]) -> Self {
+        Self::start_by(seed, |command| {
+            command.args(rest);
+        })
+    }
+
+    /// After `change` has added what is special about it.
+    pub(crate) fn start_by(seed: &str, change: impl FnOnce(&mut Command)) -> Self {
         let home = tempfile::tempdir().unwrap();
         let ready = home.path().join("ready.json");
         let mut command = countersign(&home.path().join("platform"));
-        command.args(["platform", "serve", "--rate-limit", "off"]).args(rest);
+        command.args(["platform", "serve", "--rate-limit", "off"]);
         command.args(["--seed", seed, "--ready-file"]).arg(&ready).stderr(Stdio::null());
+        change(&mut command);
         let child = command.spawn().unwrap();
         wait_until("the platform", || ready.exists());
         let object: Value = serde_json::from_slice(&std::fs::read(&ready).unwrap()).unwrap();

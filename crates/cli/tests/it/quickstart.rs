@@ -3,21 +3,11 @@ use std::path::Path;
 use countersign_vault::{KeySource, SealedFile, Vault};
 use serde_json::Value;
 
+use crate::hygiene::needles::{Needles, files_below};
 use crate::program::{countersign, run, stderr, stdout};
 
 fn rows(path: &Path, sql: &str) -> i64 {
     rusqlite::Connection::open(path).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
-}
-
-fn contains(bytes: &[u8], needle: &[u8]) -> bool {
-    bytes.windows(needle.len()).any(|window| window == needle)
-}
-
-fn files_below(folder: &Path, all: &mut Vec<std::path::PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { files_below(&path, all) } else { all.push(path) }
-    }
 }
 
 /// One run at the most talkative log level: what it promises, and no secret
@@ -89,16 +79,13 @@ fn the_whole_path_once() {
     )
     .unwrap();
     let (_, pair) = vault.get("integration/demo").unwrap();
-    let (hex, bytes) = (pair.secret().expose_hex(), pair.secret().expose());
-    let mut places = vec![("stdout".into(), output.stdout), ("stderr".into(), output.stderr)];
-    let mut files = Vec::new();
-    files_below(&home, &mut files);
+    let mut needles = Needles::default();
+    needles.add_bytes("the Secret Key", pair.secret().expose());
+    needles.assert_none("standard output", &output.stdout);
+    needles.assert_none("standard error", &output.stderr);
+    let files = files_below(&home);
     assert!(files.len() > 8, "{files:?}");
-    places.extend(files.into_iter().map(|file| (file.clone(), std::fs::read(&file).unwrap())));
-    for (place, content) in places {
-        let upper = hex.to_ascii_uppercase();
-        for form in [hex.as_bytes(), upper.as_bytes(), bytes] {
-            assert!(!contains(&content, form), "the Secret Key is in {}", place.display());
-        }
+    for file in files {
+        needles.assert_none(&file.display().to_string(), &std::fs::read(&file).unwrap());
     }
 }

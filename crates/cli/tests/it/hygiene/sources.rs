@@ -1,0 +1,256 @@
+//! Reads our own sources: no type that can hold a secret is left out of `shown`, and
+//! none with text or bytes that are one shows itself by a derived `Debug`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::shown::{OPAQUE, SHOWN};
+
+/// Whose public types others hold in their hands.
+const CRATES: &[&str] =
+    &["signing", "wire", "vault", "client", "accounts", "connector", "service", "platform"];
+
+/// What a secret is kept in.
+const ROOTS: &[&str] =
+    &["ApiSecret", "MasterKey", "SigningKey", "Zeroizing", "SecretText", "Secret"];
+
+/// Public types that name a holder and hold no secret that `Debug` could reach.
+const HARMLESS: &[(&str, &str)] = &[
+    ("client::Pages", "no `Debug`, and its answers are lists"),
+    ("connector::Error", "sentences; its `Fault` shares a name with a private type"),
+    ("connector::Event", "ids and versions; its `Held` shares a name with a private type"),
+    ("connector::Fault", "words only"),
+    ("connector::Finished", "names and times"),
+    ("connector::Held", "an id and a version; a private type has the same name"),
+    ("connector::Journal", "ids and versions"),
+    ("connector::Live", "ids and versions"),
+    ("connector::Need", "words only"),
+    ("connector::Row", "what a list prints"),
+    ("connector::Standing", "words only"),
+    ("connector::Step", "words only"),
+    ("connector::Subject", "ids of rows"),
+    ("platform::Error", "sentences, and errors of the vault"),
+    ("vault::Entry", "what can be read without the key"),
+    ("vault::Error", "sentences"),
+    ("vault::Kind", "words only"),
+];
+
+/// Fields that are called like a secret and are none, in types with a derived `Debug`.
+const NO_SECRETS: &[(&str, &str)] = &[
+    ("cli::CallerConfig.token_sha256", "the digest of a random token"),
+    ("cli::ConsumerConfig.secret_name", "the name of a variable"),
+    ("cli::KvTable.secret_id_env", "the name of a variable"),
+    ("cli::KvTable.token_env", "the name of a variable"),
+    ("connector::Names.secret", "the name of a variable"),
+    ("platform::Act.body", "what a tester lets the platform answer"),
+    ("platform::Refusal.body", "the answer of a refusal"),
+    ("vault::KvConfig.keys", "what the keys of the configuration are called"),
+    ("service::Refusal.code", "a word of a list"),
+    ("wire::ApiError.code", "a word of the service"),
+    ("wire::ErrorBody.code", "a word of the service"),
+    ("wire::FlawError.code", "a word of the service"),
+    ("wire::SentRequest.body", "what a dynamic scan sent to the scanned application"),
+];
+
+/// A struct or an enum as it is written down.
+struct Type {
+    krate: String,
+    name: String,
+    is_public: bool,
+    derives_debug: bool,
+    /// Between its brackets.
+    body: String,
+}
+
+impl Type {
+    fn path(&self) -> String {
+        format!("{}::{}", self.krate, self.name)
+    }
+
+    /// Field and type of each field, those of variants included.
+    fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.body.lines().filter_map(|line| {
+            let line =
+                line.trim().trim_start_matches("pub(crate) ").trim_start_matches("pub(super) ");
+            let (name, kind) = line.trim_start_matches("pub ").split_once(": ")?;
+            let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+            is_name.then_some((name, kind.trim_end_matches(',')))
+        })
+    }
+}
+
+/// All types of all crates, tests of the same file left out.
+fn types() -> Vec<Type> {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut types = Vec::new();
+    for krate in std::fs::read_dir(crates).unwrap() {
+        let krate = krate.unwrap();
+        let name = krate.file_name().into_string().unwrap();
+        if name == "testkit" {
+            continue;
+        }
+        let mut files = vec![krate.path().join("src")];
+        while let Some(path) = files.pop() {
+            if path.is_dir() {
+                files.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let text = text.split("#[cfg(test)]\nmod ").next().unwrap();
+                types_in(&name, text, &mut types);
+            }
+        }
+    }
+    types
+}
+
+fn types_in(krate: &str, text: &str, types: &mut Vec<Type>) {
+    let mut attributes = String::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let trimmed = line.trim();
+        if trimmed.starts_with("//") {
+            continue;
+        }
+        if trimmed.starts_with("#[") {
+            attributes.push_str(trimmed);
+            continue;
+        }
+        let visible = ["pub(crate) ", "pub(super) ", "pub "];
+        let bare = visible.iter().find_map(|word| trimmed.strip_prefix(word)).unwrap_or(trimmed);
+        let named = bare.strip_prefix("struct ").or_else(|| bare.strip_prefix("enum "));
+        if let Some(named) = named {
+            let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let name = named.split(|c| !word(c)).next().unwrap().to_owned();
+            let end = format!("{}}}", &line[..line.len() - trimmed.len()]);
+            let mut body = bare.to_owned();
+            if !trimmed.ends_with(';') && !trimmed.ends_with('}') {
+                for line in lines.by_ref().take_while(|line| *line != end) {
+                    if !line.trim().starts_with("//") {
+                        body.push('\n');
+                        body.push_str(line);
+                    }
+                }
+            }
+            types.push(Type {
+                krate: krate.to_owned(),
+                name,
+                is_public: trimmed.starts_with("pub "),
+                derives_debug: attributes.contains("derive(") && attributes.contains("Debug"),
+                body,
+            });
+        }
+        attributes.clear();
+    }
+}
+
+/// Crate and name of every type that holds a secret, in however many steps.
+fn holders(types: &[Type]) -> BTreeSet<(&str, &str)> {
+    let is_own =
+        |krate: &str, word: &str| types.iter().any(|one| one.krate == krate && one.name == word);
+    let mut holders = BTreeSet::new();
+    loop {
+        let names = |one: &Type, word: &str| {
+            ROOTS.contains(&word)
+                || if is_own(&one.krate, word) {
+                    holders.contains(&(&*one.krate, word))
+                } else {
+                    let of_others = |other: &&Type| other.is_public && other.name == word;
+                    types
+                        .iter()
+                        .filter(of_others)
+                        .any(|other| holders.contains(&(&*other.krate, &*other.name)))
+                }
+        };
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let further: Vec<_> = types
+            .iter()
+            .filter(|one| !holders.contains(&(&*one.krate, &*one.name)))
+            .filter(|one| one.body.split(|c| !word(c)).any(|word| names(one, word)))
+            .map(|one| (&*one.krate, &*one.name))
+            .collect();
+        if further.is_empty() {
+            return holders;
+        }
+        holders.extend(further);
+    }
+}
+
+#[test]
+fn every_public_type_that_can_hold_a_secret_is_looked_at() {
+    let types = types();
+    assert!(types.len() > 300, "only {} types were read", types.len());
+    let holders = holders(&types);
+    let mut forgotten = Vec::new();
+    for one in
+        types.iter().filter(|one| one.is_public && holders.contains(&(&*one.krate, &*one.name)))
+    {
+        let path = one.path();
+        let is_known = SHOWN.contains(&&*path)
+            || OPAQUE.contains(&&*path)
+            || HARMLESS.iter().any(|(name, _)| *name == path);
+        if CRATES.contains(&&*one.krate) && !is_known {
+            forgotten.push(path);
+        }
+    }
+    assert!(forgotten.is_empty(), "add them to `shown`, or to HARMLESS: {forgotten:#?}");
+}
+
+/// Whether a type can be a secret in the clear; `Zeroizing` shows nothing.
+fn is_clear(kind: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut words = kind.split(|c| !is_word(c));
+    let is_text = words.any(|word| ["String", "str", "Bytes", "Url"].contains(&word));
+    let is_bytes = kind.contains("Vec<u8>") || kind.contains("[u8");
+    !kind.contains("Zeroizing<") && (is_text || is_bytes)
+}
+
+fn sounds_secret(name: &str) -> bool {
+    ["secret", "token", "passw", "passphrase", "key", "bearer", "cookie", "proxy", "body", "code"]
+        .iter()
+        .any(|word| name.contains(word))
+}
+
+#[test]
+fn nothing_in_the_clear_is_shown_by_a_derived_debug() {
+    let mut wrong = Vec::new();
+    for one in types().iter().filter(|one| one.derives_debug) {
+        for (name, kind) in one.fields() {
+            let place = format!("{}.{name}", one.path());
+            let is_allowed = NO_SECRETS.iter().any(|(allowed, _)| *allowed == place);
+            if !is_allowed && sounds_secret(name) && is_clear(kind) {
+                wrong.push(format!("{place}: {kind}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "write their `Debug` by hand: {wrong:#?}");
+}
+
+#[test]
+fn what_is_excused_is_there() {
+    let types = types();
+    for (name, why) in HARMLESS {
+        assert!(types.iter().any(|one| one.path() == *name), "{name} ({why}) is gone");
+    }
+    for (name, why) in NO_SECRETS {
+        let is_there = types.iter().any(|one| {
+            one.derives_debug
+                && one.fields().any(|(field, _)| format!("{}.{field}", one.path()) == *name)
+        });
+        assert!(is_there, "{name} ({why}) is gone");
+    }
+}
+
+#[test]
+fn a_careless_type_is_seen() {
+    let mut types = Vec::new();
+    let text = "/// It.\n#[derive(Debug, Clone)]\npub struct Careless {\n    /// Of it.\n    \
+                pub(crate) token: Option<String>,\n    kept: ApiSecret,\n}\n\nfn f() {}\nenum Other { A }\n";
+    types_in("x", text, &mut types);
+    let (careless, other) = (&types[0], &types[1]);
+    assert!(careless.derives_debug && careless.is_public && !other.derives_debug);
+    let fields: Vec<_> = careless.fields().collect();
+    assert_eq!(fields, [("token", "Option<String>"), ("kept", "ApiSecret")]);
+    assert!(sounds_secret("token") && is_clear("Option<String>") && is_clear("[u8; 32]"));
+    assert!(!is_clear("Option<ProxyUrl>") && !is_clear("Zeroizing<String>"));
+    assert_eq!(holders(&types), BTreeSet::from([("x", "Careless")]));
+}
