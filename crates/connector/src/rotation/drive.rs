@@ -36,6 +36,8 @@ pub(crate) struct Drive<'d> {
     problem: Option<String>,
     /// Whether who asks was let in and lacks a role.
     is_forbidden: bool,
+    /// Whether the service did not accept who asked.
+    is_refused: bool,
     laggards: Vec<String>,
     old_until_ms: Option<i64>,
     fresh: Option<Fresh>,
@@ -70,6 +72,7 @@ impl<'d> Drive<'d> {
             held_off: Duration::ZERO,
             problem: None,
             is_forbidden: false,
+            is_refused: false,
             laggards: Vec::new(),
             old_until_ms: None,
             fresh: None,
@@ -388,6 +391,7 @@ impl<'d> Drive<'d> {
 
     fn saw(&mut self, (live, problem): Seen) -> Live<String> {
         self.is_forbidden = problem.as_ref().is_some_and(ClientError::is_forbidden);
+        self.is_refused = matches!(live, Live::Refused);
         self.problem = problem.map(|error| error.to_string());
         live
     }
@@ -409,6 +413,7 @@ impl<'d> Drive<'d> {
             Err(error) => {
                 self.problem = Some(error.to_string());
                 self.is_forbidden = error.is_forbidden();
+                self.is_refused = error.is_not_authenticated();
                 let is_unauthenticated = error.is_not_authenticated() || self.is_forbidden;
                 Ok(match error.may_have_been_done() {
                     true => Event::MintUnclear,
@@ -689,8 +694,14 @@ impl<'d> Drive<'d> {
                     "refused"
                 }
             }
+            None if self.is_refused && self.is_alone() => "locked_out",
             end => end.map_or("paused", end_of),
         }
+    }
+
+    /// Whether nobody can ask but the pair itself.
+    fn is_alone(&self) -> bool {
+        self.parties.mode == Mode::SelfRenewal && self.parties.rescue.is_none()
     }
 
     /// A report of something that is not in the journal.

@@ -89,7 +89,7 @@ pub enum End {
     Abandoned,
     /// As many pairs were lost as may be in one rotation. The next one goes on.
     TooManyLost,
-    /// The service refuses the pair, and nobody may ask for another.
+    /// The service refuses who asks, and nothing was asked for yet.
     LockedOut,
 }
 
@@ -291,7 +291,9 @@ impl<I: Clone + Eq> Journal<I> {
 
     fn rescued(&mut self, rules: Rules) -> Do<I> {
         if self.is_rescued || !rules.has_rescue {
-            return self.end(End::LockedOut);
+            // What was asked for stays under way: a clock that is set right, or a role
+            // that comes back, lets it go on.
+            return if self.mints > 0 { Do::Pause } else { self.end(End::LockedOut) };
         }
         self.is_rescued = true;
         Do::Look
