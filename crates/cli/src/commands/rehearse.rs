@@ -206,13 +206,19 @@ impl Stage {
             Some(full) => {
                 let mut shell = Command::new("sh");
                 shell.args(["-c", r#"trap "" XFSZ; ulimit -f "$1"; shift; exec "$@""#, "sh"]);
-                shell.arg((full.number % 24 + 1).to_string()).arg(program);
+                shell.arg(self.blocks_until_full(full.number).to_string()).arg(program);
                 shell
             }
             None => Command::new(program),
         };
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         Ok(command.kill_on_drop(true).spawn()?)
+    }
+
+    /// So that it is full somewhere in the middle: the longest file is the store's log.
+    fn blocks_until_full(&self, number: u64) -> u64 {
+        let log = std::fs::metadata(self.home.join("store.sqlite-wal"));
+        log.map_or(0, |log| log.len() / 512) + number % 250
     }
 
     fn arguments(&self, name: &str, mode: RotationMode) -> Vec<String> {
