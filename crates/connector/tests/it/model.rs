@@ -446,7 +446,7 @@ fn walk(setting: Setting) -> Walked {
 fn luck() -> Luck {
     match std::env::var("COUNTERSIGN_MODEL").as_deref() {
         Ok("deep") => {
-            Luck { crashes: 3, lost: 3, late: 2, steals: 2, silences: 1, vault: 1, rotations: 2 }
+            Luck { crashes: 2, lost: 2, late: 1, steals: 1, silences: 1, vault: 1, rotations: 1 }
         }
         _ => Luck { crashes: 1, lost: 1, late: 1, steals: 1, silences: 1, vault: 1, rotations: 1 },
     }
