@@ -31,6 +31,7 @@ use crate::{Connector, Subject};
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// The pair itself.
+    #[serde(rename = "self")]
     SelfRenewal,
     /// Another account.
     Administrator,
