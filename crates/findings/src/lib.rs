@@ -9,6 +9,7 @@ mod change;
 mod decode;
 mod finding;
 mod ids;
+mod paths;
 mod text;
 mod time;
 
@@ -20,4 +21,5 @@ pub use finding::{
     Status, Vulnerability,
 };
 pub use ids::{Context, FindingId, FindingKey};
+pub use paths::{DataPath, Step};
 pub use time::{parse_time, rfc3339};

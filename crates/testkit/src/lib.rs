@@ -1,6 +1,8 @@
 //! For tests only: a platform on a temporary home, with a clock that the test
 //! sets and randomness that repeats, and a client that sends bytes as they are.
 
+pub mod made_up;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 

@@ -14,8 +14,9 @@ const TABLE: &[(&str, u8, &[&str])] = &[
     ("vault", 1, &["signing"]),
     ("store", 1, &["findings"]),
     ("accounts", 1, &[]),
+    ("formats", 1, &["findings"]),
     ("connector", 2, &["client", "vault", "store", "findings", "signing", "wire"]),
-    ("service", 3, &["client", "store"]),
+    ("service", 3, &["accounts", "client", "connector", "findings", "formats", "store"]),
     ("platform", 3, &["signing", "wire", "vault", "accounts"]),
     (
         "cli",
@@ -25,6 +26,7 @@ const TABLE: &[(&str, u8, &[&str])] = &[
             "client",
             "connector",
             "findings",
+            "formats",
             "platform",
             "service",
             "signing",
@@ -50,6 +52,7 @@ const NEVER: &[(&str, &[&str])] = &[
     // `client` there is nothing to speak it with.
     ("vault", &["rusqlite", "tokio", "getrandom", "countersign-wire", "countersign-client"]),
     ("accounts", &["reqwest", "axum", "tokio", "getrandom", "rand"]),
+    ("formats", &["tokio", "rusqlite", "reqwest", "axum", "getrandom", "countersign-wire"]),
     ("store", &["reqwest", "axum", "countersign-wire", "countersign-signing", "getrandom"]),
     ("connector", &["axum", "clap", "rusqlite", "reqwest", "getrandom"]),
     (
