@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use countersign_store::FindingRow;
 
 use super::context::Context;
-use super::query::{as_json, filters, for_each};
+use super::query::{as_json, filter, for_each};
 use crate::args::{Export, Format};
 use crate::failure::Failure;
 use crate::output::{grouped, note, tolerate_closed_pipe};
@@ -36,11 +36,11 @@ const COLUMNS: [&str; 21] = [
 ];
 
 pub(crate) async fn run(context: &Context, args: Export) -> Result<(), Failure> {
-    let filters = filters(&args.filter)?;
+    let filter = filter(&args.filter)?;
     let Some(path) = &args.output else {
         let out = BufWriter::new(std::io::stdout());
         let mut sink = Sink::new(args.format, Box::new(out))?;
-        for_each(context, filters, 0, |row| sink.write(&row)).await?;
+        for_each(context, filter, 0, |row| sink.write(&row)).await?;
         return sink.end();
     };
     let beside = path.with_extension("partial");
@@ -49,7 +49,7 @@ pub(crate) async fn run(context: &Context, args: Export) -> Result<(), Failure> 
     };
     let file = std::fs::File::create(&beside).map_err(failed)?;
     let mut sink = Sink::new(args.format, Box::new(BufWriter::new(file)))?;
-    let count = for_each(context, filters, 0, |row| sink.write(&row)).await?;
+    let count = for_each(context, filter, 0, |row| sink.write(&row)).await?;
     sink.end()?;
     std::fs::rename(&beside, path).map_err(failed)?;
     note(&format!("{} findings in `{}`", grouped(count), path.display()));
