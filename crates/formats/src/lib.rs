@@ -6,6 +6,7 @@
 
 pub mod csv;
 pub mod ndjson;
+pub mod ocsf;
 
 use std::io::{self, Write};
 
