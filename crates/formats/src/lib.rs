@@ -48,6 +48,18 @@ pub enum Last {
     Closed,
 }
 
+impl Last {
+    /// The word for it in every format.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Changed => "changed",
+            Self::Reopened => "reopened",
+            Self::Closed => "closed",
+        }
+    }
+}
+
 /// What a renderer needs to know besides the findings.
 #[derive(Debug, Clone)]
 pub struct Head {

@@ -2,54 +2,128 @@
 
 use std::io::{self, Write};
 
-use countersign_findings::SCHEMA;
-use serde::Serialize;
+use countersign_findings::{DataPath, Finding, Rfc3339, SCHEMA};
+use serde::{Serialize, Serializer};
 
 use crate::{Export, Held, Item};
 
 /// One finding a line.
-pub struct Ndjson<W>(W);
+pub struct Ndjson<W> {
+    out: W,
+    line: Vec<u8>,
+}
 
 impl<W: Write> Ndjson<W> {
     /// Writes to `out`.
     pub fn new(out: W) -> Self {
-        Self(out)
+        Self { out, line: Vec::new() }
     }
 }
 
 impl<W: Write> Export for Ndjson<W> {
     fn finding(&mut self, item: &Item<'_>) -> io::Result<Held> {
-        serde_json::to_writer(&mut self.0, &Line::of(item))?;
-        self.0.write_all(b"\n")?;
+        self.line.clear();
+        // What `Line` says, member by member: to flatten costs half of the speed.
+        let Line { head, finding, tail } = Line::of(item);
+        serde_json::to_writer(&mut self.line, &head)?;
+        splice(&mut self.line, |line| serde_json::to_writer(line, finding))?;
+        splice(&mut self.line, |line| serde_json::to_writer(line, &tail))?;
+        self.line.push(b'\n');
+        self.out.write_all(&self.line)?;
         Ok(Held::Written)
     }
 
     fn end(mut self: Box<Self>) -> io::Result<()> {
-        self.0.flush()
+        self.out.flush()
     }
 }
 
-/// The documented shape of one finding: version, where it comes from, and the
-/// finding's own members.
+/// Puts the members of a further object, which has some, into the one that `line` ends
+/// with.
+fn splice(
+    line: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>,
+) -> io::Result<()> {
+    line.pop();
+    let at = line.len();
+    write(line)?;
+    line[at] = b',';
+    Ok(())
+}
+
+/// The documented shape of one finding: version, where it comes from, the finding's own
+/// members, and what the store and the application add.
 #[derive(Serialize)]
 pub struct Line<'a> {
+    #[serde(flatten)]
+    head: LineHead<'a>,
+    #[serde(flatten)]
+    finding: &'a Finding,
+    #[serde(flatten)]
+    tail: LineTail<'a>,
+}
+
+#[derive(Serialize)]
+struct LineHead<'a> {
     schema: u32,
     integration: &'a str,
     application_name: &'a str,
     gone: bool,
-    #[serde(flatten)]
-    finding: &'a countersign_findings::Finding,
+}
+
+#[derive(Serialize)]
+struct LineTail<'a> {
+    added: Time,
+    changed: Time,
+    last_change: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    business_unit: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    business_criticality: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    teams: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    tags: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy_compliance: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[DataPath]>::is_empty")]
+    data_paths: &'a [DataPath],
+}
+
+struct Time(i64);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        writer.serialize_str(&Rfc3339::of(self.0))
+    }
 }
 
 impl<'a> Line<'a> {
     /// Of this finding.
     pub fn of(item: &Item<'a>) -> Self {
+        let application = item.application;
         Self {
-            schema: SCHEMA,
-            integration: item.integration,
-            application_name: &item.application.name,
-            gone: item.gone,
+            head: LineHead {
+                schema: SCHEMA,
+                integration: item.integration,
+                application_name: &application.name,
+                gone: item.gone,
+            },
             finding: item.finding,
+            tail: LineTail {
+                added: Time(item.added_ms),
+                changed: Time(item.changed_ms),
+                last_change: item.last.as_str(),
+                business_unit: application.business_unit.as_deref(),
+                business_criticality: application.business_criticality.as_deref(),
+                teams: &application.teams,
+                tags: &application.tags,
+                policy: application.policy.as_deref(),
+                policy_compliance: application.policy_compliance.as_deref(),
+                data_paths: item.paths,
+            },
         }
     }
 }
