@@ -7,6 +7,8 @@
 pub mod csv;
 pub mod ndjson;
 pub mod ocsf;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 
 use std::io::{self, Write};
 

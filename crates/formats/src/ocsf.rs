@@ -23,7 +23,7 @@ use self::event::{
     Fingerprint, Group, Hex, Key, Metadata, Number, Package, Product, Remediation, Shown, Subject,
     Tag, Vulnerability, Weakness,
 };
-use self::rest::Members;
+use self::rest::Record;
 use crate::{Export, Head, Held, Item, Last};
 
 /// Where the members of a record go, for those who read it: the path in the record, and
@@ -149,7 +149,7 @@ impl<W: Write> Ocsf<W> {
 
 impl<W: Write> Export for Ocsf<W> {
     fn finding(&mut self, item: &Item<'_>) -> io::Result<Held> {
-        let record = Members::of(item.raw).unwrap_or_default();
+        let record = Record::of(item.raw);
         let mut event = event(item, &record, self.shape);
         if self.with_raw {
             event.raw_data = Some(item.raw);
@@ -170,7 +170,7 @@ impl<W: Write> Export for Ocsf<W> {
 }
 
 /// All but what is left of the record.
-fn event<'a>(item: &Item<'a>, record: &Members<'a>, shape: Shape) -> Event<'a> {
+fn event<'a>(item: &Item<'a>, record: &Record<'a>, shape: Shape) -> Event<'a> {
     let finding = item.finding;
     let class_uid = shape.class();
     let (activity_id, activity_name) = words::activity(item);
@@ -181,7 +181,7 @@ fn event<'a>(item: &Item<'a>, record: &Members<'a>, shape: Shape) -> Event<'a> {
     let title = full(&finding.title).unwrap_or(finding.id.as_str());
     let application = application(item, shape);
     let is_posture = shape == Shape::Posture;
-    let described = record.object("finding_details").text("remediation_desc");
+    let described = record.details.text("remediation_desc");
     let remediation =
         described.filter(|text| !text.trim().is_empty()).map(|desc| Remediation { desc });
     let (remediation, of_vulnerability) =
@@ -260,10 +260,10 @@ fn event<'a>(item: &Item<'a>, record: &Members<'a>, shape: Shape) -> Event<'a> {
 
 /// When the state became true. Of the first sighting the service says when, and how it
 /// was written goes along; of a change it says nothing, and it is when we noticed.
-fn time<'a>(item: &Item<'a>, record: &Members<'a>) -> (i64, Option<Cow<'a, str>>) {
+fn time<'a>(item: &Item<'a>, record: &Record<'a>) -> (i64, Option<Cow<'a, str>>) {
     match item.finding.first_found_ms {
         Some(first_found_ms) if item.last == Last::New && !item.gone => {
-            (first_found_ms, record.object("finding_status").text("first_found_date"))
+            (first_found_ms, record.status.text("first_found_date"))
         }
         _ => (item.changed_ms, None),
     }
@@ -346,7 +346,7 @@ fn subject(finding: &Finding, shape: Shape) -> Option<Subject<'_>> {
 /// Exactly one of a CVE, a vendor's advisory and a weakness.
 fn vulnerability<'a>(
     finding: &'a Finding,
-    record: &Members<'a>,
+    record: &Record<'a>,
     remediation: Option<Remediation<'a>>,
     shape: Shape,
 ) -> Vulnerability<'a> {
@@ -412,10 +412,9 @@ fn scores(known: &countersign_findings::Vulnerability) -> Vec<Cvss<'_>> {
     written.collect()
 }
 
-fn epss<'a>(known: &countersign_findings::Vulnerability, record: &Members<'a>) -> Option<Epss<'a>> {
+fn epss<'a>(known: &countersign_findings::Vulnerability, record: &Record<'a>) -> Option<Epss<'a>> {
     let score = known.epss_score?;
-    let details = record.object("finding_details");
-    let exploitability = details.object("cve").object("exploitability");
+    let exploitability = record.details.object("cve").object("exploitability");
     let day = known.epss_date.as_deref();
     Some(Epss {
         score: Shown(score),

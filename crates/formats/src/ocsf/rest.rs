@@ -95,15 +95,43 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
+/// A record with the two objects in it that are read from too, each parsed once.
+#[derive(Default)]
+pub(super) struct Record<'a> {
+    top: Members<'a>,
+    pub(super) status: Members<'a>,
+    pub(super) details: Members<'a>,
+}
+
+impl<'a> Record<'a> {
+    pub(super) fn of(raw: &'a str) -> Self {
+        let top = Members::of(raw).unwrap_or_default();
+        let (status, details) = (top.object("finding_status"), top.object("finding_details"));
+        Self { top, status, details }
+    }
+}
+
 /// What is left of the record, and the data paths.
 pub(super) fn rest<'a>(
-    record: Members<'a>,
+    record: Record<'a>,
     event: &Event<'a>,
     finding: &'a Finding,
     paths: &'a [DataPath],
 ) -> Option<Rest<'a>> {
     let home = Home { event, finding };
-    let mut left = members(record, |name, raw| home.of_top(name, raw));
+    let Record { top, status, details } = record;
+    let (mut status, mut details) = (Some(status), Some(details));
+    let mut left = members(top, |name, raw| match name {
+        "finding_status" if raw.get().starts_with('{') => {
+            let status = status.take().unwrap_or_default();
+            Fate::Parts(members(status, |name, raw| held(home.is_status(name, raw))))
+        }
+        "finding_details" if raw.get().starts_with('{') => {
+            let details = details.take().unwrap_or_default();
+            Fate::Parts(members(details, |name, raw| home.of_detail(name, raw)))
+        }
+        _ => home.of_top(name, raw),
+    });
     if !paths.is_empty() {
         let ours = vec![(Cow::Borrowed("data_paths"), Rest::Paths(paths))];
         left.push((Cow::Borrowed("countersign"), Rest::Members(ours)));
@@ -123,7 +151,7 @@ enum Fate<'a> {
 
 fn members<'a>(
     members: Members<'a>,
-    fate: impl Fn(&str, &'a RawValue) -> Fate<'a>,
+    mut fate: impl FnMut(&str, &'a RawValue) -> Fate<'a>,
 ) -> Vec<(Cow<'a, str>, Rest<'a>)> {
     let rest = |(name, raw): (Cow<'a, str>, &'a RawValue)| {
         let rest = match fate(&name, raw) {
@@ -184,8 +212,6 @@ impl<'a> Home<'_, 'a> {
                 }
                 None => false,
             }),
-            "finding_status" => parts(raw, |name, raw| held(self.is_status(name, raw))),
-            "finding_details" => parts(raw, |name, raw| self.of_detail(name, raw)),
             _ => Fate::Left,
         }
     }

@@ -2,7 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod files;
 mod ocsf;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod recorded;
 mod tables;
 
 use countersign_findings::{Application, Context, DataPath, Finding, Step};
@@ -62,7 +66,13 @@ pub(crate) fn head(with_raw: bool) -> Head {
 
 /// Several of one application, each with a number of its own.
 pub(crate) fn samples() -> impl Strategy<Value = Vec<Sample>> {
-    let findings: Vec<_> = (1..=8).map(|n| (made_up::finding(n), history()).boxed()).collect();
+    numbered_samples(1)
+}
+
+/// Eight, numbered from this one on.
+pub(crate) fn numbered_samples(first: i64) -> impl Strategy<Value = Vec<Sample>> {
+    let numbers = first..first + 8;
+    let findings: Vec<_> = numbers.map(|n| (made_up::finding(n), history()).boxed()).collect();
     (made_up::application(), findings).prop_map(|(application, findings)| {
         let sample = |(finding, (last, gone, late_ms, paths))| Sample {
             last,
