@@ -155,7 +155,7 @@ fn vulnerability(item: &Item<'_>, component: &Component, reference: &str) -> Val
         "source": source,
         "ratings": ratings(finding),
         "cwes": facts::cwe(finding).map(|cwe| [cwe]),
-        "description": facts::words(item),
+        "description": facts::words(item.finding),
         "advisories": some(advisories),
         "analysis": analysis(finding),
         "affects": [{

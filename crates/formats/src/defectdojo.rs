@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::facts::{self, Review};
 use crate::json::{Elements, some, tidy};
 use crate::place::{Address, relative_path};
-use crate::text::{clip, line, plain, some_plain};
+use crate::text::{clip, plain, some_plain};
 use crate::{Export, Held, Item};
 
 /// One document.
@@ -61,8 +61,8 @@ fn finding(item: &Item<'_>) -> Value {
     let cvss3 = facts::vectors(finding).into_iter().find(|vector| vector.version != "2");
     let unit = |value: Option<f64>| value.filter(|value| (0.0..=1.0).contains(value));
     tidy(json!({
-        "title": title(finding),
-        "description": facts::words(item),
+        "title": facts::title(finding, 500),
+        "description": facts::words(item.finding),
         "severity": match finding.severity.level() {
             0 => "Info",
             1 | 2 => "Low",
@@ -92,7 +92,7 @@ fn finding(item: &Item<'_>) -> Value {
         "static_finding": !is_dynamic,
         "dynamic_finding": is_dynamic,
         "file_path": file.map(|file| clip(&plain(&file), 4000)),
-        "line": facts::line(location.line),
+        "line": facts::line_number(location.line),
         "sast_source_object": short(location.procedure.as_deref(), 500),
         "param": short(location.parameter.as_deref(), 4000),
         "payload": short(location.attack_vector.as_deref().filter(|_| is_dynamic), 4000),
@@ -106,13 +106,6 @@ fn finding(item: &Item<'_>) -> Value {
         "planned_remediation_date": finding.grace_period_expires_ms.map(day),
         "tags": tags(item),
     }))
-}
-
-fn title(finding: &Finding) -> String {
-    match line(&finding.title, 500) {
-        title if title.is_empty() => finding.id.to_string(),
-        title => title,
-    }
 }
 
 /// The vulnerability, or else the weakness.

@@ -2,8 +2,7 @@
 
 use countersign_findings::{Finding, Severity, State};
 
-use crate::Item;
-use crate::text::plain;
+use crate::text::{line, plain};
 
 /// Where a mitigation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,16 +126,23 @@ pub(crate) fn cve_url(cve: &str) -> String {
 }
 
 /// The description, or the title where there is none.
-pub(crate) fn words(item: &Item<'_>) -> String {
-    let words = plain(&item.finding.description);
-    match words.trim() {
-        "" => plain(&item.finding.title),
+pub(crate) fn words(finding: &Finding) -> String {
+    match plain(&finding.description).trim() {
+        "" => title(finding, usize::MAX),
         words => words.to_owned(),
     }
 }
 
+/// The title in one line; the finding's id where nothing is left of it.
+pub(crate) fn title(finding: &Finding, max_chars: usize) -> String {
+    match line(&finding.title, max_chars) {
+        title if title.is_empty() => format!("Finding {}", finding.id),
+        title => title,
+    }
+}
+
 /// A line from 1, or none: 0 is what the service says without debug symbols.
-pub(crate) fn line(line: Option<i64>) -> Option<i64> {
+pub(crate) fn line_number(line: Option<i64>) -> Option<i64> {
     // Readers keep lines in 32 bits.
     line.filter(|line| (1..=i64::from(i32::MAX)).contains(line))
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::facts::{self, Review};
 use crate::json::{Elements, some, tidy, write_members};
 use crate::place::{Address, relative_path, web_uri};
-use crate::text::{clip, line, plain, some_plain};
+use crate::text::{clip, plain, some_plain};
 use crate::{Export, Head, Held, Item};
 
 /// Version of the schema.
@@ -160,8 +160,8 @@ fn vulnerability(item: &Item<'_>, location: Value) -> Value {
     });
     tidy(json!({
         "id": uuid(finding.id.as_str()),
-        "name": name(finding),
-        "description": clip(&facts::words(item), MAX_DESCRIPTION),
+        "name": facts::title(finding, 255),
+        "description": clip(&facts::words(item.finding), MAX_DESCRIPTION),
         "severity": match finding.severity.level() {
             0 => "Info",
             1 | 2 => "Low",
@@ -176,14 +176,6 @@ fn vulnerability(item: &Item<'_>, location: Value) -> Value {
         "location": location,
         "details": details(item),
     }))
-}
-
-/// Not of this one finding: GitLab shows the place beside it.
-fn name(finding: &Finding) -> String {
-    match line(&finding.title, 255) {
-        name if name.is_empty() => finding.id.to_string(),
-        name => name,
-    }
 }
 
 /// 20 hex digits in the form of a UUID, of version 8.
@@ -231,7 +223,7 @@ fn identifiers(finding: &Finding) -> Vec<Value> {
 fn sast(finding: &Finding) -> Value {
     let location = &finding.location;
     let file = location.file.as_deref().and_then(relative_path).map(|file| plain(&file));
-    let line = facts::line(location.line).filter(|_| file.is_some());
+    let line = facts::line_number(location.line).filter(|_| file.is_some());
     json!({
         "file": file,
         "start_line": line,

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::facts::{self, Review};
 use crate::place::Address;
-use crate::text::{clip, is_invisible, line};
+use crate::text::{clip, is_invisible};
 use crate::{Export, Head, Held, Item};
 
 const STYLE: &str = include_str!("html.css");
@@ -109,9 +109,10 @@ impl<W: Write> Export for Html<W> {
 
 fn row(item: &Item<'_>) -> String {
     let finding = item.finding;
-    let title = match line(&finding.title, 300) {
-        title if title.is_empty() => finding.id.to_string(),
-        _ => clip(&finding.title, 300),
+    // The title as it is, so that what hides in it is seen.
+    let title = match finding.title.trim() {
+        "" => facts::title(finding, 300),
+        title => clip(title, 300),
     };
     let place = place(finding)
         .map(|place| format!("<div class=\"place\"><bdi>{}</bdi></div>", escape(&place)))
@@ -141,7 +142,7 @@ fn place(finding: &Finding) -> Option<String> {
     if let Some(component) = &finding.component {
         return component.paths.first().or(component.name.as_ref()).cloned();
     }
-    let file = location.file.as_ref().map(|file| match facts::line(location.line) {
+    let file = location.file.as_ref().map(|file| match facts::line_number(location.line) {
         Some(line) => format!("{file}:{line}"),
         None => file.clone(),
     });

@@ -270,7 +270,7 @@ fn result(item: &Item<'_>, rule: &str, at: usize, with_raw: bool) -> Value {
         "ruleIndex": at,
         "kind": "fail",
         "level": level(finding.severity),
-        "message": {"text": message(&facts::words(item))},
+        "message": {"text": message(&facts::words(item.finding))},
         "locations": locations(item),
         "codeFlows": code_flows(item.paths),
         "fingerprints": {"countersign/v1": id},
@@ -344,7 +344,7 @@ fn locations(item: &Item<'_>) -> Vec<Value> {
         let near = name.or(location.module.as_deref()).and_then(relative_uri);
         uris.push(near.unwrap_or_else(|| finding.application.to_string()));
     }
-    let line = facts::line(location.line);
+    let line = facts::line_number(location.line);
     uris.into_iter()
         .map(|uri| {
             json!({
@@ -390,7 +390,7 @@ fn code_flows(paths: &[DataPath]) -> Option<Vec<Value>> {
                 json!({"location": {
                     "physicalLocation": uri.map(|uri| json!({
                         "artifactLocation": {"uri": uri, "uriBaseId": BASE},
-                        "region": region(facts::line(step.line)),
+                        "region": region(facts::line_number(step.line)),
                     })),
                     "logicalLocations": function.as_ref().map(|name| {
                         [json!({"fullyQualifiedName": name, "kind": "function"})]
@@ -451,7 +451,7 @@ fn properties(item: &Item<'_>) -> Value {
         "state": finding.state,
         "violatesPolicy": finding.violates_policy,
         "exploitability": finding.exploitability,
-        "title": plain(&finding.title),
+        "title": facts::title(finding, 500),
         "category": finding.category.as_ref().and_then(|category| text(&category.name)),
         "buildId": finding.build_id,
         "gracePeriodExpires": finding.grace_period_expires_ms.map(rfc3339),

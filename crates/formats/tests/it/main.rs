@@ -2,6 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod cyclonedx;
+mod defectdojo;
+mod gitlab;
+mod html;
+mod sarif;
+mod situations;
 mod tables;
 
 use countersign_findings::{Application, Context, Finding};
