@@ -171,7 +171,8 @@ fn vulnerability(item: &Item<'_>, location: Value) -> Value {
         },
         "identifiers": identifiers(finding),
         "cvss_vectors": some(vectors),
-        "links": some(links),
+        // Readers other than GitLab ask for it even where there are none.
+        "links": links,
         "flags": doubt,
         "location": location,
         "details": details(item),

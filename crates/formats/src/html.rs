@@ -77,11 +77,11 @@ impl<W: Write> Html<W> {
 <main>
 <section id=\"findings\" aria-labelledby=\"findings-heading\">
 <h2 id=\"findings-heading\">All findings</h2>
-<div class=\"scroll\" role=\"region\" aria-labelledby=\"findings-caption\" tabindex=\"0\">
+<section class=\"scroll\" aria-labelledby=\"findings-caption\" tabindex=\"0\">
 <table>
 <caption id=\"findings-caption\">One finding a row</caption>
 <thead>
-<tr><th scope=\"col\">Finding</th><th scope=\"col\">Severity</th><th scope=\"col\">State</th><th scope=\"col\">Type</th><th scope=\"col\">Application</th><th scope=\"col\">First found</th></tr>
+<tr><th scope=\"col\">Finding</th><th scope=\"col\">Where and more</th><th scope=\"col\">Severity</th><th scope=\"col\">State</th><th scope=\"col\">Type</th><th scope=\"col\">Application</th><th scope=\"col\">First found</th></tr>
 </thead>
 <tbody>
 ",
@@ -100,7 +100,7 @@ impl<W: Write> Export for Html<W> {
     }
 
     fn end(mut self: Box<Self>) -> io::Result<()> {
-        self.out.write_all(b"</tbody>\n</table>\n</div>\n</section>\n")?;
+        self.out.write_all(b"</tbody>\n</table>\n</section>\n</section>\n")?;
         self.out.write_all(self.counts.section().as_bytes())?;
         self.out.write_all(b"</main>\n</body>\n</html>\n")?;
         self.out.flush()
@@ -120,7 +120,7 @@ fn row(item: &Item<'_>) -> String {
     let grave = if finding.severity.level() >= 4 { " class=\"grave\"" } else { "" };
     let first_found = finding.first_found_ms.map(rfc3339).unwrap_or_default();
     format!(
-        "<tr><th scope=\"row\"><div class=\"title\"><bdi>{title}</bdi></div>{place}<div class=\"id\">{id}</div>{details}</th>\
+        "<tr><th scope=\"row\"><div class=\"title\"><bdi>{title}</bdi></div><div class=\"id\">{id}</div></th><td class=\"where\">{place}{details}</td>\
 <td{grave}>{severity}</td><td>{state}</td><td>{scan_type}</td><td><bdi>{application}</bdi>{sandbox}</td><td>{day}</td></tr>\n",
         title = escape(&title),
         id = finding.id,
@@ -281,7 +281,7 @@ fn table(id: &str, caption: &str, heading: &str, rows: Vec<(String, Row)>) -> St
         body.push_str(&format!("<tr><th scope=\"row\">{name}</th>{}</tr>\n", cells(row)));
     }
     format!(
-        "<div class=\"scroll\" role=\"region\" aria-labelledby=\"{id}-caption\" tabindex=\"0\">
+        "<section class=\"scroll\" aria-labelledby=\"{id}-caption\" tabindex=\"0\">
 <table>
 <caption id=\"{id}-caption\">{caption}</caption>
 <thead>
@@ -291,7 +291,7 @@ fn table(id: &str, caption: &str, heading: &str, rows: Vec<(String, Row)>) -> St
 {body}<tr><th scope=\"row\">All</th>{}</tr>
 </tbody>
 </table>
-</div>
+</section>
 ",
         cells(&total)
     )

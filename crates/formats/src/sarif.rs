@@ -36,7 +36,7 @@ impl Limits {
 /// Steps of data paths written for one result; GitHub refuses more.
 const MAX_STEPS: usize = 10_000;
 
-/// Places written for one component; GitHub shows no more.
+/// Places written for one component; GitHub shows no more than a hundred.
 const MAX_PLACES: usize = 100;
 
 /// What relative URIs are relative to; the name that GitHub knows.
@@ -265,13 +265,15 @@ impl Rule {
 fn result(item: &Item<'_>, rule: &str, at: usize, with_raw: bool) -> Value {
     let finding = item.finding;
     let id = finding.id.as_str();
+    let (location, others) = locations(item);
     let mut result = tidy(json!({
         "ruleId": rule,
         "ruleIndex": at,
         "kind": "fail",
         "level": level(finding.severity),
         "message": {"text": message(&facts::words(item.finding))},
-        "locations": locations(item),
+        "locations": [location],
+        "relatedLocations": some(others),
         "codeFlows": code_flows(item.paths),
         "fingerprints": {"countersign/v1": id},
         // The name is the one that GitHub looks for. It stands for the flaw itself,
@@ -318,44 +320,40 @@ fn message(text: &str) -> String {
     marked
 }
 
-/// Each is a place where the same thing is found: several only for a component that
-/// lies in several.
-fn locations(item: &Item<'_>) -> Vec<Value> {
+/// The place of a result, and others where a component lies too. Readers take each of
+/// several locations for a finding of its own, so there is one.
+fn locations(item: &Item<'_>) -> (Value, Vec<Value>) {
     let finding = item.finding;
     let location = &finding.location;
+    let logical = some(logical(finding));
     let address = match finding.scan_type {
         ScanType::Dynamic => Address::of(location),
         _ => None,
     };
     if let Some(address) = address {
-        let artifact = json!({"uri": address.uri()});
-        return vec![json!({"physicalLocation": {
-            "artifactLocation": artifact, "region": region(None)}})];
+        let physical = json!({"artifactLocation": {"uri": address.uri()}, "region": region(None)});
+        return (json!({"physicalLocation": physical, "logicalLocations": logical}), vec![]);
     }
     let component = finding.component.as_ref();
-    let mut uris: Vec<_> = match component {
-        Some(component) => component.paths.iter().filter_map(|path| relative_uri(path)).collect(),
-        None => location.file.as_deref().and_then(relative_uri).into_iter().collect(),
+    let files: Vec<_> = match component {
+        Some(component) => component.paths.iter().collect(),
+        None => location.file.iter().collect(),
     };
-    uris.truncate(MAX_PLACES);
-    if uris.is_empty() {
-        // Readers refuse a file with a result that is nowhere: the nearest that is known.
+    let mut uris = files.into_iter().filter_map(|file| relative_uri(file)).take(MAX_PLACES);
+    // Readers refuse a file with a result that is nowhere: the nearest that is known.
+    let first = uris.next().unwrap_or_else(|| {
         let name = component.and_then(|component| component.name.as_deref());
         let near = name.or(location.module.as_deref()).and_then(relative_uri);
-        uris.push(near.unwrap_or_else(|| finding.application.to_string()));
-    }
+        near.unwrap_or_else(|| finding.application.to_string())
+    });
     let line = facts::line_number(location.line);
-    uris.into_iter()
-        .map(|uri| {
-            json!({
-                "physicalLocation": {
-                    "artifactLocation": {"uri": uri, "uriBaseId": BASE},
-                    "region": region(line),
-                },
-                "logicalLocations": some(logical(finding)),
-            })
-        })
-        .collect()
+    let physical = file_location(&first, line);
+    let others = uris.map(|uri| json!({"physicalLocation": file_location(&uri, None)})).collect();
+    (json!({"physicalLocation": physical, "logicalLocations": logical}), others)
+}
+
+fn file_location(uri: &str, line: Option<i64>) -> Value {
+    json!({"artifactLocation": {"uri": uri, "uriBaseId": BASE}, "region": region(line)})
 }
 
 /// The first line stands for a file as a whole: readers want a number.
@@ -377,27 +375,27 @@ fn logical(finding: &Finding) -> Vec<Value> {
     procedure.into_iter().chain(module).chain(place).chain(component).collect()
 }
 
+/// A step without a file is left out: readers ask each for one.
 fn code_flows(paths: &[DataPath]) -> Option<Vec<Value>> {
     let mut left = MAX_STEPS;
     let flows = paths.iter().filter_map(|path| {
         let steps: Vec<_> = path
             .steps
             .iter()
-            .take(left)
-            .map(|step| {
-                let uri = step.file.as_deref().or(path.module.as_deref()).and_then(relative_uri);
+            .filter_map(|step| {
+                let file = step.file.as_deref().or(path.module.as_deref());
+                let uri = file.and_then(relative_uri)?;
                 let function = some_plain(step.function.as_deref());
-                json!({"location": {
-                    "physicalLocation": uri.map(|uri| json!({
-                        "artifactLocation": {"uri": uri, "uriBaseId": BASE},
-                        "region": region(facts::line_number(step.line)),
-                    })),
-                    "logicalLocations": function.as_ref().map(|name| {
-                        [json!({"fullyQualifiedName": name, "kind": "function"})]
-                    }),
-                    "message": function.as_ref().map(|name| json!({"text": message(name)})),
-                }})
+                let logical = function
+                    .as_ref()
+                    .map(|name| [json!({"fullyQualifiedName": name, "kind": "function"})]);
+                Some(json!({"location": {
+                    "physicalLocation": file_location(&uri, facts::line_number(step.line)),
+                    "logicalLocations": logical,
+                    "message": function.map(|name| json!({"text": message(&name)})),
+                }}))
             })
+            .take(left)
             .collect();
         left -= steps.len();
         some(steps).map(|steps| json!({"threadFlows": [{"locations": steps}]}))

@@ -4,6 +4,7 @@
 
 mod cyclonedx;
 mod defectdojo;
+mod files;
 mod gitlab;
 mod html;
 mod sarif;

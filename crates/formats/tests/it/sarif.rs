@@ -64,15 +64,16 @@ fn problems(files: &[Value]) -> Vec<String> {
                 problems.push(format!("{id} says nothing"));
             }
             let mut places = Vec::new();
-            for place in result["locations"].as_array().unwrap() {
+            let related = result["relatedLocations"].as_array().into_iter().flatten();
+            for place in result["locations"].as_array().unwrap().iter().chain(related) {
                 places.push(&place["physicalLocation"]);
             }
-            if places.is_empty() {
-                problems.push(format!("{id} is nowhere"));
+            if result["locations"].as_array().unwrap().len() != 1 {
+                problems.push(format!("{id} is not in one place"));
             }
             for flow in result["codeFlows"].as_array().into_iter().flatten() {
                 for step in flow["threadFlows"][0]["locations"].as_array().unwrap() {
-                    places.extend(step["location"].get("physicalLocation"));
+                    places.push(&step["location"]["physicalLocation"]);
                 }
             }
             for place in places {

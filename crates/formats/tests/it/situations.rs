@@ -32,21 +32,28 @@ impl Situation {
     }
 }
 
+/// What surrounds a finding: whether it is gone, its last change, the ways of data, what
+/// people wrote, and whether its component is one that others have too.
+pub(crate) type Around = (bool, Last, Vec<DataPath>, Vec<Annotation>, bool);
+
+pub(crate) fn around() -> impl Strategy<Value = Around> {
+    let last = sample::select(&[Last::New, Last::Changed, Last::Reopened, Last::Closed][..]);
+    (prop::bool::weighted(0.2), last, paths(), annotations(), any::<bool>())
+}
+
+pub(crate) fn together(mut sample: Sample, around: Around) -> Situation {
+    let (gone, last, paths, annotations, is_shared) = around;
+    sample.finding.annotations = annotations;
+    if let Some(component) = sample.finding.component.as_mut().filter(|_| is_shared) {
+        component.id = "shared".to_owned();
+    }
+    Situation { sample, gone, last, paths }
+}
+
 /// Several, some of them about one component.
 pub(crate) fn situations() -> impl Strategy<Value = Vec<Situation>> {
-    let last = sample::select(&[Last::New, Last::Changed, Last::Reopened, Last::Closed][..]);
-    let around = (prop::bool::weighted(0.2), last, paths(), annotations(), any::<bool>());
-    (samples(), collection::vec(around, 8)).prop_map(|(samples, around)| {
-        let together = samples.into_iter().zip(around);
-        together
-            .map(|(mut sample, (gone, last, paths, annotations, is_shared))| {
-                sample.finding.annotations = annotations;
-                if let Some(component) = sample.finding.component.as_mut().filter(|_| is_shared) {
-                    component.id = "shared".to_owned();
-                }
-                Situation { sample, gone, last, paths }
-            })
-            .collect()
+    (samples(), collection::vec(around(), 8)).prop_map(|(samples, around)| {
+        samples.into_iter().zip(around).map(|(sample, around)| together(sample, around)).collect()
     })
 }
 
