@@ -8,20 +8,21 @@ use countersign_formats::cyclonedx::CycloneDx;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::situations::{Situation, export, head, held_ids, is_clean, situations};
+use crate::Sample;
+use crate::readers::{discussed, export, head, held_ids, is_clean};
 
-fn write(situations: &[Situation]) -> (Vec<Held>, Value) {
+fn write(samples: &[Sample]) -> (Vec<Held>, Value) {
     let mut bytes = Vec::new();
-    let held = export(Box::new(CycloneDx::new(&mut bytes, &head()).unwrap()), situations);
+    let held = export(Box::new(CycloneDx::new(&mut bytes, &head()).unwrap()), samples);
     (held, serde_json::from_slice(&bytes).unwrap())
 }
 
 proptest! {
     #[test]
-    fn every_sca_finding_is_a_vulnerability_of_a_component(situations in situations()) {
-        let (held, bom) = write(&situations);
-        for (it, held) in situations.iter().zip(&held) {
-            let is_sca = it.sample.finding.scan_type == ScanType::Sca;
+    fn every_sca_finding_is_a_vulnerability_of_a_component(samples in discussed()) {
+        let (held, bom) = write(&samples);
+        for (it, held) in samples.iter().zip(&held) {
+            let is_sca = it.finding.scan_type == ScanType::Sca;
             prop_assert_eq!(*held == Held::Written, is_sca && !it.gone);
         }
         let vulnerabilities = bom["vulnerabilities"].as_array().unwrap();
@@ -29,7 +30,7 @@ proptest! {
             .iter()
             .map(|v| v["bom-ref"].as_str().unwrap().strip_prefix("finding:").unwrap())
             .collect();
-        prop_assert_eq!(names, held_ids(&situations, &held));
+        prop_assert_eq!(names, held_ids(&samples, &held));
 
         let components = bom["components"].as_array().unwrap();
         let all = components.iter().chain(vulnerabilities);
@@ -54,12 +55,12 @@ proptest! {
     }
 
     #[test]
-    fn the_serial_number_is_that_of_the_content(situations in situations()) {
-        let number = |situations: &[Situation]| write(situations).1["serialNumber"].clone();
-        prop_assert_eq!(number(&situations), number(&situations));
-        let (held, _) = write(&situations);
+    fn the_serial_number_is_that_of_the_content(samples in discussed()) {
+        let number = |samples: &[Sample]| write(samples).1["serialNumber"].clone();
+        prop_assert_eq!(number(&samples), number(&samples));
+        let (held, _) = write(&samples);
         if held.contains(&Held::Written) {
-            prop_assert_ne!(number(&situations), number(&[]));
+            prop_assert_ne!(number(&samples), number(&[]));
         }
     }
 }
@@ -78,10 +79,8 @@ fn decisions_become_analysis() {
                 "licenses": [{"license_id": "isc"}, {"license_id": "house licence"}],
                 "cve": {"name": "CVE-2026-0001"}},
         });
-        let sample = crate::Sample::of(&application, &finding);
-        let situation =
-            Situation { sample, gone: false, last: countersign_formats::Last::New, paths: vec![] };
-        write(&[situation]).1
+        let sample = Sample::of(&application, &finding);
+        write(&[sample]).1
     };
     let of = |status: &str, resolution: &str, review: &str, action: Option<&str>| {
         let status = serde_json::json!({"status": status, "resolution": resolution,

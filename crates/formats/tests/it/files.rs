@@ -1,109 +1,72 @@
-//! Files for readers that are not ours: `conformance/exports` has them read what this
-//! test writes into the folder of `COUNTERSIGN_EXPORTS`. And the genuine samples, where
-//! they are.
+//! Files of made-up findings for the readers of `conformance/exports`: as an export
+//! would write them, into the folder that `COUNTERSIGN_MADE_UP` names.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use countersign_findings::{Application, Context, Finding};
-use countersign_formats::cyclonedx::CycloneDx;
-use countersign_formats::defectdojo::DefectDojo;
-use countersign_formats::gitlab::{GitLab, Report};
-use countersign_formats::html::Html;
+use countersign_findings::Application;
+use countersign_formats::Export;
+use countersign_formats::csv::Csv;
 use countersign_formats::ndjson::Ndjson;
-use countersign_formats::sarif::Sarif;
-use countersign_formats::{Export, Head, Held, Last, Parts};
+use countersign_formats::ocsf::applications::{Applications, Entry};
+use countersign_formats::ocsf::{Ocsf, Shape};
 use countersign_testkit::made_up;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
-use serde_json::Value;
 
-use crate::Sample;
-use crate::situations::{Situation, around, export, head, together};
+use crate::{Sample, head, numbered_samples, write};
 
-/// One file that is never split.
-struct One(PathBuf);
-
-impl Parts for One {
-    fn open(&mut self, _number: usize) -> io::Result<Box<dyn Write>> {
-        Ok(Box::new(BufWriter::new(File::create(&self.0)?)))
-    }
-
-    fn can_split(&self) -> bool {
-        false
-    }
-}
-
-/// Every format of this crate's readers, under the names that the checks know.
-fn write_all(folder: &Path, situations: &[Situation]) {
-    let head = Head { total: situations.len() as u64, ..head() };
-    let file = |name: &str| BufWriter::new(File::create(folder.join(name)).unwrap());
-    let gitlab = |name: &str, report| -> Box<dyn Export> {
-        Box::new(GitLab::new(file(name), report, &head).unwrap())
-    };
-    let exports: [Box<dyn Export>; 8] = [
-        Box::new(Ndjson::new(file("findings.ndjson"))),
-        Box::new(Sarif::new(One(folder.join("sarif.sarif")), &head)),
-        Box::new(CycloneDx::new(file("cyclonedx.json"), &head).unwrap()),
-        gitlab("gitlab-sast.json", Report::Sast),
-        gitlab("gitlab-dast.json", Report::Dast),
-        gitlab("gitlab-dependency-scanning.json", Report::DependencyScanning),
-        Box::new(DefectDojo::new(file("defectdojo.json")).unwrap()),
-        Box::new(Html::new(file("report.html"), &head).unwrap()),
-    ];
-    for one in exports {
-        export(one, situations);
-    }
-}
+/// How many findings; the numbers go on, so that no two are one.
+const FINDINGS: i64 = 2_000;
 
 #[test]
-fn made_up_reader_files() {
-    let Some(folder) = std::env::var_os("COUNTERSIGN_EXPORTS") else { return };
+fn made_up_files() {
+    let Ok(folder) = std::env::var("COUNTERSIGN_MADE_UP") else { return };
+    let folder = Path::new(&folder);
+    std::fs::create_dir_all(folder).unwrap();
     let mut runner = TestRunner::deterministic();
-    let application = made_up::application().new_tree(&mut runner).unwrap().current();
-    let situations: Vec<_> = (1..=400)
-        .map(|number| {
-            let finding = made_up::finding(number).new_tree(&mut runner).unwrap().current();
-            let around = around().new_tree(&mut runner).unwrap().current();
-            together(Sample::of(&application, &finding), around)
-        })
-        .collect();
-    std::fs::create_dir_all(&folder).unwrap();
-    write_all(Path::new(&folder), &situations);
-}
-
-#[test]
-fn genuine_findings_are_held() {
-    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/samples");
-    let Ok(entries) = std::fs::read_dir(samples) else { return };
-    let application =
-        Application::decode(&format!("{{\"guid\":\"{}\"}}", made_up::APPLICATION)).unwrap();
-    for path in entries.map(|entry| entry.unwrap().path()) {
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if !name.starts_with("findings-") {
-            continue;
-        }
-        let page: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
-        let records = page["_embedded"]["findings"]
-            .as_array()
-            .unwrap_or_else(|| page["findings"].as_array().expect("a page of findings"));
-        let situations: Vec<_> = records
-            .iter()
-            .map(|record| {
-                let raw = record.to_string();
-                let finding = Finding::decode(&raw, &application.guid, &Context::Policy).unwrap();
-                let sample = Sample { application: application.clone(), finding, raw };
-                Situation { sample, gone: false, last: Last::New, paths: vec![] }
-            })
-            .collect();
-        let mut bytes = Vec::new();
-        let held = export(Box::new(DefectDojo::new(&mut bytes).unwrap()), &situations);
-        assert!(!held.is_empty() && held.iter().all(|held| *held == Held::Written), "{name}");
-        if let Some(folder) = std::env::var_os("COUNTERSIGN_EXPORTS") {
-            let folder = Path::new(&folder).with_extension(name.trim_end_matches(".json"));
-            std::fs::create_dir_all(&folder).unwrap();
-            write_all(&folder, &situations);
-        }
+    let mut made = Vec::new();
+    for first in (1..=FINDINGS).step_by(8) {
+        made.extend(numbered_samples(first).new_tree(&mut runner).unwrap().current());
     }
+    // A store has one name for an application.
+    let application = made[0].application.clone();
+    made.iter_mut().for_each(|sample: &mut Sample| sample.application = application.clone());
+
+    let export = |name: &str, make: &dyn Fn(File) -> Box<dyn Export>| {
+        write(make(File::create(folder.join(name)).unwrap()), &made);
+    };
+    let (plain, with_raw) = (&head(false), &head(true));
+    export("findings.ndjson", &|out| Box::new(Ndjson::new(out)));
+    export("ndjson.ndjson", &|out| Box::new(Ndjson::new(out)));
+    export("csv.csv", &|out| Box::new(Csv::new(out).unwrap()));
+    export("ocsf.ndjson", &|out| Box::new(Ocsf::new(out, plain, Shape::Posture)));
+    export("ocsf-raw.ndjson", &|out| Box::new(Ocsf::new(out, with_raw, Shape::Posture)));
+    export("ocsf-2002.ndjson", &|out| Box::new(Ocsf::new(out, plain, Shape::Vulnerability)));
+    export("ocsf-2002-1.3.ndjson", &|out| Box::new(Ocsf::new(out, plain, Shape::Vulnerability13)));
+    #[cfg(feature = "parquet")]
+    {
+        use countersign_formats::parquet::Parquet;
+        export("parquet.parquet", &|out| Box::new(Parquet::new(out, plain).unwrap()));
+        export("parquet-raw.parquet", &|out| Box::new(Parquet::new(out, with_raw).unwrap()));
+    }
+
+    crate::readers::write_files(folder, &made);
+
+    let mut out = Applications::new(File::create(folder.join("ocsf-applications.ndjson")).unwrap());
+    for number in 0..100 {
+        let mut record = made_up::application().new_tree(&mut runner).unwrap().current();
+        record["guid"] = format!("7c1b0a52-0000-4000-8000-{number:012}").into();
+        let application = Application::decode(&record.to_string()).unwrap();
+        let entry = Entry {
+            application: &application,
+            integration: "test",
+            gone: number % 7 == 0,
+            read_ms: (number % 3 > 0).then_some(1_780_272_000_000),
+            open: [0, 1, 2, 3, 4, 5],
+            findings: 20,
+        };
+        out.application(&entry).unwrap();
+    }
+    out.end().unwrap();
 }

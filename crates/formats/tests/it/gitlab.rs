@@ -7,23 +7,24 @@ use countersign_formats::gitlab::{GitLab, Report};
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::situations::{Situation, export, head, is_clean, situations};
+use crate::Sample;
+use crate::readers::{discussed, export, head, is_clean};
 
 const REPORTS: [Report; 3] = [Report::Sast, Report::Dast, Report::DependencyScanning];
 
-fn write(situations: &[Situation], report: Report) -> (Vec<Held>, Value) {
+fn write(samples: &[Sample], report: Report) -> (Vec<Held>, Value) {
     let mut bytes = Vec::new();
     let gitlab = GitLab::new(&mut bytes, report, &head()).unwrap();
-    let held = export(Box::new(gitlab), situations);
+    let held = export(Box::new(gitlab), samples);
     (held, serde_json::from_slice(&bytes).unwrap())
 }
 
 proptest! {
     #[test]
-    fn every_open_finding_is_in_one_report(situations in situations()) {
-        let reports: Vec<_> = REPORTS.iter().map(|report| write(&situations, *report)).collect();
-        for (at, it) in situations.iter().enumerate() {
-            let finding = &it.sample.finding;
+    fn every_open_finding_is_in_one_report(samples in discussed()) {
+        let reports: Vec<_> = REPORTS.iter().map(|report| write(&samples, *report)).collect();
+        for (at, it) in samples.iter().enumerate() {
+            let finding = &it.finding;
             let has_version = finding.component.as_ref().is_none_or(|component| {
                 component.version.as_ref().is_some_and(|version| !version.trim().is_empty())
             });

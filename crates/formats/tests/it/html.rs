@@ -6,11 +6,12 @@ use data_encoding::BASE64;
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::situations::{Situation, export, head, situations};
+use crate::Sample;
+use crate::readers::{discussed, export, head};
 
-fn write(situations: &[Situation]) -> String {
+fn write(samples: &[Sample]) -> String {
     let mut bytes = Vec::new();
-    let held = export(Box::new(Html::new(&mut bytes, &head()).unwrap()), situations);
+    let held = export(Box::new(Html::new(&mut bytes, &head()).unwrap()), samples);
     assert!(held.iter().all(|held| *held == Held::Written));
     String::from_utf8(bytes).unwrap()
 }
@@ -23,8 +24,8 @@ fn tags(page: &str) -> Vec<&str> {
 
 proptest! {
     #[test]
-    fn every_finding_is_a_row_and_text_stays_text(situations in situations()) {
-        let page = write(&situations);
+    fn every_finding_is_a_row_and_text_stays_text(samples in discussed()) {
+        let page = write(&samples);
         const KNOWN: [&str; 34] = [
             "!DOCTYPE", "html", "head", "meta", "title", "style", "body", "header", "main",
             "section", "h1", "h2", "p", "a", "div", "table", "caption", "thead", "tbody", "tr",
@@ -40,8 +41,8 @@ proptest! {
         for link in page.split("href=\"").skip(1) {
             prop_assert!(link.starts_with('#'), "{}", &link[..20]);
         }
-        for it in &situations {
-            let id = format!("<div class=\"id\">{}</div>", it.id());
+        for it in &samples {
+            let id = format!("<div class=\"id\">{}</div>", it.finding.id.as_str());
             prop_assert_eq!(page.matches(&id).count(), 1);
         }
         for hidden in ['\0', '\u{200b}', '\u{202e}', '\u{202c}', '\u{7f}', '\u{feff}'] {
@@ -50,15 +51,15 @@ proptest! {
     }
 
     #[test]
-    fn the_summary_adds_up(situations in situations()) {
-        let page = write(&situations);
+    fn the_summary_adds_up(samples in discussed()) {
+        let page = write(&samples);
         let (_, summary) = page.split_once("<section id=\"summary\"").unwrap();
         let totals: Vec<_> = summary
             .lines()
             .filter(|line| line.starts_with("<tr><th scope=\"row\">All</th>"))
             .collect();
         prop_assert_eq!(totals.len(), 3);
-        let all = format!("<td class=\"number\">{}</td></tr>", situations.len());
+        let all = format!("<td class=\"number\">{}</td></tr>", samples.len());
         for total in &totals {
             prop_assert!(total.ends_with(&all), "{}", total);
             prop_assert_eq!(total, &totals[0]);

@@ -4,16 +4,17 @@ use std::collections::HashSet;
 
 use countersign_findings::State;
 use countersign_formats::sarif::{Limits, Sarif};
-use countersign_formats::{Export, Held, Last};
+use countersign_formats::{Export, Held};
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::situations::{Memory, Situation, export, head, held_ids, is_clean, situations};
+use crate::Sample;
+use crate::readers::{Memory, discussed, export, head, held_ids, is_clean};
 
-fn write(situations: &[Situation], limits: Limits) -> (Vec<Held>, Vec<Value>) {
+fn write(samples: &[Sample], limits: Limits) -> (Vec<Held>, Vec<Value>) {
     let memory = Memory::default();
     let sarif = Sarif::with_limits(memory.clone(), &head(), limits);
-    let held = export(Box::new(sarif), situations);
+    let held = export(Box::new(sarif), samples);
     (held, memory.json())
 }
 
@@ -97,15 +98,15 @@ fn problems(files: &[Value]) -> Vec<String> {
 
 proptest! {
     #[test]
-    fn every_finding_is_a_result_or_has_a_reason(situations in situations()) {
-        let (held, files) = write(&situations, Limits::GITHUB);
+    fn every_finding_is_a_result_or_has_a_reason(samples in discussed()) {
+        let (held, files) = write(&samples, Limits::GITHUB);
         let written: Vec<_> = results(&files)
             .iter()
             .map(|result| result["properties"]["id"].as_str().unwrap().to_owned())
             .collect();
-        prop_assert_eq!(written, held_ids(&situations, &held));
-        for (it, held) in situations.iter().zip(&held) {
-            let is_there = !it.gone && it.sample.finding.state != State::Fixed;
+        prop_assert_eq!(written, held_ids(&samples, &held));
+        for (it, held) in samples.iter().zip(&held) {
+            let is_there = !it.gone && it.finding.state != State::Fixed;
             prop_assert_eq!(*held == Held::Written, is_there);
         }
         let found = problems(&files);
@@ -114,9 +115,9 @@ proptest! {
     }
 
     #[test]
-    fn small_limits_make_runs_and_parts(situations in situations(), per_run in 1..4_usize) {
+    fn small_limits_make_runs_and_parts(samples in discussed(), per_run in 1..4_usize) {
         let limits = Limits { results_per_run: per_run, runs_per_file: 2, bytes_per_part: 60_000 };
-        let (held, files) = write(&situations, limits);
+        let (held, files) = write(&samples, limits);
         let written = held.iter().filter(|held| **held == Held::Written).count();
         prop_assert_eq!(results(&files).len(), written);
         let found = problems(&files);
@@ -131,27 +132,27 @@ proptest! {
     }
 
     #[test]
-    fn names_stay_when_lines_move(situations in situations()) {
-        let names = |situations: &[Situation]| -> Vec<_> {
-            let (_, files) = write(situations, Limits::GITHUB);
+    fn names_stay_when_lines_move(samples in discussed()) {
+        let names = |samples: &[Sample]| -> Vec<_> {
+            let (_, files) = write(samples, Limits::GITHUB);
             results(&files)
                 .iter()
                 .map(|result| (result["fingerprints"].clone(), result["partialFingerprints"].clone()))
                 .collect()
         };
-        let before = names(&situations);
-        prop_assert_eq!(&before, &names(&situations));
-        let mut moved = situations;
+        let before = names(&samples);
+        prop_assert_eq!(&before, &names(&samples));
+        let mut moved = samples;
         for it in &mut moved {
-            it.sample.finding.location.line = it.sample.finding.location.line.map(|line| line + 7);
-            it.sample.finding.description.push_str(" and more");
+            it.finding.location.line = it.finding.location.line.map(|line| line + 7);
+            it.finding.description.push_str(" and more");
         }
         prop_assert_eq!(before, names(&moved));
     }
 
     #[test]
-    fn what_is_mitigated_is_suppressed_and_nothing_else(situations in situations()) {
-        let (_, files) = write(&situations, Limits::GITHUB);
+    fn what_is_mitigated_is_suppressed_and_nothing_else(samples in discussed()) {
+        let (_, files) = write(&samples, Limits::GITHUB);
         for result in results(&files) {
             let is_accepted = result["suppressions"][0]["status"] == "accepted";
             let state = result["properties"]["state"].as_str().unwrap();
@@ -209,7 +210,7 @@ fn reviews_and_lines_are_told() {
     );
 }
 
-fn one(status: Value, line: i64) -> Situation {
+fn one(status: Value, line: i64) -> Sample {
     let application = serde_json::json!({
         "guid": countersign_testkit::made_up::APPLICATION, "profile": {"name": "shop"}});
     let finding = serde_json::json!({
@@ -218,6 +219,5 @@ fn one(status: Value, line: i64) -> Situation {
         "finding_details": {"severity": 5, "cwe": {"id": 89, "name": "SQL Injection"},
             "file_path": "src\\a b.cs", "file_line_number": line},
     });
-    let sample = crate::Sample::of(&application, &finding);
-    Situation { sample, gone: false, last: Last::New, paths: vec![] }
+    Sample::of(&application, &finding)
 }
