@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::Sample;
-use crate::readers::{discussed, export, head, is_clean};
+use crate::readers::{discussed, export, head, held_ids, is_clean};
 
 const REPORTS: [Report; 3] = [Report::Sast, Report::Dast, Report::DependencyScanning];
 
@@ -34,14 +34,22 @@ proptest! {
         }
         let mut ids = HashSet::new();
         for (held, report) in &reports {
+            let ids_held = held_ids(&samples, held);
+            let titles = samples
+                .iter()
+                .filter(|sample| ids_held.contains(&sample.finding.id.as_str()))
+                .map(|sample| sample.finding.title.split_whitespace().next());
             let vulnerabilities = report["vulnerabilities"].as_array().unwrap();
             let written = held.iter().filter(|held| **held == Held::Written).count();
             prop_assert_eq!(vulnerabilities.len(), written);
-            for vulnerability in vulnerabilities {
+            for (vulnerability, first_word) in vulnerabilities.iter().zip(titles) {
                 let id = vulnerability["id"].as_str().unwrap();
                 prop_assert!(ids.insert(id.to_owned()), "{} is there twice", id);
                 let name = vulnerability["name"].as_str().unwrap();
                 prop_assert!((1..=255).contains(&name.chars().count()));
+                let first_word = first_word.unwrap_or("Finding");
+                let is_plain = !first_word.chars().any(char::is_control);
+                prop_assert!(!is_plain || name.starts_with(first_word), "{}", name);
                 let identifiers = vulnerability["identifiers"].as_array().unwrap();
                 prop_assert!(!identifiers.is_empty());
                 for identifier in identifiers {
