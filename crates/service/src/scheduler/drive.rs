@@ -159,6 +159,7 @@ impl Drive {
     fn think(&mut self) {
         let now_ms = self.now();
         for (name, known) in &mut self.known {
+            known.seen_ms = known.seen_ms.min(now_ms);
             let mut rule = self.shared.rule(name).clone();
             rule.is_paused |= known.schedule.paused_ms.is_some();
             let draw = known.schedule.draw.unwrap_or_default();

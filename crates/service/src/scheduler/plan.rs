@@ -41,7 +41,7 @@ pub struct Rule {
 /// What happened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Past {
-    /// When this process saw the integration first.
+    /// When this process saw the integration first; not later than now.
     pub seen_ms: i64,
     /// When the last run that the plan wanted was due, or started if that was late.
     pub due_ms: Option<i64>,
@@ -158,19 +158,15 @@ impl Place<'_> {
     /// The run that the plan wants.
     fn regular(&self, now_ms: i64, past: &Past) -> Option<(i64, Why)> {
         let is_ahead = |ms: Option<i64>| ms.is_some_and(|ms| ms > now_ms + SLACK_MS);
-        if is_ahead(past.due_ms) || is_ahead(past.started_ms) || is_ahead(past.ended_ms) {
-            // The clock was set back: what is noted says nothing.
-            return Some((self.next(now_ms)?, Why::CatchUp));
-        }
+        // What is noted comes of a clock that was set back: it says nothing.
+        let is_void = is_ahead(past.due_ms) || is_ahead(past.started_ms) || is_ahead(past.ended_ms);
         let due_ms = past.due_ms.map(|due_ms| due_ms.saturating_add(self.rule.period_ms));
         let was_cut_off = past.started_ms.is_some() && past.ended_ms.is_none();
         let from_ms = match due_ms.filter(|_| !was_cut_off) {
+            _ if is_void => i64::MIN,
             Some(due_ms) if self.next(due_ms)? >= past.seen_ms => due_ms,
             // Whoever starts many at once does not want them all to run at once.
-            _ if past.seen_ms <= now_ms => {
-                past.seen_ms + self.share(self.rule.jitter_ms.min(MINUTE_MS))
-            }
-            _ => now_ms,
+            _ => past.seen_ms + self.share(self.rule.jitter_ms.min(MINUTE_MS)),
         };
         let mut at_ms = self.next(from_ms.max(now_ms - LOOK_BACK_MS))?;
         let is_missed = at_ms < now_ms - SLACK_MS;
@@ -192,3 +188,6 @@ impl Place<'_> {
         if at_ms >= now_ms { Some(at_ms) } else { self.next(now_ms) }
     }
 }
+
+#[cfg(test)]
+mod tests;
