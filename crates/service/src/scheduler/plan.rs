@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use super::window::{Hours, Window};
 
-/// Later than this is late.
+/// Later than this is late, or than a tenth of a period that is short.
 pub const SLACK_MS: i64 = 30_000;
 /// How long a store is left to whoever syncs into it.
 pub const BUSY_MS: i64 = 60_000;
@@ -115,11 +115,11 @@ pub fn plan(now_ms: i64, rule: &Rule, past: &Past, draw: u32) -> Option<Next> {
     }
     let starts_ms = at_ms.max(now_ms);
     let is_full_due = |every_ms: i64| match past.full_ms {
-        Some(full_ms) => !(0..every_ms - SLACK_MS).contains(&(starts_ms - full_ms)),
+        Some(full_ms) => !(0..every_ms - place.slack_ms()).contains(&(starts_ms - full_ms)),
         None => true,
     };
     let due_ms = regular.map(|(at_ms, _)| at_ms).filter(|at_ms| *at_ms <= now_ms).map(|at_ms| {
-        let is_late = now_ms - at_ms > SLACK_MS;
+        let is_late = now_ms - at_ms > place.slack_ms();
         if is_late { now_ms } else { at_ms }
     });
     let reads = match rule.full_every_ms.is_some_and(is_full_due) {
@@ -137,6 +137,10 @@ struct Place<'a> {
 impl Place<'_> {
     fn hours(&self) -> Hours<'_> {
         Hours { windows: &self.rule.windows, zone: &self.rule.zone }
+    }
+
+    fn slack_ms(&self) -> i64 {
+        SLACK_MS.min(self.rule.period_ms / 10)
     }
 
     /// The part of `most_ms` that was drawn.
@@ -169,7 +173,7 @@ impl Place<'_> {
             _ => past.seen_ms + self.share(self.rule.jitter_ms.min(MINUTE_MS)),
         };
         let mut at_ms = self.next(from_ms.max(now_ms - LOOK_BACK_MS))?;
-        let is_missed = at_ms < now_ms - SLACK_MS;
+        let is_missed = at_ms < now_ms - self.slack_ms();
         // Windows that closed meanwhile are over.
         while let Some(closes_ms) = self.hours().closes(at_ms).filter(|ms| *ms <= now_ms) {
             at_ms = self.next(closes_ms)?;
