@@ -4,6 +4,7 @@ mod export;
 mod forms;
 mod proxy;
 mod rotation;
+mod schedule;
 mod vault;
 mod watch;
 
@@ -19,6 +20,7 @@ pub(crate) use rotation::{
     AuditLog, Rehearse, RehearseOne, RemoveCredential, ReplaceCredential, Revoke, Rotate,
     RotationMode,
 };
+pub(crate) use schedule::{ListSchedules, Schedule, Scheduled};
 pub(crate) use vault::{Reseal, Vault};
 pub(crate) use watch::{Acknowledge, Feed, ListConsumers, ListCredentials, WatchCredentials};
 
@@ -83,6 +85,9 @@ pub(crate) enum Command {
     /// Let curl and other programs that cannot sign call the service: on this machine,
     /// each with a token and rules of its own. The Secret Key stays here.
     Proxy(Proxy),
+    /// When `countersign serve` syncs each integration: list, pause, resume, run now.
+    #[command(subcommand)]
+    Schedule(Schedule),
     /// Look for everything that can be wrong; one cause and one fix for each.
     Doctor(Doctor),
 }

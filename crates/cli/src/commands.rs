@@ -18,6 +18,7 @@ mod quickstart;
 mod rehearse;
 mod report;
 mod rotation;
+mod schedule;
 mod sync;
 mod vault;
 mod watch;
@@ -90,6 +91,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Command::Sign(args) => http::sign(home, args).await,
         Command::Http(args) => http::request(&Context::open(home).await?, args).await,
         Command::Proxy(args) => proxy::run(home, args).await,
+        Command::Schedule(command) => schedule::run(home, command).await,
         Command::Doctor(args) => doctor::run(home, args).await,
     }
 }

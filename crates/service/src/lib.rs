@@ -1,4 +1,4 @@
-//! The connector's face: today the broker, later its API and dashboard.
+//! The connector's face: the broker and the scheduler, later its API and dashboard.
 //!
 //! The broker lets programs that cannot sign call the service: they come over a
 //! loopback address or a socket with a token of their own, it judges what they ask
@@ -7,6 +7,8 @@
 //! given.
 
 pub mod broker;
+pub mod scheduler;
+
 mod error;
 
 pub use error::Error;

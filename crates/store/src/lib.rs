@@ -18,6 +18,7 @@ mod overview;
 mod query;
 mod raw;
 mod rotations;
+mod schedules;
 mod sql;
 mod store;
 mod tally;
@@ -38,6 +39,7 @@ pub use query::{
     UndecodableRow,
 };
 pub use rotations::{Claim, Lease, Publication, Rotation, RotationId};
+pub use schedules::{Schedule, ScheduledEnd};
 pub use store::{ApplicationMark, Integration, IntegrationId, RunId, RunKind, RunSummary, Store};
 pub use watch::{Delivery, Edition, NewNotice, Notice, NoticeId, Sighting};
 pub use writer::{ApplicationWriter, Change, ChangeKind, Held, Id, Put, Reading, Written};
