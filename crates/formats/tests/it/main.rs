@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod files;
+mod normalisation;
 mod ocsf;
 #[cfg(feature = "parquet")]
 mod parquet;
