@@ -82,14 +82,14 @@ impl<W: Write> Csv<W> {
     /// Writes the header to `out`.
     pub fn new(out: W) -> io::Result<Self> {
         let mut out = csv::Writer::from_writer(out);
-        out.write_record(COLUMNS).map_err(io::Error::from)?;
+        out.write_record(COLUMNS).map_err(failed)?;
         Ok(Self { out, scratch: String::new() })
     }
 }
 
 impl<W: Write> Export for Csv<W> {
     fn finding(&mut self, item: &Item<'_>) -> io::Result<Held> {
-        self.row(item).map_err(io::Error::from)?;
+        self.row(item).map_err(failed)?;
         Ok(Held::Written)
     }
 
@@ -237,6 +237,14 @@ impl<W: Write> Csv<W> {
             Some(ms) => self.out.write_field(&*Rfc3339::of(ms)),
             None => self.out.write_field(""),
         }
+    }
+}
+
+/// A closed pipe stays one.
+fn failed(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
     }
 }
 
