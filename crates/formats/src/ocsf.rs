@@ -217,7 +217,10 @@ fn event<'a>(item: &Item<'a>, record: &Record<'a>, shape: Shape) -> Event<'a> {
         status,
         status_code: finding.status.status.as_deref().and_then(full),
         status_detail: finding.status.resolution.as_deref().and_then(full),
-        message: Shown((title, item.application.name.as_str())),
+        message: Shown((
+            title,
+            full(&item.application.name).unwrap_or(item.application.guid.as_str()),
+        )),
         metadata: Metadata {
             version: shape.version(),
             uid: event_uid(item, type_uid, time),

@@ -69,9 +69,13 @@ fn state_table() -> String {
     let statuses = ["OPEN", "REOPENED", "NOVEL", "CLOSED"];
     let resolutions = ["UNRESOLVED", "MITIGATED", "POTENTIAL_FALSE_POSITIVE", "NOVEL"];
     let reviews = ["NONE", "PROPOSED", "APPROVED", "REJECTED", "NOVEL"];
-    let state = |status, resolution, review| {
+    let state = |status: &str, resolution: &str, review: &str| {
         let of = json!({"status": status, "resolution": resolution, "resolution_status": review});
-        flaw(3, of).finding.state
+        let mut without = of.clone();
+        without.as_object_mut().unwrap().retain(|_, word| word != "NOVEL");
+        let state = flaw(3, of).finding.state;
+        assert_eq!(flaw(3, without).finding.state, state, "a word that is not known is none");
+        state
     };
     let mut rows = Vec::new();
     for (statuses, _) in alike(&statuses, |status| {

@@ -219,7 +219,7 @@ fn extras() -> impl Strategy<Value = Value> {
     let novel = json!({"a": [1, null, {"b": "x\ny", "c": null}], "": -0.5, "wide": "日本"});
     select(vec![
         json!({}),
-        json!({"/novel": novel.clone(), "/finding_details/novel": novel.clone(), "/count": 3}),
+        json!({"/novel": novel, "/finding_details/novel": novel, "/count": 3}),
         json!({"/finding_details/cwe/novel": novel, "/finding_details/cve/novel": [[]]}),
         json!({
             "/annotations": [{"action": "FP", "comment": "null and void", "user_name": "Jo"}],
