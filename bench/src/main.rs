@@ -1,11 +1,12 @@
 //! Ratios against a peer or a floor, both measured in the same run.
 //!
-//! `bench/run sign | request | soak [SECONDS] | start | pages | render | broker | sync | million` builds what is measured and starts this.
+//! `bench/run sign | request | soak [SECONDS] | start | pages | broker | sync | million | readers [HOME] | render` builds what is measured and starts this.
 
 mod broker;
 mod pages;
 mod process;
 mod proxy;
+mod readers;
 mod render;
 mod request;
 mod sign;
@@ -31,12 +32,13 @@ fn main() -> anyhow::Result<()> {
         "soak" => runtime()?.block_on(soak::run(&countersign, arguments.next().as_deref())),
         "start" => runtime()?.block_on(start::run(&countersign)),
         "pages" => runtime()?.block_on(pages::run(&countersign)),
-        "render" => render::run(),
         "broker" => runtime()?.block_on(broker::run(&countersign)),
         "sync" => runtime()?.block_on(sync::run(&countersign)),
         "million" => runtime()?.block_on(sync::million(&countersign)),
+        "readers" => runtime()?.block_on(readers::run_all(&countersign, arguments.next())),
+        "render" => render::run(),
         _ => bail!(
-            "usage: bench/run sign | request | soak [SECONDS] | start | pages | render | broker | sync | million"
+            "usage: bench/run sign | request | soak [SECONDS] | start | pages | broker | sync | million | readers [HOME] | render"
         ),
     }
 }
