@@ -8,11 +8,11 @@ use countersign_findings::Application;
 use countersign_formats::ocsf::Shape;
 use countersign_formats::ocsf::applications::{Applications, Entry};
 use countersign_formats::{Head, Held, Item, Last};
-use countersign_store::FindingRow;
+use countersign_store::{ChangeKind, FindingRow};
 use serde_json::json;
 
 use super::context::Context;
-use super::query::{filters, for_each};
+use super::query::{filter, for_each};
 use crate::args::{Export, Format};
 use crate::exports::{self, More, Out, Plan};
 use crate::failure::Failure;
@@ -78,19 +78,19 @@ async fn write_findings(
     out: Out,
     more: More,
 ) -> Result<String, Failure> {
-    let filters = filters(&args.filter)?;
+    let filter = filter(&args.filter)?;
     let head = Head {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         made_ms: context.now(),
         filter: args.filter.join(" "),
-        total: context.store().count_findings(filters.clone()).await?,
+        total: context.store().count_findings(filter.clone()).await?,
         with_raw: args.raw,
     };
     let applications = Known::read(context).await?;
     let mut export = piped(exports::renderer(format, shape, out, more, &head))?;
     let mut written: u64 = 0;
     let mut not_held: BTreeMap<&str, u64> = BTreeMap::new();
-    for_each(context, filters, 0, |row| {
+    for_each(context, filter, 0, |row| {
         let stranger;
         let application = match applications.of(&row) {
             Some(application) => application,
@@ -169,17 +169,20 @@ fn stranger_of(row: &FindingRow) -> Result<Application, Failure> {
 }
 
 fn item<'a>(row: &'a FindingRow, application: &'a Application) -> Item<'a> {
-    // Until the store says more, a finding is as it was first found.
-    let added_ms = row.finding.first_found_ms.unwrap_or_default();
     Item {
         finding: &row.finding,
         application,
         integration: &row.integration,
         gone: row.gone,
-        added_ms,
-        changed_ms: added_ms,
-        last: Last::New,
-        paths: &[],
+        added_ms: row.added_ms,
+        changed_ms: row.changed_ms,
+        last: match row.last {
+            ChangeKind::New => Last::New,
+            ChangeKind::Changed => Last::Changed,
+            ChangeKind::Reopened => Last::Reopened,
+            ChangeKind::Closed => Last::Closed,
+        },
+        paths: row.paths.as_deref().unwrap_or_default(),
         raw: &row.raw,
     }
 }

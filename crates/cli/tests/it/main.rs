@@ -7,6 +7,7 @@ mod controls;
 mod crash;
 mod doctor;
 mod exits;
+mod export;
 mod forms;
 mod handover;
 mod http;
