@@ -39,12 +39,12 @@ pub(crate) async fn run(context: &Context, args: Export) -> Result<(), Failure> 
     };
     // On disk before it takes the place of what is there.
     let renamed = written.and_then(|told| {
-        file.sync_all().and_then(|()| more.settle(path)).map_err(failed)?;
-        Ok(told)
+        let places = file.sync_all().and_then(|()| more.settle(path)).map_err(failed)?;
+        Ok(format!("{told} in {places}"))
     });
     match renamed {
         Ok(told) => {
-            note(&format!("{told} in `{}`", path.display()));
+            note(&told);
             Ok(())
         }
         Err(failure) => {

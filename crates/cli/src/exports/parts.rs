@@ -22,21 +22,24 @@ impl More {
         Self { path: Some(path.to_owned()), opened: Arc::default() }
     }
 
-    /// Gives the parts their names: that of the file when there is one part only.
-    pub(crate) fn settle(&self, path: &Path) -> io::Result<()> {
+    /// Gives the parts their names, that of the file when there is one part only, and
+    /// says them.
+    pub(crate) fn settle(&self, path: &Path) -> io::Result<String> {
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         for file in opened.iter() {
             file.sync_all()?;
         }
         if opened.is_empty() {
-            return std::fs::rename(partial(path), path);
+            std::fs::rename(partial(path), path)?;
+            return Ok(format!("`{}`", path.display()));
         }
         std::fs::rename(partial(path), numbered(path, 1))?;
         for number in 2..opened.len() + 2 {
             let name = numbered(path, number);
             std::fs::rename(partial(&name), name)?;
         }
-        Ok(())
+        let last = numbered(path, opened.len() + 1);
+        Ok(format!("`{}` to `{}`", numbered(path, 1).display(), last.display()))
     }
 
     /// Takes away what has no name of its own yet.
@@ -145,7 +148,8 @@ mod tests {
         let more = write(&path, 3);
         let begun = ["all-2.sarif.partial", "all-3.sarif.partial", "all.sarif.partial"];
         assert_eq!(names(folder.path()), begun);
-        more.settle(&path).unwrap();
+        let told = more.settle(&path).unwrap();
+        assert!(told.contains("all-1.sarif` to `") && told.contains("all-3.sarif`"), "{told}");
         assert_eq!(names(folder.path()), ["all-1.sarif", "all-2.sarif", "all-3.sarif"]);
         let third = std::fs::read_to_string(folder.path().join("all-3.sarif")).unwrap();
         assert_eq!(third, "part 3");
