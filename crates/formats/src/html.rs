@@ -72,7 +72,7 @@ impl<W: Write> Html<W> {
 <header>
 <h1>Findings</h1>
 <p class=\"facts\">{total} findings, exported {made} UTC by countersign {version}. Filter: {filter}.</p>
-<p class=\"jump\"><a href=\"#summary\">To the summary</a></p>
+<p class=\"jump\"><a href=\"#summary\">To the summary</a>, <a href=\"#findings\">to all findings</a></p>
 </header>
 <main>
 <section id=\"findings\" aria-labelledby=\"findings-heading\">

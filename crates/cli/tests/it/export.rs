@@ -57,6 +57,13 @@ fn every_format_is_whole(home: &Path, folder: &Path, findings: u64) {
         (&["ocsf-applications"], "applications", Some(60)),
         #[cfg(feature = "parquet")]
         (&["parquet"], "findings", None),
+        (&["sarif", "--raw"], "findings", None),
+        (&["cyclonedx"], "findings", None),
+        (&["gitlab-sast"], "findings", None),
+        (&["gitlab-dast"], "findings", None),
+        (&["gitlab-dependency-scanning"], "findings", None),
+        (&["defectdojo"], "findings", None),
+        (&["html"], "findings", None),
     ] {
         let file = folder.join("findings.out");
         let at = file.display().to_string();
@@ -94,7 +101,7 @@ fn filters_are_kept_to(home: &Path) {
 }
 
 fn a_reader_may_go_away(home: &Path) {
-    for format in ["ndjson", "csv", "ocsf"] {
+    for format in ["ndjson", "csv", "ocsf", "sarif", "defectdojo", "html"] {
         let mut command = countersign(home);
         command.args(["export", "--format", format]).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
