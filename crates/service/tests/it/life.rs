@@ -8,7 +8,7 @@ use std::time::Duration;
 use countersign_client::{Client, Config as ClientConfig, Url};
 use countersign_connector::sync::plan::Scope;
 use countersign_connector::sync::{Finished, Options, Watch};
-use countersign_connector::{Connector, Fences};
+use countersign_connector::{Clock, Connector, Fences, Random};
 use countersign_platform::SeedSpec;
 use countersign_service::scheduler::{Config, Ended, Reads, Rule, Run, Scheduler, State, Wait};
 use countersign_signing::Pair;
@@ -35,16 +35,17 @@ pub(crate) fn rule(period_ms: i64) -> Rule {
     }
 }
 
-/// A clock that only a test moves, and those who wait for it.
+/// A clock that only a test moves, and what has passed: setting a clock back makes nobody
+/// wait longer.
 #[derive(Clone)]
 pub(crate) struct Time {
-    pub(crate) now_ms: Arc<AtomicI64>,
-    moved: watch::Sender<()>,
+    now_ms: Arc<AtomicI64>,
+    passed_ms: watch::Sender<i64>,
 }
 
 impl Time {
     pub(crate) fn new(now_ms: Arc<AtomicI64>) -> Self {
-        Self { now_ms, moved: watch::Sender::new(()) }
+        Self { now_ms, passed_ms: watch::Sender::new(0) }
     }
 
     pub(crate) fn now(&self) -> i64 {
@@ -52,11 +53,11 @@ impl Time {
     }
 
     pub(crate) fn set(&self, now_ms: i64) {
-        self.now_ms.store(now_ms, Ordering::SeqCst);
-        self.moved.send_replace(());
+        let by_ms = now_ms - self.now_ms.swap(now_ms, Ordering::SeqCst);
+        self.passed_ms.send_modify(|passed_ms| *passed_ms += by_ms.max(0));
     }
 
-    pub(crate) fn clock(&self) -> Arc<dyn Fn() -> i64 + Send + Sync> {
+    pub(crate) fn clock(&self) -> Clock {
         let now_ms = Arc::clone(&self.now_ms);
         Arc::new(move || now_ms.load(Ordering::SeqCst))
     }
@@ -64,12 +65,10 @@ impl Time {
     pub(crate) fn wait(&self) -> Wait {
         let time = self.clone();
         Arc::new(move |ms| {
-            let (time, mut moved) = (time.clone(), time.moved.subscribe());
-            let until_ms = time.now() + i64::try_from(ms).unwrap();
+            let mut passed = time.passed_ms.subscribe();
+            let until_ms = *passed.borrow() + i64::try_from(ms).unwrap();
             Box::pin(async move {
-                while time.now() < until_ms {
-                    moved.changed().await.unwrap();
-                }
+                passed.wait_for(|passed_ms| *passed_ms >= until_ms).await.unwrap();
             })
         })
     }
@@ -123,7 +122,7 @@ impl Door {
         config.request_timeout = Duration::from_secs(5);
         // Waits between tries are drawn from eight bytes: none, here.
         let draw = connector.random.clone();
-        let random: Arc<dyn Fn(&mut [u8]) + Send + Sync> =
+        let random: Random =
             Arc::new(move |buffer| if buffer.len() == 8 { buffer.fill(0) } else { draw(buffer) });
         let client = Client::new(config, &self.pair, connector.clock.clone(), random).unwrap();
         let scope = match reads {
@@ -219,7 +218,7 @@ async fn connect(door: &Door, time: &Time, folder: &Path) -> Connector {
     let store = Store::open(&folder.join("store.sqlite")).await.unwrap();
     store.add_integration(credential(NAME, &door.url, door.pair.id.as_str())).await.unwrap();
     let random = repeatable_random();
-    let random: Arc<dyn Fn(&mut [u8]) + Send + Sync> = Arc::new(move |buffer| random(buffer));
+    let random: Random = Arc::new(move |buffer| random(buffer));
     let key = KeySource::KeyFile(folder.join("key"));
     let vault = SealedFile::open(&folder.join("vault.json"), key, random.clone()).unwrap();
     let fences = Fences::at(&folder.join("fences"));

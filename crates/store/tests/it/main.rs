@@ -5,6 +5,7 @@
 
 mod broker;
 mod credentials;
+mod schedules;
 mod watch;
 
 use std::path::Path;
