@@ -1,5 +1,6 @@
 //! What can be typed. Help leads with what a command does for the user.
 
+mod export;
 mod forms;
 mod proxy;
 mod rotation;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
+pub(crate) use export::{Export, Format, OcsfClass, OcsfVersion};
 pub(crate) use forms::{ExportPair, ImportFrom, ImportPair, PairFormat, RunWithPair};
 pub(crate) use proxy::{MakeToken, Proxy, ProxyCommand, ProxyLog, RevokeCaller, RunProxy};
 pub(crate) use rotation::{
@@ -524,10 +526,16 @@ pub(crate) struct Applications {
 
 #[derive(Debug, Group)]
 pub(crate) struct Query {
-    /// Keep only what matches, such as `severity[gte]4`; repeatable, all must
-    /// match. `docs/guide.md` lists the fields.
+    /// Keep only what matches, such as `severity[gte]4 and not file[like]test`;
+    /// repeatable, all must match. `docs/guide.md` lists the fields.
     #[arg(long, value_name = "EXPR")]
     pub(crate) filter: Vec<String>,
+    /// Count the values of this field among what matches, instead of listing.
+    #[arg(long, value_name = "FIELD", conflicts_with = "after")]
+    pub(crate) facet: Option<String>,
+    /// Go on after this place, which the end of a list named.
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) after: Option<String>,
     /// Show at most this many; 0 shows all.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
@@ -560,27 +568,6 @@ pub(crate) struct Changes {
     /// Print one JSON object a line.
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-#[derive(Debug, Group)]
-pub(crate) struct Export {
-    /// Format.
-    #[arg(long, value_enum)]
-    pub(crate) format: Format,
-    /// File to write, replaced atomically [default: standard output].
-    #[arg(long, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
-    /// Keep only what matches, such as `severity[gte]4`; repeatable.
-    #[arg(long, value_name = "EXPR")]
-    pub(crate) filter: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// One finding a line, as `findings --json` prints them.
-    Ndjson,
-    /// Comma-separated, safe to open in a spreadsheet.
-    Csv,
 }
 
 #[derive(Debug, Subcommand)]

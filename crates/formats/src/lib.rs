@@ -5,7 +5,21 @@
 //! it, and at the end how many it wrote, so that nothing is lost unseen.
 
 pub mod csv;
+pub mod cyclonedx;
+pub mod defectdojo;
+pub mod gitlab;
+pub mod html;
 pub mod ndjson;
+pub mod ocsf;
+#[cfg(feature = "parquet")]
+pub mod parquet;
+pub mod sarif;
+
+mod facts;
+mod json;
+mod package;
+mod place;
+mod text;
 
 use std::io::{self, Write};
 
@@ -45,6 +59,18 @@ pub enum Last {
     Reopened,
     /// It is no longer open.
     Closed,
+}
+
+impl Last {
+    /// The word for it in every format.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Changed => "changed",
+            Self::Reopened => "reopened",
+            Self::Closed => "closed",
+        }
+    }
 }
 
 /// What a renderer needs to know besides the findings.

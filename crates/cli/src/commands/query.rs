@@ -1,6 +1,6 @@
 //! `applications`, `findings`, `finding`, `changes`: what is stored, offline.
 
-use countersign_findings::filter::Filter;
+use countersign_findings::filter::{Expression, Field};
 use countersign_findings::{SCHEMA, rfc3339};
 use countersign_store::{ApplicationRow, FindingRow, Query, Seek, Since};
 use serde_json::{Value, json};
@@ -15,19 +15,31 @@ const SCREENFUL: u64 = 50;
 /// Rows that are read at once.
 const BATCH: u32 = 500;
 
-pub(crate) fn filters(texts: &[String]) -> Result<Vec<Filter>, Failure> {
-    texts.iter().map(|text| text.parse().map_err(Failure::usage)).collect()
+/// Filters that are given several times must all match.
+pub(crate) fn filter(texts: &[String]) -> Result<Expression, Failure> {
+    let parts: Result<Vec<Expression>, _> = texts.iter().map(|text| text.parse()).collect();
+    Ok(Expression::all(parts.map_err(Failure::usage)?))
 }
 
 /// Calls `each` with every finding that matches, `limit` at most (0: all), a
 /// batch at a time.
 pub(crate) async fn for_each(
     context: &Context,
-    filters: Vec<Filter>,
+    filter: Expression,
+    limit: u64,
+    each: impl FnMut(FindingRow) -> Result<(), Failure>,
+) -> Result<u64, Failure> {
+    Ok(for_each_after(context, filter, None, limit, each).await?.0)
+}
+
+/// The same from a place in the list on; also says where it ended.
+async fn for_each_after(
+    context: &Context,
+    filter: Expression,
+    mut after: Option<Seek>,
     limit: u64,
     mut each: impl FnMut(FindingRow) -> Result<(), Failure>,
-) -> Result<u64, Failure> {
-    let mut after: Option<Seek> = None;
+) -> Result<(u64, Option<Seek>), Failure> {
     let mut count = 0;
     loop {
         let left = if limit == 0 { u64::from(BATCH) } else { (limit - count).min(BATCH.into()) };
@@ -35,10 +47,10 @@ pub(crate) async fn for_each(
             0 => Vec::new(),
             _ => {
                 let limit = u32::try_from(left).unwrap_or(BATCH);
-                context.store().findings(Query { filters: filters.clone(), limit, after }).await?
+                context.store().findings(Query { filter: filter.clone(), limit, after }).await?
             }
         };
-        let Some(last) = rows.last() else { return Ok(count) };
+        let Some(last) = rows.last() else { return Ok((count, after)) };
         after = Some(last.seek);
         for row in rows {
             each(row)?;
@@ -63,16 +75,27 @@ pub(crate) fn as_json(row: &FindingRow) -> Result<Value, Failure> {
 }
 
 pub(crate) async fn findings(context: &Context, args: args::Query) -> Result<(), Failure> {
-    let filters = filters(&args.filter)?;
+    let filter = filter(&args.filter)?;
+    if let Some(field) = &args.facet {
+        return facet(context, filter, field, &args).await;
+    }
+    let after = args.after.as_deref().map(str::parse).transpose().map_err(Failure::usage)?;
     if args.json {
         let limit = args.limit.unwrap_or_default();
-        for_each(context, filters, limit, |row| print_json(&as_json(&row)?)).await?;
+        let print = |row: FindingRow| print_json(&as_json(&row)?);
+        let (shown, end) = for_each_after(context, filter, after, limit, print).await?;
+        if limit > 0 && shown == limit {
+            note(&format!(
+                "go on with --after {}",
+                end.map(|end| end.to_string()).unwrap_or_default()
+            ));
+        }
         return Ok(());
     }
     let limit = args.limit.unwrap_or(SCREENFUL);
-    let total = context.store().count_findings(filters.clone()).await?;
+    let total = context.store().count_findings(filter.clone()).await?;
     let mut table = table(&["id", "severity", "state", "type", "application", "title", "where"]);
-    let shown = for_each(context, filters, limit, |row| {
+    let (shown, end) = for_each_after(context, filter, after, limit, |row| {
         let finding = &row.finding;
         let place = match (&finding.location.file, finding.location.line, &finding.location.url) {
             (Some(file), Some(line), _) => format!("{file}:{line}"),
@@ -100,6 +123,49 @@ pub(crate) async fn findings(context: &Context, args: args::Query) -> Result<(),
         print(&table_text(&table))?;
     }
     note(&format!("{} of {} findings", grouped(shown), grouped(total)));
+    if let Some(end) = end.filter(|_| shown == limit && shown < total) {
+        note(&format!("go on with --after {end}"));
+    }
+    Ok(())
+}
+
+/// How many findings there are of each value of a field.
+async fn facet(
+    context: &Context,
+    filter: Expression,
+    name: &str,
+    args: &args::Query,
+) -> Result<(), Failure> {
+    let field = Field::ALL.into_iter().find(|field| field.name() == name);
+    let field = field.filter(|field| field.is_countable()).ok_or_else(|| {
+        let names = Field::ALL.into_iter().filter(|field| field.is_countable());
+        let names: Vec<_> = names.map(Field::name).collect();
+        Failure::usage(format!(
+            "the values of `{name}` cannot be counted\nhint: one of {}",
+            names.join(", ")
+        ))
+    })?;
+    let limit = match args.limit {
+        Some(0) => u32::MAX,
+        Some(limit) => u32::try_from(limit).unwrap_or(u32::MAX),
+        None if args.json => u32::MAX,
+        None => u32::try_from(SCREENFUL).unwrap_or(u32::MAX),
+    };
+    let rows = context.store().facet(filter, field, limit).await?;
+    if args.json {
+        return rows.iter().try_for_each(|row| {
+            print_json(&json!({
+                "field": name, "value": row.value, "label": row.label, "findings": row.count,
+            }))
+        });
+    }
+    let mut table = table(&[name, "findings"]);
+    for row in &rows {
+        table.add_row([printable(&row.label), grouped(row.count)]);
+    }
+    if !rows.is_empty() {
+        print(&table_text(&table))?;
+    }
     Ok(())
 }
 
