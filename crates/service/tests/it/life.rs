@@ -41,18 +41,23 @@ pub(crate) fn rule(period_ms: i64) -> Rule {
 pub(crate) struct Time {
     now_ms: Arc<AtomicI64>,
     passed_ms: watch::Sender<i64>,
+    waiting: watch::Sender<usize>,
 }
 
 impl Time {
     pub(crate) fn new(now_ms: Arc<AtomicI64>) -> Self {
-        Self { now_ms, passed_ms: watch::Sender::new(0) }
+        Self { now_ms, passed_ms: watch::Sender::new(0), waiting: watch::Sender::new(0) }
     }
 
     pub(crate) fn now(&self) -> i64 {
         self.now_ms.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn set(&self, now_ms: i64) {
+    /// Once somebody waits: who still works would take up the wrong time.
+    pub(crate) async fn set(&self, now_ms: i64) {
+        let mut waiting = self.waiting.subscribe();
+        let parked = tokio::time::timeout(PATIENCE, waiting.wait_for(|count| *count > 0)).await;
+        assert!(parked.is_ok_and(|parked| parked.is_ok()), "nobody waits");
         let by_ms = now_ms - self.now_ms.swap(now_ms, Ordering::SeqCst);
         self.passed_ms.send_modify(|passed_ms| *passed_ms += by_ms.max(0));
     }
@@ -67,10 +72,28 @@ impl Time {
         Arc::new(move |ms| {
             let mut passed = time.passed_ms.subscribe();
             let until_ms = *passed.borrow() + i64::try_from(ms).unwrap();
+            let waits = Waits::new(time.waiting.clone());
             Box::pin(async move {
+                let _waits = waits;
                 passed.wait_for(|passed_ms| *passed_ms >= until_ms).await.unwrap();
             })
         })
+    }
+}
+
+/// Somebody who waits.
+struct Waits(watch::Sender<usize>);
+
+impl Waits {
+    fn new(waiting: watch::Sender<usize>) -> Self {
+        waiting.send_modify(|count| *count += 1);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
     }
 }
 
@@ -201,7 +224,7 @@ impl Life {
             .await;
             failed += usize::from(self.state().problem.is_some());
             let next_ms = self.state().next_ms.unwrap();
-            self.time.set(next_ms.min(end_ms));
+            self.time.set(next_ms.min(end_ms)).await;
             if next_ms > end_ms {
                 return failed;
             }

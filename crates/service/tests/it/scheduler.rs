@@ -78,8 +78,8 @@ impl Stage {
         started.expect("a run starts").unwrap()
     }
 
-    fn pass(&self, ms: i64) {
-        self.time.set(self.time.now() + ms);
+    async fn pass(&self, ms: i64) {
+        self.time.set(self.time.now() + ms).await;
     }
 
     async fn kept(&self, at: usize) -> Schedule {
@@ -125,7 +125,7 @@ async fn one_that_is_paused_runs_by_hand_and_stays_paused() {
     idle(&scheduler).await;
     scheduler.pause("a").await.unwrap();
     assert!(scheduler.states()[0].paused && scheduler.states()[0].next_ms.is_none());
-    stage.pass(7 * DAY_MS);
+    stage.pass(7 * DAY_MS).await;
     end(scheduler, task).await;
 
     let (scheduler, task) = stage.start().await;
@@ -151,7 +151,7 @@ async fn a_wish_and_a_pause_of_another_process_are_seen() {
     idle(&scheduler).await;
     stage.store.ask_for_run("a", stage.time.now()).await.unwrap();
     stage.store.pause_schedule("a", Some(1)).await.unwrap();
-    stage.pass(5_000);
+    stage.pass(5_000).await;
     stage.next().await.end(None);
     until(&scheduler, |states| states[0].paused && states[0].running.is_none()).await;
     assert_eq!(stage.kept(0).await.asked_ms, None, "what is done is not wanted any more");
@@ -171,7 +171,7 @@ async fn while_another_process_syncs_it_is_tried_again_later() {
     assert_eq!(scheduler.states()[0].next_ms, Some(START_MS + MINUTE_MS));
     drop(lock);
     assert!(stage.started.try_recv().is_err(), "not before its time");
-    stage.pass(MINUTE_MS);
+    stage.pass(MINUTE_MS).await;
     let run = stage.next().await;
     assert!(other.lock_for_sync().unwrap_err().is_busy(), "and now it is the other's turn to wait");
     run.end(None);
@@ -188,7 +188,7 @@ async fn integrations_run_beside_each_other_and_each_but_once() {
     assert_ne!(one.job.integration, two.job.integration);
     let (a, b) = if one.job.integration == "a" { (one, two) } else { (two, one) };
     // Far beyond the next one.
-    stage.pass(13 * HOUR_MS);
+    stage.pass(13 * HOUR_MS).await;
     b.end(None);
     stage.next().await.end(None);
     until(&scheduler, |states| states[1].running.is_none()).await;
@@ -212,12 +212,12 @@ async fn failures_are_told_and_tried_again_and_a_run_may_break_down() {
     assert_eq!(state.problem.as_deref(), Some("upstream\nhint: none"));
     let wait_ms = state.next_ms.unwrap() - START_MS;
     assert!((2 * MINUTE_MS..=2 * MINUTE_MS + 12_000).contains(&wait_ms), "{wait_ms}");
-    stage.pass(wait_ms);
+    stage.pass(wait_ms).await;
     drop(stage.next().await);
     let state = idle(&scheduler).await.remove(0);
     assert!(state.problem.unwrap().contains("broke down"));
     assert_eq!(stage.kept(0).await.failures, 2);
-    stage.pass(5 * MINUTE_MS);
+    stage.pass(5 * MINUTE_MS).await;
     stage.next().await.end(Some(Fault::NotAuthenticated));
     let state = idle(&scheduler).await.remove(0);
     assert_eq!(state.next_ms, Some(START_MS + 6 * HOUR_MS), "nobody waits for a new pair");
@@ -233,7 +233,7 @@ async fn what_was_missed_while_there_was_no_process_is_made_up_for_once() {
     assert_eq!(run.job.reads, Reads::Everything, "nothing is known of it");
     run.end(None);
     idle(&scheduler).await;
-    stage.pass(6 * HOUR_MS);
+    stage.pass(6 * HOUR_MS).await;
     let run = stage.next().await;
     assert_eq!(run.job.reads, Reads::Changes);
     // It dies in the middle.
@@ -242,7 +242,7 @@ async fn what_was_missed_while_there_was_no_process_is_made_up_for_once() {
     drop(run);
     assert_eq!(stage.kept(0).await.ended_ms, None);
 
-    stage.pass(9 * DAY_MS);
+    stage.time = Time::new(Arc::new(AtomicI64::new(stage.time.now() + 9 * DAY_MS)));
     let (scheduler, task) = stage.start().await;
     let run = stage.next().await;
     assert_eq!(run.job.reads, Reads::Everything);
@@ -259,9 +259,9 @@ async fn a_clock_that_is_set_back_for_a_year_stops_nothing() {
     let (scheduler, task) = stage.start().await;
     stage.next().await.end(None);
     idle(&scheduler).await;
-    stage.pass(-365 * DAY_MS);
+    stage.pass(-365 * DAY_MS).await;
     // Nobody tells; the next look sees it.
-    stage.pass(5_000);
+    stage.pass(5_000).await;
     stage.next().await.end(None);
     let states = idle(&scheduler).await;
     assert_eq!(states[0].next_ms, Some(stage.time.now() + 6 * HOUR_MS));
@@ -283,7 +283,7 @@ async fn progress_is_told_ten_times_a_second_at_most() {
     }
     (run.job.watch)(Progress::Application);
     assert_eq!(*changed.borrow(), first, "no time has passed");
-    stage.pass(100);
+    stage.pass(100).await;
     until(&scheduler, |states| states[0].running.is_some_and(|running| running.findings == 2_000))
         .await;
     assert_eq!(*changed.borrow(), first + 1);
@@ -317,7 +317,7 @@ async fn integrations_come_and_go() {
     stage.next().await.end(None);
     idle(&scheduler).await;
     stage.store.add_integration(credential("b", "https://x", "0b")).await.unwrap();
-    stage.pass(5_000);
+    stage.pass(5_000).await;
     let run = stage.next().await;
     assert_eq!(run.job.integration, "b");
     let id = stage.store.integration("b").await.unwrap().id;
