@@ -8,7 +8,7 @@ use std::time::Duration;
 use countersign_client::{Client, Config as ClientConfig, Url};
 use countersign_connector::sync::plan::Scope;
 use countersign_connector::sync::{Finished, Options, Watch};
-use countersign_connector::{Connector, Fences};
+use countersign_connector::{Clock, Connector, Fences, Random};
 use countersign_platform::SeedSpec;
 use countersign_service::scheduler::{Config, Ended, Reads, Rule, Run, Scheduler, State, Wait};
 use countersign_signing::Pair;
@@ -35,28 +35,34 @@ pub(crate) fn rule(period_ms: i64) -> Rule {
     }
 }
 
-/// A clock that only a test moves, and those who wait for it.
+/// A clock that only a test moves, and what has passed: setting a clock back makes nobody
+/// wait longer.
 #[derive(Clone)]
 pub(crate) struct Time {
-    pub(crate) now_ms: Arc<AtomicI64>,
-    moved: watch::Sender<()>,
+    now_ms: Arc<AtomicI64>,
+    passed_ms: watch::Sender<i64>,
+    waiting: watch::Sender<usize>,
 }
 
 impl Time {
     pub(crate) fn new(now_ms: Arc<AtomicI64>) -> Self {
-        Self { now_ms, moved: watch::Sender::new(()) }
+        Self { now_ms, passed_ms: watch::Sender::new(0), waiting: watch::Sender::new(0) }
     }
 
     pub(crate) fn now(&self) -> i64 {
         self.now_ms.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn set(&self, now_ms: i64) {
-        self.now_ms.store(now_ms, Ordering::SeqCst);
-        self.moved.send_replace(());
+    /// Once somebody waits: who still works would take up the wrong time.
+    pub(crate) async fn set(&self, now_ms: i64) {
+        let mut waiting = self.waiting.subscribe();
+        let parked = tokio::time::timeout(PATIENCE, waiting.wait_for(|count| *count > 0)).await;
+        assert!(parked.is_ok_and(|parked| parked.is_ok()), "nobody waits");
+        let by_ms = now_ms - self.now_ms.swap(now_ms, Ordering::SeqCst);
+        self.passed_ms.send_modify(|passed_ms| *passed_ms += by_ms.max(0));
     }
 
-    pub(crate) fn clock(&self) -> Arc<dyn Fn() -> i64 + Send + Sync> {
+    pub(crate) fn clock(&self) -> Clock {
         let now_ms = Arc::clone(&self.now_ms);
         Arc::new(move || now_ms.load(Ordering::SeqCst))
     }
@@ -64,14 +70,30 @@ impl Time {
     pub(crate) fn wait(&self) -> Wait {
         let time = self.clone();
         Arc::new(move |ms| {
-            let (time, mut moved) = (time.clone(), time.moved.subscribe());
-            let until_ms = time.now() + i64::try_from(ms).unwrap();
+            let mut passed = time.passed_ms.subscribe();
+            let until_ms = *passed.borrow() + i64::try_from(ms).unwrap();
+            let waits = Waits::new(time.waiting.clone());
             Box::pin(async move {
-                while time.now() < until_ms {
-                    moved.changed().await.unwrap();
-                }
+                let _waits = waits;
+                passed.wait_for(|passed_ms| *passed_ms >= until_ms).await.unwrap();
             })
         })
+    }
+}
+
+/// Somebody who waits.
+struct Waits(watch::Sender<usize>);
+
+impl Waits {
+    fn new(waiting: watch::Sender<usize>) -> Self {
+        waiting.send_modify(|count| *count += 1);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
     }
 }
 
@@ -123,7 +145,7 @@ impl Door {
         config.request_timeout = Duration::from_secs(5);
         // Waits between tries are drawn from eight bytes: none, here.
         let draw = connector.random.clone();
-        let random: Arc<dyn Fn(&mut [u8]) + Send + Sync> =
+        let random: Random =
             Arc::new(move |buffer| if buffer.len() == 8 { buffer.fill(0) } else { draw(buffer) });
         let client = Client::new(config, &self.pair, connector.clock.clone(), random).unwrap();
         let scope = match reads {
@@ -202,7 +224,7 @@ impl Life {
             .await;
             failed += usize::from(self.state().problem.is_some());
             let next_ms = self.state().next_ms.unwrap();
-            self.time.set(next_ms.min(end_ms));
+            self.time.set(next_ms.min(end_ms)).await;
             if next_ms > end_ms {
                 return failed;
             }
@@ -219,7 +241,7 @@ async fn connect(door: &Door, time: &Time, folder: &Path) -> Connector {
     let store = Store::open(&folder.join("store.sqlite")).await.unwrap();
     store.add_integration(credential(NAME, &door.url, door.pair.id.as_str())).await.unwrap();
     let random = repeatable_random();
-    let random: Arc<dyn Fn(&mut [u8]) + Send + Sync> = Arc::new(move |buffer| random(buffer));
+    let random: Random = Arc::new(move |buffer| random(buffer));
     let key = KeySource::KeyFile(folder.join("key"));
     let vault = SealedFile::open(&folder.join("vault.json"), key, random.clone()).unwrap();
     let fences = Fences::at(&folder.join("fences"));

@@ -11,6 +11,7 @@ mod month;
 mod platform;
 mod refusals;
 mod relay;
+mod scheduler;
 mod socket;
 mod upstream;
 

@@ -6,15 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use countersign_connector::Connector;
-use countersign_findings::rfc3339;
+use countersign_findings::{Context, rfc3339};
 use countersign_platform::SeedSpec;
 use countersign_service::scheduler::Rule;
-use countersign_store::{ChangeRow, Since};
+use countersign_store::{ChangeRow, Scope, Since};
 use countersign_testkit::TestPlatform;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::life::{DAY_MS, HOUR_MS, Life, rule};
+use crate::life::{DAY_MS, HOUR_MS, Life, NAME, rule};
 
 const DAYS: i64 = 30;
 
@@ -26,8 +26,10 @@ struct Held {
     /// Applications that are there, by guid, whole.
     applications: BTreeMap<String, String>,
     gone_applications: BTreeSet<String>,
-    /// Open findings by severity, in applications that are there.
+    /// Open findings by severity, in the policy contexts of applications that are there.
     open: [u64; 6],
+    /// The same of applications that are gone: out of sight is not fixed.
+    open_out_of_sight: [u64; 6],
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -52,12 +54,13 @@ impl Held {
         for id in ids(folder) {
             let row = store.findings_by_id(&id).await.unwrap().remove(0);
             let finding = serde_json::to_value(&row.finding).unwrap();
-            let application = row.finding.application.to_string();
-            if row.finding.state.is_open()
-                && !row.gone
-                && held.applications.contains_key(&application)
-            {
-                held.open[usize::from(row.finding.severity.level())] += 1;
+            let is_counted = row.finding.context == Context::Policy && !row.gone;
+            if row.finding.state.is_open() && is_counted {
+                let open = match held.applications.contains_key(row.finding.application.as_str()) {
+                    true => &mut held.open,
+                    false => &mut held.open_out_of_sight,
+                };
+                open[usize::from(row.finding.severity.level())] += 1;
             }
             held.findings.insert(id, Sighting { finding, raw: row.raw, is_gone: row.gone });
         }
@@ -76,7 +79,7 @@ impl Held {
 
 fn ids(folder: &Path) -> Vec<String> {
     let connection = Connection::open(folder.join("store.sqlite")).unwrap();
-    let mut statement = connection.prepare("select finding_id from findings").unwrap();
+    let mut statement = connection.prepare("select lower(hex(finding_id)) from findings").unwrap();
     let rows = statement.query_map([], |row| row.get(0)).unwrap();
     rows.collect::<Result<_, _>>().unwrap()
 }
@@ -283,7 +286,10 @@ async fn after_every_day_of_a_month_the_store_is_what_the_service_has() {
         for (id, one) in today.present() {
             assert_eq!(one, &truth.findings[id], "day {day}: {id}");
         }
-        assert_eq!(today.open, truth.open, "day {day}");
+        let trend = life.trend(midnight_ms.div_euclid(DAY_MS), truth.applications.keys()).await;
+        assert_eq!(trend.0, truth.open, "day {day}: the trend of what is there");
+        let all = std::array::from_fn(|at| truth.open[at] + today.open_out_of_sight[at]);
+        assert_eq!(trend.1, all, "day {day}: the trend of everything");
         for row in early.iter().filter(|row| row.kind == "closed") {
             let one = truth.findings.get(&row.finding_id);
             assert!(
@@ -316,6 +322,18 @@ async fn after_every_day_of_a_month_the_store_is_what_the_service_has() {
 impl Life {
     async fn feed(&self, seq: i64) -> Vec<ChangeRow> {
         self.known.store.changes(Since::Seq(seq), 100_000).await.unwrap()
+    }
+
+    /// Open findings at the end of a day: of these applications, and of all.
+    async fn trend(&self, day: i64, guids: impl Iterator<Item = &String>) -> ([u64; 6], [u64; 6]) {
+        let store = &self.known.store;
+        let mut sum = [0; 6];
+        for guid in guids {
+            let scope = Scope::Application { integration: NAME.into(), guid: guid.clone() };
+            let open = store.history(scope, day, day).await.unwrap()[0].open;
+            sum.iter_mut().zip(open).for_each(|(sum, open)| *sum += open);
+        }
+        (sum, store.history(Scope::Everything, day, day).await.unwrap()[0].open)
     }
 
     fn runs(&self) -> Vec<String> {
