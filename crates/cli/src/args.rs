@@ -1,5 +1,6 @@
 //! What can be typed. Help leads with what a command does for the user.
 
+mod dashboard;
 mod forms;
 mod proxy;
 mod rotation;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
+pub(crate) use dashboard::{People, ResetPerson, ServeDashboard};
 pub(crate) use forms::{ExportPair, ImportFrom, ImportPair, PairFormat, RunWithPair};
 pub(crate) use proxy::{MakeToken, Proxy, ProxyCommand, ProxyLog, RevokeCaller, RunProxy};
 pub(crate) use rotation::{
@@ -81,6 +83,11 @@ pub(crate) enum Command {
     /// Let curl and other programs that cannot sign call the service: on this machine,
     /// each with a token and rules of its own. The Secret Key stays here.
     Proxy(Proxy),
+    /// The dashboard: what is stored, as pages for people who sign in.
+    Serve(ServeDashboard),
+    /// Who may sign in to the dashboard: add, list, remove, reset.
+    #[command(subcommand)]
+    People(People),
     /// Look for everything that can be wrong; one cause and one fix for each.
     Doctor(Doctor),
 }

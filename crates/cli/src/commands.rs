@@ -11,6 +11,7 @@ mod export_pair;
 mod guide;
 mod http;
 mod integration;
+mod people;
 mod platform;
 mod proxy;
 mod query;
@@ -18,6 +19,7 @@ mod quickstart;
 mod rehearse;
 mod report;
 mod rotation;
+mod serve;
 mod sync;
 mod vault;
 mod watch;
@@ -90,6 +92,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Command::Sign(args) => http::sign(home, args).await,
         Command::Http(args) => http::request(&Context::open(home).await?, args).await,
         Command::Proxy(args) => proxy::run(home, args).await,
+        Command::Serve(args) => serve::run(&Context::open(home).await?, args).await,
+        Command::People(command) => people::run(home, command).await,
         Command::Doctor(args) => doctor::run(home, args).await,
     }
 }
