@@ -74,6 +74,11 @@ pub enum Progress {
     },
     /// One application is done.
     Application,
+    /// Requests were sent, retries included.
+    Requests {
+        /// How many of this run, so far.
+        count: u64,
+    },
 }
 
 /// Called with every step; must return quickly.
@@ -124,6 +129,19 @@ impl Connector {
         options: Options,
         watch: Watch,
     ) -> Result<Finished, Error> {
+        self.sync_until(integration, client, options, watch, std::future::pending()).await
+    }
+
+    /// The same, until `stop` ends: each application is then as it was or as it is, and
+    /// the run is incomplete.
+    pub async fn sync_until(
+        &self,
+        integration: IntegrationId,
+        client: Client,
+        options: Options,
+        watch: Watch,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<Finished, Error> {
         let started_ms = self.now();
         let kind = match options.scope {
             Scope::Full => RunKind::Full,
@@ -131,6 +149,7 @@ impl Connector {
         };
         let id = self.store.begin_run(integration, kind, started_ms).await?;
         let before = client.stats();
+        let watch = counting(client.clone(), before.requests, watch);
         let run = Arc::new(Run {
             client,
             store: self.store.clone(),
@@ -141,7 +160,13 @@ impl Connector {
         });
 
         let mut report = Report::default();
-        let failure = run_once(&run, integration, &mut report).await.err();
+        let failure = tokio::select! {
+            ended = run_once(&run, integration, &mut report) => ended.err(),
+            () = stop => {
+                let what = "the run was stopped before its end";
+                Some(Error::new(Fault::Incomplete, what).hint("the next run goes on where it was"))
+            }
+        };
         if let Some(error) = &failure {
             report.problems.push(Problem { application: None, reason: error.to_string() });
         }
@@ -154,6 +179,14 @@ impl Connector {
         self.store.finish_run(id, summary(&report, self.now())).await?;
         Ok(Finished { report, failure })
     }
+}
+
+/// Tells of the requests, too, with every step.
+fn counting(client: Client, before: u64, watch: Watch) -> Watch {
+    Arc::new(move |progress| {
+        watch(progress);
+        watch(Progress::Requests { count: client.stats().requests.saturating_sub(before) });
+    })
 }
 
 async fn run_once(

@@ -1,4 +1,5 @@
-//! The connector's face: the dashboard for people, the broker for programs.
+//! The connector's face: the dashboard for people, the broker for programs, the
+//! scheduler that runs syncs.
 //!
 //! The dashboard shows what is stored to who has signed in, as pages that work without
 //! scripts. The broker lets programs that cannot sign call the service: they come over a
@@ -12,6 +13,7 @@ pub mod chart;
 pub mod dashboard;
 mod error;
 pub mod people;
+pub mod scheduler;
 
 pub use error::Error;
 

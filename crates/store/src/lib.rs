@@ -15,6 +15,7 @@ mod handovers;
 mod query;
 mod raw;
 mod rotations;
+mod schedules;
 mod store;
 mod watch;
 mod writer;
@@ -29,6 +30,7 @@ pub use query::{
     ApplicationRow, ChangeRow, Counts, FindingRow, Query, Seek, Since, UndecodableRow,
 };
 pub use rotations::{Claim, Lease, Publication, Rotation, RotationId};
+pub use schedules::{Schedule, ScheduledEnd};
 pub use store::{ApplicationMark, Integration, IntegrationId, RunId, RunKind, RunSummary, Store};
 pub use watch::{Delivery, Edition, NewNotice, Notice, NoticeId, Sighting};
 pub use writer::{ApplicationWriter, Change, ChangeKind, Held, Place, Put, Reading, Written};

@@ -1,0 +1,351 @@
+//! The loop: looks at the store, starts what is due, notes what ended, waits.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use countersign_connector::{Fault, sync};
+use countersign_store::{IntegrationId, Schedule, ScheduledEnd, SyncLock};
+use tokio::task::JoinSet;
+
+use super::plan::{Next, Past, Reads, plan};
+use super::{Config, Ended, Job, Running, Shared, State, Stop, locked};
+
+/// Longest wait: other processes write wishes into the store, the clock is set, the
+/// machine sleeps, and nobody tells.
+const LOOK_MS: i64 = 5_000;
+/// Shortest time between two tellings of progress.
+const TELL_MS: u64 = 100;
+
+pub(super) struct Drive {
+    config: Config,
+    shared: Arc<Shared>,
+    /// What is known of each integration, by name.
+    known: BTreeMap<String, Known>,
+    runs: JoinSet<Over>,
+    /// Held while anything runs.
+    lock: Option<SyncLock>,
+    looked_ms: i64,
+    /// Why the last look failed.
+    blind: Option<String>,
+}
+
+struct Known {
+    schedule: Schedule,
+    seen_ms: i64,
+    busy_ms: Option<i64>,
+    is_wished: bool,
+    running: Option<Arc<Counters>>,
+    /// Why it could not start.
+    hindrance: Option<String>,
+    next: Option<Next>,
+}
+
+/// What a run has done so far.
+#[derive(Default)]
+struct Counters {
+    started_ms: i64,
+    applications: AtomicU64,
+    /// One more than the number, once it is known.
+    total: AtomicU64,
+    findings: AtomicU64,
+    requests: AtomicU64,
+}
+
+/// A run that is over.
+struct Over {
+    name: String,
+    integration: IntegrationId,
+    started_ms: i64,
+    reads: Reads,
+    ended: Ended,
+}
+
+impl Drive {
+    pub(super) fn new(config: Config, shared: Arc<Shared>) -> Self {
+        Self {
+            config,
+            shared,
+            known: BTreeMap::new(),
+            runs: JoinSet::new(),
+            lock: None,
+            looked_ms: 0,
+            blind: None,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        while !self.shared.is_ending() {
+            self.start_due().await;
+            self.show();
+            let wait_ms = self.wait_ms();
+            let has_waited = tokio::select! {
+                () = self.shared.news.notified() => false,
+                Some(over) = self.runs.join_next(), if !self.runs.is_empty() => {
+                    self.note(over).await;
+                    false
+                }
+                () = (self.config.wait)(wait_ms) => true,
+            };
+            if has_waited && !self.is_look_due() {
+                continue;
+            }
+            if let Err(error) = self.look().await {
+                tracing::warn!(%error, "the scheduler cannot look into the store");
+                self.blind = Some(error.to_string());
+            }
+        }
+        while let Some(over) = self.runs.join_next().await {
+            self.note(over).await;
+        }
+        self.lock = None;
+        self.show();
+    }
+
+    fn now(&self) -> i64 {
+        (self.config.clock)()
+    }
+
+    /// A clock that was set back says so as well.
+    fn is_look_due(&self) -> bool {
+        !(0..LOOK_MS).contains(&(self.now() - self.looked_ms))
+    }
+
+    /// What the store says, wishes included.
+    pub(super) async fn look(&mut self) -> Result<(), countersign_store::Error> {
+        let wishes = std::mem::take(&mut *locked(&self.shared.wishes));
+        let mut before = std::mem::take(&mut self.known);
+        let schedules = self.config.store.schedules().await;
+        let schedules = match schedules {
+            Ok(schedules) => schedules,
+            Err(error) => {
+                self.known = before;
+                locked(&self.shared.wishes).extend(wishes);
+                return Err(error);
+            }
+        };
+        self.blind = None;
+        self.looked_ms = self.now();
+        for mut schedule in schedules {
+            if schedule.draw.is_none() {
+                let mut bytes = [0; 4];
+                (self.config.random)(&mut bytes);
+                let draw = u32::from_le_bytes(bytes);
+                self.config.store.draw_schedule(schedule.integration, draw).await?;
+                schedule.draw = Some(draw);
+            }
+            let is_wished = wishes.contains(&schedule.name);
+            let kept = before.remove(&schedule.name);
+            // One of the same name may be another by now.
+            let kept = kept.filter(|one| one.schedule.integration == schedule.integration);
+            let mut known = kept.unwrap_or_else(|| Known {
+                schedule: schedule.clone(),
+                seen_ms: self.now(),
+                busy_ms: None,
+                is_wished: false,
+                running: None,
+                hindrance: None,
+                next: None,
+            });
+            known.is_wished |= is_wished;
+            known.schedule = schedule;
+            self.known.insert(known.schedule.name.clone(), known);
+        }
+        self.think();
+        Ok(())
+    }
+
+    /// Plans what does not run.
+    fn think(&mut self) {
+        let now_ms = self.now();
+        for (name, known) in &mut self.known {
+            let mut rule = self.shared.rule(name).clone();
+            rule.is_paused |= known.schedule.paused_ms.is_some();
+            let draw = known.schedule.draw.unwrap_or_default();
+            known.next = match known.running {
+                Some(_) => None,
+                None => plan(now_ms, &rule, &known.past(), draw),
+            };
+        }
+        self.show();
+    }
+
+    async fn start_due(&mut self) {
+        self.think();
+        let now_ms = self.now();
+        let mut due: Vec<(String, Next)> = Vec::new();
+        for (name, known) in &self.known {
+            due.extend(
+                known.next.filter(|next| next.at_ms <= now_ms).map(|next| (name.clone(), next)),
+            );
+        }
+        due.sort_by_key(|(_, next)| next.at_ms);
+        for (name, next) in due {
+            let hindrance = self.start(&name, next).await.err();
+            if let (Some(why), Some(known)) = (hindrance, self.known.get_mut(&name)) {
+                known.busy_ms = Some(now_ms);
+                known.hindrance = Some(why);
+            }
+        }
+        self.think();
+    }
+
+    /// Starts one run; answers what hinders it.
+    async fn start(&mut self, name: &str, next: Next) -> Result<(), String> {
+        if self.lock.is_none() {
+            self.lock = Some(self.config.store.lock_for_sync().map_err(|error| {
+                match error.is_busy() {
+                    true => "another process is syncing into this store\nhint: it is tried again in a minute; \
+                             a sync by hand or by cron needs no scheduler beside it".to_owned(),
+                    false => error.to_string(),
+                }
+            })?);
+        }
+        let started_ms = self.now();
+        let Some(known) = self.known.get_mut(name) else { return Ok(()) };
+        let integration = known.schedule.integration;
+        let noted = self.config.store.start_scheduled(integration, next.due_ms, started_ms).await;
+        if let Err(error) = noted {
+            self.release();
+            return Err(error.to_string());
+        }
+        let counters = Arc::new(Counters { started_ms, ..Counters::default() });
+        known.running = Some(Arc::clone(&counters));
+        known.is_wished = false;
+        known.busy_ms = None;
+        known.hindrance = None;
+        let job = Job {
+            integration: name.to_owned(),
+            reads: next.reads,
+            watch: watch(counters),
+            stop: Stop(self.shared.stop.subscribe()),
+        };
+        tracing::info!(integration = name, why = ?next.why, reads = ?next.reads, "a run starts");
+        let (run, name) = (Arc::clone(&self.config.run), name.to_owned());
+        self.runs.spawn(async move {
+            // In a task of its own, so that a panic ends the run and nothing else.
+            let ended = tokio::spawn(run(job)).await.unwrap_or_else(|error| Ended {
+                fault: Some(Fault::Unexpected),
+                problem: Some(format!("the run broke down: {error}")),
+            });
+            Over { name, integration, started_ms, reads: next.reads, ended }
+        });
+        Ok(())
+    }
+
+    async fn note(&mut self, over: Result<Over, tokio::task::JoinError>) {
+        let Ok(over) = over else { return };
+        self.release();
+        if let Some(known) = self.known.get_mut(&over.name) {
+            known.running = None;
+        }
+        let is_full = over.reads == Reads::Everything && over.ended.fault.is_none();
+        let trouble = over.ended.fault.map(|fault| {
+            let problem = over.ended.problem.clone();
+            (fault.as_str().to_owned(), problem.unwrap_or_else(|| "the run is incomplete".into()))
+        });
+        let end = ScheduledEnd {
+            ended_ms: self.now(),
+            full_ms: is_full.then_some(over.started_ms),
+            trouble,
+        };
+        tracing::info!(integration = over.name, fault = ?over.ended.fault, "a run ended");
+        if let Err(error) = self.config.store.end_scheduled(over.integration, end).await {
+            tracing::error!(%error, integration = over.name, "the end of a run cannot be noted");
+        }
+    }
+
+    /// Others may sync when nothing of ours runs.
+    fn release(&mut self) {
+        if self.runs.is_empty() {
+            self.lock = None;
+        }
+    }
+
+    fn wait_ms(&self) -> u64 {
+        if !self.runs.is_empty() {
+            return TELL_MS;
+        }
+        let now_ms = self.now();
+        let next_ms = self.known.values().filter_map(|known| known.next).map(|next| next.at_ms);
+        let wait_ms = next_ms.min().map_or(LOOK_MS, |at_ms| (at_ms - now_ms).clamp(1, LOOK_MS));
+        wait_ms.unsigned_abs()
+    }
+
+    /// Tells those who watch, if anything is different.
+    fn show(&self) {
+        let mut states = BTreeMap::new();
+        for (name, known) in &self.known {
+            let state = State {
+                integration: name.clone(),
+                running: known.running.as_deref().map(Counters::read),
+                next_ms: known.next.map(|next| next.at_ms),
+                paused: known.schedule.paused_ms.is_some() || self.shared.rule(name).is_paused,
+                problem: self
+                    .blind
+                    .clone()
+                    .or_else(|| known.hindrance.clone())
+                    .or_else(|| known.schedule.problem.clone()),
+            };
+            states.insert(name.clone(), state);
+        }
+        let mut shown = locked(&self.shared.states);
+        let is_different = *shown != states;
+        *shown = states;
+        drop(shown);
+        if is_different {
+            self.shared.tell();
+        }
+    }
+}
+
+impl Known {
+    fn past(&self) -> Past {
+        let schedule = &self.schedule;
+        // Nobody else has to act before these can go away.
+        let passing = [Fault::Upstream, Fault::Incomplete, Fault::Storage, Fault::Unexpected];
+        let is_passing = schedule
+            .fault
+            .as_deref()
+            .is_some_and(|fault| passing.iter().any(|one| one.as_str() == fault));
+        Past {
+            seen_ms: self.seen_ms,
+            due_ms: schedule.due_ms,
+            started_ms: schedule.started_ms,
+            ended_ms: schedule.ended_ms,
+            full_ms: schedule.full_ms,
+            failures: schedule.failures,
+            is_passing,
+            is_asked: self.is_wished || schedule.asked_ms.is_some(),
+            busy_ms: self.busy_ms,
+        }
+    }
+}
+
+impl Counters {
+    fn read(&self) -> Running {
+        Running {
+            started_ms: self.started_ms,
+            applications: self.applications.load(Relaxed),
+            applications_total: self.total.load(Relaxed).checked_sub(1),
+            findings: self.findings.load(Relaxed),
+            requests: self.requests.load(Relaxed),
+        }
+    }
+}
+
+fn watch(counters: Arc<Counters>) -> sync::Watch {
+    Arc::new(move |progress| match progress {
+        sync::Progress::Planned { applications } => {
+            counters.total.store(applications.saturating_add(1), Relaxed);
+        }
+        sync::Progress::Findings { count } => {
+            counters.findings.fetch_add(count, Relaxed);
+        }
+        sync::Progress::Application => {
+            counters.applications.fetch_add(1, Relaxed);
+        }
+        sync::Progress::Requests { count } => counters.requests.store(count, Relaxed),
+        _ => {}
+    })
+}
