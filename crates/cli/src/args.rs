@@ -1,6 +1,7 @@
 //! What can be typed. Help leads with what a command does for the user.
 
 mod dashboard;
+mod export;
 mod forms;
 mod proxy;
 mod rotation;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
 pub(crate) use dashboard::{People, ResetPerson, ServeDashboard};
+pub(crate) use export::{Export, Format, OcsfClass, OcsfVersion};
 pub(crate) use forms::{ExportPair, ImportFrom, ImportPair, PairFormat, RunWithPair};
 pub(crate) use proxy::{MakeToken, Proxy, ProxyCommand, ProxyLog, RevokeCaller, RunProxy};
 pub(crate) use rotation::{
@@ -562,27 +564,6 @@ pub(crate) struct Changes {
     /// Print one JSON object a line.
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-#[derive(Debug, Group)]
-pub(crate) struct Export {
-    /// Format.
-    #[arg(long, value_enum)]
-    pub(crate) format: Format,
-    /// File to write, replaced atomically [default: standard output].
-    #[arg(long, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
-    /// Keep only what matches, such as `severity[gte]4`; repeatable.
-    #[arg(long, value_name = "EXPR")]
-    pub(crate) filter: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// One finding a line, as `findings --json` prints them.
-    Ndjson,
-    /// Comma-separated, safe to open in a spreadsheet.
-    Csv,
 }
 
 #[derive(Debug, Subcommand)]

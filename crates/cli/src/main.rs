@@ -7,6 +7,7 @@ mod channels;
 mod commands;
 mod config;
 mod consumers;
+mod exports;
 mod failure;
 mod feeds;
 mod forms;

@@ -1,14 +1,19 @@
-//! Filters: `field[op]value`, parsed once to a typed tree. The store turns the
-//! tree into SQL with bound values; [`Filter::matches`] is the same in plain
-//! Rust and what the SQL is tested against.
+//! Filters: comparisons such as `severity[gte]4`, joined by `and`, `or`, `not` and
+//! parentheses, parsed once to a typed tree. The store turns the tree into SQL with
+//! bound values; [`Expression::matches`] is the same in plain Rust and what the SQL is
+//! tested against.
 //!
 //! An absent value matches no operator but `ne`.
 
-use std::fmt;
-use std::str::FromStr;
+mod parse;
 
-use crate::finding::{Finding, Severity, State};
-use crate::time::parse_time;
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::finding::Finding;
+use crate::time::rfc3339;
+
+pub use parse::FilterError;
 
 /// A member that filters can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,6 +56,11 @@ pub enum Field {
     FirstFound,
     /// `last_seen`: a date or a time.
     LastSeen,
+    /// `category`: the number of the finding category.
+    Category,
+    /// `text`: the words of title, description, paths and component. `like` only:
+    /// every word that is given has to be there, in whatever place.
+    Text,
 }
 
 /// What a field holds.
@@ -58,6 +68,8 @@ pub enum Field {
 pub enum Type {
     /// Text, compared as written; `like` ignores the case of ASCII letters.
     Text,
+    /// Words, in any order.
+    Words,
     /// Whole number.
     Integer,
     /// Number.
@@ -70,7 +82,7 @@ pub enum Type {
 
 impl Field {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Id,
         Self::Application,
         Self::ApplicationName,
@@ -90,6 +102,23 @@ impl Field {
         Self::Cvss,
         Self::FirstFound,
         Self::LastSeen,
+        Self::Category,
+        Self::Text,
+    ];
+
+    /// Those whose values are counted beside a list.
+    pub const FACETS: [Self; 11] = [
+        Self::Severity,
+        Self::State,
+        Self::ScanType,
+        Self::ViolatesPolicy,
+        Self::Context,
+        Self::Application,
+        Self::Cwe,
+        Self::Category,
+        Self::Component,
+        Self::Module,
+        Self::File,
     ];
 
     /// The word in filters.
@@ -114,13 +143,16 @@ impl Field {
             Self::Cvss => "cvss",
             Self::FirstFound => "first_found",
             Self::LastSeen => "last_seen",
+            Self::Category => "category",
+            Self::Text => "text",
         }
     }
 
     /// What it holds.
     pub fn type_(self) -> Type {
         match self {
-            Self::Severity | Self::Cwe => Type::Integer,
+            Self::Text => Type::Words,
+            Self::Severity | Self::Cwe | Self::Category => Type::Integer,
             Self::Cvss => Type::Number,
             Self::ViolatesPolicy => Type::Truth,
             Self::FirstFound | Self::LastSeen => Type::Time,
@@ -154,6 +186,8 @@ impl Field {
             }
             Self::FirstFound => finding.first_found_ms.map(Value::Integer),
             Self::LastSeen => finding.last_seen_ms.map(Value::Integer),
+            Self::Category => finding.category.as_ref().map(|c| Value::Integer(c.id)),
+            Self::Text => None,
         }
     }
 }
@@ -212,6 +246,19 @@ pub enum Value {
     Number(f64),
 }
 
+/// Comparisons, joined.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expression {
+    /// One comparison.
+    Is(Filter),
+    /// None of these may fail; without any, everything matches.
+    All(Vec<Self>),
+    /// One of these has to match.
+    Any(Vec<Self>),
+    /// It must not match.
+    Not(Box<Self>),
+}
+
 /// One comparison.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filter {
@@ -223,48 +270,67 @@ pub struct Filter {
     pub values: Vec<Value>,
 }
 
-/// Why a filter cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FilterError(String);
-
-impl fmt::Display for FilterError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+impl Default for Expression {
+    /// What matches everything.
+    fn default() -> Self {
+        Self::All(Vec::new())
     }
 }
 
-impl std::error::Error for FilterError {}
-
-impl FromStr for Filter {
-    type Err = FilterError;
-
-    fn from_str(text: &str) -> Result<Self, FilterError> {
-        let malformed = || {
-            FilterError(format!(
-                "filter `{text}` is not `field[op]value`\nhint: for example `severity[gte]4` or `title[like]injection`"
-            ))
-        };
-        let (field, rest) = text.split_once('[').ok_or_else(malformed)?;
-        let (operator, value) = rest.split_once(']').ok_or_else(malformed)?;
-        let field = find(field.trim(), &Field::ALL, Field::name, "field")?;
-        let operator = find(operator.trim(), &Operator::ALL, Operator::name, "operator")?;
-        if operator == Operator::Like && field.type_() != Type::Text {
-            return Err(FilterError(format!(
-                "`{}` is not a text, so `like` does not apply\nhint: use eq, ne, gt, gte, lt, lte or in",
-                field.name()
-            )));
+impl Expression {
+    /// All of these at once, as with a filter that is given several times.
+    pub fn all(expressions: impl IntoIterator<Item = Self>) -> Self {
+        let mut parts = Vec::new();
+        for expression in expressions {
+            match expression {
+                Self::All(more) => parts.extend(more),
+                other => parts.push(other),
+            }
         }
-        let values = match operator {
-            Operator::In => value.split(',').map(|one| read(field, one.trim())).collect(),
-            _ => read(field, value).map(|value| vec![value]),
-        };
-        Ok(Self { field, operator, values: values? })
+        match parts.len() {
+            1 => parts.remove(0),
+            _ => Self::All(parts),
+        }
+    }
+
+    /// Whether everything matches.
+    pub fn is_everything(&self) -> bool {
+        matches!(self, Self::All(parts) if parts.is_empty())
+    }
+
+    /// What is joined by `and` at the top.
+    pub fn conjuncts(&self) -> &[Self] {
+        match self {
+            Self::All(parts) => parts,
+            other => std::slice::from_ref(other),
+        }
+    }
+
+    /// Whether a finding of an application of this name matches.
+    pub fn matches(&self, finding: &Finding, application_name: &str) -> bool {
+        match self {
+            Self::Is(filter) => filter.matches(finding, application_name),
+            Self::All(parts) => parts.iter().all(|part| part.matches(finding, application_name)),
+            Self::Any(parts) => parts.iter().any(|part| part.matches(finding, application_name)),
+            Self::Not(part) => !part.matches(finding, application_name),
+        }
+    }
+}
+
+impl From<Filter> for Expression {
+    fn from(filter: Filter) -> Self {
+        Self::Is(filter)
     }
 }
 
 impl Filter {
     /// Whether a finding of an application of this name matches.
     pub fn matches(&self, finding: &Finding, application_name: &str) -> bool {
+        if self.field == Field::Text {
+            let held: Vec<String> = texts(finding).flat_map(words).collect();
+            let mut wanted = self.values.iter().filter_map(Value::as_text).flat_map(words);
+            return wanted.all(|word| held.contains(&word));
+        }
         let Some(actual) = self.field.value(finding, application_name) else {
             return self.operator == Operator::Ne;
         };
@@ -284,9 +350,45 @@ impl Filter {
     }
 }
 
-/// The pieces of a `like` pattern between its `*`, and whether the whole text
-/// must fit.
-fn is_like(text: &str, pattern: &str) -> bool {
+impl Value {
+    /// The text, if it is one.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// The texts of a finding whose words can be searched.
+pub fn texts(finding: &Finding) -> impl Iterator<Item = &str> {
+    let location = &finding.location;
+    let component = finding.component.as_ref();
+    let some = [
+        Some(&finding.title),
+        Some(&finding.description),
+        location.file.as_ref(),
+        location.module.as_ref(),
+        location.procedure.as_ref(),
+        location.url.as_ref(),
+        component.and_then(|component| component.name.as_ref()),
+        component.and_then(|component| component.version.as_ref()),
+        finding.vulnerability.as_ref().map(|vulnerability| &vulnerability.name),
+    ];
+    let paths = component.into_iter().flat_map(|component| &component.paths);
+    some.into_iter().flatten().chain(paths).map(String::as_str)
+}
+
+/// The words of a text: runs of letters and digits, in lower case.
+pub fn words(text: &str) -> impl Iterator<Item = String> {
+    text.split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(|word| word.to_lowercase())
+}
+
+/// Whether a text is like a pattern: without a `*` it has to contain it, with one the
+/// whole text has to fit. The case of ASCII letters does not matter.
+pub fn is_like(text: &str, pattern: &str) -> bool {
     let (text, pattern) = (text.to_ascii_lowercase(), pattern.to_ascii_lowercase());
     if !pattern.contains('*') {
         return text.contains(&pattern);
@@ -305,124 +407,57 @@ fn is_like(text: &str, pattern: &str) -> bool {
     rest.ends_with(last)
 }
 
-fn read(field: Field, text: &str) -> Result<Value, FilterError> {
-    let wrong = |expected: &str| {
-        FilterError(format!(
-            "`{text}` cannot be compared with `{}`\nhint: expected {expected}",
-            field.name()
-        ))
-    };
-    if field == Field::Severity
-        && let Some(severity) = Severity::ALL.into_iter().find(|s| is_same_word(s.name(), text))
-    {
-        return Ok(Value::Integer(severity.level().into()));
-    }
-    if field == Field::State && !State::ALL.iter().any(|state| state.as_str() == text) {
-        return Err(wrong("open, fixed, mitigated or false_positive"));
-    }
-    match field.type_() {
-        Type::Text => Ok(Value::Text(text.to_owned())),
-        Type::Integer => {
-            text.trim().parse().map(Value::Integer).map_err(|_| wrong("a whole number"))
+/// The way to write it that is read back as the same: values that could be taken for
+/// something else are quoted.
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}]", self.field.name(), self.operator.name())?;
+        for (at, value) in self.values.iter().enumerate() {
+            let comma = if at > 0 { "," } else { "" };
+            write!(f, "{comma}{}", written(self.field, value))?;
         }
-        Type::Number => text
-            .trim()
-            .parse()
-            .ok()
-            .filter(|number: &f64| number.is_finite())
-            .map(Value::Number)
-            .ok_or_else(|| wrong("a number")),
-        Type::Truth => match text.trim().to_ascii_lowercase().as_str() {
-            "true" => Ok(Value::Integer(1)),
-            "false" => Ok(Value::Integer(0)),
-            _ => Err(wrong("true or false")),
-        },
-        Type::Time => parse_time(text)
-            .or_else(|| parse_time(&format!("{}T00:00:00Z", text.trim())))
-            .map(Value::Integer)
-            .ok_or_else(|| {
-                wrong("a date such as 2026-11-24 or a time such as 2026-11-24T08:00:00Z")
-            }),
+        Ok(())
     }
 }
 
-fn is_same_word(a: &str, b: &str) -> bool {
-    let plain = |text: &str| text.replace(['_', ' ', '-'], "").to_ascii_lowercase();
-    plain(a) == plain(b)
-}
-
-fn find<T: Copy>(
-    word: &str,
-    all: &[T],
-    name: fn(T) -> &'static str,
-    kind: &str,
-) -> Result<T, FilterError> {
-    if let Some(found) = all.iter().find(|one| name(**one) == word) {
-        return Ok(*found);
-    }
-    let mut names: Vec<_> = all.iter().map(|one| name(*one)).collect();
-    names.sort_by_key(|name| distance(name, word));
-    names.truncate(3);
-    Err(FilterError(format!(
-        "there is no {kind} `{word}`\nhint: the nearest are {}",
-        names.join(", ")
-    )))
-}
-
-/// Edits between two short words.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+impl fmt::Display for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let joined = |f: &mut fmt::Formatter<'_>, parts: &[Self], word: &str| {
+            for (at, part) in parts.iter().enumerate() {
+                if at > 0 {
+                    write!(f, " {word} ")?;
+                }
+                match part {
+                    Self::Is(_) | Self::Not(_) => write!(f, "{part}")?,
+                    _ => write!(f, "({part})")?,
+                }
+            }
+            Ok(())
+        };
+        match self {
+            Self::Is(filter) => filter.fmt(f),
+            Self::All(parts) => joined(f, parts, "and"),
+            Self::Any(parts) => joined(f, parts, "or"),
+            Self::Not(part) => match **part {
+                Self::Is(_) => write!(f, "not {part}"),
+                _ => write!(f, "not ({part})"),
+            },
         }
     }
-    row[b.len()]
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_cannot_be_read_says_what_could() {
-        for (text, word) in [
-            ("severity", "field[op]value"),
-            ("severity[gte", "field[op]value"),
-            ("sevrity[gte]4", "severity"),
-            ("severity[gt3]4", "gte"),
-            ("severity[gte]huge", "a whole number"),
-            ("severity[like]4", "not a text"),
-            ("state[eq]closed", "fixed, mitigated"),
-            ("violates_policy[eq]maybe", "true or false"),
-            ("first_found[gt]yesterday", "a date such as"),
-            ("cvss[gt]NaN", "a number"),
-        ] {
-            let error = text.parse::<Filter>().unwrap_err().to_string();
-            assert!(error.contains(word), "{text}: {error}");
+fn written(field: Field, value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::Text(text) => {
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-.:/@".contains(c);
+            if !text.is_empty() && text.chars().all(is_plain) {
+                return text.as_str().into();
+            }
+            format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")).into()
         }
-    }
-
-    #[test]
-    fn names_and_dates_are_understood() {
-        let value = |text: &str| text.parse::<Filter>().unwrap().values[0].clone();
-        assert_eq!(value("severity[eq]very_high"), Value::Integer(5));
-        assert_eq!(value("first_found[gte]1970-01-02"), Value::Integer(86_400_000));
-        assert_eq!("cwe[in]79, 89".parse::<Filter>().unwrap().values.len(), 2);
-    }
-
-    #[test]
-    fn like_is_a_substring_or_a_whole_pattern() {
-        assert!(is_like("SQL Injection", "inject"));
-        assert!(is_like("src/a/b.rs", "src/*.RS"));
-        assert!(!is_like("src/a/b.rs", "a/*.rs"));
-        assert!(is_like("aXbXc", "a*b*c"));
-        assert!(!is_like("ac", "a*b*c"));
-        assert!(is_like("aa", "a*a") && !is_like("a", "a*a"));
+        Value::Integer(is) if field.type_() == Type::Truth => (*is != 0).to_string().into(),
+        Value::Integer(ms) if field.type_() == Type::Time => rfc3339(*ms).into(),
+        Value::Integer(number) => number.to_string().into(),
+        Value::Number(number) => number.to_string().into(),
     }
 }

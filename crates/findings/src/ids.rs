@@ -126,6 +126,22 @@ impl FindingId {
         Self(HEXLOWER.encode(&digest.finalize()[..10]).into())
     }
 
+    /// What the digits stand for.
+    pub fn to_bytes(&self) -> [u8; 10] {
+        let mut bytes = [0; 10];
+        if let Ok(decoded) = HEXLOWER.decode(self.0.as_bytes())
+            && decoded.len() == bytes.len()
+        {
+            bytes.copy_from_slice(&decoded);
+        }
+        bytes
+    }
+
+    /// The id of these bytes.
+    pub fn from_bytes(bytes: &[u8; 10]) -> Self {
+        Self(HEXLOWER.encode(bytes).into())
+    }
+
     /// The hex digits.
     pub fn as_str(&self) -> &str {
         &self.0

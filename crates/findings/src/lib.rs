@@ -22,4 +22,4 @@ pub use finding::{
 };
 pub use ids::{Context, FindingId, FindingKey};
 pub use paths::{DataPath, Step};
-pub use time::{parse_time, rfc3339};
+pub use time::{Rfc3339, parse_time, rfc3339};

@@ -1,5 +1,7 @@
 //! The three date forms of the service, read to milliseconds.
 
+use std::ops::Deref;
+
 use jiff::Timestamp;
 
 /// Milliseconds since the Unix epoch of `2026-01-02T03:04:05.678Z`, the same
@@ -18,10 +20,60 @@ pub fn parse_time(text: &str) -> Option<i64> {
 
 /// `2026-01-02T03:04:05.678Z`.
 pub fn rfc3339(ms: i64) -> String {
-    match Timestamp::from_millisecond(ms) {
-        Ok(time) => time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string(),
-        Err(_) => String::new(),
+    Rfc3339::of(ms).to_string()
+}
+
+/// [`rfc3339`] without an allocation: exports write millions of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Rfc3339([u8; 24]);
+
+impl Rfc3339 {
+    /// Of milliseconds since the Unix epoch; empty outside of the years 0 to 9999.
+    pub fn of(ms: i64) -> Self {
+        let (days, in_day) = (ms.div_euclid(86_400_000), ms.rem_euclid(86_400_000));
+        let Some((year, month, day)) = date(days) else { return Self([0; 24]) };
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let second = in_day / 1000;
+        for (at, width, number) in [
+            (0, 4, year),
+            (5, 2, month),
+            (8, 2, day),
+            (11, 2, second / 3600),
+            (14, 2, second / 60 % 60),
+            (17, 2, second % 60),
+            (20, 3, in_day % 1000),
+        ] {
+            let mut rest = number;
+            for digit in text[at..at + width].iter_mut().rev() {
+                *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+                rest /= 10;
+            }
+        }
+        Self(text)
     }
+}
+
+impl Deref for Rfc3339 {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        let text = if self.0[0] == 0 { &[] } else { self.0.as_slice() };
+        std::str::from_utf8(text).unwrap_or_default()
+    }
+}
+
+/// Year, month and day of a day since the Unix epoch, by the 400 years after which
+/// the calendar repeats itself, begun with a March so that the leap day comes last.
+fn date(days: i64) -> Option<(i64, i64, i64)> {
+    let shifted = days.checked_add(719_468)?;
+    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (0..=9999).contains(&year).then_some((year, month, day))
 }
 
 /// Serialises optional milliseconds as text.
@@ -30,7 +82,7 @@ pub(crate) fn serialize<S: serde::Serializer>(
     writer: S,
 ) -> Result<S::Ok, S::Error> {
     match ms {
-        Some(ms) => writer.serialize_str(&rfc3339(*ms)),
+        Some(ms) => writer.serialize_str(&Rfc3339::of(*ms)),
         None => writer.serialize_none(),
     }
 }
@@ -38,6 +90,7 @@ pub(crate) fn serialize<S: serde::Serializer>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn the_three_forms_mean_the_same() {
@@ -51,6 +104,24 @@ mod tests {
         assert_eq!(rfc3339(1_767_323_045_678), "2026-01-02T03:04:05.678Z");
         for text in ["", "yesterday", "2026-13-01T00:00:00Z", "2026-01-02"] {
             assert_eq!(parse_time(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_date_is_empty() {
+        for ms in [i64::MIN, i64::MAX, 253_402_300_800_000] {
+            assert_eq!(rfc3339(ms), "");
+        }
+        assert_eq!(rfc3339(253_402_300_799_999), "9999-12-31T23:59:59.999Z");
+    }
+
+    proptest! {
+        #[test]
+        fn texts_are_those_of_the_calendar(ms in -62_167_219_200_000..253_402_207_200_000_i64) {
+            let expected = Timestamp::from_millisecond(ms).map(|time| {
+                time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+            });
+            prop_assert_eq!(Ok(rfc3339(ms)), expected.map_err(|error| error.to_string()));
         }
     }
 }

@@ -6,6 +6,9 @@
 
 pub mod csv;
 pub mod ndjson;
+pub mod ocsf;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 
 use std::io::{self, Write};
 
@@ -45,6 +48,18 @@ pub enum Last {
     Reopened,
     /// It is no longer open.
     Closed,
+}
+
+impl Last {
+    /// The word for it in every format.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Changed => "changed",
+            Self::Reopened => "reopened",
+            Self::Closed => "closed",
+        }
+    }
 }
 
 /// What a renderer needs to know besides the findings.

@@ -4,9 +4,13 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use countersign_findings::filter::is_like;
+use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::Error;
+use crate::raw::Packing;
+use crate::upgrade;
 
 mod embedded {
     refinery::embed_migrations!("migrations");
@@ -19,6 +23,7 @@ pub(crate) struct Database(Arc<Inner>);
 
 struct Inner {
     path: PathBuf,
+    packing: Packing,
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
 }
@@ -33,8 +38,11 @@ impl Database {
         create_private(path)?;
         let mut writer = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         migrate(&mut writer).map_err(|what| Error::open(path, what))?;
+        let packing = Packing::load(&writer)?;
+        upgrade::upgrade(&mut writer, &packing)?;
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
+            packing,
             writer: Mutex::new(writer),
             readers: Mutex::default(),
         })))
@@ -53,6 +61,10 @@ impl Database {
             Err(TryLockError::WouldBlock) => Err(Error::busy(&self.0.path)),
             Err(TryLockError::Error(error)) => Err(Error::open(&path, error)),
         }
+    }
+
+    pub(crate) fn packing(&self) -> &Packing {
+        &self.0.packing
     }
 
     /// Runs on the writing connection, one caller at a time.
@@ -121,6 +133,11 @@ fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, Error> {
              pragma wal_autocheckpoint = 4000;",
         )?;
         connection.set_prepared_statement_cache_capacity(64);
+        let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+        connection.create_scalar_function("is_like", 2, flags, |context| {
+            let (text, pattern) = (context.get_raw(0), context.get_raw(1));
+            Ok(is_like(text.as_str()?, pattern.as_str()?))
+        })?;
         Ok(connection)
     });
     opened.map_err(|error| Error::open(path, error))
@@ -141,12 +158,8 @@ fn migrate(connection: &mut Connection) -> Result<(), String> {
     connection
         .execute_batch(
             "create temp table staged (
-                writer integer not null, context integer not null, key text not null,
-                finding_id text not null, hash blob not null, scan_type text not null,
-                severity integer not null, state text not null, status text,
-                violates_policy integer, cwe integer, title text not null, file text, module text,
-                url text, component text, cve text, cvss real, first_found_ms integer,
-                last_seen_ms integer, raw blob not null, kind text, differences text
+                writer integer not null, context integer not null, finding_id blob not null,
+                hash blob not null, raw blob not null, kind integer, differences text
             ) strict;
             create index temp.staged_by_writer on staged (writer);",
         )

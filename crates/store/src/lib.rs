@@ -8,15 +8,21 @@
 
 mod audit;
 mod broker;
+mod columns;
 mod credentials;
 mod database;
 mod error;
+mod facets;
 mod handovers;
+mod overview;
 mod query;
 mod raw;
 mod rotations;
 mod schedules;
+mod sql;
 mod store;
+mod tally;
+mod upgrade;
 mod watch;
 mod writer;
 
@@ -25,12 +31,15 @@ pub use broker::{BrokerRequest, Caller, HANDLE_BYTES, Kept, NewCaller};
 pub use credentials::{Credential, CredentialId, NewCredential, Observed};
 pub use database::SyncLock;
 pub use error::Error;
+pub use facets::FacetRow;
 pub use handovers::Handover;
+pub use overview::{Age, AtRisk, Day, Fixing, Overview, RunRow};
 pub use query::{
-    ApplicationRow, ChangeRow, Counts, FindingRow, Query, Seek, Since, UndecodableRow,
+    ApplicationRow, ChangeFilter, ChangeRow, Counts, FindingRow, Query, Scope, Seek, Since,
+    UndecodableRow,
 };
 pub use rotations::{Claim, Lease, Publication, Rotation, RotationId};
 pub use schedules::{Schedule, ScheduledEnd};
 pub use store::{ApplicationMark, Integration, IntegrationId, RunId, RunKind, RunSummary, Store};
 pub use watch::{Delivery, Edition, NewNotice, Notice, NoticeId, Sighting};
-pub use writer::{ApplicationWriter, Change, ChangeKind, Held, Place, Put, Reading, Written};
+pub use writer::{ApplicationWriter, Change, ChangeKind, Held, Id, Put, Reading, Written};

@@ -1,31 +1,66 @@
-//! What readers ask. Filters become SQL with bound values; lists are read in
-//! batches that a cursor continues, so that exports stream.
+//! What readers ask. Lists are read in batches that a cursor continues, so that
+//! exports stream.
 
-use countersign_findings::filter::{Field, Filter, Operator, Value};
-use countersign_findings::{Application, ApplicationGuid, Finding};
+use std::fmt;
+use std::str::FromStr;
+
+use countersign_findings::filter::Expression;
+use countersign_findings::{Application, ApplicationGuid, DataPath, Finding, FindingId, State};
+use data_encoding::BASE64URL_NOPAD;
 use rusqlite::types::Value as SqlValue;
-use rusqlite::{Connection, Row, params_from_iter};
+use rusqlite::{Connection, Row, params, params_from_iter};
 
+use crate::columns::state_of;
 use crate::error::Error;
+use crate::facets;
 use crate::raw::Unpacker;
+use crate::sql::{self, Plan, Planner, Way};
 use crate::store::{IntegrationId, Store};
+use crate::writer::ChangeKind;
 
 /// Which findings, and how many at once.
 #[derive(Debug, Clone, Default)]
 pub struct Query {
-    /// All must match.
-    pub filters: Vec<Filter>,
+    /// What has to match.
+    pub filter: Expression,
     /// Rows of one batch.
     pub limit: u32,
     /// Where the batch before ended.
     pub after: Option<Seek>,
 }
 
-/// Where a batch ended: most severe first, then in the order of arrival.
+/// Where a batch ended: most severe first, then in the order of arrival. It is a
+/// place, not a number of rows: a sync in between moves nothing under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seek {
     severity: u8,
     row: i64,
+}
+
+/// A text without a meaning to anybody else.
+impl fmt::Display for Seek {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = [0; 9];
+        bytes[0] = self.severity;
+        bytes[1..].copy_from_slice(&self.row.to_be_bytes());
+        f.write_str(&BASE64URL_NOPAD.encode(&bytes))
+    }
+}
+
+impl FromStr for Seek {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok();
+        let parts = bytes.as_deref().and_then(|bytes| bytes.split_first_chunk::<1>());
+        let row = parts.and_then(|(_, row)| <[u8; 8]>::try_from(row).ok());
+        match (parts, row) {
+            (Some(([severity @ 0..=5], _)), Some(row)) => {
+                Ok(Self { severity: *severity, row: i64::from_be_bytes(row) })
+            }
+            _ => Err("this is not a place in a list; begin at its start"),
+        }
+    }
 }
 
 /// A stored finding.
@@ -41,6 +76,16 @@ pub struct FindingRow {
     pub gone: bool,
     /// The record as the service sent it.
     pub raw: String,
+    /// When it came into this store.
+    pub added_ms: i64,
+    /// When this store last noticed a change of it.
+    pub changed_ms: i64,
+    /// What that change was.
+    pub last: ChangeKind,
+    /// How data reaches the flaw; none when that was never asked.
+    pub paths: Option<Vec<DataPath>>,
+    /// When it was asked.
+    pub paths_ms: Option<i64>,
     /// Where a further batch begins.
     pub seek: Seek,
 }
@@ -87,6 +132,53 @@ pub struct ChangeRow {
     pub title: String,
     /// What is different, as JSON.
     pub differences: Option<String>,
+    /// Name of the integration that brought it in.
+    pub integration: String,
+}
+
+/// What readers look at: everything, or a part of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// All integrations.
+    #[default]
+    Everything,
+    /// One integration, by name.
+    Integration(String),
+    /// One application.
+    Application {
+        /// Name of its integration.
+        integration: String,
+        /// Its guid.
+        guid: String,
+    },
+}
+
+/// A scope as two values of a query, null where it does not restrict.
+pub(crate) struct Scoped<'a> {
+    pub(crate) integration: Option<&'a str>,
+    pub(crate) guid: Option<&'a str>,
+}
+
+impl<'a> Scoped<'a> {
+    pub(crate) fn of(scope: &'a Scope) -> Self {
+        let (integration, guid) = match scope {
+            Scope::Everything => (None, None),
+            Scope::Integration(name) => (Some(name.as_str()), None),
+            Scope::Application { integration, guid } => {
+                (Some(integration.as_str()), Some(guid.as_str()))
+            }
+        };
+        Self { integration, guid }
+    }
+}
+
+/// Which changes.
+#[derive(Debug, Clone, Default)]
+pub struct ChangeFilter {
+    /// Of this kind only.
+    pub kind: Option<ChangeKind>,
+    /// Of these applications.
+    pub scope: Scope,
 }
 
 /// Where in the feed to begin.
@@ -126,60 +218,101 @@ pub struct Counts {
     pub by_state: Vec<(String, u64)>,
 }
 
-const FROM: &str = "from findings
-    join applications on applications.id = findings.application
-    join integrations on integrations.id = applications.integration
-    join contexts on contexts.id = findings.context";
-
-const SELECT_FINDING: &str = "select findings.id, findings.severity, findings.gone, findings.raw,
-    contexts.name, applications.guid, applications.name, integrations.name";
+const SELECT_FINDING: &str = "select f.id, f.severity, f.gone, records.raw, contexts.name,
+        applications.guid, applications.name, integrations.name, f.added_ms, f.changed_ms, f.kind,
+        details.raw, details.read_ms
+     from findings f
+     join records on records.finding = f.id
+     join applications on applications.id = f.application
+     join integrations on integrations.id = applications.integration
+     join contexts on contexts.id = f.context
+     left join details on details.finding = f.id";
 
 impl Store {
+    /// How many rows are few enough to look at one by one. The way to an answer depends
+    /// on it, the answer never does.
+    #[must_use]
+    pub fn with_few(mut self, few: usize) -> Self {
+        self.few = few;
+        self
+    }
+
+    pub(crate) async fn ask<T, F>(&self, act: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Planner<'_>) -> Result<T, Error> + Send + 'static,
+    {
+        let few = self.few;
+        self.database.read(move |connection| act(&Planner { connection, few })).await
+    }
+
     /// One batch of findings, most severe first.
     pub async fn findings(&self, query: Query) -> Result<Vec<FindingRow>, Error> {
-        self.database
-            .read(move |connection| {
-                let (mut sql, mut values) = where_clause(&query.filters);
-                if let Some(seek) = query.after {
-                    sql.push_str(" and (findings.severity, -findings.id) < (?, ?)");
-                    values.extend([
-                        SqlValue::Integer(seek.severity.into()),
-                        SqlValue::Integer(-seek.row),
-                    ]);
-                }
-                values.push(SqlValue::Integer(query.limit.into()));
-                let sql = format!(
-                    "{SELECT_FINDING} {FROM} where findings.gone = 0{sql}
-                     order by findings.severity desc, findings.id limit ?"
+        self.ask(move |planner| {
+            let Plan { way, condition } = sql::plan(planner, &query.filter)?;
+            if way == Way::Nowhere {
+                return Ok(Vec::new());
+            }
+            let mut condition = condition;
+            if let Some(seek) = query.after {
+                let severity = SqlValue::Integer(seek.severity.into());
+                condition.push(
+                    " and severity <= ? and (severity < ? or id > ?)",
+                    [severity.clone(), severity, SqlValue::Integer(seek.row)],
                 );
-                read_findings(connection, &sql, values)
-            })
-            .await
+            }
+            condition.values.push(SqlValue::Integer(query.limit.into()));
+            let page = format!(
+                "select id from findings indexed by {} where gone = 0 and {}
+                     order by severity desc, id limit ?",
+                way.index(),
+                condition.text
+            );
+            let sql =
+                format!("{SELECT_FINDING} where f.id in ({page}) order by f.severity desc, f.id");
+            read_findings(planner.connection, &sql, condition.values)
+        })
+        .await
     }
 
     /// How many findings match.
-    pub async fn count_findings(&self, filters: Vec<Filter>) -> Result<u64, Error> {
-        self.database
-            .read(move |connection| {
-                let (sql, values) = where_clause(&filters);
-                let sql = format!("select count(*) {FROM} where findings.gone = 0{sql}");
-                Ok(connection.query_row(&sql, params_from_iter(values), |row| row.get(0))?)
-            })
-            .await
+    pub async fn count_findings(&self, filter: Expression) -> Result<u64, Error> {
+        self.ask(move |planner| count(planner, &filter)).await
     }
 
     /// Findings whose id begins with this, gone ones included; two at most.
     pub async fn findings_by_id(&self, prefix: &str) -> Result<Vec<FindingRow>, Error> {
-        let prefix = prefix.to_ascii_lowercase();
+        let Some((from, to)) = id_range(prefix) else { return Ok(Vec::new()) };
         self.database
             .read(move |connection| {
-                // No id has a character after `f`.
                 let sql = format!(
-                    "{SELECT_FINDING} {FROM} where finding_id >= ? and finding_id < ? limit 2"
+                    "{SELECT_FINDING} where f.finding_id between ? and ? order by f.id limit 2"
                 );
-                let end = format!("{prefix}g");
-                let values = vec![SqlValue::Text(prefix), SqlValue::Text(end)];
+                let values = vec![SqlValue::Blob(from), SqlValue::Blob(to)];
                 read_findings(connection, &sql, values)
+            })
+            .await
+    }
+
+    /// Keeps what was asked for one finding alone: the answer of `static_flaw_info`.
+    /// Fails with [`Error::is_not_found`].
+    pub async fn keep_paths(&self, id: &str, raw: &str, read_ms: i64) -> Result<(), Error> {
+        let (id, raw) = (id.to_owned(), raw.to_owned());
+        let Some((bytes, _)) = id_range(&id).filter(|(from, to)| from == to) else {
+            return Err(Error::not_found("finding", id));
+        };
+        let database = self.database.clone();
+        self.database
+            .write(move |connection| {
+                let packed = database.packing().packer()?.pack(&raw)?;
+                let written = connection.execute(
+                    "insert into details (finding, read_ms, raw)
+                     select id, ?, ? from findings where finding_id = ?
+                     on conflict (finding) do update set
+                        read_ms = excluded.read_ms, raw = excluded.raw",
+                    params![read_ms, packed, bytes],
+                )?;
+                if written == 0 { Err(Error::not_found("finding", id)) } else { Ok(()) }
             })
             .await
     }
@@ -198,13 +331,54 @@ impl Store {
                     Since::Seq(seq) => ("seq > ?", seq),
                     Since::Time(ms) => ("at_ms >= ?", ms),
                 };
-                let mut statement = connection.prepare_cached(&format!(
-                    "select seq, at_ms, guid, name, finding_id, kind, reason, severity, title, differences
-                     from changes join applications on applications.id = changes.application
-                     where {condition} order by seq limit ?"
-                ))?;
-                let rows = statement.query_map([value, limit.into()], read_change)?;
-                Ok(rows.collect::<Result<_, _>>()?)
+                let sql = format!("{SELECT_CHANGE} where {condition} order by seq limit ?");
+                read_changes(connection, &sql, params![value, limit])
+            })
+            .await
+    }
+
+    /// The change feed backwards from before `before`, or from its end.
+    pub async fn changes_before(
+        &self,
+        filter: ChangeFilter,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<ChangeRow>, Error> {
+        self.database
+            .read(move |connection| {
+                let scope = Scoped::of(&filter.scope);
+                let kind = filter.kind.map(ChangeKind::code);
+                let before = before.unwrap_or(i64::MAX);
+                let sql = format!(
+                    "{SELECT_CHANGE} where seq < ?1 and (?2 is null or c.kind = ?2)
+                        and (?3 is null or integrations.name = ?3)
+                        and (?4 is null or applications.guid = ?4)
+                     order by seq desc limit ?5"
+                );
+                let values = params![before, kind, scope.integration, scope.guid, limit];
+                read_changes(connection, &sql, values)
+            })
+            .await
+    }
+
+    /// All changes of one finding, oldest first.
+    pub async fn changes_of(&self, id: &str) -> Result<Vec<ChangeRow>, Error> {
+        let Some((from, to)) = id_range(id) else { return Ok(Vec::new()) };
+        self.database
+            .read(move |connection| {
+                // The first change of a finding is not indexed by finding: it is among
+                // those of the time when the finding came.
+                let sql = format!(
+                    "{SELECT_CHANGE} where seq in (
+                        select seq from findings f2 join changes c2 on c2.finding = f2.id
+                            and c2.kind <> 0 where f2.finding_id between ?1 and ?2
+                        union all
+                        select seq from findings f2 join changes c2 on c2.at_ms = f2.added_ms
+                            and c2.finding = f2.id and c2.kind = 0
+                            where f2.finding_id between ?1 and ?2)
+                     order by seq"
+                );
+                read_changes(connection, &sql, params![from, to])
             })
             .await
     }
@@ -219,7 +393,7 @@ impl Store {
                      join applications on applications.id = undecodable.application
                      join contexts on contexts.id = undecodable.context order by undecodable.id",
                 )?;
-                let mut unpacker = Unpacker::new()?;
+                let mut unpacker = Unpacker::new(connection);
                 let mut rows = statement.query([])?;
                 let mut undecodable = Vec::new();
                 while let Some(row) = rows.next()? {
@@ -240,27 +414,62 @@ impl Store {
         self.database
             .read(move |connection| {
                 let mut statement = connection.prepare_cached(
-                    "select findings.severity, findings.scan_type, findings.state, count(*)
-                     from findings join applications on applications.id = findings.application
-                     where applications.integration = ? and findings.gone = 0
+                    "select severity, text, state, sum(findings) from tallies
+                     join texts on texts.id = scan_type
+                     where application in (select id from applications where integration = ?)
                      group by 1, 2, 3 order by 2, 3",
                 )?;
                 let mut rows = statement.query([integration.0])?;
                 let mut counts = Counts::default();
                 while let Some(row) = rows.next()? {
                     let (severity, count): (usize, u64) = (row.get(0)?, row.get(3)?);
-                    let (scan_type, state): (String, String) = (row.get(1)?, row.get(2)?);
+                    let (scan_type, state) = (row.get(1)?, state_of(row.get(2)?)?);
                     counts.total += count;
-                    if state == "open" {
+                    if state == State::Open {
                         counts.open_by_severity[severity.min(5)] += count;
                     }
                     add(&mut counts.by_scan_type, scan_type, count);
-                    add(&mut counts.by_state, state, count);
+                    add(&mut counts.by_state, state.as_str().to_owned(), count);
                 }
                 Ok(counts)
             })
             .await
     }
+}
+
+/// From whatever table says it in the fewest rows.
+fn count(planner: &Planner<'_>, filter: &Expression) -> Result<u64, Error> {
+    if sql::is_tallied(filter) {
+        let sql = sql::condition(planner, filter)?;
+        let text = format!("select coalesce(sum(findings), 0) from tallies where {}", sql.text);
+        let mut statement = planner.connection.prepare_cached(&text)?;
+        return Ok(statement.query_row(params_from_iter(sql.values), |row| row.get(0))?);
+    }
+    if let Some(count) = facets::counted(planner, filter)? {
+        return Ok(count);
+    }
+    let Plan { way, condition } = sql::plan(planner, filter)?;
+    let from = match way {
+        Way::Nowhere => return Ok(0),
+        Way::Few(index) | Way::Ordered(index) => format!("findings indexed by {index}"),
+        Way::All => "findings".to_owned(),
+    };
+    let text = format!("select count(*) from {from} where gone = 0 and {}", condition.text);
+    let mut statement = planner.connection.prepare_cached(&text)?;
+    Ok(statement.query_row(params_from_iter(condition.values), |row| row.get(0))?)
+}
+
+/// The first and the last id that begin with these digits.
+fn id_range(prefix: &str) -> Option<(Vec<u8>, Vec<u8>)> {
+    let prefix = prefix.to_ascii_lowercase();
+    if prefix.len() > 20 || !prefix.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let end = |digit: char| {
+        let digits: String = prefix.chars().chain(std::iter::repeat(digit)).take(20).collect();
+        data_encoding::HEXLOWER.decode(digits.as_bytes()).ok()
+    };
+    Some((end('0')?, end('f')?))
 }
 
 fn add(counts: &mut Vec<(String, u64)>, name: String, count: u64) {
@@ -275,8 +484,8 @@ fn read_findings(
     sql: &str,
     values: Vec<SqlValue>,
 ) -> Result<Vec<FindingRow>, Error> {
-    let mut statement = connection.prepare(sql)?;
-    let mut unpacker = Unpacker::new()?;
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut unpacker = Unpacker::new(connection);
     let mut rows = statement.query(params_from_iter(values))?;
     let mut findings = Vec::new();
     while let Some(row) = rows.next()? {
@@ -285,18 +494,28 @@ fn read_findings(
     Ok(findings)
 }
 
-fn read_finding(row: &Row<'_>, unpacker: &mut Unpacker) -> Result<FindingRow, Error> {
+fn read_finding(row: &Row<'_>, unpacker: &mut Unpacker<'_>) -> Result<FindingRow, Error> {
     let packed = row.get_ref(3)?.as_blob().map_err(Error::corrupt)?;
     let raw = unpacker.unpack(packed)?;
     let context: String = row.get(4)?;
     let guid: String = row.get(5)?;
     let context = context.parse().map_err(Error::corrupt)?;
     let guid = ApplicationGuid::parse(&guid).map_err(Error::corrupt)?;
+    let detail = match row.get_ref(11)?.as_blob_or_null().map_err(Error::corrupt)? {
+        Some(packed) => Some(unpacker.unpack(packed)?),
+        None => None,
+    };
+    let paths = detail.map(|detail| DataPath::decode(&detail)).transpose();
     Ok(FindingRow {
         finding: Finding::decode(&raw, &guid, &context).map_err(Error::corrupt)?,
         application_name: row.get(6)?,
         integration: row.get(7)?,
         gone: row.get(2)?,
+        added_ms: row.get(8)?,
+        changed_ms: row.get(9)?,
+        last: ChangeKind::of_code(row.get(10)?)?,
+        paths: paths.map_err(Error::corrupt)?,
+        paths_ms: row.get(12)?,
         seek: Seek { severity: row.get(1)?, row: row.get(0)? },
         raw,
     })
@@ -309,11 +528,11 @@ fn read_applications(connection: &Connection) -> Result<Vec<ApplicationRow>, Err
          order by applications.name, applications.id",
     )?;
     let mut count = connection.prepare_cached(
-        "select severity, state = 'open' and contexts.name = 'policy', count(*)
-         from findings join contexts on contexts.id = findings.context
-         where application = ? and gone = 0 group by 1, 2",
+        "select severity, state = 0 and contexts.name = 'policy', sum(findings)
+         from tallies join contexts on contexts.id = context
+         where application = ? group by 1, 2",
     )?;
-    let mut unpacker = Unpacker::new()?;
+    let mut unpacker = Unpacker::new(connection);
     let mut rows = statement.query([])?;
     let mut applications = Vec::new();
     while let Some(row) = rows.next()? {
@@ -341,75 +560,37 @@ fn read_applications(connection: &Connection) -> Result<Vec<ApplicationRow>, Err
     Ok(applications)
 }
 
-fn read_change(row: &Row<'_>) -> rusqlite::Result<ChangeRow> {
-    Ok(ChangeRow {
-        seq: row.get(0)?,
-        at_ms: row.get(1)?,
-        application: row.get(2)?,
-        application_name: row.get(3)?,
-        finding_id: row.get(4)?,
-        kind: row.get(5)?,
-        reason: row.get(6)?,
-        severity: row.get(7)?,
-        title: row.get(8)?,
-        differences: row.get(9)?,
-    })
-}
+const SELECT_CHANGE: &str = "select seq, at_ms, guid, applications.name, f.finding_id, c.kind,
+        reason, c.severity, text, differences, integrations.name
+     from changes c
+     join findings f on f.id = c.finding
+     join texts on texts.id = f.title
+     join applications on applications.id = f.application
+     join integrations on integrations.id = applications.integration";
 
-/// ` and … and …` with one `?` for each value.
-fn where_clause(filters: &[Filter]) -> (String, Vec<SqlValue>) {
-    let mut sql = String::new();
-    let mut values = Vec::new();
-    for filter in filters {
-        let column = column(filter.field);
-        let marks = vec!["?"; filter.values.len()].join(", ");
-        let condition = match filter.operator {
-            Operator::Eq => format!("{column} = ?"),
-            Operator::Ne => format!("{column} is not ?"),
-            Operator::Gt => format!("{column} > ?"),
-            Operator::Gte => format!("{column} >= ?"),
-            Operator::Lt => format!("{column} < ?"),
-            Operator::Lte => format!("{column} <= ?"),
-            Operator::Like => format!("{column} like ? escape '\\'"),
-            Operator::In => format!("{column} in ({marks})"),
-        };
-        sql.push_str(" and ");
-        sql.push_str(&condition);
-        values.extend(filter.values.iter().map(|value| match (filter.operator, value) {
-            (Operator::Like, Value::Text(pattern)) => SqlValue::Text(like(pattern)),
-            (_, Value::Text(text)) => SqlValue::Text(text.clone()),
-            (_, Value::Integer(integer)) => SqlValue::Integer(*integer),
-            (_, Value::Number(number)) => SqlValue::Real(*number),
-        }));
+fn read_changes(
+    connection: &Connection,
+    sql: &str,
+    values: &[&dyn rusqlite::ToSql],
+) -> Result<Vec<ChangeRow>, Error> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(values)?;
+    let mut changes = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id: [u8; 10] = row.get(4)?;
+        changes.push(ChangeRow {
+            seq: row.get(0)?,
+            at_ms: row.get(1)?,
+            application: row.get(2)?,
+            application_name: row.get(3)?,
+            finding_id: FindingId::from_bytes(&id).to_string(),
+            kind: ChangeKind::of_code(row.get(5)?)?.as_str().to_owned(),
+            reason: row.get(6)?,
+            severity: row.get(7)?,
+            title: row.get(8)?,
+            differences: row.get(9)?,
+            integration: row.get(10)?,
+        });
     }
-    (sql, values)
-}
-
-fn column(field: Field) -> &'static str {
-    match field {
-        Field::Id => "findings.finding_id",
-        Field::Application => "applications.guid",
-        Field::ApplicationName => "applications.name",
-        Field::Context => "contexts.name",
-        Field::ScanType => "findings.scan_type",
-        Field::Severity => "findings.severity",
-        Field::State => "findings.state",
-        Field::Status => "findings.status",
-        Field::ViolatesPolicy => "findings.violates_policy",
-        Field::Cwe => "findings.cwe",
-        Field::Title => "findings.title",
-        Field::File => "findings.file",
-        Field::Module => "findings.module",
-        Field::Url => "findings.url",
-        Field::Component => "findings.component",
-        Field::Cve => "findings.cve",
-        Field::Cvss => "findings.cvss",
-        Field::FirstFound => "findings.first_found_ms",
-        Field::LastSeen => "findings.last_seen_ms",
-    }
-}
-
-fn like(pattern: &str) -> String {
-    let escaped = pattern.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    if escaped.contains('*') { escaped.replace('*', "%") } else { format!("%{escaped}%") }
+    Ok(changes)
 }

@@ -8,12 +8,14 @@ use rusqlite::{OptionalExtension, Row, params};
 use crate::credentials::{self, CredentialId, NewCredential};
 use crate::database::{Database, SyncLock};
 use crate::error::Error;
+use crate::sql::FEW;
 use crate::writer::ApplicationWriter;
 
 /// The database. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     pub(crate) database: Database,
+    pub(crate) few: usize,
 }
 
 /// Row id of an integration.
@@ -96,7 +98,7 @@ impl Store {
         tokio::task::spawn_blocking(move || Database::open(&path))
             .await
             .map_err(|_| Error::stopped())?
-            .map(|database| Self { database })
+            .map(|database| Self { database, few: FEW })
     }
 
     /// Claims the right to sync into this store.

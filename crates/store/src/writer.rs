@@ -4,32 +4,32 @@
 //! wait in memory, large ones spill to a temporary table.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use countersign_findings::filter::{Field, Value};
-use countersign_findings::{
-    Application, Context, Difference, Finding, FindingKey, Standing, State,
-};
-use rusqlite::types::Null;
-use rusqlite::{Connection, OptionalExtension, ToSql, Transaction, named_params, params};
+use countersign_findings::{Application, Context, Difference, Finding, Standing, State, filter};
+use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
 
+use crate::columns::{Columns, NewRow, Texts, state_of};
 use crate::database::Database;
 use crate::error::Error;
 use crate::raw::{Packer, Unpacker};
 use crate::store::RunId;
+use crate::tally::Ledger;
 
 /// Bytes that a reading may hold in memory before it spills.
 const SPILL_BYTES: usize = 2 * 1024 * 1024;
 /// Bytes of the content hash that are kept.
 const HASH_BYTES: usize = 16;
 
-/// A place in an application: context and key.
-pub type Place = (Context, FindingKey);
+/// The bytes of a finding's id.
+pub type Id = [u8; 10];
 
 /// What the store has of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Held {
     row: i64,
+    context: i64,
     hash: [u8; HASH_BYTES],
     state: State,
     /// Whether a complete reading no longer showed it.
@@ -48,7 +48,7 @@ impl Held {
     }
 }
 
-/// What a change row says.
+/// What a change row says. The numbers are those in the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeKind {
     /// Never seen before.
@@ -62,6 +62,18 @@ pub enum ChangeKind {
 }
 
 impl ChangeKind {
+    /// All of them, by their numbers.
+    pub const ALL: [Self; 4] = [Self::New, Self::Changed, Self::Reopened, Self::Closed];
+
+    pub(crate) fn code(self) -> i64 {
+        self as i64
+    }
+
+    pub(crate) fn of_code(code: i64) -> Result<Self, Error> {
+        let found = usize::try_from(code).ok().and_then(|at| Self::ALL.get(at).copied());
+        found.ok_or_else(|| Error::corrupt("a change of an unknown kind"))
+    }
+
     /// The word in the feed.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -127,11 +139,12 @@ pub struct ApplicationWriter {
     run: RunId,
     application: Application,
     raw: String,
+    is_known: bool,
     is_different: bool,
-    held: HashMap<Place, Held>,
-    by_hash: HashMap<(Context, [u8; HASH_BYTES]), FindingKey>,
+    held: HashMap<Id, Held>,
+    by_hash: HashMap<(Context, [u8; HASH_BYTES]), Id>,
     contexts: HashMap<Context, i64>,
-    packer: Packer,
+    packer: Option<Packer>,
     rows: Vec<StagedRow>,
     bytes: usize,
     has_spilled: bool,
@@ -139,39 +152,18 @@ pub struct ApplicationWriter {
     vanished: Vec<i64>,
 }
 
-/// A finding as columns.
+/// A finding that waits for the commit.
 struct StagedRow {
     context: i64,
-    key: String,
-    finding_id: String,
+    finding_id: Id,
     hash: [u8; HASH_BYTES],
-    columns: Vec<Option<Value>>,
+    /// The record as sent, packed.
     raw: Vec<u8>,
-    kind: Option<&'static str>,
+    kind: Option<ChangeKind>,
     differences: Option<String>,
+    /// None in a row that has spilled: it is read from the record again.
+    finding: Option<Box<Finding>>,
 }
-
-/// The filterable columns after the fixed ones, in the order of the SQL below.
-const COLUMNS: [Field; 15] = [
-    Field::ScanType,
-    Field::Severity,
-    Field::State,
-    Field::Status,
-    Field::ViolatesPolicy,
-    Field::Cwe,
-    Field::Title,
-    Field::File,
-    Field::Module,
-    Field::Url,
-    Field::Component,
-    Field::Cve,
-    Field::Cvss,
-    Field::FirstFound,
-    Field::LastSeen,
-];
-
-const COLUMN_NAMES: &str = "scan_type, severity, state, status, violates_policy, cwe, title, file,
-    module, url, component, cve, cvss, first_found_ms, last_seen_ms";
 
 impl ApplicationWriter {
     pub(crate) async fn open(
@@ -182,7 +174,7 @@ impl ApplicationWriter {
     ) -> Result<Self, Error> {
         static NEXT: AtomicI64 = AtomicI64::new(1);
         let guid = application.guid.to_string();
-        let (old_raw, held) = database
+        let (old_raw, held, contexts) = database
             .read(move |connection| {
                 let found: Option<(i64, Vec<u8>)> = connection
                     .prepare_cached(
@@ -191,31 +183,33 @@ impl ApplicationWriter {
                     )?
                     .query_row(params![guid, run.0], |row| Ok((row.get(0)?, row.get(1)?)))
                     .optional()?;
-                let Some((row, old_raw)) = found else { return Ok((None, HashMap::new())) };
-                Ok((Some(old_raw), held(connection, row)?))
+                let Some((row, old_raw)) = found else {
+                    return Ok((None, HashMap::new(), HashMap::new()));
+                };
+                let old_raw = Unpacker::new(connection).unpack(&old_raw)?;
+                let (held, contexts) = held(connection, row)?;
+                Ok((Some(old_raw), held, contexts))
             })
             .await?;
-        let is_different = match old_raw {
-            Some(old_raw) => Unpacker::new()?.unpack(&old_raw)? != raw,
-            None => true,
-        };
-        let by_hash = held
-            .iter()
+        let mut by_hash = HashMap::with_capacity(held.len());
+        for (id, held) in &held {
             // A finding that comes back after it was gone has to be judged again.
-            .filter(|(_, held)| !held.gone)
-            .map(|((context, key), held)| ((context.clone(), held.hash), key.clone()))
-            .collect();
+            if let Some(context) = contexts.get(&held.context).filter(|_| !held.gone) {
+                by_hash.insert((Context::clone(context), held.hash), *id);
+            }
+        }
         Ok(Self {
             database,
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             run,
+            is_known: old_raw.is_some(),
+            is_different: old_raw.is_none_or(|old_raw| old_raw != raw),
             application,
             raw,
-            is_different,
             held,
             by_hash,
-            contexts: HashMap::new(),
-            packer: Packer::new()?,
+            contexts: contexts.into_iter().map(|(id, context)| (context, id)).collect(),
+            packer: None,
             rows: Vec::new(),
             bytes: 0,
             has_spilled: false,
@@ -225,7 +219,7 @@ impl ApplicationWriter {
     }
 
     /// What the store has of this application.
-    pub fn held(&self) -> &HashMap<Place, Held> {
+    pub fn held(&self) -> &HashMap<Id, Held> {
         &self.held
     }
 
@@ -234,33 +228,35 @@ impl ApplicationWriter {
         self.is_different
     }
 
-    /// The key of the finding whose record hashes to this, if the store has it.
-    pub fn key_of_hash(&self, context: &Context, hash: &[u8; 32]) -> Option<&FindingKey> {
-        self.by_hash.get(&(context.clone(), short(hash)))
+    /// The id of the finding whose record hashes to this, if the store has it.
+    pub fn id_of_hash(&self, context: &Context, hash: &[u8; 32]) -> Option<Id> {
+        self.by_hash.get(&(context.clone(), short(hash))).copied()
     }
 
     /// The findings as they were, to say what is different.
-    pub async fn before(&self, places: &[Place]) -> Result<HashMap<Place, Finding>, Error> {
-        let rows: Vec<(Place, i64)> = places
-            .iter()
-            .filter_map(|place| self.held.get(place).map(|held| (place.clone(), held.row)))
-            .collect();
+    pub async fn before(&self, ids: &[Id]) -> Result<HashMap<Id, Finding>, Error> {
+        let rows: Vec<(Id, i64)> =
+            ids.iter().filter_map(|id| self.held.get(id).map(|held| (*id, held.row))).collect();
         if rows.is_empty() {
             return Ok(HashMap::new());
         }
         let application = self.application.guid.clone();
         self.database
             .read(move |connection| {
-                let mut statement =
-                    connection.prepare_cached("select raw from findings where id = ?")?;
-                let mut unpacker = Unpacker::new()?;
+                let mut statement = connection.prepare_cached(
+                    "select raw, name from findings join records on finding = findings.id
+                     join contexts on contexts.id = context where findings.id = ?",
+                )?;
+                let mut unpacker = Unpacker::new(connection);
                 let mut before = HashMap::with_capacity(rows.len());
-                for (place, row) in rows {
-                    let packed: Vec<u8> = statement.query_row([row], |row| row.get(0))?;
+                for (id, row) in rows {
+                    let (packed, context): (Vec<u8>, String) =
+                        statement.query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))?;
                     let raw = unpacker.unpack(&packed)?;
+                    let context = context.parse().map_err(Error::corrupt)?;
                     let finding =
-                        Finding::decode(&raw, &application, &place.0).map_err(Error::corrupt)?;
-                    before.insert(place, finding);
+                        Finding::decode(&raw, &application, &context).map_err(Error::corrupt)?;
+                    before.insert(id, finding);
                 }
                 Ok(before)
             })
@@ -270,27 +266,43 @@ impl ApplicationWriter {
     /// Puts a finding aside for the commit.
     pub async fn put(&mut self, put: Put<'_>) -> Result<(), Error> {
         let context = self.context(&put.finding.context).await?;
-        let raw = self.packer.pack(put.raw)?;
-        let name = self.application.name.as_str();
-        let columns = COLUMNS.iter().map(|field| field.value(&put.finding, name)).collect();
-        let differences = match &put.change {
+        let raw = self.pack(put.raw).await?;
+        let (kind, differences) = match put.change {
             Some(change) if !change.differences.is_empty() => {
-                Some(serde_json::to_string(&change.differences).map_err(Error::corrupt)?)
+                let text = serde_json::to_string(&change.differences).map_err(Error::corrupt)?;
+                (Some(change.kind), Some(text))
             }
-            _ => None,
+            Some(change) => (Some(change.kind), None),
+            None => (None, None),
         };
-        self.bytes += raw.len() + 400 + differences.as_ref().map_or(0, String::len);
+        self.bytes += put.raw.len() * 2 + 600 + differences.as_ref().map_or(0, String::len);
         self.rows.push(StagedRow {
             context,
-            key: put.finding.key.to_string(),
-            finding_id: put.finding.id.to_string(),
+            finding_id: put.finding.id.to_bytes(),
             hash: short(&put.hash),
-            columns,
             raw,
-            kind: put.change.map(|change| change.kind.as_str()),
+            kind,
             differences,
+            finding: Some(Box::new(put.finding)),
         });
         if self.bytes > SPILL_BYTES { self.spill().await } else { Ok(()) }
+    }
+
+    /// Packs a record. The first ones of a tenant are what a dictionary is trained on.
+    async fn pack(&mut self, text: &str) -> Result<Vec<u8>, Error> {
+        if self.database.packing().sample(text) {
+            self.packer = None;
+            let database = self.database.clone();
+            self.database.write(move |connection| database.packing().train(connection)).await?;
+        }
+        self.packer()?.pack(text)
+    }
+
+    fn packer(&mut self) -> Result<&mut Packer, Error> {
+        match &mut self.packer {
+            Some(packer) => Ok(packer),
+            none => Ok(none.insert(self.database.packing().packer()?)),
+        }
     }
 
     /// Puts a record aside that cannot be read.
@@ -302,22 +314,23 @@ impl ApplicationWriter {
         hash: [u8; 32],
     ) -> Result<(), Error> {
         let context = self.context(context).await?;
-        let raw = self.packer.pack(raw)?;
+        let raw = self.packer()?.pack(raw)?;
         self.undecodable.push((context, short(&hash), reason.to_owned(), raw));
         Ok(())
     }
 
     /// Marks findings that a complete reading no longer shows. An open one is
     /// announced as closed, with the reason `vanished`.
-    pub fn vanish(&mut self, places: impl IntoIterator<Item = Place>) {
-        let rows = places.into_iter().filter_map(|place| self.held.get(&place));
+    pub fn vanish(&mut self, ids: impl IntoIterator<Item = Id>) {
+        let rows = ids.into_iter().filter_map(|id| self.held.get(&id));
         self.vanished.extend(rows.map(|held| held.row));
     }
 
     /// Writes everything, or nothing.
     pub async fn commit(mut self, reading: Reading) -> Result<Written, Error> {
         let database = self.database.clone();
-        let packed = self.packer.pack(&self.raw)?;
+        let raw = std::mem::take(&mut self.raw);
+        let packed = self.packer()?.pack(&raw)?;
         database
             .write(move |connection| {
                 let transaction = connection.transaction()?;
@@ -337,20 +350,34 @@ impl ApplicationWriter {
         reading: &Reading,
         packed: &[u8],
     ) -> Result<u64, Error> {
-        let before = changes_so_far(transaction);
-        let application = self.write_application(transaction, reading, packed)?;
+        let (integration, application) = self.write_application(transaction, reading, packed)?;
         let at_ms = match reading {
             Reading::Complete { read_ms } | Reading::Incomplete { read_ms, .. } => *read_ms,
         };
+        let mut entry = Rows {
+            transaction,
+            run: self.run,
+            application,
+            at_ms,
+            texts: Texts::new(transaction),
+            ledger: Ledger::new(transaction, integration, application, at_ms, !self.is_known),
+            rows: 1,
+        };
         if self.has_spilled {
-            self.write_spilled(transaction, application, at_ms)?;
+            self.write_spilled(&mut entry)?;
         }
-        self.write_rows(transaction, application, at_ms)?;
-        self.write_undecodable(transaction, application, reading, at_ms)?;
+        for row in &self.rows {
+            let finding = row.finding.as_deref().ok_or_else(|| Error::corrupt("an empty row"))?;
+            entry.write(row, finding)?;
+        }
+        entry.rows += self.write_undecodable(transaction, application, reading, at_ms)?;
         if matches!(reading, Reading::Complete { .. }) {
-            self.write_vanished(transaction, at_ms)?;
+            for row in &self.vanished {
+                entry.vanish(*row)?;
+            }
         }
-        Ok(changes_so_far(transaction) - before)
+        entry.ledger.write()?;
+        Ok(entry.rows)
     }
 
     /// The dates of the listing become the mark only when the reading that
@@ -360,22 +387,25 @@ impl ApplicationWriter {
         transaction: &Transaction<'_>,
         reading: &Reading,
         packed: &[u8],
-    ) -> Result<i64, Error> {
+    ) -> Result<(i64, i64), Error> {
         let (read_ms, incomplete) = match reading {
             Reading::Complete { read_ms } => (Some(*read_ms), None),
             Reading::Incomplete { reason, .. } => (None, Some(reason)),
         };
-        let id = transaction
+        let ids = transaction
             .prepare_cached(
-                "insert into applications
-                    (integration, guid, name, modified_ms, policy_checked_ms, read_ms, incomplete, raw)
+                "insert into applications (integration, guid, name, modified_ms, policy_checked_ms,
+                    read_ms, incomplete, raw, policy, policy_compliance, criticality)
                  values ((select integration from runs where id = :run), :guid, :name,
-                    :modified_ms, :policy_checked_ms, :read_ms, :incomplete, :raw)
+                    :modified_ms, :policy_checked_ms, :read_ms, :incomplete, :raw, :policy,
+                    :policy_compliance, :criticality)
                  on conflict (integration, guid) do update set
                     name = excluded.name, modified_ms = excluded.modified_ms,
                     policy_checked_ms = excluded.policy_checked_ms, read_ms = excluded.read_ms,
-                    incomplete = excluded.incomplete, gone = 0, raw = excluded.raw
-                 returning id",
+                    incomplete = excluded.incomplete, gone = 0, raw = excluded.raw,
+                    policy = excluded.policy, policy_compliance = excluded.policy_compliance,
+                    criticality = excluded.criticality
+                 returning integration, id",
             )?
             .query_row(
                 named_params! {
@@ -387,67 +417,40 @@ impl ApplicationWriter {
                     ":read_ms": read_ms,
                     ":incomplete": incomplete,
                     ":raw": packed,
+                    ":policy": self.application.policy,
+                    ":policy_compliance": self.application.policy_compliance,
+                    ":criticality": self.application.business_criticality,
                 },
-                |row| row.get(0),
+                |row| Ok((row.get(0)?, row.get(1)?)),
             )?;
-        Ok(id)
+        Ok(ids)
     }
 
-    fn write_spilled(
-        &self,
-        transaction: &Transaction<'_>,
-        application: i64,
-        at_ms: i64,
-    ) -> Result<(), Error> {
-        transaction.execute(
-            &format!(
-                "insert into findings (application, context, key, finding_id, hash, {COLUMN_NAMES}, raw)
-                 select ?, context, key, finding_id, hash, {COLUMN_NAMES}, raw
-                 from temp.staged where writer = ? order by rowid
-                 {ON_CONFLICT}"
-            ),
-            params![application, self.id],
+    fn write_spilled(&self, entry: &mut Rows<'_>) -> Result<(), Error> {
+        let contexts: HashMap<i64, &Context> =
+            self.contexts.iter().map(|(context, id)| (*id, context)).collect();
+        let mut statement = entry.transaction.prepare_cached(
+            "select context, finding_id, hash, raw, kind, differences from temp.staged
+             where writer = ? order by rowid",
         )?;
-        transaction.execute(
-            "insert into changes (run, at_ms, application, finding_id, kind, severity, title, differences)
-             select ?, ?, ?, finding_id, kind, severity, title, differences
-             from temp.staged where writer = ? and kind is not null order by rowid",
-            params![self.run.0, at_ms, application, self.id],
-        )?;
-        Ok(())
-    }
-
-    fn write_rows(
-        &self,
-        transaction: &Transaction<'_>,
-        application: i64,
-        at_ms: i64,
-    ) -> Result<(), Error> {
-        let mut upsert = transaction.prepare_cached(&format!(
-            "insert into findings (application, context, key, finding_id, hash, {COLUMN_NAMES}, raw)
-             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {ON_CONFLICT}"
-        ))?;
-        let mut announce = transaction.prepare_cached(
-            "insert into changes (run, at_ms, application, finding_id, kind, severity, title, differences)
-             values (?, ?, ?, ?, ?, ?, ?, ?)",
-        )?;
-        for row in &self.rows {
-            let mut values = row.values();
-            values.insert(0, &application);
-            upsert.execute(&*values)?;
-            if let Some(kind) = row.kind {
-                let (severity, title) = (column(&row.columns[1]), column(&row.columns[6]));
-                announce.execute(params![
-                    self.run.0,
-                    at_ms,
-                    application,
-                    row.finding_id,
-                    kind,
-                    severity,
-                    title,
-                    row.differences,
-                ])?;
-            }
+        let mut unpacker = Unpacker::new(entry.transaction);
+        let mut rows = statement.query([self.id])?;
+        while let Some(row) = rows.next()? {
+            let kind: Option<i64> = row.get(4)?;
+            let staged = StagedRow {
+                context: row.get(0)?,
+                finding_id: row.get(1)?,
+                hash: row.get(2)?,
+                raw: row.get(3)?,
+                kind: kind.map(ChangeKind::of_code).transpose()?,
+                differences: row.get(5)?,
+                finding: None,
+            };
+            let context = contexts.get(&staged.context);
+            let context = context.ok_or_else(|| Error::corrupt("a row without a context"))?;
+            let raw = unpacker.unpack(&staged.raw)?;
+            let finding = Finding::decode(&raw, &self.application.guid, context);
+            entry.write(&staged, &finding.map_err(Error::corrupt)?)?;
         }
         Ok(())
     }
@@ -458,33 +461,22 @@ impl ApplicationWriter {
         application: i64,
         reading: &Reading,
         at_ms: i64,
-    ) -> Result<(), Error> {
+    ) -> Result<u64, Error> {
+        let mut rows = 0;
         if matches!(reading, Reading::Complete { .. }) {
-            transaction.execute("delete from undecodable where application = ?", [application])?;
+            let delete = "delete from undecodable where application = ?";
+            rows += transaction.execute(delete, [application])? as u64;
         }
         for (context, hash, reason, raw) in &self.undecodable {
-            transaction.execute(
+            rows += transaction.execute(
                 "insert into undecodable (application, context, hash, reason, seen_ms, raw)
                  values (?, ?, ?, ?, ?, ?)
                  on conflict (application, context, hash) do update set
                     reason = excluded.reason, seen_ms = excluded.seen_ms",
                 params![application, context, hash, reason, at_ms, raw],
-            )?;
+            )? as u64;
         }
-        Ok(())
-    }
-
-    fn write_vanished(&self, transaction: &Transaction<'_>, at_ms: i64) -> Result<(), Error> {
-        for row in &self.vanished {
-            transaction.execute(
-                "insert into changes (run, at_ms, application, finding_id, kind, reason, severity, title)
-                 select ?, ?, application, finding_id, 'closed', 'vanished', severity, title
-                 from findings where id = ? and state = 'open'",
-                params![self.run.0, at_ms, row],
-            )?;
-            transaction.execute("update findings set gone = 1 where id = ?", [row])?;
-        }
-        Ok(())
+        Ok(rows)
     }
 
     async fn spill(&mut self) -> Result<(), Error> {
@@ -495,17 +487,20 @@ impl ApplicationWriter {
         self.database
             .write(move |connection| {
                 let transaction = connection.transaction()?;
-                let mut insert = transaction.prepare_cached(&format!(
-                    "insert into temp.staged (writer, context, key, finding_id, hash, {COLUMN_NAMES},
-                        raw, kind, differences)
-                     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                ))?;
+                let mut insert = transaction.prepare_cached(
+                    "insert into temp.staged (writer, context, finding_id, hash, raw, kind, differences)
+                     values (?, ?, ?, ?, ?, ?, ?)",
+                )?;
                 for row in &rows {
-                    let mut values = row.values();
-                    values.insert(0, &writer);
-                    values.push(&row.kind);
-                    values.push(&row.differences);
-                    insert.execute(&*values)?;
+                    insert.execute(params![
+                        writer,
+                        row.context,
+                        row.finding_id,
+                        row.hash,
+                        row.raw,
+                        row.kind.map(ChangeKind::code),
+                        row.differences
+                    ])?;
                 }
                 drop(insert);
                 Ok(transaction.commit()?)
@@ -553,32 +548,106 @@ impl Drop for ApplicationWriter {
     }
 }
 
-impl StagedRow {
-    /// Context to raw, in the order of the columns.
-    fn values(&self) -> Vec<&dyn ToSql> {
-        let mut values: Vec<&dyn ToSql> = Vec::with_capacity(24);
-        values.extend([&self.context as &dyn ToSql, &self.key, &self.finding_id, &self.hash]);
-        values.extend(self.columns.iter().map(column));
-        values.push(&self.raw);
-        values
+/// Writes the rows of one reading.
+struct Rows<'a> {
+    transaction: &'a Transaction<'a>,
+    run: RunId,
+    application: i64,
+    at_ms: i64,
+    texts: Texts<'a>,
+    ledger: Ledger<'a>,
+    rows: u64,
+}
+
+impl Rows<'_> {
+    fn write(&mut self, staged: &StagedRow, finding: &Finding) -> Result<(), Error> {
+        let held: Option<i64> = self
+            .transaction
+            .prepare_cached("select id from findings where finding_id = ? and application = ?")?
+            .query_row(params![staged.finding_id, self.application], |row| row.get(0))
+            .optional()?;
+        let columns = Columns::of(finding, staged.context, &mut self.texts)?;
+        let new = NewRow {
+            application: self.application,
+            at_ms: self.at_ms,
+            kind: staged.kind.map(ChangeKind::code),
+            finding_id: &staged.finding_id,
+            hash: &staged.hash,
+        };
+        let (row, before) = match held {
+            None => (columns.insert(self.transaction, &new)?, None),
+            Some(row) => {
+                let (before, is_gone) = Columns::read(self.transaction, row)?;
+                columns.update(self.transaction, row, &new)?;
+                (row, Some(before).filter(|_| !is_gone))
+            }
+        };
+        self.transaction
+            .prepare_cached(
+                "insert into records (finding, raw) values (?, ?)
+                 on conflict (finding) do update set raw = excluded.raw",
+            )?
+            .execute(params![row, staged.raw])?;
+        self.transaction
+            .prepare_cached("insert or replace into words (rowid, text) values (?, ?)")?
+            .execute(params![row, all_words(finding)])?;
+        self.ledger.moved(before.as_ref(), Some(&columns))?;
+        self.rows += 1;
+        if let Some(kind) = staged.kind {
+            self.announce(row, kind, None, &columns, staged.differences.as_deref())?;
+        }
+        Ok(())
+    }
+
+    fn vanish(&mut self, row: i64) -> Result<(), Error> {
+        let (columns, is_gone) = Columns::read(self.transaction, row)?;
+        if is_gone {
+            return Ok(());
+        }
+        if state_of(columns.state)?.is_open() {
+            self.announce(row, ChangeKind::Closed, Some("vanished"), &columns, None)?;
+        }
+        self.transaction
+            .prepare_cached("update findings set gone = 1, changed_ms = ?, kind = ? where id = ?")?
+            .execute(params![self.at_ms, ChangeKind::Closed.code(), row])?;
+        self.rows += 1;
+        self.ledger.moved(Some(&columns), None)
+    }
+
+    fn announce(
+        &mut self,
+        row: i64,
+        kind: ChangeKind,
+        reason: Option<&str>,
+        columns: &Columns,
+        differences: Option<&str>,
+    ) -> Result<(), Error> {
+        self.transaction
+            .prepare_cached(
+                "insert into changes (run, at_ms, finding, kind, reason, severity, differences)
+                 values (?, ?, ?, ?, ?, ?, ?)",
+            )?
+            .execute(params![
+                self.run.0,
+                self.at_ms,
+                row,
+                kind.code(),
+                reason,
+                columns.severity,
+                differences
+            ])?;
+        self.rows += 1;
+        self.ledger.announced(kind, columns, reason.is_some());
+        Ok(())
     }
 }
 
-const ON_CONFLICT: &str = "on conflict (application, context, key) do update set
-    hash = excluded.hash, gone = 0, scan_type = excluded.scan_type, severity = excluded.severity,
-    state = excluded.state, status = excluded.status, violates_policy = excluded.violates_policy,
-    cwe = excluded.cwe, title = excluded.title, file = excluded.file, module = excluded.module,
-    url = excluded.url, component = excluded.component, cve = excluded.cve, cvss = excluded.cvss,
-    first_found_ms = excluded.first_found_ms, last_seen_ms = excluded.last_seen_ms,
-    raw = excluded.raw";
-
-fn column(value: &Option<Value>) -> &dyn ToSql {
-    match value {
-        None => &Null,
-        Some(Value::Text(text)) => text,
-        Some(Value::Integer(integer)) => integer,
-        Some(Value::Number(number)) => number,
-    }
+/// Each word of a finding once, for the index.
+pub(crate) fn all_words(finding: &Finding) -> String {
+    let mut words: Vec<_> = filter::texts(finding).flat_map(filter::words).collect();
+    words.sort_unstable();
+    words.dedup();
+    words.join(" ")
 }
 
 fn short(hash: &[u8; 32]) -> [u8; HASH_BYTES] {
@@ -587,27 +656,30 @@ fn short(hash: &[u8; 32]) -> [u8; HASH_BYTES] {
     short
 }
 
-fn changes_so_far(transaction: &Transaction<'_>) -> u64 {
-    transaction.total_changes()
-}
+/// What the store has of an application, and the contexts that it has them in.
+type Holdings = (HashMap<Id, Held>, HashMap<i64, Context>);
 
-fn held(connection: &Connection, application: i64) -> Result<HashMap<Place, Held>, Error> {
+fn held(connection: &Connection, application: i64) -> Result<Holdings, Error> {
     let mut statement = connection.prepare_cached(
-        "select findings.id, contexts.name, key, hash, state, gone
-         from findings join contexts on contexts.id = findings.context where application = ?",
+        "select id, context, finding_id, hash, state, gone from findings where application = ?",
     )?;
+    let mut name = connection.prepare_cached("select name from contexts where id = ?")?;
     let mut rows = statement.query([application])?;
-    let mut held = HashMap::new();
+    let (mut held, mut contexts) = (HashMap::new(), HashMap::new());
     while let Some(row) = rows.next()? {
-        let context = row.get_ref(1)?.as_str().map_err(Error::corrupt)?;
-        let key = row.get_ref(2)?.as_str().map_err(Error::corrupt)?;
-        let place =
-            (context.parse().map_err(Error::corrupt)?, key.parse().map_err(Error::corrupt)?);
-        let state = row.get_ref(4)?.as_str().map_err(Error::corrupt)?;
-        let state = State::ALL.into_iter().find(|known| known.as_str() == state);
-        let state = state.ok_or_else(|| Error::corrupt("a finding in an unknown state"))?;
-        let entry = Held { row: row.get(0)?, hash: row.get(3)?, state, gone: row.get(5)? };
-        held.insert(place, entry);
+        let context: i64 = row.get(1)?;
+        if let Entry::Vacant(vacant) = contexts.entry(context) {
+            let name: String = name.query_row([context], |row| row.get(0))?;
+            vacant.insert(name.parse().map_err(Error::corrupt)?);
+        }
+        let entry = Held {
+            row: row.get(0)?,
+            context,
+            hash: row.get(3)?,
+            state: state_of(row.get(4)?)?,
+            gone: row.get(5)?,
+        };
+        held.insert(row.get(2)?, entry);
     }
-    Ok(held)
+    Ok((held, contexts))
 }

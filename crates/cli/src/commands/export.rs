@@ -1,154 +1,186 @@
 //! `export`: streams what is stored.
 
-use std::io::{BufWriter, Write};
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::path::Path;
 
-use countersign_store::FindingRow;
+use countersign_findings::Application;
+use countersign_formats::ocsf::Shape;
+use countersign_formats::ocsf::applications::{Applications, Entry};
+use countersign_formats::{Head, Held, Item, Last};
+use countersign_store::{ChangeKind, FindingRow};
+use serde_json::json;
 
 use super::context::Context;
-use super::query::{as_json, filters, for_each};
+use super::query::{filter, for_each};
 use crate::args::{Export, Format};
+use crate::exports::{self, Out, Plan};
 use crate::failure::Failure;
 use crate::output::{grouped, note, tolerate_closed_pipe};
 
-/// Columns of the CSV format, in order. Stable: new ones are added at the end.
-const COLUMNS: [&str; 21] = [
-    "id",
-    "integration",
-    "application",
-    "application_name",
-    "context",
-    "scan_type",
-    "severity",
-    "severity_name",
-    "state",
-    "violates_policy",
-    "cwe",
-    "title",
-    "file",
-    "line",
-    "module",
-    "url",
-    "component",
-    "version",
-    "cve",
-    "first_found",
-    "last_seen",
-];
-
 pub(crate) async fn run(context: &Context, args: Export) -> Result<(), Failure> {
-    let filters = filters(&args.filter)?;
+    let plan = exports::plan(&args)?;
     let Some(path) = &args.output else {
-        let out = BufWriter::new(std::io::stdout());
-        let mut sink = Sink::new(args.format, Box::new(out))?;
-        for_each(context, filters, 0, |row| sink.write(&row)).await?;
-        return sink.end();
+        let out = BufWriter::new(io::stdout());
+        let told = write(context, &args, plan, Box::new(out)).await?;
+        note(&told);
+        return Ok(());
     };
-    let beside = path.with_extension("partial");
-    let failed = |error: std::io::Error| {
-        Failure::usage(format!("failed to write `{}`: {error}", path.display()))
+    let beside = beside(path);
+    let failed =
+        |error: io::Error| Failure::usage(format!("failed to write `{}`: {error}", path.display()));
+    let file = File::create(&beside).map_err(failed)?;
+    let written = match file.try_clone() {
+        Ok(handle) => write(context, &args, plan, Box::new(BufWriter::new(handle))).await,
+        Err(error) => Err(failed(error)),
     };
-    let file = std::fs::File::create(&beside).map_err(failed)?;
-    let mut sink = Sink::new(args.format, Box::new(BufWriter::new(file)))?;
-    let count = for_each(context, filters, 0, |row| sink.write(&row)).await?;
-    sink.end()?;
-    std::fs::rename(&beside, path).map_err(failed)?;
-    note(&format!("{} findings in `{}`", grouped(count), path.display()));
-    Ok(())
-}
-
-enum Sink {
-    Ndjson(Box<dyn Write>),
-    Csv(Box<csv::Writer<Box<dyn Write>>>),
-}
-
-impl Sink {
-    fn new(format: Format, out: Box<dyn Write>) -> Result<Self, Failure> {
-        Ok(match format {
-            Format::Ndjson => Self::Ndjson(out),
-            Format::Csv => {
-                let mut writer = csv::Writer::from_writer(out);
-                writer.write_record(COLUMNS).map_err(Failure::unexpected)?;
-                Self::Csv(Box::new(writer))
-            }
-        })
-    }
-
-    fn write(&mut self, row: &FindingRow) -> Result<(), Failure> {
-        match self {
-            Self::Ndjson(out) => {
-                let mut line = as_json(row)?.to_string();
-                line.push('\n');
-                tolerate_closed_pipe(out.write_all(line.as_bytes()))
-            }
-            Self::Csv(writer) => {
-                let record = csv_record(row);
-                match writer.write_record(record.iter().map(|cell| inert(cell))) {
-                    Ok(()) => Ok(()),
-                    Err(error) => match error.into_kind() {
-                        csv::ErrorKind::Io(error) => tolerate_closed_pipe(Err(error)),
-                        other => Err(Failure::unexpected(format!("{other:?}"))),
-                    },
-                }
-            }
+    // On disk before it takes the place of what is there.
+    let renamed = written.and_then(|told| {
+        file.sync_all().and_then(|()| std::fs::rename(&beside, path)).map_err(failed)?;
+        Ok(told)
+    });
+    match renamed {
+        Ok(told) => {
+            note(&format!("{told} in `{}`", path.display()));
+            Ok(())
+        }
+        Err(failure) => {
+            // Half a file helps nobody; what failed is said in any case.
+            let _ = std::fs::remove_file(&beside);
+            Err(failure)
         }
     }
+}
 
-    fn end(self) -> Result<(), Failure> {
-        tolerate_closed_pipe(match self {
-            Self::Ndjson(mut out) => out.flush(),
-            Self::Csv(mut writer) => writer.flush(),
-        })
+/// `findings.csv.partial`: no other export writes there.
+fn beside(path: &Path) -> std::path::PathBuf {
+    let mut name = OsString::from(path);
+    name.push(".partial");
+    name.into()
+}
+
+async fn write(context: &Context, args: &Export, plan: Plan, out: Out) -> Result<String, Failure> {
+    match plan {
+        Plan::Applications => write_applications(context, out).await,
+        Plan::Findings(format, shape) => write_findings(context, args, format, shape, out).await,
     }
 }
 
-fn csv_record(row: &FindingRow) -> [String; 21] {
-    let finding = &row.finding;
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let time = |ms: Option<i64>| ms.map(countersign_findings::rfc3339).unwrap_or_default();
-    let component = finding.component.clone().unwrap_or_default();
-    [
-        finding.id.to_string(),
-        row.integration.clone(),
-        finding.application.to_string(),
-        row.application_name.clone(),
-        finding.context.to_string(),
-        finding.scan_type.as_str().to_owned(),
-        finding.severity.level().to_string(),
-        finding.severity.name().to_owned(),
-        finding.state.as_str().to_owned(),
-        finding.violates_policy.map(|is| is.to_string()).unwrap_or_default(),
-        finding.cwe.as_ref().map(|cwe| cwe.id.to_string()).unwrap_or_default(),
-        finding.title.clone(),
-        text(&finding.location.file),
-        finding.location.line.map(|line| line.to_string()).unwrap_or_default(),
-        text(&finding.location.module),
-        text(&finding.location.url),
-        text(&component.name),
-        text(&component.version),
-        finding.vulnerability.as_ref().map(|v| v.name.clone()).unwrap_or_default(),
-        time(finding.first_found_ms),
-        time(finding.last_seen_ms),
-    ]
-}
-
-/// A cell that a spreadsheet would run as a formula gets a quote in front.
-fn inert(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{cell}")
-    } else {
-        cell.to_owned()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::inert;
-
-    #[test]
-    fn formulas_are_inert() {
-        for cell in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"] {
-            assert!(inert(cell).starts_with('\''), "{cell:?}");
+/// Says how many it wrote, and how many the format cannot hold and why.
+async fn write_findings(
+    context: &Context,
+    args: &Export,
+    format: Format,
+    shape: Shape,
+    out: Out,
+) -> Result<String, Failure> {
+    let filter = filter(&args.filter)?;
+    let head = Head {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        made_ms: context.now(),
+        filter: args.filter.join(" "),
+        total: context.store().count_findings(filter.clone()).await?,
+        with_raw: args.raw,
+    };
+    let applications = Known::read(context).await?;
+    let mut export = piped(exports::renderer(format, shape, out, &head))?;
+    let mut written: u64 = 0;
+    let mut not_held: BTreeMap<&str, u64> = BTreeMap::new();
+    for_each(context, filter, 0, |row| {
+        let stranger;
+        let application = match applications.of(&row) {
+            Some(application) => application,
+            None => {
+                stranger = stranger_of(&row)?;
+                &stranger
+            }
+        };
+        match piped(export.finding(&item(&row, application)))? {
+            Held::Written => written += 1,
+            Held::NotHeld(reason) => *not_held.entry(reason).or_default() += 1,
         }
-        assert_eq!(inert("a=b"), "a=b");
+        Ok(())
+    })
+    .await?;
+    piped(export.end())?;
+    for (reason, count) in &not_held {
+        note(&format!("{} findings left out: {reason}", grouped(*count)));
+    }
+    Ok(format!("{} findings", grouped(written)))
+}
+
+async fn write_applications(context: &Context, out: Out) -> Result<String, Failure> {
+    let rows = context.store().applications().await?;
+    let mut export = Applications::new(out);
+    for row in &rows {
+        piped(export.application(&Entry {
+            application: &row.application,
+            integration: &row.integration,
+            gone: row.gone,
+            read_ms: row.read_ms,
+            open: row.open,
+            findings: row.findings,
+        }))?;
+    }
+    piped(export.end())?;
+    Ok(format!("{} applications", grouped(rows.len() as u64)))
+}
+
+/// What was written, or why not; a reader that went away ends the program quietly.
+fn piped<T>(result: io::Result<T>) -> Result<T, Failure> {
+    match result {
+        Ok(written) => Ok(written),
+        Err(error) => {
+            let told = error.to_string();
+            tolerate_closed_pipe(Err(error))?;
+            Err(Failure::unexpected(told))
+        }
+    }
+}
+
+/// The applications, by integration and guid.
+struct Known(HashMap<String, HashMap<String, Application>>);
+
+impl Known {
+    async fn read(context: &Context) -> Result<Self, Failure> {
+        let mut known: HashMap<String, HashMap<String, Application>> = HashMap::new();
+        for row in context.store().applications().await? {
+            let guid = row.application.guid.to_string();
+            known.entry(row.integration).or_default().insert(guid, row.application);
+        }
+        Ok(Self(known))
+    }
+
+    fn of(&self, row: &FindingRow) -> Option<&Application> {
+        self.0.get(&row.integration)?.get(row.finding.application.as_str())
+    }
+}
+
+/// An application that a sync brought in after they were read.
+fn stranger_of(row: &FindingRow) -> Result<Application, Failure> {
+    let record = json!({
+        "guid": row.finding.application.as_str(), "profile": {"name": row.application_name},
+    });
+    Application::decode(&record.to_string()).map_err(Failure::unexpected)
+}
+
+fn item<'a>(row: &'a FindingRow, application: &'a Application) -> Item<'a> {
+    Item {
+        finding: &row.finding,
+        application,
+        integration: &row.integration,
+        gone: row.gone,
+        added_ms: row.added_ms,
+        changed_ms: row.changed_ms,
+        last: match row.last {
+            ChangeKind::New => Last::New,
+            ChangeKind::Changed => Last::Changed,
+            ChangeKind::Reopened => Last::Reopened,
+            ChangeKind::Closed => Last::Closed,
+        },
+        paths: row.paths.as_deref().unwrap_or_default(),
+        raw: &row.raw,
     }
 }

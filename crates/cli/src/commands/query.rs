@@ -1,6 +1,6 @@
 //! `applications`, `findings`, `finding`, `changes`: what is stored, offline.
 
-use countersign_findings::filter::Filter;
+use countersign_findings::filter::Expression;
 use countersign_findings::{SCHEMA, rfc3339};
 use countersign_store::{ApplicationRow, FindingRow, Query, Seek, Since};
 use serde_json::{Value, json};
@@ -15,15 +15,17 @@ const SCREENFUL: u64 = 50;
 /// Rows that are read at once.
 const BATCH: u32 = 500;
 
-pub(crate) fn filters(texts: &[String]) -> Result<Vec<Filter>, Failure> {
-    texts.iter().map(|text| text.parse().map_err(Failure::usage)).collect()
+/// Filters that are given several times must all match.
+pub(crate) fn filter(texts: &[String]) -> Result<Expression, Failure> {
+    let parts: Result<Vec<Expression>, _> = texts.iter().map(|text| text.parse()).collect();
+    Ok(Expression::all(parts.map_err(Failure::usage)?))
 }
 
 /// Calls `each` with every finding that matches, `limit` at most (0: all), a
 /// batch at a time.
 pub(crate) async fn for_each(
     context: &Context,
-    filters: Vec<Filter>,
+    filter: Expression,
     limit: u64,
     mut each: impl FnMut(FindingRow) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
@@ -35,7 +37,7 @@ pub(crate) async fn for_each(
             0 => Vec::new(),
             _ => {
                 let limit = u32::try_from(left).unwrap_or(BATCH);
-                context.store().findings(Query { filters: filters.clone(), limit, after }).await?
+                context.store().findings(Query { filter: filter.clone(), limit, after }).await?
             }
         };
         let Some(last) = rows.last() else { return Ok(count) };
@@ -63,16 +65,16 @@ pub(crate) fn as_json(row: &FindingRow) -> Result<Value, Failure> {
 }
 
 pub(crate) async fn findings(context: &Context, args: args::Query) -> Result<(), Failure> {
-    let filters = filters(&args.filter)?;
+    let filter = filter(&args.filter)?;
     if args.json {
         let limit = args.limit.unwrap_or_default();
-        for_each(context, filters, limit, |row| print_json(&as_json(&row)?)).await?;
+        for_each(context, filter, limit, |row| print_json(&as_json(&row)?)).await?;
         return Ok(());
     }
     let limit = args.limit.unwrap_or(SCREENFUL);
-    let total = context.store().count_findings(filters.clone()).await?;
+    let total = context.store().count_findings(filter.clone()).await?;
     let mut table = table(&["id", "severity", "state", "type", "application", "title", "where"]);
-    let shown = for_each(context, filters, limit, |row| {
+    let shown = for_each(context, filter, limit, |row| {
         let finding = &row.finding;
         let place = match (&finding.location.file, finding.location.line, &finding.location.url) {
             (Some(file), Some(line), _) => format!("{file}:{line}"),

@@ -4,8 +4,8 @@
 use std::collections::{HashSet, VecDeque};
 
 use countersign_client::{Pages, ScanFamily};
-use countersign_findings::{Context, Finding, FindingKey, Verdict, judge};
-use countersign_store::{ApplicationWriter, Change, ChangeKind, Put, Reading};
+use countersign_findings::{Context, Finding, FindingId, Verdict, judge};
+use countersign_store::{ApplicationWriter, Change, ChangeKind, Id, Put, Reading};
 use countersign_wire::raw::RawPage;
 use countersign_wire::sandbox::Sandbox;
 use sha2::{Digest, Sha256};
@@ -72,7 +72,7 @@ struct Pass<'a> {
     run: &'a Run,
     entry: &'a Entry,
     writer: ApplicationWriter,
-    seen: HashSet<(Context, FindingKey)>,
+    seen: HashSet<Id>,
     counts: FindingCounts,
 }
 
@@ -143,14 +143,14 @@ impl<'a> Pass<'a> {
         let mut different = Vec::new();
         for raw in elements {
             let hash: [u8; 32] = Sha256::digest(raw.as_bytes()).into();
-            if let Some(key) = self.writer.key_of_hash(context, &hash).cloned() {
-                self.saw(context, &key)?;
+            if let Some(id) = self.writer.id_of_hash(context, &hash) {
+                self.saw(context, id)?;
                 self.counts.unchanged += 1;
                 continue;
             }
             match Finding::decode(raw, &self.entry.application.guid, context) {
                 Ok(finding) => {
-                    self.saw(context, &finding.key)?;
+                    self.saw(context, finding.id.to_bytes())?;
                     different.push((finding, *raw, hash));
                 }
                 Err(undecodable) => {
@@ -162,35 +162,32 @@ impl<'a> Pass<'a> {
                 }
             }
         }
-        self.put(context, different).await.map_err(Interruption::Failed)
+        self.put(different).await.map_err(Interruption::Failed)
     }
 
-    /// A key that shows twice in one pass means that rows moved between pages,
+    /// A finding that shows twice in one pass means that rows moved between pages,
     /// and then another row was missed.
-    fn saw(&mut self, context: &Context, key: &FindingKey) -> Result<(), Interruption> {
-        if self.seen.insert((context.clone(), key.clone())) {
+    fn saw(&mut self, context: &Context, id: Id) -> Result<(), Interruption> {
+        if self.seen.insert(id) {
             return Ok(());
         }
+        let id = FindingId::from_bytes(&id);
         Err(Interruption::Drift(format!(
-            "finding `{key}` came twice in one reading of context `{context}`: rows moved between pages"
+            "finding `{id}` came twice in one reading of context `{context}`: rows moved between pages"
         )))
     }
 
-    async fn put(
-        &mut self,
-        context: &Context,
-        different: Vec<(Finding, &str, [u8; 32])>,
-    ) -> Result<(), Error> {
+    async fn put(&mut self, different: Vec<(Finding, &str, [u8; 32])>) -> Result<(), Error> {
         let known: Vec<_> = different
             .iter()
-            .map(|(finding, ..)| (context.clone(), finding.key.clone()))
-            .filter(|key| self.writer.held().contains_key(key))
+            .map(|(finding, ..)| finding.id.to_bytes())
+            .filter(|id| self.writer.held().contains_key(id))
             .collect();
         let mut before = self.writer.before(&known).await?;
         for (finding, raw, hash) in different {
-            let key = (context.clone(), finding.key.clone());
-            let held = self.writer.held().get(&key);
-            let differences = match before.remove(&key) {
+            let id = finding.id.to_bytes();
+            let held = self.writer.held().get(&id);
+            let differences = match before.remove(&id) {
                 Some(before) => before.differences(&finding),
                 None => Vec::new(),
             };
@@ -245,11 +242,11 @@ impl<'a> Pass<'a> {
             .writer
             .held()
             .iter()
-            .filter(|(key, held)| !held.gone && !self.seen.contains(*key))
-            .map(|(key, held)| (key.clone(), held.is_open()))
+            .filter(|(id, held)| !held.gone && !self.seen.contains(*id))
+            .map(|(id, held)| (*id, held.is_open()))
             .collect();
         self.counts.closed += vanished.iter().filter(|(_, is_open)| *is_open).count() as u64;
-        self.writer.vanish(vanished.into_iter().map(|(place, _)| place));
+        self.writer.vanish(vanished.into_iter().map(|(id, _)| id));
     }
 }
 

@@ -82,7 +82,7 @@ impl<'a> Reader<'a> {
     }
 
     async fn held(&self) -> Held {
-        let query = Query { filters: Vec::new(), limit: 1000, after: None };
+        let query = Query { limit: 1000, ..Query::default() };
         let findings = self.connector.store.findings(query).await.expect("findings");
         let applications = self.connector.store.applications().await.expect("applications");
         Held {

@@ -2,19 +2,31 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod files;
+mod ocsf;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod recorded;
 mod tables;
 
-use countersign_findings::{Application, Context, Finding};
-use countersign_formats::{Export, Held, Item, Last};
+use countersign_findings::{Application, Context, DataPath, Finding, Step};
+use countersign_formats::{Export, Head, Held, Item, Last};
 use countersign_testkit::made_up;
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::{collection, option};
 use serde_json::Value;
 
 /// A made-up finding with what an [`Item`] borrows from.
 #[derive(Debug, Clone)]
 pub(crate) struct Sample {
-    application: Application,
-    finding: Finding,
-    raw: String,
+    pub(crate) application: Application,
+    pub(crate) finding: Finding,
+    pub(crate) raw: String,
+    pub(crate) last: Last,
+    pub(crate) gone: bool,
+    pub(crate) changed_ms: i64,
+    pub(crate) paths: Vec<DataPath>,
 }
 
 impl Sample {
@@ -22,7 +34,8 @@ impl Sample {
         let raw = finding.to_string();
         let application = Application::decode(&application.to_string()).unwrap();
         let finding = Finding::decode(&raw, &application.guid, &Context::Policy).unwrap();
-        Self { application, finding, raw }
+        let (last, changed_ms) = (Last::New, 1_780_272_000_000);
+        Self { application, finding, raw, last, gone: false, changed_ms, paths: Vec::new() }
     }
 
     pub(crate) fn item(&self) -> Item<'_> {
@@ -30,23 +43,58 @@ impl Sample {
             finding: &self.finding,
             application: &self.application,
             integration: "test",
-            gone: false,
+            gone: self.gone,
             added_ms: 1_780_272_000_000,
-            changed_ms: 1_780_272_000_000,
-            last: Last::New,
-            paths: &[],
+            changed_ms: self.changed_ms,
+            last: self.last,
+            paths: &self.paths,
             raw: &self.raw,
         }
     }
 }
 
+/// What the renderers are told of the export itself.
+pub(crate) fn head(with_raw: bool) -> Head {
+    Head {
+        version: "1.2.3".into(),
+        made_ms: 1_780_272_000_000,
+        filter: String::new(),
+        total: 8,
+        with_raw,
+    }
+}
+
 /// Several of one application, each with a number of its own.
-pub(crate) fn samples() -> impl proptest::strategy::Strategy<Value = Vec<Sample>> {
-    use proptest::prelude::*;
-    let findings: Vec<_> = (1..=8).map(|n| made_up::finding(n).boxed()).collect();
+pub(crate) fn samples() -> impl Strategy<Value = Vec<Sample>> {
+    numbered_samples(1)
+}
+
+/// Eight, numbered from this one on.
+pub(crate) fn numbered_samples(first: i64) -> impl Strategy<Value = Vec<Sample>> {
+    let numbers = first..first + 8;
+    let findings: Vec<_> = numbers.map(|n| (made_up::finding(n), history()).boxed()).collect();
     (made_up::application(), findings).prop_map(|(application, findings)| {
-        findings.iter().map(|finding| Sample::of(&application, finding)).collect()
+        let sample = |(finding, (last, gone, late_ms, paths))| Sample {
+            last,
+            gone,
+            changed_ms: 1_780_272_000_000 + late_ms,
+            paths,
+            ..Sample::of(&application, &finding)
+        };
+        findings.into_iter().map(sample).collect()
     })
+}
+
+/// What a store knows besides the record.
+fn history() -> impl Strategy<Value = (Last, bool, i64, Vec<DataPath>)> {
+    let last = select(&[Last::New, Last::Changed, Last::Reopened, Last::Closed][..]);
+    let step = (option::of("[a-z]{1,8}"), option::of("[a-z/]{1,8}"), option::of(0..900_i64))
+        .prop_map(|(function, file, line)| Step { function, file, line });
+    let path =
+        (option::of("[a-z]{1,8}"), collection::vec(step, 0..3)).prop_map(|(function, steps)| {
+            DataPath { function, steps, line: Some(7), ..DataPath::default() }
+        });
+    (last, prop::bool::weighted(0.1), 0..1_000_000_000_i64, collection::vec(path, 0..2))
 }
 
 /// Writes all of them and counts those that the format holds.

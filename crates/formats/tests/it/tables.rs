@@ -2,39 +2,128 @@
 //! would run.
 
 use countersign_formats::csv::{COLUMNS, Csv};
-use countersign_formats::ndjson::Ndjson;
+use countersign_formats::ndjson::{Line, Ndjson};
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::{samples, write};
+use crate::ocsf::leaves;
+use crate::{Sample, samples, write};
+
+fn ndjson(samples: &[Sample]) -> Vec<Value> {
+    let mut bytes = Vec::new();
+    assert_eq!(write(Box::new(Ndjson::new(&mut bytes)), samples), samples.len());
+    let text = String::from_utf8(bytes).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn csv(samples: &[Sample]) -> Vec<csv::StringRecord> {
+    let mut bytes = Vec::new();
+    assert_eq!(write(Box::new(Csv::new(&mut bytes).unwrap()), samples), samples.len());
+    let mut reader = csv::Reader::from_reader(bytes.as_slice());
+    assert_eq!(reader.headers().unwrap(), COLUMNS.as_slice());
+    reader.records().map(Result::unwrap).collect()
+}
+
+/// The cell without the quote that keeps it from being run.
+fn cell<'a>(row: &'a csv::StringRecord, column: &str) -> &'a str {
+    let cell = &row[COLUMNS.iter().position(|known| *known == column).unwrap()];
+    cell.strip_prefix('\'').unwrap_or(cell)
+}
 
 proptest! {
     #[test]
-    fn every_finding_is_a_line(samples in samples()) {
-        let mut bytes = Vec::new();
-        prop_assert_eq!(write(Box::new(Ndjson::new(&mut bytes)), &samples), samples.len());
-        let text = String::from_utf8(bytes).unwrap();
-        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    fn every_finding_is_a_line_with_all_its_members(samples in samples()) {
+        let lines = ndjson(&samples);
         prop_assert_eq!(lines.len(), samples.len());
         for (line, sample) in lines.iter().zip(&samples) {
-            prop_assert_eq!(line["id"].as_str(), Some(sample.finding.id.as_str()));
-            prop_assert_eq!(line["title"].as_str(), Some(sample.finding.title.as_str()));
+            prop_assert_eq!(line, &serde_json::to_value(Line::of(&sample.item())).unwrap());
+            prop_assert_eq!(line["integration"].as_str(), Some("test"));
+            prop_assert_eq!(line["last_change"].as_str(), Some(sample.last.as_str()));
+            let members = serde_json::to_value(&sample.finding).unwrap();
+            let mut missing = Vec::new();
+            leaves(&members, "", &mut |path, leaf| {
+                if line.pointer(path) != Some(leaf) {
+                    missing.push(path.to_owned());
+                }
+            });
+            prop_assert_eq!(missing, Vec::<String>::new());
         }
     }
 
     #[test]
     fn every_finding_is_a_row_without_a_formula(samples in samples()) {
-        let mut bytes = Vec::new();
-        prop_assert_eq!(write(Box::new(Csv::new(&mut bytes).unwrap()), &samples), samples.len());
-        let mut reader = csv::Reader::from_reader(bytes.as_slice());
-        prop_assert_eq!(reader.headers().unwrap().len(), COLUMNS.len());
-        let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+        let rows = csv(&samples);
         prop_assert_eq!(rows.len(), samples.len());
         for (row, sample) in rows.iter().zip(&samples) {
-            prop_assert_eq!(&row[0], sample.finding.id.as_str());
+            let finding = &sample.finding;
+            prop_assert_eq!(&row[0], finding.id.as_str());
+            prop_assert_eq!(cell(row, "title"), finding.title.as_str().strip_prefix('\'').unwrap_or(&finding.title));
+            prop_assert_eq!(cell(row, "key"), finding.key.to_string());
+            prop_assert_eq!(cell(row, "last_change"), sample.last.as_str());
             for cell in row {
-                prop_assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "{:?}", cell);
+                let seen = cell.trim_start_matches(|c: char| !c.is_ascii_graphic() && c.is_ascii());
+                let is_number = cell.parse::<f64>().is_ok();
+                prop_assert!(is_number || !seen.starts_with(['=', '+', '-', '@']), "{:?}", cell);
+                prop_assert!(!cell.starts_with(['\t', '\r', '\n']), "{:?}", cell);
             }
         }
     }
+}
+
+#[test]
+fn columns_have_what_they_are_named_after() {
+    let application = json!({
+        "guid": "7c1b0a52-0000-4000-8000-000000000001",
+        "last_completed_scan_date": "2026-05-01T03:04:05.000Z",
+        "profile": {"name": "Shop", "business_criticality": "HIGH", "tags": "web, pay",
+            "business_unit": {"name": "Retail"}, "teams": [{"team_name": "=Blue"}, {"team_name": "Red"}],
+            "policies": [{"name": "Strict", "policy_compliance_status": "DID_NOT_PASS"}]},
+    });
+    let record = json!({
+        "scan_type": "SCA", "description": "words", "violates_policy": true,
+        "finding_status": {"status": "OPEN", "resolution": "UNRESOLVED", "new": true},
+        "finding_details": {"severity": 5, "component_id": "c-1", "component_filename": "lib.jar",
+            "version": "1.2", "component_path": [{"path": "a/lib.jar"}, {"path": "b/lib.jar"}],
+            "licenses": [{"license_id": "mit"}, {"license_id": "isc"}],
+            "cve": {"name": "CVE-2026-0001", "cvss": 9, "cvss3": {"score": 9.8, "vector": "CVSS:3.1/AV:N"},
+                "exploitability": {"epss_score": 0.00001, "exploit_observed": false}}},
+    });
+    let rows = csv(&[Sample::of(&application, &record)]);
+    for (column, expected) in [
+        ("severity", "5"),
+        ("state", "open"),
+        ("violates_policy", "true"),
+        ("component_paths", "a/lib.jar; b/lib.jar"),
+        ("licenses", "mit; isc"),
+        ("cvss", "9.8"),
+        ("cvss_vector", "CVSS:3.1/AV:N"),
+        ("cvss2", "9"),
+        ("epss_score", "0.00001"),
+        ("exploit_observed", "false"),
+        ("new", "true"),
+        ("gone", "false"),
+        ("added", "2026-06-01T00:00:00.000Z"),
+        ("last_change", "new"),
+        ("business_unit", "Retail"),
+        ("business_criticality", "HIGH"),
+        ("teams", "=Blue; Red"),
+        ("tags", "web; pay"),
+        ("policy", "Strict"),
+        ("policy_compliance", "DID_NOT_PASS"),
+        ("last_scan", "2026-05-01T03:04:05.000Z"),
+        ("line", ""),
+    ] {
+        assert_eq!(cell(&rows[0], column), expected, "{column}");
+    }
+}
+
+#[test]
+fn a_line_that_is_not_known_is_a_number() {
+    let record = json!({
+        "issue_id": 1, "scan_type": "STATIC", "finding_status": {},
+        "finding_details": {"severity": 0, "file_line_number": -1, "file_path": "-1"},
+    });
+    let application = json!({"guid": "7c1b0a52-0000-4000-8000-000000000001"});
+    let rows = csv(&[Sample::of(&application, &record)]);
+    assert_eq!((&rows[0][13], &rows[0][12]), ("-1", "'-1"));
 }

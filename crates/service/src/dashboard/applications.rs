@@ -53,7 +53,10 @@ impl Order {
 
     fn read(query: &Query) -> Self {
         let word = query.get("sort").unwrap_or("worst");
-        Self::ALL.iter().find(|(_, name, _)| *name == word).map_or(Self::Worst, |(order, ..)| *order)
+        Self::ALL
+            .iter()
+            .find(|(_, name, _)| *name == word)
+            .map_or(Self::Worst, |(order, ..)| *order)
     }
 
     fn sort(self, rows: &mut [ApplicationRow]) {
@@ -124,9 +127,8 @@ pub(super) async fn list(
 ) -> Result<Response, Stop> {
     let query = Query::parse(raw.as_deref());
     let order = Order::read(&query);
-    let cut = |name: &str| -> String {
-        query.get(name).unwrap_or_default().chars().take(200).collect()
-    };
+    let cut =
+        |name: &str| -> String { query.get(name).unwrap_or_default().chars().take(200).collect() };
     let (name, policy) = (cut("name"), cut("policy"));
     let sort = Order::ALL.iter().find(|(one, ..)| *one == order).map_or("", |(_, word, _)| word);
     let number = query.get("page").and_then(|page| page.parse::<usize>().ok()).unwrap_or(1);
@@ -145,7 +147,10 @@ pub(super) async fn list(
     let at = |sort: &str, page: usize| {
         let page = if page > 1 { page.to_string() } else { String::new() };
         let (name, policy) = (name.as_str(), policy.as_str());
-        link("/applications", &[("name", name), ("policy", policy), ("sort", sort), ("page", &page)])
+        link(
+            "/applications",
+            &[("name", name), ("policy", policy), ("sort", sort), ("page", &page)],
+        )
     };
     let columns = Order::ALL.map(|(one, word, label)| Column {
         label,

@@ -82,7 +82,8 @@ async fn export(
             None => Ok(None),
         }
     });
-    Ok(([(CONTENT_TYPE, kind), (CONTENT_DISPOSITION, name)], Body::from_stream(body)).into_response())
+    Ok(([(CONTENT_TYPE, kind), (CONTENT_DISPOSITION, name)], Body::from_stream(body))
+        .into_response())
 }
 
 struct UnderWay {
@@ -96,8 +97,7 @@ struct UnderWay {
 impl UnderWay {
     /// The next piece, and what comes after it.
     async fn next(mut self) -> io::Result<Option<(Bytes, Option<Self>)>> {
-        let wanted =
-            Wanted { filter: self.filter.clone(), limit: BATCH, after: self.after };
+        let wanted = Wanted { filter: self.filter.clone(), limit: BATCH, after: self.after };
         let rows = self.store.findings(wanted).await.map_err(|error| {
             // The file ends in the middle: who reads it sees a transfer that broke.
             tracing::error!(%error, "an export failed");

@@ -19,8 +19,12 @@ impl Asked {
     /// All `filter` parameters together.
     pub(super) fn read(query: &Query) -> Self {
         let texts: Vec<_> = query.all("filter").collect();
-        let parsed: Result<Vec<_>, _> =
-            texts.iter().map(|text| text.trim()).filter(|text| !text.is_empty()).map(str::parse).collect();
+        let parsed: Result<Vec<_>, _> = texts
+            .iter()
+            .map(|text| text.trim())
+            .filter(|text| !text.is_empty())
+            .map(str::parse)
+            .collect();
         match parsed {
             Ok(parts) => {
                 let expression = Expression::all(parts);
@@ -110,8 +114,7 @@ impl Facet {
         let Expression::Is(Filter { values, .. }) = is(self.field, value)? else { return None };
         let value = values.into_iter().next()?;
         let is_chosen = self.chosen.contains(&value);
-        let mut chosen: Vec<_> =
-            self.chosen.iter().filter(|one| **one != value).cloned().collect();
+        let mut chosen: Vec<_> = self.chosen.iter().filter(|one| **one != value).cloned().collect();
         if !is_chosen {
             chosen.push(value);
         }

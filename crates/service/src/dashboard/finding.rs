@@ -95,7 +95,11 @@ async fn rows(inner: &Inner, id: &str) -> Result<Vec<FindingRow>, Stop> {
 }
 
 /// The row that the address means.
-async fn row(inner: &Inner, id: &str, query: &Query) -> Result<(FindingRow, Vec<FindingRow>), Stop> {
+async fn row(
+    inner: &Inner,
+    id: &str,
+    query: &Query,
+) -> Result<(FindingRow, Vec<FindingRow>), Stop> {
     let mut rows = rows(inner, id).await?;
     let wanted = query.get("integration");
     let at = rows.iter().position(|row| Some(row.integration.as_str()) == wanted).unwrap_or(0);
@@ -124,7 +128,9 @@ pub(super) async fn show(
     let application = super::applications::path(&row.integration, finding.application.as_str());
     let path = format!("/findings/{}", finding.id);
     let page = Page {
-        frame: reader.visitor.frame(&finding.title.chars().take(80).collect::<String>(), "/findings"),
+        frame: reader
+            .visitor
+            .frame(&finding.title.chars().take(80).collect::<String>(), "/findings"),
         id: finding.id.to_string(),
         title: Shown::cut(&finding.title, LINE_CHARS),
         severity: severity(finding.severity.level()),
@@ -326,7 +332,10 @@ fn related(finding: &Finding) -> Vec<(String, String)> {
         related.push((words.to_owned(), findings(&all(conditions))));
     };
     if let (Some(cwe), Some(file)) = (&cwe, &finding.location.file) {
-        add("The same weakness in this file", &[application, (Field::Cwe, cwe), (Field::File, file)]);
+        add(
+            "The same weakness in this file",
+            &[application, (Field::Cwe, cwe), (Field::File, file)],
+        );
     }
     if let Some(file) = &finding.location.file {
         add("All in this file", &[application, (Field::File, file)]);

@@ -36,7 +36,10 @@ const FACETS: [(Field, &str); 8] = [
 
 /// Beginnings for who does not know what to ask for.
 const EXAMPLES: [(&str, &str); 4] = [
-    ("Open, High or worse, against policy", "severity[gte]4 and state[eq]open and violates_policy[eq]true"),
+    (
+        "Open, High or worse, against policy",
+        "severity[gte]4 and state[eq]open and violates_policy[eq]true",
+    ),
     ("Open components with a known CVE", "scan_type[eq]SCA and state[eq]open and cve[like]CVE-"),
     ("Injections", "title[like]injection"),
     ("Mitigated and false positives", "state[in]mitigated,false_positive"),

@@ -140,7 +140,12 @@ fn pass_rate(overview: &Overview) -> Option<String> {
     let conditional = counted("CONDITIONAL_PASS");
     let all = passed + failed + conditional;
     (all > 0).then(|| {
-        format!("{} % ({} of {} that were assessed)", passed * 100 / all, grouped(passed), grouped(all))
+        format!(
+            "{} % ({} of {} that were assessed)",
+            passed * 100 / all,
+            grouped(passed),
+            grouped(all)
+        )
     })
 }
 
@@ -221,8 +226,7 @@ pub(super) fn fixing(overview: &Overview) -> Vec<Fixed> {
 pub(super) fn tops(rows: &[FacetRow], field: Field, within: &[(Field, &str)]) -> Vec<Bar> {
     let most = rows.iter().map(|row| row.count).max().unwrap_or_default();
     let bar = |row: &FacetRow| {
-        let parts: Vec<_> =
-            within.iter().copied().chain([(field, row.value.as_str())]).collect();
+        let parts: Vec<_> = within.iter().copied().chain([(field, row.value.as_str())]).collect();
         Bar {
             label: Shown::cut(&row.label, 90),
             link: findings(&open(&parts)),

@@ -67,9 +67,15 @@ fn html(text: &str, breaks: Breaks) -> String {
 
 /// What is left between odd characters; breaks in it are wanted.
 fn escaped_line(text: &str) -> String {
-    text.split('\n').map(|line| {
-        line.split('\t').map(|part| escaped(part.trim_end_matches('\r'))).collect::<Vec<_>>().join("\t")
-    }).collect::<Vec<_>>().join("\n")
+    text.split('\n')
+        .map(|line| {
+            line.split('\t')
+                .map(|part| escaped(part.trim_end_matches('\r')))
+                .collect::<Vec<_>>()
+                .join("\t")
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Characters that have no shape of their own, or change the shape of others.
@@ -118,7 +124,8 @@ mod tests {
         ] {
             assert_eq!(Shown::new(text).to_string(), format!("<bdi>{html}</bdi>"));
         }
-        for odd in ["\u{202e}", "\u{200b}", "\u{0}", "\u{7f}", "\u{feff}", "\u{e0041}", "\u{2028}"] {
+        for odd in ["\u{202e}", "\u{200b}", "\u{0}", "\u{7f}", "\u{feff}", "\u{e0041}", "\u{2028}"]
+        {
             let shown = Shown::new(&format!("a{odd}b")).to_string();
             assert!(!shown.contains(odd) && shown.contains("U+"), "{shown}");
             let shown = Shown::prose(&format!("a{odd}b")).to_string();

@@ -17,7 +17,6 @@ pub(super) const SPANS: [u16; 3] = [30, 90, 365];
 
 /// Two charts, as HTML.
 pub(super) struct Trend {
-    pub(super) span: u16,
     pub(super) open: String,
     pub(super) flow: String,
 }
@@ -38,7 +37,7 @@ pub(super) async fn trend(
     let label = |day: &Day| Moment(day.day.saturating_mul(DAY_MS)).day();
     let labels: Vec<_> = days.iter().map(label).collect();
     let open: Vec<_> = days.iter().map(|day| day.open).collect();
-    Ok(Trend { span, open: open_over_time("open", labels, &open), flow: flow(&days) })
+    Ok(Trend { open: open_over_time("open", labels, &open), flow: flow(&days) })
 }
 
 /// What came in against what was closed, in as many bars as can be told apart.
@@ -55,7 +54,8 @@ fn flow(days: &[Day]) -> String {
         groups.iter().map(|group| group.iter().map(of).fold(0, u64::saturating_add)).collect()
     };
     let (came, fixed) = (sum(|day| day.new.saturating_add(day.reopened)), sum(|day| day.fixed));
-    let total = |values: &[u64]| grouped(values.iter().fold(0, |sum, one| sum.saturating_add(*one)));
+    let total =
+        |values: &[u64]| grouped(values.iter().fold(0, |sum, one| sum.saturating_add(*one)));
     let period = if width == 1 { "day".to_owned() } else { format!("{width} days") };
     let chart = Chart {
         id: "flow",

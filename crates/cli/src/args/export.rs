@@ -1,0 +1,64 @@
+//! `export`: the format, and what there is to choose in it.
+
+use std::path::PathBuf;
+
+use clap::{Args as Group, ValueEnum};
+
+#[derive(Debug, Group)]
+pub(crate) struct Export {
+    /// Format.
+    #[arg(long, value_enum)]
+    pub(crate) format: Format,
+    /// File to write, replaced atomically [default: standard output].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Keep only what matches, such as `severity[gte]4`; repeatable.
+    #[arg(long, value_name = "EXPR")]
+    pub(crate) filter: Vec<String>,
+    /// Let each finding's record go along as the service sent it (ocsf, parquet).
+    #[arg(long)]
+    pub(crate) raw: bool,
+    /// OCSF: 2007 has applications and policies, 2002 is known to more readers
+    /// [default: 2007].
+    #[arg(long, value_enum, value_name = "CLASS")]
+    pub(crate) ocsf_class: Option<OcsfClass>,
+    /// OCSF: 1.3.0, which has class 2002 alone, for lakes of that age [default: 1.6.0].
+    #[arg(long, value_enum, value_name = "VERSION")]
+    pub(crate) ocsf_version: Option<OcsfVersion>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// One finding a line: what `findings --json` prints, its history and its
+    /// application.
+    Ndjson,
+    /// Comma-separated, safe to open in a spreadsheet.
+    Csv,
+    /// One OCSF event a line, for data lakes and event management.
+    Ocsf,
+    /// The applications, one OCSF inventory event a line.
+    OcsfApplications,
+    /// Typed columns, for lakes and notebooks.
+    #[cfg(feature = "parquet")]
+    Parquet,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OcsfClass {
+    /// Application Security Posture Finding.
+    #[value(name = "2007")]
+    Posture,
+    /// Vulnerability Finding.
+    #[value(name = "2002")]
+    Vulnerability,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OcsfVersion {
+    /// August 2025.
+    #[value(name = "1.6.0")]
+    V1_6,
+    /// August 2024.
+    #[value(name = "1.3.0")]
+    V1_3,
+}

@@ -1,0 +1,131 @@
+//! The renderer for each format: one line for each here, and its options checked.
+
+use std::io::Write;
+
+use countersign_formats::csv::Csv;
+use countersign_formats::ndjson::Ndjson;
+use countersign_formats::ocsf::{Ocsf, Shape};
+#[cfg(feature = "parquet")]
+use countersign_formats::parquet::Parquet;
+use countersign_formats::{Export, Head};
+
+use crate::args::{self, Format, OcsfClass, OcsfVersion};
+use crate::failure::Failure;
+
+/// Where an export goes.
+pub(crate) type Out = Box<dyn Write + Send>;
+
+/// What will be written, decided before a file is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// Findings, in a format of one renderer.
+    Findings(Format, Shape),
+    /// Applications, as an inventory.
+    Applications,
+}
+
+/// Refuses options that the format has no use for.
+pub(crate) fn plan(args: &args::Export) -> Result<Plan, Failure> {
+    let name = clap::ValueEnum::to_possible_value(&args.format);
+    let name = name.as_ref().map_or("", |value| value.get_name());
+    let no_use = |option: &str| Failure::usage(format!("`{option}` means nothing for `{name}`"));
+    if args.format != Format::Ocsf {
+        if args.ocsf_class.is_some() {
+            return Err(no_use("--ocsf-class"));
+        }
+        if args.ocsf_version.is_some() {
+            return Err(no_use("--ocsf-version"));
+        }
+    }
+    if args.raw && !holds_raw(args.format) {
+        return Err(no_use("--raw"));
+    }
+    if args.format == Format::OcsfApplications {
+        if !args.filter.is_empty() {
+            return Err(no_use("--filter"));
+        }
+        return Ok(Plan::Applications);
+    }
+    let shape = match (args.ocsf_class, args.ocsf_version) {
+        (Some(OcsfClass::Vulnerability), Some(OcsfVersion::V1_3)) => Shape::Vulnerability13,
+        (Some(OcsfClass::Vulnerability), _) => Shape::Vulnerability,
+        (_, Some(OcsfVersion::V1_3)) => {
+            return Err(Failure::usage(
+                "OCSF 1.3.0 has no class 2007\nhint: add `--ocsf-class 2002`",
+            ));
+        }
+        _ => Shape::Posture,
+    };
+    Ok(Plan::Findings(args.format, shape))
+}
+
+/// Begins an export of findings.
+pub(crate) fn renderer(
+    format: Format,
+    shape: Shape,
+    out: Out,
+    head: &Head,
+) -> std::io::Result<Box<dyn Export>> {
+    Ok(match format {
+        Format::Ndjson => Box::new(Ndjson::new(out)),
+        Format::Csv => Box::new(Csv::new(out)?),
+        Format::Ocsf => Box::new(Ocsf::new(out, head, shape)),
+        #[cfg(feature = "parquet")]
+        Format::Parquet => Box::new(Parquet::new(out, head)?),
+        Format::OcsfApplications => return Err(std::io::Error::other("no format of findings")),
+    })
+}
+
+/// Whether a format has a place for the record as sent.
+fn holds_raw(format: Format) -> bool {
+    match format {
+        Format::Ocsf => true,
+        #[cfg(feature = "parquet")]
+        Format::Parquet => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Args, Command};
+
+    fn planned(options: &str) -> Result<Plan, String> {
+        let words = format!("countersign export --format {options}");
+        let Command::Export(args) = Args::parse_from(words.split(' ')).command else {
+            panic!("another command");
+        };
+        plan(&args).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn options_without_a_use_are_refused() {
+        for (options, named) in [
+            ("csv --raw", "--raw"),
+            ("ndjson --ocsf-class 2002", "--ocsf-class"),
+            ("csv --ocsf-version 1.6.0", "--ocsf-version"),
+            ("ocsf-applications --filter severity[gte]4", "--filter"),
+            ("ocsf-applications --raw", "--raw"),
+            ("ocsf --ocsf-version 1.3.0", "--ocsf-class 2002"),
+            ("ocsf --ocsf-version 1.3.0 --ocsf-class 2007", "--ocsf-class 2002"),
+        ] {
+            assert!(planned(options).unwrap_err().contains(named), "{options}");
+        }
+    }
+
+    #[test]
+    fn classes_and_versions() {
+        for (options, shape) in [
+            ("ocsf", Shape::Posture),
+            ("ocsf --raw --ocsf-class 2007 --ocsf-version 1.6.0", Shape::Posture),
+            ("ocsf --ocsf-class 2002", Shape::Vulnerability),
+            ("ocsf --ocsf-class 2002 --ocsf-version 1.3.0", Shape::Vulnerability13),
+        ] {
+            assert_eq!(planned(options), Ok(Plan::Findings(Format::Ocsf, shape)), "{options}");
+        }
+        assert_eq!(planned("ocsf-applications"), Ok(Plan::Applications));
+    }
+}

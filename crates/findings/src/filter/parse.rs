@@ -1,0 +1,425 @@
+//! Text to tree.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Expression, Field, Filter, Operator, Type, Value};
+use crate::finding::{Severity, State};
+use crate::time::parse_time;
+
+/// Why a filter cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilterError(String);
+
+impl fmt::Display for FilterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for FilterError {}
+
+/// Bounds for what people and programs hand in.
+const MAX_BYTES: usize = 16 * 1024;
+const MAX_DEPTH: usize = 32;
+const MAX_COMPARISONS: usize = 200;
+const MAX_VALUES: usize = 500;
+
+impl FromStr for Expression {
+    type Err = FilterError;
+
+    fn from_str(text: &str) -> Result<Self, FilterError> {
+        if text.len() > MAX_BYTES {
+            return Err(FilterError(format!(
+                "the filter is longer than {MAX_BYTES} bytes\nhint: ask in several parts"
+            )));
+        }
+        let mut reader = Reader { text, at: 0, depth: 0, comparisons: 0 };
+        let expression = reader.any()?;
+        match reader.rest() {
+            "" => Ok(expression),
+            rest => Err(FilterError(format!(
+                "filter `{text}`: `{rest}` does not belong there\nhint: join comparisons with and, or; quote a value that holds such a word or a parenthesis: title[like]\"this and that\""
+            ))),
+        }
+    }
+}
+
+impl FromStr for Filter {
+    type Err = FilterError;
+
+    fn from_str(text: &str) -> Result<Self, FilterError> {
+        match text.parse()? {
+            Expression::Is(filter) => Ok(filter),
+            _ => Err(FilterError(format!(
+                "filter `{text}` is not one comparison\nhint: field[op]value, such as severity[gte]4"
+            ))),
+        }
+    }
+}
+
+/// Reads from left to right.
+struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+    depth: usize,
+    comparisons: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn rest(&mut self) -> &'a str {
+        let rest = self.text[self.at..].trim_start();
+        self.at = self.text.len() - rest.len();
+        rest
+    }
+
+    fn any(&mut self) -> Result<Expression, FilterError> {
+        let mut parts = vec![self.all()?];
+        while self.takes_word("or") {
+            parts.push(self.all()?);
+        }
+        Ok(if parts.len() == 1 { parts.remove(0) } else { Expression::Any(parts) })
+    }
+
+    fn all(&mut self) -> Result<Expression, FilterError> {
+        let mut parts = vec![self.one()?];
+        while self.takes_word("and") {
+            parts.push(self.one()?);
+        }
+        Ok(if parts.len() == 1 { parts.remove(0) } else { Expression::All(parts) })
+    }
+
+    fn one(&mut self) -> Result<Expression, FilterError> {
+        if self.takes_word("not") {
+            self.deeper()?;
+            let inner = self.one()?;
+            self.depth -= 1;
+            return Ok(Expression::Not(Box::new(inner)));
+        }
+        if self.rest().starts_with('(') {
+            self.at += 1;
+            self.deeper()?;
+            let inner = self.any()?;
+            self.depth -= 1;
+            if !self.rest().starts_with(')') {
+                return Err(self.wrong("a parenthesis is not closed"));
+            }
+            self.at += 1;
+            return Ok(inner);
+        }
+        self.comparison().map(Expression::Is)
+    }
+
+    fn deeper(&mut self) -> Result<(), FilterError> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(self.wrong("it is nested too deeply"));
+        }
+        Ok(())
+    }
+
+    fn wrong(&self, what: &str) -> FilterError {
+        FilterError(format!(
+            "filter `{}`: {what}\nhint: for example severity[gte]4 and (cwe[in]79,89 or not file[like]test)",
+            self.text
+        ))
+    }
+
+    fn takes_word(&mut self, word: &str) -> bool {
+        let rest = self.rest();
+        let is_there = starts_with_word(rest, word);
+        if is_there {
+            self.at += word.len();
+        }
+        is_there
+    }
+
+    fn comparison(&mut self) -> Result<Filter, FilterError> {
+        self.comparisons += 1;
+        if self.comparisons > MAX_COMPARISONS {
+            return Err(self.wrong("it has too many comparisons"));
+        }
+        let malformed = |text: &str| {
+            FilterError(format!(
+                "filter `{text}` is not `field[op]value`\nhint: for example `severity[gte]4` or `title[like]injection`"
+            ))
+        };
+        let rest = self.rest();
+        let (field, after) = rest.split_once('[').ok_or_else(|| malformed(rest))?;
+        let (operator, value) = after.split_once(']').ok_or_else(|| malformed(rest))?;
+        if field.contains(['(', ')', '"']) || operator.contains(['(', ')', '"', '[']) {
+            return Err(malformed(rest));
+        }
+        let field = find(field.trim(), &Field::ALL, Field::name, "field")?;
+        let operator = find(operator.trim(), &Operator::ALL, Operator::name, "operator")?;
+        let is_fit = match (field.type_(), operator) {
+            (Type::Words, operator) => operator == Operator::Like,
+            (type_, Operator::Like) => type_ == Type::Text,
+            _ => true,
+        };
+        if !is_fit {
+            let (name, hint) = match field.type_() {
+                Type::Words => ("made of words", "text[like]words"),
+                _ => ("not a text", "eq, ne, gt, gte, lt, lte or in"),
+            };
+            return Err(FilterError(format!(
+                "`{}` is {name}, so `{}` does not apply\nhint: use {hint}",
+                field.name(),
+                operator.name()
+            )));
+        }
+        self.at = self.text.len() - value.len();
+        let values = self.values(operator == Operator::In)?;
+        let values: Result<Vec<_>, _> =
+            values.iter().map(|value| read(field, operator, value)).collect();
+        Ok(Filter { field, operator, values: values? })
+    }
+
+    /// One value, or several with commas between.
+    fn values(&mut self, several: bool) -> Result<Vec<String>, FilterError> {
+        let mut values = Vec::new();
+        loop {
+            let before = self.at;
+            let value = if self.rest().starts_with('"') {
+                self.quoted()?
+            } else {
+                self.at = before;
+                let bare = self.bare(several);
+                if several { bare.trim().to_owned() } else { bare.to_owned() }
+            };
+            values.push(value);
+            if values.len() > MAX_VALUES {
+                return Err(self.wrong("a list has too many values"));
+            }
+            if !(several && self.rest().starts_with(',')) {
+                return Ok(values);
+            }
+            self.at += 1;
+        }
+    }
+
+    fn quoted(&mut self) -> Result<String, FilterError> {
+        let mut value = String::new();
+        let mut characters = self.text[self.at + 1..].char_indices();
+        while let Some((at, character)) = characters.next() {
+            match character {
+                '"' => {
+                    self.at += at + 2;
+                    return Ok(value);
+                }
+                '\\' => match characters.next() {
+                    Some((_, escaped)) => value.push(escaped),
+                    None => break,
+                },
+                other => value.push(other),
+            }
+        }
+        Err(self.wrong("a quote is not closed"))
+    }
+
+    /// Up to what cannot belong to it: a word that joins, or the parenthesis that
+    /// closes the one around.
+    fn bare(&mut self, several: bool) -> &'a str {
+        let from = &self.text[self.at..];
+        let mut open = 0_usize;
+        let mut end = from.len();
+        for (at, character) in from.char_indices() {
+            let is_end = match character {
+                '(' => {
+                    open += 1;
+                    false
+                }
+                ')' if open > 0 => {
+                    open -= 1;
+                    false
+                }
+                ')' => self.depth > 0,
+                ',' => several,
+                c if c.is_whitespace() => {
+                    let rest = from[at..].trim_start();
+                    starts_with_word(rest, "and") || starts_with_word(rest, "or")
+                }
+                _ => false,
+            };
+            if is_end {
+                end = at;
+                break;
+            }
+        }
+        self.at += end;
+        &from[..end]
+    }
+}
+
+fn starts_with_word(text: &str, word: &str) -> bool {
+    let Some(start) = text.get(..word.len()) else { return false };
+    let after = text[word.len()..].chars().next();
+    start.eq_ignore_ascii_case(word) && after.is_some_and(|c| c.is_whitespace() || c == '(')
+}
+
+fn read(field: Field, operator: Operator, text: &str) -> Result<Value, FilterError> {
+    let wrong = |expected: &str| {
+        FilterError(format!(
+            "`{text}` cannot be compared with `{}`\nhint: expected {expected}",
+            field.name()
+        ))
+    };
+    if field == Field::Severity
+        && let Some(severity) = Severity::ALL.into_iter().find(|s| is_same_word(s.name(), text))
+    {
+        return Ok(Value::Integer(severity.level().into()));
+    }
+    let is_whole = operator != Operator::Like;
+    if field == Field::State && is_whole && !State::ALL.iter().any(|state| state.as_str() == text) {
+        return Err(wrong("open, fixed, mitigated or false_positive"));
+    }
+    match field.type_() {
+        Type::Text | Type::Words => Ok(Value::Text(text.to_owned())),
+        Type::Integer => {
+            text.trim().parse().map(Value::Integer).map_err(|_| wrong("a whole number"))
+        }
+        Type::Number => text
+            .trim()
+            .parse()
+            .ok()
+            .filter(|number: &f64| number.is_finite())
+            .map(Value::Number)
+            .ok_or_else(|| wrong("a number")),
+        Type::Truth => match text.trim().to_ascii_lowercase().as_str() {
+            "true" => Ok(Value::Integer(1)),
+            "false" => Ok(Value::Integer(0)),
+            _ => Err(wrong("true or false")),
+        },
+        Type::Time => parse_time(text)
+            .or_else(|| parse_time(&format!("{}T00:00:00Z", text.trim())))
+            .map(Value::Integer)
+            .ok_or_else(|| {
+                wrong("a date such as 2026-11-24 or a time such as 2026-11-24T08:00:00Z")
+            }),
+    }
+}
+
+fn is_same_word(a: &str, b: &str) -> bool {
+    let plain = |text: &str| text.replace(['_', ' ', '-'], "").to_ascii_lowercase();
+    plain(a) == plain(b)
+}
+
+fn find<T: Copy>(
+    word: &str,
+    all: &[T],
+    name: fn(T) -> &'static str,
+    kind: &str,
+) -> Result<T, FilterError> {
+    if let Some(found) = all.iter().find(|one| name(**one) == word) {
+        return Ok(*found);
+    }
+    let mut names: Vec<_> = all.iter().map(|one| name(*one)).collect();
+    names.sort_by_key(|name| distance(name, word));
+    names.truncate(3);
+    Err(FilterError(format!(
+        "there is no {kind} `{word}`\nhint: the nearest are {}",
+        names.join(", ")
+    )))
+}
+
+/// Edits between two short words.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().take(64).collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::is_like;
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_says_what_could() {
+        for (text, word) in [
+            ("severity", "field[op]value"),
+            ("severity[gte", "field[op]value"),
+            ("sevrity[gte]4", "severity"),
+            ("severity[gt3]4", "gte"),
+            ("severity[gte]huge", "a whole number"),
+            ("severity[like]4", "not a text"),
+            ("state[eq]closed", "fixed, mitigated"),
+            ("violates_policy[eq]maybe", "true or false"),
+            ("first_found[gt]yesterday", "a date such as"),
+            ("cvss[gt]NaN", "a number"),
+            ("(severity[eq]4", "not closed"),
+            ("(severity[eq]4) cwe[eq]1", "does not belong"),
+            ("severity[eq]4 and", "a whole number"),
+            ("severity[eq]4 or (", "field[op]value"),
+            ("title[eq]\"x", "quote is not closed"),
+            ("text[eq]x", "text[like]"),
+            ("not", "field[op]value"),
+            ("title[eq]this and that", "field[op]value"),
+        ] {
+            let error = text.parse::<Expression>().unwrap_err().to_string();
+            assert!(error.contains(word), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_much_is_refused() {
+        let deep = format!("{}severity[eq]4{}", "(".repeat(40), ")".repeat(40));
+        let many = vec!["severity[eq]4"; 300].join(" or ");
+        let list = format!("cwe[in]{}", vec!["1"; 600].join(","));
+        for (text, word) in [(deep, "deeply"), (many, "comparisons"), (list, "values")] {
+            let error = text.parse::<Expression>().unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+        assert!("x".repeat(20_000).parse::<Expression>().is_err());
+    }
+
+    #[test]
+    fn joining_words_bind_as_everywhere() {
+        let shape = |text: &str| text.parse::<Expression>().unwrap().to_string();
+        for (text, expected) in [
+            (
+                "severity[gte]4 or cwe[eq]89 and not state[eq]open",
+                "severity[gte]4 or (cwe[eq]89 and not state[eq]open)",
+            ),
+            ("NOT (severity[eq]1 OR severity[eq]2)", "not (severity[eq]1 or severity[eq]2)"),
+            (
+                "title[like]sql injection and cwe[eq]89",
+                "title[like]\"sql injection\" and cwe[eq]89",
+            ),
+            ("(title[eq]f(x))", "title[eq]\"f(x)\""),
+            ("title[eq]or", "title[eq]or"),
+            ("title[in]\"a, b\" , c", "title[in]\"a, b\",c"),
+            ("title[eq]\"say \\\"x\\\"\"", "title[eq]\"say \\\"x\\\"\""),
+        ] {
+            assert_eq!(shape(text), expected, "{text}");
+            assert_eq!(shape(&shape(text)), shape(text));
+        }
+    }
+
+    #[test]
+    fn names_and_dates_are_understood() {
+        let value = |text: &str| text.parse::<Filter>().unwrap().values[0].clone();
+        assert_eq!(value("severity[eq]very_high"), Value::Integer(5));
+        assert_eq!(value("first_found[gte]1970-01-02"), Value::Integer(86_400_000));
+        assert_eq!("cwe[in]79, 89".parse::<Filter>().unwrap().values.len(), 2);
+    }
+
+    #[test]
+    fn like_is_a_substring_or_a_whole_pattern() {
+        assert!(is_like("SQL Injection", "inject"));
+        assert!(is_like("src/a/b.rs", "src/*.RS"));
+        assert!(!is_like("src/a/b.rs", "a/*.rs"));
+        assert!(is_like("aXbXc", "a*b*c"));
+        assert!(!is_like("ac", "a*b*c"));
+        assert!(is_like("aa", "a*a") && !is_like("a", "a*a"));
+    }
+}

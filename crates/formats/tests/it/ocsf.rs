@@ -1,0 +1,355 @@
+//! OCSF: the rules that its schema states, and that an event holds its finding.
+
+use countersign_findings::{Application, Context, Finding, State, rfc3339};
+use countersign_formats::Last;
+use countersign_formats::ocsf::applications::{Applications, Entry};
+use countersign_formats::ocsf::{Ocsf, Shape};
+use countersign_testkit::made_up;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Value, json};
+
+use crate::{Sample, head, samples, write};
+
+pub(crate) fn events(samples: &[Sample], shape: Shape, with_raw: bool) -> Vec<Value> {
+    let mut bytes = Vec::new();
+    let export = Ocsf::new(&mut bytes, &head(with_raw), shape);
+    assert_eq!(write(Box::new(export), samples), samples.len());
+    let text = String::from_utf8(bytes).unwrap();
+    assert!(text.is_empty() || text.ends_with('\n'));
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn only_event(sample: Sample, shape: Shape) -> Value {
+    events(&[sample], shape, false).remove(0)
+}
+
+/// Calls `each` with the path of every leaf. Nulls are none, nor is what is empty.
+pub(crate) fn leaves(value: &Value, path: &str, each: &mut impl FnMut(&str, &Value)) {
+    match value {
+        Value::Null => {}
+        Value::Object(members) => {
+            for (name, value) in members {
+                leaves(value, &format!("{path}/{name}"), each);
+            }
+        }
+        Value::Array(values) => {
+            let values = values.iter().filter(|value| !value.is_null());
+            for (at, value) in values.enumerate() {
+                leaves(value, &format!("{path}/{at}"), each);
+            }
+        }
+        leaf => each(path, leaf),
+    }
+}
+
+/// Where a leaf of the record may be, besides the same path under `unmapped`.
+const HOMES: &[(&str, &[&str])] = &[
+    ("/scan_type", &["/finding_info/types/0"]),
+    ("/finding_status/status", &["/status_code"]),
+    ("/finding_status/resolution", &["/status_detail"]),
+    ("/finding_status/first_found_date", &["/finding_info/first_seen_time"]),
+    ("/finding_status/last_seen_date", &["/finding_info/last_seen_time"]),
+    (
+        "/finding_details/cwe/id",
+        &[
+            "{v}/cwe/uid",
+            "{v}/cve/related_cwes/0/uid",
+            "{v}/cve/cwe/uid",
+            "{v}/advisory/related_cwes/0/uid",
+        ],
+    ),
+    (
+        "/finding_details/cwe/name",
+        &[
+            "{v}/cwe/caption",
+            "{v}/cve/related_cwes/0/caption",
+            "{v}/cve/cwe/caption",
+            "{v}/advisory/related_cwes/0/caption",
+        ],
+    ),
+    ("/finding_details/finding_category/name", &["/finding_info/analytic/name"]),
+    ("/finding_details/file_path", &["{v}/affected_code/0/file/path"]),
+    ("/finding_details/file_name", &["{v}/affected_code/0/file/name"]),
+    ("/finding_details/file_line_number", &["{v}/affected_code/0/start_line"]),
+    ("/finding_details/module", &["/resources/0/name", "/resources/1/name"]),
+    ("/finding_details/url", &["/resources/0/uid", "/resources/1/uid"]),
+    ("/finding_details/path", &["/resources/0/name", "/resources/1/name"]),
+    ("/finding_details/hostname", &["/resources/0/hostname", "/resources/1/hostname"]),
+    ("/finding_details/remediation_desc", &["/remediation/desc", "{v}/remediation/desc"]),
+    ("/finding_details/component_id", &["{v}/affected_packages/0/uid"]),
+    ("/finding_details/component_filename", &["{v}/affected_packages/0/name"]),
+    ("/finding_details/version", &["{v}/affected_packages/0/version"]),
+    ("/finding_details/component_path/0/path", &["{v}/affected_packages/0/path"]),
+    ("/finding_details/cve/name", &["{v}/cve/uid", "{v}/advisory/uid"]),
+    ("/finding_details/cve/href", &["{v}/references/0"]),
+    ("/finding_details/cve/cvss", &["{v}/cve/cvss/0/base_score"]),
+    ("/finding_details/cve/vector", &["{v}/cve/cvss/0/vector_string"]),
+    (
+        "/finding_details/cve/cvss3/score",
+        &["{v}/cve/cvss/0/base_score", "{v}/cve/cvss/1/base_score"],
+    ),
+    (
+        "/finding_details/cve/cvss3/vector",
+        &["{v}/cve/cvss/0/vector_string", "{v}/cve/cvss/1/vector_string"],
+    ),
+    ("/finding_details/cve/exploitability/epss_score", &["{v}/cve/epss/score"]),
+    ("/finding_details/cve/exploitability/epss_percentile", &["{v}/cve/epss/percentile"]),
+    ("/finding_details/cve/exploitability/epss_score_date", &["{v}/cve/epss/created_time"]),
+    ("/finding_details/cve/exploitability/epss_model_version", &["{v}/cve/epss/version"]),
+    ("/finding_details/cve/exploitability/exploit_observed", &["{v}/is_exploit_available"]),
+];
+
+/// The leaves of the record that are nowhere in the event. Only two may be there in
+/// other words: a description as its readable text, and whether the policy is violated.
+pub(crate) fn lost(sample: &Sample, event: &Value) -> Vec<String> {
+    let mut lost = Vec::new();
+    leaves(&serde_json::from_str(&sample.raw).unwrap(), "", &mut |path, leaf| {
+        let homes =
+            HOMES.iter().find(|(known, _)| *known == path).map_or(&[][..], |(_, homes)| homes);
+        let homes = homes.iter().map(|home| home.replace("{v}", "/vulnerabilities/0"));
+        let is_kept = event.pointer(&format!("/unmapped{path}")) == Some(leaf)
+            || homes.into_iter().any(|home| event.pointer(&home).is_some_and(|at| means(at, leaf)))
+            || match path {
+                "/description" => {
+                    event["finding_info"]["desc"] == sample.finding.description.as_str()
+                }
+                "/violates_policy" => {
+                    event["compliance"]["status_id"] == if leaf == &json!(true) { 3 } else { 1 }
+                }
+                _ => false,
+            };
+        if !is_kept {
+            lost.push(format!("{path} {leaf}"));
+        }
+    });
+    lost
+}
+
+/// The same value, a number perhaps as text and a time perhaps as a number.
+fn means(written: &Value, leaf: &Value) -> bool {
+    match (written, leaf) {
+        (Value::String(text), Value::Number(number)) => text.parse::<f64>().ok() == number.as_f64(),
+        (Value::Number(ms), Value::String(text)) => {
+            let time = rfc3339(ms.as_i64().unwrap_or_default());
+            &time == text || time.get(..10) == Some(text)
+        }
+        (Value::Number(one), Value::Number(other)) => one.as_f64() == other.as_f64(),
+        _ => written == leaf,
+    }
+}
+
+fn count(event: &Value, names: &[&str]) -> usize {
+    names.iter().filter(|name| event.get(**name).is_some()).count()
+}
+
+const SEVERITIES: [(i64, &str); 6] =
+    [(1, "Informational"), (2, "Low"), (2, "Low"), (3, "Medium"), (4, "High"), (5, "Critical")];
+
+fn assert_rules(sample: &Sample, event: &Value, shape: Shape) -> Result<(), TestCaseError> {
+    let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let class = event["class_uid"].as_u64().unwrap();
+    prop_assert_eq!(class, u64::from(shape.class()));
+    prop_assert_eq!(
+        event["type_uid"].as_u64(),
+        Some(class * 100 + event["activity_id"].as_u64().unwrap())
+    );
+    prop_assert_eq!(
+        text("/type_name"),
+        format!("{}: {}", text("/class_name"), text("/activity_name"))
+    );
+    prop_assert_eq!(text("/metadata/version"), shape.version());
+    let (severity_id, severity) = SEVERITIES[usize::from(sample.finding.severity.level())];
+    prop_assert_eq!(
+        (event["severity_id"].as_i64(), text("/severity")),
+        (Some(severity_id), severity)
+    );
+    let status = (event["status_id"].as_i64().unwrap(), text("/status"));
+    let known = [(1, "New"), (2, "In Progress"), (3, "Suppressed"), (4, "Resolved")];
+    let gone = if shape == Shape::Vulnerability13 { (99, "Gone") } else { (6, "Deleted") };
+    let is_right = if sample.gone { status == gone } else { known.contains(&status) };
+    prop_assert!(is_right, "{status:?}");
+    let activity = (event["activity_id"].as_i64().unwrap(), text("/activity_name"));
+    prop_assert!([(1, "Create"), (2, "Update"), (3, "Close")].contains(&activity));
+    if sample.finding.state == State::Open && !sample.gone {
+        prop_assert!(activity.0 != 3 && status.0 <= 2);
+    }
+
+    let vulnerabilities = event["vulnerabilities"].as_array().unwrap();
+    prop_assert_eq!(vulnerabilities.len(), 1);
+    let vulnerability = &vulnerabilities[0];
+    prop_assert_eq!(count(vulnerability, &["advisory", "cve", "cwe"]), 1, "{}", vulnerability);
+    let only_later = ["advisory", "category"];
+    if shape == Shape::Vulnerability13 {
+        prop_assert_eq!(count(vulnerability, &only_later), 0);
+        prop_assert_eq!(count(event, &["raw_data_size", "raw_data_hash", "application"]), 0);
+    }
+    prop_assert_eq!(count(event, &["application"]), usize::from(shape == Shape::Posture));
+    prop_assert!(!text("/finding_info/uid").is_empty() && !text("/finding_info/title").is_empty());
+    prop_assert_eq!(text("/finding_info/uid"), sample.finding.id.as_str());
+    for code in vulnerability["affected_code"].as_array().into_iter().flatten() {
+        prop_assert!(!code["file"]["name"].as_str().unwrap().is_empty());
+        prop_assert!(code.get("start_line").is_none_or(|line| line.as_i64() >= Some(1)));
+    }
+    for package in vulnerability["affected_packages"].as_array().into_iter().flatten() {
+        prop_assert!(package["name"].is_string() && package["version"].is_string());
+    }
+    for resource in event["resources"].as_array().into_iter().flatten() {
+        prop_assert!(count(resource, &["uid", "name"]) > 0, "{}", resource);
+    }
+    prop_assert!(!event.to_string().contains(":null"), "{}", event);
+    Ok(())
+}
+
+/// What no version of ours knows, and what only options of the service bring.
+fn with_extras(sample: Sample, extras: &Value) -> Sample {
+    let mut record: Value = serde_json::from_str(&sample.raw).unwrap();
+    for (pointer, value) in extras.as_object().unwrap() {
+        let (object, name) = pointer.rsplit_once('/').unwrap();
+        if let Some(object) = record.pointer_mut(object).and_then(Value::as_object_mut) {
+            object.insert(name.to_owned(), value.clone());
+        }
+    }
+    let raw = record.to_string();
+    let finding = Finding::decode(&raw, &sample.application.guid, &Context::Policy).unwrap();
+    Sample { finding, raw, ..sample }
+}
+
+fn extras() -> impl Strategy<Value = Value> {
+    let novel = json!({"a": [1, null, {"b": "x\ny", "c": null}], "": -0.5, "wide": "日本"});
+    select(vec![
+        json!({}),
+        json!({"/novel": novel.clone(), "/finding_details/novel": novel.clone(), "/count": 3}),
+        json!({"/finding_details/cwe/novel": novel, "/finding_details/cve/novel": [[]]}),
+        json!({
+            "/annotations": [{"action": "FP", "comment": "null and void", "user_name": "Jo"}],
+            "/grace_period_expires_date": "2026-09-01T00:00:00.000Z",
+            "/finding_details/component_path": [{"path": "a.jar"}, {"path": "b/a.jar", "x": 1}],
+            "/finding_details/cve/exploitability/epss_model_version": "v3",
+            "/finding_details/licenses": [{"license_id": "mit"}, {"license_id": "isc"}],
+        }),
+        json!({
+            "/finding_status/first_found_date": "2026-01-02 03:04:05 UTC",
+            "/finding_status/last_seen_date": "2026-01-02T03:04:05.678+0000",
+            "/violates_policy": "TRUE", "/finding_details/port": 8443,
+            "/finding_details/file_line_number": "12", "/finding_details/hostname": "a b",
+            "/finding_details/cve/cvss": 10,
+        }),
+        json!({"/finding_details/cwe": null, "/finding_details/cve": null}),
+    ])
+}
+
+proptest! {
+    #[test]
+    fn nothing_of_a_record_is_lost(samples in samples(), extras in extras()) {
+        let samples: Vec<_> = samples.into_iter().map(|one| with_extras(one, &extras)).collect();
+        for shape in Shape::ALL {
+            for (sample, event) in samples.iter().zip(events(&samples, shape, false)) {
+                prop_assert_eq!(lost(sample, &event), Vec::<String>::new(), "{}\n{}", sample.raw, event);
+                if !sample.paths.is_empty() {
+                    let paths = serde_json::to_value(&sample.paths).unwrap();
+                    prop_assert_eq!(&event["unmapped"]["countersign"]["data_paths"], &paths);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn events_keep_the_rules_of_the_schema(samples in samples(), extras in extras()) {
+        let samples: Vec<_> = samples.into_iter().map(|one| with_extras(one, &extras)).collect();
+        for shape in Shape::ALL {
+            for (sample, event) in samples.iter().zip(events(&samples, shape, false)) {
+                assert_rules(sample, &event, shape)?;
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_state_is_the_same_event(samples in samples(), shape in select(&Shape::ALL[..])) {
+        let once = events(&samples, shape, false);
+        prop_assert_eq!(&once, &events(&samples, shape, false));
+        for (at, event) in once.iter().enumerate() {
+            let uid = &event["metadata"]["uid"];
+            prop_assert!(once.iter().skip(at + 1).all(|other| &other["metadata"]["uid"] != uid));
+        }
+        let mut later = samples;
+        later.iter_mut().for_each(|sample| sample.changed_ms += 1);
+        for (before, after) in once.iter().zip(events(&later, shape, false)) {
+            prop_assert_ne!(&before["metadata"]["uid"], &after["metadata"]["uid"]);
+            prop_assert_eq!(&before["finding_info"]["uid"], &after["finding_info"]["uid"]);
+        }
+    }
+
+    #[test]
+    fn the_record_goes_along_when_asked_for(samples in samples(), shape in select(&Shape::ALL[..])) {
+        for (sample, event) in samples.iter().zip(events(&samples, shape, true)) {
+            prop_assert_eq!(event["raw_data"].as_str(), Some(sample.raw.as_str()));
+            if shape != Shape::Vulnerability13 {
+                prop_assert_eq!(event["raw_data_size"].as_u64(), Some(sample.raw.len() as u64));
+                prop_assert_eq!(event["raw_data_hash"]["value"].as_str().map(str::len), Some(64));
+            }
+        }
+    }
+
+    #[test]
+    fn an_application_is_an_event(application in made_up::application(), gone in any::<bool>()) {
+        let application = Application::decode(&application.to_string()).unwrap();
+        let entry = Entry {
+            application: &application, integration: "test", gone, read_ms: Some(5),
+            open: [0, 1, 2, 3, 4, 5], findings: 99,
+        };
+        let mut bytes = Vec::new();
+        let mut export = Applications::new(&mut bytes);
+        export.application(&entry).unwrap();
+        export.end().unwrap();
+        let event: Value = serde_json::from_slice(&bytes).unwrap();
+        let resource = &event["resources"][0];
+        prop_assert_eq!(resource["uid"].as_str(), Some(made_up::APPLICATION));
+        prop_assert_eq!(&resource["data"]["open_by_severity"][5], &json!(5));
+        prop_assert_eq!(event["type_uid"].as_u64(), Some(502_302));
+        prop_assert_eq!(&event["unmapped"]["gone"], &json!(gone));
+        prop_assert!(!event.to_string().contains(":null"));
+    }
+}
+
+fn flaw(details: Value) -> Sample {
+    let application = json!({"guid": made_up::APPLICATION, "profile": {"name": "Shop"}});
+    let record = json!({
+        "issue_id": 7, "scan_type": "STATIC", "finding_status": {"status": "OPEN",
+            "first_found_date": "2026-01-02 03:04:05 UTC"},
+        "finding_details": details,
+    });
+    Sample::of(&application, &record)
+}
+
+#[test]
+fn a_flaw_without_a_weakness_says_so() {
+    for shape in Shape::ALL {
+        let event = only_event(flaw(json!({"severity": 3})), shape);
+        assert_eq!(event["vulnerabilities"][0]["cwe"], json!({"uid": "NVD-CWE-noinfo"}));
+    }
+}
+
+#[test]
+fn a_change_has_our_time_and_a_first_sighting_the_services() {
+    let event = only_event(flaw(json!({"severity": 3})), Shape::Posture);
+    assert_eq!(event["time"], 1_767_323_045_000_i64);
+    assert_eq!(event["metadata"]["original_time"], "2026-01-02 03:04:05 UTC");
+    let changed = Sample { last: Last::Changed, ..flaw(json!({"severity": 3})) };
+    let event = only_event(changed, Shape::Posture);
+    assert_eq!(
+        (&event["time"], &event["status"]),
+        (&json!(1_780_272_000_000_i64), &json!("In Progress"))
+    );
+    assert!(event["metadata"].get("original_time").is_none());
+}
+
+#[test]
+fn a_record_with_line_breaks_is_one_line() {
+    let mut sample = flaw(json!({"severity": 3, "novel": {"a": [1, 2], "b": null}}));
+    let record: Value = serde_json::from_str(&sample.raw).unwrap();
+    sample.raw = serde_json::to_string_pretty(&record).unwrap();
+    let event = only_event(sample.clone(), Shape::Posture);
+    assert_eq!(event["unmapped"]["finding_details"]["novel"], json!({"a": [1, 2]}));
+    assert_eq!(lost(&sample, &event), Vec::<String>::new());
+}

@@ -1,0 +1,412 @@
+//! Where all findings of an integration or an application stand, and how that came to
+//! be. Findings of sandboxes do not count here: the same flaw is in the policy context
+//! as well, or is not for production.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, named_params};
+
+use crate::columns::{CWE_NAMES, DAY_MS, state_of};
+use crate::error::Error;
+use crate::facets::FacetRow;
+use crate::query::{Scope, Scoped};
+use crate::store::{IntegrationId, RunId, Store};
+use crate::tally::Counted;
+
+/// Where findings stand.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Overview {
+    /// Open ones by severity, 0 to 5.
+    pub open: [u64; 6],
+    /// All by state.
+    pub by_state: Vec<(String, u64)>,
+    /// Open ones by scan type.
+    pub by_scan_type: Vec<(String, u64)>,
+    /// Applications that are in sight.
+    pub applications: u64,
+    /// Of these, how many have which verdict of their policy.
+    pub policy: Vec<(String, u64)>,
+    /// Open ones by age.
+    pub ageing: Vec<Age>,
+    /// What was fixed in the last 365 days, by severity.
+    pub time_to_fix: [Fixing; 6],
+    /// The most frequent weaknesses of open findings.
+    pub cwes: Vec<FacetRow>,
+    /// The components with most open findings.
+    pub components: Vec<FacetRow>,
+    /// Applications with the most severe open findings.
+    pub at_risk: Vec<AtRisk>,
+}
+
+/// Open findings of some age.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Age {
+    /// Found at most so many days ago; none for older ones.
+    pub up_to_days: Option<u32>,
+    /// By severity.
+    pub open: [u64; 6],
+}
+
+/// How long fixing took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Fixing {
+    /// Findings.
+    pub fixed: u64,
+    /// From first found to noticed as fixed.
+    pub mean_ms: i64,
+}
+
+/// An application with open findings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AtRisk {
+    /// Integration.
+    pub integration: String,
+    /// Guid.
+    pub guid: String,
+    /// Name.
+    pub name: String,
+    /// Open findings by severity.
+    pub open: [u64; 6],
+    /// Verdict of its policy.
+    pub policy_compliance: Option<String>,
+}
+
+/// One day.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Day {
+    /// Days since 1970-01-01 UTC.
+    pub day: i64,
+    /// Open findings at its end, by severity.
+    pub open: [u64; 6],
+    /// That the first reading of an application brought.
+    pub first: u64,
+    /// That appeared.
+    pub new: u64,
+    /// That were open again.
+    pub reopened: u64,
+    /// That are no longer open.
+    pub closed: u64,
+    /// Of these, that were fixed.
+    pub fixed: u64,
+    /// From first found to noticed as fixed, all of these together.
+    pub fix_ms: i64,
+}
+
+/// A sync.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRow {
+    /// Number.
+    pub id: RunId,
+    /// Integration.
+    pub integration: String,
+    /// `incremental` or `full`.
+    pub kind: String,
+    /// When it began.
+    pub started_ms: i64,
+    /// When it ended; none while it goes on, or after a crash.
+    pub finished_ms: Option<i64>,
+    /// Whether everything was read.
+    pub complete: Option<bool>,
+    /// What it cost.
+    pub requests: Option<u64>,
+    /// The whole report as JSON, as `sync --json` prints it.
+    pub report: Option<String>,
+}
+
+const AGES: [Option<u32>; 6] = [Some(7), Some(30), Some(90), Some(180), Some(365), None];
+/// Rows of the lists.
+const TOP: u32 = 10;
+
+/// Applications within a scope.
+const WITHIN: &str = "application in (
+    select a.id from applications a join integrations i on i.id = a.integration
+    where (:integration is null or i.name = :integration) and (:guid is null or a.guid = :guid))";
+
+impl Store {
+    /// Where findings stand.
+    pub async fn overview(&self, scope: Scope, now_ms: i64) -> Result<Overview, Error> {
+        self.database.read(move |connection| overview(connection, &scope, now_ms)).await
+    }
+
+    /// Each day from one to another, both included. What was before the first sync is
+    /// zero; a day without a change is as the one before.
+    pub async fn history(
+        &self,
+        scope: Scope,
+        from_day: i64,
+        to_day: i64,
+    ) -> Result<Vec<Day>, Error> {
+        self.database.read(move |connection| history(connection, &scope, from_day, to_day)).await
+    }
+
+    /// The last syncs, newest first, of one integration or all.
+    pub async fn runs(
+        &self,
+        integration: Option<IntegrationId>,
+        limit: u32,
+    ) -> Result<Vec<RunRow>, Error> {
+        let integration = integration.map(|id| id.0);
+        self.database
+            .read(move |connection| {
+                let mut statement = connection.prepare_cached(
+                    "select runs.id, name, kind, started_ms, finished_ms, complete, requests, report
+                     from runs join integrations on integrations.id = integration
+                     where ?1 is null or integration = ?1 order by runs.id desc limit ?2",
+                )?;
+                let rows = statement.query_map((integration, limit), |row| {
+                    Ok(RunRow {
+                        id: RunId(row.get(0)?),
+                        integration: row.get(1)?,
+                        kind: row.get(2)?,
+                        started_ms: row.get(3)?,
+                        finished_ms: row.get(4)?,
+                        complete: row.get(5)?,
+                        requests: row.get(6)?,
+                        report: row.get(7)?,
+                    })
+                })?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            })
+            .await
+    }
+}
+
+fn overview(connection: &Connection, scope: &Scope, now_ms: i64) -> Result<Overview, Error> {
+    let scoped = Scoped::of(scope);
+    let mut overview = Overview::default();
+    read_tallies(connection, &scoped, &mut overview)?;
+    read_policy(connection, &scoped, &mut overview)?;
+    read_ages(connection, &scoped, now_ms, &mut overview)?;
+    read_fixing(connection, scope, now_ms, &mut overview)?;
+    let cwe = format!(
+        "select value, trim('CWE-' || value || ' ' || coalesce((select name from names
+            where kind = {CWE_NAMES} and number = value), '')), n from ({{}})"
+    );
+    overview.cwes = top(connection, &scoped, Counted::Cwe, "cwe", &cwe)?;
+    let component =
+        "select text, text, n from ({}) join texts on texts.id = value order by n desc, text";
+    overview.components = top(connection, &scoped, Counted::Component, "component", component)?;
+    Ok(overview)
+}
+
+fn read_tallies(
+    connection: &Connection,
+    scoped: &Scoped<'_>,
+    overview: &mut Overview,
+) -> Result<(), Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "select application, state, severity, (select text from texts where id = scan_type),
+            sum(findings)
+         from tallies join contexts c on c.id = context and c.name = 'policy'
+         where {WITHIN} group by 1, 2, 3, 4"
+    ))?;
+    let mut rows = statement
+        .query(named_params! {":integration": scoped.integration, ":guid": scoped.guid})?;
+    let mut risks: BTreeMap<i64, [u64; 6]> = BTreeMap::new();
+    let (mut states, mut types) = (BTreeMap::new(), BTreeMap::new());
+    while let Some(row) = rows.next()? {
+        let (application, severity, count): (i64, usize, u64) =
+            (row.get(0)?, row.get(2)?, row.get(4)?);
+        let state = state_of(row.get(1)?)?;
+        *states.entry(state.as_str().to_owned()).or_default() += count;
+        if state.is_open() {
+            *types.entry(row.get::<_, String>(3)?).or_default() += count;
+            overview.open[severity.min(5)] += count;
+            risks.entry(application).or_default()[severity.min(5)] += count;
+        }
+    }
+    overview.by_state = states.into_iter().collect();
+    overview.by_scan_type = types.into_iter().collect();
+    let mut risks: Vec<_> = risks.into_iter().collect();
+    risks.sort_by_key(|(application, open)| {
+        (std::cmp::Reverse(open.iter().rev().copied().collect::<Vec<_>>()), *application)
+    });
+    risks.truncate(TOP as usize);
+    let mut statement = connection.prepare_cached(
+        "select i.name, a.guid, a.name, a.policy_compliance
+         from applications a join integrations i on i.id = a.integration where a.id = ?",
+    )?;
+    for (application, open) in risks {
+        overview.at_risk.push(statement.query_row([application], |row| {
+            Ok(AtRisk {
+                integration: row.get(0)?,
+                guid: row.get(1)?,
+                name: row.get(2)?,
+                open,
+                policy_compliance: row.get(3)?,
+            })
+        })?);
+    }
+    Ok(())
+}
+
+fn read_policy(
+    connection: &Connection,
+    scoped: &Scoped<'_>,
+    overview: &mut Overview,
+) -> Result<(), Error> {
+    let mut statement = connection.prepare_cached(
+        "select coalesce(policy_compliance, 'NOT_ASSESSED'), count(*)
+         from applications a join integrations i on i.id = a.integration
+         where gone = 0 and (:integration is null or i.name = :integration)
+            and (:guid is null or a.guid = :guid)
+         group by 1 order by 2 desc, 1",
+    )?;
+    let rows = statement.query_map(
+        named_params! {":integration": scoped.integration, ":guid": scoped.guid},
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    overview.policy = rows.collect::<Result<_, _>>()?;
+    overview.applications = overview.policy.iter().map(|(_, count)| count).sum();
+    Ok(())
+}
+
+fn read_ages(
+    connection: &Connection,
+    scoped: &Scoped<'_>,
+    now_ms: i64,
+    overview: &mut Overview,
+) -> Result<(), Error> {
+    let inner = per_value(scoped, Counted::FoundDay, "first_found_ms / 86400000");
+    let mut statement = connection.prepare_cached(&inner)?;
+    let mut rows = statement
+        .query(named_params! {":integration": scoped.integration, ":guid": scoped.guid})?;
+    let today = now_ms.div_euclid(DAY_MS);
+    overview.ageing = AGES.map(|up_to_days| Age { up_to_days, open: [0; 6] }).to_vec();
+    while let Some(row) = rows.next()? {
+        let (day, severity, count): (i64, usize, u64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let age = today.saturating_sub(day);
+        let fits = |bound: &Age| bound.up_to_days.is_none_or(|days| age <= days.into());
+        if let Some(at) = overview.ageing.iter().position(fits) {
+            overview.ageing[at].open[severity.min(5)] += count;
+        }
+    }
+    Ok(())
+}
+
+fn read_fixing(
+    connection: &Connection,
+    scope: &Scope,
+    now_ms: i64,
+    overview: &mut Overview,
+) -> Result<(), Error> {
+    let scoped = Scoped::of(scope);
+    let mut statement = connection.prepare_cached(&format!(
+        "select severity, sum(fixed), sum(fix_ms) from history where {HISTORY_WITHIN}
+            and day > :since group by severity"
+    ))?;
+    let mut rows = statement.query(named_params! {
+        ":integration": scoped.integration, ":guid": scoped.guid,
+        ":since": now_ms.div_euclid(DAY_MS) - 365,
+    })?;
+    while let Some(row) = rows.next()? {
+        let (severity, fixed, fix_ms): (usize, u64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let mean_ms = fix_ms / i64::try_from(fixed).unwrap_or(i64::MAX).max(1);
+        overview.time_to_fix[severity.min(5)] = Fixing { fixed, mean_ms };
+    }
+    Ok(())
+}
+
+/// Rows of the history within a scope: those of one application, or the sums.
+const HISTORY_WITHIN: &str = "integration in (
+        select id from integrations where :integration is null or name = :integration)
+    and application = coalesce((select id from applications a
+        where a.integration = history.integration and a.guid = :guid), 0)
+    and (:guid is null or application <> 0)";
+
+fn history(
+    connection: &Connection,
+    scope: &Scope,
+    from_day: i64,
+    to_day: i64,
+) -> Result<Vec<Day>, Error> {
+    let scoped = Scoped::of(scope);
+    let mut statement = connection.prepare_cached(&format!(
+        "select integration, day, severity, open, first, new, reopened, closed, fixed, fix_ms
+         from history where {HISTORY_WITHIN} and day <= :to order by day"
+    ))?;
+    let mut rows = statement.query(named_params! {
+        ":integration": scoped.integration, ":guid": scoped.guid, ":to": to_day,
+    })?;
+    let mut open: BTreeMap<i64, [u64; 6]> = BTreeMap::new();
+    let mut days: Vec<Day> = (from_day..=to_day).map(|day| Day { day, ..Day::default() }).collect();
+    let total = |open: &BTreeMap<i64, [u64; 6]>| {
+        let mut sum = [0; 6];
+        for of in open.values() {
+            sum.iter_mut().zip(of).for_each(|(sum, count)| *sum += count);
+        }
+        sum
+    };
+    let mut filled = 0;
+    while let Some(row) = rows.next()? {
+        let (integration, day): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let at = usize::try_from(day - from_day).ok();
+        // The days before this one are as the last that was seen.
+        let until = at.unwrap_or(0).min(days.len());
+        let sum = total(&open);
+        while filled < until {
+            days[filled].open = sum;
+            filled += 1;
+        }
+        let severity = row.get::<_, usize>(2)?.min(5);
+        open.entry(integration).or_default()[severity] = row.get(3)?;
+        if let Some(day) = at.and_then(|at| days.get_mut(at)) {
+            day.first += row.get::<_, u64>(4)?;
+            day.new += row.get::<_, u64>(5)?;
+            day.reopened += row.get::<_, u64>(6)?;
+            day.closed += row.get::<_, u64>(7)?;
+            day.fixed += row.get::<_, u64>(8)?;
+            day.fix_ms += row.get::<_, i64>(9)?;
+        }
+    }
+    let sum = total(&open);
+    days[filled..].iter_mut().for_each(|day| day.open = sum);
+    Ok(days)
+}
+
+/// The most frequent values of open findings, with the two texts that `named` makes of
+/// each.
+fn top(
+    connection: &Connection,
+    scoped: &Scoped<'_>,
+    counted: Counted,
+    column: &str,
+    named: &str,
+) -> Result<Vec<FacetRow>, Error> {
+    let values = per_value(scoped, counted, column);
+    let best = format!(
+        "select value, sum(n) as n from ({values}) group by value order by 2 desc, 1 limit {TOP}"
+    );
+    let mut statement = connection.prepare_cached(&named.replace("{}", &best))?;
+    let rows = statement.query_map(
+        named_params! {":integration": scoped.integration, ":guid": scoped.guid},
+        |row| {
+            let value = match row.get_ref(0)? {
+                rusqlite::types::ValueRef::Integer(number) => number.to_string(),
+                _ => row.get(0)?,
+            };
+            Ok(FacetRow { value, label: row.get(1)?, count: row.get(2)? })
+        },
+    )?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// `value, severity, n` of open findings: from `counts`, or from an application's rows.
+fn per_value(scoped: &Scoped<'_>, counted: Counted, column: &str) -> String {
+    match scoped.guid {
+        None => format!(
+            "select value, severity, sum(findings) as n from counts
+             where field = {} and state = 0 and is_policy = 1 and integration in (
+                select id from integrations where :integration is null or name = :integration)
+                and :guid is null
+             group by value, severity",
+            counted as u8
+        ),
+        Some(_) => format!(
+            "select {column} as value, severity, count(*) as n from findings
+             join contexts c on c.id = context and c.name = 'policy'
+             where {WITHIN} and gone = 0 and state = 0 and {column} is not null
+             group by 1, 2"
+        ),
+    }
+}

@@ -1,0 +1,121 @@
+//! Carries over what stores of the fifth schema hold of findings and changes. Their
+//! columns were texts; what they are now is worked out by the program.
+
+use countersign_findings::{ApplicationGuid, Finding};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use crate::columns::{Columns, NewRow, Texts};
+use crate::error::Error;
+use crate::raw::{Packing, Unpacker};
+use crate::tally::Ledger;
+use crate::writer::{ChangeKind, all_words};
+
+/// Does nothing where there is nothing to carry over.
+pub(crate) fn upgrade(connection: &mut Connection, packing: &Packing) -> Result<(), Error> {
+    let is_there: Option<i64> = connection
+        .query_row("select 1 from sqlite_schema where name = 'findings_5'", [], |row| row.get(0))
+        .optional()?;
+    if is_there.is_none() {
+        return Ok(());
+    }
+    let transaction = connection.transaction()?;
+    let applications: Vec<(i64, i64, String)> = {
+        let mut statement =
+            transaction.prepare("select integration, id, guid from applications order by id")?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        rows.collect::<Result<_, _>>()?
+    };
+    for (integration, application, guid) in applications {
+        let guid = ApplicationGuid::parse(&guid).map_err(Error::corrupt)?;
+        carry_over(&transaction, packing, integration, application, &guid)?;
+    }
+    carry_changes(&transaction)?;
+    transaction.execute_batch("drop table changes_5; drop table findings_5;")?;
+    Ok(transaction.commit()?)
+}
+
+fn carry_over(
+    transaction: &Transaction<'_>,
+    packing: &Packing,
+    integration: i64,
+    application: i64,
+    guid: &ApplicationGuid,
+) -> Result<(), Error> {
+    let mut statement = transaction.prepare_cached(
+        "select findings_5.id, context, contexts.name, gone, hash, raw,
+            coalesce((select min(at_ms) from changes_5 c where c.finding_id = findings_5.finding_id
+                and c.application = findings_5.application), first_found_ms, 0),
+            coalesce((select read_ms from applications a where a.id = application), 0)
+         from findings_5 join contexts on contexts.id = context where application = ?
+         order by findings_5.id",
+    )?;
+    let mut unpacker = Unpacker::new(transaction);
+    let mut texts = Texts::new(transaction);
+    let mut ledger = None;
+    let mut packer = packing.packer()?;
+    let mut rows = statement.query([application])?;
+    while let Some(row) = rows.next()? {
+        let (number, context, name): (i64, i64, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (gone, hash): (bool, [u8; 16]) = (row.get(3)?, row.get(4)?);
+        let at_ms: i64 = row.get(6)?;
+        let raw = unpacker.unpack(row.get_ref(5)?.as_blob().map_err(Error::corrupt)?)?;
+        let context_name = name.parse().map_err(Error::corrupt)?;
+        let finding = Finding::decode(&raw, guid, &context_name).map_err(Error::corrupt)?;
+        let columns = Columns::of(&finding, context, &mut texts)?;
+        let new = NewRow {
+            application,
+            at_ms,
+            kind: Some(ChangeKind::New.code()),
+            finding_id: &finding.id.to_bytes(),
+            hash: &hash,
+        };
+        let inserted = columns.insert(transaction, &new)?;
+        transaction.execute(
+            "update findings set id = ?, gone = ? where id = ?",
+            params![number, gone, inserted],
+        )?;
+        if packing.sample(&raw) {
+            packing.train(transaction)?;
+            packer = packing.packer()?;
+        }
+        transaction.execute(
+            "insert into records (finding, raw) values (?, ?)",
+            params![number, packer.pack(&raw)?],
+        )?;
+        transaction.execute(
+            "insert into words (rowid, text) values (?, ?)",
+            params![number, all_words(&finding)],
+        )?;
+        let read_ms: i64 = row.get(7)?;
+        let ledger = ledger.get_or_insert_with(|| {
+            Ledger::new(transaction, integration, application, read_ms, true)
+        });
+        if !gone {
+            ledger.moved(None, Some(&columns))?;
+        }
+    }
+    match ledger {
+        Some(ledger) => ledger.write(),
+        None => Ok(()),
+    }
+}
+
+fn carry_changes(transaction: &Transaction<'_>) -> Result<(), Error> {
+    transaction.execute(
+        "insert into changes (seq, run, at_ms, finding, kind, reason, severity, differences)
+         select seq, run, at_ms, findings.id,
+            case changes_5.kind when 'new' then 0 when 'changed' then 1 when 'reopened' then 2 else 3 end,
+            reason, changes_5.severity, differences
+         from changes_5 join findings on findings.application = changes_5.application
+            and findings.finding_id = unhex(changes_5.finding_id)
+         order by seq",
+        [],
+    )?;
+    transaction.execute(
+        "update findings set (kind, changed_ms) =
+            (select kind, at_ms from changes where finding = findings.id order by seq desc limit 1)
+         where exists (select 1 from changes where finding = findings.id)",
+        [],
+    )?;
+    Ok(())
+}

@@ -1,0 +1,407 @@
+//! What readers ask, against a brute force over the same findings: filters, counts,
+//! facets, paging; and that injection is inert.
+
+use std::collections::BTreeMap;
+
+use countersign_findings::filter::{Expression, Field, Filter, Operator, Type, Value};
+use countersign_findings::{Application, Context, Finding, FindingKey, State};
+use countersign_store::{ChangeKind, FacetRow, Query, Reading, Scope, Seek, Since, Store};
+use countersign_testkit::made_up;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::json;
+
+use super::{COMPLETE, flaw, open, put, store};
+
+/// A tree of numbers that becomes an expression once the findings are known, so that
+/// its values are often those of a finding.
+#[derive(Debug, Clone)]
+enum Shape {
+    Is(u16, u16, Vec<u16>),
+    All(Vec<Shape>),
+    Any(Vec<Shape>),
+    Not(Box<Shape>),
+}
+
+fn shape() -> impl Strategy<Value = Shape> {
+    let leaf = (any::<u16>(), any::<u16>(), prop::collection::vec(any::<u16>(), 1..4))
+        .prop_map(|(field, operator, values)| Shape::Is(field, operator, values));
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 1..4).prop_map(Shape::All),
+            prop::collection::vec(inner.clone(), 1..4).prop_map(Shape::Any),
+            inner.prop_map(|inner| Shape::Not(Box::new(inner))),
+        ]
+    })
+}
+
+/// What tries to be more than a value.
+const HOSTILE: [&str; 12] = [
+    "' or 1=1 --",
+    "\"; drop table findings; --",
+    "%",
+    "_",
+    "*",
+    "a*",
+    "\\",
+    "') union select raw from records --",
+    "\u{0}",
+    "?1",
+    ":integration",
+    "1); delete from findings",
+];
+
+type Held = (Finding, &'static str);
+
+fn resolve(shape: &Shape, findings: &[Held]) -> Expression {
+    let all = |parts: &[Shape]| parts.iter().map(|part| resolve(part, findings)).collect();
+    match shape {
+        Shape::All(parts) => Expression::All(all(parts)),
+        Shape::Any(parts) => Expression::Any(all(parts)),
+        Shape::Not(part) => Expression::Not(Box::new(resolve(part, findings))),
+        Shape::Is(field, operator, values) => {
+            let field = Field::ALL[usize::from(*field) % Field::ALL.len()];
+            let fitting: Vec<_> = Operator::ALL
+                .into_iter()
+                .filter(|operator| match field.type_() {
+                    Type::Words => *operator == Operator::Like,
+                    Type::Text => true,
+                    _ => *operator != Operator::Like,
+                })
+                .collect();
+            let operator = fitting[usize::from(*operator) % fitting.len()];
+            let count = if operator == Operator::In { values.len() } else { 1 };
+            let values = values[..count].iter().map(|n| value(field, operator, *n, findings));
+            Expression::Is(Filter { field, operator, values: values.collect() })
+        }
+    }
+}
+
+fn value(field: Field, operator: Operator, n: u16, findings: &[Held]) -> Value {
+    let n = usize::from(n);
+    let (finding, name) = &findings[n % findings.len()];
+    if field == Field::State && operator != Operator::Like {
+        return Value::Text(State::ALL[n % 4].as_str().to_owned());
+    }
+    if n % 5 == 0 && matches!(field.type_(), Type::Text | Type::Words) {
+        return Value::Text(HOSTILE[n / 5 % HOSTILE.len()].to_owned());
+    }
+    if field == Field::Text {
+        let words = finding.title.split_whitespace();
+        return Value::Text(words.take(1 + n % 2).collect::<Vec<_>>().join(" "));
+    }
+    let taken = field.value(finding, name);
+    match (taken, field.type_(), operator) {
+        (Some(Value::Text(text)), _, Operator::Like) => {
+            let part: String = text.chars().skip(n % 3).take(1 + n % 6).collect();
+            Value::Text(if n % 2 == 0 { part } else { format!("*{part}*") })
+        }
+        (Some(Value::Integer(number)), Type::Truth, _) => Value::Integer(number),
+        (Some(Value::Integer(number)), _, _) => Value::Integer(number + (n % 3) as i64 - 1),
+        (Some(value), _, _) => value,
+        (None, Type::Text, _) => Value::Text("not there".to_owned()),
+        (None, Type::Number, _) => Value::Number(5.5),
+        (None, _, _) => Value::Integer((n % 2) as i64),
+    }
+}
+
+/// A store of made-up findings in two applications, and the same findings in the order
+/// of lists.
+async fn made_up_store(folder: &std::path::Path, runner: &mut TestRunner) -> (Store, Vec<Held>) {
+    let (store, _, run) = store(folder).await;
+    let mut findings = Vec::new();
+    for name in ["Alpha", "Beta"] {
+        let mut writer = open(&store, run, name).await;
+        for number in 1..=20 {
+            let record = made_up::finding(number).new_tree(runner).unwrap().current();
+            let finding = put(&mut writer, name, &record, Some(ChangeKind::New)).await;
+            findings.push((finding, name));
+        }
+        writer.commit(COMPLETE).await.unwrap();
+    }
+    findings.sort_by_key(|(finding, _)| std::cmp::Reverse(finding.severity));
+    (store, findings)
+}
+
+async fn all(store: &Store, filter: &Expression, limit: u32) -> Vec<Finding> {
+    let mut after = None;
+    let mut found = Vec::new();
+    loop {
+        let query = Query { filter: filter.clone(), limit, after };
+        let rows = store.findings(query).await.unwrap_or_else(|e| panic!("{filter}: {e}"));
+        let Some(last) = rows.last() else { return found };
+        // As it goes through an address.
+        after = Some(last.seek.to_string().parse::<Seek>().unwrap());
+        found.extend(rows.into_iter().map(|row| row.finding));
+    }
+}
+
+fn counted(findings: &[&Held], field: Field) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for (finding, name) in findings {
+        let value = match field.value(finding, name) {
+            Some(Value::Text(text)) => text,
+            Some(Value::Integer(is)) if field.type_() == Type::Truth => (is != 0).to_string(),
+            Some(Value::Integer(number)) => number.to_string(),
+            _ => continue,
+        };
+        *counts.entry(value).or_default() += 1;
+    }
+    counts
+}
+
+/// 20 stores, 500 expressions each.
+#[tokio::test]
+async fn sql_says_what_brute_force_says() {
+    let mut runner = TestRunner::new(Config::default());
+    for round in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, findings) = made_up_store(folder.path(), &mut runner).await;
+        // Each way to the rows, not only the one for few of them.
+        let store = if round % 2 == 0 { store } else { store.with_few(3) };
+        for at in 0..500_u32 {
+            let tree = shape().new_tree(&mut runner).unwrap().current();
+            let filter = resolve(&tree, &findings);
+            let text = filter.to_string();
+            let read: Expression = text.parse().unwrap_or_else(|e| panic!("{text}: {e}"));
+            let again: Expression = read.to_string().parse().unwrap();
+            assert_eq!(again, read, "{text}");
+            let expected: Vec<_> =
+                findings.iter().filter(|(finding, name)| filter.matches(finding, name)).collect();
+            let found = all(&store, &read, 1 + at % 17).await;
+            let same = found.len() == expected.len()
+                && found.iter().zip(&expected).all(|(found, (finding, _))| found == finding);
+            assert!(same, "{round}: {text}: {} of {}", found.len(), expected.len());
+            let count = store.count_findings(read.clone()).await.unwrap();
+            assert_eq!(count, expected.len() as u64, "{text}");
+            let field = Field::FACETS[at as usize % Field::FACETS.len()];
+            let rows = store.facet(read, field, 1000).await.unwrap();
+            let is_sorted = rows.is_sorted_by_key(|row| std::cmp::Reverse(row.count));
+            let counts: BTreeMap<_, _> =
+                rows.into_iter().map(|FacetRow { value, count, .. }| (value, count)).collect();
+            assert!(is_sorted, "{text}");
+            assert_eq!(counts, counted(&expected, field), "{}: {text}", field.name());
+        }
+        assert_eq!(store.count_findings(Expression::default()).await.unwrap(), 40);
+    }
+}
+
+#[tokio::test]
+async fn tables_that_count_are_what_counting_says() {
+    let mut runner = TestRunner::new(Config::default());
+    let folder = tempfile::tempdir().unwrap();
+    let (store, integration, run) = store(folder.path()).await;
+    let mut latest: BTreeMap<(String, i64), Finding> = BTreeMap::new();
+    for round in 0..12_i64 {
+        for name in ["Alpha", "Beta"] {
+            let mut writer = open(&store, run, name).await;
+            let mut seen = Vec::new();
+            for number in 1..=15_i64 {
+                // Some vanish, some come back, some change.
+                if (number * 7 + round * 3) % 5 == 0 {
+                    continue;
+                }
+                let record = made_up::finding(number).new_tree(&mut runner).unwrap().current();
+                let probe = Finding::decode(
+                    &record.to_string(),
+                    &super::application(name).0.guid,
+                    &Context::Policy,
+                )
+                .unwrap();
+                let kind = match writer.held().get(&probe.id.to_bytes()) {
+                    None => ChangeKind::New,
+                    Some(held) => match (held.is_open(), probe.state.is_open()) {
+                        (false, true) => ChangeKind::Reopened,
+                        (true, false) => ChangeKind::Closed,
+                        _ => ChangeKind::Changed,
+                    },
+                };
+                seen.push(probe.id.to_bytes());
+                let finding = put(&mut writer, name, &record, Some(kind)).await;
+                latest.insert((format!("{name} {}", finding.id), 0), finding);
+            }
+            let gone: Vec<_> =
+                writer.held().keys().filter(|id| !seen.contains(*id)).copied().collect();
+            for id in &gone {
+                let id = countersign_findings::FindingId::from_bytes(id);
+                latest.remove(&(format!("{name} {id}"), 0));
+            }
+            writer.vanish(gone);
+            let read_ms = 86_400_000 * (20_000 + round);
+            writer.commit(Reading::Complete { read_ms }).await.unwrap();
+        }
+        let open = |severity: usize| {
+            let is_open = |finding: &&Finding| {
+                finding.state.is_open() && usize::from(finding.severity.level()) == severity
+            };
+            latest.values().filter(is_open).count() as u64
+        };
+        let expected: [u64; 6] = std::array::from_fn(open);
+        let counts = store.counts(integration).await.unwrap();
+        assert_eq!(counts.total, latest.len() as u64);
+        assert_eq!(counts.open_by_severity, expected);
+        let overview =
+            store.overview(Scope::Everything, 86_400_000 * (20_000 + round)).await.unwrap();
+        assert_eq!(overview.open, expected);
+        let aged: u64 = overview.ageing.iter().flat_map(|age| age.open).sum();
+        let dated =
+            |finding: &&Finding| finding.state.is_open() && finding.first_found_ms.is_some();
+        assert_eq!(aged, latest.values().filter(dated).count() as u64);
+        let day = 20_000 + round;
+        let days = store.history(Scope::Everything, day - 1, day + 1).await.unwrap();
+        assert_eq!((days[1].open, days[2].open), (expected, expected));
+        // What came and went explains the level, but for findings whose severity or
+        // state changed without being opened or closed.
+        let sum = |open: [u64; 6]| open.iter().sum::<u64>();
+        let moved = days[1].first + days[1].new + days[1].reopened;
+        assert_eq!(sum(days[0].open) + moved, sum(days[1].open) + days[1].closed);
+    }
+    store.remove_integration(integration).await.unwrap();
+    let connection = rusqlite::Connection::open(folder.path().join("store.sqlite")).unwrap();
+    for table in ["findings", "records", "changes", "tallies", "counts", "history"] {
+        let left: i64 = connection
+            .query_row(&format!("select count(*) from {table}"), [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(left, 0, "{table}");
+    }
+    let words: i64 = connection
+        .query_row(
+            "select count(*) from words where words match 'a*' or words match '\"the\"'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap_or(0);
+    assert_eq!(words, 0);
+}
+
+#[tokio::test]
+async fn a_page_goes_on_where_it_was_through_a_sync() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _, run) = store(folder.path()).await;
+    let mut writer = open(&store, run, "Alpha").await;
+    for n in 1..=10 {
+        put(&mut writer, "Alpha", &flaw(n, 3, 80, "x", None, "OPEN"), Some(ChangeKind::New)).await;
+    }
+    writer.commit(COMPLETE).await.unwrap();
+    let query = Query { limit: 4, ..Query::default() };
+    let first = store.findings(query.clone()).await.unwrap();
+    // Two that were shown close and vanish, one more comes in front.
+    let mut writer = open(&store, run, "Alpha").await;
+    let closed = flaw(1, 3, 80, "x", None, "CLOSED");
+    put(&mut writer, "Alpha", &closed, Some(ChangeKind::Closed)).await;
+    put(&mut writer, "Alpha", &flaw(11, 5, 80, "x", None, "OPEN"), Some(ChangeKind::New)).await;
+    writer.vanish([first[1].finding.id.to_bytes()]);
+    writer.commit(COMPLETE).await.unwrap();
+    let after = Some(first[3].seek.to_string().parse().unwrap());
+    let rest = store.findings(Query { limit: 20, after, ..query }).await.unwrap();
+    let keys: Vec<_> = rest.iter().map(|row| row.finding.key.clone()).collect();
+    assert_eq!(keys, (5..=10).map(FindingKey::Flaw).collect::<Vec<_>>());
+    for forged in ["", "x", "AAAA", "/wAAAAAAAAAA", &"A".repeat(400)] {
+        assert!(forged.parse::<Seek>().is_err(), "{forged}");
+    }
+}
+
+#[tokio::test]
+async fn data_paths_are_kept_and_changes_of_one_finding_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _, run) = store(folder.path()).await;
+    let mut writer = open(&store, run, "Alpha").await;
+    let finding =
+        put(&mut writer, "Alpha", &flaw(1, 3, 80, "x", None, "OPEN"), Some(ChangeKind::New)).await;
+    put(&mut writer, "Alpha", &flaw(2, 3, 80, "x", None, "OPEN"), Some(ChangeKind::New)).await;
+    writer.commit(COMPLETE).await.unwrap();
+    let mut writer = open(&store, run, "Alpha").await;
+    let closed = flaw(1, 3, 80, "x", None, "CLOSED");
+    put(&mut writer, "Alpha", &closed, Some(ChangeKind::Closed)).await;
+    writer.commit(Reading::Complete { read_ms: 9 }).await.unwrap();
+
+    let id = finding.id.to_string();
+    let kinds: Vec<_> =
+        store.changes_of(&id).await.unwrap().into_iter().map(|row| row.kind).collect();
+    assert_eq!(kinds, ["new", "closed"]);
+    let missing = store.keep_paths("00000000000000000000", "{}", 7).await.unwrap_err();
+    assert!(missing.is_not_found());
+    let row = &store.findings_by_id(&id).await.unwrap()[0];
+    assert_eq!((row.added_ms, row.changed_ms, row.last), (5, 9, ChangeKind::Closed));
+    assert_eq!((row.paths.as_ref(), row.paths_ms), (None, None));
+    let answer = json!({"data_paths": [{"module_name": "m", "calls": [
+        {"function_name": "sink", "file_path": "b.rs", "line_number": 2},
+        {"function_name": "source", "file_path": "a.rs", "line_number": 1}]}]});
+    store.keep_paths(&id, &answer.to_string(), 7).await.unwrap();
+    let row = &store.findings_by_id(&id[..8]).await.unwrap()[0];
+    let steps = &row.paths.as_ref().unwrap()[0].steps;
+    assert_eq!(row.paths_ms, Some(7));
+    assert_eq!((steps[0].function.as_deref(), steps[1].line), (Some("source"), Some(2)));
+    assert_eq!(store.changes(Since::Beginning, 9).await.unwrap().len(), 3);
+}
+
+/// A store as the fifth schema left it.
+#[tokio::test]
+async fn an_older_store_is_carried_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.sqlite");
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let migrations = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let mut names: Vec<_> = std::fs::read_dir(&migrations)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| ["V1_", "V2_", "V3_", "V4_", "V5_"].iter().any(|v| name.starts_with(v)))
+        .collect();
+    names.sort();
+    assert_eq!(names.len(), 5);
+    for name in &names {
+        let sql = std::fs::read_to_string(migrations.join(name)).unwrap();
+        connection.execute_batch(&sql).unwrap();
+    }
+    let (application, raw) = super::application("Alpha");
+    let pack = |text: &str| {
+        let dictionary = include_bytes!("../../src/raw-v1.dictionary");
+        let mut packed = vec![1];
+        let mut compressor = zstd::bulk::Compressor::with_dictionary(1, dictionary).unwrap();
+        packed.extend(compressor.compress(text.as_bytes()).unwrap());
+        packed
+    };
+    connection.execute_batch("insert into contexts values (1, 'policy'); insert into integrations (id, name, created_ms) values (1, 'old', 1);").unwrap();
+    connection.execute("insert into applications (id, integration, guid, name, read_ms, raw) values (3, 1, ?, 'Alpha', 1000, ?)", (application.guid.as_str(), pack(&raw))).unwrap();
+    let mut expected = Vec::new();
+    for n in 1..=3 {
+        let record = flaw(n, n, 80, "Old one", Some("src/a.rs"), "OPEN").to_string();
+        let finding = Finding::decode(&record, &application.guid, &Context::Policy).unwrap();
+        connection.execute(
+            "insert into findings (id, application, context, key, finding_id, hash, gone, scan_type, severity, state, title, raw)
+             values (?, 3, 1, ?, ?, x'00112233445566778899aabbccddeeff', ?, 'STATIC', ?, 'open', 'Old one', ?)",
+            (10 * n, finding.key.to_string(), finding.id.as_str(), n == 1, n, pack(&record))).unwrap();
+        connection.execute("insert into changes (run, at_ms, application, finding_id, kind, severity, title) values (1, ?, 3, ?, 'new', ?, 'Old one')", (500 + n, finding.id.as_str(), n)).unwrap();
+        expected.push(finding);
+    }
+    connection.execute("insert into changes (run, at_ms, application, finding_id, kind, reason, severity, title) values (2, 900, 3, ?, 'closed', 'vanished', 1, 'Old one')", [expected[0].id.as_str()]).unwrap();
+    // As refinery would have left its own table.
+    connection.execute_batch("create table refinery_schema_history (version int4 primary key, name varchar(255), applied_on varchar(255), checksum varchar(255));").unwrap();
+    let probe = tempfile::tempdir().unwrap();
+    drop(store(probe.path()).await);
+    connection
+        .execute("attach ? as probe", [probe.path().join("store.sqlite").to_str().unwrap()])
+        .unwrap();
+    connection.execute_batch("insert into refinery_schema_history select * from probe.refinery_schema_history where version <= 5; detach probe;").unwrap();
+    drop(connection);
+
+    let store = Store::open(&path).await.unwrap();
+    let rows = store.findings(Query { limit: 10, ..Query::default() }).await.unwrap();
+    let found: Vec<_> = rows.iter().map(|row| row.finding.clone()).collect();
+    assert_eq!(found, [expected[2].clone(), expected[1].clone()]);
+    assert_eq!((rows[0].added_ms, rows[0].last), (503, ChangeKind::New));
+    let feed = store.changes(Since::Beginning, 10).await.unwrap();
+    assert_eq!(feed.len(), 4);
+    assert_eq!(
+        (feed[3].reason.as_deref(), &feed[3].finding_id),
+        (Some("vanished"), &expected[0].id.to_string())
+    );
+    let overview = store.overview(Scope::Everything, 2000).await.unwrap();
+    assert_eq!(overview.open, [0, 0, 1, 1, 0, 0]);
+    drop(store);
+    let again = Store::open(&path).await.unwrap();
+    assert_eq!(again.count_findings("text[like]old".parse().unwrap()).await.unwrap(), 2);
+    let (application, _): (Application, _) = super::application("Alpha");
+    assert_eq!(application.guid.as_str(), "guid-alpha");
+}
