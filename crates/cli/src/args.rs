@@ -5,6 +5,7 @@ mod export;
 mod forms;
 mod proxy;
 mod rotation;
+mod schedule;
 mod vault;
 mod watch;
 
@@ -21,6 +22,7 @@ pub(crate) use rotation::{
     AuditLog, Rehearse, RehearseOne, RemoveCredential, ReplaceCredential, Revoke, Rotate,
     RotationMode,
 };
+pub(crate) use schedule::{ListSchedules, Schedule, Scheduled};
 pub(crate) use vault::{Reseal, Vault};
 pub(crate) use watch::{Acknowledge, Feed, ListConsumers, ListCredentials, WatchCredentials};
 
@@ -85,6 +87,9 @@ pub(crate) enum Command {
     /// Let curl and other programs that cannot sign call the service: on this machine,
     /// each with a token and rules of its own. The Secret Key stays here.
     Proxy(Proxy),
+    /// When `countersign serve` syncs each integration: list, pause, resume, run now.
+    #[command(subcommand)]
+    Schedule(Schedule),
     /// The dashboard: what is stored, as pages for people who sign in.
     Serve(ServeDashboard),
     /// Who may sign in to the dashboard: add, list, remove, reset.
@@ -548,8 +553,11 @@ pub(crate) struct OneFinding {
     #[arg(long)]
     pub(crate) json: bool,
     /// Print the record as the service sent it.
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with_all = ["json", "paths"])]
     pub(crate) raw: bool,
+    /// Ask the service how data reaches the flaw, keep the answer, and print it too.
+    #[arg(long)]
+    pub(crate) paths: bool,
 }
 
 #[derive(Debug, Group)]

@@ -19,6 +19,7 @@ mod quickstart;
 mod rehearse;
 mod report;
 mod rotation;
+mod schedule;
 mod serve;
 mod sync;
 mod vault;
@@ -92,6 +93,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Command::Sign(args) => http::sign(home, args).await,
         Command::Http(args) => http::request(&Context::open(home).await?, args).await,
         Command::Proxy(args) => proxy::run(home, args).await,
+        Command::Schedule(command) => schedule::run(home, command).await,
         Command::Serve(args) => serve::run(&Context::open(home).await?, args).await,
         Command::People(command) => people::run(home, command).await,
         Command::Doctor(args) => doctor::run(home, args).await,

@@ -1,6 +1,7 @@
 //! `config.toml` in the home. Every key is optional; an unknown key is refused
 //! with its file and line. `docs/guide.md` lists them all.
 
+pub(crate) mod schedule;
 mod vault;
 pub(crate) mod watch;
 
@@ -25,6 +26,7 @@ pub(crate) struct Config {
     /// By the name of the credential, or of the integration whose twins take turns.
     pub(crate) rotation: BTreeMap<String, RotationConfig>,
     pub(crate) proxy: ProxyConfig,
+    pub(crate) schedule: schedule::ScheduleConfig,
     pub(crate) watch: watch::WatchConfig,
     pub(crate) consumers: Vec<watch::ConsumerConfig>,
 }

@@ -17,12 +17,12 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use countersign_connector::{Fault, sync};
-use countersign_store::Store;
+use countersign_store::{Schedule, Store};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::{Clock, Random};
-pub use plan::{Reads, Rule};
+pub use plan::{Next, Reads, Rule};
 pub use window::Window;
 
 /// A future of somebody's own.
@@ -252,6 +252,11 @@ impl Scheduler {
         self.shared.stop.send_replace(true);
         self.shared.news.notify_one();
     }
+}
+
+/// What a scheduler that saw an integration just now would do next.
+pub fn foresee(schedule: &Schedule, rule: &Rule, now_ms: i64) -> Option<Next> {
+    drive::decide(schedule, rule, &drive::past(schedule, now_ms), now_ms)
 }
 
 impl Shared {

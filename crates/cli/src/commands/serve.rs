@@ -2,8 +2,11 @@
 
 use std::io::IsTerminal;
 use std::path::Path;
+use std::sync::Arc;
 
-use countersign_service::dashboard::{Config, Dashboard, Identity, Listener};
+use countersign_service::dashboard::{
+    Config, Dashboard, FetchPaths, Identity, Inventory, Listener,
+};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -11,7 +14,10 @@ use super::context::Context;
 use super::control::write_private;
 use super::people;
 use super::platform::until_stopped;
+use super::query::paths_of;
 use super::quickstart;
+use super::schedule;
+use super::watch::rows;
 use crate::args::ServeDashboard;
 use crate::failure::Failure;
 use crate::output::note;
@@ -29,8 +35,13 @@ pub(crate) async fn run(context: &Context, args: ServeDashboard) -> Result<(), F
     people.keep_url(&url).await?;
     let setup = people.first_link().await?;
     let setup = setup.map(|token| Zeroizing::new(format!("{url}/welcome/{}", *token)));
+    let (scheduler, schedule) = schedule::start(context).await?;
     let config = Config {
         people,
+        store: context.store().clone(),
+        scheduler: Some(scheduler.clone()),
+        inventory: inventory(context),
+        fetch_paths: fetch_paths(context),
         clock: context.connector.clock.clone(),
         random: context.connector.random.clone(),
     };
@@ -56,7 +67,27 @@ pub(crate) async fn run(context: &Context, args: ServeDashboard) -> Result<(), F
     until_stopped().await?;
     note("stopping …");
     dashboard.shutdown().await;
-    Ok(())
+    scheduler.stop();
+    schedule.await.map_err(Failure::unexpected)
+}
+
+fn inventory(context: &Context) -> Inventory {
+    let context = context.clone();
+    Arc::new(move || {
+        let context = context.clone();
+        Box::pin(async move { rows(&context).await.map_err(|failure| failure.to_string()) })
+    })
+}
+
+fn fetch_paths(context: &Context) -> FetchPaths {
+    let context = context.clone();
+    Arc::new(move |row| {
+        let context = context.clone();
+        Box::pin(async move {
+            let asked = paths_of(&context, &row).await;
+            asked.map(drop).map_err(|failure| failure.to_string())
+        })
+    })
 }
 
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {

@@ -46,6 +46,20 @@ pub(crate) async fn run_one(
     integration: &Integration,
     full: bool,
 ) -> Result<Finished, Failure> {
+    let (watch, bar) = progress_bar();
+    let finished = bring_in(context, integration, full, watch, std::future::pending()).await;
+    bar.finish_and_clear();
+    finished
+}
+
+/// One run until its end, or until `stop`: what every command and the scheduler do.
+pub(crate) async fn bring_in(
+    context: &Context,
+    integration: &Integration,
+    full: bool,
+    watch: Watch,
+    stop: impl Future<Output = ()> + Send,
+) -> Result<Finished, Failure> {
     let client = context.client_of(integration, "sync")?;
     let config = &context.config.sync;
     let scope = if full {
@@ -59,28 +73,34 @@ pub(crate) async fn run_one(
         page_size: config.page_size,
         ..Options::default()
     };
-    let (watch, bar) = progress_bar();
-    let finished = context.connector.sync(integration.id, client, options, watch).await;
-    bar.finish_and_clear();
-    Ok(finished?)
+    Ok(context.connector.sync_until(integration.id, client, options, watch, stop).await?)
 }
 
 /// Why the run is not complete: standard error, one line a cause.
 pub(crate) fn tell_problems(finished: &Finished) {
-    const SHOWN: usize = 20;
-    let problems = &finished.report.problems;
-    for problem in problems.iter().take(SHOWN) {
-        match &problem.application {
-            Some(guid) => note(&format!("problem: application {guid}: {}", problem.reason)),
-            None => note(&format!("problem: {}", problem.reason)),
-        }
-    }
-    if problems.len() > SHOWN {
-        note(&format!("… and {} more problems", problems.len() - SHOWN));
+    for problem in first_problems(finished, 20) {
+        note(&format!("problem: {problem}"));
     }
     if finished.failure.is_some() {
         note("the run ended early: what was read is kept, nothing else was closed");
     }
+}
+
+/// The first causes, and how many more there are.
+pub(crate) fn first_problems(finished: &Finished, most: usize) -> Vec<String> {
+    let problems = &finished.report.problems;
+    let mut lines: Vec<_> = problems
+        .iter()
+        .take(most)
+        .map(|problem| match &problem.application {
+            Some(guid) => format!("application {guid}: {}", problem.reason),
+            None => problem.reason.clone(),
+        })
+        .collect();
+    if problems.len() > most {
+        lines.push(format!("… and {} more problems", problems.len() - most));
+    }
+    lines
 }
 
 fn progress_bar() -> (Watch, ProgressBar) {

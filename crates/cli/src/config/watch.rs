@@ -49,7 +49,7 @@ impl TryFrom<String> for Span {
 }
 
 impl Span {
-    fn ms(self) -> i64 {
+    pub(crate) fn ms(self) -> i64 {
         i64::try_from(self.0.as_millis()).unwrap_or(i64::MAX)
     }
 }

@@ -8,7 +8,7 @@ use countersign_connector::{Fault, sync};
 use countersign_store::{IntegrationId, Schedule, ScheduledEnd, SyncLock};
 use tokio::task::JoinSet;
 
-use super::plan::{Next, Past, Reads, plan};
+use super::plan::{Next, Past, Reads, Rule, plan};
 use super::{Config, Ended, Job, Running, Shared, State, Stop, locked};
 
 /// Longest wait: other processes write wishes into the store, the clock is set, the
@@ -159,12 +159,10 @@ impl Drive {
     fn think(&mut self) {
         let now_ms = self.now();
         for (name, known) in &mut self.known {
-            let mut rule = self.shared.rule(name).clone();
-            rule.is_paused |= known.schedule.paused_ms.is_some();
-            let draw = known.schedule.draw.unwrap_or_default();
+            known.seen_ms = known.seen_ms.min(now_ms);
             known.next = match known.running {
                 Some(_) => None,
-                None => plan(now_ms, &rule, &known.past(), draw),
+                None => decide(&known.schedule, self.shared.rule(name), &known.past(), now_ms),
             };
         }
         self.show();
@@ -299,26 +297,35 @@ impl Drive {
     }
 }
 
+/// The plan, with what was paused by hand.
+pub(super) fn decide(schedule: &Schedule, rule: &Rule, past: &Past, now_ms: i64) -> Option<Next> {
+    let is_paused = rule.is_paused || schedule.paused_ms.is_some();
+    let rule = Rule { is_paused, ..rule.clone() };
+    plan(now_ms, &rule, past, schedule.draw.unwrap_or_default())
+}
+
 impl Known {
     fn past(&self) -> Past {
-        let schedule = &self.schedule;
-        // Nobody else has to act before these can go away.
-        let passing = [Fault::Upstream, Fault::Incomplete, Fault::Storage, Fault::Unexpected];
-        let is_passing = schedule
-            .fault
-            .as_deref()
-            .is_some_and(|fault| passing.iter().any(|one| one.as_str() == fault));
-        Past {
-            seen_ms: self.seen_ms,
-            due_ms: schedule.due_ms,
-            started_ms: schedule.started_ms,
-            ended_ms: schedule.ended_ms,
-            full_ms: schedule.full_ms,
-            failures: schedule.failures,
-            is_passing,
-            is_asked: self.is_wished || schedule.asked_ms.is_some(),
-            busy_ms: self.busy_ms,
-        }
+        let past = past(&self.schedule, self.seen_ms);
+        Past { is_asked: past.is_asked || self.is_wished, busy_ms: self.busy_ms, ..past }
+    }
+}
+
+/// What is remembered, as the plan wants to know it.
+pub(super) fn past(schedule: &Schedule, seen_ms: i64) -> Past {
+    // Nobody has to act before these can go away.
+    let passing = [Fault::Upstream, Fault::Incomplete, Fault::Storage, Fault::Unexpected];
+    let fault = schedule.fault.as_deref();
+    Past {
+        seen_ms,
+        due_ms: schedule.due_ms,
+        started_ms: schedule.started_ms,
+        ended_ms: schedule.ended_ms,
+        full_ms: schedule.full_ms,
+        failures: schedule.failures,
+        is_passing: passing.iter().any(|one| fault == Some(one.as_str())),
+        is_asked: schedule.asked_ms.is_some(),
+        busy_ms: None,
     }
 }
 

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use super::window::{Hours, Window};
 
-/// Later than this is late.
+/// Later than this is late, or than a tenth of a period that is short.
 pub const SLACK_MS: i64 = 30_000;
 /// How long a store is left to whoever syncs into it.
 pub const BUSY_MS: i64 = 60_000;
@@ -41,7 +41,7 @@ pub struct Rule {
 /// What happened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Past {
-    /// When this process saw the integration first.
+    /// When this process saw the integration first; not later than now.
     pub seen_ms: i64,
     /// When the last run that the plan wanted was due, or started if that was late.
     pub due_ms: Option<i64>,
@@ -115,11 +115,11 @@ pub fn plan(now_ms: i64, rule: &Rule, past: &Past, draw: u32) -> Option<Next> {
     }
     let starts_ms = at_ms.max(now_ms);
     let is_full_due = |every_ms: i64| match past.full_ms {
-        Some(full_ms) => !(0..every_ms - SLACK_MS).contains(&(starts_ms - full_ms)),
+        Some(full_ms) => !(0..every_ms - place.slack_ms()).contains(&(starts_ms - full_ms)),
         None => true,
     };
     let due_ms = regular.map(|(at_ms, _)| at_ms).filter(|at_ms| *at_ms <= now_ms).map(|at_ms| {
-        let is_late = now_ms - at_ms > SLACK_MS;
+        let is_late = now_ms - at_ms > place.slack_ms();
         if is_late { now_ms } else { at_ms }
     });
     let reads = match rule.full_every_ms.is_some_and(is_full_due) {
@@ -137,6 +137,10 @@ struct Place<'a> {
 impl Place<'_> {
     fn hours(&self) -> Hours<'_> {
         Hours { windows: &self.rule.windows, zone: &self.rule.zone }
+    }
+
+    fn slack_ms(&self) -> i64 {
+        SLACK_MS.min(self.rule.period_ms / 10)
     }
 
     /// The part of `most_ms` that was drawn.
@@ -158,22 +162,18 @@ impl Place<'_> {
     /// The run that the plan wants.
     fn regular(&self, now_ms: i64, past: &Past) -> Option<(i64, Why)> {
         let is_ahead = |ms: Option<i64>| ms.is_some_and(|ms| ms > now_ms + SLACK_MS);
-        if is_ahead(past.due_ms) || is_ahead(past.started_ms) || is_ahead(past.ended_ms) {
-            // The clock was set back: what is noted says nothing.
-            return Some((self.next(now_ms)?, Why::CatchUp));
-        }
+        // What is noted comes of a clock that was set back: it says nothing.
+        let is_void = is_ahead(past.due_ms) || is_ahead(past.started_ms) || is_ahead(past.ended_ms);
         let due_ms = past.due_ms.map(|due_ms| due_ms.saturating_add(self.rule.period_ms));
         let was_cut_off = past.started_ms.is_some() && past.ended_ms.is_none();
         let from_ms = match due_ms.filter(|_| !was_cut_off) {
+            _ if is_void => i64::MIN,
             Some(due_ms) if self.next(due_ms)? >= past.seen_ms => due_ms,
             // Whoever starts many at once does not want them all to run at once.
-            _ if past.seen_ms <= now_ms => {
-                past.seen_ms + self.share(self.rule.jitter_ms.min(MINUTE_MS))
-            }
-            _ => now_ms,
+            _ => past.seen_ms + self.share(self.rule.jitter_ms.min(MINUTE_MS)),
         };
         let mut at_ms = self.next(from_ms.max(now_ms - LOOK_BACK_MS))?;
-        let is_missed = at_ms < now_ms - SLACK_MS;
+        let is_missed = at_ms < now_ms - self.slack_ms();
         // Windows that closed meanwhile are over.
         while let Some(closes_ms) = self.hours().closes(at_ms).filter(|ms| *ms <= now_ms) {
             at_ms = self.next(closes_ms)?;
@@ -192,3 +192,6 @@ impl Place<'_> {
         if at_ms >= now_ms { Some(at_ms) } else { self.next(now_ms) }
     }
 }
+
+#[cfg(test)]
+mod tests;

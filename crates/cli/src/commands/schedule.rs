@@ -1,0 +1,226 @@
+//! `schedule list|pause|resume|run`, and the scheduler as `serve` starts it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_connector::Fault;
+use countersign_connector::sync::Finished;
+use countersign_findings::rfc3339;
+use countersign_service::scheduler::{
+    Config, Ended, Job, Reads, Rule, Run, Scheduler, Wait, foresee,
+};
+use countersign_store::{Schedule as Row, Store};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use super::context::Context;
+use super::sync::{bring_in, first_problems};
+use crate::args::{ListSchedules, Schedule, Scheduled};
+use crate::config::Config as Settings;
+use crate::config::schedule::ScheduleConfig;
+use crate::failure::{Exit, Failure};
+use crate::home::Home;
+use crate::output::{distance, note, print, print_json, table, table_text, when};
+use crate::system;
+
+/// Starts the scheduler over every integration of the store, those that are added later
+/// too. It ends after `Scheduler::stop`, and then its task does.
+pub(crate) async fn start(context: &Context) -> Result<(Scheduler, JoinHandle<()>), Failure> {
+    let settings = &context.config.schedule;
+    tell_strangers(context.store(), settings).await?;
+    let wait: Wait = Arc::new(|ms| Box::pin(tokio::time::sleep(Duration::from_millis(ms))));
+    let shared = context.clone();
+    let run: Run = Arc::new(move |job| {
+        let context = shared.clone();
+        Box::pin(async move { run_job(&context, job).await })
+    });
+    let config = Config {
+        store: context.store().clone(),
+        clock: context.connector.clock.clone(),
+        random: context.connector.random.clone(),
+        wait,
+        run,
+        usual: settings.usual(),
+        rules: settings.rules(),
+    };
+    Ok(Scheduler::start(config).await?)
+}
+
+/// A misspelt name would leave an integration without the settings meant for it.
+async fn tell_strangers(store: &Store, settings: &ScheduleConfig) -> Result<(), Failure> {
+    let known = store.integrations().await?;
+    for name in settings.names().filter(|name| known.iter().all(|one| one.name != **name)) {
+        note(&format!("config.toml: there is no integration `{name}` for `[schedule.{name}]`"));
+    }
+    Ok(())
+}
+
+async fn run_job(context: &Context, job: Job) -> Ended {
+    let is_full = job.reads == Reads::Everything;
+    let brought_in = async {
+        let integration = context.integration(Some(&job.integration)).await?;
+        bring_in(context, &integration, is_full, job.watch, job.stop.wanted()).await
+    };
+    match brought_in.await {
+        Ok(finished) => Ended { fault: finished.fault(), problem: told(&finished) },
+        Err(failure) => {
+            Ended { fault: Some(fault(failure.exit())), problem: Some(failure.to_string()) }
+        }
+    }
+}
+
+fn told(finished: &Finished) -> Option<String> {
+    match &finished.failure {
+        Some(error) => Some(error.to_string()),
+        None if finished.report.complete => None,
+        None => Some(first_problems(finished, 3).join("\n")),
+    }
+}
+
+fn fault(exit: Exit) -> Fault {
+    match exit {
+        Exit::Unexpected => Fault::Unexpected,
+        Exit::Usage => Fault::Config,
+        Exit::NotAuthenticated => Fault::NotAuthenticated,
+        Exit::RoleMissing => Fault::RoleMissing,
+        Exit::Upstream => Fault::Upstream,
+        Exit::Incomplete => Fault::Incomplete,
+        Exit::Storage => Fault::Storage,
+    }
+}
+
+/// Needs no vault, and so no passphrase.
+pub(crate) async fn run(home: Option<&Path>, command: Schedule) -> Result<(), Failure> {
+    let home = Home::find(home)?;
+    let settings = Settings::read(&home.config())?.schedule;
+    let store = Store::open(&home.store()).await?;
+    let now_ms = (system::clock())();
+    match command {
+        Schedule::List(args) => list(&store, &settings, args, now_ms).await,
+        Schedule::Pause(args) => pause(&store, args, now_ms).await,
+        Schedule::Resume(args) => resume(&store, &settings, args).await,
+        Schedule::Run(args) => ask(&store, args, now_ms).await,
+    }
+}
+
+async fn list(
+    store: &Store,
+    settings: &ScheduleConfig,
+    args: ListSchedules,
+    now_ms: i64,
+) -> Result<(), Failure> {
+    tell_strangers(store, settings).await?;
+    let rows = store.schedules().await?;
+    let rows: Vec<_> =
+        rows.iter().map(|row| Entry::new(row, settings.rule(&row.name), now_ms)).collect();
+    if args.json {
+        return print_json(&rows.iter().map(Entry::json).collect::<Vec<_>>());
+    }
+    if rows.is_empty() {
+        note(
+            "there is no integration yet\nhint: run `countersign quickstart`, or `countersign integration add`",
+        );
+        return Ok(());
+    }
+    let mut table = table(&["integration", "every", "next", "last", "problem"]);
+    for entry in &rows {
+        let row = entry.row;
+        let next = match (entry.next_ms, entry.is_paused()) {
+            (Some(ms), _) if ms <= now_ms => "now".into(),
+            (Some(ms), _) => format!("{} ({})", when(ms), distance(ms, now_ms)),
+            (None, _) => "paused".into(),
+        };
+        let last = match (row.started_ms, row.ended_ms) {
+            (_, Some(ended_ms)) => format!("ended {}", distance(ended_ms, now_ms)),
+            (Some(started_ms), None) => format!("started {}", distance(started_ms, now_ms)),
+            (None, None) => "never".into(),
+        };
+        let problem = row.problem.as_deref().and_then(|text| text.lines().next());
+        table.add_row([
+            row.name.clone(),
+            hours(entry.rule.period_ms),
+            next,
+            last,
+            problem.unwrap_or_default().to_owned(),
+        ]);
+    }
+    print(&table_text(&table))
+}
+
+struct Entry<'a> {
+    row: &'a Row,
+    rule: Rule,
+    next_ms: Option<i64>,
+}
+
+impl<'a> Entry<'a> {
+    fn new(row: &'a Row, rule: Rule, now_ms: i64) -> Self {
+        let next_ms = foresee(row, &rule, now_ms).map(|next| next.at_ms.max(now_ms));
+        Self { row, rule, next_ms }
+    }
+
+    fn is_paused(&self) -> bool {
+        self.rule.is_paused || self.row.paused_ms.is_some()
+    }
+
+    fn json(&self) -> Value {
+        let row = self.row;
+        json!({
+            "integration": row.name,
+            "period_ms": self.rule.period_ms,
+            "windows": self.rule.windows.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "zone": self.rule.zone.iana_name(),
+            "paused": self.is_paused(),
+            "paused_by_config": self.rule.is_paused,
+            "next_at": self.next_ms.map(rfc3339),
+            "asked_at": row.asked_ms.map(rfc3339),
+            "started_at": row.started_ms.map(rfc3339),
+            "ended_at": row.ended_ms.map(rfc3339),
+            "full_at": row.full_ms.map(rfc3339),
+            "failures": row.failures,
+            "fault": row.fault,
+            "problem": row.problem,
+        })
+    }
+}
+
+fn hours(ms: i64) -> String {
+    match ms / 1000 {
+        seconds if seconds % 3_600 == 0 => format!("{}h", seconds / 3_600),
+        seconds if seconds % 60 == 0 => format!("{}m", seconds / 60),
+        seconds => format!("{seconds}s"),
+    }
+}
+
+fn unknown(error: countersign_store::Error) -> Failure {
+    if error.is_not_found() { Failure::usage(error) } else { error.into() }
+}
+
+async fn pause(store: &Store, args: Scheduled, now_ms: i64) -> Result<(), Failure> {
+    store.pause_schedule(&args.name, Some(now_ms)).await.map_err(unknown)?;
+    note(&format!("`{0}` is paused; `countersign schedule resume {0}` goes on", args.name));
+    Ok(())
+}
+
+async fn resume(store: &Store, settings: &ScheduleConfig, args: Scheduled) -> Result<(), Failure> {
+    store.pause_schedule(&args.name, None).await.map_err(unknown)?;
+    if settings.rule(&args.name).is_paused {
+        return Err(Failure::usage(format!(
+            "config.toml pauses `{}`\nhint: take `paused` out of it and start `serve` again",
+            args.name
+        )));
+    }
+    note(&format!("`{}` goes on by the plan", args.name));
+    Ok(())
+}
+
+async fn ask(store: &Store, args: Scheduled, now_ms: i64) -> Result<(), Failure> {
+    store.ask_for_run(&args.name, now_ms).await.map_err(unknown)?;
+    note(&format!(
+        "`{0}` is synced as soon as a `countersign serve` sees it, within seconds of one that runs; \
+         without one, run `countersign sync {0}`",
+        args.name
+    ));
+    Ok(())
+}
