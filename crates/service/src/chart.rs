@@ -25,9 +25,18 @@ pub struct Chart {
     /// What the labels are, for the head of the table.
     pub axis: &'static str,
     /// One for each point, from left to right.
-    pub labels: Vec<String>,
+    pub labels: Vec<Label>,
     /// The lowest first.
     pub series: Vec<Series>,
+}
+
+/// What a point is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// Below the drawing.
+    pub short: String,
+    /// In the table.
+    pub full: String,
 }
 
 /// One row of values.
@@ -145,7 +154,7 @@ pub fn table(chart: &Chart) -> String {
     }
     html.push_str("</tr></thead><tbody>");
     for (at, label) in chart.labels.iter().enumerate() {
-        let _ = write!(html, "<tr><th scope=\"row\">{}</th>", escaped(label));
+        let _ = write!(html, "<tr><th scope=\"row\">{}</th>", escaped(&label.full));
         for series in chart.series.iter().rev() {
             let value = series.values.get(at).copied().unwrap_or_default();
             let _ = write!(html, "<td class=\"number\">{}</td>", grouped(value));
@@ -239,22 +248,22 @@ impl Slots {
     }
 }
 
-fn labels(svg: &mut String, labels: &[String], slots: &Slots) {
+fn labels(svg: &mut String, labels: &[Label], slots: &Slots) {
     let every = labels.len().div_ceil(MAX_LABELS).max(1);
     // Counted from the right: the newest has its label.
     let last = labels.len().saturating_sub(1);
     for (at, label) in labels.iter().enumerate().filter(|(at, _)| (last - at) % every == 0) {
         let x = slots.x(at);
         let anchor = match x {
-            x if x > WIDTH - RIGHT - 30.0 => " end",
-            x if x < LEFT + 30.0 => "",
+            x if x > WIDTH - RIGHT - 24.0 => " end",
+            x if x < LEFT + 24.0 => "",
             _ => " middle",
         };
         let _ = write!(
             svg,
             "<text class=\"tick{anchor}\" x=\"{x:.1}\" y=\"{:.1}\">{}</text>",
             HEIGHT - 8.0,
-            escaped(label)
+            escaped(&label.short)
         );
     }
 }
@@ -368,7 +377,9 @@ mod tests {
             title: "Open <findings>".into(),
             description: "A & B".into(),
             axis: "Day",
-            labels: (0..count).map(|at| format!("day {at}")).collect(),
+            labels: (0..count)
+                .map(|at| Label { short: at.to_string(), full: format!("day {at}") })
+                .collect(),
             series: values
                 .iter()
                 .enumerate()

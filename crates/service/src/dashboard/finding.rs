@@ -66,6 +66,8 @@ struct Page {
     state: String,
     is_gone: bool,
     also_in: Vec<(Shown, String)>,
+    raw: String,
+    whole: String,
     application: (Shown, String),
     standing: Facts,
     location: Facts,
@@ -143,6 +145,8 @@ pub(super) async fn show(
                 (Shown::new(name), link(&path, &[("integration", name)]))
             })
             .collect(),
+        raw: link(&format!("{path}/raw"), &[("integration", &row.integration)]),
+        whole: link(&format!("{path}/description"), &[("integration", &row.integration)]),
         application: (Shown::cut(&row.application_name, LINE_CHARS), application),
         standing: standing(&row, now_ms),
         location: location(finding),

@@ -3,7 +3,7 @@
 use countersign_findings::Severity;
 
 pub(super) use crate::chart::grouped;
-use crate::chart::{self, Chart, Look, Series};
+use crate::chart::{self, Chart, Label, Look, Series};
 
 /// A severity as a number in its colour and its name, as HTML.
 pub(super) fn severity(level: u8) -> String {
@@ -44,7 +44,7 @@ pub(super) fn in_words(open: &[u64; 6]) -> String {
 }
 
 /// Open findings by severity over time.
-pub(super) fn open_over_time(id: &'static str, labels: Vec<String>, days: &[[u64; 6]]) -> String {
+pub(super) fn open_over_time(id: &'static str, labels: Vec<Label>, days: &[[u64; 6]]) -> String {
     let last = days.last().copied().unwrap_or_default();
     let first = days.first().copied().unwrap_or_default();
     let sum = |open: [u64; 6]| open.iter().fold(0_u64, |sum, count| sum.saturating_add(*count));

@@ -14,6 +14,11 @@ impl Moment {
         self.time().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 
+    /// The day in few letters.
+    pub(super) fn short_day(&self) -> String {
+        self.time().strftime("%-d %b").to_string()
+    }
+
     /// The day alone.
     pub(super) fn day(&self) -> String {
         self.time().strftime("%Y-%m-%d").to_string()

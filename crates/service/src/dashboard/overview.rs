@@ -61,6 +61,7 @@ struct Page {
     trend: Trend,
     policy: Vec<Bar>,
     pass_rate: Option<String>,
+    scan_types: Vec<Bar>,
     ageing: Vec<Shares>,
     fixing: Vec<Fixed>,
     cwes: Vec<Bar>,
@@ -85,6 +86,7 @@ pub(super) async fn show(
         trend,
         pass_rate: pass_rate(&overview),
         policy: policy(&overview),
+        scan_types: scan_types(&overview),
         ageing: ageing(&overview),
         fixing: fixing(&overview),
         cwes: tops(&overview.cwes, Field::Cwe, &[]),
@@ -165,6 +167,15 @@ fn policy(overview: &Overview) -> Vec<Bar> {
         }
     };
     overview.policy.iter().map(bar).collect()
+}
+
+fn scan_types(overview: &Overview) -> Vec<Bar> {
+    let row = |(name, count): &(String, u64)| {
+        let (value, label, count) = (name.clone(), name.clone(), *count);
+        FacetRow { value, label, count }
+    };
+    let rows: Vec<_> = overview.by_scan_type.iter().map(row).collect();
+    tops(&rows, Field::ScanType, &[])
 }
 
 pub(super) fn ageing(overview: &Overview) -> Vec<Shares> {

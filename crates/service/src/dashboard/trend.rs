@@ -6,7 +6,7 @@ use super::look::{grouped, open_over_time};
 use super::moment::Moment;
 use super::query::Query;
 use super::web::Stop;
-use crate::chart::{self, Chart, Look, Series, Shape};
+use crate::chart::{self, Chart, Label, Look, Series, Shape};
 
 const DAY_MS: i64 = 86_400_000;
 /// Bars that are still told apart.
@@ -33,11 +33,18 @@ pub(super) async fn trend(
     now_ms: i64,
 ) -> Result<Trend, Stop> {
     let today = now_ms.div_euclid(DAY_MS);
-    let days = store.history(scope, today - i64::from(span) + 1, today).await?;
-    let label = |day: &Day| Moment(day.day.saturating_mul(DAY_MS)).day();
+    let mut days = store.history(scope, today - i64::from(span) + 1, today).await?;
+    // Before the first sync nothing was known: that is not the same as nothing open.
+    let before = days.iter().position(|day| *day != Day { day: day.day, ..Day::default() });
+    days.drain(..before.unwrap_or(days.len().saturating_sub(1)));
     let labels: Vec<_> = days.iter().map(label).collect();
     let open: Vec<_> = days.iter().map(|day| day.open).collect();
     Ok(Trend { open: open_over_time("open", labels, &open), flow: flow(&days) })
+}
+
+fn label(day: &Day) -> Label {
+    let moment = Moment(day.day.saturating_mul(DAY_MS));
+    Label { short: moment.short_day(), full: moment.day() }
 }
 
 /// What came in against what was closed, in as many bars as can be told apart.
@@ -46,10 +53,6 @@ fn flow(days: &[Day]) -> String {
     // Counted from today, so that only the oldest bar can be a short one.
     let mut groups: Vec<&[Day]> = days.rchunks(width).collect();
     groups.reverse();
-    let label = |group: &&[Day]| {
-        let day = group.first().map(|day| day.day).unwrap_or_default();
-        Moment(day.saturating_mul(DAY_MS)).day()
-    };
     let sum = |of: fn(&Day) -> u64| -> Vec<u64> {
         groups.iter().map(|group| group.iter().map(of).fold(0, u64::saturating_add)).collect()
     };
@@ -66,7 +69,7 @@ fn flow(days: &[Day]) -> String {
             total(&fixed)
         ),
         axis: if width == 1 { "Day" } else { "From" },
-        labels: groups.iter().map(label).collect(),
+        labels: groups.iter().filter_map(|group| group.first()).map(label).collect(),
         series: vec![
             Series { name: "New and reopened".into(), look: Look::Warm, values: came },
             Series { name: "Fixed".into(), look: Look::Cool, values: fixed },
