@@ -15,7 +15,7 @@ pub mod throttle;
 pub mod ticket;
 pub mod totp;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction};
 use sha2::{Digest, Sha256};
 
 /// Fills the whole buffer with random bytes.
@@ -36,6 +36,21 @@ pub enum Error {
 /// Makes the tables that are not there yet.
 pub fn prepare(connection: &Connection) -> Result<(), Error> {
     Ok(connection.execute_batch(include_str!("schema.sql"))?)
+}
+
+/// Forgets everything about a person but what the chain says was done.
+pub fn forget(transaction: &Transaction<'_>, person: i64) -> Result<(), Error> {
+    for table in [
+        "signin_people",
+        "signin_tickets",
+        "signin_sessions",
+        "signin_failures",
+        "signin_passkeys",
+        "signin_addresses",
+    ] {
+        transaction.execute(&format!("delete from {table} where person = ?"), [person])?;
+    }
+    Ok(())
 }
 
 /// Random and long, so its plain digest gives nothing away; only digests are kept.
@@ -67,5 +82,36 @@ mod testing {
             buffer.fill(next.get());
         };
         act(&connection.transaction().unwrap(), &random);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::with;
+    use super::*;
+
+    #[test]
+    fn who_is_forgotten_leaves_nothing() {
+        with(|transaction, random| {
+            for person in [1, 2] {
+                password::set(transaction, person, &password::hash("x", random), 1).unwrap();
+                ticket::issue(transaction, ticket::Purpose::Reset, person, 1, random).unwrap();
+                throttle::failed(transaction, Some(person), "203.0.113.5", 1).unwrap();
+                let origin = session::Origin { address: "203.0.113.5", agent: "a browser" };
+                session::begin(transaction, person, session::Stage::Full, origin, 1, random)
+                    .unwrap();
+            }
+            forget(transaction, 1).unwrap();
+            let limits = session::Limits::default();
+            for (person, is_there) in [(1, false), (2, true)] {
+                assert_eq!(password::is_set(transaction, person).unwrap(), is_there);
+                let sessions = session::of_person(transaction, person, limits, 2).unwrap();
+                assert_eq!(!sessions.is_empty(), is_there);
+            }
+            let left: i64 = transaction
+                .query_row("select count(*) from signin_tickets", [], |row| row.get(0))
+                .unwrap();
+            assert_eq!(left, 1);
+        });
     }
 }

@@ -1,5 +1,6 @@
 //! What can be typed. Help leads with what a command does for the user.
 
+mod dashboard;
 mod export;
 mod forms;
 mod proxy;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
+pub(crate) use dashboard::{People, ResetPerson, ServeDashboard};
 pub(crate) use export::{Export, Format, OcsfClass, OcsfVersion};
 pub(crate) use forms::{ExportPair, ImportFrom, ImportPair, PairFormat, RunWithPair};
 pub(crate) use proxy::{MakeToken, Proxy, ProxyCommand, ProxyLog, RevokeCaller, RunProxy};
@@ -88,6 +90,11 @@ pub(crate) enum Command {
     /// When `countersign serve` syncs each integration: list, pause, resume, run now.
     #[command(subcommand)]
     Schedule(Schedule),
+    /// The dashboard: what is stored, as pages for people who sign in.
+    Serve(ServeDashboard),
+    /// Who may sign in to the dashboard: add, list, remove, reset.
+    #[command(subcommand)]
+    People(People),
     /// Look for everything that can be wrong; one cause and one fix for each.
     Doctor(Doctor),
 }
@@ -552,8 +559,11 @@ pub(crate) struct OneFinding {
     #[arg(long)]
     pub(crate) json: bool,
     /// Print the record as the service sent it.
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with_all = ["json", "paths"])]
     pub(crate) raw: bool,
+    /// Ask the service how data reaches the flaw, keep the answer, and print it too.
+    #[arg(long)]
+    pub(crate) paths: bool,
 }
 
 #[derive(Debug, Group)]

@@ -11,6 +11,7 @@ mod export_pair;
 mod guide;
 mod http;
 mod integration;
+mod people;
 mod platform;
 mod proxy;
 mod query;
@@ -19,6 +20,7 @@ mod rehearse;
 mod report;
 mod rotation;
 mod schedule;
+mod serve;
 mod sync;
 mod vault;
 mod watch;
@@ -92,6 +94,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Command::Http(args) => http::request(&Context::open(home).await?, args).await,
         Command::Proxy(args) => proxy::run(home, args).await,
         Command::Schedule(command) => schedule::run(home, command).await,
+        Command::Serve(args) => serve::run(&Context::open(home).await?, args).await,
+        Command::People(command) => people::run(home, command).await,
         Command::Doctor(args) => doctor::run(home, args).await,
     }
 }

@@ -129,6 +129,12 @@ impl From<countersign_service::Error> for Failure {
     }
 }
 
+impl From<countersign_service::people::Error> for Failure {
+    fn from(error: countersign_service::people::Error) -> Self {
+        if error.is_input() { Self::usage(error) } else { Self::storage(error) }
+    }
+}
+
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Self::unexpected(error)

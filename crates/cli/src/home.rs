@@ -48,6 +48,16 @@ impl Home {
         self.0.join("vault.key")
     }
 
+    /// Who signs in to the dashboard.
+    pub(crate) fn people(&self) -> PathBuf {
+        self.0.join("people.sqlite")
+    }
+
+    /// What seals their second factors.
+    pub(crate) fn people_key(&self) -> PathBuf {
+        self.0.join("people.key")
+    }
+
     /// What of the OS keyring can be listed.
     #[cfg(feature = "keyring")]
     pub(crate) fn vault_keyring(&self) -> PathBuf {

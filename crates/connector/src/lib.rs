@@ -6,6 +6,7 @@
 
 pub mod check;
 pub mod consumers;
+mod details;
 pub mod error;
 mod fence;
 pub mod integration;

@@ -1,9 +1,9 @@
-//! What the broker can fail with, as a program; what it refuses callers is in
-//! `broker::refusal`.
+//! What broker and dashboard can fail with, as programs; what they refuse is in
+//! `broker::refusal` and `dashboard::web`.
 
 use std::fmt;
 
-/// A broker that cannot start, or did not end well.
+/// One that cannot start, or did not end well.
 #[derive(Debug)]
 pub struct Error(Kind);
 

@@ -1,15 +1,19 @@
-//! The connector's face: the broker and the scheduler, later its API and dashboard.
+//! The connector's face: the dashboard for people, the broker for programs, the
+//! scheduler that runs syncs.
 //!
-//! The broker lets programs that cannot sign call the service: they come over a
+//! The dashboard shows what is stored to who has signed in, as pages that work without
+//! scripts. The broker lets programs that cannot sign call the service: they come over a
 //! loopback address or a socket with a token of their own, it judges what they ask
 //! for, and a [`countersign_client::Client`] signs and sends it. The Secret Key never
-//! leaves the process. No SQL, no arguments, no environment; time and randomness are
-//! given.
+//! leaves the process. No arguments, no environment, no SQL but for the dashboard's
+//! people; time and randomness are given.
 
 pub mod broker;
-pub mod scheduler;
-
+pub mod chart;
+pub mod dashboard;
 mod error;
+pub mod people;
+pub mod scheduler;
 
 pub use error::Error;
 

@@ -1,7 +1,7 @@
 //! `applications`, `findings`, `finding`, `changes`: what is stored, offline.
 
 use countersign_findings::filter::{Expression, Field};
-use countersign_findings::{SCHEMA, rfc3339};
+use countersign_findings::{DataPath, SCHEMA, rfc3339};
 use countersign_store::{ApplicationRow, FindingRow, Query, Seek, Since};
 use serde_json::{Value, json};
 
@@ -241,8 +241,16 @@ pub(crate) async fn finding(context: &Context, args: args::OneFinding) -> Result
     if args.raw {
         return print(&format!("{}\n", row.raw));
     }
+    let paths = match args.paths {
+        true => Some(paths_of(context, &row).await?),
+        false => None,
+    };
     if args.json {
-        return print_json(&as_json(&row)?);
+        let mut object = as_json(&row)?;
+        if let Some(paths) = &paths {
+            object["paths"] = serde_json::to_value(paths).map_err(Failure::unexpected)?;
+        }
+        return print_json(&object);
     }
     let finding = &row.finding;
     print(&format!(
@@ -260,7 +268,21 @@ pub(crate) async fn finding(context: &Context, args: args::OneFinding) -> Result
             outline(&mut lines, 0, name, value);
         }
     }
+    if let Some(paths) = &paths {
+        let paths = serde_json::to_value(paths).map_err(Failure::unexpected)?;
+        outline(&mut lines, 0, "paths", &paths);
+    }
     print(&format!("{lines}\n{}\n", printable(&finding.description)))
+}
+
+/// Asks the service that the finding came from, by the pair of its integration.
+pub(crate) async fn paths_of(
+    context: &Context,
+    row: &FindingRow,
+) -> Result<Vec<DataPath>, Failure> {
+    let integration = context.integration(Some(&row.integration)).await?;
+    let client = context.client_of(&integration, "paths")?;
+    Ok(context.connector.fetch_paths(&row.finding, &client).await?)
 }
 
 /// Names and values, nested by indentation.

@@ -114,7 +114,7 @@ async fn by_hand(context: &Context, platform: Platform) -> Result<(), Failure> {
 }
 
 /// Asks the desktop to show a page.
-fn open(url: &str) -> bool {
+pub(crate) fn open(url: &str) -> bool {
     let program = match std::env::consts::OS {
         "macos" => "open",
         "windows" => "explorer",

@@ -28,7 +28,6 @@ use crate::system;
 /// Starts the scheduler over every integration of the store, those that are added later
 /// too, and the watch over the credentials beside it. Both end after `Scheduler::stop`, and
 /// then the task does.
-#[allow(dead_code, reason = "what `serve` begins with")]
 pub(crate) async fn start(context: &Context) -> Result<(Scheduler, JoinHandle<()>), Failure> {
     let settings = &context.config.schedule;
     tell_strangers(context.store(), settings).await?;

@@ -1,0 +1,108 @@
+//! `serve`: the dashboard, and the scheduler beside it.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Arc;
+
+use countersign_service::dashboard::{
+    Config, Dashboard, FetchPaths, Identity, Inventory, Listener,
+};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::context::Context;
+use super::control::write_private;
+use super::people;
+use super::platform::until_stopped;
+use super::query::paths_of;
+use super::quickstart;
+use super::schedule;
+use super::watch::rows;
+use crate::args::ServeDashboard;
+use crate::failure::Failure;
+use crate::output::note;
+
+pub(crate) async fn run(context: &Context, args: ServeDashboard) -> Result<(), Failure> {
+    let identity = match (&args.tls_cert, &args.tls_key) {
+        (Some(certificate), Some(key)) => {
+            Some(Identity { certificates_pem: read(certificate)?.to_vec(), key_pem: read(key)? })
+        }
+        _ => None,
+    };
+    let people = people::open(&context.home).await?;
+    let listener = Listener::bind(args.listen, identity, args.public_url.as_deref()).await?;
+    let url = listener.url();
+    people.keep_url(&url).await?;
+    let setup = people.first_link().await?;
+    let setup = setup.map(|token| Zeroizing::new(format!("{url}/welcome/{}", *token)));
+    let (scheduler, schedule) = schedule::start(context).await?;
+    let config = Config {
+        people,
+        store: context.store().clone(),
+        scheduler: Some(scheduler.clone()),
+        inventory: inventory(context),
+        fetch_paths: fetch_paths(context),
+        clock: context.connector.clock.clone(),
+        random: context.connector.random.clone(),
+    };
+    let dashboard = Dashboard::start(listener, config);
+    if let Some(path) = &args.ready_file {
+        write_ready_file(path, &url, setup.as_deref().map(String::as_str))?;
+    }
+    note(&format!("dashboard: {url}"));
+    if let Some(setup) = &setup {
+        // For a person in front of it; never into a log.
+        match std::io::stderr().is_terminal() {
+            true => note(&format!("set up the first account: {}", **setup)),
+            false => note(
+                "nobody can sign in yet: the ready file holds the link that sets up the first account, or run `countersign people add NAME --role operator`",
+            ),
+        }
+    }
+    note("Ctrl-C stops it");
+    let opened = setup.as_deref().map_or(url.as_str(), String::as_str);
+    if args.open && !quickstart::open(opened) {
+        note("no browser could be opened: open the address by hand");
+    }
+    until_stopped().await?;
+    note("stopping …");
+    dashboard.shutdown().await;
+    scheduler.stop();
+    schedule.await.map_err(Failure::unexpected)
+}
+
+fn inventory(context: &Context) -> Inventory {
+    let context = context.clone();
+    Arc::new(move || {
+        let context = context.clone();
+        Box::pin(async move { rows(&context).await.map_err(|failure| failure.to_string()) })
+    })
+}
+
+fn fetch_paths(context: &Context) -> FetchPaths {
+    let context = context.clone();
+    Arc::new(move |row| {
+        let context = context.clone();
+        Box::pin(async move {
+            let asked = paths_of(&context, &row).await;
+            asked.map(drop).map_err(|failure| failure.to_string())
+        })
+    })
+}
+
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    std::fs::read(path)
+        .map(Zeroizing::new)
+        .map_err(|error| Failure::usage(format!("failed to read `{}`: {error}", path.display())))
+}
+
+/// It may hold the link of the first account: readable by its owner alone.
+fn write_ready_file(path: &Path, url: &str, setup: Option<&str>) -> Result<(), Failure> {
+    let mut object = json!({ "dashboard_url": url });
+    if let Some(setup) = setup {
+        object["setup_url"] = setup.into();
+    }
+    write_private(path, &format!("{object}\n")).map_err(|error| {
+        Failure::usage(format!("failed to write the ready file `{}`: {error}", path.display()))
+    })
+}

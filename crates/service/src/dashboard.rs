@@ -1,0 +1,195 @@
+//! The dashboard: what the connector holds, as pages for people, on a listener of its
+//! own. Everybody signs in; a reader sees, an operator also acts.
+//!
+//! A page is read from the store, rendered whole, and then sent: a slow browser holds
+//! memory, never a connection of the database.
+
+mod applications;
+mod changes;
+mod credentials;
+mod entry;
+mod events;
+mod export;
+mod filters;
+mod finding;
+mod findings;
+mod integrations;
+mod listen;
+mod look;
+mod moment;
+mod overview;
+mod profile;
+mod query;
+mod server;
+mod text;
+mod trend;
+mod tries;
+mod web;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use countersign_connector::watch::Row;
+use countersign_store::{FindingRow, Store};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+
+use crate::people::People;
+use crate::scheduler::Scheduler;
+use crate::{Clock, Random};
+use listen::Places;
+use tries::Tries;
+
+pub use listen::{Identity, Listener};
+
+/// Forms are small.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// Something that is under way.
+pub type Doing<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Tells what credentials there are; a failure with its hint.
+pub type Inventory = Arc<dyn Fn() -> Doing<Result<Vec<Row>, String>> + Send + Sync>;
+
+/// Asks the service how data reaches a flaw, and keeps the answer; a failure with its
+/// hint.
+pub type FetchPaths = Arc<dyn Fn(FindingRow) -> Doing<Result<(), String>> + Send + Sync>;
+
+/// What a dashboard is made of.
+pub struct Config {
+    /// Who signs in.
+    pub people: People,
+    /// What is shown.
+    pub store: Store,
+    /// What runs syncs; without, nothing runs by itself.
+    pub scheduler: Option<Scheduler>,
+    /// For the page of credentials.
+    pub inventory: Inventory,
+    /// For the page of a finding.
+    pub fetch_paths: FetchPaths,
+    /// The clock.
+    pub clock: Clock,
+    /// For cookies.
+    pub random: Random,
+}
+
+/// A dashboard that answers.
+pub struct Dashboard {
+    url: String,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+}
+
+/// What handlers share. Cheap to clone.
+#[derive(Clone)]
+struct Inner {
+    people: People,
+    store: Store,
+    scheduler: Option<Scheduler>,
+    inventory: Inventory,
+    fetch_paths: FetchPaths,
+    listeners: Arc<Semaphore>,
+    stop: watch::Receiver<bool>,
+    clock: Clock,
+    random: Random,
+    places: Arc<Places>,
+    tries: Arc<Tries>,
+}
+
+impl Dashboard {
+    /// Begins to answer.
+    pub fn start(listener: Listener, config: Config) -> Self {
+        let url = listener.url();
+        let (stop, stopped) = watch::channel(false);
+        let inner = Inner {
+            people: config.people,
+            store: config.store,
+            scheduler: config.scheduler,
+            inventory: config.inventory,
+            fetch_paths: config.fetch_paths,
+            listeners: Arc::new(Semaphore::new(events::LISTENERS)),
+            stop: stopped.clone(),
+            clock: config.clock,
+            random: config.random,
+            places: Arc::new(listener.places.clone()),
+            tries: Arc::default(),
+        };
+        let serving = tokio::spawn(server::serve(listener, router(inner), stopped));
+        Self { url, stop, serving }
+    }
+
+    /// How people reach it.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Takes no further requests and lets running ones end.
+    pub async fn shutdown(self) {
+        let _ = self.stop.send(true);
+        let _ = self.serving.await;
+    }
+}
+
+fn router(inner: Inner) -> Router {
+    Router::new()
+        .route("/", get(overview::show))
+        .route("/applications", get(applications::list))
+        .route("/applications/{integration}/{guid}", get(applications::show))
+        .route("/findings", get(findings::list))
+        .route("/findings.csv", get(export::csv))
+        .route("/findings.ndjson", get(export::ndjson))
+        .route("/findings/{id}", get(finding::show))
+        .route("/findings/{id}/raw", get(finding::raw))
+        .route("/findings/{id}/description", get(finding::description))
+        .route("/findings/{id}/paths", post(finding::fetch_paths))
+        .route("/changes", get(changes::list))
+        .route("/integrations", get(integrations::list))
+        .route("/integrations/{name}/run", post(integrations::run))
+        .route("/integrations/{name}/pause", post(integrations::pause))
+        .route("/integrations/{name}/resume", post(integrations::resume))
+        .route("/events", get(events::listen))
+        .route("/credentials", get(credentials::list))
+        .route("/style.css", get(style))
+        .route("/dashboard.js", get(script))
+        .route("/sign-in", get(entry::show_sign_in).post(entry::sign_in))
+        .route("/second-factor", get(entry::show_second_factor).post(entry::second_factor))
+        .route("/prove", get(entry::show_prove).post(entry::prove))
+        .route("/sign-out", post(entry::sign_out))
+        .route("/welcome/{token}", get(entry::show_welcome).post(entry::welcome))
+        .route("/reset/{token}", get(entry::show_reset).post(entry::reset))
+        .route("/profile", get(profile::show))
+        .route("/profile/password", post(profile::change_password))
+        .route("/profile/factor", get(profile::show_enrol).post(profile::enrol))
+        .route("/profile/factor/remove", post(profile::remove_factor))
+        .route("/profile/codes", post(profile::renew_codes))
+        .route("/profile/sessions", post(profile::end_others))
+        .fallback(web::not_found)
+        .method_not_allowed_fallback(web::wrong_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn_with_state(inner.clone(), web::guarded))
+        .with_state(inner)
+}
+
+/// What pages can do without: they all work with scripts off.
+async fn script() -> Response {
+    asset("text/javascript; charset=utf-8", include_str!("../templates/dashboard.js"))
+}
+
+async fn style() -> Response {
+    asset("text/css; charset=utf-8", include_str!("../templates/style.css"))
+}
+
+fn asset(kind: &'static str, text: &'static str) -> Response {
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (CACHE_CONTROL, HeaderValue::from_static("private, max-age=3600")),
+    ];
+    (headers, text).into_response()
+}

@@ -1,0 +1,290 @@
+//! All applications, and one.
+
+use std::cmp::Reverse;
+
+use askama::Template;
+use axum::extract::{Path, RawQuery, State};
+use axum::response::Response;
+use countersign_findings::filter::Field;
+use countersign_store::{ApplicationRow, Scope};
+
+use super::Inner;
+use super::filters::{all, findings};
+use super::look::{grouped, in_words, verdict};
+use super::moment::{Moment, from_now};
+use super::overview::{Bar, Figure, Fixed, Shares, ageing, figures, fixing, spans, tops};
+use super::query::{Query, link};
+use super::text::Shown;
+use super::trend::{self, Trend};
+use super::web::{Frame, Reader, Stop};
+use crate::chart;
+
+const PAGE: usize = 50;
+const MAX_PAGE: usize = 100_000;
+/// Contexts that one page names.
+const CONTEXTS: u32 = 20;
+
+/// The address of an application's page.
+pub(super) fn path(integration: &str, guid: &str) -> String {
+    let escaped: String = url::form_urlencoded::byte_serialize(integration.as_bytes()).collect();
+    format!("/applications/{}/{guid}", escaped.replace('+', "%20"))
+}
+
+/// What the list is sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Name,
+    Worst,
+    Open,
+    Criticality,
+    Policy,
+    Scanned,
+}
+
+impl Order {
+    const ALL: [(Self, &'static str, &'static str); 6] = [
+        (Self::Name, "name", "Application"),
+        (Self::Criticality, "criticality", "Criticality"),
+        (Self::Policy, "policy", "Policy"),
+        (Self::Worst, "worst", "Very High and High"),
+        (Self::Open, "open", "Open"),
+        (Self::Scanned, "scanned", "Last scan"),
+    ];
+
+    fn read(query: &Query) -> Self {
+        let word = query.get("sort").unwrap_or("worst");
+        Self::ALL
+            .iter()
+            .find(|(_, name, _)| *name == word)
+            .map_or(Self::Worst, |(order, ..)| *order)
+    }
+
+    fn sort(self, rows: &mut [ApplicationRow]) {
+        let total = |row: &ApplicationRow| row.open.iter().fold(0, |sum, n| sum + n);
+        match self {
+            Self::Name => rows.sort_by_cached_key(|row| row.application.name.to_lowercase()),
+            Self::Worst => rows.sort_by_key(|row| {
+                let open = row.open;
+                Reverse((open[5], open[4], open[3], open[2]))
+            }),
+            Self::Open => rows.sort_by_key(|row| Reverse(total(row))),
+            Self::Criticality => rows.sort_by_key(|row| {
+                let words = ["VERY_HIGH", "HIGH", "MEDIUM", "LOW", "VERY_LOW"];
+                let own = row.application.business_criticality.as_deref();
+                words.iter().position(|word| own == Some(*word)).unwrap_or(words.len())
+            }),
+            Self::Policy => rows.sort_by_key(|row| {
+                let words = ["DID_NOT_PASS", "CONDITIONAL_PASS", "NOT_ASSESSED", "PASSED"];
+                let own = row.application.policy_compliance.as_deref();
+                words.iter().position(|word| own == Some(*word)).unwrap_or(words.len())
+            }),
+            Self::Scanned => rows.sort_by_key(|row| Reverse(row.application.last_scan_ms)),
+        }
+    }
+}
+
+struct Column {
+    label: &'static str,
+    link: String,
+    is_sorted: bool,
+    is_number: bool,
+}
+
+struct Row {
+    name: Shown,
+    link: String,
+    unit: Shown,
+    integration: Shown,
+    is_gone: bool,
+    criticality: Shown,
+    verdict: String,
+    very_high: String,
+    high: String,
+    open: String,
+    bar: String,
+    words: String,
+    scanned: Option<Moment>,
+}
+
+#[derive(Template)]
+#[template(path = "applications.html")]
+struct List {
+    frame: Frame,
+    name: String,
+    policy: String,
+    sort: String,
+    columns: Vec<Column>,
+    rows: Vec<Row>,
+    total: String,
+    before: Option<String>,
+    after: Option<String>,
+}
+
+pub(super) async fn list(
+    State(inner): State<Inner>,
+    reader: Reader,
+    RawQuery(raw): RawQuery,
+) -> Result<Response, Stop> {
+    let query = Query::parse(raw.as_deref());
+    let order = Order::read(&query);
+    let cut =
+        |name: &str| -> String { query.get(name).unwrap_or_default().chars().take(200).collect() };
+    let (name, policy) = (cut("name"), cut("policy"));
+    let sort = Order::ALL.iter().find(|(one, ..)| *one == order).map_or("", |(_, word, _)| word);
+    let number = query.get("page").and_then(|page| page.parse::<usize>().ok()).unwrap_or(1);
+    let number = number.clamp(1, MAX_PAGE);
+    let wanted = name.to_lowercase();
+    let mut rows = inner.store.applications().await?;
+    rows.retain(|row| {
+        let application = &row.application;
+        let is_policy = policy.is_empty()
+            || application.policy_compliance.as_deref().unwrap_or("NOT_ASSESSED") == policy;
+        is_policy && (wanted.is_empty() || application.name.to_lowercase().contains(&wanted))
+    });
+    order.sort(&mut rows);
+    let (total, first) = (rows.len(), (number - 1) * PAGE);
+    let most = rows.iter().map(|row| row.open.iter().sum()).max().unwrap_or_default();
+    let at = |sort: &str, page: usize| {
+        let page = if page > 1 { page.to_string() } else { String::new() };
+        let (name, policy) = (name.as_str(), policy.as_str());
+        link(
+            "/applications",
+            &[("name", name), ("policy", policy), ("sort", sort), ("page", &page)],
+        )
+    };
+    let columns = Order::ALL.map(|(one, word, label)| Column {
+        label,
+        link: at(word, 1),
+        is_sorted: one == order,
+        is_number: matches!(one, Order::Worst | Order::Open),
+    });
+    let page = List {
+        frame: reader.visitor.frame("Applications", "/applications"),
+        columns: columns.into(),
+        rows: rows.iter().skip(first).take(PAGE).map(|row| shown(row, most)).collect(),
+        total: grouped(total as u64),
+        before: (number > 1).then(|| at(sort, number - 1)),
+        after: (total > first + PAGE).then(|| at(sort, number + 1)),
+        sort: sort.to_owned(),
+        name,
+        policy,
+    };
+    reader.visitor.page(200, &page)
+}
+
+fn shown(row: &ApplicationRow, most: u64) -> Row {
+    let application = &row.application;
+    let word = |text: &Option<String>| Shown::cut(text.as_deref().unwrap_or("–"), 60);
+    let criticality = application.business_criticality.as_deref().unwrap_or("–");
+    Row {
+        name: Shown::cut(&application.name, 120),
+        link: path(&row.integration, application.guid.as_str()),
+        unit: word(&application.business_unit),
+        integration: Shown::new(&row.integration),
+        is_gone: row.gone,
+        criticality: Shown::new(&criticality.replace('_', " ").to_lowercase()),
+        verdict: verdict(application.policy_compliance.as_deref()),
+        very_high: grouped(row.open[5]),
+        high: grouped(row.open[4]),
+        open: grouped(row.open.iter().sum()),
+        bar: chart::share(&row.open, most),
+        words: in_words(&row.open),
+        scanned: application.last_scan_ms.map(Moment),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "application.html")]
+struct One {
+    frame: Frame,
+    name: Shown,
+    verdict: String,
+    policy: Shown,
+    facts: Vec<(&'static str, Shown)>,
+    read: Option<(Moment, String)>,
+    is_gone: bool,
+    incomplete: Option<Shown>,
+    figures: Vec<Figure>,
+    spans: Vec<(u16, String, bool)>,
+    trend: Trend,
+    ageing: Vec<Shares>,
+    fixing: Vec<Fixed>,
+    cwes: Vec<Bar>,
+    components: Vec<Bar>,
+    contexts: Vec<Bar>,
+    findings: String,
+    changes: String,
+}
+
+pub(super) async fn show(
+    State(inner): State<Inner>,
+    reader: Reader,
+    Path((integration, guid)): Path<(String, String)>,
+    RawQuery(raw): RawQuery,
+) -> Result<Response, Stop> {
+    let now_ms = reader.visitor.now_ms;
+    let span = trend::span(&Query::parse(raw.as_deref()));
+    let rows = inner.store.applications().await?;
+    let row = rows
+        .into_iter()
+        .find(|row| row.integration == integration && row.application.guid.as_str() == guid)
+        .ok_or(Stop::NotFound)?;
+    let scope = Scope::Application { integration: integration.clone(), guid: guid.clone() };
+    let overview = inner.store.overview(scope.clone(), now_ms).await?;
+    let trend = trend::trend(&inner.store, scope, span, now_ms).await?;
+    let own = [(Field::Application, guid.as_str())];
+    let contexts = inner.store.facet(all(&own), Field::Context, CONTEXTS).await?;
+    let application = &row.application;
+    let here = path(&integration, &guid);
+    let page = One {
+        frame: reader.visitor.frame(&application.name, "/applications"),
+        name: Shown::cut(&application.name, 200),
+        verdict: verdict(application.policy_compliance.as_deref()),
+        policy: Shown::new(application.policy.as_deref().unwrap_or("no policy")),
+        facts: facts(&row),
+        read: row.read_ms.map(|ms| (Moment(ms), from_now(ms, now_ms))),
+        is_gone: row.gone,
+        incomplete: row.incomplete.as_deref().map(|why| Shown::cut(why, 500)),
+        figures: figures(&overview, &own),
+        spans: spans(&here, span),
+        trend,
+        ageing: ageing(&overview),
+        fixing: fixing(&overview),
+        cwes: tops(&overview.cwes, Field::Cwe, &own),
+        components: tops(&overview.components, Field::Component, &own),
+        contexts: contexts
+            .iter()
+            .map(|context| Bar {
+                label: Shown::new(&context.label),
+                link: findings(&all(&[own[0], (Field::Context, context.value.as_str())])),
+                count: grouped(context.count),
+                bar: String::new(),
+            })
+            .collect(),
+        findings: findings(&all(&own)),
+        changes: link("/changes", &[("integration", &integration), ("application", &guid)]),
+    };
+    reader.visitor.page(200, &page)
+}
+
+fn facts(row: &ApplicationRow) -> Vec<(&'static str, Shown)> {
+    let application = &row.application;
+    let criticality =
+        application.business_criticality.as_ref().map(|word| word.replace('_', " ").to_lowercase());
+    let list = |words: &[String]| (!words.is_empty()).then(|| words.join(", "));
+    let time = |ms: Option<i64>| ms.map(|ms| Moment(ms).to_string());
+    [
+        ("Business unit", application.business_unit.clone()),
+        ("Criticality", criticality),
+        ("Teams", list(&application.teams)),
+        ("Tags", list(&application.tags)),
+        ("Last scan", time(application.last_scan_ms)),
+        ("Policy checked", time(application.policy_checked_ms)),
+        ("Changed", time(application.modified_ms)),
+        ("Integration", Some(row.integration.clone())),
+        ("Guid", Some(application.guid.to_string())),
+    ]
+    .into_iter()
+    .filter_map(|(name, text)| Some((name, Shown::cut(&text?, 300))))
+    .collect()
+}

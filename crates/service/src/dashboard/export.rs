@@ -1,0 +1,180 @@
+//! Findings as a file: streamed a batch at a time, so that neither the file nor a
+//! connection of the database is held while a slow reader takes it.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use countersign_findings::Application;
+use countersign_findings::filter::Expression;
+use countersign_formats::csv::Csv;
+use countersign_formats::ndjson::Ndjson;
+use countersign_formats::{Export, Item, Last};
+use countersign_store::{ChangeKind, FindingRow, Query as Wanted, Seek, Store};
+use futures::stream;
+
+use super::Inner;
+use super::filters::Asked;
+use super::query::Query;
+use super::web::{Reader, Stop};
+
+/// Rows that are read at once.
+const BATCH: u32 = 200;
+
+#[derive(Debug, Clone, Copy)]
+enum Format {
+    Csv,
+    Ndjson,
+}
+
+pub(super) async fn csv(
+    State(inner): State<Inner>,
+    reader: Reader,
+    RawQuery(raw): RawQuery,
+) -> Result<Response, Stop> {
+    export(&inner, &reader, raw.as_deref(), Format::Csv).await
+}
+
+pub(super) async fn ndjson(
+    State(inner): State<Inner>,
+    reader: Reader,
+    RawQuery(raw): RawQuery,
+) -> Result<Response, Stop> {
+    export(&inner, &reader, raw.as_deref(), Format::Ndjson).await
+}
+
+async fn export(
+    inner: &Inner,
+    reader: &Reader,
+    raw: Option<&str>,
+    format: Format,
+) -> Result<Response, Stop> {
+    let asked = Asked::read(&Query::parse(raw));
+    if let Some(complaint) = asked.complaint {
+        return Err(Stop::Input(complaint));
+    }
+    let filter = asked.text.as_str();
+    inner.people.note(&reader.person, "findings.export", filter, &reader.visitor.visit).await?;
+    let (kind, name) = match format {
+        Format::Csv => ("text/csv; charset=utf-8", "attachment; filename=\"findings.csv\""),
+        Format::Ndjson => ("application/x-ndjson", "attachment; filename=\"findings.ndjson\""),
+    };
+    let rows = inner.store.applications().await?;
+    let applications = rows
+        .into_iter()
+        .map(|row| ((row.integration, row.application.guid.to_string()), row.application))
+        .collect();
+    let under_way = UnderWay {
+        store: inner.store.clone(),
+        filter: asked.expression,
+        after: None,
+        sink: Sink::new(format).map_err(|error| Stop::Failed(error.to_string()))?,
+        applications,
+    };
+    let body = stream::try_unfold(Some(under_way), |under_way| async move {
+        match under_way {
+            Some(under_way) => under_way.next().await,
+            None => Ok(None),
+        }
+    });
+    Ok(([(CONTENT_TYPE, kind), (CONTENT_DISPOSITION, name)], Body::from_stream(body))
+        .into_response())
+}
+
+struct UnderWay {
+    store: Store,
+    filter: Expression,
+    after: Option<Seek>,
+    sink: Sink,
+    applications: HashMap<(String, String), Application>,
+}
+
+impl UnderWay {
+    /// The next piece, and what comes after it.
+    async fn next(mut self) -> io::Result<Option<(Bytes, Option<Self>)>> {
+        let wanted = Wanted { filter: self.filter.clone(), limit: BATCH, after: self.after };
+        let rows = self.store.findings(wanted).await.map_err(|error| {
+            // The file ends in the middle: who reads it sees a transfer that broke.
+            tracing::error!(%error, "an export failed");
+            io::Error::other("the store failed")
+        })?;
+        for row in &rows {
+            let key = (row.integration.clone(), row.finding.application.to_string());
+            // One that came in meanwhile is left to the next export.
+            if let Some(application) = self.applications.get(&key) {
+                self.sink.export.finding(&item(row, application))?;
+            }
+        }
+        self.after = rows.last().map(|row| row.seek);
+        let is_last = rows.len() < BATCH as usize;
+        let buffer = self.sink.buffer.clone();
+        let rest = if is_last {
+            self.sink.export.end()?;
+            None
+        } else {
+            Some(self)
+        };
+        Ok(Some((buffer.take(), rest)))
+    }
+}
+
+fn item<'a>(row: &'a FindingRow, application: &'a Application) -> Item<'a> {
+    Item {
+        finding: &row.finding,
+        application,
+        integration: &row.integration,
+        gone: row.gone,
+        added_ms: row.added_ms,
+        changed_ms: row.changed_ms,
+        last: match row.last {
+            ChangeKind::New => Last::New,
+            ChangeKind::Changed => Last::Changed,
+            ChangeKind::Reopened => Last::Reopened,
+            ChangeKind::Closed => Last::Closed,
+        },
+        paths: row.paths.as_deref().unwrap_or_default(),
+        raw: &row.raw,
+    }
+}
+
+struct Sink {
+    export: Box<dyn Export + Send>,
+    buffer: Buffer,
+}
+
+impl Sink {
+    fn new(format: Format) -> io::Result<Self> {
+        let buffer = Buffer::default();
+        let export: Box<dyn Export + Send> = match format {
+            Format::Csv => Box::new(Csv::new(buffer.clone())?),
+            Format::Ndjson => Box::new(Ndjson::new(buffer.clone())),
+        };
+        Ok(Self { export, buffer })
+    }
+}
+
+/// What was rendered and not yet sent.
+#[derive(Clone, Default)]
+struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+impl Buffer {
+    fn take(&self) -> Bytes {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).into()
+    }
+}
+
+impl Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,215 @@
+//! Findings: a filter, facets that narrow it, one page after the other. The address
+//! holds everything.
+
+use askama::Template;
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use countersign_findings::Finding;
+use countersign_findings::filter::{Expression, Field, Filter, Operator, Value};
+use countersign_store::{FindingRow, Query as Wanted, Seek, Store};
+use futures::future::try_join_all;
+
+use super::Inner;
+use super::filters::{Asked, Facet, findings, written};
+use super::look::{grouped, severity, state};
+use super::moment::Moment;
+use super::query::{Query, link};
+use super::text::Shown;
+use super::web::{Frame, Reader, Stop, go};
+
+const PAGE: u32 = 50;
+/// Values of one facet.
+const VALUES: u32 = 8;
+const MAX_WORDS_CHARS: usize = 200;
+
+/// Fields that narrow, and what people call them.
+const FACETS: [(Field, &str); 8] = [
+    (Field::Severity, "Severity"),
+    (Field::State, "State"),
+    (Field::ScanType, "Scan type"),
+    (Field::ViolatesPolicy, "Violates policy"),
+    (Field::Application, "Application"),
+    (Field::Cwe, "Weakness"),
+    (Field::Component, "Component"),
+    (Field::Context, "Context"),
+];
+
+/// Beginnings for who does not know what to ask for.
+const EXAMPLES: [(&str, &str); 4] = [
+    (
+        "Open, High or worse, against policy",
+        "severity[gte]4 and state[eq]open and violates_policy[eq]true",
+    ),
+    ("Open components with a known CVE", "scan_type[eq]SCA and state[eq]open and cve[like]CVE-"),
+    ("Injections", "title[like]injection"),
+    ("Mitigated and false positives", "state[in]mitigated,false_positive"),
+];
+
+struct Choice {
+    label: Shown,
+    count: String,
+    link: String,
+    is_chosen: bool,
+}
+
+struct Group {
+    name: &'static str,
+    id: &'static str,
+    choices: Vec<Choice>,
+}
+
+struct Row {
+    severity: String,
+    state: String,
+    title: Shown,
+    link: String,
+    place: Shown,
+    application: Shown,
+    application_link: String,
+    scan_type: Shown,
+    weakness: String,
+    first_found: Option<Moment>,
+}
+
+#[derive(Template)]
+#[template(path = "findings.html")]
+struct Page {
+    frame: Frame,
+    filter: String,
+    complaint: Option<(String, String)>,
+    total: String,
+    conditions: Vec<(Shown, String)>,
+    groups: Vec<Group>,
+    rows: Vec<Row>,
+    first: Option<String>,
+    after: Option<String>,
+    exports: [(&'static str, String); 2],
+    examples: Vec<(&'static str, String)>,
+    fields: String,
+}
+
+pub(super) async fn list(
+    State(inner): State<Inner>,
+    reader: Reader,
+    RawQuery(raw): RawQuery,
+) -> Result<Response, Stop> {
+    let query = Query::parse(raw.as_deref());
+    let asked = Asked::read(&query);
+    let words = query.get("words").map(str::trim).filter(|words| !words.is_empty());
+    if let (Some(words), None) = (words, &asked.complaint) {
+        let words = words.chars().take(MAX_WORDS_CHARS).collect();
+        let (operator, values) = (Operator::Like, vec![Value::Text(words)]);
+        let more = Expression::Is(Filter { field: Field::Text, operator, values });
+        return Ok(go(&findings(&Expression::all([asked.expression, more]))));
+    }
+    let after: Option<Seek> = match query.get("after").map(str::parse).transpose() {
+        Ok(after) => after,
+        Err(why) => return Err(Stop::Input(format!("{why}\nhint: follow the link `Findings`"))),
+    };
+    let is_readable = asked.complaint.is_none();
+    let expression = asked.expression;
+    let store = &inner.store;
+    let (rows, total, groups) = match is_readable {
+        true => {
+            let wanted = Wanted { filter: expression.clone(), limit: PAGE + 1, after };
+            (
+                store.findings(wanted).await?,
+                store.count_findings(expression.clone()).await?,
+                groups(store, &expression).await?,
+            )
+        }
+        false => (Vec::new(), 0, Vec::new()),
+    };
+    let filter = written(&expression);
+    let is_more = rows.len() > PAGE as usize;
+    let last = rows.iter().take(PAGE as usize).next_back().map(|row| row.seek.to_string());
+    let at = |after: &str| link("/findings", &[("filter", &filter), ("after", after)]);
+    let page = Page {
+        frame: reader.visitor.frame("Findings", "/findings"),
+        complaint: asked.complaint.map(|complaint| super::web::cause_and_fix(&complaint)),
+        total: grouped(total),
+        conditions: conditions(&expression),
+        groups,
+        rows: rows.iter().take(PAGE as usize).map(shown).collect(),
+        first: after.map(|_| at("")),
+        after: last.filter(|_| is_more).map(|last| at(&last)),
+        exports: [
+            ("CSV", link("/findings.csv", &[("filter", &filter)])),
+            ("NDJSON", link("/findings.ndjson", &[("filter", &filter)])),
+        ],
+        examples: EXAMPLES
+            .iter()
+            .map(|(name, filter)| (*name, link("/findings", &[("filter", filter)])))
+            .collect(),
+        fields: Field::ALL.map(Field::name).join(", "),
+        filter: asked.text,
+    };
+    reader.visitor.page(if is_readable { 200 } else { 400 }, &page)
+}
+
+/// Each condition as it is written, with the filter that lacks it.
+fn conditions(expression: &Expression) -> Vec<(Shown, String)> {
+    let parts = expression.conjuncts();
+    let without = |at: usize| {
+        let rest = parts.iter().enumerate().filter(|(other, _)| *other != at);
+        Expression::all(rest.map(|(_, part)| part.clone()))
+    };
+    (0..parts.len())
+        .map(|at| (Shown::cut(&parts[at].to_string(), 120), findings(&without(at))))
+        .collect()
+}
+
+/// All facets, at once.
+async fn groups(store: &Store, expression: &Expression) -> Result<Vec<Group>, Stop> {
+    let asked = FACETS.map(|(field, name)| async move {
+        let facet = Facet::of(expression, field);
+        let rows = store.facet(facet.rest(), field, VALUES).await?;
+        let choices = rows.iter().filter_map(|row| {
+            let (is_chosen, toggled) = facet.toggled(&row.value)?;
+            Some(Choice {
+                label: Shown::cut(&row.label, 60),
+                count: grouped(row.count),
+                link: findings(&toggled),
+                is_chosen,
+            })
+        });
+        let choices: Vec<_> = choices.collect();
+        // A single value that narrows nothing says nothing.
+        let is_worth_it = choices.len() > 1 || facet.is_narrowed();
+        Ok::<_, Stop>(is_worth_it.then_some(Group { name, id: field.name(), choices }))
+    });
+    Ok(try_join_all(asked).await?.into_iter().flatten().collect())
+}
+
+fn shown(row: &FindingRow) -> Row {
+    let finding = &row.finding;
+    let application = finding.application.as_str();
+    Row {
+        severity: severity(finding.severity.level()),
+        state: state(finding.state.as_str()),
+        title: Shown::cut(&finding.title, 160),
+        link: format!("/findings/{}", finding.id),
+        place: Shown::cut(&place(finding), 160),
+        application: Shown::cut(&row.application_name, 60),
+        application_link: super::applications::path(&row.integration, application),
+        scan_type: Shown::cut(finding.scan_type.as_str(), 20),
+        weakness: finding.cwe.as_ref().map(|cwe| format!("CWE-{}", cwe.id)).unwrap_or_default(),
+        first_found: finding.first_found_ms.map(Moment),
+    }
+}
+
+/// Where a finding is, in one line.
+pub(super) fn place(finding: &Finding) -> String {
+    let location = &finding.location;
+    let component = finding.component.as_ref();
+    match (&location.file, location.line, &location.url, component) {
+        (Some(file), Some(line), ..) => format!("{file}:{line}"),
+        (Some(file), None, ..) => file.clone(),
+        (None, _, Some(url), _) => url.clone(),
+        (None, _, None, Some(component)) => {
+            let version = component.version.as_deref().unwrap_or_default();
+            format!("{} {version}", component.name.as_deref().unwrap_or(&component.id))
+        }
+        _ => location.module.clone().or_else(|| location.place.clone()).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,71 @@
+//! Small pieces that several pages share.
+
+use countersign_findings::Severity;
+
+pub(super) use crate::chart::grouped;
+use crate::chart::{self, Chart, Label, Look, Series};
+
+/// A severity as a number in its colour and its name, as HTML.
+pub(super) fn severity(level: u8) -> String {
+    let name = severity_name(level);
+    format!("<span class=\"severity s{level}\"><b aria-hidden=\"true\">{level}</b>{name}</span>")
+}
+
+pub(super) fn severity_name(level: u8) -> &'static str {
+    Severity::new(level.into()).map_or("Unknown", Severity::name)
+}
+
+/// A state with its sign, as HTML.
+pub(super) fn state(state: &str) -> String {
+    let word = state.replace('_', " ");
+    format!("<span class=\"state {}\">{}</span>", chart::escaped(state), chart::escaped(&word))
+}
+
+/// Verdict of a policy as a tag, as HTML.
+pub(super) fn verdict(verdict: Option<&str>) -> String {
+    let (class, words) = match verdict {
+        Some("PASSED") => (" good", "✓ passed".to_owned()),
+        Some("DID_NOT_PASS") => (" bad", "✗ did not pass".to_owned()),
+        Some("CONDITIONAL_PASS") => (" warn", "~ passed with conditions".to_owned()),
+        Some(other) => ("", other.replace('_', " ").to_lowercase()),
+        None => ("", "not assessed".to_owned()),
+    };
+    format!("<span class=\"tag{class}\">{}</span>", chart::escaped(&words))
+}
+
+/// Open findings by severity in words, the worst first.
+pub(super) fn in_words(open: &[u64; 6]) -> String {
+    let parts: Vec<_> = (0..=5_u8)
+        .rev()
+        .filter(|level| open[usize::from(*level)] > 0)
+        .map(|level| format!("{} {}", grouped(open[usize::from(level)]), severity_name(level)))
+        .collect();
+    if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
+}
+
+/// Open findings by severity over time.
+pub(super) fn open_over_time(id: &'static str, labels: Vec<Label>, days: &[[u64; 6]]) -> String {
+    let last = days.last().copied().unwrap_or_default();
+    let first = days.first().copied().unwrap_or_default();
+    let sum = |open: [u64; 6]| open.iter().fold(0_u64, |sum, count| sum.saturating_add(*count));
+    let chart = Chart {
+        id,
+        title: "Open findings by severity".into(),
+        description: format!(
+            "From {} open findings at the beginning to {} at the end: {}.",
+            grouped(sum(first)),
+            grouped(sum(last)),
+            in_words(&last)
+        ),
+        axis: "Day",
+        labels,
+        series: (0..=5_u8)
+            .map(|level| Series {
+                name: severity_name(level).to_owned(),
+                look: Look::Severity(level),
+                values: days.iter().map(|open| open[usize::from(level)]).collect(),
+            })
+            .collect(),
+    };
+    chart::figure(&chart, chart::Shape::Stacked)
+}

@@ -1,0 +1,258 @@
+//! Where everything stands: the first page.
+
+use askama::Template;
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use countersign_findings::filter::{Expression, Field};
+use countersign_store::{AtRisk, FacetRow, Overview, Scope};
+
+use super::Inner;
+use super::filters::{all, findings};
+use super::look::{grouped, in_words, severity, severity_name, verdict};
+use super::moment::span as in_time;
+use super::query::{Query, link};
+use super::text::Shown;
+use super::trend::{self, SPANS, Trend};
+use super::web::{Frame, Reader, Stop};
+use crate::chart;
+
+/// A number and where it leads.
+pub(super) struct Figure {
+    pub(super) label: String,
+    pub(super) number: String,
+    pub(super) link: String,
+    pub(super) class: String,
+}
+
+/// A row with a bar.
+pub(super) struct Bar {
+    pub(super) label: Shown,
+    pub(super) link: String,
+    pub(super) count: String,
+    pub(super) bar: String,
+}
+
+/// Open findings by severity in a row.
+pub(super) struct Shares {
+    pub(super) label: Shown,
+    pub(super) link: String,
+    pub(super) total: String,
+    pub(super) worst: [String; 2],
+    pub(super) words: String,
+    pub(super) bar: String,
+    pub(super) verdict: String,
+}
+
+/// How long fixing took.
+pub(super) struct Fixed {
+    pub(super) severity: String,
+    pub(super) count: String,
+    pub(super) mean: String,
+    pub(super) bar: String,
+}
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct Page {
+    frame: Frame,
+    is_empty: bool,
+    figures: Vec<Figure>,
+    spans: Vec<(u16, String, bool)>,
+    trend: Trend,
+    policy: Vec<Bar>,
+    pass_rate: Option<String>,
+    scan_types: Vec<Bar>,
+    ageing: Vec<Shares>,
+    fixing: Vec<Fixed>,
+    cwes: Vec<Bar>,
+    components: Vec<Bar>,
+    at_risk: Vec<Shares>,
+}
+
+pub(super) async fn show(
+    State(inner): State<Inner>,
+    reader: Reader,
+    RawQuery(raw): RawQuery,
+) -> Result<Response, Stop> {
+    let now_ms = reader.visitor.now_ms;
+    let span = trend::span(&Query::parse(raw.as_deref()));
+    let overview = inner.store.overview(Scope::Everything, now_ms).await?;
+    let trend = trend::trend(&inner.store, Scope::Everything, span, now_ms).await?;
+    let page = Page {
+        frame: reader.visitor.frame("Overview", "/"),
+        is_empty: overview.applications == 0 && overview.at_risk.is_empty(),
+        figures: figures(&overview, &[]),
+        spans: spans("/", span),
+        trend,
+        pass_rate: pass_rate(&overview),
+        policy: policy(&overview),
+        scan_types: scan_types(&overview),
+        ageing: ageing(&overview),
+        fixing: fixing(&overview),
+        cwes: tops(&overview.cwes, Field::Cwe, &[]),
+        components: tops(&overview.components, Field::Component, &[]),
+        at_risk: at_risk(&overview.at_risk),
+    };
+    reader.visitor.page(200, &page)
+}
+
+pub(super) fn spans(path: &str, chosen: u16) -> Vec<(u16, String, bool)> {
+    SPANS.map(|days| (days, link(path, &[("days", &days.to_string())]), days == chosen)).to_vec()
+}
+
+/// Open findings that count here, with further conditions.
+fn open(conditions: &[(Field, &str)]) -> Expression {
+    let own = [(Field::State, "open"), (Field::Context, "policy")];
+    let parts: Vec<_> = own.iter().chain(conditions).copied().collect();
+    all(&parts)
+}
+
+/// Open findings in all and by severity, within these conditions.
+pub(super) fn figures(overview: &Overview, within: &[(Field, &str)]) -> Vec<Figure> {
+    let total = sum(&overview.open);
+    let mut figures = vec![Figure {
+        label: "open".into(),
+        number: grouped(total),
+        link: findings(&open(within)),
+        class: String::new(),
+    }];
+    for level in (0..=5_u8).rev() {
+        let text = level.to_string();
+        let parts: Vec<_> =
+            within.iter().copied().chain([(Field::Severity, text.as_str())]).collect();
+        figures.push(Figure {
+            label: severity_name(level).to_owned(),
+            number: grouped(overview.open[usize::from(level)]),
+            link: findings(&open(&parts)),
+            class: format!("s{level}"),
+        });
+    }
+    figures
+}
+
+fn sum(open: &[u64; 6]) -> u64 {
+    open.iter().fold(0, |sum, count| sum.saturating_add(*count))
+}
+
+fn pass_rate(overview: &Overview) -> Option<String> {
+    let counted = |verdict: &str| {
+        overview.policy.iter().find(|(name, _)| name == verdict).map_or(0, |(_, count)| *count)
+    };
+    let (passed, failed) = (counted("PASSED"), counted("DID_NOT_PASS"));
+    let conditional = counted("CONDITIONAL_PASS");
+    let all = passed + failed + conditional;
+    (all > 0).then(|| {
+        format!(
+            "{} % ({} of {} that were assessed)",
+            passed * 100 / all,
+            grouped(passed),
+            grouped(all)
+        )
+    })
+}
+
+fn policy(overview: &Overview) -> Vec<Bar> {
+    let most = overview.policy.iter().map(|(_, count)| *count).max().unwrap_or_default();
+    let bar = |(name, count): &(String, u64)| {
+        let class = match name.as_str() {
+            "PASSED" => "cool",
+            "DID_NOT_PASS" => "s5",
+            _ => "s0",
+        };
+        Bar {
+            label: Shown::new(&name.replace('_', " ").to_lowercase()),
+            link: link("/applications", &[("policy", name)]),
+            count: grouped(*count),
+            bar: chart::bar(*count, most, class),
+        }
+    };
+    overview.policy.iter().map(bar).collect()
+}
+
+fn scan_types(overview: &Overview) -> Vec<Bar> {
+    let row = |(name, count): &(String, u64)| {
+        let (value, label, count) = (name.clone(), name.clone(), *count);
+        FacetRow { value, label, count }
+    };
+    let rows: Vec<_> = overview.by_scan_type.iter().map(row).collect();
+    tops(&rows, Field::ScanType, &[])
+}
+
+pub(super) fn ageing(overview: &Overview) -> Vec<Shares> {
+    let most = overview.ageing.iter().map(|age| sum(&age.open)).max().unwrap_or_default();
+    let mut from = 0;
+    let mut rows = Vec::new();
+    for age in &overview.ageing {
+        let label = match age.up_to_days {
+            Some(days) => format!("{from} to {days} days"),
+            None => format!("more than {from} days"),
+        };
+        from = age.up_to_days.unwrap_or(from);
+        rows.push(shares(&label, String::new(), &age.open, most, None));
+    }
+    rows
+}
+
+fn shares(
+    label: &str,
+    link: String,
+    open: &[u64; 6],
+    most: u64,
+    compliance: Option<&str>,
+) -> Shares {
+    Shares {
+        label: Shown::new(label),
+        link,
+        total: grouped(sum(open)),
+        worst: [grouped(open[5]), grouped(open[4])],
+        words: in_words(open),
+        bar: chart::share(open, most),
+        verdict: verdict(compliance),
+    }
+}
+
+pub(super) fn fixing(overview: &Overview) -> Vec<Fixed> {
+    let ms = |mean_ms: i64| u64::try_from(mean_ms).unwrap_or_default();
+    let longest = overview.time_to_fix.iter().map(|fixing| ms(fixing.mean_ms)).max();
+    let longest = longest.unwrap_or_default();
+    (0..=5_u8)
+        .rev()
+        .map(|level| {
+            let fixing = overview.time_to_fix[usize::from(level)];
+            let mean = match fixing.fixed {
+                0 => "–".to_owned(),
+                _ => in_time(ms(fixing.mean_ms)),
+            };
+            Fixed {
+                severity: severity(level),
+                count: grouped(fixing.fixed),
+                mean,
+                bar: chart::bar(ms(fixing.mean_ms), longest, &format!("s{level}")),
+            }
+        })
+        .collect()
+}
+
+/// The most frequent values of a field among open findings.
+pub(super) fn tops(rows: &[FacetRow], field: Field, within: &[(Field, &str)]) -> Vec<Bar> {
+    let most = rows.iter().map(|row| row.count).max().unwrap_or_default();
+    let bar = |row: &FacetRow| {
+        let parts: Vec<_> = within.iter().copied().chain([(field, row.value.as_str())]).collect();
+        Bar {
+            label: Shown::cut(&row.label, 90),
+            link: findings(&open(&parts)),
+            count: grouped(row.count),
+            bar: chart::bar(row.count, most, "cool"),
+        }
+    };
+    rows.iter().map(bar).collect()
+}
+
+fn at_risk(rows: &[AtRisk]) -> Vec<Shares> {
+    let most = rows.iter().map(|row| sum(&row.open)).max().unwrap_or_default();
+    let row = |row: &AtRisk| {
+        let link = super::applications::path(&row.integration, &row.guid);
+        shares(&row.name, link, &row.open, most, row.policy_compliance.as_deref())
+    };
+    rows.iter().map(row).collect()
+}

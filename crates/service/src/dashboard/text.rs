@@ -1,0 +1,154 @@
+//! Words from elsewhere, as HTML: inert, and with what would hide or turn other words
+//! around made visible.
+
+use std::fmt;
+
+use crate::chart::escaped;
+
+/// One line of text. Written as HTML, so templates mark it as safe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shown(String);
+
+impl Shown {
+    pub(super) fn new(text: &str) -> Self {
+        Self(format!("<bdi>{}</bdi>", html(text, Breaks::Odd)))
+    }
+
+    /// At most so many characters.
+    pub(super) fn cut(text: &str, chars: usize) -> Self {
+        match text.char_indices().nth(chars) {
+            Some((at, _)) => Self::new(&format!("{}…", &text[..at])),
+            None => Self::new(text),
+        }
+    }
+
+    /// Several lines of text.
+    pub(super) fn prose(text: &str) -> Self {
+        Self(html(text, Breaks::Kept))
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether line breaks and tabs are text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Breaks {
+    Kept,
+    Odd,
+}
+
+fn html(text: &str, breaks: Breaks) -> String {
+    let mut html = String::with_capacity(text.len());
+    let mut plain = 0;
+    for (at, c) in text.char_indices() {
+        let is_break = matches!(c, '\n' | '\t') || c == '\r' && text[at..].starts_with("\r\n");
+        if !is_odd(c) || is_break && breaks == Breaks::Kept {
+            continue;
+        }
+        html.push_str(&escaped_line(&text[plain..at]));
+        plain = at + c.len_utf8();
+        match is_break {
+            true => html.push(' '),
+            false => {
+                html.push_str(&format!(
+                    "<span class=\"odd\" title=\"a character that cannot be seen\">U+{:04X}</span>",
+                    u32::from(c)
+                ));
+            }
+        }
+    }
+    html.push_str(&escaped_line(&text[plain..]));
+    html
+}
+
+/// What is left between odd characters; breaks in it are wanted.
+fn escaped_line(text: &str) -> String {
+    text.split('\n')
+        .map(|line| {
+            line.split('\t')
+                .map(|part| escaped(part.trim_end_matches('\r')))
+                .collect::<Vec<_>>()
+                .join("\t")
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Characters that have no shape of their own, or change the shape of others.
+pub(super) fn is_odd(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{34f}'
+                | '\u{61c}'
+                | '\u{115f}'
+                | '\u{1160}'
+                | '\u{17b4}'
+                | '\u{17b5}'
+                | '\u{180b}'..='\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{3164}'
+                | '\u{feff}'
+                | '\u{ffa0}'
+                | '\u{fff0}'..='\u{fffb}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e0fff}'
+        )
+}
+
+/// An address that can be followed: the web's, without anything odd in it.
+pub(super) fn is_followed(address: &str) -> bool {
+    let is_web = |url: &url::Url| matches!(url.scheme(), "https" | "http");
+    address.len() <= 2000
+        && !address.chars().any(|c| is_odd(c) || c.is_whitespace())
+        && url::Url::parse(address).is_ok_and(|url| is_web(&url) && url.has_host())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_hides_and_nothing_runs() {
+        for (text, html) in [
+            ("a<b & \"c\" 'd'", "a&lt;b &amp; &quot;c&quot; &#39;d&#39;"),
+            ("日本語 🎈", "日本語 🎈"),
+            ("two\nlines", "two lines"),
+        ] {
+            assert_eq!(Shown::new(text).to_string(), format!("<bdi>{html}</bdi>"));
+        }
+        for odd in ["\u{202e}", "\u{200b}", "\u{0}", "\u{7f}", "\u{feff}", "\u{e0041}", "\u{2028}"]
+        {
+            let shown = Shown::new(&format!("a{odd}b")).to_string();
+            assert!(!shown.contains(odd) && shown.contains("U+"), "{shown}");
+            let shown = Shown::prose(&format!("a{odd}b")).to_string();
+            assert!(!shown.contains(odd) && shown.contains("U+"), "{shown}");
+        }
+        assert_eq!(Shown::prose("a\r\n\tb\rc").to_string().matches("U+000D").count(), 1);
+        assert_eq!(Shown::cut("äöü", 2).to_string(), "<bdi>äö…</bdi>");
+        assert_eq!(Shown::cut("äöü", 3).to_string(), "<bdi>äöü</bdi>");
+    }
+
+    #[test]
+    fn only_the_web_is_followed() {
+        assert!(is_followed("https://cwe.mitre.org/data/definitions/89.html"));
+        for bad in [
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "https://a\u{202e}b/",
+            "/x",
+            "https:",
+            "java\nscript:x",
+            " https://a/",
+        ] {
+            assert!(!is_followed(bad), "{bad}");
+        }
+    }
+}
