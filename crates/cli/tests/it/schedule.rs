@@ -104,15 +104,6 @@ fn serve_follows_the_plan_and_ends_in_the_middle_of_a_run() {
     assert_eq!(runs(home)[1].0, "incremental");
     assert_eq!(stored(home), FINDINGS);
 
-    assert!(schedule(home, &["pause", "prod"]).status.success());
-    wait_until("the pause", || {
-        let before = listed(home);
-        before["next_at"].is_null() && !before["ended_at"].is_null()
-    });
-    // One that began before the pause was seen.
-    let is_idle = || run(home, &["sync", "--json"]).status.success();
-    wait_until("nobody who syncs", is_idle);
-
     // From the second application on the platform takes its time.
     let file = home.join("faults.json");
     let slow = json!({"kind": "delay", "ms": 300_000, "to_ms": 300_000});
@@ -126,15 +117,15 @@ fn serve_follows_the_plan_and_ends_in_the_middle_of_a_run() {
     let store = rusqlite::Connection::open(home.join("store.sqlite")).unwrap();
     store.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
     store.execute_batch("update schedules set full_ms = null").unwrap();
+    let is_under_way = || runs(home)[1..].iter().any(|run| run == &("full".into(), None));
+    wait_until("a run under way", is_under_way);
+    assert!(schedule(home, &["pause", "prod"]).status.success());
     let count = runs(home).len();
-    assert!(schedule(home, &["run", "prod"]).status.success());
-    wait_until("a run under way", || runs(home).len() > count);
-    assert_eq!(runs(home).last().unwrap().1, None);
     let held_up = run(home, &["sync", "prod"]);
     assert_eq!(held_up.status.code(), Some(7), "{}", stderr(&held_up));
 
     assert_eq!(serving.end(), Some(0));
-    assert_eq!(runs(home).len(), count + 1);
+    assert_eq!(runs(home).len(), count);
     assert_eq!(runs(home).last().unwrap(), &("full".into(), Some(false)));
     let row = listed(home);
     assert_eq!((&row["fault"], &row["failures"]), (&json!("incomplete"), &json!(1)));
@@ -146,8 +137,11 @@ fn serve_follows_the_plan_and_ends_in_the_middle_of_a_run() {
     let cleared = run(&served.platform_home(), &["platform", "faults", "--clear"]);
     assert!(cleared.status.success());
     let serving = Serving::start(home);
-    assert!(schedule(home, &["resume", "prod"]).status.success());
+    assert!(listed(home)["paused"] == true && listed(home)["next_at"].is_null());
     assert!(schedule(home, &["run", "prod"]).status.success());
     wait_until("a run that is well", || listed(home)["problem"].is_null());
+    assert_eq!(runs(home).len(), count + 1, "by hand, and no other");
+    assert!(schedule(home, &["resume", "prod"]).status.success());
+    wait_until("the plan", || runs(home).len() > count + 1);
     assert_eq!(serving.end(), Some(0));
 }
