@@ -20,6 +20,7 @@ mod proxy;
 mod quickstart;
 mod rehearse;
 mod rotation;
+mod schedule;
 mod secrets;
 mod vault;
 mod watch;

@@ -57,3 +57,21 @@ async fn runs_are_noted_and_what_was_drawn_stays() {
     store.end_scheduled(integration, end).await.unwrap();
     assert!(store.schedules().await.unwrap().is_empty(), "it went while it ran");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn processes_that_write_at_once_wait_for_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, integration, _) = store(folder.path()).await;
+    let second = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+    let many = [first, second].map(|store| {
+        tokio::spawn(async move {
+            for at in 0..150 {
+                store.ask_for_run("test", at).await.unwrap();
+                store.start_scheduled(integration, Some(at), at).await.unwrap();
+            }
+        })
+    });
+    for one in many {
+        one.await.unwrap();
+    }
+}
