@@ -22,6 +22,11 @@ create table texts (
 
 create index texts_by_hash on texts (kind, hash);
 
+-- Every three characters in a row of a text: where `like` looks first.
+create virtual table trigrams using fts5 (
+    text, content = '', detail = none, tokenize = 'trigram'
+);
+
 -- Names of CWEs and categories.
 create table names (
     kind integer not null,

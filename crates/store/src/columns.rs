@@ -1,6 +1,7 @@
 //! A finding as the numbers of its row. Texts that many findings share are kept once,
 //! in `texts`, by kind.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use countersign_findings::filter::Field;
@@ -80,7 +81,11 @@ impl<'a> Texts<'a> {
                 self.connection
                     .prepare_cached("insert into texts (kind, hash, text) values (?, ?, ?)")?
                     .execute((kind as u8, hash(text), text))?;
-                self.connection.last_insert_rowid()
+                let id = self.connection.last_insert_rowid();
+                self.connection
+                    .prepare_cached("insert into trigrams (rowid, text) values (?, ?)")?
+                    .execute((id, searchable(text)))?;
+                id
             }
         };
         if self.known.len() >= REMEMBERED {
@@ -112,6 +117,11 @@ pub(crate) fn find(connection: &Connection, kind: Kind, text: &str) -> Result<Op
     let mut statement = connection
         .prepare_cached("select id from texts where kind = ? and hash = ? and text = ?")?;
     Ok(statement.query_row((kind as u8, hash(text), text), |row| row.get(0)).optional()?)
+}
+
+/// As the index of trigrams takes it: a text ends at a NUL there.
+pub(crate) fn searchable(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }
 
 fn hash(text: &str) -> i64 {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use countersign_findings::filter::is_like;
 use rusqlite::functions::FunctionFlags;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::error::Error;
 use crate::raw::Packing;
@@ -40,6 +40,9 @@ impl Database {
         migrate(&mut writer).map_err(|what| Error::open(path, what))?;
         let packing = Packing::load(&writer)?;
         upgrade::upgrade(&mut writer, &packing)?;
+        // One that reads first and writes then would fail at once, not wait, when another
+        // process wrote in between.
+        writer.set_transaction_behavior(TransactionBehavior::Immediate);
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
             packing,

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 use crate::columns::{CATEGORY_NAMES, CWE_NAMES, Kind, state_of};
 use crate::error::Error;
-use crate::sql::{self, Plan, Planner, Way};
+use crate::sql::{self, Goal, Plan, Planner, Way};
 use crate::store::Store;
 use crate::tally::Counted;
 
@@ -30,7 +30,7 @@ impl Store {
         field: Field,
         limit: u32,
     ) -> Result<Vec<FacetRow>, Error> {
-        self.ask(move |planner| {
+        self.ask(Goal::Count, move |planner| {
             let rows = groups(planner, &filter, field, limit)?;
             let named = |(value, count)| {
                 let (value, label) = name(planner.connection, field, &value)?;

@@ -14,7 +14,7 @@ use crate::columns::state_of;
 use crate::error::Error;
 use crate::facets;
 use crate::raw::Unpacker;
-use crate::sql::{self, Plan, Planner, Way};
+use crate::sql::{self, Goal, Plan, Planner, Way};
 use crate::store::{IntegrationId, Store};
 use crate::writer::ChangeKind;
 
@@ -237,18 +237,18 @@ impl Store {
         self
     }
 
-    pub(crate) async fn ask<T, F>(&self, act: F) -> Result<T, Error>
+    pub(crate) async fn ask<T, F>(&self, goal: Goal, act: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(&Planner<'_>) -> Result<T, Error> + Send + 'static,
     {
         let few = self.few;
-        self.database.read(move |connection| act(&Planner { connection, few })).await
+        self.database.read(move |connection| act(&Planner { connection, few, goal })).await
     }
 
     /// One batch of findings, most severe first.
     pub async fn findings(&self, query: Query) -> Result<Vec<FindingRow>, Error> {
-        self.ask(move |planner| {
+        self.ask(Goal::Page, move |planner| {
             let Plan { way, condition } = sql::plan(planner, &query.filter)?;
             if way == Way::Nowhere {
                 return Ok(Vec::new());
@@ -277,7 +277,7 @@ impl Store {
 
     /// How many findings match.
     pub async fn count_findings(&self, filter: Expression) -> Result<u64, Error> {
-        self.ask(move |planner| count(planner, &filter)).await
+        self.ask(Goal::Count, move |planner| count(planner, &filter)).await
     }
 
     /// Findings whose id begins with this, gone ones included; two at most.

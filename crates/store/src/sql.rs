@@ -8,7 +8,7 @@ use countersign_findings::filter::{Expression, Field, Filter, Operator, Value, i
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, params_from_iter};
 
-use crate::columns::{Kind, find, state_code};
+use crate::columns::{Kind, find, searchable, state_code};
 use crate::error::Error;
 
 /// Rows or texts that are few enough to look at one by one, unless told otherwise.
@@ -21,6 +21,16 @@ const SOME: u64 = 50_000;
 pub(crate) struct Planner<'a> {
     pub(crate) connection: &'a Connection,
     pub(crate) few: usize,
+    pub(crate) goal: Goal,
+}
+
+/// What the rows are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// The first few that match.
+    Page,
+    /// All that match.
+    Count,
 }
 
 /// A piece of SQL with its values.
@@ -231,8 +241,7 @@ fn state(filter: &Filter) -> Sql {
 fn id(filter: &Filter) -> Sql {
     let bytes = |value: &Value| {
         let text = value.as_text()?;
-        let is_digits = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        if text.len() != 20 || !text.bytes().all(is_digits) {
+        if text.len() != 20 || !text.bytes().all(is_digit) {
             return None;
         }
         let pairs = (0..20).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16));
@@ -247,8 +256,59 @@ fn id(filter: &Filter) -> Sql {
             let marks = vec!["?"; known.len()].join(", ");
             Sql::new(format!("finding_id in ({marks})"), known)
         }
+        Operator::Gt | Operator::Gte | Operator::Lt | Operator::Lte => id_range(filter),
         _ => compared("lower(hex(finding_id))", filter),
     }
+}
+
+/// An order among digits is the same order among bytes, once the text to compare with is
+/// brought to the next 20 digits that are not before it.
+fn id_range(filter: &Filter) -> Sql {
+    let Some(text) = filter.values.first().and_then(Value::as_text) else {
+        return Sql::truth(false);
+    };
+    let is_exact = text.len() == 20 && text.bytes().all(is_digit);
+    let takes_equal = matches!(filter.operator, Operator::Gte | Operator::Lte);
+    let is_upward = matches!(filter.operator, Operator::Gt | Operator::Gte);
+    let Some(bound) = not_before(text) else { return Sql::truth(!is_upward) };
+    let operator = match (is_upward, is_exact && takes_equal, is_exact) {
+        (true, true, _) | (true, _, false) => ">=",
+        (true, false, true) => ">",
+        (false, true, _) => "<=",
+        (false, false, _) => "<",
+    };
+    Sql::new(format!("finding_id {operator} ?"), vec![SqlValue::Blob(bound)])
+}
+
+fn is_digit(byte: u8) -> bool {
+    byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)
+}
+
+/// The first 20 digits in order that are not before this text, as bytes.
+fn not_before(text: &str) -> Option<Vec<u8>> {
+    let mut digits: Vec<u8> = text.bytes().take(20).take_while(|byte| is_digit(*byte)).collect();
+    let next = text.as_bytes().get(digits.len()).copied();
+    let is_after_all = match next {
+        None => false,
+        Some(_) if digits.len() == 20 => true,
+        Some(next) => next > b'f',
+    };
+    if is_after_all {
+        // The next of the same length; none after the last.
+        while digits.last() == Some(&b'f') {
+            digits.pop();
+        }
+        let last = digits.last_mut()?;
+        *last = if *last == b'9' { b'a' } else { *last + 1 };
+    } else if next.is_some_and(|next| next > b'9') {
+        digits.push(b'a');
+    }
+    digits.resize(20, b'0');
+    let pairs = digits.chunks(2).map(|pair| {
+        let text = std::str::from_utf8(pair).unwrap_or_default();
+        u8::from_str_radix(text, 16)
+    });
+    pairs.collect::<Result<_, _>>().ok()
 }
 
 /// Texts are numbers: which numbers match is looked up first, as long as they are few.
@@ -274,20 +334,52 @@ fn text(planner: &Planner<'_>, filter: &Filter, kind: Kind) -> Result<Sql, Error
         _ => {}
     }
     let inner = compared("t.text", filter);
+    let (mut among_texts, mut values) = (String::new(), vec![SqlValue::Integer(kind as i64)]);
+    if let (Operator::Like, Some(pattern)) = (filter.operator, given().next())
+        && let Some(query) = trigrams(pattern)
+    {
+        among_texts.push_str("id in (select rowid from trigrams where trigrams match ?) and");
+        values.insert(0, SqlValue::Text(query));
+    }
+    values.extend(inner.values.iter().cloned());
+    // Without the index by kind: most texts of a kind lie next to each other.
     let mut statement = planner.connection.prepare_cached(&format!(
-        "select id from texts t where kind = ? and {} limit {}",
+        "select id from texts t where {among_texts} +kind = ? and {} limit {}",
         inner.text,
         planner.few + 1
     ))?;
-    let kind = SqlValue::Integer(kind as i64);
-    let values = std::iter::once(kind).chain(inner.values.iter().cloned());
     let found = statement.query_map(params_from_iter(values), |row| row.get(0))?;
     let found: Vec<i64> = found.collect::<Result<_, _>>()?;
     if found.len() <= planner.few {
         return Ok(among(column, &found));
     }
-    let text = format!("exists (select 1 from texts t where t.id = {column} and {})", inner.text);
+    let text = match planner.goal {
+        Goal::Page => {
+            format!("exists (select 1 from texts t where t.id = {column} and {})", inner.text)
+        }
+        Goal::Count => format!(
+            "{column} in (select t.id from texts t where +kind = {} and {})",
+            kind as u8, inner.text
+        ),
+    };
     Ok(Sql::new(text, inner.values))
+}
+
+/// What the index of trigrams is asked for a pattern; none when the pattern has no three
+/// characters in a row.
+fn trigrams(pattern: &str) -> Option<String> {
+    let mut terms = Vec::new();
+    for piece in pattern.split('*') {
+        let piece = searchable(piece);
+        let characters: Vec<char> = piece.chars().collect();
+        for three in characters.windows(3) {
+            let three: String = three.iter().collect();
+            terms.push(format!("\"{}\"", three.replace('"', "\"\"")));
+        }
+    }
+    terms.sort_unstable();
+    terms.dedup();
+    (!terms.is_empty()).then(|| terms.join(" AND "))
 }
 
 fn list(numbers: &[i64]) -> String {
@@ -430,10 +522,9 @@ fn is_ordered(filter: &Filter, sql: &Sql) -> bool {
 }
 
 fn index(filter: &Filter, sql: &Sql) -> Option<&'static str> {
-    let is_range = !matches!(filter.operator, Operator::Eq | Operator::In);
     if filter.operator == Operator::Ne
-        || sql.text.starts_with("exists")
-        || (filter.field == Field::Id && is_range)
+        || sql.text.contains("from texts")
+        || (filter.field == Field::Id && filter.operator == Operator::Like)
     {
         return None;
     }

@@ -320,7 +320,7 @@ impl ApplicationWriter {
     }
 
     /// Marks findings that a complete reading no longer shows. An open one is
-    /// announced as closed, with the reason `vanished`.
+    /// announced as closed, another one as changed, with the reason `vanished`.
     pub fn vanish(&mut self, ids: impl IntoIterator<Item = Id>) {
         let rows = ids.into_iter().filter_map(|id| self.held.get(&id));
         self.vanished.extend(rows.map(|held| held.row));
@@ -604,12 +604,14 @@ impl Rows<'_> {
         if is_gone {
             return Ok(());
         }
-        if state_of(columns.state)?.is_open() {
-            self.announce(row, ChangeKind::Closed, Some("vanished"), &columns, None)?;
-        }
+        let kind = match state_of(columns.state)?.is_open() {
+            true => ChangeKind::Closed,
+            false => ChangeKind::Changed,
+        };
+        self.announce(row, kind, Some("vanished"), &columns, None)?;
         self.transaction
             .prepare_cached("update findings set gone = 1, changed_ms = ?, kind = ? where id = ?")?
-            .execute(params![self.at_ms, ChangeKind::Closed.code(), row])?;
+            .execute(params![self.at_ms, kind.code(), row])?;
         self.rows += 1;
         self.ledger.moved(Some(&columns), None)
     }

@@ -224,13 +224,7 @@ fn explain(day: i64, yesterday: &Held, today: &Held, feed: &[ChangeRow]) {
     for (id, one) in &rebuilt {
         let now = &today.findings[id];
         assert_eq!(one.finding, now.finding, "day {day}: {id} is different, and nobody said so");
-        // That one vanishes which nobody had to look at any more is not told.
-        let is_silent = now.is_gone && now.finding["state"] != "open";
-        assert!(
-            one.is_gone == now.is_gone || is_silent,
-            "day {day}: {id} is gone: {}",
-            now.is_gone
-        );
+        assert_eq!(one.is_gone, now.is_gone, "day {day}: {id} is gone, or not");
     }
 }
 
