@@ -146,7 +146,7 @@ pub fn table(chart: &Chart) -> String {
     let title = escaped(&chart.title);
     let _ = write!(
         html,
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{title}, as a table\"><table><caption class=\"hidden\">{title}</caption><thead><tr><th scope=\"col\">{}</th>",
+        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{title}, as a table\"><table><caption class=\"hidden\">{title}</caption><thead><tr><th scope=\"col\">{}</th>",
         escaped(chart.axis)
     );
     for series in chart.series.iter().rev() {
