@@ -106,7 +106,7 @@ const LEFT: f64 = 44.0;
 const RIGHT: f64 = 10.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 26.0;
-const MAX_LABELS: usize = 6;
+const MAX_LABELS: usize = 5;
 
 /// The chart with its legend and its table.
 pub fn figure(chart: &Chart, shape: Shape) -> String {
@@ -146,7 +146,7 @@ pub fn table(chart: &Chart) -> String {
     let title = escaped(&chart.title);
     let _ = write!(
         html,
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{title}, as a table\"><table><caption class=\"hidden\">{title}</caption><thead><tr><th scope=\"col\">{}</th>",
+        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{title}, as a table\"><table><caption class=\"hidden\">{title}</caption><thead><tr><th scope=\"col\">{}</th>",
         escaped(chart.axis)
     );
     for series in chart.series.iter().rev() {

@@ -22,5 +22,6 @@ mod rehearse;
 mod rotation;
 mod schedule;
 mod secrets;
+mod serve;
 mod vault;
 mod watch;

@@ -163,7 +163,10 @@ fn conditions(expression: &Expression) -> Vec<(Shown, String)> {
 async fn groups(store: &Store, expression: &Expression) -> Result<Vec<Group>, Stop> {
     let asked = FACETS.map(|(field, name)| async move {
         let facet = Facet::of(expression, field);
-        let rows = store.facet(facet.rest(), field, VALUES).await?;
+        let mut rows = store.facet(facet.rest(), field, VALUES).await?;
+        if field == Field::Severity {
+            rows.sort_by(|one, other| other.value.cmp(&one.value));
+        }
         let choices = rows.iter().filter_map(|row| {
             let (is_chosen, toggled) = facet.toggled(&row.value)?;
             Some(Choice {
