@@ -1,7 +1,7 @@
 //! Carries over what stores of the fifth schema hold of findings and changes. Their
 //! columns were texts; what they are now is worked out by the program.
 
-use countersign_findings::{ApplicationGuid, Finding};
+use countersign_findings::{Application, ApplicationGuid, Finding};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::columns::{Columns, NewRow, Texts};
@@ -19,14 +19,27 @@ pub(crate) fn upgrade(connection: &mut Connection, packing: &Packing) -> Result<
         return Ok(());
     }
     let transaction = connection.transaction()?;
-    let applications: Vec<(i64, i64, String)> = {
-        let mut statement =
-            transaction.prepare("select integration, id, guid from applications order by id")?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let applications: Vec<(i64, i64, String, Vec<u8>)> = {
+        let mut statement = transaction
+            .prepare("select integration, id, guid, raw from applications order by id")?;
+        let rows = statement
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
         rows.collect::<Result<_, _>>()?
     };
-    for (integration, application, guid) in applications {
+    for (integration, application, guid, packed) in applications {
         let guid = ApplicationGuid::parse(&guid).map_err(Error::corrupt)?;
+        let raw = Unpacker::new(&transaction).unpack(&packed)?;
+        let listed = Application::decode(&raw).map_err(Error::corrupt)?;
+        transaction.execute(
+            "update applications set policy = ?, policy_compliance = ?, criticality = ?
+             where id = ?",
+            params![
+                listed.policy,
+                listed.policy_compliance,
+                listed.business_criticality,
+                application
+            ],
+        )?;
         carry_over(&transaction, packing, integration, application, &guid)?;
     }
     carry_changes(&transaction)?;

@@ -354,7 +354,10 @@ async fn an_older_store_is_carried_over() {
         let sql = std::fs::read_to_string(migrations.join(name)).unwrap();
         connection.execute_batch(&sql).unwrap();
     }
-    let (application, raw) = super::application("Alpha");
+    let raw = json!({"guid": "guid-alpha", "profile": {"name": "Alpha",
+        "policies": [{"name": "P", "policy_compliance_status": "PASSED"}]}});
+    let raw = raw.to_string();
+    let application = Application::decode(&raw).unwrap();
     let pack = |text: &str| {
         let dictionary = include_bytes!("../../src/raw-v1.dictionary");
         let mut packed = vec![1];
@@ -399,9 +402,8 @@ async fn an_older_store_is_carried_over() {
     );
     let overview = store.overview(Scope::Everything, 2000).await.unwrap();
     assert_eq!(overview.open, [0, 0, 1, 1, 0, 0]);
+    assert_eq!(overview.policy, [("PASSED".to_owned(), 1)]);
     drop(store);
     let again = Store::open(&path).await.unwrap();
     assert_eq!(again.count_findings("text[like]old".parse().unwrap()).await.unwrap(), 2);
-    let (application, _): (Application, _) = super::application("Alpha");
-    assert_eq!(application.guid.as_str(), "guid-alpha");
 }
