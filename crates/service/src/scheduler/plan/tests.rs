@@ -122,7 +122,7 @@ fn event() -> impl Strategy<Value = Event> {
     let long = HOUR_MS..10 * DAY_MS;
     prop_oneof![
         6 => short.clone().prop_map(Event::Well),
-        2 => (short.clone(), any::<bool>()).prop_map(|(took_ms, is_passing)| Event::Fails { took_ms, is_passing }),
+        2 => (short, any::<bool>()).prop_map(|(took_ms, is_passing)| Event::Fails { took_ms, is_passing }),
         1 => long.clone().prop_map(Event::Dies),
         1 => long.clone().prop_map(Event::Down),
         1 => long.clone().prop_map(Event::Sleeps),
@@ -147,8 +147,7 @@ proptest! {
         // between since.
         let mut beat_ms = None;
         let mut is_disturbed = true;
-        let mut events = events.into_iter();
-        while let Some(event) = events.next() {
+        for event in events {
             if let Event::Asks(after_ms) = event {
                 let next = plan(now_ms, &case.rule, &past, draw).expect("always a next run");
                 now_ms = (now_ms + after_ms).min(next.at_ms.max(now_ms));
