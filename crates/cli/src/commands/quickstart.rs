@@ -18,6 +18,7 @@ use super::guide;
 use super::integration::check_text;
 use super::platform::{failure, ready_object, start, until_stopped};
 use super::report::{counts_text, sync_text};
+use super::serve::Served;
 use super::sync::{run_one, tell_problems};
 use crate::args::Quickstart;
 use crate::failure::{Exit, Failure};
@@ -69,8 +70,12 @@ pub(crate) async fn run(home: Option<&Path>, args: Quickstart) -> Result<(), Fai
         if let Some((name, password)) = admin.filter(|_| is_watched) {
             note(&format!("sign in as {name} with {}", *password));
         }
-        note("the platform stays up; Ctrl-C stops it");
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let served = Served::begin(&context, listen, None, None).await?;
+        served.tell();
+        note("platform and dashboard stay up; Ctrl-C stops them");
         until_stopped().await?;
+        served.end().await?;
     }
     platform.shutdown().await.map_err(failure)?;
     finished.fault().map_or(Ok(()), |fault| Err(Failure::silent(Exit::from(fault))))

@@ -1,13 +1,16 @@
 //! `serve`: the dashboard, and the scheduler beside it.
 
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use countersign_service::dashboard::{
     Config, Dashboard, FetchPaths, Identity, Inventory, Listener,
 };
+use countersign_service::scheduler::Scheduler;
 use serde_json::json;
+use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use super::context::Context;
@@ -29,28 +32,62 @@ pub(crate) async fn run(context: &Context, args: ServeDashboard) -> Result<(), F
         }
         _ => None,
     };
-    let people = people::open(&context.home).await?;
-    let listener = Listener::bind(args.listen, identity, args.public_url.as_deref()).await?;
-    let url = listener.url();
-    people.keep_url(&url).await?;
-    let setup = people.first_link().await?;
-    let setup = setup.map(|token| Zeroizing::new(format!("{url}/welcome/{}", *token)));
-    let (scheduler, schedule) = schedule::start(context).await?;
-    let config = Config {
-        people,
-        store: context.store().clone(),
-        scheduler: Some(scheduler.clone()),
-        inventory: inventory(context),
-        fetch_paths: fetch_paths(context),
-        clock: context.connector.clock.clone(),
-        random: context.connector.random.clone(),
-    };
-    let dashboard = Dashboard::start(listener, config);
+    let served = Served::begin(context, args.listen, identity, args.public_url.as_deref()).await?;
     if let Some(path) = &args.ready_file {
-        write_ready_file(path, &url, setup.as_deref().map(String::as_str))?;
+        write_ready_file(path, &served.url, served.setup.as_deref().map(String::as_str))?;
     }
-    note(&format!("dashboard: {url}"));
-    if let Some(setup) = &setup {
+    served.tell();
+    note("Ctrl-C stops it");
+    let opened = served.setup.as_deref().map_or(served.url.as_str(), String::as_str);
+    if args.open && !quickstart::open(opened) {
+        note("no browser could be opened: open the address by hand");
+    }
+    until_stopped().await?;
+    note("stopping …");
+    served.end().await
+}
+
+/// The dashboard with the scheduler, up.
+pub(crate) struct Served {
+    url: String,
+    /// Where the first account is set up; none when somebody can sign in.
+    setup: Option<Zeroizing<String>>,
+    dashboard: Dashboard,
+    scheduler: Scheduler,
+    schedule: JoinHandle<()>,
+}
+
+impl Served {
+    pub(crate) async fn begin(
+        context: &Context,
+        listen: SocketAddr,
+        identity: Option<Identity>,
+        public_url: Option<&str>,
+    ) -> Result<Self, Failure> {
+        let people = people::open(&context.home).await?;
+        let listener = Listener::bind(listen, identity, public_url).await?;
+        let url = listener.url();
+        people.keep_url(&url).await?;
+        let setup = people.first_link().await?;
+        let setup = setup.map(|token| Zeroizing::new(format!("{url}/welcome/{}", *token)));
+        let (scheduler, schedule) = schedule::start(context).await?;
+        let config = Config {
+            people,
+            store: context.store().clone(),
+            scheduler: Some(scheduler.clone()),
+            inventory: inventory(context),
+            fetch_paths: fetch_paths(context),
+            clock: context.connector.clock.clone(),
+            random: context.connector.random.clone(),
+        };
+        let dashboard = Dashboard::start(listener, config);
+        Ok(Self { url, setup, dashboard, scheduler, schedule })
+    }
+
+    /// Where it is, and how the first account is set up.
+    pub(crate) fn tell(&self) {
+        note(&format!("dashboard: {}", self.url));
+        let Some(setup) = &self.setup else { return };
         // For a person in front of it; never into a log.
         match std::io::stderr().is_terminal() {
             true => note(&format!("set up the first account: {}", **setup)),
@@ -59,16 +96,12 @@ pub(crate) async fn run(context: &Context, args: ServeDashboard) -> Result<(), F
             ),
         }
     }
-    note("Ctrl-C stops it");
-    let opened = setup.as_deref().map_or(url.as_str(), String::as_str);
-    if args.open && !quickstart::open(opened) {
-        note("no browser could be opened: open the address by hand");
+
+    pub(crate) async fn end(self) -> Result<(), Failure> {
+        self.dashboard.shutdown().await;
+        self.scheduler.stop();
+        self.schedule.await.map_err(Failure::unexpected)
     }
-    until_stopped().await?;
-    note("stopping …");
-    dashboard.shutdown().await;
-    scheduler.stop();
-    schedule.await.map_err(Failure::unexpected)
 }
 
 fn inventory(context: &Context) -> Inventory {
