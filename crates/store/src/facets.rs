@@ -68,10 +68,10 @@ fn groups(
     let (from, condition, count) = match table(filter, field) {
         Some(from) => (from, sql::condition(planner, filter)?, "sum(findings)"),
         None => {
-            let Plan { way, condition } = sql::plan(planner, filter)?;
+            let Plan { way, condition, .. } = sql::plan(planner, filter)?;
             let from = match way {
                 Way::Nowhere => return Ok(Vec::new()),
-                Way::Few(index) | Way::Ordered(index) => {
+                Way::Few(index) | Way::Merged(index) => {
                     format!("findings indexed by {index} where gone = 0 and")
                 }
                 Way::All => "findings where gone = 0 and".to_owned(),

@@ -35,7 +35,7 @@ pub use facets::FacetRow;
 pub use handovers::Handover;
 pub use overview::{Age, AtRisk, Day, Fixing, Overview, RunRow};
 pub use query::{
-    ApplicationRow, ChangeFilter, ChangeRow, Counts, FindingRow, Query, Scope, Seek, Since,
+    ApplicationRow, ChangeFilter, ChangeRow, Counts, FindingRow, Order, Query, Scope, Seek, Since,
     UndecodableRow,
 };
 pub use rotations::{Claim, Lease, Publication, Rotation, RotationId};

@@ -27,6 +27,18 @@ pub struct Query {
     pub limit: u32,
     /// Where the batch before ended.
     pub after: Option<Seek>,
+    /// In which order.
+    pub order: Order,
+}
+
+/// The order of a list.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Most severe first, then in the order of arrival.
+    #[default]
+    Severity,
+    /// In the order of arrival: the quickest way through all of them.
+    Arrival,
 }
 
 /// Where a batch ended: most severe first, then in the order of arrival. It is a
@@ -249,28 +261,20 @@ impl Store {
     /// One batch of findings, most severe first.
     pub async fn findings(&self, query: Query) -> Result<Vec<FindingRow>, Error> {
         self.ask(Goal::Page, move |planner| {
-            let Plan { way, condition } = sql::plan(planner, &query.filter)?;
-            if way == Way::Nowhere {
+            let plan = sql::plan(planner, &query.filter)?;
+            if plan.way == Way::Nowhere {
                 return Ok(Vec::new());
             }
-            let mut condition = condition;
-            if let Some(seek) = query.after {
-                let severity = SqlValue::Integer(seek.severity.into());
-                condition.push(
-                    " and severity <= ? and (severity < ? or id > ?)",
-                    [severity.clone(), severity, SqlValue::Integer(seek.row)],
-                );
-            }
-            condition.values.push(SqlValue::Integer(query.limit.into()));
-            let page = format!(
-                "select id from findings indexed by {} where gone = 0 and {}
-                     order by severity desc, id limit ?",
-                way.index(),
-                condition.text
-            );
-            let sql =
-                format!("{SELECT_FINDING} where f.id in ({page}) order by f.severity desc, f.id");
-            read_findings(planner.connection, &sql, condition.values)
+            let seek = query.after.map(|seek| (seek.severity.into(), seek.row));
+            let (page, order) = match query.order {
+                Order::Severity => (plan.page(seek, query.limit), "f.severity desc, f.id"),
+                Order::Arrival => {
+                    let after = seek.map_or(i64::MIN, |(_, row)| row);
+                    (plan.arrivals(after, query.limit), "f.id")
+                }
+            };
+            let sql = format!("{SELECT_FINDING} where f.id in ({}) order by {order}", page.text);
+            read_findings(planner.connection, &sql, page.values)
         })
         .await
     }
@@ -448,10 +452,10 @@ fn count(planner: &Planner<'_>, filter: &Expression) -> Result<u64, Error> {
     if let Some(count) = facets::counted(planner, filter)? {
         return Ok(count);
     }
-    let Plan { way, condition } = sql::plan(planner, filter)?;
+    let Plan { way, condition, .. } = sql::plan(planner, filter)?;
     let from = match way {
         Way::Nowhere => return Ok(0),
-        Way::Few(index) | Way::Ordered(index) => format!("findings indexed by {index}"),
+        Way::Few(index) | Way::Merged(index) => format!("findings indexed by {index}"),
         Way::All => "findings".to_owned(),
     };
     let text = format!("select count(*) from {from} where gone = 0 and {}", condition.text);

@@ -10,9 +10,14 @@ use rusqlite::{Connection, params_from_iter};
 
 use crate::columns::{Kind, find, searchable, state_code};
 use crate::error::Error;
+use crate::tally::Counted;
 
 /// Rows or texts that are few enough to look at one by one, unless told otherwise.
 pub(crate) const FEW: usize = 5000;
+/// Numbers whose rows are merged in order.
+const MERGED: usize = 32;
+/// Values that one statement may have; SQLite bears three times as many.
+const BOUND: usize = 10_000;
 /// Rows of applications that are few enough to look through.
 const SOME: u64 = 50_000;
 
@@ -38,11 +43,13 @@ pub(crate) enum Goal {
 pub(crate) struct Sql {
     pub(crate) text: String,
     pub(crate) values: Vec<SqlValue>,
+    /// The numbers that its column may have, where that is all it says.
+    numbers: Vec<i64>,
 }
 
 impl Sql {
     fn new(text: impl Into<String>, values: Vec<SqlValue>) -> Self {
-        Self { text: text.into(), values }
+        Self { text: text.into(), values, numbers: Vec::new() }
     }
 
     fn truth(is_true: bool) -> Self {
@@ -127,6 +134,8 @@ fn comparison(planner: &Planner<'_>, filter: &Filter) -> Result<Sql, Error> {
         Field::Application => named(planner, "applications", "guid", filter),
         Field::ApplicationName => named(planner, "applications", "name", filter),
         Field::Context => named(planner, "contexts", "name", filter),
+        Field::Cwe => counted(planner, filter, Counted::Cwe),
+        Field::Category => counted(planner, filter, Counted::Category),
         _ => Ok(compared(column(filter.field), filter)),
     }
 }
@@ -198,14 +207,33 @@ fn named(planner: &Planner<'_>, table: &str, name: &str, filter: &Filter) -> Res
 }
 
 fn among(column: &str, numbers: &[i64]) -> Sql {
-    match numbers {
+    let mut sql = match numbers {
         [] => Sql::truth(false),
         [one] => Sql::new(format!("{column} = ?"), vec![SqlValue::Integer(*one)]),
         some => Sql::new(
             format!("{column} in (select value from json_each(?))"),
             vec![SqlValue::Text(list(some))],
         ),
+    };
+    if numbers.len() <= MERGED {
+        sql.numbers = numbers.to_vec();
     }
+    sql
+}
+
+/// CWEs and categories are few: which of them match is looked up first.
+fn counted(planner: &Planner<'_>, filter: &Filter, field: Counted) -> Result<Sql, Error> {
+    if filter.operator == Operator::Ne {
+        return Ok(compared(column(filter.field), filter));
+    }
+    let inner = compared("value", filter);
+    let mut statement = planner.connection.prepare_cached(&format!(
+        "select distinct value from counts where field = {} and {}",
+        field as u8, inner.text
+    ))?;
+    let found = statement.query_map(params_from_iter(inner.values), |row| row.get(0))?;
+    let found: Vec<i64> = found.collect::<Result<_, _>>()?;
+    Ok(among(column(filter.field), &found))
 }
 
 /// States are few: which of them match is known beforehand.
@@ -319,16 +347,15 @@ fn text(planner: &Planner<'_>, filter: &Filter, kind: Kind) -> Result<Sql, Error
         Operator::Eq | Operator::In | Operator::Ne => {
             let mut known = Vec::new();
             for text in given() {
-                known.extend(find(planner.connection, kind, text)?.map(SqlValue::Integer));
+                known.extend(find(planner.connection, kind, text)?);
             }
-            return Ok(match (filter.operator, known.len()) {
-                (Operator::Ne, 0) => Sql::truth(true),
-                (Operator::Ne, _) => Sql::new(format!("{column} is not ?"), known),
-                (_, 0) => Sql::truth(false),
-                (_, 1) => Sql::new(format!("{column} = ?"), known),
-                (_, count) => {
-                    Sql::new(format!("{column} in ({})", vec!["?"; count].join(", ")), known)
+            return Ok(match (filter.operator, known.as_slice()) {
+                (Operator::Ne, []) => Sql::truth(true),
+                (Operator::Ne, known) => {
+                    let known = known.iter().copied().map(SqlValue::Integer).collect();
+                    Sql::new(format!("{column} is not ?"), known)
                 }
+                (_, known) => among(column, known),
             });
         }
         _ => {}
@@ -445,8 +472,8 @@ pub(crate) enum Way {
     Nowhere,
     /// Few rows, by this index.
     Few(&'static str),
-    /// By this index, which has them in order.
-    Ordered(&'static str),
+    /// By this index, which has those of each number in order.
+    Merged(&'static str),
     /// All of them, in order.
     All,
 }
@@ -455,7 +482,7 @@ impl Way {
     /// The index to read by.
     pub(crate) fn index(self) -> &'static str {
         match self {
-            Self::Few(index) | Self::Ordered(index) => index,
+            Self::Few(index) | Self::Merged(index) => index,
             Self::Nowhere | Self::All => "findings_by_severity",
         }
     }
@@ -465,15 +492,75 @@ impl Way {
 pub(crate) struct Plan {
     pub(crate) way: Way,
     pub(crate) condition: Sql,
+    /// The column and the numbers that are merged.
+    pub(crate) merged: (&'static str, Vec<i64>),
+}
+
+impl Plan {
+    fn of(way: Way, condition: Sql) -> Self {
+        Self { way, condition, merged: ("", Vec::new()) }
+    }
+
+    /// The first `limit` ids in the order of lists, after `seek` (severity and row).
+    pub(crate) fn page(&self, seek: Option<(i64, i64)>, limit: u32) -> Sql {
+        let mut condition = self.condition.clone();
+        if let Some((severity, row)) = seek {
+            condition.push(
+                " and severity <= ? and (severity < ? or id > ?)",
+                [severity, severity, row].map(SqlValue::Integer),
+            );
+        }
+        let one = |more: &str, first: Option<i64>| {
+            let mut sql = Sql::new(
+                format!("select id, severity from findings indexed by {}", self.way.index()),
+                Vec::new(),
+            );
+            sql.push(" where gone = 0", []);
+            sql.push(more, first.map(SqlValue::Integer));
+            sql.push(&format!(" and {}", condition.text), condition.values.iter().cloned());
+            let limit = [SqlValue::Integer(limit.into())];
+            sql.push(" order by severity desc, id limit ?", limit);
+            sql
+        };
+        let (column, numbers) = &self.merged;
+        if numbers.is_empty() {
+            let page = one("", None);
+            return Sql::new(format!("select id from ({})", page.text), page.values);
+        }
+        let mut sql = Sql::new("select id from (", Vec::new());
+        for (at, number) in numbers.iter().enumerate() {
+            let part = one(&format!(" and {column} = ?"), Some(*number));
+            let joined = if at > 0 { " union all " } else { "" };
+            sql.push(&format!("{joined}select * from ({})", part.text), part.values);
+        }
+        let limit = [SqlValue::Integer(limit.into())];
+        sql.push(") order by severity desc, id limit ?", limit);
+        sql
+    }
+}
+
+impl Plan {
+    /// The first `limit` ids in the order of arrival, after `row`.
+    pub(crate) fn arrivals(&self, row: i64, limit: u32) -> Sql {
+        let by = match self.way {
+            Way::Few(index) => format!("indexed by {index}"),
+            _ => "not indexed".to_owned(),
+        };
+        let mut sql = Sql::new(format!("select id from findings {by} where gone = 0"), Vec::new());
+        sql.push(&format!(" and {}", self.condition.text), self.condition.values.iter().cloned());
+        let rest = [SqlValue::Integer(row), SqlValue::Integer(limit.into())];
+        sql.push(" and id > ? order by id limit ?", rest);
+        sql
+    }
 }
 
 /// The shortest way to the rows that match.
 pub(crate) fn plan(planner: &Planner<'_>, expression: &Expression) -> Result<Plan, Error> {
     let mut condition = condition(planner, expression)?;
     if condition.known() == Some(false) {
-        return Ok(Plan { way: Way::Nowhere, condition });
+        return Ok(Plan::of(Way::Nowhere, condition));
     }
-    let mut best: Option<(usize, Way, String)> = None;
+    let mut best: Option<Best> = None;
     for part in conjuncts(expression) {
         let Expression::Is(filter) = part else { continue };
         let sql = comparison(planner, filter)?;
@@ -481,44 +568,48 @@ pub(crate) fn plan(planner: &Planner<'_>, expression: &Expression) -> Result<Pla
         // Indexes of what may be absent leave it out.
         let column = column(filter.field);
         let there = format!(" and {column} is not null");
-        let is_ordered = is_ordered(filter, &sql);
+        let numbers = sql.numbers.clone();
         let mut present = sql;
         present.push(&there, []);
         let count = count_to(planner, index, &present, planner.few + 1)?;
-        let way = match (count, is_ordered) {
-            (0, _) => return Ok(Plan { way: Way::Nowhere, condition }),
-            (_, true) => Way::Ordered(index),
-            (count, false) if count <= planner.few => Way::Few(index),
+        let way = match count {
+            0 => return Ok(Plan::of(Way::Nowhere, condition)),
+            count if count <= planner.few && numbers.len() != 1 => Way::Few(index),
+            _ if !numbers.is_empty() && numbers.len() * condition.values.len() < BOUND => {
+                Way::Merged(index)
+            }
             _ => continue,
         };
-        if best.as_ref().is_none_or(|(least, ..)| count < *least) {
-            best = Some((count, way, there));
+        if best.as_ref().is_none_or(|best| count < best.count) {
+            best = Some(Best { count, way, there, column, numbers });
         }
     }
-    if best.as_ref().is_none_or(|(least, ..)| *least > planner.few)
+    if best.as_ref().is_none_or(|best| best.count > planner.few)
         && let Some(applications) = few_applications(planner, expression)?
     {
         if applications.known() == Some(false) {
-            return Ok(Plan { way: Way::Nowhere, condition });
+            return Ok(Plan::of(Way::Nowhere, condition));
         }
         condition = Sql::new(
             format!("({} and {})", applications.text, condition.text),
             applications.values.into_iter().chain(condition.values).collect(),
         );
-        return Ok(Plan { way: Way::Few("findings_by_application"), condition });
+        return Ok(Plan::of(Way::Few("findings_by_application"), condition));
     }
-    let Some((_, way, there)) = best else { return Ok(Plan { way: Way::All, condition }) };
-    condition.push(&there, []);
-    Ok(Plan { way, condition })
+    let Some(best) = best else { return Ok(Plan::of(Way::All, condition)) };
+    condition.push(&best.there, []);
+    let is_merged = matches!(best.way, Way::Merged(_));
+    let merged = if is_merged { (best.column, best.numbers) } else { ("", Vec::new()) };
+    Ok(Plan { way: best.way, condition, merged })
 }
 
-/// Whether its index has the rows of one value in the order of lists.
-fn is_ordered(filter: &Filter, sql: &Sql) -> bool {
-    match filter.field {
-        Field::Cvss | Field::FirstFound | Field::LastSeen | Field::Id => false,
-        Field::Cwe | Field::Category => filter.operator == Operator::Eq,
-        _ => sql.text.ends_with("= ?"),
-    }
+/// The comparison that leaves the fewest rows.
+struct Best {
+    count: usize,
+    way: Way,
+    there: String,
+    column: &'static str,
+    numbers: Vec<i64>,
 }
 
 fn index(filter: &Filter, sql: &Sql) -> Option<&'static str> {

@@ -8,7 +8,7 @@ use countersign_findings::Application;
 use countersign_formats::ocsf::Shape;
 use countersign_formats::ocsf::applications::{Applications, Entry};
 use countersign_formats::{Head, Held, Item, Last};
-use countersign_store::{ChangeKind, FindingRow};
+use countersign_store::{ChangeKind, FindingRow, Order, Query};
 use serde_json::json;
 
 use super::context::Context;
@@ -87,10 +87,12 @@ async fn write_findings(
         with_raw: args.raw,
     };
     let applications = Known::read(context).await?;
+    // People read from the top; programs want it quickly.
+    let order = if format == Format::Html { Order::Severity } else { Order::Arrival };
     let mut export = piped(exports::renderer(format, shape, out, more, &head))?;
     let mut written: u64 = 0;
     let mut not_held: BTreeMap<&str, u64> = BTreeMap::new();
-    for_each(context, filter, 0, |row| {
+    for_each(context, Query { filter, order, ..Query::default() }, 0, |row| {
         let stranger;
         let application = match applications.of(&row) {
             Some(application) => application,

@@ -21,42 +21,37 @@ pub(crate) fn filter(texts: &[String]) -> Result<Expression, Failure> {
     Ok(Expression::all(parts.map_err(Failure::usage)?))
 }
 
-/// Calls `each` with every finding that matches, `limit` at most (0: all), a
-/// batch at a time.
+/// Calls `each` with every finding that matches, from the query's place in the list on,
+/// `limit` at most (0: all); also says where it ended. While one batch is worked on, the
+/// next one is read.
 pub(crate) async fn for_each(
     context: &Context,
-    filter: Expression,
-    limit: u64,
-    each: impl FnMut(FindingRow) -> Result<(), Failure>,
-) -> Result<u64, Failure> {
-    Ok(for_each_after(context, filter, None, limit, each).await?.0)
-}
-
-/// The same from a place in the list on; also says where it ended.
-async fn for_each_after(
-    context: &Context,
-    filter: Expression,
-    mut after: Option<Seek>,
+    query: Query,
     limit: u64,
     mut each: impl FnMut(FindingRow) -> Result<(), Failure>,
 ) -> Result<(u64, Option<Seek>), Failure> {
-    let mut count = 0;
-    loop {
-        let left = if limit == 0 { u64::from(BATCH) } else { (limit - count).min(BATCH.into()) };
-        let rows = match left {
-            0 => Vec::new(),
-            _ => {
-                let limit = u32::try_from(left).unwrap_or(BATCH);
-                context.store().findings(Query { filter: filter.clone(), limit, after }).await?
-            }
-        };
-        let Some(last) = rows.last() else { return Ok((count, after)) };
+    let limit = if limit == 0 { u64::MAX } else { limit };
+    let read = |after: Option<Seek>, left: u64| {
+        let limit = u32::try_from(left).unwrap_or(BATCH).min(BATCH);
+        let (store, query) = (context.store().clone(), Query { after, limit, ..query.clone() });
+        tokio::spawn(async move { store.findings(query).await })
+    };
+    let (mut after, mut count) = (query.after, 0);
+    let mut coming = Some(read(after, limit));
+    while let Some(batch) = coming.take() {
+        let rows = batch.await.map_err(Failure::unexpected)??;
+        let Some(last) = rows.last() else { break };
         after = Some(last.seek);
+        let left = limit - count - rows.len() as u64;
+        if left > 0 {
+            coming = Some(read(after, left));
+        }
         for row in rows {
             each(row)?;
             count += 1;
         }
     }
+    Ok((count, after))
 }
 
 /// The documented shape of one finding: version, where it comes from, and the
@@ -83,7 +78,8 @@ pub(crate) async fn findings(context: &Context, args: args::Query) -> Result<(),
     if args.json {
         let limit = args.limit.unwrap_or_default();
         let print = |row: FindingRow| print_json(&as_json(&row)?);
-        let (shown, end) = for_each_after(context, filter, after, limit, print).await?;
+        let (shown, end) =
+            for_each(context, Query { filter, after, ..Query::default() }, limit, print).await?;
         if limit > 0 && shown == limit {
             note(&format!(
                 "go on with --after {}",
@@ -95,7 +91,8 @@ pub(crate) async fn findings(context: &Context, args: args::Query) -> Result<(),
     let limit = args.limit.unwrap_or(SCREENFUL);
     let total = context.store().count_findings(filter.clone()).await?;
     let mut table = table(&["id", "severity", "state", "type", "application", "title", "where"]);
-    let (shown, end) = for_each_after(context, filter, after, limit, |row| {
+    let query = Query { filter, after, ..Query::default() };
+    let (shown, end) = for_each(context, query, limit, |row| {
         let finding = &row.finding;
         let place = match (&finding.location.file, finding.location.line, &finding.location.url) {
             (Some(file), Some(line), _) => format!("{file}:{line}"),

@@ -24,6 +24,7 @@ const MAX_BYTES: usize = 16 * 1024;
 const MAX_DEPTH: usize = 32;
 const MAX_COMPARISONS: usize = 200;
 const MAX_VALUES: usize = 500;
+const MAX_VALUES_IN_ALL: usize = 2000;
 
 impl FromStr for Expression {
     type Err = FilterError;
@@ -34,7 +35,7 @@ impl FromStr for Expression {
                 "the filter is longer than {MAX_BYTES} bytes\nhint: ask in several parts"
             )));
         }
-        let mut reader = Reader { text, at: 0, depth: 0, comparisons: 0 };
+        let mut reader = Reader { text, at: 0, depth: 0, comparisons: 0, values: 0 };
         let expression = reader.any()?;
         match reader.rest() {
             "" => Ok(expression),
@@ -64,6 +65,7 @@ struct Reader<'a> {
     at: usize,
     depth: usize,
     comparisons: usize,
+    values: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -188,8 +190,9 @@ impl<'a> Reader<'a> {
                 if several { bare.trim().to_owned() } else { bare.to_owned() }
             };
             values.push(value);
-            if values.len() > MAX_VALUES {
-                return Err(self.wrong("a list has too many values"));
+            self.values += 1;
+            if values.len() > MAX_VALUES || self.values > MAX_VALUES_IN_ALL {
+                return Err(self.wrong("it has too many values"));
             }
             if !(several && self.rest().starts_with(',')) {
                 return Ok(values);

@@ -15,7 +15,7 @@ use countersign_findings::filter::Expression;
 use countersign_formats::csv::Csv;
 use countersign_formats::ndjson::Ndjson;
 use countersign_formats::{Export, Item, Last};
-use countersign_store::{ChangeKind, FindingRow, Query as Wanted, Seek, Store};
+use countersign_store::{ChangeKind, FindingRow, Order, Query as Wanted, Seek, Store};
 use futures::stream;
 
 use super::Inner;
@@ -97,7 +97,12 @@ struct UnderWay {
 impl UnderWay {
     /// The next piece, and what comes after it.
     async fn next(mut self) -> io::Result<Option<(Bytes, Option<Self>)>> {
-        let wanted = Wanted { filter: self.filter.clone(), limit: BATCH, after: self.after };
+        let wanted = Wanted {
+            filter: self.filter.clone(),
+            limit: BATCH,
+            after: self.after,
+            order: Order::Arrival,
+        };
         let rows = self.store.findings(wanted).await.map_err(|error| {
             // The file ends in the middle: who reads it sees a transfer that broke.
             tracing::error!(%error, "an export failed");

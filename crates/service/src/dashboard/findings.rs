@@ -111,7 +111,8 @@ pub(super) async fn list(
     let store = &inner.store;
     let (rows, total, groups) = match is_readable {
         true => {
-            let wanted = Wanted { filter: expression.clone(), limit: PAGE + 1, after };
+            let wanted =
+                Wanted { filter: expression.clone(), limit: PAGE + 1, after, ..Wanted::default() };
             (
                 store.findings(wanted).await?,
                 store.count_findings(expression.clone()).await?,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use countersign_findings::filter::{Expression, Field, Filter, Operator, Type, Value};
 use countersign_findings::{Application, Context, Finding, FindingKey, State};
-use countersign_store::{ChangeKind, FacetRow, Query, Reading, Scope, Seek, Since, Store};
+use countersign_store::{ChangeKind, FacetRow, Order, Query, Reading, Scope, Seek, Since, Store};
 use countersign_testkit::made_up;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -128,7 +128,7 @@ async fn all(store: &Store, filter: &Expression, limit: u32) -> Vec<Finding> {
     let mut after = None;
     let mut found = Vec::new();
     loop {
-        let query = Query { filter: filter.clone(), limit, after };
+        let query = Query { filter: filter.clone(), limit, after, ..Query::default() };
         let rows = store.findings(query).await.unwrap_or_else(|e| panic!("{filter}: {e}"));
         let Some(last) = rows.last() else { return found };
         // As it goes through an address.
@@ -173,6 +173,12 @@ async fn sql_says_what_brute_force_says() {
             let same = found.len() == expected.len()
                 && found.iter().zip(&expected).all(|(found, (finding, _))| found == finding);
             assert!(same, "{round}: {text}: {} of {}", found.len(), expected.len());
+            let query =
+                Query { filter: read.clone(), limit: 50, order: Order::Arrival, after: None };
+            let mut arrived: Vec<_> =
+                store.findings(query).await.unwrap().into_iter().map(|row| row.finding).collect();
+            arrived.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+            assert!(arrived == found, "{text}");
             let count = store.count_findings(read.clone()).await.unwrap();
             assert_eq!(count, expected.len() as u64, "{text}");
             let field = Field::FACETS[at as usize % Field::FACETS.len()];
