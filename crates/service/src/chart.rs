@@ -146,7 +146,7 @@ pub fn table(chart: &Chart) -> String {
     let title = escaped(&chart.title);
     let _ = write!(
         html,
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{title}, as a table\"><table><caption class=\"hidden\">{title}</caption><thead><tr><th scope=\"col\">{}</th>",
+        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{title}, as a table\"><table><caption class=\"hidden\">{title}</caption><thead><tr><th scope=\"col\">{}</th>",
         escaped(chart.axis)
     );
     for series in chart.series.iter().rev() {
@@ -252,7 +252,8 @@ fn labels(svg: &mut String, labels: &[Label], slots: &Slots) {
     let every = labels.len().div_ceil(MAX_LABELS).max(1);
     // Counted from the right: the newest has its label.
     let last = labels.len().saturating_sub(1);
-    for (at, label) in labels.iter().enumerate().filter(|(at, _)| (last - at) % every == 0) {
+    for (at, label) in labels.iter().enumerate().filter(|(at, _)| (last - at).is_multiple_of(every))
+    {
         let x = slots.x(at);
         let anchor = match x {
             x if x > WIDTH - RIGHT - 24.0 => " end",

@@ -105,12 +105,18 @@ impl Visit {
     }
 }
 
-/// Seals secrets of second factors for a person; the key is the caller's.
+/// Closes a secret for a person.
+pub type Close = Box<dyn Fn(i64, &[u8]) -> Vec<u8> + Send + Sync>;
+
+/// Opens what was closed; none when that was not for this person.
+pub type Open = Box<dyn Fn(i64, &[u8]) -> Option<Zeroizing<Vec<u8>>> + Send + Sync>;
+
+/// Seals secrets of second factors; the key is the caller's.
 pub struct Seal {
     /// Closes.
-    pub seal: Box<dyn Fn(i64, &[u8]) -> Vec<u8> + Send + Sync>,
-    /// Opens; none when it was not closed for this person.
-    pub unseal: Box<dyn Fn(i64, &[u8]) -> Option<Zeroizing<Vec<u8>>> + Send + Sync>,
+    pub seal: Close,
+    /// Opens.
+    pub unseal: Open,
 }
 
 /// Why something did not happen.

@@ -137,3 +137,28 @@ fn the_test_kit_is_never_a_normal_dependency() {
         assert!(!uses.contains("countersign-testkit"), "`{name}` uses the test kit");
     }
 }
+
+/// The service has SQL for its people, and nowhere else.
+#[test]
+fn only_the_people_of_the_service_have_sql() {
+    let source = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../service/src"));
+    let mut folders = vec![source.to_owned()];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+            let path = entry.path();
+            let is_people = path.strip_prefix(source).is_ok_and(|path| {
+                path.starts_with("people") || path == std::path::Path::new("people.rs")
+            });
+            match path.is_dir() {
+                true => folders.push(path),
+                false if is_people => seen += 1,
+                false => {
+                    let text = std::fs::read_to_string(&path).expect("a source file");
+                    assert!(!text.contains("rusqlite"), "{} uses SQL", path.display());
+                }
+            }
+        }
+    }
+    assert_eq!(seen, 3, "the people have moved");
+}

@@ -20,5 +20,6 @@ mod quickstart;
 mod rehearse;
 mod rotation;
 mod secrets;
+mod serve;
 mod vault;
 mod watch;

@@ -2,6 +2,7 @@
 //! is lost, and the run says why it is not complete.
 
 mod consumers;
+mod details;
 mod faults;
 mod model;
 mod rotation;

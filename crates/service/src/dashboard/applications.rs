@@ -60,7 +60,7 @@ impl Order {
     }
 
     fn sort(self, rows: &mut [ApplicationRow]) {
-        let total = |row: &ApplicationRow| row.open.iter().fold(0, |sum, n| sum + n);
+        let total = |row: &ApplicationRow| row.open.iter().sum::<u64>();
         match self {
             Self::Name => rows.sort_by_cached_key(|row| row.application.name.to_lowercase()),
             Self::Worst => rows.sort_by_key(|row| {

@@ -87,12 +87,9 @@ pub(super) async fn list(
 ) -> Result<Response, Stop> {
     let query = Query::parse(raw.as_deref());
     let kind = query.get("kind").and_then(|word| KINDS.iter().find(|(name, _)| *name == word));
-    let before = match query.get("before").map(str::parse::<i64>).transpose() {
-        Ok(before) => before,
-        Err(_) => {
-            let what = "`before` is not a place in the list\nhint: follow the link `Changes`";
-            return Err(Stop::Input(what.into()));
-        }
+    let Ok(before) = query.get("before").map(str::parse::<i64>).transpose() else {
+        let what = "`before` is not a place in the list\nhint: follow the link `Changes`";
+        return Err(Stop::Input(what.into()));
     };
     let name: String = query.get("name").unwrap_or_default().trim().chars().take(200).collect();
     let kind_word = kind.map_or("", |(name, _)| *name);

@@ -119,8 +119,9 @@ impl Facet {
             chosen.push(value);
         }
         let operator = if chosen.len() == 1 { Operator::Eq } else { Operator::In };
-        let own = (!chosen.is_empty())
-            .then(|| Expression::Is(Filter { field: self.field, operator, values: chosen }));
+        let is_left = !chosen.is_empty();
+        let own = Expression::Is(Filter { field: self.field, operator, values: chosen });
+        let own = is_left.then_some(own);
         let parts = self.rest.iter().cloned().chain(own);
         Some((is_chosen, Expression::all(parts)))
     }

@@ -51,6 +51,11 @@ impl Listener {
         Ok(Self { socket, tls, places: Places { address, certificate, public } })
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.places.address
+    }
+
     /// How people reach it.
     pub fn url(&self) -> String {
         let Places { address, certificate, public } = &self.places;

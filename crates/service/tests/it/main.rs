@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bounds;
+mod dashboard;
 mod journal;
 mod platform;
 mod refusals;

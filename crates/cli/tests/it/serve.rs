@@ -1,0 +1,126 @@
+//! The dashboard as a process: where it listens, the ready file, who may sign in.
+
+#![cfg(unix)]
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::program::{countersign, run, stderr, stdout, wait_until};
+
+/// `serve` as a process of its own; killed on drop.
+struct Serving {
+    child: Child,
+    ready: Value,
+}
+
+impl Serving {
+    fn start(home: &Path) -> Self {
+        let ready = home.join("dashboard.json");
+        let _ = std::fs::remove_file(&ready);
+        let mut command = countersign(home);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--ready-file"]).arg(&ready);
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        wait_until("the dashboard", || {
+            assert!(child.try_wait().unwrap().is_none(), "the dashboard ended");
+            ready.exists()
+        });
+        let ready = serde_json::from_slice(&std::fs::read(&ready).unwrap()).unwrap();
+        Self { child, ready }
+    }
+
+    fn url(&self) -> &str {
+        self.ready["dashboard_url"].as_str().unwrap()
+    }
+
+    /// Asks it to end, as a service manager does.
+    fn end(mut self) -> (Option<i32>, String) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let mut told = String::new();
+        let mut pipe = self.child.stderr.take().unwrap();
+        std::io::Read::read_to_string(&mut pipe, &mut told).unwrap();
+        (self.child.wait().unwrap().code(), told)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn status(url: &str) -> String {
+    let output = Command::new("curl")
+        .args(["-sS", "-o", "/dev/null", "--max-time", "30", "-w", "%{http_code}", url])
+        .output()
+        .unwrap();
+    stdout(&output)
+}
+
+#[test]
+fn addresses_beyond_this_machine_need_tls() {
+    let home = tempfile::tempdir().unwrap();
+    let output = run(home.path(), &["serve", "--listen", "0.0.0.0:0"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("hint: add `--tls-cert FILE --tls-key FILE`"));
+    let pem = home.path().join("empty.pem");
+    std::fs::write(&pem, "").unwrap();
+    let pem = pem.to_str().unwrap();
+    let output = run(home.path(), &["serve", "--tls-cert", pem, "--tls-key", pem]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert_eq!(run(home.path(), &["serve", "--tls-cert", pem]).status.code(), Some(2));
+    let output = run(home.path(), &["serve", "--public-url", "findings.example.com"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+}
+
+#[test]
+fn the_first_link_is_in_the_ready_file_alone_until_there_is_somebody() {
+    let home = tempfile::tempdir().unwrap();
+    let serving = Serving::start(home.path());
+    let setup = serving.ready["setup_url"].as_str().unwrap().to_owned();
+    let mode = std::fs::metadata(home.path().join("dashboard.json")).unwrap().permissions();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o077, 0);
+    assert_eq!(status(serving.url()), "303");
+    assert_eq!(status(&setup), "200");
+    let (code, told) = serving.end();
+    assert_eq!(code, Some(0), "{told}");
+    assert!(!told.contains("/welcome/"), "a log holds no link: {told}");
+
+    let output = run(home.path(), &["people", "add", "rita", "--role", "operator"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).contains("/welcome/"));
+    let serving = Serving::start(home.path());
+    assert_eq!(serving.ready["setup_url"], Value::Null);
+    let token = setup.rsplit('/').next().unwrap();
+    let old = format!("{}/welcome/{token}", serving.url());
+    assert_eq!(status(&old), "410", "there is somebody by now");
+}
+
+#[test]
+fn people_come_and_go() {
+    let home = tempfile::tempdir().unwrap();
+    for (args, code) in [
+        (&["people", "add", "a b"][..], 2),
+        (&["people", "add", "rita", "--role", "admin"], 2),
+        (&["people", "remove", "rita"], 2),
+        (&["people", "reset", "rita"], 2),
+        (&["people", "add", "rita"], 0),
+        (&["people", "add", "RITA"], 2),
+        (&["people", "reset", "Rita", "--second-factor"], 0),
+    ] {
+        let output = run(home.path(), args);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", stderr(&output));
+    }
+    let listed = stdout(&run(home.path(), &["people", "list", "--json"]));
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(listed[0]["name"], "rita");
+    assert_eq!(listed[0]["role"], "reader");
+    assert_eq!(listed[0]["is_active"], false);
+    assert_eq!(run(home.path(), &["people", "remove", "rita"]).status.code(), Some(0));
+    let audit = stdout(&run(home.path(), &["people", "audit", "--json"]));
+    let audit: Value = serde_json::from_str(&audit).unwrap();
+    assert_eq!((audit["whole"].clone(), audit["entries"].clone()), (true.into(), 3.into()));
+}

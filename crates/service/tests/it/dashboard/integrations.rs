@@ -1,0 +1,82 @@
+//! Integrations: their runs, and what operators do.
+
+use std::sync::atomic::Ordering;
+
+use countersign_service::people::Role;
+use serde_json::json;
+
+use super::{Desk, RunSummary, START_MS};
+
+#[tokio::test]
+async fn a_run_shows_what_it_did_and_what_to_do() {
+    let desk = Desk::start().await;
+    let report = json!({
+        "findings": {"new": 1234, "closed": 3}, "requests": 77,
+        "problems": [{"application": "a-b", "reason": "the service failed\nhint: try <later>"}],
+    });
+    let summary = RunSummary {
+        finished_ms: START_MS + 90_000,
+        complete: false,
+        requests: 77,
+        report: report.to_string(),
+    };
+    desk.store.finish_run(desk.run, summary).await.unwrap();
+    let mut reader = desk.person("rita", Role::Reader).await;
+    let page = reader.get("/integrations").await;
+    for words in [
+        "1,234 new, 3 closed",
+        "90 seconds",
+        "incomplete",
+        "the service failed",
+        "try &lt;later&gt;",
+    ] {
+        assert!(page.body.contains(words), "{words}: {}", page.body);
+    }
+    assert!(!page.body.contains("Run now"), "a reader is not offered what is refused");
+    assert!(desk.store.runs(Some(desk.integration), 5).await.unwrap().len() == 1);
+    desk.end().await;
+}
+
+#[tokio::test]
+async fn operators_run_pause_and_resume() {
+    let desk = Desk::start().await;
+    let mut operator = desk.person("otto", Role::Operator).await;
+    let mut changes = desk.scheduler.subscribe();
+    let page = operator.get("/integrations").await;
+    assert!(page.body.contains("paused"));
+    assert_eq!(operator.send(&page, "/integrations/demo/run", &[]).await.status, 200);
+    while desk.runs.load(Ordering::SeqCst) == 0 {
+        changes.changed().await.unwrap();
+    }
+    let page = operator.get("/integrations").await;
+    let page = operator.send(&page, "/integrations/demo/resume", &[]).await;
+    assert!(page.body.contains("/integrations/demo/pause"), "{}", page.body);
+    let page = operator.send(&page, "/integrations/demo/pause", &[]).await;
+    assert!(page.body.contains("/integrations/demo/resume"), "{}", page.body);
+    let own = format!("token={}", page.token());
+    assert_eq!(operator.post("/integrations/nobody/run", &own, &[]).await.status, 404);
+    desk.end().await;
+}
+
+#[tokio::test]
+async fn pages_that_listen_are_told_and_let_go() {
+    let desk = Desk::start().await;
+    let mut operator = desk.person("otto", Role::Operator).await;
+    let address = desk.address;
+    let cookie = operator.cookie("countersign-session").unwrap().to_owned();
+    let listening = tokio::spawn(async move {
+        let mut browser = super::Browser::new(address);
+        browser.set_cookie("countersign-session", &cookie);
+        browser.get("/events").await
+    });
+    let page = operator.get("/integrations").await;
+    operator.send(&page, "/integrations/demo/resume", &[]).await;
+    // Ending the dashboard ends who listens.
+    desk.end().await;
+    let events = listening.await;
+    // Whoever came too late found nobody.
+    if let Ok(events) = events {
+        assert_eq!(events.header("content-type"), Some("text/event-stream"));
+        assert!(events.body.contains("event: change\ndata: "), "{}", events.body);
+    }
+}
