@@ -1,11 +1,13 @@
 //! Ratios against a peer or a floor, both measured in the same run.
 //!
-//! `bench/run sign | request | soak [SECONDS] | start | pages | broker | sync | million` builds what is measured and starts this.
+//! `bench/run sign | request | soak [SECONDS] | start | pages | broker | sync | million | readers [HOME] | render` builds what is measured and starts this.
 
 mod broker;
 mod pages;
 mod process;
 mod proxy;
+mod readers;
+mod render;
 mod request;
 mod sign;
 mod soak;
@@ -33,8 +35,10 @@ fn main() -> anyhow::Result<()> {
         "broker" => runtime()?.block_on(broker::run(&countersign)),
         "sync" => runtime()?.block_on(sync::run(&countersign)),
         "million" => runtime()?.block_on(sync::million(&countersign)),
+        "readers" => runtime()?.block_on(readers::run_all(&countersign, arguments.next())),
+        "render" => render::run(),
         _ => bail!(
-            "usage: bench/run sign | request | soak [SECONDS] | start | pages | broker | sync | million"
+            "usage: bench/run sign | request | soak [SECONDS] | start | pages | broker | sync | million | readers [HOME] | render"
         ),
     }
 }

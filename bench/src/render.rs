@@ -83,10 +83,7 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-fn bare<T: serde::Serialize>(
-    out: &mut Counted,
-    values: impl IntoIterator<Item = T>,
-) -> Result<()> {
+fn bare<T: serde::Serialize>(out: &mut Counted, values: impl IntoIterator<Item = T>) -> Result<()> {
     let mut line = Vec::new();
     for value in values {
         line.clear();
@@ -149,10 +146,10 @@ fn application() -> Result<Application> {
 fn row(number: usize, application: &Application) -> Result<Row> {
     let words = "This call could result in an injection. Writing untrusted data into a query lets an attacker change what it means. Validate all untrusted input and use prepared statements. ".repeat(7);
     let status = json!({"first_found_date": "2026-01-02T03:04:05.678Z", "status": "OPEN",
-        "resolution": "UNRESOLVED", "mitigation_review_status": "NONE", "new": number % 3 == 0,
+        "resolution": "UNRESOLVED", "mitigation_review_status": "NONE", "new": number.is_multiple_of(3),
         "resolution_status": "NONE", "last_seen_date": "2026-05-02T03:04:05.678Z"});
     let mut record = json!({"count": 1, "context_type": "APPLICATION",
-        "context_guid": "7c1b0a52-0000-4000-8000-000000000001", "violates_policy": number % 2 == 0,
+        "context_guid": "7c1b0a52-0000-4000-8000-000000000001", "violates_policy": number.is_multiple_of(2),
         "finding_status": status});
     let cwe = json!({"id": 89, "name": "Improper Neutralization of Special Elements used in an SQL Command",
         "href": "https://api.veracode.com/appsec/v1/cwes/89"});

@@ -38,7 +38,7 @@ def cells(finding):
         "gone": truth(finding["gone"]),
         "cwe": str(finding.get("cwe", {}).get("id", "")),
         "title": finding["title"],
-        "description": finding["description"],
+        "description": re.sub("[\r\n]", " ", finding["description"]),
         "file": location.get("file", ""),
         "line": str(location.get("line", "")),
         "module": location.get("module", ""),

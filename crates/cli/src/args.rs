@@ -533,10 +533,16 @@ pub(crate) struct Applications {
 
 #[derive(Debug, Group)]
 pub(crate) struct Query {
-    /// Keep only what matches, such as `severity[gte]4`; repeatable, all must
-    /// match. `docs/guide.md` lists the fields.
+    /// Keep only what matches, such as `severity[gte]4 and not file[like]test`;
+    /// repeatable, all must match. `docs/guide.md` lists the fields.
     #[arg(long, value_name = "EXPR")]
     pub(crate) filter: Vec<String>,
+    /// Count the values of this field among what matches, instead of listing.
+    #[arg(long, value_name = "FIELD", conflicts_with = "after")]
+    pub(crate) facet: Option<String>,
+    /// Go on after this place, which the end of a list named.
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) after: Option<String>,
     /// Show at most this many; 0 shows all.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,

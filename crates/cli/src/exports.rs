@@ -1,13 +1,22 @@
 //! The renderer for each format: one line for each here, and its options checked.
 
+mod parts;
+
 use std::io::Write;
 
 use countersign_formats::csv::Csv;
+use countersign_formats::cyclonedx::CycloneDx;
+use countersign_formats::defectdojo::DefectDojo;
+use countersign_formats::gitlab::{GitLab, Report};
+use countersign_formats::html::Html;
 use countersign_formats::ndjson::Ndjson;
 use countersign_formats::ocsf::{Ocsf, Shape};
 #[cfg(feature = "parquet")]
 use countersign_formats::parquet::Parquet;
+use countersign_formats::sarif::Sarif;
 use countersign_formats::{Export, Head};
+
+pub(crate) use parts::{More, partial};
 
 use crate::args::{self, Format, OcsfClass, OcsfVersion};
 use crate::failure::Failure;
@@ -64,6 +73,7 @@ pub(crate) fn renderer(
     format: Format,
     shape: Shape,
     out: Out,
+    more: More,
     head: &Head,
 ) -> std::io::Result<Box<dyn Export>> {
     Ok(match format {
@@ -72,6 +82,15 @@ pub(crate) fn renderer(
         Format::Ocsf => Box::new(Ocsf::new(out, head, shape)),
         #[cfg(feature = "parquet")]
         Format::Parquet => Box::new(Parquet::new(out, head)?),
+        Format::Sarif => Box::new(Sarif::new(parts::Parts::new(out, more), head)),
+        Format::Cyclonedx => Box::new(CycloneDx::new(out, head)?),
+        Format::GitlabSast => Box::new(GitLab::new(out, Report::Sast, head)?),
+        Format::GitlabDast => Box::new(GitLab::new(out, Report::Dast, head)?),
+        Format::GitlabDependencyScanning => {
+            Box::new(GitLab::new(out, Report::DependencyScanning, head)?)
+        }
+        Format::Defectdojo => Box::new(DefectDojo::new(out)?),
+        Format::Html => Box::new(Html::new(out, head)?),
         Format::OcsfApplications => return Err(std::io::Error::other("no format of findings")),
     })
 }
@@ -79,7 +98,7 @@ pub(crate) fn renderer(
 /// Whether a format has a place for the record as sent.
 fn holds_raw(format: Format) -> bool {
     match format {
-        Format::Ocsf => true,
+        Format::Ocsf | Format::Sarif => true,
         #[cfg(feature = "parquet")]
         Format::Parquet => true,
         _ => false,
@@ -105,6 +124,8 @@ mod tests {
     fn options_without_a_use_are_refused() {
         for (options, named) in [
             ("csv --raw", "--raw"),
+            ("html --raw", "--raw"),
+            ("sarif --ocsf-class 2002", "--ocsf-class"),
             ("ndjson --ocsf-class 2002", "--ocsf-class"),
             ("csv --ocsf-version 1.6.0", "--ocsf-version"),
             ("ocsf-applications --filter severity[gte]4", "--filter"),

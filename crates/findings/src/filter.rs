@@ -121,6 +121,13 @@ impl Field {
         Self::File,
     ];
 
+    /// Whether its values are few enough to count them: those of times, scores and ids
+    /// are nearly all different.
+    pub fn is_countable(self) -> bool {
+        let is_single = matches!(self, Self::Id | Self::Text | Self::Cvss);
+        !is_single && self.type_() != Type::Time
+    }
+
     /// The word in filters.
     pub fn name(self) -> &'static str {
         match self {

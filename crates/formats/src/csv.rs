@@ -82,14 +82,14 @@ impl<W: Write> Csv<W> {
     /// Writes the header to `out`.
     pub fn new(out: W) -> io::Result<Self> {
         let mut out = csv::Writer::from_writer(out);
-        out.write_record(COLUMNS).map_err(io::Error::from)?;
+        out.write_record(COLUMNS).map_err(failed)?;
         Ok(Self { out, scratch: String::new() })
     }
 }
 
 impl<W: Write> Export for Csv<W> {
     fn finding(&mut self, item: &Item<'_>) -> io::Result<Held> {
-        self.row(item).map_err(io::Error::from)?;
+        self.row(item).map_err(failed)?;
         Ok(Held::Written)
     }
 
@@ -155,7 +155,13 @@ impl<W: Write> Csv<W> {
         self.plain(known.and_then(|known| known.epss_percentile))?;
         self.plain(known.and_then(|known| known.exploit_observed))?;
         self.list(finding.references.iter().map(String::as_str))?;
-        self.text(&finding.description)?;
+        // On one line: who counts lines or imports by them has rows.
+        self.joined(|text| {
+            for (at, line) in finding.description.split(['\n', '\r']).enumerate() {
+                text.push_str(if at == 0 { "" } else { " " });
+                text.push_str(line);
+            }
+        })?;
         self.time(finding.grace_period_expires_ms)?;
         self.plain(finding.build_id)?;
         self.plain(Some(item.gone))?;
@@ -190,7 +196,10 @@ impl<W: Write> Csv<W> {
 
     /// Words with parts from elsewhere.
     fn shown(&mut self, value: &impl Display) -> Result<(), csv::Error> {
-        self.joined(|text| write!(text, "{value}").is_ok())
+        self.joined(|text| {
+            // Writing into a String cannot fail.
+            let _ = write!(text, "{value}");
+        })
     }
 
     fn list<'a>(&mut self, texts: impl Iterator<Item = &'a str>) -> Result<(), csv::Error> {
@@ -199,11 +208,10 @@ impl<W: Write> Csv<W> {
                 joined.push_str(if at == 0 { "" } else { "; " });
                 joined.push_str(text);
             }
-            true
         })
     }
 
-    fn joined(&mut self, put: impl FnOnce(&mut String) -> bool) -> Result<(), csv::Error> {
+    fn joined(&mut self, put: impl FnOnce(&mut String)) -> Result<(), csv::Error> {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
         scratch.push('\'');
@@ -229,6 +237,14 @@ impl<W: Write> Csv<W> {
             Some(ms) => self.out.write_field(&*Rfc3339::of(ms)),
             None => self.out.write_field(""),
         }
+    }
+}
+
+/// A closed pipe stays one.
+fn failed(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
     }
 }
 

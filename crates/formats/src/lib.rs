@@ -5,10 +5,21 @@
 //! it, and at the end how many it wrote, so that nothing is lost unseen.
 
 pub mod csv;
+pub mod cyclonedx;
+pub mod defectdojo;
+pub mod gitlab;
+pub mod html;
 pub mod ndjson;
 pub mod ocsf;
 #[cfg(feature = "parquet")]
 pub mod parquet;
+pub mod sarif;
+
+mod facts;
+mod json;
+mod package;
+mod place;
+mod text;
 
 use std::io::{self, Write};
 

@@ -29,7 +29,7 @@ use crate::{Export, Head, Held, Item, Last};
 /// Where the members of a record go, for those who read it: the path in the record, and
 /// the attribute that has its value. `{…}` stands for `cve.related_cwes[0]`,
 /// `advisory.related_cwes[0]` or, for what is no component, `cwe`.
-pub const MAPPED: [(&str, &str); 32] = [
+pub const MAPPED: [(&str, &str); 33] = [
     ("scan_type", "finding_info.types[0]"),
     (
         "description",
@@ -90,6 +90,10 @@ pub const MAPPED: [(&str, &str); 32] = [
     (
         "finding_details.cve.exploitability.epss_score_date",
         "vulnerabilities[0].cve.epss.created_time",
+    ),
+    (
+        "finding_details.cve.exploitability.epss_model_version",
+        "vulnerabilities[0].cve.epss.version",
     ),
     (
         "finding_details.cve.exploitability.exploit_observed",
@@ -213,7 +217,10 @@ fn event<'a>(item: &Item<'a>, record: &Record<'a>, shape: Shape) -> Event<'a> {
         status,
         status_code: finding.status.status.as_deref().and_then(full),
         status_detail: finding.status.resolution.as_deref().and_then(full),
-        message: Shown((title, item.application.name.as_str())),
+        message: Shown((
+            title,
+            full(&item.application.name).unwrap_or(item.application.guid.as_str()),
+        )),
         metadata: Metadata {
             version: shape.version(),
             uid: event_uid(item, type_uid, time),

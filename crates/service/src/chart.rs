@@ -106,7 +106,7 @@ const LEFT: f64 = 44.0;
 const RIGHT: f64 = 10.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 26.0;
-const MAX_LABELS: usize = 6;
+const MAX_LABELS: usize = 5;
 
 /// The chart with its legend and its table.
 pub fn figure(chart: &Chart, shape: Shape) -> String {

@@ -23,8 +23,7 @@ pub struct FacetRow {
 
 impl Store {
     /// The values of a field among the findings that match, most frequent first.
-    /// Those without a value do not count. A field that has no column of its own has no
-    /// values.
+    /// Those without a value do not count, and neither do fields that are not countable.
     pub async fn facet(
         &self,
         filter: Expression,
@@ -62,7 +61,7 @@ fn groups(
     field: Field,
     limit: u32,
 ) -> Result<Vec<(SqlValue, u64)>, Error> {
-    if matches!(field, Field::Text | Field::Cvss | Field::FirstFound | Field::LastSeen) {
+    if !field.is_countable() {
         return Ok(Vec::new());
     }
     let column = sql::column(field);

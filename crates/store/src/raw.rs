@@ -19,6 +19,9 @@ const MAX_BYTES: usize = 64 << 20;
 
 /// Records that a dictionary is trained on, the part of each that counts, and its size.
 const SAMPLES: usize = 2000;
+/// One record in so many is taken, so that they come from several applications and of
+/// each scan type.
+const STRIDE: usize = 4;
 const MAX_SAMPLE_BYTES: usize = 4096;
 const DICTIONARY_BYTES: usize = 64 * 1024;
 
@@ -28,7 +31,7 @@ static CONTENT: &[u8] = include_bytes!("raw-v1.dictionary");
 pub(crate) struct Packing(Mutex<Progress>);
 
 enum Progress {
-    Collecting(Vec<Vec<u8>>),
+    Collecting { seen: usize, samples: Vec<Vec<u8>> },
     Trained(Arc<[u8]>),
 }
 
@@ -36,14 +39,14 @@ impl Packing {
     pub(crate) fn load(connection: &Connection) -> Result<Self, Error> {
         Ok(Self(Mutex::new(match content(connection, TRAINED)? {
             Some(content) => Progress::Trained(content.into()),
-            None => Progress::Collecting(Vec::new()),
+            None => Progress::Collecting { seen: 0, samples: Vec::new() },
         })))
     }
 
     pub(crate) fn packer(&self) -> Result<Packer, Error> {
         match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             Progress::Trained(content) => Packer::new(TRAINED, content),
-            Progress::Collecting(_) => Packer::new(BUILT_IN, CONTENT),
+            Progress::Collecting { .. } => Packer::new(BUILT_IN, CONTENT),
         }
     }
 
@@ -51,7 +54,11 @@ impl Packing {
     pub(crate) fn sample(&self, text: &str) -> bool {
         match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             Progress::Trained(_) => false,
-            Progress::Collecting(samples) => {
+            Progress::Collecting { seen, samples } => {
+                *seen += 1;
+                if *seen % STRIDE != 0 {
+                    return false;
+                }
                 let end = text.len().min(MAX_SAMPLE_BYTES);
                 samples.push(text.as_bytes()[..end].to_vec());
                 samples.len() >= SAMPLES
@@ -63,7 +70,7 @@ impl Packing {
     /// packed with it.
     pub(crate) fn train(&self, connection: &Connection) -> Result<(), Error> {
         let mut progress = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Progress::Collecting(samples) = &*progress else { return Ok(()) };
+        let Progress::Collecting { samples, .. } = &*progress else { return Ok(()) };
         // Records too unlike each other have nothing to put into a dictionary.
         let trained = zstd::dict::from_samples(samples, DICTIONARY_BYTES)
             .unwrap_or_else(|_| CONTENT.to_vec());

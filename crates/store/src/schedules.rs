@@ -1,6 +1,6 @@
 //! What the scheduler remembers of each integration, so that a restart changes nothing.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
 use crate::error::Error;
 use crate::store::{IntegrationId, Store};
@@ -143,7 +143,10 @@ impl Store {
     ) -> Result<(), Error> {
         self.database
             .write(move |connection| {
-                let transaction = connection.transaction()?;
+                // Whoever reads first and writes then is refused when another process wrote
+                // in between; this one waits.
+                let transaction =
+                    connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
                 let there = transaction
                     .query_row("select id from integrations where id = ?", [integration.0], |_| {
                         Ok(())

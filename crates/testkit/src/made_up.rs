@@ -3,7 +3,7 @@
 //! and texts that want to be something else.
 
 use proptest::prelude::*;
-use proptest::{option, sample};
+use proptest::{collection, option, sample};
 use serde_json::{Value, json};
 
 /// The application that made-up findings belong to.
@@ -36,8 +36,9 @@ pub fn application() -> impl Strategy<Value = Value> {
 /// component's.
 pub fn finding(number: i64) -> impl Strategy<Value = Value> {
     let kind = sample::select(&["STATIC", "DYNAMIC", "MANUAL", "SCA"][..]);
-    (kind, 0..=5_i64, status(), text(), option::of(any::<bool>()), details()).prop_map(
-        move |(scan_type, severity, status, description, violates, mut parts)| {
+    let around = (option::of(any::<bool>()), annotations());
+    (kind, 0..=5_i64, status(), text(), around, details()).prop_map(
+        move |(scan_type, severity, status, description, (violates, annotations), mut parts)| {
             parts.insert("severity".into(), severity.into());
             let kept: &[&str] = match scan_type {
                 "STATIC" => &STATIC,
@@ -59,6 +60,7 @@ pub fn finding(number: i64) -> impl Strategy<Value = Value> {
             if scan_type == "SCA" {
                 parts.insert("component_id".into(), format!("c-{number}").into());
             } else {
+                record["annotations"] = annotations.into();
                 record["issue_id"] = number.into();
                 record["build_id"] = 4_711.into();
             }
@@ -170,6 +172,20 @@ fn status() -> impl Strategy<Value = Value> {
             record
         },
     )
+}
+
+fn annotations() -> impl Strategy<Value = Vec<Value>> {
+    let action = sample::select(
+        &["COMMENT", "FP", "APPDESIGN", "NETENV", "OSENV", "ACCEPTRISK", "REJECTED", "NOVEL"][..],
+    );
+    let step = (action, option::of(text()), day()).prop_map(|(action, comment, created)| {
+        let mut step = json!({"action": action, "created": created, "user_name": "made up"});
+        if let Some(comment) = comment {
+            step["comment"] = comment.into();
+        }
+        step
+    });
+    collection::vec(step, 0..3)
 }
 
 fn day() -> impl Strategy<Value = String> {

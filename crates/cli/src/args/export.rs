@@ -9,13 +9,14 @@ pub(crate) struct Export {
     /// Format.
     #[arg(long, value_enum)]
     pub(crate) format: Format,
-    /// File to write, replaced atomically [default: standard output].
+    /// File to write, replaced atomically; several, numbered, where readers of the format
+    /// bear only so much [default: standard output].
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Keep only what matches, such as `severity[gte]4`; repeatable.
     #[arg(long, value_name = "EXPR")]
     pub(crate) filter: Vec<String>,
-    /// Let each finding's record go along as the service sent it (ocsf, parquet).
+    /// Let each finding's record go along as the service sent it (ocsf, parquet, sarif).
     #[arg(long)]
     pub(crate) raw: bool,
     /// OCSF: 2007 has applications and policies, 2002 is known to more readers
@@ -41,6 +42,20 @@ pub(crate) enum Format {
     /// Typed columns, for lakes and notebooks.
     #[cfg(feature = "parquet")]
     Parquet,
+    /// SARIF 2.1.0, for code scanning and editors.
+    Sarif,
+    /// CycloneDX 1.6, a vulnerability disclosure report of components.
+    Cyclonedx,
+    /// GitLab's SAST report: open static and manual findings.
+    GitlabSast,
+    /// GitLab's DAST report: open dynamic findings.
+    GitlabDast,
+    /// GitLab's dependency scanning report: open findings of components.
+    GitlabDependencyScanning,
+    /// DefectDojo's generic findings.
+    Defectdojo,
+    /// One page to read and to print.
+    Html,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,10 +1,8 @@
 //! `export`: streams what is stored.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufWriter};
-use std::path::Path;
 
 use countersign_findings::Application;
 use countersign_formats::ocsf::Shape;
@@ -16,7 +14,7 @@ use serde_json::json;
 use super::context::Context;
 use super::query::{filter, for_each};
 use crate::args::{Export, Format};
-use crate::exports::{self, Out, Plan};
+use crate::exports::{self, More, Out, Plan};
 use crate::failure::Failure;
 use crate::output::{grouped, note, tolerate_closed_pipe};
 
@@ -24,47 +22,50 @@ pub(crate) async fn run(context: &Context, args: Export) -> Result<(), Failure> 
     let plan = exports::plan(&args)?;
     let Some(path) = &args.output else {
         let out = BufWriter::new(io::stdout());
-        let told = write(context, &args, plan, Box::new(out)).await?;
+        let told = write(context, &args, plan, Box::new(out), More::default()).await?;
         note(&told);
         return Ok(());
     };
-    let beside = beside(path);
+    let more = More::beside(path);
     let failed =
         |error: io::Error| Failure::usage(format!("failed to write `{}`: {error}", path.display()));
-    let file = File::create(&beside).map_err(failed)?;
+    let file = File::create(exports::partial(path)).map_err(failed)?;
     let written = match file.try_clone() {
-        Ok(handle) => write(context, &args, plan, Box::new(BufWriter::new(handle))).await,
+        Ok(handle) => {
+            let out = Box::new(BufWriter::new(handle));
+            write(context, &args, plan, out, more.clone()).await
+        }
         Err(error) => Err(failed(error)),
     };
     // On disk before it takes the place of what is there.
     let renamed = written.and_then(|told| {
-        file.sync_all().and_then(|()| std::fs::rename(&beside, path)).map_err(failed)?;
-        Ok(told)
+        let places = file.sync_all().and_then(|()| more.settle(path)).map_err(failed)?;
+        Ok(format!("{told} in {places}"))
     });
     match renamed {
         Ok(told) => {
-            note(&format!("{told} in `{}`", path.display()));
+            note(&told);
             Ok(())
         }
         Err(failure) => {
-            // Half a file helps nobody; what failed is said in any case.
-            let _ = std::fs::remove_file(&beside);
+            more.remove(path);
             Err(failure)
         }
     }
 }
 
-/// `findings.csv.partial`: no other export writes there.
-fn beside(path: &Path) -> std::path::PathBuf {
-    let mut name = OsString::from(path);
-    name.push(".partial");
-    name.into()
-}
-
-async fn write(context: &Context, args: &Export, plan: Plan, out: Out) -> Result<String, Failure> {
+async fn write(
+    context: &Context,
+    args: &Export,
+    plan: Plan,
+    out: Out,
+    more: More,
+) -> Result<String, Failure> {
     match plan {
         Plan::Applications => write_applications(context, out).await,
-        Plan::Findings(format, shape) => write_findings(context, args, format, shape, out).await,
+        Plan::Findings(format, shape) => {
+            write_findings(context, args, format, shape, out, more).await
+        }
     }
 }
 
@@ -75,6 +76,7 @@ async fn write_findings(
     format: Format,
     shape: Shape,
     out: Out,
+    more: More,
 ) -> Result<String, Failure> {
     let filter = filter(&args.filter)?;
     let head = Head {
@@ -85,7 +87,7 @@ async fn write_findings(
         with_raw: args.raw,
     };
     let applications = Known::read(context).await?;
-    let mut export = piped(exports::renderer(format, shape, out, &head))?;
+    let mut export = piped(exports::renderer(format, shape, out, more, &head))?;
     let mut written: u64 = 0;
     let mut not_held: BTreeMap<&str, u64> = BTreeMap::new();
     for_each(context, filter, 0, |row| {

@@ -1,6 +1,6 @@
 //! `applications`, `findings`, `finding`, `changes`: what is stored, offline.
 
-use countersign_findings::filter::Expression;
+use countersign_findings::filter::{Expression, Field};
 use countersign_findings::{DataPath, SCHEMA, rfc3339};
 use countersign_store::{ApplicationRow, FindingRow, Query, Seek, Since};
 use serde_json::{Value, json};
@@ -27,9 +27,19 @@ pub(crate) async fn for_each(
     context: &Context,
     filter: Expression,
     limit: u64,
-    mut each: impl FnMut(FindingRow) -> Result<(), Failure>,
+    each: impl FnMut(FindingRow) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
-    let mut after: Option<Seek> = None;
+    Ok(for_each_after(context, filter, None, limit, each).await?.0)
+}
+
+/// The same from a place in the list on; also says where it ended.
+async fn for_each_after(
+    context: &Context,
+    filter: Expression,
+    mut after: Option<Seek>,
+    limit: u64,
+    mut each: impl FnMut(FindingRow) -> Result<(), Failure>,
+) -> Result<(u64, Option<Seek>), Failure> {
     let mut count = 0;
     loop {
         let left = if limit == 0 { u64::from(BATCH) } else { (limit - count).min(BATCH.into()) };
@@ -40,7 +50,7 @@ pub(crate) async fn for_each(
                 context.store().findings(Query { filter: filter.clone(), limit, after }).await?
             }
         };
-        let Some(last) = rows.last() else { return Ok(count) };
+        let Some(last) = rows.last() else { return Ok((count, after)) };
         after = Some(last.seek);
         for row in rows {
             each(row)?;
@@ -66,15 +76,26 @@ pub(crate) fn as_json(row: &FindingRow) -> Result<Value, Failure> {
 
 pub(crate) async fn findings(context: &Context, args: args::Query) -> Result<(), Failure> {
     let filter = filter(&args.filter)?;
+    if let Some(field) = &args.facet {
+        return facet(context, filter, field, &args).await;
+    }
+    let after = args.after.as_deref().map(str::parse).transpose().map_err(Failure::usage)?;
     if args.json {
         let limit = args.limit.unwrap_or_default();
-        for_each(context, filter, limit, |row| print_json(&as_json(&row)?)).await?;
+        let print = |row: FindingRow| print_json(&as_json(&row)?);
+        let (shown, end) = for_each_after(context, filter, after, limit, print).await?;
+        if limit > 0 && shown == limit {
+            note(&format!(
+                "go on with --after {}",
+                end.map(|end| end.to_string()).unwrap_or_default()
+            ));
+        }
         return Ok(());
     }
     let limit = args.limit.unwrap_or(SCREENFUL);
     let total = context.store().count_findings(filter.clone()).await?;
     let mut table = table(&["id", "severity", "state", "type", "application", "title", "where"]);
-    let shown = for_each(context, filter, limit, |row| {
+    let (shown, end) = for_each_after(context, filter, after, limit, |row| {
         let finding = &row.finding;
         let place = match (&finding.location.file, finding.location.line, &finding.location.url) {
             (Some(file), Some(line), _) => format!("{file}:{line}"),
@@ -102,6 +123,49 @@ pub(crate) async fn findings(context: &Context, args: args::Query) -> Result<(),
         print(&table_text(&table))?;
     }
     note(&format!("{} of {} findings", grouped(shown), grouped(total)));
+    if let Some(end) = end.filter(|_| shown == limit && shown < total) {
+        note(&format!("go on with --after {end}"));
+    }
+    Ok(())
+}
+
+/// How many findings there are of each value of a field.
+async fn facet(
+    context: &Context,
+    filter: Expression,
+    name: &str,
+    args: &args::Query,
+) -> Result<(), Failure> {
+    let field = Field::ALL.into_iter().find(|field| field.name() == name);
+    let field = field.filter(|field| field.is_countable()).ok_or_else(|| {
+        let names = Field::ALL.into_iter().filter(|field| field.is_countable());
+        let names: Vec<_> = names.map(Field::name).collect();
+        Failure::usage(format!(
+            "the values of `{name}` cannot be counted\nhint: one of {}",
+            names.join(", ")
+        ))
+    })?;
+    let limit = match args.limit {
+        Some(0) => u32::MAX,
+        Some(limit) => u32::try_from(limit).unwrap_or(u32::MAX),
+        None if args.json => u32::MAX,
+        None => u32::try_from(SCREENFUL).unwrap_or(u32::MAX),
+    };
+    let rows = context.store().facet(filter, field, limit).await?;
+    if args.json {
+        return rows.iter().try_for_each(|row| {
+            print_json(&json!({
+                "field": name, "value": row.value, "label": row.label, "findings": row.count,
+            }))
+        });
+    }
+    let mut table = table(&[name, "findings"]);
+    for row in &rows {
+        table.add_row([printable(&row.label), grouped(row.count)]);
+    }
+    if !rows.is_empty() {
+        print(&table_text(&table))?;
+    }
     Ok(())
 }
 

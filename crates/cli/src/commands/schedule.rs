@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::context::Context;
 use super::sync::{bring_in, first_problems};
+use super::watch::Rounds;
 use crate::args::{ListSchedules, Schedule, Scheduled};
 use crate::config::Config as Settings;
 use crate::config::schedule::ScheduleConfig;
@@ -25,7 +26,8 @@ use crate::output::{distance, note, print, print_json, table, table_text, when};
 use crate::system;
 
 /// Starts the scheduler over every integration of the store, those that are added later
-/// too. It ends after `Scheduler::stop`, and then its task does.
+/// too, and the watch over the credentials beside it. Both end after `Scheduler::stop`, and
+/// then the task does.
 pub(crate) async fn start(context: &Context) -> Result<(Scheduler, JoinHandle<()>), Failure> {
     let settings = &context.config.schedule;
     tell_strangers(context.store(), settings).await?;
@@ -44,7 +46,19 @@ pub(crate) async fn start(context: &Context) -> Result<(Scheduler, JoinHandle<()
         usual: settings.usual(),
         rules: settings.rules(),
     };
-    Ok(Scheduler::start(config).await?)
+    let (rounds, every) = (Rounds::open(context, false)?, context.config.watch.every.0);
+    let (scheduler, mut task) = Scheduler::start(config).await?;
+    let both = tokio::spawn(async move {
+        let ended = tokio::select! {
+            ended = &mut task => ended,
+            // Given up in the middle, a look goes on where it was at the next start.
+            ended = rounds.walk(every) => ended,
+        };
+        if let Err(error) = ended {
+            tracing::error!(%error, "the scheduler broke down");
+        }
+    });
+    Ok((scheduler, both))
 }
 
 /// A misspelt name would leave an integration without the settings meant for it.

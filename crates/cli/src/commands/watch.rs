@@ -20,49 +20,61 @@ use crate::output::{note, print};
 const PATIENCE: Duration = Duration::from_secs(90);
 
 pub(crate) async fn run(context: &Context, args: WatchCredentials) -> Result<(), Failure> {
-    let config = &context.config.watch;
-    let channels = channels(config, args.json)?;
-    let consumers = consumers(&context.config)?;
-    let every = args.every.unwrap_or(config.every).0;
-    let mut looks = tokio::time::interval(every);
-    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    // One for all looks: nobody hears a signal that comes between two of them.
-    let mut ended = std::pin::pin!(tokio::signal::ctrl_c());
-    loop {
-        // Ended in the middle, a look goes on where it was at the next start.
-        let outcome = tokio::select! {
-            ended = &mut ended => return Ok(ended?),
-            outcome = async {
-                looks.tick().await;
-                pass(context, &channels, &consumers).await
-            } => outcome,
-        };
-        match outcome {
-            outcome if args.once => return outcome,
-            // A look that failed is no reason to stop looking.
-            Err(failure) => note(&format!("this look failed: {failure}")),
-            Ok(()) => {}
-        }
+    let rounds = Rounds::open(context, args.json)?;
+    let every = args.every.unwrap_or(context.config.watch.every).0;
+    // Ended in the middle, a look goes on where it was at the next start.
+    tokio::select! {
+        ended = tokio::signal::ctrl_c() => Ok(ended?),
+        outcome = async {
+            match args.once {
+                true => rounds.pass().await,
+                false => rounds.walk(every).await,
+            }
+        } => outcome,
     }
 }
 
-async fn pass(
-    context: &Context,
-    channels: &Channels,
-    consumers: &Consumers,
-) -> Result<(), Failure> {
-    refresh(context).await?;
-    let rotated = super::rotation::look_after(context).await;
-    let policy = context.config.watch.policy();
-    let sent = context.connector.notify(&policy, channels).await?;
-    for why in &sent.failed {
-        note(&format!("not delivered, and tried again later: {why}"));
+/// One look after the other. `serve` has them beside its scheduler.
+pub(crate) struct Rounds {
+    context: Context,
+    channels: Channels,
+    consumers: Consumers,
+}
+
+impl Rounds {
+    pub(crate) fn open(context: &Context, json: bool) -> Result<Self, Failure> {
+        let channels = channels(&context.config.watch, json)?;
+        let consumers = consumers(&context.config)?;
+        Ok(Self { context: context.clone(), channels, consumers })
     }
-    let resumed = resume(context, consumers).await;
-    write_feeds(context).await?;
-    rotated?;
-    resumed?;
-    if sent.failed.is_empty() { Ok(()) } else { Err(Failure::silent(Exit::Upstream)) }
+
+    /// Does not end by itself: a look that failed is no reason to stop looking.
+    pub(crate) async fn walk<T>(&self, every: Duration) -> T {
+        let mut looks = tokio::time::interval(every);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            looks.tick().await;
+            if let Err(failure) = self.pass().await {
+                note(&format!("this look failed: {failure}"));
+            }
+        }
+    }
+
+    async fn pass(&self) -> Result<(), Failure> {
+        let Self { context, channels, consumers } = self;
+        refresh(context).await?;
+        let rotated = super::rotation::look_after(context).await;
+        let policy = context.config.watch.policy();
+        let sent = context.connector.notify(&policy, channels).await?;
+        for why in &sent.failed {
+            note(&format!("not delivered, and tried again later: {why}"));
+        }
+        let resumed = resume(context, consumers).await;
+        write_feeds(context).await?;
+        rotated?;
+        resumed?;
+        if sent.failed.is_empty() { Ok(()) } else { Err(Failure::silent(Exit::Upstream)) }
+    }
 }
 
 /// Asks the service about every credential, all at once. What one answers, or that it

@@ -68,6 +68,7 @@ fn the_whole_path_once() {
         let finding: Value = serde_json::from_str(line).unwrap();
         assert!(finding["severity"].as_i64() >= Some(4) && finding["state"] == "open");
     }
+    lists_add_up(&home, findings);
     let first = stdout(&filtered).lines().next().unwrap().to_owned();
     let id = serde_json::from_str::<Value>(&first).unwrap()["id"].as_str().unwrap().to_owned();
     assert_eq!(stdout(&run(&home, &["finding", &id[..12], "--json"])).trim(), first);
@@ -88,4 +89,36 @@ fn the_whole_path_once() {
     for file in files {
         needles.assert_none(&file.display().to_string(), &std::fs::read(&file).unwrap());
     }
+}
+
+/// The counts of every field that all findings have add up, and a list that is read in
+/// parts has each finding once.
+fn lists_add_up(home: &Path, findings: i64) {
+    for field in ["severity", "state", "scan_type", "application", "context"] {
+        let counted = run(home, &["findings", "--facet", field, "--json"]);
+        let counts = stdout(&counted);
+        let count = |line| serde_json::from_str::<Value>(line).unwrap()["findings"].as_i64();
+        assert_eq!(counts.lines().filter_map(count).sum::<i64>(), findings, "{field}");
+    }
+    let refused = run(home, &["findings", "--facet", "cvss"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("severity, state"), "{}", stderr(&refused));
+
+    let filter = "severity[gte]4 and (scan_type[eq]STATIC or text[like]deserialization)";
+    let whole = stdout(&run(home, &["findings", "--json", "--filter", filter]));
+    let (mut parts, mut after) = (String::new(), None::<String>);
+    loop {
+        let mut command = countersign(home);
+        command.args(["findings", "--json", "--limit", "400", "--filter", filter]);
+        command.args(after.iter().flat_map(|after| ["--after", after]));
+        let part = command.output().unwrap();
+        parts.push_str(&stdout(&part));
+        after = stderr(&part).trim().strip_prefix("go on with --after ").map(str::to_owned);
+        if after.is_none() {
+            break;
+        }
+    }
+    assert!(whole.lines().count() > 800 && parts == whole);
+    let lost = run(home, &["findings", "--after", "nowhere"]);
+    assert_eq!(lost.status.code(), Some(2));
 }

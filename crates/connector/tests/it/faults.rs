@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use countersign_client::{Client, Config, Url};
 use countersign_connector::sync::plan::Scope;
-use countersign_connector::sync::{Finished, Options};
+use countersign_connector::sync::{Finished, Options, Progress, Watch};
 use countersign_connector::{Clock, Connector, Fault, Fences, Random};
 use countersign_platform::SeedSpec;
 use countersign_signing::Pair;
@@ -17,6 +18,7 @@ use countersign_store::{NewCredential, Query, Since, Store};
 use countersign_testkit::{TestPlatform, repeatable_random};
 use countersign_vault::{KeySource, SealedFile};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 const FINDINGS: usize = 160;
 
@@ -40,7 +42,7 @@ impl<'a> Reader<'a> {
         let key = KeySource::KeyFile(folder.join("key"));
         let vault = SealedFile::open(&folder.join("vault.json"), key, random.clone());
         let now_ms = Arc::clone(&test.now_ms);
-        let clock: Clock = Arc::new(move || now_ms.load(std::sync::atomic::Ordering::SeqCst));
+        let clock: Clock = Arc::new(move || now_ms.load(Ordering::SeqCst));
         let fences = Fences::at(&folder.join("fences"));
         let connector = Connector { store, vault: vault.expect("a vault"), fences, clock, random };
         Self { test, pair: pair.clone(), connector }
@@ -51,6 +53,15 @@ impl<'a> Reader<'a> {
     }
 
     async fn sync_with(&self, scope: Scope) -> Finished {
+        self.sync_until(scope, Arc::new(|_| {}), std::future::pending()).await
+    }
+
+    async fn sync_until(
+        &self,
+        scope: Scope,
+        watch: Watch,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Finished {
         let store = &self.connector.store;
         let url = self.test.platform.rest_url();
         let integration = match store.integration("test").await {
@@ -78,7 +89,8 @@ impl<'a> Reader<'a> {
         let (clock, random) = (self.connector.clock.clone(), self.connector.random.clone());
         let client = Client::new(config, &self.pair, clock, random).expect("a client");
         let options = Options { scope, page_size: 10, parallel: 3, ..Options::default() };
-        self.connector.sync(integration, client, options, Arc::new(|_| {})).await.expect("a report")
+        let run = self.connector.sync_until(integration, client, options, watch, stop);
+        run.await.expect("a report")
     }
 
     async fn held(&self) -> Held {
@@ -292,4 +304,44 @@ async fn incremental_runs_follow_the_life_of_a_tenant() {
         }
     }
     assert!(skipped > 0, "some day some application was not read again");
+}
+
+/// A run that is told to stop ends at once, says so, and closes nothing; the next one
+/// goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_is_stopped_loses_nothing() {
+    let spec = SeedSpec::Sized { applications: 12, findings: FINDINGS as u32, rng: 5 };
+    let test = TestPlatform::start_controlled(spec).await;
+    let pair = test.mint("reader", &["resultsapi", "noteamrestrictionapi"]).pair;
+    let draw = repeatable_random();
+    let random: Random = Arc::new(move |buffer| draw(buffer));
+    let folder = tempfile::tempdir().expect("a folder");
+    let reader = Reader::open(&test, &pair, &random, folder.path()).await;
+
+    let (requests, seen) = (Arc::new(AtomicU64::new(0)), Arc::new(Notify::new()));
+    let (counted, told) = (Arc::clone(&requests), Arc::clone(&seen));
+    let watch: Watch = Arc::new(move |progress| match progress {
+        Progress::Application => told.notify_one(),
+        Progress::Requests { count } => counted.store(count, Ordering::SeqCst),
+        _ => {}
+    });
+    let stopped = reader.sync_until(Scope::Full, watch, seen.notified()).await;
+    assert_eq!(stopped.fault(), Some(Fault::Incomplete));
+    let failure = stopped.failure.expect("what ended it").to_string();
+    assert!(failure.contains("stopped before its end"), "{failure}");
+    assert!(!stopped.report.complete && stopped.report.requests > 0);
+    assert!((1..=stopped.report.requests).contains(&requests.load(Ordering::SeqCst)));
+    let ended: i64 = rusqlite::Connection::open(folder.path().join("store.sqlite"))
+        .and_then(|store| store.query_row("select complete from runs", [], |row| row.get(0)))
+        .expect("a run that has ended");
+    assert_eq!(ended, 0);
+    let part = reader.held().await;
+    assert!(part.findings.len() < FINDINGS);
+
+    let whole = reader.sync().await;
+    assert!(whole.report.complete, "{:?}", whole.report.problems);
+    let held = reader.held().await;
+    assert_eq!(held.findings.len(), FINDINGS);
+    assert!(part.findings.iter().all(|(id, one)| held.findings.get(id) == Some(one)));
+    assert_eq!(reader.closed().await, 0);
 }

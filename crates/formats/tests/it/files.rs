@@ -51,6 +51,8 @@ fn made_up_files() {
         export("parquet-raw.parquet", &|out| Box::new(Parquet::new(out, with_raw).unwrap()));
     }
 
+    crate::readers::write_files(folder, &made);
+
     let mut out = Applications::new(File::create(folder.join("ocsf-applications.ndjson")).unwrap());
     for number in 0..100 {
         let mut record = made_up::application().new_tree(&mut runner).unwrap().current();

@@ -2,11 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod cyclonedx;
+mod defectdojo;
 mod files;
+mod gitlab;
+mod html;
+mod normalisation;
 mod ocsf;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod readers;
 mod recorded;
+mod sarif;
 mod tables;
 
 use countersign_findings::{Application, Context, DataPath, Finding, Step};

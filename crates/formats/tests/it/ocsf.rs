@@ -20,7 +20,7 @@ pub(crate) fn events(samples: &[Sample], shape: Shape, with_raw: bool) -> Vec<Va
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn only_event(sample: Sample, shape: Shape) -> Value {
+pub(crate) fn only_event(sample: Sample, shape: Shape) -> Value {
     events(&[sample], shape, false).remove(0)
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn leaves(value: &Value, path: &str, each: &mut impl FnMut(&str, &Val
 }
 
 /// Where a leaf of the record may be, besides the same path under `unmapped`.
-const HOMES: &[(&str, &[&str])] = &[
+pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("/scan_type", &["/finding_info/types/0"]),
     ("/finding_status/status", &["/status_code"]),
     ("/finding_status/resolution", &["/status_detail"]),
@@ -219,7 +219,7 @@ fn extras() -> impl Strategy<Value = Value> {
     let novel = json!({"a": [1, null, {"b": "x\ny", "c": null}], "": -0.5, "wide": "日本"});
     select(vec![
         json!({}),
-        json!({"/novel": novel.clone(), "/finding_details/novel": novel.clone(), "/count": 3}),
+        json!({"/novel": novel, "/finding_details/novel": novel, "/count": 3}),
         json!({"/finding_details/cwe/novel": novel, "/finding_details/cve/novel": [[]]}),
         json!({
             "/annotations": [{"action": "FP", "comment": "null and void", "user_name": "Jo"}],
@@ -352,4 +352,122 @@ fn a_record_with_line_breaks_is_one_line() {
     let event = only_event(sample.clone(), Shape::Posture);
     assert_eq!(event["unmapped"]["finding_details"]["novel"], json!({"a": [1, 2]}));
     assert_eq!(lost(&sample, &event), Vec::<String>::new());
+}
+
+/// What has a home is there, and nothing of it is kept twice.
+#[test]
+fn what_is_mapped_is_not_in_unmapped() {
+    let application = json!({"guid": made_up::APPLICATION, "profile": {"name": "Shop",
+        "business_unit": {"name": "Retail"}, "teams": [{"team_name": "Blue"}], "tags": "web",
+        "policies": [{"name": "Strict", "policy_compliance_status": "DID_NOT_PASS"}]}});
+    let record = |scan_type: &str, details: Value| {
+        let mut record = json!({
+            "scan_type": scan_type, "description": "words", "violates_policy": true,
+            "finding_status": {"status": "OPEN", "resolution": "UNRESOLVED",
+                "first_found_date": "2026-01-02T03:04:05.678Z", "last_seen_date": "2026-02-02T03:04:05.678Z"},
+            "finding_details": details,
+        });
+        if scan_type != "SCA" {
+            record["issue_id"] = 7.into();
+        }
+        Sample::of(&application, &record)
+    };
+    let cwe = json!({"id": 89, "name": "SQL Injection"});
+    let category = json!({"id": 19, "name": "Injection"});
+
+    let event = only_event(
+        record(
+            "STATIC",
+            json!({"severity": 4, "cwe": cwe, "finding_category": category,
+            "file_path": "src/a.rs", "file_name": "a.rs", "file_line_number": 12, "module": "app.jar"}),
+        ),
+        Shape::Posture,
+    );
+    let unmapped = json!({"issue_id": 7,
+        "finding_details": {"severity": 4, "finding_category": {"id": 19}}});
+    assert_eq!(event["unmapped"], unmapped);
+    assert_eq!(
+        event["vulnerabilities"],
+        json!([{
+            "cwe": {"uid": "89", "caption": "SQL Injection"}, "severity": "High",
+            "vendor_name": "Veracode", "category": "Injection",
+            "affected_code": [{"file": {"name": "a.rs", "path": "src/a.rs", "type_id": 1, "type": "Regular File"},
+                "start_line": 12, "end_line": 12}],
+        }])
+    );
+    assert_eq!(event["resources"], json!([{"name": "app.jar", "type": "module"}]));
+    assert_eq!(event["compliance"], json!({"control": "Strict", "status_id": 3, "status": "Fail"}));
+    assert_eq!(
+        event["application"],
+        json!({"uid": made_up::APPLICATION, "name": "Shop",
+        "type": "application", "group": {"name": "Retail"}, "labels": ["web"],
+        "tags": [{"name": "teams", "values": ["Blue"]}]})
+    );
+    assert_eq!(
+        event["finding_info"]["analytic"],
+        json!({"type_id": 1, "type": "Rule",
+        "uid": "CWE-89", "name": "Injection"})
+    );
+
+    let event = only_event(
+        record(
+            "DYNAMIC",
+            json!({"severity": 4, "url": "https://a.example.com/x", "path": "/x",
+            "hostname": "a.example.com", "port": "443", "cwe": cwe}),
+        ),
+        Shape::Vulnerability,
+    );
+    assert_eq!(
+        event["unmapped"],
+        json!({"issue_id": 7, "violates_policy": true,
+        "finding_details": {"severity": 4, "port": "443"}})
+    );
+    assert_eq!(
+        event["resources"][1],
+        json!({"uid": "https://a.example.com/x", "name": "/x",
+        "type": "url", "hostname": "a.example.com"})
+    );
+    assert_eq!(event["resources"][0]["uid"], made_up::APPLICATION);
+
+    let component = json!({"severity": 5, "cwe": cwe, "component_id": "c-1", "version": "1.2",
+        "component_filename": "lib.jar", "component_path": [{"path": "x/lib.jar"}],
+        "cve": {"name": "CVE-2026-0001", "cvss": 10, "vector": "AV:N", "href": "http://example.com/c",
+            "cvss3": {"score": 9.8, "vector": "CVSS:3.1/AV:N"},
+            "exploitability": {"epss_score": 0.00001, "epss_percentile": 0.5, "epss_model_version": "v3",
+                "epss_score_date": "2026-05-01", "exploit_observed": true}}});
+    for shape in Shape::ALL {
+        let event = only_event(record("SCA", component.clone()), shape);
+        let details = &event["unmapped"]["finding_details"];
+        let cve = &event["vulnerabilities"][0]["cve"];
+        assert_eq!(
+            cve["cvss"],
+            json!([
+                {"base_score": 10.0, "version": "2.0", "depth": "Base", "vector_string": "AV:N"},
+                {"base_score": 9.8, "version": "3.1", "depth": "Base", "vector_string": "CVSS:3.1/AV:N"},
+            ])
+        );
+        assert_eq!(
+            cve["epss"],
+            json!({"score": "0.00001", "percentile": 0.5, "version": "v3",
+            "created_time": 1_777_593_600_000_i64})
+        );
+        assert_eq!(event["vulnerabilities"][0]["is_exploit_available"], true);
+        assert_eq!(event["vulnerabilities"][0]["references"], json!(["http://example.com/c"]));
+        let weakness = json!({"uid": "89", "caption": "SQL Injection"});
+        if shape == Shape::Vulnerability13 {
+            assert_eq!(cve["cwe"], weakness);
+            assert_eq!(details, &json!({"severity": 5, "component_id": "c-1"}));
+        } else {
+            assert_eq!(cve["related_cwes"], json!([weakness]));
+            assert_eq!(details, &json!({"severity": 5}));
+        }
+    }
+    let mut vendors = component;
+    vendors["cve"] = json!({"name": "SRCCLR-SID-1"});
+    for (shape, known) in [(Shape::Posture, "advisory"), (Shape::Vulnerability13, "cwe")] {
+        let event = only_event(record("SCA", vendors.clone()), shape);
+        assert!(event["vulnerabilities"][0].get(known).is_some(), "{event}");
+        let is_kept = event["unmapped"]["finding_details"]["cve"]["name"] == "SRCCLR-SID-1";
+        assert_eq!(is_kept, shape == Shape::Vulnerability13);
+    }
 }

@@ -7,7 +7,7 @@ use super::escaped;
 const DAY_MS: i64 = 86_400_000;
 const WIDTH: f64 = 560.0;
 const LEFT: f64 = 150.0;
-const RIGHT: f64 = 84.0;
+const RIGHT: f64 = 140.0;
 const ROW: f64 = 26.0;
 const HEAD: f64 = 24.0;
 const MAX_NAME_CHARS: usize = 20;

@@ -16,7 +16,7 @@ use super::findings::place;
 use super::look::{severity, state};
 use super::moment::{Moment, from_now};
 use super::query::{Query, link};
-use super::text::{Shown, is_followed};
+use super::text::Shown;
 use super::web::{Form, Frame, Reader, Stop, go};
 
 /// Of a description that the page shows.
@@ -75,7 +75,7 @@ struct Page {
     vulnerability: Facts,
     description: Shown,
     is_cut: bool,
-    references: Vec<(Shown, Option<String>)>,
+    references: Vec<Shown>,
     has_paths: bool,
     paths: Option<Vec<Way>>,
     paths_at: Option<Moment>,
@@ -158,10 +158,7 @@ pub(super) async fn show(
             .references
             .iter()
             .take(MAX_REFERENCES)
-            .map(|address| {
-                let followed = is_followed(address).then(|| address.clone());
-                (Shown::cut(address, LINE_CHARS), followed)
-            })
+            .map(|address| Shown::address(address))
             .collect(),
         has_paths: finding.scan_type == ScanType::Static,
         paths: row.paths.as_deref().map(ways),
@@ -281,14 +278,16 @@ fn vulnerability(finding: &Finding) -> Facts {
             (false, _) => "not observed".to_owned(),
         }
     });
-    held(vec![
+    let mut facts = held(vec![
         ("Name", Some(vulnerability.name.clone())),
         ("CVSS 3", score(vulnerability.cvss3, &vulnerability.cvss3_vector)),
         ("CVSS 2", score(vulnerability.cvss2, &vulnerability.cvss2_vector)),
         ("EPSS", epss),
         ("Exploitation", exploit),
-        ("Described at", vulnerability.href.clone()),
-    ])
+    ]);
+    let described = vulnerability.href.as_deref();
+    facts.extend(described.map(|address| ("Described at", Shown::address(address))));
+    facts
 }
 
 fn ways(paths: &[DataPath]) -> Vec<Way> {

@@ -171,7 +171,7 @@ async fn groups(store: &Store, expression: &Expression) -> Result<Vec<Group>, St
         let facet = Facet::of(expression, field);
         let mut rows = store.facet(facet.rest(), field, VALUES).await?;
         if field == Field::Severity {
-            rows.sort_by(|a, b| b.value.cmp(&a.value));
+            rows.sort_by(|one, other| other.value.cmp(&one.value));
         }
         let choices = rows.iter().filter_map(|row| {
             let (is_chosen, toggled) = facet.toggled(&row.value)?;

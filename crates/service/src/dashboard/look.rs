@@ -9,7 +9,9 @@ use crate::chart::{self, Chart, Label, Look, Series};
 /// A severity as a number in its colour and its name, as HTML.
 pub(super) fn severity(level: u8) -> String {
     let name = severity_name(level);
-    format!("<span class=\"severity s{level}\"><b aria-hidden=\"true\">{level}</b>{name}</span>")
+    format!(
+        "<span class=\"severity s{level}\"><b aria-hidden=\"true\">{level}</b><span>{name}</span></span>"
+    )
 }
 
 pub(super) fn severity_name(level: u8) -> &'static str {

@@ -22,6 +22,17 @@ impl Shown {
         }
     }
 
+    /// An address, as a link where it can be followed.
+    pub(super) fn address(text: &str) -> Self {
+        match is_followed(text) {
+            true => Self(format!(
+                "<a href=\"{address}\" rel=\"noreferrer noopener nofollow\">{address}</a>",
+                address = escaped(text)
+            )),
+            false => Self::new(text),
+        }
+    }
+
     /// Several lines of text.
     pub(super) fn prose(text: &str) -> Self {
         Self(html(text, Breaks::Kept))
@@ -104,7 +115,7 @@ pub(super) fn is_odd(c: char) -> bool {
 }
 
 /// An address that can be followed: the web's, without anything odd in it.
-pub(super) fn is_followed(address: &str) -> bool {
+fn is_followed(address: &str) -> bool {
     let is_web = |url: &url::Url| matches!(url.scheme(), "https" | "http");
     address.len() <= 2000
         && !address.chars().any(|c| is_odd(c) || c.is_whitespace())

@@ -266,7 +266,7 @@ impl Drive {
         }
         let now_ms = self.now();
         let next_ms = self.known.values().filter_map(|known| known.next).map(|next| next.at_ms);
-        let wait_ms = next_ms.min().map_or(LOOK_MS, |at_ms| (at_ms - now_ms).clamp(1, LOOK_MS));
+        let wait_ms = next_ms.min().map_or(LOOK_MS, |at_ms| (at_ms - now_ms).clamp(0, LOOK_MS));
         wait_ms.unsigned_abs()
     }
 

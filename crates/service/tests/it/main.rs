@@ -1,14 +1,18 @@
 //! The broker between callers that send bytes as they are and a service that records
-//! them as they come, and between them and a real platform.
+//! them as they come, and between them and a real platform; the scheduler in a time that
+//! tests make pass.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bounds;
 mod dashboard;
 mod journal;
+mod life;
+mod month;
 mod platform;
 mod refusals;
 mod relay;
+mod scheduler;
 mod socket;
 mod upstream;
 

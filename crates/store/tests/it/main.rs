@@ -6,6 +6,7 @@
 mod broker;
 mod credentials;
 mod readers;
+mod schedules;
 mod watch;
 
 use std::path::Path;

@@ -13,7 +13,7 @@ use countersign_accounts::totp;
 use countersign_client as client;
 use countersign_connector::consumers::Release;
 use countersign_platform as platform;
-use countersign_service::broker;
+use countersign_service::{broker, people};
 use countersign_signing::{
     ApiId, ApiSecret, Authorization, OAuthClient, Pair, Request, Signer, SigningKey,
 };
@@ -306,6 +306,11 @@ opaque! {
     "connector::Connector" = countersign_connector::Connector,
     "service::Broker" = broker::Broker,
     "service::Config" = broker::Config,
+    "service::Identity" = countersign_service::dashboard::Identity,
+    "service::People" = people::People,
+    "service::Begun" = people::Begun,
+    "service::Chosen" = people::Chosen,
+    "service::Enrolled" = people::Enrolled,
     "platform::Config" = platform::Config,
     "platform::Platform" = platform::Platform,
     "platform::Minted" = platform::Minted,

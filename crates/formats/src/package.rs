@@ -1,0 +1,208 @@
+//! Names of components and licences in registries, where a record names one honestly.
+
+use countersign_findings::Component;
+
+use crate::place::{Percent, push_encoded};
+
+/// The package URL; none when the record has a file's name, or leaves out what the
+/// registry asks for: a jar does not say its group.
+pub(crate) fn purl(component: &Component) -> Option<String> {
+    let name = component.name.as_deref()?;
+    let version = component.version.as_deref().filter(|version| is_version(version))?;
+    let (kind, path) = match component.language.as_deref()? {
+        "JAVA" | "KOTLIN" | "SCALA" => ("maven", coordinates(name, ':')?),
+        "JAVASCRIPT" | "NODE" | "TYPESCRIPT" => ("npm", npm(name)?),
+        "PYTHON" => ("pypi", vec![word(name)?.to_ascii_lowercase().replace('_', "-")]),
+        "RUBY" => ("gem", vec![word(name)?]),
+        "GO" => ("golang", module(name)?),
+        "PHP" => {
+            ("composer", coordinates(name, '/')?.iter().map(|part| part.to_lowercase()).collect())
+        }
+        "DOTNET" | "CSHARP" | ".NET" => ("nuget", vec![word(name)?]),
+        _ => return None,
+    };
+    let mut purl = format!("pkg:{kind}");
+    for part in path {
+        purl.push('/');
+        push_encoded(&mut purl, &part, "", Percent::Encoded);
+    }
+    purl.push('@');
+    push_encoded(&mut purl, version, "", Percent::Encoded);
+    Some(purl)
+}
+
+/// A version as registries have them.
+fn is_version(version: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._+~:".contains(&b);
+    version.starts_with(|c: char| c.is_ascii_alphanumeric()) && version.bytes().all(is_plain)
+}
+
+/// A name without folders that is no file.
+fn word(name: &str) -> Option<String> {
+    const FILES: [&str; 14] = [
+        ".jar", ".war", ".ear", ".aar", ".js", ".mjs", ".json", ".dll", ".exe", ".nupkg", ".whl",
+        ".gz", ".zip", ".tgz",
+    ];
+    let lower = name.to_ascii_lowercase();
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+    let is_file = FILES.iter().any(|ending| lower.ends_with(ending));
+    let is_word = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    (is_word && name.bytes().all(is_plain) && !is_file).then(|| name.to_owned())
+}
+
+fn coordinates(name: &str, separator: char) -> Option<Vec<String>> {
+    let (group, artifact) = name.split_once(separator)?;
+    Some(vec![word(group)?, word(artifact)?])
+}
+
+fn npm(name: &str) -> Option<Vec<String>> {
+    match name.strip_prefix('@') {
+        Some(scoped) => {
+            let (scope, name) = scoped.split_once('/')?;
+            Some(vec![format!("@{}", word(scope)?), word(name)?])
+        }
+        None => Some(vec![word(name)?]),
+    }
+}
+
+fn module(name: &str) -> Option<Vec<String>> {
+    let parts: Option<Vec<_>> = name.split('/').map(word).collect();
+    parts.filter(|parts| parts.len() > 1 && parts[0].contains('.'))
+}
+
+/// The SPDX id that a licence's name is, whatever its case. Only licences that are
+/// common in packages are known; others stay names.
+pub(crate) fn spdx(name: &str) -> Option<&'static str> {
+    SPDX.iter().find(|id| id.eq_ignore_ascii_case(name.trim())).copied()
+}
+
+const SPDX: [&str; 75] = [
+    "0BSD",
+    "AFL-2.1",
+    "AFL-3.0",
+    "AGPL-3.0",
+    "AGPL-3.0-only",
+    "AGPL-3.0-or-later",
+    "Apache-1.0",
+    "Apache-1.1",
+    "Apache-2.0",
+    "Artistic-1.0",
+    "Artistic-2.0",
+    "BlueOak-1.0.0",
+    "BSD-1-Clause",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "BSD-4-Clause",
+    "BSL-1.0",
+    "CC0-1.0",
+    "CC-BY-3.0",
+    "CC-BY-4.0",
+    "CC-BY-NC-4.0",
+    "CC-BY-SA-3.0",
+    "CC-BY-SA-4.0",
+    "CDDL-1.0",
+    "CDDL-1.1",
+    "CPL-1.0",
+    "ECL-2.0",
+    "EPL-1.0",
+    "EPL-2.0",
+    "EUPL-1.1",
+    "EUPL-1.2",
+    "FTL",
+    "GPL-1.0",
+    "GPL-1.0-only",
+    "GPL-1.0-or-later",
+    "GPL-2.0",
+    "GPL-2.0-only",
+    "GPL-2.0-or-later",
+    "GPL-3.0",
+    "GPL-3.0-only",
+    "GPL-3.0-or-later",
+    "ICU",
+    "IJG",
+    "IPL-1.0",
+    "ISC",
+    "JSON",
+    "LGPL-2.0",
+    "LGPL-2.0-only",
+    "LGPL-2.0-or-later",
+    "LGPL-2.1",
+    "LGPL-2.1-only",
+    "LGPL-2.1-or-later",
+    "LGPL-3.0",
+    "LGPL-3.0-only",
+    "LGPL-3.0-or-later",
+    "Libpng",
+    "MIT",
+    "MIT-0",
+    "MPL-1.0",
+    "MPL-1.1",
+    "MPL-2.0",
+    "MS-PL",
+    "MS-RL",
+    "OFL-1.1",
+    "OpenSSL",
+    "PHP-3.01",
+    "PostgreSQL",
+    "PSF-2.0",
+    "Python-2.0",
+    "Ruby",
+    "Unlicense",
+    "UPL-1.0",
+    "W3C",
+    "WTFPL",
+    "Zlib",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn component(language: &str, name: &str, version: &str) -> Component {
+        Component {
+            name: Some(name.into()),
+            version: Some(version.into()),
+            language: Some(language.into()),
+            ..Component::default()
+        }
+    }
+
+    #[test]
+    fn no_purl_is_made_up() {
+        for (language, name, version) in [
+            ("JAVA", "guava-30.0-jre.jar", "30.0-jre"),
+            ("JAVA", "guava", "30.0"),
+            ("JAVASCRIPT", "jquery.min.js", "3.1"),
+            ("JAVASCRIPT", "../x", "1"),
+            ("PHP", "monolog", "1.0"),
+            ("GO", "protobuf", "1.0"),
+            ("DOTNET", "Newtonsoft.Json.dll", "12.0"),
+            ("NOVEL", "x", "1"),
+            ("PYTHON", "requests", ""),
+            ("PYTHON", "requests", "1 or 2"),
+        ] {
+            assert_eq!(purl(&component(language, name, version)), None, "{language} {name}");
+        }
+    }
+
+    #[test]
+    fn purls_are_those_of_the_registries() {
+        for (language, name, version, expected) in [
+            ("JAVA", "com.squareup.okio:okio", "2.8.0", "pkg:maven/com.squareup.okio/okio@2.8.0"),
+            ("JAVASCRIPT", "semver", "5.7.1", "pkg:npm/semver@5.7.1"),
+            ("JAVASCRIPT", "@babel/core", "7.0.0", "pkg:npm/%40babel/core@7.0.0"),
+            ("PYTHON", "Ruamel_Yaml", "0.1", "pkg:pypi/ruamel-yaml@0.1"),
+            ("GO", "github.com/gorilla/mux", "v1.8.0", "pkg:golang/github.com/gorilla/mux@v1.8.0"),
+            ("PHP", "Monolog/Monolog", "1.0+x", "pkg:composer/monolog/monolog@1.0%2Bx"),
+        ] {
+            assert_eq!(purl(&component(language, name, version)).as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn licences_are_ids_only_when_they_are() {
+        assert_eq!(spdx("apache-2.0"), Some("Apache-2.0"));
+        assert_eq!(spdx("bsd-3-clause"), Some("BSD-3-Clause"));
+        assert_eq!(spdx("apache 2"), None);
+    }
+}
