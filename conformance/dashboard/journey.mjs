@@ -82,19 +82,24 @@ async function look(page, name) {
   await page.setViewportSize({ width: 1280, height: 900 });
 }
 
-// Where the pages are: an application with most, a finding of each type, and more.
+const stored = (home, what) => run(home, what, "--json", "--limit", "0").trim().split("\n").map((line) => JSON.parse(line));
+
+// Where the pages are: the application with most that is still there, and findings of
+// each type in those that are.
 function places() {
-  const findings = run("home", "findings", "--json", "--limit", "0").trim().split("\n").map((line) => JSON.parse(line));
-  const applications = run("home", "applications", "--json", "--limit", "0").trim().split("\n").map((line) => JSON.parse(line));
-  const sum = (one) => one.open_by_severity.reduce((sum, count) => sum + count, 0);
-  applications.sort((a, b) => sum(b) - sum(a));
-  const first = (test) => findings.find(test)?.id;
+  const open = (one) => one.open_by_severity.reduce((sum, count) => sum + count, 0);
+  const applications = stored("home", "applications").filter((one) => !one.gone).sort((a, b) => open(b) - open(a));
+  const living = new Set(applications.map((one) => one.guid));
+  const findings = stored("home", "findings").filter((one) => living.has(one.application) && one.context === "policy");
+  const first = (test) => findings.find(test).id;
+  const of = (type) => first((one) => one.scan_type === type && one.state === "open");
   return {
+    name: applications[0].name,
     application: `/applications/production/${applications[0].guid}`,
-    static: first((one) => one.scan_type === "STATIC" && one.state === "open" && one.context === "policy"),
-    dynamic: first((one) => one.scan_type === "DYNAMIC" && one.state === "open"),
-    manual: first((one) => one.scan_type === "MANUAL" && one.state === "open"),
-    sca: first((one) => one.scan_type === "SCA" && one.state === "open" && one.location !== undefined) ?? first((one) => one.scan_type === "SCA"),
+    static: of("STATIC"),
+    dynamic: of("DYNAMIC"),
+    manual: of("MANUAL"),
+    sca: of("SCA"),
     mitigated: first((one) => one.state === "mitigated" && one.annotations?.length > 1),
   };
 }
@@ -248,7 +253,11 @@ async function journey(name, at, options) {
       expect(await page.evaluate(() => document.activeElement.id), "main");
       await page.goto("/");
     }
-    await walk.press(link("Findings", true));
+    await walk.press(link("Applications", true));
+    await walk.fill("Name holds", at.name);
+    await walk.press(button("Filter"));
+    await walk.press(link(at.name, true));
+    await walk.press(link("All its findings"));
     const facet = (group, name) => page.locator(`[aria-labelledby="facet-${group}"] a`, { hasText: name }).first();
     await walk.press(facet("severity", "High"));
     await walk.press(facet("scan_type", "STATIC"));
@@ -472,7 +481,7 @@ async function hostile() {
     document.addEventListener("securitypolicyviolation", (event) => globalThis.violations.push(`${event.violatedDirective} ${event.blockedURI}`));
   });
   await setUp(page, "hostile");
-  const findings = run("hostile", "findings", "--json", "--limit", "0").trim().split("\n").map((line) => JSON.parse(line));
+  const findings = stored("hostile", "findings");
   const application = findings[0].application;
   const paths = [
     "/", "/applications", `/applications/hostile/${application}`, "/findings", "/changes", "/changes?name=o",
@@ -487,9 +496,12 @@ async function hostile() {
     const found = await page.evaluate(() => ({
       ran: globalThis.ran ?? null,
       violations: globalThis.violations,
-      strange: [...document.querySelectorAll("*")].filter((one) =>
-        ["STYLE", "IFRAME", "BASE", "OBJECT", "EMBED"].includes(one.tagName) || one.tagName === "IMG" || one.tagName === "SCRIPT" && one.getAttribute("src") !== "/dashboard.js"
-        || [...one.attributes].some((a) => a.name.startsWith("on") || a.name === "style" || /^(href|src|action|formaction|xlink:href)$/.test(a.name) && /^\s*(javascript|data|vbscript):/i.test(a.value))).map((one) => one.outerHTML.slice(0, 80)),
+      strange: [...document.querySelectorAll("*")].filter((one) => {
+        if (one.matches('script[src="/dashboard.js"], link[href="data:,"]')) return false;
+        const isTag = one.matches("script, style, iframe, object, embed, base, img, link:not([rel=stylesheet])");
+        const runs = (a) => a.name.startsWith("on") || a.name === "style" || /^(href|src|action|formaction|xlink:href)$/.test(a.name) && /^\s*(javascript|data|vbscript):/i.test(a.value);
+        return isTag || [...one.attributes].some(runs);
+      }).map((one) => one.outerHTML.slice(0, 80)),
       outlined: getComputedStyle(document.querySelector("h1")).outlineWidth === "9px",
       text: document.body.innerText + document.title + [...document.querySelectorAll("[title],[aria-label]")].map((one) => `${one.title}${one.getAttribute("aria-label")}`).join(" "),
     }));

@@ -39,7 +39,8 @@ function hostile(value, key = "") {
 }
 
 const types = ["STATIC", "DYNAMIC", "MANUAL", "SCA"];
-const findings = lines(run("findings", "--json", "--limit", "0"));
+const living = new Set(lines(run("applications", "--json", "--limit", "0")).filter((one) => !one.gone).map((one) => one.guid));
+const findings = lines(run("findings", "--json", "--limit", "0")).filter((one) => living.has(one.application));
 const held = new Map();
 for (const one of findings) held.set(one.application, (held.get(one.application) ?? new Set()).add(one.scan_type));
 const guid = [...held].find(([, all]) => types.every((type) => all.has(type)))[0];
