@@ -1,56 +1,16 @@
 // The guide, step by step in its own words, in Chromium: by mouse, by keyboard
 // alone, without JavaScript, and with a passkey; then what must be refused. A picture of each step, and axe on each page in
 // both themes.
-import { createHmac } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { chromium } from "playwright-core";
+import { Suite, expect, launch, totp, violations } from "../browser/browser.mjs";
 
-const require = createRequire(import.meta.url);
-const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const ready = JSON.parse(readFileSync(process.env.READY_FILE, "utf8"));
 const pictures = process.env.PICTURES;
 mkdirSync(pictures, { recursive: true });
 const PASSWORD = "plum-Kettle7-orbit";
-let passed = 0;
-let failed = 0;
-
-function totp(key, ahead = 0) {
-  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-  let bits = "";
-  for (const letter of key.replaceAll(" ", "")) {
-    bits += alphabet.indexOf(letter).toString(2).padStart(5, "0");
-  }
-  const secret = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
-  const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30000) + ahead));
-  const mac = createHmac("sha1", secret).update(counter).digest();
-  const at = mac[19] & 15;
-  return String((mac.readUInt32BE(at) & 0x7fffffff) % 1000000).padStart(6, "0");
-}
-
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-  ],
-});
-
-async function check(name, act) {
-  try {
-    await act();
-    passed += 1;
-    console.log(`pass console ${name}`);
-  } catch (error) {
-    failed += 1;
-    console.log(`fail console ${name}: ${String(error.message ?? error).split("\n").slice(0, 12).join(" | ")}`);
-  }
-}
-
-function expect(actual, expected) {
-  if (actual !== expected) throw new Error(`got ${JSON.stringify(actual)}, expected ${JSON.stringify(expected)}`);
-}
+const suite = new Suite("console");
+const check = (what, act) => suite.check(what, act);
+const browser = await launch();
 
 // One way through: how to press, how to fill, whether pictures and axe are taken.
 class Walk {
@@ -97,11 +57,8 @@ class Walk {
     await this.page.screenshot({ path: `${pictures}/${file}.png`, fullPage: true });
     for (const colorScheme of ["light", "dark"]) {
       await this.page.emulateMedia({ colorScheme });
-      await this.page.evaluate(axe);
-      const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
-      const found = await this.page.evaluate((tags) => globalThis.axe.run(document, { runOnly: tags }), tags);
-      const words = found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).slice(0, 2)}`);
-      await check(`axe ${name} ${colorScheme}`, async () => expect(words.join("; "), ""));
+      const found = await violations(this.page);
+      await check(`axe ${name} ${colorScheme}`, async () => expect(found, ""));
     }
     await this.page.emulateMedia({ colorScheme: "dark" });
     await this.page.screenshot({ path: `${pictures}/${file}-dark.png`, fullPage: true });
@@ -266,11 +223,9 @@ async function journey(name, options) {
       await walk.press("button", "Go on");
     }
     expect(await walk.title(), "API Credentials");
-    passed += 1;
-    console.log(`pass console the guide ${name}`);
+    suite.pass(`the guide ${name}`);
   } catch (error) {
-    failed += 1;
-    console.log(`fail console the guide ${name}: at ${page.url()}: ${String(error.message ?? error).split("\n").slice(0, 6).join(" | ")}`);
+    suite.fail(`the guide ${name}`, `at ${page.url()}: ${error.message ?? error}`);
     await page.screenshot({ path: `${pictures}/failed-${options.user}.png`, fullPage: true });
   } finally {
     await context.close();
@@ -377,5 +332,4 @@ await journey("without JavaScript", { user: "plain", javaScriptEnabled: false })
 await journey("with a passkey", { user: "passkey", passkey: true });
 await refusals();
 await browser.close();
-console.log(`${passed} passed, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+suite.end();

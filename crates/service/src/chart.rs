@@ -113,8 +113,7 @@ pub fn figure(chart: &Chart, shape: Shape) -> String {
     let mut html = String::with_capacity(8192);
     let _ = write!(html, "<figure class=\"chart\">{}", svg(chart, shape));
     html.push_str("<figcaption><ul class=\"legend\">");
-    // As they lie: the highest first.
-    for series in chart.series.iter().rev() {
+    for series in as_they_lie(chart, shape) {
         let _ = write!(html, "<li>{} {}</li>", swatch(chart, series.look), escaped(&series.name));
     }
     html.push_str("</ul></figcaption>");
@@ -122,9 +121,17 @@ pub fn figure(chart: &Chart, shape: Shape) -> String {
         html,
         "<details><summary>As a table<span class=\"hidden\">: {}</span></summary>{}</details></figure>",
         escaped(&chart.title),
-        table(chart)
+        table(chart, shape)
     );
     html
+}
+
+/// In a stack the highest first, else from left to right.
+fn as_they_lie(chart: &Chart, shape: Shape) -> Vec<&Series> {
+    match shape {
+        Shape::Stacked => chart.series.iter().rev().collect(),
+        Shape::Bars | Shape::Lines => chart.series.iter().collect(),
+    }
 }
 
 fn swatch(chart: &Chart, look: Look) -> String {
@@ -140,8 +147,9 @@ fn swatch(chart: &Chart, look: Look) -> String {
     )
 }
 
-/// The numbers, the newest first where they are days.
-pub fn table(chart: &Chart) -> String {
+/// The numbers, the newest first.
+pub fn table(chart: &Chart, shape: Shape) -> String {
+    let series = as_they_lie(chart, shape);
     let mut html = String::with_capacity(4096);
     let title = escaped(&chart.title);
     let _ = write!(
@@ -149,13 +157,13 @@ pub fn table(chart: &Chart) -> String {
         "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{title}, as a table\"><table><caption class=\"hidden\">{title}</caption><thead><tr><th scope=\"col\">{}</th>",
         escaped(chart.axis)
     );
-    for series in chart.series.iter().rev() {
+    for series in &series {
         let _ = write!(html, "<th scope=\"col\" class=\"number\">{}</th>", escaped(&series.name));
     }
     html.push_str("</tr></thead><tbody>");
-    for (at, label) in chart.labels.iter().enumerate() {
+    for (at, label) in chart.labels.iter().enumerate().rev() {
         let _ = write!(html, "<tr><th scope=\"row\">{}</th>", escaped(&label.full));
-        for series in chart.series.iter().rev() {
+        for series in &series {
             let value = series.values.get(at).copied().unwrap_or_default();
             let _ = write!(html, "<td class=\"number\">{}</td>", grouped(value));
         }

@@ -10,6 +10,7 @@ use countersign_store::{ApplicationRow, Scope};
 
 use super::Inner;
 use super::filters::{all, findings};
+use super::findings::short_context;
 use super::look::{grouped, in_words, verdict};
 use super::moment::{Moment, from_now};
 use super::overview::{Bar, Figure, Fixed, Shares, ageing, figures, fixing, spans, tops};
@@ -255,7 +256,7 @@ pub(super) async fn show(
         contexts: contexts
             .iter()
             .map(|context| Bar {
-                label: Shown::new(&context.label),
+                label: Shown::cut(&short_context(&context.label), 60),
                 link: findings(&all(&[own[0], (Field::Context, context.value.as_str())])),
                 count: grouped(context.count),
                 bar: String::new(),

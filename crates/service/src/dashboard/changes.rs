@@ -161,6 +161,9 @@ impl Narrowed {
         });
         let complaint = match fit.len() {
             0 => "No application has such a name.".to_owned(),
+            count if count > MAX_OFFERED => format!(
+                "{count} applications have such a name. Type more of it, or choose one of the first {MAX_OFFERED}:"
+            ),
             count => format!("{count} applications have such a name. Choose one:"),
         };
         Ok(Self { offered: offered.collect(), complaint: Some(complaint), ..Self::default() })

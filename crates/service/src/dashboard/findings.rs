@@ -6,7 +6,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use countersign_findings::Finding;
 use countersign_findings::filter::{Expression, Field, Filter, Operator, Value};
-use countersign_store::{FindingRow, Query as Wanted, Seek, Store};
+use countersign_store::{FacetRow, FindingRow, Query as Wanted, Seek, Store};
 use futures::future::try_join_all;
 
 use super::Inner;
@@ -19,7 +19,10 @@ use super::web::{Frame, Reader, Stop, go};
 
 const PAGE: u32 = 50;
 /// Values of one facet.
-const VALUES: u32 = 8;
+const VALUES: u32 = 24;
+/// Of them, that are shown without being asked for; a few more are not worth folding.
+const SHOWN: usize = 8;
+const MAX_SHOWN: usize = 10;
 const MAX_WORDS_CHARS: usize = 200;
 
 /// Fields that narrow, and what people call them.
@@ -56,6 +59,9 @@ struct Group {
     name: &'static str,
     id: &'static str,
     choices: Vec<Choice>,
+    more: Vec<Choice>,
+    /// Something among the rest is chosen.
+    is_unfolded: bool,
 }
 
 struct Row {
@@ -171,18 +177,40 @@ async fn groups(store: &Store, expression: &Expression) -> Result<Vec<Group>, St
         let choices = rows.iter().filter_map(|row| {
             let (is_chosen, toggled) = facet.toggled(&row.value)?;
             Some(Choice {
-                label: Shown::cut(&row.label, 60),
+                label: Shown::cut(&label(field, row), 60),
                 count: grouped(row.count),
                 link: findings(&toggled),
                 is_chosen,
             })
         });
-        let choices: Vec<_> = choices.collect();
+        let mut choices: Vec<_> = choices.collect();
         // A single value that narrows nothing says nothing.
         let is_worth_it = choices.len() > 1 || facet.is_narrowed();
-        Ok::<_, Stop>(is_worth_it.then_some(Group { name, id: field.name(), choices }))
+        let is_long = choices.len() > MAX_SHOWN;
+        let more = if is_long { choices.split_off(SHOWN) } else { Vec::new() };
+        let is_unfolded = more.iter().any(|choice| choice.is_chosen);
+        let group = Group { name, id: field.name(), choices, more, is_unfolded };
+        Ok::<_, Stop>(is_worth_it.then_some(group))
     });
     Ok(try_join_all(asked).await?.into_iter().flatten().collect())
+}
+
+/// What a value is called where there is little room.
+fn label(field: Field, row: &FacetRow) -> String {
+    match (field, row.label.as_str()) {
+        (Field::ViolatesPolicy, "true") => "yes".to_owned(),
+        (Field::ViolatesPolicy, "false") => "no".to_owned(),
+        (Field::Context, label) => short_context(label),
+        (_, label) => label.to_owned(),
+    }
+}
+
+/// A sandbox by the beginning of its guid.
+pub(super) fn short_context(label: &str) -> String {
+    match label.split_once(':') {
+        Some(("sandbox", guid)) => format!("sandbox {}", guid.chars().take(8).collect::<String>()),
+        _ => label.to_owned(),
+    }
 }
 
 fn shown(row: &FindingRow) -> Row {

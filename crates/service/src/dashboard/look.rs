@@ -2,6 +2,7 @@
 
 use countersign_findings::Severity;
 
+use super::text::Shown;
 pub(super) use crate::chart::grouped;
 use crate::chart::{self, Chart, Label, Look, Series};
 
@@ -25,14 +26,22 @@ pub(super) fn state(state: &str) -> String {
 
 /// Verdict of a policy as a tag, as HTML.
 pub(super) fn verdict(verdict: Option<&str>) -> String {
-    let (class, words) = match verdict {
-        Some("PASSED") => (" good", "✓ passed".to_owned()),
-        Some("DID_NOT_PASS") => (" bad", "✗ did not pass".to_owned()),
-        Some("CONDITIONAL_PASS") => (" warn", "~ passed with conditions".to_owned()),
-        Some(other) => ("", other.replace('_', " ").to_lowercase()),
-        None => ("", "not assessed".to_owned()),
+    let verdict = verdict.unwrap_or("NOT_ASSESSED");
+    let (class, sign) = match verdict {
+        "PASSED" => (" good", "✓ "),
+        "DID_NOT_PASS" => (" bad", "✗ "),
+        "CONDITIONAL_PASS" => (" warn", "~ "),
+        _ => ("", ""),
     };
-    format!("<span class=\"tag{class}\">{}</span>", chart::escaped(&words))
+    let words = Shown::cut(&verdict_in_words(verdict), 40);
+    format!("<span class=\"tag{class}\">{sign}{words}</span>")
+}
+
+pub(super) fn verdict_in_words(verdict: &str) -> String {
+    match verdict {
+        "CONDITIONAL_PASS" => "passed with conditions".to_owned(),
+        other => other.replace('_', " ").to_lowercase(),
+    }
 }
 
 /// Open findings by severity in words, the worst first.

@@ -8,7 +8,7 @@ use countersign_store::{AtRisk, FacetRow, Overview, Scope};
 
 use super::Inner;
 use super::filters::{all, findings};
-use super::look::{grouped, in_words, severity, severity_name, verdict};
+use super::look::{grouped, in_words, severity, severity_name, verdict, verdict_in_words};
 use super::moment::span as in_time;
 use super::query::{Query, link};
 use super::text::Shown;
@@ -157,10 +157,11 @@ fn policy(overview: &Overview) -> Vec<Bar> {
         let class = match name.as_str() {
             "PASSED" => "cool",
             "DID_NOT_PASS" => "s5",
+            "CONDITIONAL_PASS" => "s3",
             _ => "s0",
         };
         Bar {
-            label: Shown::new(&name.replace('_', " ").to_lowercase()),
+            label: Shown::new(&verdict_in_words(name)),
             link: link("/applications", &[("policy", name)]),
             count: grouped(*count),
             bar: chart::bar(*count, most, class),
