@@ -142,7 +142,7 @@ async fn facets(store: &Store, filters: &[Filter]) -> Result<()> {
     }
     tell("any facet of everything", &mut times, "50 ms at p99");
     let mut times = Vec::new();
-    for (at, filter) in filters.iter().enumerate() {
+    for (at, filter) in filters.iter().enumerate().step_by(7) {
         let field = Field::FACETS[at % Field::FACETS.len()];
         let start = Instant::now();
         store.facet(filter.clone().into(), field, 20).await?;

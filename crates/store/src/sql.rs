@@ -369,9 +369,9 @@ fn text(planner: &Planner<'_>, filter: &Filter, kind: Kind) -> Result<Sql, Error
         values.insert(0, SqlValue::Text(query));
     }
     values.extend(inner.values.iter().cloned());
-    // Without the index by kind: most texts of a kind lie next to each other.
     let mut statement = planner.connection.prepare_cached(&format!(
-        "select id from texts t where {among_texts} +kind = ? and {} limit {}",
+        "select id from texts t where {among_texts} {} = ? and {} limit {}",
+        by_kind(kind),
         inner.text,
         planner.few + 1
     ))?;
@@ -385,11 +385,22 @@ fn text(planner: &Planner<'_>, filter: &Filter, kind: Kind) -> Result<Sql, Error
             format!("exists (select 1 from texts t where t.id = {column} and {})", inner.text)
         }
         Goal::Count => format!(
-            "{column} in (select t.id from texts t where +kind = {} and {})",
-            kind as u8, inner.text
+            "{column} in (select t.id from texts t where {} = {} and {})",
+            by_kind(kind),
+            kind as u8,
+            inner.text
         ),
     };
     Ok(Sql::new(text, inner.values))
+}
+
+/// By the index where a kind has a few texts only. Those of the others are most of all
+/// texts, and quicker looked through in their order.
+fn by_kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::ScanType | Kind::Status => "kind",
+        _ => "+kind",
+    }
 }
 
 /// What the index of trigrams is asked for a pattern; none when the pattern has no three

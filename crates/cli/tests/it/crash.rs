@@ -2,7 +2,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::program::{Served, countersign, pause, run, stderr};
+use crate::program::{Served, countersign, pause, run, stderr, stdout};
 
 const KILLS: u32 = 50;
 
@@ -11,17 +11,43 @@ fn content(home: &Path) -> Vec<String> {
     let store = rusqlite::Connection::open(home.join("store.sqlite")).unwrap();
     let mut lines = Vec::new();
     for sql in [
-        "select 'f' || finding_id || hex(f.hash) || f.state || f.gone || f.severity || hex(f.raw) || c.name
+        "select 'f' || hex(finding_id) || hex(f.hash) || f.state || f.gone || f.severity || c.name
+            || (select text from texts where id = f.title)
          from findings f join contexts c on c.id = f.context order by 1",
-        "select 'c' || finding_id || kind || coalesce(reason, '') || coalesce(differences, '') from changes order by 1",
-        "select 'a' || guid || name || modified_ms || gone || (read_ms is not null) || hex(raw) from applications order by 1",
+        "select 'c' || hex(finding_id) || c.kind || coalesce(reason, '') || coalesce(differences, '')
+         from changes c join findings f on f.id = c.finding order by 1",
+        "select 'a' || guid || name || modified_ms || gone || (read_ms is not null)
+            || coalesce(policy_compliance, '') from applications order by 1",
         "select 'u' || reason from undecodable order by 1",
+        // What lists count from, and what is searched.
+        "select 't' || guid || severity || state || sum(findings)
+         from tallies join applications a on a.id = application group by guid, severity, state
+         order by 1",
+        "select 'n' || field || severity || state || is_policy || sum(findings)
+         from counts where field in (1, 2) group by field, severity, state, is_policy order by 1",
+        "select 'h' || application || severity || open || first || new from history
+         where application = 0 order by 1",
+        "select 'w' || count(*) from words where words match 'the'",
     ] {
         let mut statement = store.prepare(sql).unwrap();
         let rows = statement.query_map([], |row| row.get::<_, Option<String>>(0)).unwrap();
         lines.extend(rows.map(|line| line.unwrap().unwrap_or_default()));
     }
+    // The records as sent, unpacked: how small they are depends on what came before.
+    let records = run(home, &["export", "--format", "ndjson"]);
+    assert!(records.status.success(), "{}", stderr(&records));
+    let mut records: Vec<_> = stdout(&records).lines().map(without_times).collect();
+    records.sort_unstable();
+    lines.extend(records);
     lines
+}
+
+fn without_times(line: &str) -> String {
+    let mut finding: serde_json::Value = serde_json::from_str(line).unwrap();
+    for member in ["added", "changed"] {
+        finding[member].take();
+    }
+    format!("r{finding}")
 }
 
 #[test]
