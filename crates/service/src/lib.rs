@@ -12,6 +12,7 @@ pub mod broker;
 pub mod chart;
 pub mod dashboard;
 mod error;
+pub mod export;
 pub mod people;
 pub mod scheduler;
 

@@ -1,15 +1,14 @@
 //! `export`: streams what is stored.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter};
 
-use countersign_findings::Application;
 use countersign_formats::ocsf::Shape;
-use countersign_formats::ocsf::applications::{Applications, Entry};
-use countersign_formats::{Head, Held, Item, Last};
-use countersign_store::{ChangeKind, FindingRow, Order, Query};
-use serde_json::json;
+use countersign_formats::ocsf::applications::{Applications as Inventory, Entry};
+use countersign_formats::{Head, Held};
+use countersign_service::export::{Applications, item};
+use countersign_store::{Order, Query};
 
 use super::context::Context;
 use super::query::{filter, for_each};
@@ -86,22 +85,15 @@ async fn write_findings(
         total: context.store().count_findings(filter.clone()).await?,
         with_raw: args.raw,
     };
-    let applications = Known::read(context).await?;
+    let applications = Applications::new(context.store().applications().await?);
     // People read from the top; programs want it quickly.
     let order = if format == Format::Html { Order::Severity } else { Order::Arrival };
     let mut export = piped(exports::renderer(format, shape, out, more, &head))?;
     let mut written: u64 = 0;
     let mut not_held: BTreeMap<&str, u64> = BTreeMap::new();
     for_each(context, Query { filter, order, ..Query::default() }, 0, |row| {
-        let stranger;
-        let application = match applications.of(&row) {
-            Some(application) => application,
-            None => {
-                stranger = stranger_of(&row)?;
-                &stranger
-            }
-        };
-        match piped(export.finding(&item(&row, application)))? {
+        let application = applications.of(&row).map_err(Failure::unexpected)?;
+        match piped(export.finding(&item(&row, &application)))? {
             Held::Written => written += 1,
             Held::NotHeld(reason) => *not_held.entry(reason).or_default() += 1,
         }
@@ -117,7 +109,7 @@ async fn write_findings(
 
 async fn write_applications(context: &Context, out: Out) -> Result<String, Failure> {
     let rows = context.store().applications().await?;
-    let mut export = Applications::new(out);
+    let mut export = Inventory::new(out);
     for row in &rows {
         piped(export.application(&Entry {
             application: &row.application,
@@ -141,50 +133,5 @@ fn piped<T>(result: io::Result<T>) -> Result<T, Failure> {
             tolerate_closed_pipe(Err(error))?;
             Err(Failure::unexpected(told))
         }
-    }
-}
-
-/// The applications, by integration and guid.
-struct Known(HashMap<String, HashMap<String, Application>>);
-
-impl Known {
-    async fn read(context: &Context) -> Result<Self, Failure> {
-        let mut known: HashMap<String, HashMap<String, Application>> = HashMap::new();
-        for row in context.store().applications().await? {
-            let guid = row.application.guid.to_string();
-            known.entry(row.integration).or_default().insert(guid, row.application);
-        }
-        Ok(Self(known))
-    }
-
-    fn of(&self, row: &FindingRow) -> Option<&Application> {
-        self.0.get(&row.integration)?.get(row.finding.application.as_str())
-    }
-}
-
-/// An application that a sync brought in after they were read.
-fn stranger_of(row: &FindingRow) -> Result<Application, Failure> {
-    let record = json!({
-        "guid": row.finding.application.as_str(), "profile": {"name": row.application_name},
-    });
-    Application::decode(&record.to_string()).map_err(Failure::unexpected)
-}
-
-fn item<'a>(row: &'a FindingRow, application: &'a Application) -> Item<'a> {
-    Item {
-        finding: &row.finding,
-        application,
-        integration: &row.integration,
-        gone: row.gone,
-        added_ms: row.added_ms,
-        changed_ms: row.changed_ms,
-        last: match row.last {
-            ChangeKind::New => Last::New,
-            ChangeKind::Changed => Last::Changed,
-            ChangeKind::Reopened => Last::Reopened,
-            ChangeKind::Closed => Last::Closed,
-        },
-        paths: row.paths.as_deref().unwrap_or_default(),
-        raw: &row.raw,
     }
 }

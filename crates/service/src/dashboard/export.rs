@@ -1,7 +1,6 @@
 //! Findings as a file: streamed a batch at a time, so that neither the file nor a
 //! connection of the database is held while a slow reader takes it.
 
-use std::collections::HashMap;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,18 +9,18 @@ use axum::extract::{RawQuery, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use countersign_findings::Application;
 use countersign_findings::filter::Expression;
+use countersign_formats::Export;
 use countersign_formats::csv::Csv;
 use countersign_formats::ndjson::Ndjson;
-use countersign_formats::{Export, Item, Last};
-use countersign_store::{ChangeKind, FindingRow, Order, Query as Wanted, Seek, Store};
+use countersign_store::{Order, Query as Wanted, Seek, Store};
 use futures::stream;
 
 use super::Inner;
 use super::filters::Asked;
 use super::query::Query;
 use super::web::{Reader, Stop};
+use crate::export::{Applications, item};
 
 /// Rows that are read at once.
 const BATCH: u32 = 200;
@@ -64,11 +63,7 @@ async fn export(
         Format::Csv => ("text/csv; charset=utf-8", "attachment; filename=\"findings.csv\""),
         Format::Ndjson => ("application/x-ndjson", "attachment; filename=\"findings.ndjson\""),
     };
-    let rows = inner.store.applications().await?;
-    let applications = rows
-        .into_iter()
-        .map(|row| ((row.integration, row.application.guid.to_string()), row.application))
-        .collect();
+    let applications = Applications::new(inner.store.applications().await?);
     let under_way = UnderWay {
         store: inner.store.clone(),
         filter: asked.expression,
@@ -91,7 +86,7 @@ struct UnderWay {
     filter: Expression,
     after: Option<Seek>,
     sink: Sink,
-    applications: HashMap<(String, String), Application>,
+    applications: Applications,
 }
 
 impl UnderWay {
@@ -109,11 +104,8 @@ impl UnderWay {
             io::Error::other("the store failed")
         })?;
         for row in &rows {
-            let key = (row.integration.clone(), row.finding.application.to_string());
-            // One that came in meanwhile is left to the next export.
-            if let Some(application) = self.applications.get(&key) {
-                self.sink.export.finding(&item(row, application))?;
-            }
+            let application = self.applications.of(row).map_err(io::Error::other)?;
+            self.sink.export.finding(&item(row, &application))?;
         }
         self.after = rows.last().map(|row| row.seek);
         let is_last = rows.len() < BATCH as usize;
@@ -125,25 +117,6 @@ impl UnderWay {
             Some(self)
         };
         Ok(Some((buffer.take(), rest)))
-    }
-}
-
-fn item<'a>(row: &'a FindingRow, application: &'a Application) -> Item<'a> {
-    Item {
-        finding: &row.finding,
-        application,
-        integration: &row.integration,
-        gone: row.gone,
-        added_ms: row.added_ms,
-        changed_ms: row.changed_ms,
-        last: match row.last {
-            ChangeKind::New => Last::New,
-            ChangeKind::Changed => Last::Changed,
-            ChangeKind::Reopened => Last::Reopened,
-            ChangeKind::Closed => Last::Closed,
-        },
-        paths: row.paths.as_deref().unwrap_or_default(),
-        raw: &row.raw,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use countersign_service::export::{Applications, item};
 use countersign_service::people::Role;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -140,6 +141,23 @@ async fn a_filter_that_cannot_be_read_says_why_beside_it() {
     let huge = format!("/findings?filter={}", "a".repeat(40_000));
     let page = reader.get(&huge).await;
     assert!(page.status >= 400, "{}", page.status);
+    desk.end().await;
+}
+
+#[tokio::test]
+async fn a_finding_of_an_application_that_came_in_meanwhile_is_exported() {
+    let desk = Desk::start().await;
+    desk.bring_in("Alpha", &[flaw(1, 4, "x")]).await;
+    let one = countersign_store::Query { limit: 1, ..Default::default() };
+    let rows = desk.store.findings(one).await.unwrap();
+    let listed = Applications::new(desk.store.applications().await.unwrap());
+    let unlisted = Applications::new(Vec::new());
+    for applications in [listed, unlisted] {
+        let application = applications.of(&rows[0]).unwrap();
+        assert_eq!(application.name, "Alpha");
+        assert_eq!(application.guid, rows[0].finding.application);
+        assert_eq!(item(&rows[0], &application).raw, rows[0].raw);
+    }
     desk.end().await;
 }
 
