@@ -1,5 +1,5 @@
 // export: report.html --format html
-// HTML by html-validate and, where there is Java, by the checker of the W3C.
+// HTML by html-validate and by the checker of the W3C, which needs Java.
 
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -38,8 +38,8 @@ const messages = report.results.flatMap((result) => result.messages);
 say("html-validate", messages.map((m) => `${m.line}:${m.column} ${m.message} ${m.ruleId}`));
 
 const jar = path.join(path.dirname(require.resolve("vnu-jar/package.json")), "build/dist/vnu.jar");
-if (spawnSync("java", ["-version"]).status === 0) {
-  const done = spawnSync("java", ["-jar", jar, "--errors-only", "--format", "gnu", page]);
-  say("the Nu Html Checker", done.stderr.toString().split("\n").filter((line) => line !== ""));
-}
+const done = spawnSync("java", ["-jar", jar, "--errors-only", "--format", "gnu", page]);
+const problems = done.error ? [done.error.message] : done.stderr.toString().split("\n").filter((line) => line !== "");
+if (problems.length === 0 && done.status !== 0) problems.push(`exit code ${done.status}`);
+say("the Nu Html Checker", problems);
 process.exit(failed ? 1 : 0);
