@@ -334,7 +334,7 @@ impl Filter {
     /// Whether a finding of an application of this name matches.
     pub fn matches(&self, finding: &Finding, application_name: &str) -> bool {
         if self.field == Field::Text {
-            let held: Vec<String> = texts(finding).flat_map(words).collect();
+            let held: Vec<_> = texts(finding).flat_map(words).collect();
             let mut wanted = self.values.iter().filter_map(Value::as_text).flat_map(words);
             return wanted.all(|word| held.contains(&word));
         }
@@ -387,10 +387,13 @@ pub fn texts(finding: &Finding) -> impl Iterator<Item = &str> {
 }
 
 /// The words of a text: runs of letters and digits, in lower case.
-pub fn words(text: &str) -> impl Iterator<Item = String> {
-    text.split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(|word| word.to_lowercase())
+pub fn words(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(
+        |word| match word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
+            true => Cow::Borrowed(word),
+            false => Cow::Owned(word.to_lowercase()),
+        },
+    )
 }
 
 /// Whether a text is like a pattern: without a `*` it has to contain it, with one the

@@ -4,9 +4,10 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use countersign_findings::filter::Field;
-use countersign_findings::{Context, Finding, State};
+use countersign_findings::filter::{self, Field};
+use countersign_findings::{Context, Finding, Numbered, State};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
@@ -58,21 +59,21 @@ pub(crate) fn state_of(code: i64) -> Result<State, Error> {
 /// Texts of one transaction.
 pub(crate) struct Texts<'a> {
     connection: &'a Connection,
-    known: HashMap<(Kind, String), i64>,
+    known: HashMap<Kind, HashMap<String, i64>>,
+    named: HashMap<(u8, i64), String>,
 }
 
-/// Texts that a writer remembers, so that one with many findings stays small.
+/// Texts of a kind that a writer remembers, so that one with many findings stays small.
 const REMEMBERED: usize = 20_000;
 
 impl<'a> Texts<'a> {
     pub(crate) fn new(connection: &'a Connection) -> Self {
-        Self { connection, known: HashMap::new() }
+        Self { connection, known: HashMap::new(), named: HashMap::new() }
     }
 
     /// Its number; a new one if it was never seen.
     pub(crate) fn number(&mut self, kind: Kind, text: &str) -> Result<i64, Error> {
-        let key = (kind, text.to_owned());
-        if let Some(id) = self.known.get(&key) {
+        if let Some(id) = self.known.get(&kind).and_then(|known| known.get(text)) {
             return Ok(*id);
         }
         let id = match find(self.connection, kind, text)? {
@@ -88,26 +89,30 @@ impl<'a> Texts<'a> {
                 id
             }
         };
-        if self.known.len() >= REMEMBERED {
-            self.known.clear();
+        let known = self.known.entry(kind).or_default();
+        if known.len() >= REMEMBERED {
+            known.clear();
         }
-        self.known.insert(key, id);
+        known.insert(text.to_owned(), id);
         Ok(id)
     }
 
-    fn some(&mut self, kind: Kind, text: Option<&String>) -> Result<Option<i64>, Error> {
-        text.map(|text| self.number(kind, text)).transpose()
+    fn some(&mut self, kind: Kind, text: &Option<String>) -> Result<Option<i64>, Error> {
+        text.as_ref().map(|text| self.number(kind, text)).transpose()
     }
 
     /// Remembers what a CWE or a category is called.
-    fn name(&mut self, kind: u8, number: i64, name: Option<&String>) -> Result<(), Error> {
-        let Some(name) = name else { return Ok(()) };
+    fn name(&mut self, kind: u8, number: i64, name: &str) -> Result<(), Error> {
+        if self.named.get(&(kind, number)).is_some_and(|known| known == name) {
+            return Ok(());
+        }
         self.connection
             .prepare_cached(
                 "insert into names (kind, number, name) values (?, ?, ?)
                  on conflict do update set name = excluded.name where name <> excluded.name",
             )?
             .execute((kind, number, name))?;
+        self.named.insert((kind, number), name.to_owned());
         Ok(())
     }
 }
@@ -129,6 +134,82 @@ fn hash(text: &str) -> i64 {
     let mut first = [0; 8];
     first.copy_from_slice(&digest[..8]);
     i64::from_le_bytes(first)
+}
+
+/// What a row takes of a finding: all that waits for a commit beside the record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Draft {
+    context: i64,
+    is_policy: bool,
+    severity: u8,
+    state: i64,
+    scan_type: String,
+    status: Option<String>,
+    violates_policy: Option<bool>,
+    cwe: Option<(i64, Option<String>)>,
+    category: Option<(i64, Option<String>)>,
+    title: String,
+    file: Option<String>,
+    module: Option<String>,
+    url: Option<String>,
+    component: Option<String>,
+    cve: Option<String>,
+    /// The bits of the score: as a text it might come back as its neighbour.
+    cvss: Option<u64>,
+    first_found_ms: Option<i64>,
+    last_seen_ms: Option<i64>,
+    /// Each of its words once.
+    pub(crate) words: String,
+}
+
+impl Draft {
+    pub(crate) fn of(finding: &Finding, context: i64) -> Self {
+        let named = |numbered: &Option<Numbered>| {
+            numbered.as_ref().map(|numbered| (numbered.id, numbered.name.clone()))
+        };
+        let location = &finding.location;
+        let vulnerability = finding.vulnerability.as_ref();
+        let cvss = vulnerability.and_then(|known| known.cvss3.or(known.cvss2));
+        Self {
+            context,
+            is_policy: finding.context == Context::Policy,
+            severity: finding.severity.level(),
+            state: state_code(finding.state),
+            scan_type: finding.scan_type.as_str().to_owned(),
+            status: finding.status.status.clone(),
+            violates_policy: finding.violates_policy,
+            cwe: named(&finding.cwe),
+            category: named(&finding.category),
+            title: finding.title.clone(),
+            file: location.file.clone(),
+            module: location.module.clone(),
+            url: location.url.clone(),
+            component: finding.component.as_ref().and_then(|component| component.name.clone()),
+            cve: vulnerability.map(|vulnerability| vulnerability.name.clone()),
+            cvss: cvss.map(f64::to_bits),
+            first_found_ms: finding.first_found_ms,
+            last_seen_ms: finding.last_seen_ms,
+            words: all_words(finding),
+        }
+    }
+
+    /// Bytes that it takes up, about.
+    pub(crate) fn size(&self) -> usize {
+        let texts = [&self.file, &self.module, &self.url, &self.component, &self.cve];
+        let texts: usize = texts.into_iter().flatten().map(String::len).sum();
+        size_of::<Self>() + self.words.len() + self.title.len() + texts
+    }
+}
+
+/// Each word of a finding once, for the index.
+fn all_words(finding: &Finding) -> String {
+    let mut words = Vec::with_capacity(128);
+    for text in filter::texts(finding) {
+        words.extend(filter::words(text));
+    }
+    words.sort_unstable();
+    words.dedup();
+    words.join(" ")
 }
 
 /// What a row says that lists count and filter by.
@@ -158,39 +239,32 @@ const NAMES: &str = "context, severity, state, scan_type, status, violates_polic
     title, file, module, url, component, cve, cvss, first_found_ms, last_seen_ms";
 
 impl Columns {
-    pub(crate) fn of(
-        finding: &Finding,
-        context: i64,
-        texts: &mut Texts<'_>,
-    ) -> Result<Self, Error> {
-        let location = &finding.location;
-        for (kind, numbered) in [(CWE_NAMES, &finding.cwe), (CATEGORY_NAMES, &finding.category)] {
-            if let Some(numbered) = numbered {
-                texts.name(kind, numbered.id, numbered.name.as_ref())?;
+    pub(crate) fn of(draft: &Draft, texts: &mut Texts<'_>) -> Result<Self, Error> {
+        for (kind, numbered) in [(CWE_NAMES, &draft.cwe), (CATEGORY_NAMES, &draft.category)] {
+            if let Some((number, Some(name))) = numbered {
+                texts.name(kind, *number, name)?;
             }
         }
-        let component = finding.component.as_ref();
-        let vulnerability = finding.vulnerability.as_ref();
+        let number = |numbered: &Option<(i64, _)>| numbered.as_ref().map(|(number, _)| *number);
         Ok(Self {
-            context,
-            is_policy: finding.context == Context::Policy,
-            severity: finding.severity.level().into(),
-            state: state_code(finding.state),
-            scan_type: texts.number(Kind::ScanType, finding.scan_type.as_str())?,
-            status: texts.some(Kind::Status, finding.status.status.as_ref())?,
-            violates_policy: finding.violates_policy,
-            cwe: finding.cwe.as_ref().map(|cwe| cwe.id),
-            category: finding.category.as_ref().map(|category| category.id),
-            title: texts.number(Kind::Title, &finding.title)?,
-            file: texts.some(Kind::File, location.file.as_ref())?,
-            module: texts.some(Kind::Module, location.module.as_ref())?,
-            url: texts.some(Kind::Url, location.url.as_ref())?,
-            component: texts
-                .some(Kind::Component, component.and_then(|component| component.name.as_ref()))?,
-            cve: texts.some(Kind::Cve, vulnerability.map(|vulnerability| &vulnerability.name))?,
-            cvss: vulnerability.and_then(|known| known.cvss3.or(known.cvss2)),
-            first_found_ms: finding.first_found_ms,
-            last_seen_ms: finding.last_seen_ms,
+            context: draft.context,
+            is_policy: draft.is_policy,
+            severity: draft.severity.into(),
+            state: draft.state,
+            scan_type: texts.number(Kind::ScanType, &draft.scan_type)?,
+            status: texts.some(Kind::Status, &draft.status)?,
+            violates_policy: draft.violates_policy,
+            cwe: number(&draft.cwe),
+            category: number(&draft.category),
+            title: texts.number(Kind::Title, &draft.title)?,
+            file: texts.some(Kind::File, &draft.file)?,
+            module: texts.some(Kind::Module, &draft.module)?,
+            url: texts.some(Kind::Url, &draft.url)?,
+            component: texts.some(Kind::Component, &draft.component)?,
+            cve: texts.some(Kind::Cve, &draft.cve)?,
+            cvss: draft.cvss.map(f64::from_bits),
+            first_found_ms: draft.first_found_ms,
+            last_seen_ms: draft.last_seen_ms,
         })
     }
 
@@ -286,4 +360,29 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(Columns, bool)> {
         last_seen_ms: row.get(16)?,
     };
     Ok((columns, row.get(18)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_findings::ApplicationGuid;
+
+    use super::*;
+
+    #[test]
+    fn a_draft_comes_back_to_the_last_bit() {
+        let raw = r#"{"scan_type": "SCA", "description": "A word, a WORD.", "finding_details": {
+            "severity": 4, "component_id": "c", "component_filename": "a \"b\" \u0000.jar",
+            "cve": {"name": "CVE-2026-0001", "cvss3": {"score": 9.799999999999999}}}}"#;
+        let application = ApplicationGuid::parse("guid-alpha").unwrap();
+        let finding = Finding::decode(raw, &application, &Context::Policy).unwrap();
+        let mut draft = Draft::of(&finding, 1);
+        draft.cvss = Some(0.1_f64.to_bits() + 1);
+        let text = serde_json::to_string(&draft).unwrap();
+        assert_eq!(serde_json::from_str::<Draft>(&text).unwrap(), draft);
+        assert_eq!(draft.component.as_deref(), Some("a \"b\" \0.jar"));
+        let words: Vec<_> = draft.words.split(' ').collect();
+        for word in ["a", "word", "jar", "2026"] {
+            assert_eq!(words.iter().filter(|known| **known == word).count(), 1, "{words:?}");
+        }
+    }
 }

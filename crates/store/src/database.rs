@@ -133,7 +133,7 @@ fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, Error> {
              pragma foreign_keys = on;
              pragma temp_store = file;
              pragma cache_size = -16384;
-             pragma wal_autocheckpoint = 4000;",
+             pragma wal_autocheckpoint = 16000;",
         )?;
         connection.set_prepared_statement_cache_capacity(64);
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
@@ -161,8 +161,8 @@ fn migrate(connection: &mut Connection) -> Result<(), String> {
     connection
         .execute_batch(
             "create temp table staged (
-                writer integer not null, context integer not null, finding_id blob not null,
-                hash blob not null, raw blob not null, kind integer, differences text
+                writer integer not null, finding_id blob not null, hash blob not null,
+                raw blob not null, kind integer, differences text, draft text not null
             ) strict;
             create index temp.staged_by_writer on staged (writer);",
         )

@@ -4,11 +4,11 @@
 use countersign_findings::{Application, ApplicationGuid, Finding};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use crate::columns::{Columns, NewRow, Texts};
+use crate::columns::{Columns, Draft, NewRow, Texts};
 use crate::error::Error;
 use crate::raw::{Packing, Unpacker};
 use crate::tally::Ledger;
-use crate::writer::{ChangeKind, all_words};
+use crate::writer::ChangeKind;
 
 /// Does nothing where there is nothing to carry over.
 pub(crate) fn upgrade(connection: &mut Connection, packing: &Packing) -> Result<(), Error> {
@@ -74,7 +74,8 @@ fn carry_over(
         let raw = unpacker.unpack(row.get_ref(5)?.as_blob().map_err(Error::corrupt)?)?;
         let context_name = name.parse().map_err(Error::corrupt)?;
         let finding = Finding::decode(&raw, guid, &context_name).map_err(Error::corrupt)?;
-        let columns = Columns::of(&finding, context, &mut texts)?;
+        let draft = Draft::of(&finding, context);
+        let columns = Columns::of(&draft, &mut texts)?;
         let new = NewRow {
             application,
             at_ms,
@@ -97,7 +98,7 @@ fn carry_over(
         )?;
         transaction.execute(
             "insert into words (rowid, text) values (?, ?)",
-            params![number, all_words(&finding)],
+            params![number, draft.words],
         )?;
         let read_ms: i64 = row.get(7)?;
         let ledger = ledger.get_or_insert_with(|| {

@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use countersign_findings::{Application, Context, Difference, Finding, Standing, State, filter};
+use countersign_findings::{Application, Context, Difference, Finding, Standing, State};
 use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
 
-use crate::columns::{Columns, NewRow, Texts, state_of};
+use crate::columns::{Columns, Draft, NewRow, Texts, state_of};
 use crate::database::Database;
 use crate::error::Error;
 use crate::raw::{Packer, Unpacker};
@@ -18,7 +18,7 @@ use crate::store::RunId;
 use crate::tally::Ledger;
 
 /// Bytes that a reading may hold in memory before it spills.
-const SPILL_BYTES: usize = 2 * 1024 * 1024;
+const SPILL_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of the content hash that are kept.
 const HASH_BYTES: usize = 16;
 
@@ -142,7 +142,7 @@ pub struct ApplicationWriter {
     is_known: bool,
     is_different: bool,
     held: HashMap<Id, Held>,
-    by_hash: HashMap<(Context, [u8; HASH_BYTES]), Id>,
+    by_hash: HashMap<(i64, [u8; HASH_BYTES]), Id>,
     contexts: HashMap<Context, i64>,
     packer: Option<Packer>,
     rows: Vec<StagedRow>,
@@ -154,15 +154,13 @@ pub struct ApplicationWriter {
 
 /// A finding that waits for the commit.
 struct StagedRow {
-    context: i64,
     finding_id: Id,
     hash: [u8; HASH_BYTES],
     /// The record as sent, packed.
     raw: Vec<u8>,
     kind: Option<ChangeKind>,
     differences: Option<String>,
-    /// None in a row that has spilled: it is read from the record again.
-    finding: Option<Box<Finding>>,
+    draft: Draft,
 }
 
 impl ApplicationWriter {
@@ -194,8 +192,8 @@ impl ApplicationWriter {
         let mut by_hash = HashMap::with_capacity(held.len());
         for (id, held) in &held {
             // A finding that comes back after it was gone has to be judged again.
-            if let Some(context) = contexts.get(&held.context).filter(|_| !held.gone) {
-                by_hash.insert((Context::clone(context), held.hash), *id);
+            if !held.gone {
+                by_hash.insert((held.context, held.hash), *id);
             }
         }
         Ok(Self {
@@ -230,7 +228,8 @@ impl ApplicationWriter {
 
     /// The id of the finding whose record hashes to this, if the store has it.
     pub fn id_of_hash(&self, context: &Context, hash: &[u8; 32]) -> Option<Id> {
-        self.by_hash.get(&(context.clone(), short(hash))).copied()
+        let context = self.contexts.get(context)?;
+        self.by_hash.get(&(*context, short(hash))).copied()
     }
 
     /// The findings as they were, to say what is different.
@@ -275,15 +274,15 @@ impl ApplicationWriter {
             Some(change) => (Some(change.kind), None),
             None => (None, None),
         };
-        self.bytes += put.raw.len() * 2 + 600 + differences.as_ref().map_or(0, String::len);
+        let draft = Draft::of(&put.finding, context);
+        self.bytes += raw.len() + draft.size() + differences.as_ref().map_or(0, String::len);
         self.rows.push(StagedRow {
-            context,
             finding_id: put.finding.id.to_bytes(),
             hash: short(&put.hash),
             raw,
             kind,
             differences,
-            finding: Some(Box::new(put.finding)),
+            draft,
         });
         if self.bytes > SPILL_BYTES { self.spill().await } else { Ok(()) }
     }
@@ -356,6 +355,7 @@ impl ApplicationWriter {
         };
         let mut entry = Rows {
             transaction,
+            held: &self.held,
             run: self.run,
             application,
             at_ms,
@@ -367,8 +367,7 @@ impl ApplicationWriter {
             self.write_spilled(&mut entry)?;
         }
         for row in &self.rows {
-            let finding = row.finding.as_deref().ok_or_else(|| Error::corrupt("an empty row"))?;
-            entry.write(row, finding)?;
+            entry.write(row)?;
         }
         entry.rows += self.write_undecodable(transaction, application, reading, at_ms)?;
         if matches!(reading, Reading::Complete { .. }) {
@@ -427,30 +426,22 @@ impl ApplicationWriter {
     }
 
     fn write_spilled(&self, entry: &mut Rows<'_>) -> Result<(), Error> {
-        let contexts: HashMap<i64, &Context> =
-            self.contexts.iter().map(|(context, id)| (*id, context)).collect();
         let mut statement = entry.transaction.prepare_cached(
-            "select context, finding_id, hash, raw, kind, differences from temp.staged
+            "select finding_id, hash, raw, kind, differences, draft from temp.staged
              where writer = ? order by rowid",
         )?;
-        let mut unpacker = Unpacker::new(entry.transaction);
         let mut rows = statement.query([self.id])?;
         while let Some(row) = rows.next()? {
-            let kind: Option<i64> = row.get(4)?;
-            let staged = StagedRow {
-                context: row.get(0)?,
-                finding_id: row.get(1)?,
-                hash: row.get(2)?,
-                raw: row.get(3)?,
+            let kind: Option<i64> = row.get(3)?;
+            let draft = row.get_ref(5)?.as_str().map_err(Error::corrupt)?;
+            entry.write(&StagedRow {
+                finding_id: row.get(0)?,
+                hash: row.get(1)?,
+                raw: row.get(2)?,
                 kind: kind.map(ChangeKind::of_code).transpose()?,
-                differences: row.get(5)?,
-                finding: None,
-            };
-            let context = contexts.get(&staged.context);
-            let context = context.ok_or_else(|| Error::corrupt("a row without a context"))?;
-            let raw = unpacker.unpack(&staged.raw)?;
-            let finding = Finding::decode(&raw, &self.application.guid, context);
-            entry.write(&staged, &finding.map_err(Error::corrupt)?)?;
+                differences: row.get(4)?,
+                draft: serde_json::from_str(draft).map_err(Error::corrupt)?,
+            })?;
         }
         Ok(())
     }
@@ -488,18 +479,19 @@ impl ApplicationWriter {
             .write(move |connection| {
                 let transaction = connection.transaction()?;
                 let mut insert = transaction.prepare_cached(
-                    "insert into temp.staged (writer, context, finding_id, hash, raw, kind, differences)
+                    "insert into temp.staged (writer, finding_id, hash, raw, kind, differences, draft)
                      values (?, ?, ?, ?, ?, ?, ?)",
                 )?;
                 for row in &rows {
+                    let draft = serde_json::to_string(&row.draft).map_err(Error::corrupt)?;
                     insert.execute(params![
                         writer,
-                        row.context,
                         row.finding_id,
                         row.hash,
                         row.raw,
                         row.kind.map(ChangeKind::code),
-                        row.differences
+                        row.differences,
+                        draft
                     ])?;
                 }
                 drop(insert);
@@ -551,6 +543,7 @@ impl Drop for ApplicationWriter {
 /// Writes the rows of one reading.
 struct Rows<'a> {
     transaction: &'a Transaction<'a>,
+    held: &'a HashMap<Id, Held>,
     run: RunId,
     application: i64,
     at_ms: i64,
@@ -560,13 +553,8 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    fn write(&mut self, staged: &StagedRow, finding: &Finding) -> Result<(), Error> {
-        let held: Option<i64> = self
-            .transaction
-            .prepare_cached("select id from findings where finding_id = ? and application = ?")?
-            .query_row(params![staged.finding_id, self.application], |row| row.get(0))
-            .optional()?;
-        let columns = Columns::of(finding, staged.context, &mut self.texts)?;
+    fn write(&mut self, staged: &StagedRow) -> Result<(), Error> {
+        let columns = Columns::of(&staged.draft, &mut self.texts)?;
         let new = NewRow {
             application: self.application,
             at_ms: self.at_ms,
@@ -574,6 +562,7 @@ impl Rows<'_> {
             finding_id: &staged.finding_id,
             hash: &staged.hash,
         };
+        let held = self.held.get(&staged.finding_id).map(|held| held.row);
         let (row, before) = match held {
             None => (columns.insert(self.transaction, &new)?, None),
             Some(row) => {
@@ -588,9 +577,11 @@ impl Rows<'_> {
                  on conflict (finding) do update set raw = excluded.raw",
             )?
             .execute(params![row, staged.raw])?;
-        self.transaction
-            .prepare_cached("insert or replace into words (rowid, text) values (?, ?)")?
-            .execute(params![row, all_words(finding)])?;
+        let words = match held {
+            None => "insert into words (rowid, text) values (?, ?)",
+            Some(_) => "insert or replace into words (rowid, text) values (?, ?)",
+        };
+        self.transaction.prepare_cached(words)?.execute(params![row, staged.draft.words])?;
         self.ledger.moved(before.as_ref(), Some(&columns))?;
         self.rows += 1;
         if let Some(kind) = staged.kind {
@@ -642,14 +633,6 @@ impl Rows<'_> {
         self.ledger.announced(kind, columns, reason.is_some());
         Ok(())
     }
-}
-
-/// Each word of a finding once, for the index.
-pub(crate) fn all_words(finding: &Finding) -> String {
-    let mut words: Vec<_> = filter::texts(finding).flat_map(filter::words).collect();
-    words.sort_unstable();
-    words.dedup();
-    words.join(" ")
 }
 
 fn short(hash: &[u8; 32]) -> [u8; HASH_BYTES] {

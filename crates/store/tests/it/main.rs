@@ -11,6 +11,7 @@ mod watch;
 
 use std::path::Path;
 
+use countersign_findings::filter::Expression;
 use countersign_findings::{Application, ApplicationGuid, Context, Finding, FindingId, FindingKey};
 use countersign_store::{
     ApplicationWriter, Change, ChangeKind, IntegrationId, NewCredential, Put, Reading, RunId,
@@ -29,6 +30,13 @@ fn flaw(n: i64, severity: i64, cwe: i64, title: &str, file: Option<&str>, status
     if let Some(file) = file {
         record["finding_details"]["file_path"] = json!(file);
     }
+    record
+}
+
+/// Two thousand of them are more than a reading keeps in memory.
+fn wordy(n: i64) -> Value {
+    let mut record = flaw(n, n % 6, 80, "x", Some("src/a.rs"), "OPEN");
+    record["description"] = json!(format!("number{n} {}", "w".repeat(2100)));
     record
 }
 
@@ -119,8 +127,7 @@ async fn a_reading_that_is_dropped_leaves_no_trace() {
     for count in [1, 3000] {
         let mut writer = open(&store, run, "Alpha").await;
         for n in 0..count {
-            put(&mut writer, "Alpha", &flaw(n, 3, 80, "y", None, "OPEN"), Some(ChangeKind::New))
-                .await;
+            put(&mut writer, "Alpha", &wordy(n), Some(ChangeKind::New)).await;
         }
         drop(writer);
         assert_eq!(dump(folder.path()), before, "{count}");
@@ -130,8 +137,7 @@ async fn a_reading_that_is_dropped_leaves_no_trace() {
 #[tokio::test]
 async fn a_reading_that_spills_is_written_like_any_other() {
     let (small, large) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let records: Vec<_> =
-        (0..3000).map(|n| flaw(n, n % 6, 80, "x", Some("src/a.rs"), "OPEN")).collect();
+    let records: Vec<_> = (0..3000).map(wordy).collect();
     let (one, _, run) = store(large.path()).await;
     let mut writer = open(&one, run, "Alpha").await;
     for record in &records {
@@ -153,6 +159,10 @@ async fn a_reading_that_spills_is_written_like_any_other() {
         lines
     };
     assert!(lines(large.path()) == lines(small.path()));
+    for store in [one, many] {
+        let filter: Expression = "text[like]number0".parse().unwrap();
+        assert_eq!(store.count_findings(filter).await.unwrap(), 1);
+    }
 }
 
 #[tokio::test]
