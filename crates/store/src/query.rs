@@ -13,7 +13,7 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 use crate::columns::state_of;
 use crate::error::Error;
 use crate::facets;
-use crate::raw::Unpacker;
+use crate::raw::{Sort, Unpacker};
 use crate::sql::{self, Goal, Plan, Planner, Way};
 use crate::store::{IntegrationId, Store};
 use crate::writer::ChangeKind;
@@ -308,7 +308,7 @@ impl Store {
         let database = self.database.clone();
         self.database
             .write(move |connection| {
-                let packed = database.packing().packer()?.pack(&raw)?;
+                let packed = database.packing().pack(Sort::Other, &raw)?;
                 let written = connection.execute(
                     "insert into details (finding, read_ms, raw)
                      select id, ?, ? from findings where finding_id = ?

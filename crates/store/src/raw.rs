@@ -1,85 +1,124 @@
 //! Records as the service sent them, compressed one by one. A dictionary of what
-//! all of them have in common makes small records small: the first one is part of the
-//! program, a better one is trained on the first records of a tenant and kept in the
-//! database.
+//! all of a sort have in common makes small records small: the first one is part of the
+//! program; better ones, for each scan type, are trained on the first records of a tenant
+//! and kept in the database.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::borrow::Cow;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, OptionalExtension};
+use countersign_findings::ScanType;
+use rusqlite::{Connection, OptionalExtension, params};
 use zstd::bulk::{Compressor, Decompressor};
 
 use crate::error::Error;
 
-/// Stands in front of every blob and says which dictionary it needs.
-const BUILT_IN: u8 = 1;
-const TRAINED: u8 = 2;
 const LEVEL: i32 = 3;
 /// A record is bounded by the client's body limit; this bounds a forged blob.
 const MAX_BYTES: usize = 64 << 20;
 
 /// Records that a dictionary is trained on, the part of each that counts, and its size.
-const SAMPLES: usize = 2000;
-/// One record in so many is taken, so that they come from several applications and of
-/// each scan type.
+const SAMPLES: usize = 1000;
+/// One record in so many is taken, so that they come from several applications.
 const STRIDE: usize = 4;
 const MAX_SAMPLE_BYTES: usize = 4096;
 const DICTIONARY_BYTES: usize = 64 * 1024;
 
-static CONTENT: &[u8] = include_bytes!("raw-v1.dictionary");
+static BUILT_IN: &[u8] = include_bytes!("raw-v1.dictionary");
 
-/// The dictionary that new records are packed with, and the samples for a better one.
-pub(crate) struct Packing(Mutex<Progress>);
+/// What a record is of. The number stands in front of every blob and says which
+/// dictionary it needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sort {
+    /// Whatever has no dictionary of its own; packed with the built-in one.
+    Other = 1,
+    Static = 2,
+    Dynamic = 3,
+    Manual = 4,
+    Sca = 5,
+}
 
-enum Progress {
-    Collecting { seen: usize, samples: Vec<Vec<u8>> },
-    Trained(Arc<[u8]>),
+impl Sort {
+    const ALL: [Self; 5] = [Self::Other, Self::Static, Self::Dynamic, Self::Manual, Self::Sca];
+
+    pub(crate) fn of(scan_type: &ScanType) -> Self {
+        match scan_type {
+            ScanType::Static => Self::Static,
+            ScanType::Dynamic => Self::Dynamic,
+            ScanType::Manual => Self::Manual,
+            ScanType::Sca => Self::Sca,
+            ScanType::Other(_) => Self::Other,
+        }
+    }
+}
+
+/// Packs records, each sort with the best dictionary that there is.
+pub(crate) struct Packing([Mutex<Packer>; 5]);
+
+struct Packer {
+    dictionary: Sort,
+    content: Cow<'static, [u8]>,
+    compressor: Option<Compressor<'static>>,
+    /// What a better dictionary will be trained on; none when there is no need.
+    samples: Option<Samples>,
+}
+
+#[derive(Default)]
+struct Samples {
+    seen: usize,
+    taken: Vec<Vec<u8>>,
 }
 
 impl Packing {
     pub(crate) fn load(connection: &Connection) -> Result<Self, Error> {
-        Ok(Self(Mutex::new(match content(connection, TRAINED)? {
-            Some(content) => Progress::Trained(content.into()),
-            None => Progress::Collecting { seen: 0, samples: Vec::new() },
-        })))
+        let mut packers = Vec::with_capacity(Sort::ALL.len());
+        for sort in Sort::ALL {
+            packers.push(Mutex::new(match content(connection, sort as u8)? {
+                Some(content) => Packer::new(sort, content.into(), None),
+                None => {
+                    let samples = (sort != Sort::Other).then(Samples::default);
+                    Packer::new(Sort::Other, BUILT_IN.into(), samples)
+                }
+            }));
+        }
+        let packers = packers.try_into();
+        packers.map(Self).map_err(|_| Error::corrupt("a sort of records without a packer"))
     }
 
-    pub(crate) fn packer(&self) -> Result<Packer, Error> {
-        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            Progress::Trained(content) => Packer::new(TRAINED, content),
-            Progress::Collecting { .. } => Packer::new(BUILT_IN, CONTENT),
-        }
+    fn packer(&self, sort: Sort) -> MutexGuard<'_, Packer> {
+        self.0[sort as usize - 1].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn pack(&self, sort: Sort, text: &str) -> Result<Vec<u8>, Error> {
+        self.packer(sort).pack(text)
     }
 
     /// Takes a record into account; true when there are enough to train on.
-    pub(crate) fn sample(&self, text: &str) -> bool {
-        match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            Progress::Trained(_) => false,
-            Progress::Collecting { seen, samples } => {
-                *seen += 1;
-                if *seen % STRIDE != 0 {
-                    return false;
-                }
-                let end = text.len().min(MAX_SAMPLE_BYTES);
-                samples.push(text.as_bytes()[..end].to_vec());
-                samples.len() >= SAMPLES
-            }
+    pub(crate) fn sample(&self, sort: Sort, text: &str) -> bool {
+        let mut packer = self.packer(sort);
+        let Some(samples) = &mut packer.samples else { return false };
+        samples.seen += 1;
+        if samples.seen % STRIDE != 0 {
+            return false;
         }
+        let end = text.len().min(MAX_SAMPLE_BYTES);
+        samples.taken.push(text.as_bytes()[..end].to_vec());
+        samples.taken.len() >= SAMPLES
     }
 
     /// Trains on what was collected. The result is in the database before anything is
     /// packed with it.
-    pub(crate) fn train(&self, connection: &Connection) -> Result<(), Error> {
-        let mut progress = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Progress::Collecting { samples, .. } = &*progress else { return Ok(()) };
+    pub(crate) fn train(&self, connection: &Connection, sort: Sort) -> Result<(), Error> {
+        // Others go on with the old one meanwhile.
+        let Some(samples) = self.packer(sort).samples.take() else { return Ok(()) };
         // Records too unlike each other have nothing to put into a dictionary.
-        let trained = zstd::dict::from_samples(samples, DICTIONARY_BYTES)
-            .unwrap_or_else(|_| CONTENT.to_vec());
+        let trained = zstd::dict::from_samples(&samples.taken, DICTIONARY_BYTES)
+            .unwrap_or_else(|_| BUILT_IN.to_vec());
         connection.execute(
             "insert into dictionaries (id, content) values (?, ?) on conflict (id) do nothing",
-            rusqlite::params![TRAINED, trained],
+            params![sort as u8, trained],
         )?;
-        let kept = content(connection, TRAINED)?.unwrap_or(trained);
-        *progress = Progress::Trained(kept.into());
+        let kept = content(connection, sort as u8)?.unwrap_or(trained);
+        *self.packer(sort) = Packer::new(sort, kept.into(), None);
         Ok(())
     }
 }
@@ -90,21 +129,22 @@ fn content(connection: &Connection, number: u8) -> Result<Option<Vec<u8>>, Error
     Ok(statement.query_row([number], |row| row.get(0)).optional()?)
 }
 
-pub(crate) struct Packer {
-    number: u8,
-    compressor: Compressor<'static>,
-}
-
 impl Packer {
-    fn new(number: u8, content: &[u8]) -> Result<Self, Error> {
-        let compressor = Compressor::with_dictionary(LEVEL, content).map_err(Error::corrupt)?;
-        Ok(Self { number, compressor })
+    fn new(dictionary: Sort, content: Cow<'static, [u8]>, samples: Option<Samples>) -> Self {
+        Self { dictionary, content, compressor: None, samples }
     }
 
-    pub(crate) fn pack(&mut self, text: &str) -> Result<Vec<u8>, Error> {
-        let packed = self.compressor.compress(text.as_bytes()).map_err(Error::corrupt)?;
+    fn pack(&mut self, text: &str) -> Result<Vec<u8>, Error> {
+        let compressor = match &mut self.compressor {
+            Some(compressor) => compressor,
+            none => {
+                let made = Compressor::with_dictionary(LEVEL, &self.content);
+                none.insert(made.map_err(Error::corrupt)?)
+            }
+        };
+        let packed = compressor.compress(text.as_bytes()).map_err(Error::corrupt)?;
         let mut blob = Vec::with_capacity(packed.len() + 1);
-        blob.push(self.number);
+        blob.push(self.dictionary as u8);
         blob.extend_from_slice(&packed);
         Ok(blob)
     }
@@ -139,13 +179,10 @@ impl<'a> Unpacker<'a> {
         let at = match self.known.iter().position(|(known, _)| *known == number) {
             Some(at) => at,
             None => {
-                let trained = match number {
-                    BUILT_IN => None,
-                    _ => content(self.connection, number)?,
-                };
+                let trained = content(self.connection, number)?;
                 let content = match (&trained, number) {
                     (Some(content), _) => content,
-                    (None, BUILT_IN) => CONTENT,
+                    (None, _) if number == Sort::Other as u8 => BUILT_IN,
                     _ => return Err(Error::corrupt("a record packed by another version")),
                 };
                 let made = Decompressor::with_dictionary(content).map_err(Error::corrupt)?;
@@ -180,15 +217,18 @@ mod tests {
         };
         let connection = database();
         let packing = Packing::load(&connection).unwrap();
-        let before = packing.packer().unwrap().pack(&record(1)).unwrap();
+        let before = packing.pack(Sort::Sca, &record(1)).unwrap();
         let mut n = 0;
-        while !packing.sample(&record(n)) {
+        while !packing.sample(Sort::Sca, &record(n)) {
             n += 1;
         }
-        packing.train(&connection).unwrap();
-        let after = packing.packer().unwrap().pack(&record(1)).unwrap();
+        packing.train(&connection, Sort::Sca).unwrap();
+        let after = packing.pack(Sort::Sca, &record(1)).unwrap();
         assert!(after.len() < before.len(), "{} of {}", after.len(), before.len());
-        let again = Packing::load(&connection).unwrap().packer().unwrap().pack(&record(1)).unwrap();
+        assert_eq!(packing.pack(Sort::Static, &record(1)).unwrap(), before);
+        assert!(!packing.sample(Sort::Sca, &record(1)));
+        let again = Packing::load(&connection).unwrap().pack(Sort::Sca, &record(1)).unwrap();
+        assert_eq!(again, after);
         let mut unpacker = Unpacker::new(&connection);
         for blob in [before, after, again] {
             assert_eq!(unpacker.unpack(&blob).unwrap(), record(1));
@@ -200,7 +240,7 @@ mod tests {
         fn what_is_packed_comes_back(text in "\\PC{0,500}") {
             let connection = database();
             let packing = Packing::load(&connection).unwrap();
-            let blob = packing.packer().unwrap().pack(&text).unwrap();
+            let blob = packing.pack(Sort::Other, &text).unwrap();
             prop_assert_eq!(Unpacker::new(&connection).unpack(&blob).unwrap(), text);
         }
 

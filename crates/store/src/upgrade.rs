@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::columns::{Columns, Draft, NewRow, Texts};
 use crate::error::Error;
-use crate::raw::{Packing, Unpacker};
+use crate::raw::{Packing, Sort, Unpacker};
 use crate::tally::Ledger;
 use crate::writer::ChangeKind;
 
@@ -65,7 +65,6 @@ fn carry_over(
     let mut unpacker = Unpacker::new(transaction);
     let mut texts = Texts::new(transaction);
     let mut ledger = None;
-    let mut packer = packing.packer()?;
     let mut rows = statement.query([application])?;
     while let Some(row) = rows.next()? {
         let (number, context, name): (i64, i64, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
@@ -88,13 +87,13 @@ fn carry_over(
             "update findings set id = ?, gone = ? where id = ?",
             params![number, gone, inserted],
         )?;
-        if packing.sample(&raw) {
-            packing.train(transaction)?;
-            packer = packing.packer()?;
+        let sort = Sort::of(&finding.scan_type);
+        if packing.sample(sort, &raw) {
+            packing.train(transaction, sort)?;
         }
         transaction.execute(
             "insert into records (finding, raw) values (?, ?)",
-            params![number, packer.pack(&raw)?],
+            params![number, packing.pack(sort, &raw)?],
         )?;
         transaction.execute(
             "insert into words (rowid, text) values (?, ?)",

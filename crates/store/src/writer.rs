@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params}
 use crate::columns::{Columns, Draft, NewRow, Texts, state_of};
 use crate::database::Database;
 use crate::error::Error;
-use crate::raw::{Packer, Unpacker};
+use crate::raw::{Sort, Unpacker};
 use crate::store::RunId;
 use crate::tally::Ledger;
 
@@ -144,7 +144,6 @@ pub struct ApplicationWriter {
     held: HashMap<Id, Held>,
     by_hash: HashMap<(i64, [u8; HASH_BYTES]), Id>,
     contexts: HashMap<Context, i64>,
-    packer: Option<Packer>,
     rows: Vec<StagedRow>,
     bytes: usize,
     has_spilled: bool,
@@ -207,7 +206,6 @@ impl ApplicationWriter {
             held,
             by_hash,
             contexts: contexts.into_iter().map(|(id, context)| (context, id)).collect(),
-            packer: None,
             rows: Vec::new(),
             bytes: 0,
             has_spilled: false,
@@ -265,7 +263,7 @@ impl ApplicationWriter {
     /// Puts a finding aside for the commit.
     pub async fn put(&mut self, put: Put<'_>) -> Result<(), Error> {
         let context = self.context(&put.finding.context).await?;
-        let raw = self.pack(put.raw).await?;
+        let raw = self.pack(Sort::of(&put.finding.scan_type), put.raw).await?;
         let (kind, differences) = match put.change {
             Some(change) if !change.differences.is_empty() => {
                 let text = serde_json::to_string(&change.differences).map_err(Error::corrupt)?;
@@ -288,20 +286,14 @@ impl ApplicationWriter {
     }
 
     /// Packs a record. The first ones of a tenant are what a dictionary is trained on.
-    async fn pack(&mut self, text: &str) -> Result<Vec<u8>, Error> {
-        if self.database.packing().sample(text) {
-            self.packer = None;
+    async fn pack(&self, sort: Sort, text: &str) -> Result<Vec<u8>, Error> {
+        if self.database.packing().sample(sort, text) {
             let database = self.database.clone();
-            self.database.write(move |connection| database.packing().train(connection)).await?;
+            self.database
+                .write(move |connection| database.packing().train(connection, sort))
+                .await?;
         }
-        self.packer()?.pack(text)
-    }
-
-    fn packer(&mut self) -> Result<&mut Packer, Error> {
-        match &mut self.packer {
-            Some(packer) => Ok(packer),
-            none => Ok(none.insert(self.database.packing().packer()?)),
-        }
+        self.database.packing().pack(sort, text)
     }
 
     /// Puts a record aside that cannot be read.
@@ -313,7 +305,7 @@ impl ApplicationWriter {
         hash: [u8; 32],
     ) -> Result<(), Error> {
         let context = self.context(context).await?;
-        let raw = self.packer()?.pack(raw)?;
+        let raw = self.database.packing().pack(Sort::Other, raw)?;
         self.undecodable.push((context, short(&hash), reason.to_owned(), raw));
         Ok(())
     }
@@ -329,7 +321,7 @@ impl ApplicationWriter {
     pub async fn commit(mut self, reading: Reading) -> Result<Written, Error> {
         let database = self.database.clone();
         let raw = std::mem::take(&mut self.raw);
-        let packed = self.packer()?.pack(&raw)?;
+        let packed = database.packing().pack(Sort::Other, &raw)?;
         database
             .write(move |connection| {
                 let transaction = connection.transaction()?;
