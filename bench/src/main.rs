@@ -3,6 +3,7 @@
 //! `bench/run sign | request | soak [SECONDS] | start | pages | broker | sync | million | readers [HOME] | render` builds what is measured and starts this.
 
 mod broker;
+mod dashboard;
 mod pages;
 mod process;
 mod proxy;

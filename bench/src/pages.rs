@@ -6,10 +6,11 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, ensure};
 use countersign_signing::{Pair, Request, Signer};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::median;
 use crate::process::Platform;
-use crate::request::{Stream, connect, connect_to, whole};
+use crate::request::{connect, connect_to, whole};
 
 const LOOKS: usize = 100;
 const USERS: usize = 50_000;
@@ -69,16 +70,32 @@ async fn add_users(platform: &Platform) -> anyhow::Result<()> {
 }
 
 /// A visitor on one connection.
-struct Visitor {
-    stream: Stream,
+pub struct Visitor<S> {
+    stream: S,
     host: String,
     cookies: Vec<(String, String)>,
     buffer: Vec<u8>,
 }
 
-impl Visitor {
+impl<S: AsyncRead + AsyncWrite + Unpin> Visitor<S> {
+    pub fn new(stream: S, host: &str) -> Self {
+        Self { stream, host: host.to_owned(), cookies: Vec::new(), buffer: vec![0; MAX_ANSWER] }
+    }
+
+    /// The token of a page's form.
+    pub async fn token(&mut self, path: &str) -> anyhow::Result<String> {
+        let (_, page) = self.ask("GET", path, "").await?;
+        let token = page.split("name=\"token\" value=\"").nth(1);
+        Ok(token.and_then(|rest| rest.split('"').next()).context("no form")?.to_owned())
+    }
+
     /// One request; answers the status and the whole answer, and keeps its cookies.
-    async fn ask(&mut self, method: &str, path: &str, body: &str) -> anyhow::Result<(u16, String)> {
+    pub async fn ask(
+        &mut self,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> anyhow::Result<(u16, String)> {
         let cookies: Vec<_> =
             self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = format!(
@@ -103,7 +120,7 @@ impl Visitor {
     }
 
     /// The median of many looks, in milliseconds, and the bytes of the page.
-    async fn look(&mut self, path: &str) -> anyhow::Result<(f64, usize)> {
+    pub async fn look(&mut self, path: &str) -> anyhow::Result<(f64, usize)> {
         let mut times = Vec::new();
         let mut weight = 0;
         for _ in 0..LOOKS {
@@ -121,11 +138,8 @@ async fn measure(platform: &Platform, title: &str) -> anyhow::Result<()> {
     let console = platform.ready["console_url"].as_str().context("no console_url")?;
     let host = console.trim_start_matches("https://").to_owned();
     let stream = connect_to(platform, &host, "localhost").await?;
-    let mut visitor = Visitor { stream, host, cookies: Vec::new(), buffer: vec![0; MAX_ANSWER] };
-    let (_, page) = visitor.ask("GET", "/sign-in", "").await?;
-    let token =
-        page.split("name=\"token\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
-    let token = token.context("no form")?;
+    let mut visitor = Visitor::new(stream, &host);
+    let token = visitor.token("/sign-in").await?;
     let admin = &platform.ready["admin"];
     let member = |name: &str| admin[name].as_str().context("no administrator");
     let body = format!(

@@ -2,7 +2,8 @@
 //! the size on disk, and exports of all of it beside the bare serializer.
 //!
 //! The store is brought in by a sync from the platform, or is that of a home which is
-//! given: `bench/run readers [HOME]`.
+//! given: `bench/run readers [HOME]`. The pages of the dashboard are looked at only where
+//! the home is ours.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,8 +13,10 @@ use anyhow::{Result, ensure};
 use countersign_findings::filter::{Expression, Field, Filter, Operator, Type, Value};
 use countersign_store::{FindingRow, Query, Scope, Store};
 
+use crate::dashboard;
 use crate::process::{Platform, run};
 
+const INTEGRATION: &str = "bench";
 const PAGE: u32 = 50;
 const SAMPLE: u32 = 20_000;
 /// Slow ones that are named.
@@ -21,6 +24,7 @@ const SHOWN: usize = 24;
 
 pub async fn run_all(countersign: &Path, given: Option<String>) -> Result<()> {
     let folder = tempfile::tempdir()?;
+    let is_ours = given.is_none();
     let home = match given {
         Some(home) => PathBuf::from(home),
         None => {
@@ -39,6 +43,9 @@ pub async fn run_all(countersign: &Path, given: Option<String>) -> Result<()> {
     lists(&store, &filters).await?;
     facets(&store, &filters).await?;
     overview(&store).await?;
+    if is_ours {
+        dashboard::measure(countersign, &home, INTEGRATION).await?;
+    }
     exports(countersign, &home, total, &sample)
 }
 
@@ -48,7 +55,7 @@ async fn bring_in(countersign: &Path, home: &Path) -> Result<()> {
     std::fs::write(home.join("config.toml"), "[client]\nrequests_per_minute = 1000000\n")?;
     let mut add = Command::new(countersign);
     add.arg("--home").arg(home);
-    add.args(["integration", "add", "bench", "--client-id", &id, "--client-secret-stdin"]);
+    add.args(["integration", "add", INTEGRATION, "--client-id", &id, "--client-secret-stdin"]);
     add.args(["--url", &platform.url, "--ca-file"]).arg(platform.ca_file());
     let mut sync = Command::new(countersign);
     sync.arg("--home").arg(home).args(["sync", "--json"]);
