@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Write};
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
+use countersign_findings::is_invisible;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -81,10 +82,16 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
-/// Text from elsewhere, safe to print: control characters cannot move the
-/// cursor or change colours.
+/// Text from elsewhere, safe to print: control characters cannot move the cursor or
+/// change colours, and what cannot be seen or turns other characters around is marked.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+    let shown = |c: char| match c {
+        '\n' => c,
+        c if c.is_control() => ' ',
+        c if is_invisible(c) => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    text.chars().map(shown).collect()
 }
 
 /// Milliseconds since the Unix epoch as `2026-11-24 08:00 UTC`.
@@ -119,6 +126,13 @@ mod tests {
         assert_eq!(lines[1].matches('■').count(), 1, "a little is not nothing");
         assert_eq!(lines[2].matches('■').count(), 0);
         assert!(lines[0].ends_with("3,000"));
+    }
+
+    #[test]
+    fn words_from_elsewhere_move_nothing_and_hide_nothing() {
+        assert_eq!(printable("a\u{1b}[2J\tb\nc"), "a [2J b\nc");
+        assert_eq!(printable("gpj.\u{202e}exe\u{200b}"), "gpj.\u{fffd}exe\u{fffd}");
+        assert_eq!(printable("日本語 é 🎈"), "日本語 é 🎈");
     }
 
     #[test]

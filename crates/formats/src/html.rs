@@ -7,13 +7,13 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use countersign_findings::{Finding, ScanType, Severity, State, rfc3339};
+use countersign_findings::{Finding, ScanType, Severity, State, is_invisible, rfc3339};
 use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
 
 use crate::facts::{self, Review};
 use crate::place::Address;
-use crate::text::{clip, is_invisible};
+use crate::text::clip;
 use crate::{Export, Head, Held, Item};
 
 const STYLE: &str = include_str!("html.css");

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use countersign_findings::is_invisible;
+
 use crate::chart::escaped;
 
 /// One line of text. Written as HTML, so templates mark it as safe.
@@ -91,27 +93,7 @@ fn escaped_line(text: &str) -> String {
 
 /// Characters that have no shape of their own, or change the shape of others.
 pub(super) fn is_odd(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{ad}'
-                | '\u{34f}'
-                | '\u{61c}'
-                | '\u{115f}'
-                | '\u{1160}'
-                | '\u{17b4}'
-                | '\u{17b5}'
-                | '\u{180b}'..='\u{180e}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{3164}'
-                | '\u{feff}'
-                | '\u{ffa0}'
-                | '\u{fff0}'..='\u{fffb}'
-                | '\u{1d173}'..='\u{1d17a}'
-                | '\u{e0000}'..='\u{e0fff}'
-        )
+    c.is_control() || is_invisible(c)
 }
 
 /// An address that can be followed: the web's, without anything odd in it.
