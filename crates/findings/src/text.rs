@@ -2,9 +2,6 @@
 
 use data_encoding::BASE64;
 
-/// Longest text kept, in bytes of input.
-const MAX_BYTES: usize = 256 * 1024;
-
 /// Plain text of a description and the links in it. Dynamic findings carry the
 /// HTML as base64 since 2025.
 pub(crate) fn readable(description: &str) -> (String, Vec<String>) {
@@ -13,7 +10,7 @@ pub(crate) fn readable(description: &str) -> (String, Vec<String>) {
     if !text.trim_start().starts_with('<') {
         return (text.trim().to_owned(), Vec::new());
     }
-    html_to_text(&text[..text.floor_char_boundary(MAX_BYTES)])
+    html_to_text(text)
 }
 
 /// A text counts as encoded only when it decodes to something that starts like
@@ -27,13 +24,15 @@ fn html_to_text(html: &str) -> (String, Vec<String>) {
     let mut text = String::with_capacity(html.len());
     let mut links = Vec::new();
     let mut rest = html;
+    // After the last `>` there are no tags: looking for it once keeps this linear.
+    let last_close = html.rfind('>').map_or(usize::MAX, |at| html.len() - at);
     while let Some(open) = rest.find('<') {
         push_text(&mut text, &rest[..open]);
         let tag_and_rest = &rest[open + 1..];
         // A `<` that starts no tag is a character like any other.
-        let is_tag =
-            tag_and_rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '!');
-        let close = tag_and_rest.find('>').filter(|_| is_tag);
+        let is_tag = tag_and_rest.len() >= last_close
+            && tag_and_rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '!');
+        let close = is_tag.then(|| tag_and_rest.find('>')).flatten();
         let Some(close) = close else {
             text.push('<');
             rest = tag_and_rest;
@@ -71,17 +70,17 @@ fn push_text(text: &mut String, piece: &str) {
     text.push_str(&decode_entities(piece));
 }
 
+/// With `&` and `;`.
+const LONGEST_ENTITY: usize = 11;
+
 fn decode_entities(text: &str) -> String {
     let mut decoded = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('&') {
         decoded.push_str(&rest[..at]);
         rest = &rest[at..];
-        match rest
-            .find(';')
-            .filter(|end| *end <= 10)
-            .and_then(|end| entity(&rest[1..end]).map(|c| (c, end)))
-        {
+        let end = rest.bytes().take(LONGEST_ENTITY).position(|byte| byte == b';');
+        match end.and_then(|end| entity(&rest[1..end]).map(|c| (c, end))) {
             Some((character, end)) => {
                 decoded.push(character);
                 rest = &rest[end + 1..];
@@ -143,6 +142,17 @@ mod tests {
         }
         assert_eq!(readable("<b>1 < 2</b>").0, "1 < 2");
         assert!(readable("<a href=\"javascript:alert(1)\">x</a>").1.is_empty());
+    }
+
+    #[test]
+    fn five_megabytes_are_read_whole() {
+        const TIMES: usize = 1_250_000;
+        assert_eq!(readable(&format!("<b>{}", "<a<a".repeat(TIMES))).0.len(), 4 * TIMES);
+        assert_eq!(readable(&"<a<a".repeat(TIMES)).0.len(), 4 * TIMES);
+        assert_eq!(readable(&format!("<b>{}", "&&&&".repeat(TIMES))).0.len(), 4 * TIMES);
+        assert_eq!(readable(&format!("<b>{}", "< < ".repeat(TIMES))).0.len(), 4 * TIMES - 1);
+        assert_eq!(readable(&format!("<b>{}>", "<a<a".repeat(TIMES))).0, "");
+        assert_eq!(readable(&format!("<b>{}", "&gt;".repeat(TIMES))).0.len(), TIMES);
     }
 
     proptest! {
