@@ -21,6 +21,9 @@ const BOUND: usize = 10_000;
 /// Rows of applications that are few enough to look through.
 const SOME: u64 = 50_000;
 
+/// Of the values of a byte.
+const SIXTEENTH: u8 = 16;
+
 /// Who asks, and how many rows are few.
 #[derive(Clone, Copy)]
 pub(crate) struct Planner<'a> {
@@ -130,7 +133,7 @@ fn comparison(planner: &Planner<'_>, filter: &Filter) -> Result<Sql, Error> {
     match filter.field {
         Field::State => Ok(state(filter)),
         Field::Text => Ok(search(filter)),
-        Field::Id => Ok(id(filter)),
+        Field::Id => Ok(id(planner, filter)),
         Field::Application => named(planner, "applications", "guid", filter),
         Field::ApplicationName => named(planner, "applications", "name", filter),
         Field::Context => named(planner, "contexts", "name", filter),
@@ -266,7 +269,7 @@ fn state(filter: &Filter) -> Sql {
 }
 
 /// Ids are bytes in the database and digits to people.
-fn id(filter: &Filter) -> Sql {
+fn id(planner: &Planner<'_>, filter: &Filter) -> Sql {
     let bytes = |value: &Value| {
         let text = value.as_text()?;
         if text.len() != 20 || !text.bytes().all(is_digit) {
@@ -284,14 +287,14 @@ fn id(filter: &Filter) -> Sql {
             let marks = vec!["?"; known.len()].join(", ");
             Sql::new(format!("finding_id in ({marks})"), known)
         }
-        Operator::Gt | Operator::Gte | Operator::Lt | Operator::Lte => id_range(filter),
+        Operator::Gt | Operator::Gte | Operator::Lt | Operator::Lte => id_range(planner, filter),
         _ => compared("lower(hex(finding_id))", filter),
     }
 }
 
 /// An order among digits is the same order among bytes, once the text to compare with is
 /// brought to the next 20 digits that are not before it.
-fn id_range(filter: &Filter) -> Sql {
+fn id_range(planner: &Planner<'_>, filter: &Filter) -> Sql {
     let Some(text) = filter.values.first().and_then(Value::as_text) else {
         return Sql::truth(false);
     };
@@ -305,7 +308,12 @@ fn id_range(filter: &Filter) -> Sql {
         (false, true, _) => "<=",
         (false, false, _) => "<",
     };
-    Sql::new(format!("finding_id {operator} ?"), vec![SqlValue::Blob(bound)])
+    // Ids are spread evenly: the first byte tells how many are left, and when they are
+    // many, counting goes through the rows as they lie, not by the index.
+    let first = bound.first().copied().unwrap_or_default();
+    let left = if is_upward { u8::MAX - first } else { first };
+    let by_rows = if planner.goal == Goal::Count && left > SIXTEENTH { "+" } else { "" };
+    Sql::new(format!("{by_rows}finding_id {operator} ?"), vec![SqlValue::Blob(bound)])
 }
 
 fn is_digit(byte: u8) -> bool {
@@ -627,6 +635,7 @@ fn index(filter: &Filter, sql: &Sql) -> Option<&'static str> {
     if filter.operator == Operator::Ne
         || sql.text.contains("from texts")
         || (filter.field == Field::Id && filter.operator == Operator::Like)
+        || sql.text.starts_with('+')
     {
         return None;
     }
