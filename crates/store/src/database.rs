@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use countersign_findings::filter::is_like;
 use rusqlite::functions::FunctionFlags;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
-use tokio::sync::oneshot;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::error::Error;
 use crate::raw::Packing;
@@ -18,8 +17,6 @@ mod embedded {
 }
 
 const IDLE_READERS: usize = 4;
-/// Writes that share a transaction. Others wait for the writer while it goes on.
-const TOGETHER: usize = 8;
 
 #[derive(Clone)]
 pub(crate) struct Database(Arc<Inner>);
@@ -28,17 +25,7 @@ struct Inner {
     path: PathBuf,
     packing: Packing,
     writer: Mutex<Connection>,
-    waiting: Mutex<Vec<Waiting>>,
     readers: Mutex<Vec<Connection>>,
-}
-
-/// Answers how many rows it wrote.
-type Act = dyn Fn(&Transaction<'_>) -> Result<u64, Error> + Send;
-
-/// A write that waits for the writer.
-struct Waiting {
-    act: Box<Act>,
-    done: oneshot::Sender<Result<u64, Error>>,
 }
 
 /// Held by the one process that syncs into a store; released on drop, and by
@@ -60,7 +47,6 @@ impl Database {
             path: path.to_owned(),
             packing,
             writer: Mutex::new(writer),
-            waiting: Mutex::default(),
             readers: Mutex::default(),
         })))
     }
@@ -94,30 +80,6 @@ impl Database {
         blocking(move || act(&mut locked(&inner.writer))).await
     }
 
-    /// Runs on the writing connection, in one transaction with others that wait for it: a
-    /// commit costs much the same for one as for several. When one of them fails, each is
-    /// done again by itself.
-    pub(crate) async fn write_together<F>(&self, act: F) -> Result<u64, Error>
-    where
-        F: Fn(&Transaction<'_>) -> Result<u64, Error> + Send + 'static,
-    {
-        let inner = Arc::clone(&self.0);
-        let (done, answer) = oneshot::channel();
-        locked(&inner.waiting).push(Waiting { act: Box::new(act), done });
-        // As many come here as wait, so that nobody is forgotten.
-        blocking(move || {
-            let mut writer = locked(&inner.writer);
-            let mut waiting = locked(&inner.waiting);
-            let first = waiting.len().min(TOGETHER);
-            let first: Vec<_> = waiting.drain(..first).collect();
-            drop(waiting);
-            together(&mut writer, first);
-            Ok(())
-        })
-        .await?;
-        answer.await.map_err(|_| Error::stopped())?
-    }
-
     /// Runs on a reading connection, beside writers and other readers.
     pub(crate) async fn read<T, F>(&self, act: F) -> Result<T, Error>
     where
@@ -140,30 +102,6 @@ impl Database {
         })
         .await
     }
-}
-
-fn together(connection: &mut Connection, waiting: Vec<Waiting>) {
-    if waiting.len() > 1
-        && let Ok(rows) = in_one_transaction(connection, &waiting)
-    {
-        for (waiting, rows) in waiting.into_iter().zip(rows) {
-            // Whoever no longer waits does not want to know.
-            let _ = waiting.done.send(Ok(rows));
-        }
-        return;
-    }
-    for waiting in waiting {
-        let alone = in_one_transaction(connection, std::slice::from_ref(&waiting));
-        let _ = waiting.done.send(alone.map(|rows| rows.iter().sum()));
-    }
-}
-
-fn in_one_transaction(connection: &mut Connection, waiting: &[Waiting]) -> Result<Vec<u64>, Error> {
-    let transaction = connection.transaction()?;
-    let rows = waiting.iter().map(|waiting| (waiting.act)(&transaction));
-    let rows = rows.collect::<Result<_, _>>()?;
-    transaction.commit()?;
-    Ok(rows)
 }
 
 async fn blocking<T: Send + 'static>(
@@ -229,80 +167,4 @@ fn migrate(connection: &mut Connection) -> Result<(), String> {
             create index temp.staged_by_writer on staged (writer);",
         )
         .map_err(|error| error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    use std::sync::mpsc;
-    use std::task::{Context, Waker};
-
-    use super::*;
-
-    /// What became of each of these writes, all of which waited for the writer at once:
-    /// the number of the name that it adds, none for one that fails.
-    async fn at_once(
-        database: &Database,
-        writes: &[Option<i64>],
-    ) -> (Vec<Result<u64, Error>>, u64) {
-        let (go, wait) = mpsc::channel::<()>();
-        let (begun, held) = oneshot::channel();
-        let holding = database.clone();
-        let holding = tokio::spawn(async move {
-            let hold = move |_: &mut Connection| {
-                begun.send(()).unwrap();
-                let _ = wait.recv();
-                Ok(())
-            };
-            holding.write(hold).await
-        });
-        held.await.unwrap();
-        let tries = Arc::new(AtomicU64::new(0));
-        let mut under_way = Vec::new();
-        for write in writes.iter().copied() {
-            let tries = Arc::clone(&tries);
-            let mut act = Box::pin(database.write_together(move |transaction| {
-                tries.fetch_add(1, Ordering::SeqCst);
-                let number = write.ok_or_else(|| Error::corrupt("on purpose"))?;
-                let sql = "insert into names (kind, number, name) values (9, ?, 'x')";
-                Ok(transaction.execute(sql, [number])? as u64)
-            }));
-            // Once it was asked it waits.
-            let mut nobody = Context::from_waker(Waker::noop());
-            assert!(act.as_mut().poll(&mut nobody).is_pending());
-            under_way.push(act);
-        }
-        go.send(()).unwrap();
-        holding.await.unwrap().unwrap();
-        let mut outcomes = Vec::new();
-        for act in under_way {
-            outcomes.push(act.await);
-        }
-        (outcomes, tries.load(Ordering::SeqCst))
-    }
-
-    fn names(connection: &Connection) -> Result<Vec<i64>, Error> {
-        let mut statement =
-            connection.prepare("select number from names where kind = 9 order by number")?;
-        let rows = statement.query_map([], |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    #[tokio::test]
-    async fn those_that_wait_are_written_together_and_fail_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let database = Database::open(&folder.path().join("store.sqlite")).unwrap();
-        let twenty: Vec<_> = (0..20).map(Some).collect();
-        let (outcomes, tries) = at_once(&database, &twenty).await;
-        assert!(outcomes.iter().all(|outcome| matches!(outcome, Ok(1))), "{outcomes:?}");
-        assert_eq!(tries, 20);
-
-        // The second write of 21 breaks the table's own rule.
-        let (outcomes, tries) = at_once(&database, &[Some(21), None, Some(22), Some(21)]).await;
-        let ok: Vec<_> = outcomes.iter().map(Result::is_ok).collect();
-        assert_eq!(ok, [true, false, true, false], "{outcomes:?}");
-        assert!(tries > 4, "none of them shared a transaction");
-        let held = database.read(names).await.unwrap();
-        assert_eq!(held, (0..20).chain([21, 22]).collect::<Vec<_>>());
-    }
 }

@@ -322,10 +322,17 @@ impl ApplicationWriter {
         let database = self.database.clone();
         let raw = std::mem::take(&mut self.raw);
         let packed = database.packing().pack(Sort::Other, &raw)?;
-        let rows = database
-            .write_together(move |transaction| self.write(transaction, &reading, &packed))
-            .await?;
-        Ok(Written { rows })
+        database
+            .write(move |connection| {
+                let transaction = connection.transaction()?;
+                let rows = self.write(&transaction, &reading, &packed)?;
+                transaction.commit()?;
+                if self.has_spilled {
+                    connection.execute("delete from temp.staged where writer = ?", [self.id])?;
+                }
+                Ok(Written { rows })
+            })
+            .await
     }
 
     fn write(
