@@ -8,13 +8,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, ensure};
 use countersign_signing::{Pair, Request, Signer};
-use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::median;
-use crate::process::{Platform, run as run_to_end};
+use crate::process::{Platform, run as run_to_end, told};
 use crate::request::{connect, whole};
 
 const ROUNDS: usize = 9;
@@ -212,11 +211,7 @@ impl Broker {
             .arg(&ready)
             .stderr(Stdio::null())
             .spawn()?;
-        while !ready.exists() {
-            ensure!(child.try_wait()?.is_none(), "the broker ended");
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        let ready: Value = serde_json::from_slice(&std::fs::read(&ready)?)?;
+        let ready = told(&mut child, &ready).await?;
         let url = ready["url"].as_str().context("no url")?.to_owned();
         Ok(Self { child, _home: home, url, token: token.trim_end().to_owned() })
     }

@@ -2,16 +2,15 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
 use tokio::net::TcpStream;
 
 use crate::pages::Visitor;
-use crate::process::run;
+use crate::process::{run, told};
 
 const PASSWORD: &str = "plum-Kettle7-orbit";
+const HIGH_AND_OPEN: &str = "/findings?filter=severity%5Bgte%5D4+and+state%5Beq%5Dopen";
 
 /// Ends with what uses it.
 struct Serving(Child);
@@ -38,11 +37,7 @@ pub async fn measure(countersign: &Path, home: &Path, integration: &str) -> Resu
         .stderr(Stdio::null())
         .spawn()?;
     let mut serving = Serving(serve);
-    while !ready.exists() {
-        ensure!(serving.0.try_wait()?.is_none(), "the dashboard ended");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    let ready: Value = serde_json::from_str(&std::fs::read_to_string(&ready)?)?;
+    let ready = told(&mut serving.0, &ready).await?;
     let setup = ready["setup_url"].as_str().context("no link for the first account")?;
     let (host, path) =
         setup.trim_start_matches("http://").split_once('/').context("no link at all")?;
@@ -66,7 +61,7 @@ pub async fn measure(countersign: &Path, home: &Path, integration: &str) -> Resu
     for (name, path) in [
         ("overview", "/".to_owned()),
         ("findings", "/findings".to_owned()),
-        ("findings, high ones that are open", high_and_open()),
+        ("findings, high ones that are open", HIGH_AND_OPEN.to_owned()),
         ("one finding", one_of(findings, "/findings/")?),
         ("applications", "/applications".to_owned()),
         ("one application", one_of(applications, "/applications/")?),
@@ -79,8 +74,4 @@ pub async fn measure(countersign: &Path, home: &Path, integration: &str) -> Resu
         println!("{name:36} {ms:7.2} ms  {:6.1} x the floor  {weight:6.1} KiB", ms / floor);
     }
     Ok(())
-}
-
-fn high_and_open() -> String {
-    "/findings?filter=severity%5Bgte%5D4+and+state%5Beq%5Dopen".to_owned()
 }

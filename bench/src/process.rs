@@ -8,6 +8,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
+/// What a program writes into its ready file, once it does.
+pub async fn told(child: &mut Child, ready: &Path) -> anyhow::Result<Value> {
+    loop {
+        if let Ok(text) = std::fs::read_to_string(ready) {
+            return Ok(serde_json::from_str(&text)?);
+        }
+        ensure!(child.try_wait()?.is_none(), "the program ended before it was ready");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
 /// A platform on a temporary home, stopped on drop.
 pub struct Platform {
     child: Child,
@@ -59,14 +70,7 @@ impl Platform {
             url: String::new(),
             ready: Value::Null,
         };
-        let text = loop {
-            if let Ok(text) = std::fs::read_to_string(&ready) {
-                break text;
-            }
-            ensure!(platform.child.try_wait()?.is_none(), "the platform ended");
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        };
-        let ready: Value = serde_json::from_str(&text)?;
+        let ready = told(&mut platform.child, &ready).await?;
         platform.url = ready["rest_url"].as_str().context("no rest_url")?.to_owned();
         platform.ready = ready;
         Ok(platform)
