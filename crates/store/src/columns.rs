@@ -277,7 +277,7 @@ impl Columns {
         Ok(statement.query_row([row], read)?)
     }
 
-    /// Of all rows of an application, a gone one included.
+    /// A new row; answers its number.
     pub(crate) fn insert(&self, connection: &Connection, new: &NewRow<'_>) -> Result<i64, Error> {
         let mut statement = connection.prepare_cached(&format!(
             "insert into findings ({NAMES}, application, added_ms, changed_ms, kind, finding_id, hash)
