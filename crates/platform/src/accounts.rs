@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use bytes::Bytes;
-use countersign_accounts::{password, totp};
+use countersign_signin::{password, totp};
 use countersign_signing::{ApiSecret, SigningKey};
 use countersign_vault::{MasterKey, seal, unseal};
 use data_encoding::HEXLOWER;

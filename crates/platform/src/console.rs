@@ -22,7 +22,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use countersign_accounts::passkey::Passkeys;
+use countersign_signin::passkey::Passkeys;
 use tokio::sync::Semaphore;
 
 use crate::limit::{Limit, Rule};
@@ -58,7 +58,7 @@ impl Console {
     async fn fits(&self, password: zeroize::Zeroizing<String>, hash: String) -> bool {
         let Ok(_place) = self.hashing.acquire().await else { return false };
         let fits = tokio::task::spawn_blocking(move || {
-            countersign_accounts::password::fits(&password, &hash)
+            countersign_signin::password::fits(&password, &hash)
         });
         fits.await.unwrap_or(false)
     }
@@ -67,7 +67,7 @@ impl Console {
         let place = self.hashing.acquire().await;
         let random = self.app.random().clone();
         let hash = tokio::task::spawn_blocking(move || {
-            countersign_accounts::password::hash(&password, &*random)
+            countersign_signin::password::hash(&password, &*random)
         });
         drop(place);
         hash.await.map_err(|_| Stop::Failed(crate::Error::stopped()))

@@ -32,7 +32,7 @@ impl Database {
         create_private(path).map_err(|e| failed(e.to_string()))?;
         let mut writer = connect(path).map_err(|e| failed(e.to_string()))?;
         embedded::migrations::runner().run(&mut writer).map_err(|e| failed(e.to_string()))?;
-        countersign_accounts::prepare(&writer).map_err(|e| failed(e.to_string()))?;
+        countersign_signin::prepare(&writer).map_err(|e| failed(e.to_string()))?;
         let sentinel = connect(path).map_err(|e| failed(e.to_string()))?;
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),

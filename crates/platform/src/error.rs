@@ -73,8 +73,8 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-impl From<countersign_accounts::Error> for Error {
-    fn from(error: countersign_accounts::Error) -> Self {
+impl From<countersign_signin::Error> for Error {
+    fn from(error: countersign_signin::Error) -> Self {
         Self(Kind::Accounts(error.to_string()))
     }
 }

@@ -38,7 +38,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_accounts::audit::{self, Verdict};
+use countersign_signin::audit::{self, Verdict};
 use countersign_signing::{Pair, Window};
 use countersign_vault::MasterKey;
 use data_encoding::HEXLOWER;

@@ -1,6 +1,6 @@
 //! What an administrator decides for the whole organisation.
 
-use countersign_accounts::session::Limits;
+use countersign_signin::session::Limits;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 

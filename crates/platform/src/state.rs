@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use countersign_signing::Window;
 
-use countersign_accounts::password;
-use countersign_accounts::ticket::{self, Purpose};
+use countersign_signin::password;
+use countersign_signin::ticket::{self, Purpose};
 
 use crate::accounts::{self, Accounts, User};
 use crate::clock::VirtualClock;

@@ -8,10 +8,10 @@ mod entry;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use countersign_accounts::audit::{self, Entry};
-use countersign_accounts::session::{Limits, Origin};
-use countersign_accounts::ticket::{self, Purpose};
-use countersign_accounts::{factor, throttle};
+use countersign_signin::audit::{self, Entry};
+use countersign_signin::session::{Limits, Origin};
+use countersign_signin::ticket::{self, Purpose};
+use countersign_signin::{factor, throttle};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
@@ -19,8 +19,8 @@ use zeroize::Zeroizing;
 use crate::{Clock, Random};
 
 pub use account::{Account, Change, Enrolled};
-pub use countersign_accounts::password::Rule;
-pub use countersign_accounts::session::{Session, Stage, form_token, is_form_token};
+pub use countersign_signin::password::Rule;
+pub use countersign_signin::session::{Session, Stage, form_token, is_form_token};
 pub use entry::{Begun, Chosen, Welcome};
 
 /// When a session of the dashboard ends by itself.
@@ -173,8 +173,8 @@ impl From<rusqlite::Error> for Error {
     }
 }
 
-impl From<countersign_accounts::Error> for Error {
-    fn from(error: countersign_accounts::Error) -> Self {
+impl From<countersign_signin::Error> for Error {
+    fn from(error: countersign_signin::Error) -> Self {
         let source = std::error::Error::source(&error).map(ToString::to_string);
         Self::database(source.unwrap_or_else(|| error.to_string()))
     }
@@ -257,7 +257,7 @@ impl People {
         self.write(move |transaction, inner| {
             let person = named(transaction, &name)?.ok_or(Error(Kind::NotFound(name)))?;
             transaction.execute("delete from people where id = ?", [person.id])?;
-            countersign_accounts::forget(transaction, person.id)?;
+            countersign_signin::forget(transaction, person.id)?;
             Ok(inner.note(transaction, LOCAL, "person.remove", &person.name, &Visit::default())?)
         })
         .await
@@ -274,7 +274,7 @@ impl People {
                 factor::reset(transaction, person.id)?;
             }
             inner.note(transaction, LOCAL, "person.reset", &person.name, &Visit::default())?;
-            let purpose = match countersign_accounts::password::is_set(transaction, person.id)? {
+            let purpose = match countersign_signin::password::is_set(transaction, person.id)? {
                 true => Purpose::Reset,
                 false => Purpose::Activate,
             };
@@ -369,7 +369,7 @@ impl Inner {
         act: &str,
         target: &str,
         visit: &Visit,
-    ) -> Result<(), countersign_accounts::Error> {
+    ) -> Result<(), countersign_signin::Error> {
         let entry = Entry {
             at_ms: self.now(),
             actor: actor.to_owned(),
@@ -446,7 +446,7 @@ fn open(path: &Path) -> Result<Connection, Error> {
              ) strict;
              create table if not exists place (id integer primary key, url text not null) strict;",
         )?;
-        countersign_accounts::prepare(&connection)?;
+        countersign_signin::prepare(&connection)?;
         Ok(connection)
     };
     prepare().map_err(|error| failed(error.to_string()))

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use countersign_accounts::totp::Secret;
 use countersign_platform::Platform;
+use countersign_signin::totp::Secret;
 use countersign_signing::Pair;
 use data_encoding::BASE32_NOPAD;
 use reqwest::header::{COOKIE, LOCATION, ORIGIN, SET_COOKIE};

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use countersign_accounts::audit::Verdict;
 use countersign_findings::rfc3339;
 use countersign_service::people::{Listed, People, Seal};
+use countersign_signin::audit::Verdict;
 use countersign_vault::{MasterKey, seal, unseal};
 use serde_json::{Value, json};
 

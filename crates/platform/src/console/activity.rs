@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use countersign_accounts::audit::{self, Entry, Filter};
+use countersign_signin::audit::{self, Entry, Filter};
 
 use super::Console;
 use super::web::{Admin, Frame, Moment, Stop};

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
-use countersign_accounts::{factor, password, recovery, session, throttle};
+use countersign_signin::{factor, password, recovery, session, throttle};
 use countersign_wire::identity as wire;
 use rusqlite::params_from_iter;
 

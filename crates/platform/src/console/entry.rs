@@ -4,10 +4,10 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use countersign_accounts::password::{self, Rule};
-use countersign_accounts::session::{self, Stage};
-use countersign_accounts::ticket::{self, Purpose};
-use countersign_accounts::{factor, throttle};
+use countersign_signin::password::{self, Rule};
+use countersign_signin::session::{self, Stage};
+use countersign_signin::ticket::{self, Purpose};
+use countersign_signin::{factor, throttle};
 use rusqlite::Transaction;
 
 use super::Console;

@@ -4,9 +4,9 @@
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
-use countersign_accounts::passkey::Owner;
-use countersign_accounts::session::{self, Session, Stage};
-use countersign_accounts::{factor, passkey, password, recovery, throttle, totp};
+use countersign_signin::passkey::Owner;
+use countersign_signin::session::{self, Session, Stage};
+use countersign_signin::{factor, passkey, password, recovery, throttle, totp};
 use data_encoding::BASE64URL_NOPAD;
 use rusqlite::{Connection, Transaction};
 use zeroize::Zeroizing;

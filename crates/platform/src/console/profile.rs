@@ -3,9 +3,9 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use countersign_accounts::password::{self, Rule};
-use countersign_accounts::session::{self, Session};
-use countersign_accounts::{passkey, recovery, ticket, totp};
+use countersign_signin::password::{self, Rule};
+use countersign_signin::session::{self, Session};
+use countersign_signin::{passkey, recovery, ticket, totp};
 
 use super::Console;
 use super::entry::{Complaint, complaint_about, names};

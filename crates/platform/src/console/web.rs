@@ -14,9 +14,9 @@ use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use countersign_accounts::audit::{self, Entry};
-use countersign_accounts::password;
-use countersign_accounts::session::{self, Session, Stage};
+use countersign_signin::audit::{self, Entry};
+use countersign_signin::password;
+use countersign_signin::session::{self, Session, Stage};
 use data_encoding::BASE64URL_NOPAD;
 use rusqlite::Transaction;
 

@@ -1,7 +1,7 @@
 //! The guide by its pages: refusals first, then the whole journey.
 
-use countersign_accounts::totp::Secret;
 use countersign_platform::SeedSpec;
+use countersign_signin::totp::Secret;
 use countersign_signing::Pair;
 use countersign_testkit::TestPlatform;
 use data_encoding::BASE32_NOPAD;

@@ -4,7 +4,7 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use countersign_accounts::ticket::Purpose;
+use countersign_signin::ticket::Purpose;
 
 use super::Inner;
 use super::web::{Form, Frame, Reader, Stop, Visitor, go};
@@ -186,7 +186,7 @@ async fn show_choose(
         Welcome::First => (Some(String::new()), None),
         Welcome::Person(name) => (None, Some(name)),
     };
-    let rules = countersign_accounts::password::rules("", &[]);
+    let rules = countersign_signin::password::rules("", &[]);
     visitor.page(200, &Choose { frame, complaint: None, name, person, rules, is_tried: false })
 }
 
@@ -205,7 +205,7 @@ async fn choose(
         true => inner.people.choose(purpose, &token, &name, given, &visitor.visit).await,
         false => Ok(Chosen::Refused {
             why: "The two passwords differ. Type the same twice.",
-            rules: countersign_accounts::password::rules(&given, &[&name]),
+            rules: countersign_signin::password::rules(&given, &[&name]),
         }),
     };
     let (why, rules) = match chosen {

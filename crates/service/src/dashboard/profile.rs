@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use countersign_accounts::totp;
+use countersign_signin::totp;
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
@@ -78,7 +78,7 @@ pub(super) async fn change_password(
     let change = match given == again {
         false => Change::Refused {
             why: "The two passwords differ. Type the same twice.",
-            rules: countersign_accounts::password::rules(&given, &[&reader.person.name]),
+            rules: countersign_signin::password::rules(&given, &[&reader.person.name]),
         },
         true => {
             let (session, person) = (&reader.session, &reader.person);

@@ -1,8 +1,8 @@
 //! One's own account: the password, the second factor, the sessions.
 
-use countersign_accounts::password::{self, Rule};
-use countersign_accounts::session::{self, Session};
-use countersign_accounts::{factor, recovery, throttle, totp};
+use countersign_signin::password::{self, Rule};
+use countersign_signin::session::{self, Session};
+use countersign_signin::{factor, recovery, throttle, totp};
 use zeroize::Zeroizing;
 
 use super::{Error, LIMITS, People, Person, Visit};

@@ -1,9 +1,9 @@
 //! The way in and the way out: passwords, second factors, links, sessions.
 
-use countersign_accounts::password::{self, Rule};
-use countersign_accounts::session::{self, Session, Stage};
-use countersign_accounts::ticket::{self, Purpose};
-use countersign_accounts::{factor, recovery, throttle, totp};
+use countersign_signin::password::{self, Rule};
+use countersign_signin::session::{self, Session, Stage};
+use countersign_signin::ticket::{self, Purpose};
+use countersign_signin::{factor, recovery, throttle, totp};
 use rusqlite::Transaction;
 use zeroize::Zeroizing;
 

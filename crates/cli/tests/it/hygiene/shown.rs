@@ -9,11 +9,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_accounts::totp;
 use countersign_client as client;
 use countersign_connector::consumers::Release;
 use countersign_platform as platform;
 use countersign_service::{broker, people};
+use countersign_signin::totp;
 use countersign_signing::{
     ApiId, ApiSecret, Authorization, OAuthClient, Pair, Request, Signer, SigningKey,
 };

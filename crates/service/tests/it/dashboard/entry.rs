@@ -1,7 +1,7 @@
 //! The way in.
 
-use countersign_accounts::totp::Secret;
 use countersign_service::people::{LIMITS, Role};
+use countersign_signin::totp::Secret;
 use data_encoding::BASE32_NOPAD;
 use zeroize::Zeroizing;
 

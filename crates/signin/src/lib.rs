@@ -26,7 +26,7 @@ pub type Random<'a> = &'a dyn Fn(&mut [u8]);
 #[non_exhaustive]
 pub enum Error {
     /// The database failed.
-    #[error("the database of accounts failed")]
+    #[error("the database of sign-in failed")]
     Database(#[from] rusqlite::Error),
     /// What is stored cannot be read.
     #[error("the stored {0} cannot be read")]
