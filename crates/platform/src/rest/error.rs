@@ -59,7 +59,7 @@ impl Refusal {
     }
 
     pub(crate) fn forbidden() -> Self {
-        Self::gateway(403, "the account lacks a role for this resource")
+        Refused::lacks_role().into()
     }
 
     /// Whether it says how long to wait is the limit's to decide.
