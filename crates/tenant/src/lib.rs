@@ -12,7 +12,7 @@ pub mod annotations;
 pub mod applications;
 pub mod clients;
 pub mod clock;
-pub mod condition;
+mod condition;
 pub mod credentials;
 pub mod custom_roles;
 pub mod database;

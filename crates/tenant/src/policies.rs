@@ -90,7 +90,7 @@ fn read_row(row: &Row<'_>, base: &str) -> rusqlite::Result<Policy> {
 const TEXT: rusqlite::types::Type = rusqlite::types::Type::Text;
 
 /// What the policies that every tenant has say.
-pub fn definition(highest_severity: i64, made_ms: i64) -> String {
+pub(crate) fn definition(highest_severity: i64, made_ms: i64) -> String {
     use countersign_wire::policy::{FindingRule, ScanFrequencyRule};
     let rule = |kind: &str, scan_type: &str, value: String| FindingRule {
         kind: kind.into(),

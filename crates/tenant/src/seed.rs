@@ -132,7 +132,7 @@ pub(crate) fn fill(
 }
 
 /// The dictionaries that findings point to.
-pub fn weaknesses(transaction: &Transaction<'_>) -> Result<(), Error> {
+pub(crate) fn weaknesses(transaction: &Transaction<'_>) -> Result<(), Error> {
     let mut cwe = transaction.prepare_cached(
         "insert or ignore into cwes
             (id, name, description, severity, remediation_effort, recommendation)
@@ -158,7 +158,7 @@ pub fn weaknesses(transaction: &Transaction<'_>) -> Result<(), Error> {
 }
 
 /// A name of custom fields, the first time that it is used.
-pub fn custom_field(transaction: &Transaction<'_>, name: &str) -> Result<(), Error> {
+pub(crate) fn custom_field(transaction: &Transaction<'_>, name: &str) -> Result<(), Error> {
     transaction.execute(
         "insert or ignore into custom_fields (name, sort_order)
          values (?, (select count(*) + 1 from custom_fields))",

@@ -146,12 +146,6 @@ impl From<Refused> for Refusal {
     }
 }
 
-impl From<rusqlite::Error> for Refusal {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::internal(&error.into())
-    }
-}
-
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let mut response = (self.status, self.body).into_response();
