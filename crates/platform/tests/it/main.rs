@@ -6,6 +6,7 @@ mod browser;
 mod console;
 mod control;
 mod credentials;
+mod doors;
 mod faults;
 mod identity;
 mod import;
