@@ -1,0 +1,132 @@
+//! The platform's own SQLite database: one connection writes, a few read.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::Error;
+
+mod embedded {
+    refinery::embed_migrations!("migrations");
+}
+
+const IDLE_READERS: usize = 8;
+
+#[derive(Clone)]
+pub struct Database(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    readers: Mutex<Vec<Connection>>,
+    /// Only ever asked whether another connection has written, and its last answer.
+    sentinel: Mutex<(Connection, i64)>,
+    generation: AtomicU64,
+}
+
+impl Database {
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let failed = |what: String| Error::home(path, what);
+        create_private(path).map_err(|e| failed(e.to_string()))?;
+        let mut writer = connect(path).map_err(|e| failed(e.to_string()))?;
+        embedded::migrations::runner().run(&mut writer).map_err(|e| failed(e.to_string()))?;
+        countersign_signin::prepare(&writer).map_err(|e| failed(e.to_string()))?;
+        let sentinel = connect(path).map_err(|e| failed(e.to_string()))?;
+        Ok(Self(Arc::new(Inner {
+            path: path.to_owned(),
+            writer: Mutex::new(writer),
+            readers: Mutex::default(),
+            sentinel: Mutex::new((sentinel, 0)),
+            generation: AtomicU64::new(1),
+        })))
+    }
+
+    /// Runs in one transaction on the writing connection.
+    pub fn write<T, E: From<rusqlite::Error>>(
+        &self,
+        act: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut writer = locked(&self.0.writer);
+        let transaction =
+            writer.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let outcome = act(&transaction)?;
+        transaction.commit()?;
+        self.0.generation.fetch_add(1, Ordering::Release);
+        Ok(outcome)
+    }
+
+    /// Runs on the writing connection, outside of a transaction.
+    pub fn alone<T>(
+        &self,
+        act: impl FnOnce(&mut Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let outcome = act(&mut locked(&self.0.writer));
+        self.0.generation.fetch_add(1, Ordering::Release);
+        outcome
+    }
+
+    /// Runs on a reading connection.
+    pub fn read<T, E: From<rusqlite::Error>>(
+        &self,
+        act: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let idle = locked(&self.0.readers).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => connect(&self.0.path)?,
+        };
+        let outcome = act(&connection);
+        let mut readers = locked(&self.0.readers);
+        if readers.len() < IDLE_READERS {
+            readers.push(connection);
+        }
+        outcome
+    }
+
+    /// A number that changes with every write of this process, and with those of
+    /// other processes once [`Database::look_around`] has seen them.
+    pub fn generation(&self) -> u64 {
+        self.0.generation.load(Ordering::Acquire)
+    }
+
+    /// Looks whether another process has written.
+    pub fn look_around(&self) -> Result<(), rusqlite::Error> {
+        let mut sentinel = locked(&self.0.sentinel);
+        let (connection, last) = &mut *sentinel;
+        let version =
+            connection.prepare_cached("pragma data_version")?.query_row([], |row| row.get(0))?;
+        if std::mem::replace(last, version) != version {
+            self.0.generation.fetch_add(1, Ordering::Release);
+        }
+        Ok(())
+    }
+}
+
+/// A panic under the lock rolled its transaction back; the connection is sound.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub fn create_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.execute_batch(
+        "pragma busy_timeout = 10000;
+         pragma journal_mode = wal;
+         pragma synchronous = normal;
+         pragma foreign_keys = on;
+         pragma cache_size = -8192;",
+    )?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}

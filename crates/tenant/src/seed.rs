@@ -1,0 +1,751 @@
+//! A tenant made up from a number: the same number, the same tenant.
+
+pub mod catalog;
+mod dice;
+pub mod life;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+
+use rusqlite::{Connection, Transaction, params};
+use serde_json::{Value, json};
+
+use crate::act::{Act, Noted};
+use crate::tenant::Tenant;
+use crate::{Error, guid_from, timestamp};
+use catalog::{COMPONENTS, FLAWS, Flaw, NAMES, TEAMS, UNITS};
+use dice::Dice;
+
+pub const DAY_MS: i64 = 86_400_000;
+
+/// What an empty home is filled with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeedSpec {
+    /// About 60 applications and 6,000 findings of every kind.
+    Demo,
+    /// Nothing.
+    Empty,
+    /// So many applications and findings.
+    Sized {
+        /// Applications.
+        applications: u32,
+        /// Findings over all of them.
+        findings: u32,
+        /// Start of the number sequence.
+        rng: u64,
+    },
+}
+
+impl FromStr for SeedSpec {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let malformed =
+            || format!("`{text}` is not `demo`, `empty` or `apps=N,findings=N[,rng=N]`");
+        match text {
+            "demo" => return Ok(Self::Demo),
+            "empty" => return Ok(Self::Empty),
+            _ => {}
+        }
+        let (mut applications, mut findings, mut rng) = (None, None, None);
+        for part in text.split(',') {
+            let (name, number) = part.split_once('=').ok_or_else(malformed)?;
+            let slot = match name {
+                "apps" => &mut applications,
+                "findings" => &mut findings,
+                "rng" => &mut rng,
+                _ => return Err(malformed()),
+            };
+            let number: u64 = number.parse().map_err(|_| malformed())?;
+            if slot.replace(number).is_some() {
+                return Err(malformed());
+            }
+        }
+        let bounded = |number: Option<u64>, most: u32| {
+            number.and_then(|n| u32::try_from(n).ok()).filter(|n| *n <= most).ok_or_else(malformed)
+        };
+        let applications = bounded(applications, 100_000)?;
+        let findings = bounded(findings, 20_000_000)?;
+        if applications == 0 && findings > 0 {
+            return Err(format!("{}: findings need an application", malformed()));
+        }
+        Ok(Self::Sized { applications, findings, rng: rng.unwrap_or(1) })
+    }
+}
+
+impl fmt::Display for SeedSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Demo => f.write_str("demo"),
+            Self::Empty => f.write_str("empty"),
+            Self::Sized { applications, findings, rng } => {
+                write!(f, "apps={applications},findings={findings},rng={rng}")
+            }
+        }
+    }
+}
+
+impl Tenant {
+    /// Fills an empty database: a seeding that was cut off leaves it empty.
+    pub fn seed(&self, act: &Act, spec: &SeedSpec) -> Result<(), Error> {
+        self.change(act, |change| match is_seeded(change.connection)? {
+            true => Ok(Noted(())),
+            false => {
+                fill(change.transaction, spec, change.now_ms)?;
+                change.noted("tenant.seed", &spec.to_string(), ())
+            }
+        })
+    }
+}
+
+fn is_seeded(connection: &Connection) -> Result<bool, Error> {
+    let sql = "select exists (select 1 from meta where name = 'seed')";
+    Ok(connection.query_row(sql, [], |row| row.get(0))?)
+}
+
+/// Fills an empty database.
+pub(crate) fn fill(
+    transaction: &Transaction<'_>,
+    spec: &SeedSpec,
+    now_ms: i64,
+) -> Result<(), Error> {
+    transaction.execute("insert into meta (name, value) values ('seed', ?)", [spec.to_string()])?;
+    let (applications, findings, rng, is_demo) = match *spec {
+        SeedSpec::Empty => return Ok(()),
+        SeedSpec::Demo => (60, 6_000, 60, true),
+        SeedSpec::Sized { applications, findings, rng } => (applications, findings, rng, false),
+    };
+    // Whole days, so that a tenant seeded twice on one day is the same.
+    let today_ms = now_ms - now_ms.rem_euclid(DAY_MS);
+    let mut seeder =
+        Seeder { transaction, dice: Dice::new(rng), today_ms, is_demo, texts: HashMap::new() };
+    seeder.organisation()?;
+    let mut left = u64::from(findings);
+    for n in 0..applications {
+        let share = left / u64::from(applications - n);
+        let share = if is_demo { seeder.uneven(share, n, applications, left) } else { share };
+        seeder.application(n, share)?;
+        left -= share;
+    }
+    Ok(())
+}
+
+/// The dictionaries that findings point to.
+pub(crate) fn weaknesses(transaction: &Transaction<'_>) -> Result<(), Error> {
+    let mut cwe = transaction.prepare_cached(
+        "insert or ignore into cwes
+            (id, name, description, severity, remediation_effort, recommendation)
+         values (?, ?, ?, ?, ?, ?)",
+    )?;
+    let mut category = transaction.prepare_cached(
+        "insert or ignore into categories (id, name, description, recommendation)
+         values (?, ?, ?, ?)",
+    )?;
+    for flaw in FLAWS {
+        // The graver, the deeper it tends to sit.
+        let effort = flaw.severity.clamp(1, 4);
+        cwe.execute(params![flaw.cwe, flaw.name, flaw.risk, flaw.severity, effort, flaw.fix])?;
+        category.execute(params![flaw.category, flaw.category_name, flaw.risk, flaw.fix])?;
+    }
+    for component in COMPONENTS {
+        if let Some((id, name)) = component.cwe {
+            let advice = "Use a version of the component without the weakness.";
+            cwe.execute(params![id, name, name, 3, 2, advice])?;
+        }
+    }
+    Ok(())
+}
+
+/// A name of custom fields, the first time that it is used.
+pub(crate) fn custom_field(transaction: &Transaction<'_>, name: &str) -> Result<(), Error> {
+    transaction.execute(
+        "insert or ignore into custom_fields (name, sort_order)
+         values (?, (select count(*) + 1 from custom_fields))",
+        [name],
+    )?;
+    Ok(())
+}
+
+struct Seeder<'a> {
+    transaction: &'a Transaction<'a>,
+    dice: Dice,
+    today_ms: i64,
+    is_demo: bool,
+    texts: HashMap<String, i64>,
+}
+
+/// The application that findings are being made for.
+struct Home {
+    id: i64,
+    build_id: i64,
+    name: String,
+    created_ms: i64,
+    scanned_ms: i64,
+}
+
+/// How a finding stands.
+struct Standing {
+    status: &'static str,
+    resolution: &'static str,
+    resolution_status: &'static str,
+    annotations: Option<String>,
+    mitigated_ms: Option<i64>,
+}
+
+impl Seeder<'_> {
+    fn organisation(&mut self) -> Result<(), Error> {
+        custom_field(self.transaction, "Cost Center")?;
+        for unit in UNITS {
+            self.transaction.execute(
+                "insert into business_units (guid, name) values (?, ?)",
+                params![guid_from(&format!("unit:{unit}")), unit],
+            )?;
+        }
+        for (at, team) in TEAMS.iter().enumerate() {
+            self.transaction.execute(
+                "insert into teams (guid, name, business_unit) values (?, ?, ?)",
+                params![guid_from(&format!("team:{team}")), team, 2 + (at % UNITS.len()) as i64],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Some applications hold much, some little, the first two nothing.
+    fn uneven(&mut self, share: u64, n: u32, of: u32, left: u64) -> u64 {
+        match n {
+            0 | 1 => 0,
+            _ if n + 1 == of => left,
+            _ => (share / 4 + self.dice.below(share * 3 / 2 + 1)).min(left),
+        }
+    }
+
+    fn application(&mut self, n: u32, findings: u64) -> Result<(), Error> {
+        let base = NAMES[n as usize % NAMES.len()];
+        let name = match n as usize / NAMES.len() {
+            0 => base.to_owned(),
+            round => format!("{base} {}", round + 1),
+        };
+        let id = 500_000 + i64::from(n) * 7 + 1;
+        let created_ms = self.today_ms - DAY_MS * (200 + self.dice.below(900) as i64);
+        let scanned_ms = self.today_ms - DAY_MS * self.dice.below(30) as i64 - 3_600_000;
+        let build_id = 30_000_000 + i64::from(n) * 11;
+        let is_scanned = n != 0;
+        let criticality =
+            *self.dice.pick(&["VERY_HIGH", "HIGH", "HIGH", "MEDIUM", "MEDIUM", "LOW", "VERY_LOW"]);
+        let compliance = match (is_scanned, findings) {
+            (false, _) => "NOT_ASSESSED",
+            (true, 0) => "PASSED",
+            _ => *self.dice.pick(&["DID_NOT_PASS", "DID_NOT_PASS", "CONDITIONAL_PASS", "PASSED"]),
+        };
+        let owners = match self.dice.below(3) {
+            0 => json!([{"name": "Alex Example", "email": "alex@example.com"}]),
+            1 => json!([{"email": "owner@example.com"}]),
+            _ => json!([]),
+        };
+        let tags = match self.dice.below(3) {
+            0 => Some("internet,payments"),
+            1 => Some("internal"),
+            _ => None,
+        };
+        let fields = (self.dice.below(3) == 0).then(|| {
+            json!([{"name": "Cost Center", "value": format!("CC-{}", n % 7)}]).to_string()
+        });
+        self.transaction.execute(
+            "insert into applications (id, guid, name, tags, business_unit, business_owners, policy,
+                compliance, custom_fields, description, business_criticality, build_id, created_ms,
+                modified_ms, policy_checked_ms, last_scan_ms)
+             values (?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            params![
+                id,
+                self.dice.guid(),
+                name,
+                tags,
+                1 + self.dice.below(UNITS.len() as u64 + 1) as i64,
+                owners.to_string(),
+                compliance,
+                fields,
+                n.is_multiple_of(2).then(|| format!("{name}, a made-up application")),
+                criticality,
+                is_scanned.then_some(build_id),
+                created_ms,
+                if is_scanned { scanned_ms + 3_000 } else { created_ms },
+                is_scanned.then_some(scanned_ms + 5_000),
+                is_scanned.then_some(scanned_ms),
+            ],
+        )?;
+        for _ in 0..=self.dice.below(2) {
+            self.transaction.execute(
+                "insert or ignore into application_teams (application, team) values (?, ?)",
+                params![id, 1 + self.dice.below(TEAMS.len() as u64) as i64],
+            )?;
+        }
+        if is_scanned {
+            self.scans(id, n, scanned_ms)?;
+        }
+        let home = Home { id, build_id, name, created_ms, scanned_ms };
+        self.contents(&home, n, findings)
+    }
+
+    fn scans(&mut self, id: i64, n: u32, scanned_ms: i64) -> Result<(), Error> {
+        for (at, scan_type) in ["STATIC", "DYNAMIC", "MANUAL"].iter().enumerate() {
+            if at == 0 || (self.is_demo && n.is_multiple_of(at as u32 * 2 + 1)) {
+                self.transaction.execute(
+                    "insert into scans values (?, ?, 'PUBLISHED', ?, ?, ?)",
+                    params![
+                        id,
+                        scan_type,
+                        scanned_ms - DAY_MS * at as i64,
+                        31_000_000 + id,
+                        32_000_000 + id
+                    ],
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The findings: in a sized tenant all static and SCA in the policy context,
+    /// in the demo every type, and some in sandboxes.
+    fn contents(&mut self, home: &Home, n: u32, findings: u64) -> Result<(), Error> {
+        let has_sandboxes = self.is_demo && n >= 2 && n % 4 == 2;
+        let in_sandboxes = if has_sandboxes { findings / 5 } else { 0 };
+        let in_policy = findings - in_sandboxes;
+        let sca = in_policy * 3 / 10;
+        let (dynamic, manual) =
+            if self.is_demo { (in_policy / 10, in_policy / 40) } else { (0, 0) };
+        let mut issue_id = 0;
+        for at in 0..in_policy - sca {
+            issue_id += 1 + i64::from(self.is_demo && self.dice.below(9) == 0);
+            let scan_type = match at {
+                at if at < dynamic => "DYNAMIC",
+                at if at < dynamic + manual => "MANUAL",
+                _ => "STATIC",
+            };
+            self.flaw(home, 0, issue_id, scan_type)?;
+        }
+        for at in 0..sca {
+            self.component(home, 0, at as i64)?;
+        }
+        if !has_sandboxes {
+            return Ok(());
+        }
+        for (at, name) in ["Development", "Release Candidate"].iter().enumerate() {
+            let guid = self.dice.guid();
+            self.transaction.execute(
+                "insert into sandboxes (guid, application, name, owner, created_ms, modified_ms)
+                 values (?, ?, ?, 'dev@example.com', ?, ?)",
+                params![guid, home.id, name, home.created_ms + DAY_MS, home.scanned_ms],
+            )?;
+            let sandbox = self.transaction.last_insert_rowid();
+            let share = if at == 0 { in_sandboxes / 2 } else { in_sandboxes - in_sandboxes / 2 };
+            for at in 0..share {
+                // The same flaw keeps its number in a sandbox.
+                if at % 5 == 4 {
+                    self.component(home, sandbox, at as i64)?;
+                } else {
+                    self.flaw(home, sandbox, 1 + at as i64, "STATIC")?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn standing(&mut self, found_ms: i64) -> Standing {
+        let plain = |status| Standing {
+            status,
+            resolution: "UNRESOLVED",
+            resolution_status: "NONE",
+            annotations: None,
+            mitigated_ms: None,
+        };
+        let step = |action: &str, comment: &str, ms: i64| json!({"action": action, "comment": comment, "created": timestamp(ms), "user_name": "reviewer@example.com"});
+        let (proposed_ms, decided_ms) = (found_ms + 3 * DAY_MS, found_ms + 5 * DAY_MS);
+        let mitigated = |status, resolution, resolution_status, steps: Vec<Value>| Standing {
+            status,
+            resolution,
+            resolution_status,
+            annotations: Some(Value::from(steps).to_string()),
+            mitigated_ms: Some(decided_ms),
+        };
+        let design = || step("APPDESIGN", "Input is checked before it gets here.", proposed_ms);
+        match self.dice.below(100) {
+            0..=61 => plain("OPEN"),
+            62..=79 => plain("CLOSED"),
+            80..=82 => Standing {
+                annotations: Some(json!([step("REOPENED", "Seen again.", decided_ms)]).to_string()),
+                ..plain("OPEN")
+            },
+            83..=87 => mitigated("OPEN", "MITIGATED", "PROPOSED", vec![design()]),
+            88..=93 => mitigated(
+                "CLOSED",
+                "MITIGATED",
+                "APPROVED",
+                vec![step("APPROVED", "Agreed.", decided_ms), design()],
+            ),
+            94..=96 => mitigated(
+                "OPEN",
+                "UNRESOLVED",
+                "REJECTED",
+                vec![step("REJECTED", "The check can be bypassed.", decided_ms), design()],
+            ),
+            _ => mitigated(
+                "OPEN",
+                "POTENTIAL_FALSE_POSITIVE",
+                "APPROVED",
+                vec![
+                    step("APPROVED", "Agreed.", decided_ms),
+                    step("FP", "The value is a constant.", proposed_ms),
+                ],
+            ),
+        }
+    }
+
+    fn flaw(
+        &mut self,
+        home: &Home,
+        sandbox: i64,
+        issue_id: i64,
+        scan_type: &str,
+    ) -> Result<(), Error> {
+        let flaw = *self.dice.pick(FLAWS);
+        let details = match scan_type {
+            "STATIC" => self.static_details(home, &flaw),
+            "DYNAMIC" => self.dynamic_details(home, &flaw),
+            _ => self.manual_details(home, &flaw),
+        };
+        let html = flaw.description(&details.subject);
+        // Answers since 2025 carry the dynamic ones as base64; older ones did not.
+        let description = if scan_type == "DYNAMIC" && issue_id % 6 != 0 {
+            data_encoding::BASE64.encode(html.as_bytes())
+        } else {
+            html
+        };
+        let text = self.text(&description)?;
+        let span_ms = (home.scanned_ms - home.created_ms).max(1) as u64;
+        let is_new = self.dice.below(12) == 0;
+        let first_ms = if is_new {
+            home.scanned_ms + self.dice.below(1000) as i64
+        } else {
+            home.created_ms + self.dice.below(span_ms) as i64
+        };
+        let standing = self.standing(first_ms);
+        let is_open = standing.status == "OPEN";
+        let last_ms = if is_open { home.scanned_ms } else { first_ms.midpoint(home.scanned_ms) };
+        let violates = flaw.severity >= 3 && self.dice.below(5) != 0;
+        self.insert(Row {
+            home,
+            sandbox,
+            ordinal: issue_id,
+            issue_id: Some(issue_id),
+            scan_type,
+            severity: flaw.severity,
+            cwe: Some(flaw.cwe),
+            category: Some(flaw.category),
+            cvss: None,
+            cve: None,
+            violates,
+            is_new,
+            standing,
+            review: Some("NONE"),
+            first_ms,
+            last_ms,
+            grace_ms: violates.then_some(first_ms + 60 * DAY_MS),
+            scan_mode: None,
+            dependency_mode: None,
+            text,
+            details: details.json,
+        })
+    }
+
+    fn static_details(&mut self, home: &Home, flaw: &Flaw) -> Details {
+        let package = home.name.to_ascii_lowercase().replace(' ', "");
+        let class = *self.dice.pick(catalog::CLASSES);
+        let method = *self.dice.pick(catalog::METHODS);
+        let subject = *self.dice.pick(flaw.functions);
+        let json = format!(
+            r#"{{"severity":{},"cwe":{},"file_path":"com/example/{package}/{class}.java","file_name":"{class}.java","module":"{package}.war","relative_location":{},"finding_category":{},"procedure":"com.example.{package}.{class}.{method}","exploitability":{},"attack_vector":"{subject}","file_line_number":{}}}"#,
+            flaw.severity,
+            flaw.cwe_json(),
+            self.dice.below(101) as i64,
+            flaw.category_json(),
+            self.dice.below(5) as i64 - 2,
+            self.dice.below(900) + 1,
+        );
+        Details { json, subject: subject.to_owned() }
+    }
+
+    fn dynamic_details(&mut self, home: &Home, flaw: &Flaw) -> Details {
+        let host = format!("{}.example.com", home.name.to_ascii_lowercase().replace(' ', "-"));
+        let path = format!("/{}", self.dice.pick(catalog::METHODS).to_ascii_lowercase());
+        let parameter = *self.dice.pick(&["id", "q", "next", "name", ""]);
+        let parameter_json = match parameter {
+            "" => String::new(),
+            name => format!(r#""vulnerable_parameter":"{name}","#),
+        };
+        let json = format!(
+            r#"{{"severity":{},"cwe":{},"path":"{path}","hostname":"{host}","plugin":"{}","port":"443","discovered_by_vsa":{},"finding_category":{},{parameter_json}"attack_vector":"{}","url":"https://{host}:443{path}"}}"#,
+            flaw.severity,
+            flaw.cwe_json(),
+            flaw.category_name,
+            self.dice.below(2),
+            flaw.category_json(),
+            flaw.name,
+        );
+        Details { json, subject: format!("the parameter {parameter}") }
+    }
+
+    fn manual_details(&mut self, home: &Home, flaw: &Flaw) -> Details {
+        let json = format!(
+            r#"{{"severity":{},"cwe":{},"cvss":"{}.{}","capec_id":"{}","exploit_desc":"Send a crafted request.","exploit_difficulty":"{}","input_vector":"request body","location":"{} sign-in page","module":"web","remediation_desc":"{}","severity_desc":"Access to other accounts."}}"#,
+            flaw.severity,
+            flaw.cwe_json(),
+            flaw.severity + 2,
+            self.dice.below(10),
+            self.dice.below(600) + 1,
+            self.dice.below(5) + 1,
+            home.name,
+            flaw.fix,
+        );
+        Details { json, subject: "the sign-in page".into() }
+    }
+
+    fn component(&mut self, home: &Home, sandbox: i64, at: i64) -> Result<(), Error> {
+        let kind = *self.dice.pick(COMPONENTS);
+        let version = format!("{}.{}.{}", 1 + at % 5, at / 5 % 20, at / 100);
+        let component_id = guid_from(&format!("component:{}:{version}", kind.name));
+        let number = 1000 + (home.id * 31 + at * 7).rem_euclid(8000);
+        let cve = if self.dice.below(15) == 0 {
+            format!("SRCCLR-SID-{number}{at}")
+        } else {
+            format!("CVE-{}-{number}{at}", 2018 + at % 8)
+        };
+        let severity = *self.dice.pick(&[2, 3, 3, 3, 4, 4, 4, 5]);
+        let mode = if self.dice.below(4) == 0 { "AGENT" } else { "UPLOAD" };
+        let dependency = match mode {
+            "AGENT" => *self.dice.pick(&["DIRECT", "TRANSITIVE"]),
+            _ => "UNKNOWN",
+        };
+        let (score, details) = self.component_details(
+            kind,
+            &version,
+            &component_id,
+            &cve,
+            severity,
+            [mode, dependency],
+        );
+        let text = self.text(&format!(
+            "{} is vulnerable to {}. An attacker can send crafted input to an application that uses the component.",
+            kind.name, kind.weakness
+        ))?;
+        // A vulnerability published after the last scan: seen before it was found.
+        let is_new = self.dice.below(15) == 0;
+        let (first_ms, last_ms) = if is_new {
+            (self.today_ms - self.dice.below(3) as i64 * DAY_MS, home.scanned_ms - 40 * DAY_MS)
+        } else {
+            (home.created_ms + DAY_MS, home.scanned_ms)
+        };
+        let standing = self.standing(first_ms);
+        let violates = severity >= 4;
+        self.insert(Row {
+            home,
+            sandbox,
+            ordinal: at,
+            issue_id: None,
+            scan_type: "SCA",
+            severity,
+            cwe: kind.cwe.map(|(cwe, _)| cwe),
+            category: None,
+            cvss: Some(score),
+            cve: Some(cve),
+            violates,
+            is_new,
+            standing: Standing { annotations: None, mitigated_ms: None, ..standing },
+            review: None,
+            first_ms,
+            last_ms,
+            grace_ms: violates.then_some(first_ms + 30 * DAY_MS),
+            scan_mode: Some(mode),
+            dependency_mode: Some(dependency),
+            text,
+            details,
+        })
+    }
+
+    fn component_details(
+        &mut self,
+        kind: catalog::Component,
+        version: &str,
+        component_id: &str,
+        cve: &str,
+        severity: i64,
+        [mode, dependency]: [&str; 2],
+    ) -> (f64, String) {
+        let word =
+            ["Informational", "Very Low", "Low", "Medium", "High", "Very High"][severity as usize];
+        let tenths = severity * 20 - self.dice.below(15) as i64;
+        let score = tenths as f64 / 10.0;
+        let shown = match (tenths % 10, self.dice.below(2)) {
+            (0, 0) => format!("{}", tenths / 10),
+            _ => format!("{score:.1}"),
+        };
+        let gap = if self.dice.below(10) == 0 { "\u{200b}" } else { "" };
+        let cwe = match kind.cwe {
+            Some((id, name)) => {
+                format!(
+                    r#""cwe":{{"id":{id},"name":"{name}","href":"{BASE}/appsec/v1/cwes/{id}"}},"#
+                )
+            }
+            None => String::new(),
+        };
+        let cvss3 = if self.dice.below(8) == 0 {
+            String::new()
+        } else {
+            format!(
+                r#","cvss3":{{"score":{score:.1},"severity":"{word}","vector":"AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H"}}"#
+            )
+        };
+        let exploitability = match self.dice.below(4) {
+            0 => String::new(),
+            at => {
+                let observed = match at {
+                    1 => {
+                        r#""exploit_observed":true,"exploit_source":"KEV","exploit_note":"Listed as exploited.""#
+                    }
+                    _ => r#""exploit_observed":false"#,
+                };
+                format!(
+                    r#","exploitability":{{"full_cve":"{cve}","epss_score":0.{:05},"epss_percentile":0.{:05},"epss_score_date":"{}","epss_model_version":"v2025.03.14","epss_citation":"example","epss_status":"match found","exploit_service_status":"available",{observed}}}"#,
+                    self.dice.below(100_000),
+                    self.dice.below(100_000),
+                    &timestamp(self.today_ms - 40 * DAY_MS)[..10],
+                )
+            }
+        };
+        let licenses = match self.dice.below(5) {
+            0 => "",
+            1 => {
+                r#"{"license_id":"gpl-2.0","risk_rating":"4"},{"license_id":"mit","risk_rating":"2"}"#
+            }
+            _ => r#"{"license_id":"apache-2.0","risk_rating":"2"}"#,
+        };
+        let file = format!("{}-{version}.{}", kind.name, kind.extension);
+        let json = format!(
+            r#"{{"severity":{severity},{cwe}"component_id":"{component_id}","licenses":[{licenses}],"metadata":{{"sca_scan_mode":"{mode}","sca_dep_mode":"{dependency}"}},"cve":{{"name":"{cve}","cvss":{shown},"href":"http://nvd.nist.gov/vuln/detail/{cve}","severity":"{word}","vector":"AV:N/{gap}AC:L/{gap}Au:N/C:P/I:P/A:P"{cvss3}{exploitability}}},"product_id":"{}","component_filename":"{file}","language":"{}","component_path":[{{"path":"lib/{file}"}}],"version":"{version}"}}"#,
+            guid_from(&format!("product:{}", kind.name)),
+            kind.language,
+        );
+        (score, json)
+    }
+
+    /// The id of a text, the same for the same text.
+    fn text(&mut self, text: &str) -> Result<i64, Error> {
+        if let Some(id) = self.texts.get(text) {
+            return Ok(*id);
+        }
+        let json = Value::from(text).to_string();
+        self.transaction.prepare_cached("insert into texts (json) values (?)")?.execute([json])?;
+        let id = self.transaction.last_insert_rowid();
+        self.texts.insert(text.to_owned(), id);
+        Ok(id)
+    }
+
+    fn insert(&mut self, row: Row<'_>) -> Result<(), Error> {
+        self.transaction
+            .prepare_cached(
+                "insert into findings (application, sandbox, is_sca, ordinal, issue_id, scan_type,
+                    severity, cwe, category, cvss, cve, violates_policy, is_new, status, resolution,
+                    resolution_status, review_status, first_found_ms, last_seen_ms, grace_ms,
+                    mitigated_ms, scan_mode, dependency_mode, build_id, text, details, annotations)
+                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )?
+            .execute(params![
+                row.home.id,
+                row.sandbox,
+                row.issue_id.is_none(),
+                row.ordinal,
+                row.issue_id,
+                row.scan_type,
+                row.severity,
+                row.cwe,
+                row.category,
+                row.cvss,
+                row.cve,
+                row.violates,
+                row.is_new,
+                row.standing.status,
+                row.standing.resolution,
+                row.standing.resolution_status,
+                row.review,
+                row.first_ms,
+                row.last_ms,
+                row.grace_ms,
+                row.standing.mitigated_ms,
+                row.scan_mode,
+                row.dependency_mode,
+                row.issue_id.map(|_| row.home.build_id),
+                row.text,
+                row.details,
+                row.standing.annotations,
+            ])?;
+        Ok(())
+    }
+}
+
+/// Stands where links carry scheme and host.
+const BASE: char = '\u{1}';
+
+struct Details {
+    json: String,
+    subject: String,
+}
+
+struct Row<'a> {
+    home: &'a Home,
+    sandbox: i64,
+    ordinal: i64,
+    issue_id: Option<i64>,
+    scan_type: &'a str,
+    severity: i64,
+    cwe: Option<i64>,
+    category: Option<i64>,
+    cvss: Option<f64>,
+    cve: Option<String>,
+    violates: bool,
+    is_new: bool,
+    standing: Standing,
+    review: Option<&'static str>,
+    first_ms: i64,
+    last_ms: i64,
+    grace_ms: Option<i64>,
+    scan_mode: Option<&'a str>,
+    dependency_mode: Option<&'a str>,
+    text: i64,
+    details: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn specs_are_read_or_refused() {
+        assert_eq!("demo".parse(), Ok(SeedSpec::Demo));
+        let sized = SeedSpec::Sized { applications: 3, findings: 40, rng: 9 };
+        assert_eq!("apps=3,findings=40,rng=9".parse(), Ok(sized));
+        assert_eq!(sized.to_string().parse(), Ok(sized));
+        for bad in [
+            "",
+            "Demo",
+            "apps=3",
+            "findings=3",
+            "apps=x,findings=1",
+            "apps=0,findings=1",
+            "apps=1,findings=1,apps=2",
+            "apps=1,findings=1,seed=2",
+            "apps=999999,findings=1",
+        ] {
+            assert!(bad.parse::<SeedSpec>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The whole tenant put aside and brought back: every table, in one transaction,
+//! under the feet of a running platform.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Transaction;
+
+use crate::Error;
+use crate::act::{Act, Change};
+use crate::clock::{self, Setting};
+use crate::database::Database;
+use crate::home::furnish;
+use crate::seed::{self, SeedSpec};
+use crate::tenant::Tenant;
+
+/// Snapshots kept at once.
+const MAX_SNAPSHOTS: usize = 100;
+
+#[derive(Clone)]
+pub struct Snapshots(PathBuf);
+
+impl Snapshots {
+    pub fn of(home: &Path) -> Self {
+        Self(home.join("snapshots"))
+    }
+
+    pub fn names(&self) -> Result<Vec<String>, Error> {
+        let entries = match std::fs::read_dir(&self.0) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(Error::home(&self.0, error.to_string())),
+        };
+        let names = entries.flatten().filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            name.strip_suffix(".sqlite").map(String::from)
+        });
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// Puts the tenant aside under a name, replacing what had it.
+    pub fn take(&self, tenant: &Tenant, name: &str) -> Result<(), Error> {
+        let path = self.path(name)?;
+        if self.names()?.len() >= MAX_SNAPSHOTS && !path.exists() {
+            let what = format!("there are {MAX_SNAPSHOTS} snapshots\nhint: delete one");
+            return Err(Error::input(what));
+        }
+        let failed = |error: std::io::Error| Error::home(&self.0, error.to_string());
+        std::fs::create_dir_all(&self.0).map_err(failed)?;
+        let beside = path.with_extension("new");
+        remove(&beside)?;
+        crate::database::create_private(&beside).map_err(failed)?;
+        let target = beside.display().to_string();
+        tenant.database().read(|connection| connection.execute("vacuum into ?", [&target]))?;
+        std::fs::rename(&beside, &path).map_err(failed)
+    }
+
+    /// Brings back what was put aside; the platform's time is part of it.
+    pub fn restore(&self, tenant: &Tenant, act: &Act, name: &str) -> Result<(), Error> {
+        let path = self.path(name)?;
+        if !path.exists() {
+            return Err(Error::input(format!("there is no snapshot `{name}`")));
+        }
+        replace_by(tenant, &path, act, "tenant.restore", name)
+    }
+
+    /// A home of its own with the same tenant, pairs and authority included: it can
+    /// be served beside this one, and neither sees what becomes of the other.
+    pub fn fork(&self, tenant: &Tenant, to: &Path) -> Result<(), Error> {
+        let failed = |error: std::io::Error| Error::home(to, error.to_string());
+        let home = self.0.parent().unwrap_or(&self.0);
+        let mut builder = std::fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(to).map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => {
+                let what = format!("`{}` exists\nhint: name a new folder", to.display());
+                Error::input(what)
+            }
+            _ => Error::input(format!("failed to create `{}`: {error}", to.display())),
+        })?;
+        for name in ["master.key", "ca.pem", "ca.key"] {
+            std::fs::copy(home.join(name), to.join(name)).map_err(failed)?;
+        }
+        let target = to.join("platform.sqlite");
+        crate::database::create_private(&target).map_err(failed)?;
+        let target = target.display().to_string();
+        tenant.database().read(|connection| connection.execute("vacuum into ?", [&target]))?;
+        Ok(())
+    }
+
+    pub fn delete(&self, name: &str) -> Result<(), Error> {
+        remove(&self.path(name)?)
+    }
+
+    /// Everything as after the first start, with the same seed on this day.
+    pub fn reset(&self, tenant: &Tenant, act: &Act) -> Result<(), Error> {
+        let now_ms = tenant.clock().at(Setting::default());
+        let spec: String = tenant.database().read(|connection| {
+            let sql = "select value from meta where name = 'seed'";
+            connection.query_row(sql, [], |row| row.get(0)).map_err(Error::from)
+        })?;
+        let spec: SeedSpec = spec.parse().map_err(Error::input)?;
+        std::fs::create_dir_all(&self.0).map_err(|e| Error::home(&self.0, e.to_string()))?;
+        let path = self.0.join("reset.tmp");
+        remove(&path)?;
+        {
+            let fresh = Database::open(&path)?;
+            furnish(&fresh)?;
+            fresh.write(|transaction| seed::fill(transaction, &spec, now_ms))?;
+        }
+        let replaced = replace_by(tenant, &path, act, "tenant.reset", &spec.to_string());
+        for extension in ["tmp", "tmp-wal", "tmp-shm"] {
+            remove(&path.with_extension(extension))?;
+        }
+        replaced
+    }
+
+    fn path(&self, name: &str) -> Result<PathBuf, Error> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        if name.is_empty() || name.len() > 64 || !name.chars().all(is_plain) {
+            let what = "the name of a snapshot is 1 to 64 letters, digits, `-` or `_`";
+            return Err(Error::input(what.into()));
+        }
+        Ok(self.0.join(format!("{name}.sqlite")))
+    }
+}
+
+fn remove(path: &Path) -> Result<(), Error> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::home(path, error.to_string()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The entry about it ends the log that was brought in.
+fn replace_by(
+    tenant: &Tenant,
+    path: &Path,
+    act: &Act,
+    done: &str,
+    target: &str,
+) -> Result<(), Error> {
+    let setting = tenant.database().alone(|connection| {
+        connection.execute("attach ? as other", [path.display().to_string()])?;
+        let replaced = connection.transaction().map_err(Error::from).and_then(|transaction| {
+            copy_all(&transaction)?;
+            let setting = clock::load(&transaction)?;
+            let now_ms = tenant.clock().at(setting);
+            let _ = Change::new(tenant, &transaction, act, now_ms).noted(done, target, ())?;
+            transaction.commit()?;
+            Ok(setting)
+        });
+        connection.execute("detach other", [])?;
+        replaced
+    })?;
+    tenant.clock().apply(setting);
+    Ok(())
+}
+
+/// All are emptied before any is filled: deleting cascades.
+fn copy_all(transaction: &Transaction<'_>) -> Result<(), Error> {
+    transaction.execute_batch("pragma defer_foreign_keys = on")?;
+    let tables: Vec<String> = transaction
+        .prepare(
+            "select name from main.sqlite_schema where type = 'table'
+                and name not like 'sqlite%' and name not like 'refinery%'",
+        )?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for table in &tables {
+        transaction.execute(&format!("delete from main.{table}"), [])?;
+    }
+    for table in &tables {
+        transaction
+            .execute(&format!("insert into main.{table} select * from other.{table}"), [])?;
+    }
+    Ok(())
+}
