@@ -17,23 +17,18 @@ mod web;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use countersign_signin::passkey::Passkeys;
+use countersign_web::headers::SecurityHeaders;
+use countersign_web::tries::Tries;
 use tokio::sync::Semaphore;
 
-use crate::limit::{Limit, Rule};
 use crate::state::AppState;
 use web::{Stop, Visitor};
-
-/// Forms are small.
-const MAX_BODY_BYTES: usize = 64 * 1024;
-
-/// To sign in, or to be sent a link, from one address.
-const TRIES_A_MINUTE: u32 = 60;
 
 /// Passwords that are hashed at once: each takes 19 MiB.
 const HASHED_AT_ONCE: usize = 2;
@@ -44,14 +39,14 @@ pub(crate) struct Console {
     hashing: Arc<Semaphore>,
     /// None where the console has no name that passkeys could be for.
     passkeys: Option<Arc<Passkeys>>,
-    tries: Arc<Limit>,
+    tries: Arc<Tries>,
 }
 
 impl Console {
     /// Counts a try to sign in, by where it comes from.
     fn count(&self, visitor: &Visitor) -> Result<(), Stop> {
-        let counted = self.tries.count(|| visitor.address.clone(), || None, visitor.now_ms);
-        counted.map_err(|refused| Stop::TooMany(refused.wait.unwrap_or(60)))
+        let counted = self.tries.count(visitor.address.parse().ok(), visitor.now_ms);
+        counted.map_err(Stop::TooMany)
     }
 
     /// A password against a hash, off the threads that answer and a few at a time.
@@ -76,12 +71,11 @@ impl Console {
 
 pub(crate) fn router(app: AppState) -> Router {
     let passkeys = app.console_url().and_then(|url| Passkeys::new(url, "countersign"));
-    let rule = Rule { requests: Some(TRIES_A_MINUTE), ..Rule::default() };
     let console = Console {
         app,
         hashing: Arc::new(Semaphore::new(HASHED_AT_ONCE)),
         passkeys: passkeys.map(Arc::new),
-        tries: Arc::new(Limit::new(rule)),
+        tries: Arc::default(),
     };
     Router::new()
         .route("/", get(front))
@@ -134,8 +128,7 @@ pub(crate) fn router(app: AppState) -> Router {
         .route("/mailbox/{id}", get(mailbox::read))
         .route("/mailbox/{id}/html", get(mailbox::html))
         .fallback(async || Stop::NotFound)
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(from_fn(web::guarded))
+        .layer(from_fn_with_state(SecurityHeaders::new(web::PAGES), web::guarded))
         .with_state(console)
 }
 

@@ -8,8 +8,9 @@ use countersign_signin::audit::{Entry, Filter};
 
 use super::Console;
 use super::web::{Admin, Frame, Moment, Stop};
-use crate::rest::query::{Query, encode};
+use crate::rest::query::Query;
 use countersign_tenant::{Error, View, activity};
+use countersign_web::query::encode;
 
 const PAGE: u32 = 100;
 /// Of a file; the newest.
