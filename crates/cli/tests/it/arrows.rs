@@ -19,7 +19,11 @@ const TABLE: &[(&str, u8, &[&str])] = &[
     ("formats", 1, &["findings"]),
     ("connector", 2, &["files", "client", "vault", "store", "findings", "signing", "wire"]),
     ("tenant", 2, &["files", "signing", "wire", "vault", "signin"]),
-    ("service", 3, &["files", "signin", "web", "client", "connector", "findings", "formats", "store"]),
+    (
+        "service",
+        3,
+        &["files", "signin", "web", "client", "connector", "findings", "formats", "store"],
+    ),
     ("platform", 3, &["files", "signing", "wire", "vault", "signin", "tenant", "web"]),
     (
         "cli",
