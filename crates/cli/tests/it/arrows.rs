@@ -24,7 +24,7 @@ const TABLE: &[(&str, u8, &[&str])] = &[
         3,
         &["files", "signin", "web", "client", "connector", "findings", "formats", "store"],
     ),
-    ("platform", 3, &["files", "signing", "wire", "vault", "signin", "tenant", "web"]),
+    ("platform", 3, &["files", "signing", "wire", "signin", "tenant", "web"]),
     (
         "cli",
         4,
