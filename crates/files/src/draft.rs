@@ -69,6 +69,17 @@ pub fn create(path: &Path, bytes: &[u8], random: &dyn Fn(&mut [u8])) -> Result<C
     draft.settle_new()
 }
 
+/// Puts a finished file of ours in the place of another in the same folder, which nobody
+/// else writes to. For files that others than [`Draft`] write.
+pub fn put_in_place(finished: &Path, path: &Path) -> Result<(), Error> {
+    let failed = |error| Error::io("write", path)(error);
+    let (place, _) = Place::of_file(path)?;
+    place.judge(Folder::Guarded)?;
+    File::open(finished).and_then(|file| file.sync_all()).map_err(failed)?;
+    fs::rename(finished, path).map_err(failed)?;
+    sync_folder(&place.path)
+}
+
 impl Draft {
     /// Begins one for this place.
     pub fn create(
@@ -80,13 +91,13 @@ impl Draft {
             return Err(Error::unfit(format!("`{}` is not a regular file", path.display())));
         }
         let (folder, name) = match readers {
-            Readers::Owner => {
-                let (place, name) = Place::of_file(path)?;
+            Readers::Owner => Place::of_file(path).and_then(|(place, name)| {
                 place.judge(Folder::GuardedOrSticky)?;
-                (place.path, name)
-            }
-            Readers::Everybody => shared(path)?,
-        };
+                Ok((place.path, name))
+            }),
+            Readers::Everybody => shared(path),
+        }
+        .map_err(|error| error.while_writing(path))?;
         Self::create_in(&folder, &name, readers, random)
     }
 
@@ -187,16 +198,9 @@ impl Draft {
         Ok(created)
     }
 
-    /// A new or renamed file is on disk only when its folder is.
     fn end(&self) -> Result<(), Error> {
         let folder = self.target.parent().unwrap_or(Path::new("."));
-        // Elsewhere a folder cannot be opened, and a rename is written through.
-        if cfg!(unix) {
-            step()
-                .and_then(|()| File::open(folder))
-                .and_then(|folder| folder.sync_all())
-                .map_err(Error::io("write", folder))?;
-        }
+        sync_folder(folder)?;
         sweep(folder, self.target.file_name().unwrap_or_default());
         Ok(())
     }
@@ -212,6 +216,18 @@ impl Drop for Draft {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// A new or renamed file is on disk only when its folder is.
+fn sync_folder(folder: &Path) -> Result<(), Error> {
+    // Elsewhere a folder cannot be opened, and a rename is written through.
+    if cfg!(unix) {
+        step()
+            .and_then(|()| File::open(folder))
+            .and_then(|folder| folder.sync_all())
+            .map_err(Error::io("write", folder))?;
+    }
+    Ok(())
 }
 
 /// The folder of a file that is no secret: others may write to it, and then do as they like

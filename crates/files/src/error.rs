@@ -46,6 +46,14 @@ impl Error {
         }
     }
 
+    /// A folder that is missing is not what somebody asked for who writes a file.
+    pub(crate) fn while_writing(mut self, path: &Path) -> Self {
+        if self.is_missing() {
+            self.what = format!("failed to write `{}`: its folder is missing", path.display());
+        }
+        self
+    }
+
     /// It was refused for its mode, its owner, or those of a folder or link on the way.
     pub fn is_exposed(&self) -> bool {
         self.kind == Kind::Exposed

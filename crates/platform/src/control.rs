@@ -398,7 +398,9 @@ async fn fork(State(state): State<AppState>, body: Result<Bytes, BytesRejection>
         return Err(Trouble::new(400, "`to` is the absolute path of a new folder"));
     }
     let made = to.clone();
-    state.aside(move |state| state.snapshots().fork(state.database(), &made)).await?;
+    state
+        .aside(move |state| state.snapshots().fork(state.database(), &made, state.random()))
+        .await?;
     told(&json!({ "home": to }))
 }
 

@@ -150,8 +150,12 @@ impl Platform {
             let now_ms = (config_for_home.clock)();
             seed::seed(&database, &config_for_home.seed, now_ms)?;
             let setting = database.read(clock::load)?;
-            let served =
-                authority::serve(&config_for_home.home, &config_for_home.public_names, now_ms)?;
+            let served = authority::serve(
+                &config_for_home.home,
+                &config_for_home.public_names,
+                now_ms,
+                &config_for_home.random,
+            )?;
             Ok::<_, Error>((database, master, served, setting))
         })
         .await

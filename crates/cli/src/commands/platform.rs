@@ -8,7 +8,7 @@ use countersign_platform::{
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::control::{Signpost, write_private};
+use super::control::{Signpost, write_ready_file};
 use crate::args::{Json, Mint, RateLimit, Serve};
 use crate::failure::{Exit, Failure};
 use crate::home::Home;
@@ -39,7 +39,7 @@ pub(crate) async fn serve(home: Option<&Path>, args: Serve) -> Result<(), Failur
     let _signpost = Signpost::put(home.path(), &platform)?;
     let (applications, findings) = platform.counts().map_err(failure)?;
     if let Some(path) = &args.ready_file {
-        write_ready_file(path, &platform)?;
+        write_ready_file(path, &ready_object(&platform)?)?;
     }
     note(&format!(
         "platform: {} with {applications} applications, {findings} findings\ntrust:    {}{}\nCtrl-C stops it",
@@ -139,7 +139,7 @@ pub(crate) fn ready_object(platform: &Platform) -> Result<serde_json::Value, Fai
     Ok(json!({
         "rest_url": platform.rest_url(),
         "console_url": platform.console_url(),
-        "mailbox_url": platform.mailbox_url(),
+        "mailbox_url": platform.mailbox_url().as_deref(),
         "control_url": platform.control().map(Control::url),
         "control_token": platform.control().map(Control::token),
         "ca_file": platform.ca_file(),
@@ -148,16 +148,8 @@ pub(crate) fn ready_object(platform: &Platform) -> Result<serde_json::Value, Fai
     }))
 }
 
-/// It holds the token of the controls and the first password: readable by its owner
-/// alone.
-fn write_ready_file(path: &Path, platform: &Platform) -> Result<(), Failure> {
-    let text = format!("{}\n", ready_object(platform)?);
-    write_private(path, &text).map_err(|error| {
-        Failure::usage(format!("failed to write the ready file `{}`: {error}", path.display()))
-    })
-}
-
-pub(crate) fn failure(error: countersign_platform::Error) -> Failure {
+pub(crate) fn failure(error: impl Into<countersign_platform::Error>) -> Failure {
+    let error = error.into();
     let exit = if error.is_input() { Exit::Usage } else { Exit::Storage };
     Failure::new(exit, error)
 }
