@@ -38,6 +38,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
+use console::Mailbox;
 use date::DateHeader;
 use faults::Faults;
 use limit::{Limit, Rule};
@@ -181,6 +182,12 @@ impl Platform {
             .as_ref()
             .map(|(_, address)| config.console_url.clone().unwrap_or_else(|| public_url(*address)));
 
+        let mailbox = console
+            .as_ref()
+            .zip(console_url.as_deref())
+            .filter(|((_, at), url)| config.smtp.is_none() && Mailbox::may_be_at(at.ip(), url));
+        let mailbox = mailbox.map(|_| Mailbox::new(&config.random));
+
         let accounts =
             Accounts::new(database.clone(), master, config.random.clone(), config.overlap_ms);
         let past_ms = i64::try_from(config.window_ms).unwrap_or(i64::MAX / 4);
@@ -199,7 +206,7 @@ impl Platform {
             snapshots: Snapshots::of(&home),
             random: config.random.clone(),
             console_url,
-            has_mailbox: config.smtp.is_none(),
+            mailbox,
         });
         if state.console_url().is_some() {
             let make = |transaction: &rusqlite::Transaction<'_>, state: &AppState| {
@@ -266,10 +273,11 @@ impl Platform {
         self.state.console_url()
     }
 
-    /// Where the built-in mailbox is; none with a mail server, or without a console.
-    pub fn mailbox_url(&self) -> Option<String> {
-        let url = self.console_url().filter(|_| self.state.has_mailbox());
-        url.map(|url| format!("{url}/mailbox"))
+    /// The link that opens the built-in mailbox; none with a mail server, without a console,
+    /// or with one that others than this machine reach. Whoever has it gets into accounts.
+    pub fn mailbox_url(&self) -> Option<Zeroizing<String>> {
+        let (url, mailbox) = self.console_url().zip(self.state.mailbox())?;
+        Some(Zeroizing::new(format!("{url}{}", *mailbox.path())))
     }
 
     /// User name and password of the first administrator, until the password is

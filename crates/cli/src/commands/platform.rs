@@ -1,5 +1,6 @@
 //! `platform serve` and `platform mint`.
 
+use std::io::IsTerminal;
 use std::path::Path;
 
 use countersign_platform::{
@@ -28,6 +29,7 @@ pub(crate) async fn serve(home: Option<&Path>, args: Serve) -> Result<(), Failur
     config.control = args.control.0;
     config.console = args.console.0;
     config.console_url = args.console_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());
+    let has_smtp = args.smtp.is_some();
     config.smtp = args.smtp.map(|url| Smtp {
         url,
         from: args.mail_from,
@@ -52,9 +54,8 @@ pub(crate) async fn serve(home: Option<&Path>, args: Serve) -> Result<(), Failur
     ));
     if let Some(url) = platform.console_url() {
         note(&format!("console:  {url}"));
-        if let Some(url) = platform.mailbox_url() {
-            note(&format!("mail:     {url}"));
-        }
+        let held = args.ready_file.is_some().then_some("`mailbox_url` of the ready file");
+        note(&format!("mail:     {}", *mail_text(&platform, has_smtp, held)));
         if let Some((name, _)) = platform.first_admin().map_err(failure)? {
             note(&format!("sign in as {name}; the ready file holds the first password"));
         }
@@ -62,6 +63,28 @@ pub(crate) async fn serve(home: Option<&Path>, args: Serve) -> Result<(), Failur
     until_stopped().await?;
     note("stopping …");
     platform.shutdown().await.map_err(failure)
+}
+
+/// Where mail goes. The link of the mailbox opens accounts: it is for a person in front of
+/// the terminal, and never for a log. `held` is where else it is.
+pub(crate) fn mail_text(
+    platform: &Platform,
+    has_smtp: bool,
+    held: Option<&str>,
+) -> Zeroizing<String> {
+    let is_watched = std::io::stderr().is_terminal();
+    Zeroizing::new(match (platform.mailbox_url(), is_watched) {
+        _ if has_smtp => "sent by the server of `--smtp`".into(),
+        (Some(url), true) => return url,
+        (Some(_), false) => match held {
+            Some(held) => format!("in the mailbox; {held} opens it"),
+            None => "in the mailbox; run this on a terminal to be told the link".into(),
+        },
+        (None, _) => "NOT SENT: others than this machine reach the console, so there is no \
+                      mailbox, and links to activate accounts and to reset passwords wait in \
+                      the outbox\nhint: start it with `--smtp smtps://mail.example.com:465`"
+            .into(),
+    })
 }
 
 pub(crate) async fn start(config: Config) -> Result<Platform, Failure> {

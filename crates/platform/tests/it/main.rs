@@ -9,6 +9,7 @@ mod credentials;
 mod faults;
 mod identity;
 mod import;
+mod mailbox;
 mod neighbours;
 mod oauth;
 mod refusals;
