@@ -11,18 +11,14 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::{Html, IntoResponse, Response};
 use data_encoding::BASE64URL_NOPAD;
-use rusqlite::OptionalExtension;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::Console;
 use super::web::{Frame, Moment, Stop, Visitor, cookie, go, put};
-use countersign_tenant::{Error, Random};
+use countersign_tenant::{Error, Random, outbox};
 
 const COOKIE: &str = "__Host-mailbox";
-
-/// Of a listing.
-const MAX_MAILS: u32 = 200;
 
 struct Mail {
     id: i64,
@@ -31,6 +27,13 @@ struct Mail {
     at: Moment,
     text: String,
     html: String,
+}
+
+impl From<outbox::Mail> for Mail {
+    fn from(mail: outbox::Mail) -> Self {
+        let outbox::Mail { id, to, subject, at_ms, text, html } = mail;
+        Self { id, to, subject, at: Moment(at_ms), text, html }
+    }
 }
 
 /// What opens the mailbox, for as long as the platform runs.
@@ -117,34 +120,14 @@ pub(super) async fn open(
     Ok(response)
 }
 
-const SELECT: &str = "select id, recipient, subject, due_ms, body, html from outbox";
-
-fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Mail> {
-    Ok(Mail {
-        id: row.get(0)?,
-        to: row.get(1)?,
-        subject: row.get(2)?,
-        at: Moment(row.get(3)?),
-        text: row.get(4)?,
-        html: row.get(5)?,
-    })
-}
-
 pub(super) async fn list(
     State(console): State<Console>,
     visitor: Visitor,
     headers: HeaderMap,
 ) -> Result<Response, Stop> {
     opened(&console, &visitor, &headers)?;
-    let mails = console
-        .app
-        .read(|connection, _| -> Result<_, Error> {
-            let sql = format!("{SELECT} order by id desc limit ?");
-            let mut statement = connection.prepare_cached(&sql)?;
-            let rows = statement.query_map([MAX_MAILS], read_row)?;
-            Ok(rows.collect::<Result<Vec<_>, _>>()?)
-        })
-        .await?;
+    let mails = console.app.look::<_, Error>(outbox::newest).await?;
+    let mails = mails.into_iter().map(Mail::from).collect();
     visitor.page(200, &Mails { frame: visitor.frame("Mailbox"), mails })
 }
 
@@ -155,14 +138,8 @@ async fn one(
     id: i64,
 ) -> Result<Mail, Stop> {
     opened(console, visitor, headers)?;
-    let mail = console
-        .app
-        .read(move |connection, _| -> Result<_, Error> {
-            let sql = format!("{SELECT} where id = ?");
-            Ok(connection.query_row(&sql, [id], read_row).optional()?)
-        })
-        .await?;
-    mail.ok_or(Stop::NotFound)
+    let mail = console.app.look::<_, Error>(move |view| outbox::find(view, id)).await?;
+    mail.map(Mail::from).ok_or(Stop::NotFound)
 }
 
 pub(super) async fn read(
