@@ -151,11 +151,19 @@ fn told(error: reqwest::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use countersign_files::Readers;
+
     use super::*;
 
     fn refused(folder: &Path, url: &str, secret: &str, allow_http_loopback: bool) -> String {
         let secret_file = folder.join("secret");
-        std::fs::write(&secret_file, secret).unwrap();
+        countersign_files::write(
+            &secret_file,
+            secret.as_bytes(),
+            Readers::Owner,
+            &*system::random(),
+        )
+        .unwrap();
         let config =
             HookConfig { url: url.into(), secret_file, ca_file: None, allow_http_loopback };
         match Hook::new("ops", &config) {

@@ -97,7 +97,7 @@ impl Draft {
             }),
             Readers::Everybody => shared(path),
         }
-        .map_err(|error| error.while_writing(path))?;
+        .map_err(|error| error.while_doing("write", path, "its folder is missing"))?;
         Self::create_in(&folder, &name, readers, random)
     }
 

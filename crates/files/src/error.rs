@@ -46,10 +46,10 @@ impl Error {
         }
     }
 
-    /// A folder that is missing is not what somebody asked for who writes a file.
-    pub(crate) fn while_writing(mut self, path: &Path) -> Self {
+    /// Named is what somebody asked for, not the folder on the way that is missing.
+    pub(crate) fn while_doing(mut self, doing: &str, path: &Path, missing: &str) -> Self {
         if self.is_missing() {
-            self.what = format!("failed to write `{}`: its folder is missing", path.display());
+            self.what = format!("failed to {doing} `{}`: {missing}", path.display());
         }
         self
     }

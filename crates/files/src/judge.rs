@@ -79,7 +79,7 @@ mod unix {
                     path.display(),
                     met.uid()
                 ),
-                format!("remove it with `{}`", command("rm", path, met)),
+                format!("run `{}`, or choose another path", command("rm", path, met)),
             )),
         }
     }

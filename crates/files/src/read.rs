@@ -71,7 +71,8 @@ fn open(path: &Path, secrecy: Secrecy) -> Result<File, Error> {
     if is_descriptor(path) {
         return File::open(path).map_err(Error::io("open", path));
     }
-    let (place, found, _) = Place::find(path)?;
+    let missing = |error: Error| error.while_doing("read", path, "there is no such file");
+    let (place, found, _) = Place::find(path).map_err(missing)?;
     let mut options = OpenOptions::new();
     options.read(true);
     let file = as_it_is(&mut options).open(&found).map_err(Error::io("open", &found))?;

@@ -43,7 +43,7 @@ pub(crate) async fn run(home: Option<&Path>, args: Doctor) -> Result<(), Failure
             local::exposed(&Home::named(home)?, &mut all);
         }
     }
-    all.extend(local::pairs_of_other_tools());
+    local::pairs_of_other_tools(&mut all);
     tell(&all, args.json)?;
     let first = all.iter().find_map(|one| one.state.trouble());
     first.map_or(Ok(()), |trouble| Err(Failure::silent(trouble.exit)))

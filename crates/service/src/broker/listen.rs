@@ -46,7 +46,7 @@ impl Listener {
     /// owner can enter. Takes the place of a socket that nobody answers on.
     #[cfg(unix)]
     pub fn socket(path: &std::path::Path) -> Result<Self, Error> {
-        use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+        use std::os::unix::fs::PermissionsExt;
         let shown = path.display();
         let failed = |error| Error::listen(format!("failed to listen on `{shown}`: {error}"));
         let (folder, name) = path
@@ -54,18 +54,18 @@ impl Listener {
             .zip(path.file_name())
             .ok_or_else(|| Error::input(format!("`{shown}` is not the path of a socket")))?;
         let folder = if folder.as_os_str().is_empty() { ".".as_ref() } else { folder };
-        if !folder.exists() {
-            std::fs::DirBuilder::new().mode(0o700).create(folder).map_err(failed)?;
-        }
-        let folder = folder.canonicalize().map_err(failed)?;
+        // What a folder lets others do counts before the socket is there: no moment is left
+        // in which its mode is not set yet.
+        let folder = countersign_files::closed_folder(folder).map_err(|error| {
+            let told = error.to_string();
+            if error.is_exposed() { Error::input(told) } else { Error::listen(told) }
+        })?;
         let path = folder.join(name);
-        check_private(&folder)?;
         remove_stale(&path)?;
         let listener = tokio::net::UnixListener::bind(&path).map_err(failed)?;
         let file = SocketFile(path.clone());
         let private = std::fs::Permissions::from_mode(0o600);
         std::fs::set_permissions(&path, private).map_err(failed)?;
-        check_owner(&folder, &path)?;
         Ok(Self(Bound::Socket(listener, file)))
     }
 
@@ -98,40 +98,6 @@ impl Drop for SocketFile {
         // One that stays is taken for stale by the next broker.
         let _ = std::fs::remove_file(&self.0);
     }
-}
-
-/// What a folder lets others do counts before the socket is there: no moment is left
-/// in which its mode is not set yet.
-#[cfg(unix)]
-fn check_private(folder: &std::path::Path) -> Result<(), Error> {
-    use std::os::unix::fs::PermissionsExt;
-    let shown = folder.display();
-    let metadata = std::fs::metadata(folder)
-        .map_err(|error| Error::listen(format!("failed to look at `{shown}`: {error}")))?;
-    match metadata.permissions().mode() & 0o077 {
-        0 => Ok(()),
-        _ => Err(Error::input(format!(
-            "others can enter `{shown}`, the folder of the socket\nhint: `chmod 700 {shown}`, or choose another"
-        ))),
-    }
-}
-
-/// The socket is ours; so must be its folder.
-#[cfg(unix)]
-fn check_owner(folder: &std::path::Path, socket: &std::path::Path) -> Result<(), Error> {
-    use std::os::unix::fs::MetadataExt;
-    let owner = |path: &std::path::Path| {
-        std::fs::symlink_metadata(path).map(|metadata| metadata.uid()).map_err(|error| {
-            Error::listen(format!("failed to look at `{}`: {error}", path.display()))
-        })
-    };
-    if owner(folder)? == owner(socket)? {
-        return Ok(());
-    }
-    Err(Error::input(format!(
-        "`{}`, the folder of the socket, is another user's",
-        folder.display()
-    )))
 }
 
 #[cfg(unix)]

@@ -1,6 +1,7 @@
 //! What can be wrong on this machine: configuration, store, vault, and the pairs
 //! that other tools would take.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use countersign_files::{self as files, Secrecy};
@@ -21,14 +22,17 @@ use crate::system;
 /// trouble for each.
 pub(super) fn exposed(home: &Home, all: &mut Vec<Diagnosis>) {
     for (path, secrecy) in home.files() {
-        if let Err(error) = files::check(&path, secrecy)
-            && error.is_exposed()
-        {
-            let one = Trouble::exposed(&error).of(path.display().to_string(), all);
-            if one.state.trouble().is_some() {
-                all.push(one);
-            }
-        }
+        judge(&path, secrecy, path.display().to_string(), all);
+    }
+}
+
+/// Says what is wrong with it, unless that was said before.
+fn judge(path: &Path, secrecy: Secrecy, subject: String, all: &mut Vec<Diagnosis>) {
+    if let Err(error) = files::check(path, secrecy)
+        && error.is_exposed()
+    {
+        let one = Trouble::exposed(&error).of(subject, all);
+        all.extend(one.state.trouble().is_some().then_some(one));
     }
 }
 
@@ -217,13 +221,11 @@ pub(super) async fn unreadable_records(store: &Store) -> Option<Diagnosis> {
 }
 
 /// The pairs in the environment and in other tools' files, by their form alone.
-pub(super) fn pairs_of_other_tools() -> Vec<Diagnosis> {
-    let exposed = sources::files().into_iter().filter_map(|path| {
-        let error =
-            files::check(&path, Secrecy::Secret).err().filter(|error| error.is_exposed())?;
+pub(super) fn pairs_of_other_tools(all: &mut Vec<Diagnosis>) {
+    for path in sources::files() {
         let subject = format!("pair in `{}`, as other tools find it", path.display());
-        Some(Diagnosis::trouble(subject, Trouble::exposed(&error)))
-    });
+        judge(&path, Secrecy::Secret, subject, all);
+    }
     let each = sources::all_of_machine().into_iter().map(|found| {
         let subject = format!("pair in {}, as other tools find it", printable(&found.place));
         match enter(&found.written.id, &found.written.secret) {
@@ -255,5 +257,5 @@ pub(super) fn pairs_of_other_tools() -> Vec<Diagnosis> {
             }
         }
     });
-    exposed.chain(each).collect()
+    all.extend(each);
 }
