@@ -29,6 +29,8 @@ use crate::limit::{Limit, Rule};
 use crate::state::AppState;
 use web::{Stop, Visitor};
 
+pub(crate) use mailbox::Mailbox;
+
 /// Forms are small.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
@@ -131,6 +133,7 @@ pub(crate) fn router(app: AppState) -> Router {
         .route("/admin/{groups}", get(groups::list).post(groups::create))
         .route("/admin/{groups}/{guid}", get(groups::show).post(groups::change))
         .route("/mailbox", get(mailbox::list))
+        .route("/mailbox/open/{token}", get(mailbox::open))
         .route("/mailbox/{id}", get(mailbox::read))
         .route("/mailbox/{id}/html", get(mailbox::html))
         .fallback(async || Stop::NotFound)

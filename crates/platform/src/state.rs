@@ -9,6 +9,7 @@ use countersign_signing::Window;
 use countersign_signin::password;
 use countersign_signin::ticket::{self, Purpose};
 
+use crate::console::Mailbox;
 use crate::date::DateHeader;
 use crate::faults::Faults;
 use crate::limit::Limit;
@@ -37,8 +38,8 @@ pub(crate) struct Inner {
     /// Only where somebody can ask the recorder.
     pub(crate) is_recorded: bool,
     pub(crate) snapshots: Snapshots,
-    /// Whether mail stays in the built-in mailbox.
-    pub(crate) has_mailbox: bool,
+    /// Where mail stays in the built-in mailbox; none where it does not.
+    pub(crate) mailbox: Option<Mailbox>,
 }
 
 impl AppState {
@@ -46,8 +47,8 @@ impl AppState {
         Self(Arc::new(inner))
     }
 
-    pub(crate) fn has_mailbox(&self) -> bool {
-        self.0.has_mailbox
+    pub(crate) fn mailbox(&self) -> Option<&Mailbox> {
+        self.0.mailbox.as_ref()
     }
 
     pub(crate) fn tenant(&self) -> &Tenant {

@@ -7,19 +7,24 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Crate, layer, and the crates of ours that it may use.
 const TABLE: &[(&str, u8, &[&str])] = &[
+    ("files", 0, &[]),
     ("signing", 0, &[]),
     ("wire", 0, &[]),
     ("findings", 0, &["wire"]),
     ("client", 1, &["signing", "wire"]),
-    ("vault", 1, &["signing"]),
-    ("store", 1, &["findings"]),
-    ("web", 1, &[]),
+    ("vault", 1, &["files", "signing"]),
+    ("store", 1, &["files", "findings"]),
+    ("web", 1, &["files"]),
     ("signin", 1, &[]),
     ("formats", 1, &["findings"]),
-    ("connector", 2, &["client", "vault", "store", "findings", "signing", "wire"]),
-    ("tenant", 2, &["signing", "wire", "vault", "signin"]),
-    ("service", 3, &["signin", "web", "client", "connector", "findings", "formats", "store"]),
-    ("platform", 3, &["signing", "wire", "signin", "tenant", "web"]),
+    ("connector", 2, &["files", "client", "vault", "store", "findings", "signing", "wire"]),
+    ("tenant", 2, &["files", "signing", "wire", "vault", "signin"]),
+    (
+        "service",
+        3,
+        &["files", "signin", "web", "client", "connector", "findings", "formats", "store"],
+    ),
+    ("platform", 3, &["files", "signing", "wire", "signin", "tenant", "web"]),
     (
         "cli",
         4,
@@ -27,6 +32,7 @@ const TABLE: &[(&str, u8, &[&str])] = &[
             "signin",
             "client",
             "connector",
+            "files",
             "findings",
             "formats",
             "platform",
@@ -47,6 +53,7 @@ const TABLE: &[(&str, u8, &[&str])] = &[
 
 /// Crates of others that a crate of ours must never reach directly, and why.
 const NEVER: &[(&str, &[&str])] = &[
+    ("files", &["tokio", "rusqlite", "reqwest", "serde", "getrandom", "rand"]),
     ("signing", &["tokio", "getrandom", "rand", "reqwest", "rusqlite", "jiff"]),
     ("wire", &["tokio", "rusqlite", "reqwest", "jiff", "countersign-signing"]),
     ("findings", &["tokio", "rusqlite", "reqwest", "getrandom"]),

@@ -196,14 +196,14 @@ async fn current(
     Ok(found)
 }
 
-fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let all = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.flat_map(|value| value.split("; ")).filter_map(|pair| pair.split_once('='));
     let value = pairs.find(|(held, _)| *held == name)?.1;
     (value.len() == 43).then(|| value.to_owned())
 }
 
-fn put(response: &mut Response, name: &str, value: &str, seconds: Option<u32>) {
+pub(super) fn put(response: &mut Response, name: &str, value: &str, seconds: Option<u32>) {
     let age = seconds.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
     let text = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax{age}");
     if let Ok(value) = HeaderValue::from_str(&text) {
@@ -394,6 +394,8 @@ pub(super) enum Stop {
     /// A fresh second factor first, then on to there.
     Prove(&'static str),
     Forbidden,
+    /// The mailbox is for who has its link.
+    ByLinkOnly,
     NotFound,
     /// A form that none of our pages sent, or from a session that is over.
     Stranger,
@@ -462,6 +464,13 @@ impl IntoResponse for Stop {
                 "Not for this account",
                 "This page is for administrators.",
                 "Ask an administrator for the role, or sign in with another account.",
+            ),
+            Self::ByLinkOnly => (
+                403,
+                "The mailbox opens by its link",
+                "Mails open accounts: they are shown to who has the link of the mailbox.",
+                "The link is `mailbox_url` in the ready file of the platform, and on the \
+                 terminal where it was started.",
             ),
             Self::NotFound => (404, "No such page", "There is nothing here.", "Check the address."),
             Self::Stranger => (
