@@ -1,0 +1,56 @@
+//! Another address for mail: it counts once its owner says so by the link that goes there.
+
+use rusqlite::Transaction;
+
+use super::{Refusal, Seat, Signin};
+use crate::Error;
+use crate::host::{Host, Message, Owner, Visit, Who};
+use crate::ticket::{self, Purpose};
+
+impl<H: Host> Signin<H> {
+    /// Asks for another address for the own account.
+    pub fn change_address(
+        &self,
+        seat: &Seat<H::Owner>,
+        address: &str,
+        visit: &Visit,
+    ) -> Result<(), Refusal> {
+        self.host.write(|transaction| {
+            self.proven(transaction, seat)?;
+            self.note(transaction, seat.owner.name(), "address.ask", address, visit)?;
+            Ok(self.wish_address(transaction, &seat.owner, address)?)
+        })
+    }
+
+    /// Sends the link to an address that is to become an owner's, and tells the one before.
+    /// Where no links are sent, it is taken over at once.
+    pub fn wish_address(
+        &self,
+        transaction: &Transaction<'_>,
+        owner: &H::Owner,
+        address: &str,
+    ) -> Result<(), Error> {
+        let Some(token) = self.link(transaction, owner, Purpose::Address)? else {
+            return self.host.set_address(transaction, owner.id(), address);
+        };
+        ticket::wish(transaction, owner.id(), address)?;
+        self.host.tell(transaction, owner, &Message::VerifyAddress { address, token: &token })?;
+        self.host.tell(transaction, owner, &Message::AddressWished(address))
+    }
+
+    /// The address is the owner's: from now on it is the account's. Both are told.
+    pub fn verify_address(&self, token: &str, visit: &Visit) -> Result<(), Refusal> {
+        self.host.write(|transaction| {
+            let before = self.spend(transaction, Purpose::Address, token, visit)?;
+            let wished = ticket::wished(transaction, before.id())?.ok_or(Refusal::Spent)?;
+            self.host.set_address(transaction, before.id(), &wished)?;
+            ticket::unwish(transaction, before.id())?;
+            self.note(transaction, before.name(), "address.change", &wished, visit)?;
+            let after = self.host.owner(transaction, Who::Id(before.id()))?;
+            for owner in [Some(before), after].iter().flatten() {
+                self.host.tell(transaction, owner, &Message::AddressChanged(&wished))?;
+            }
+            Ok(())
+        })
+    }
+}
