@@ -2,7 +2,7 @@
 //! type: a handler that takes a [`Grant`] cannot be reached without it.
 
 use std::marker::PhantomData;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
@@ -10,13 +10,15 @@ use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::request::Parts;
 use countersign_signing::{ApiSecret, Authorization, Request, SigningKey};
 
-use crate::accounts::{Signatory, User};
 use crate::nonces::Claim;
-use crate::oauth::{self, BearerFault};
 use crate::recorder::Trace;
 use crate::rest::error::Refusal;
-use crate::roles::Permission;
 use crate::state::AppState;
+use countersign_tenant::Act;
+use countersign_tenant::clients::{self, BearerFault};
+use countersign_tenant::credentials::Signatory;
+use countersign_tenant::roles::Permission;
+use countersign_tenant::users::User;
 
 /// The proven sender of a request.
 #[derive(Clone)]
@@ -25,6 +27,8 @@ pub(crate) struct Caller {
     pub(crate) by: By,
     /// `https://` and the host that the request came to, for links.
     pub(crate) base: String,
+    /// The network address that it came from.
+    pub(crate) address: String,
 }
 
 /// What proved who the sender is.
@@ -97,6 +101,11 @@ impl FromRequestParts<AppState> for Caller {
 }
 
 impl Caller {
+    /// Who changes something by this request.
+    pub(crate) fn act(&self) -> Act {
+        Act::of(&self.user.name, self.address.clone())
+    }
+
     fn prove(parts: &Parts, state: &AppState) -> Result<Self, Refusal> {
         let host = host_of(parts);
         let trace = parts.extensions.get::<Trace>();
@@ -112,7 +121,8 @@ impl Caller {
                 if let Some(trace) = trace {
                     trace.note(|notes| notes.caller = Some(user.name.clone()));
                 }
-                Ok(Self { user, by, base: format!("https://{}", host.unwrap_or_default()) })
+                let base = format!("https://{}", host.unwrap_or_default());
+                Ok(Self { user, by, base, address: address_of(parts).unwrap_or_default() })
             }
             Err(Verdict::Refused(cause)) => {
                 if let Some(trace) = trace {
@@ -134,7 +144,7 @@ impl Caller {
 
 enum Verdict {
     Refused(Cause),
-    Failed(crate::Error),
+    Failed(countersign_tenant::Error),
 }
 
 impl From<Cause> for Verdict {
@@ -157,8 +167,7 @@ fn by_token(parts: &Parts, token: &str, state: &AppState) -> Result<(Arc<User>, 
         return Err(Cause::UnknownToken.into());
     }
     host_of(parts).ok_or(Cause::NoHost)?;
-    let now_ms = state.now();
-    let judged = state.database().read(|connection| oauth::bearer(connection, token, now_ms));
+    let judged = state.tenant().look(|view| clients::bearer(view, token));
     let user = judged.map_err(Verdict::Failed)?.map_err(|fault| match fault {
         BearerFault::Unknown => Cause::UnknownToken,
         BearerFault::Expired => Cause::ExpiredToken,
@@ -194,7 +203,7 @@ fn authenticate(
         .check(header.timestamp_ms(), u64::try_from(judged_ms).unwrap_or_default())
         .map_err(|error| if error.is_stale() { Cause::Stale } else { Cause::Future })?;
     let api_id = header.id().to_ascii_lowercase();
-    let signatory = state.accounts().signatory(&api_id).map_err(Verdict::Failed)?;
+    let signatory = state.tenant().signatory(&api_id).map_err(Verdict::Failed)?;
     let host = name_of(host.ok_or(Cause::NoHost)?);
     let target = raw_target(parts);
     // JavaScript clients sign a bare `'` and send `%27`.
@@ -234,7 +243,7 @@ fn authenticate(
         Claim::Replayed => return Err(Cause::Replayed.into()),
         Claim::Full => return Err(Cause::NonceMemoryFull.into()),
     }
-    state.accounts().used(&api_id, now_ms);
+    state.tenant().used(&api_id, now_ms);
     Ok(signatory)
 }
 
@@ -258,50 +267,16 @@ fn name_of(host: &str) -> &str {
     }
 }
 
-/// Single addresses, `a.b.c.*`, and `a.b.c.[from-to]`.
+fn address_of(parts: &Parts) -> Option<String> {
+    let ConnectInfo(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
+    Some(peer.ip().to_canonical().to_string())
+}
+
 fn address_is_allowed(parts: &Parts, allowed: &[String]) -> bool {
     let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() else {
         return false;
     };
-    is_allowed(peer.ip(), allowed)
-}
-
-/// Whether some entry of an allow-list matches an address.
-pub(crate) fn is_allowed(address: IpAddr, allowed: &[String]) -> bool {
-    let address = address.to_canonical();
-    allowed.iter().any(|entry| matches_address(entry, address))
-}
-
-/// Whether an entry has one of the three forms.
-pub(crate) fn is_address_entry(entry: &str) -> bool {
-    let Some((network, last)) = entry.rsplit_once('.') else {
-        return entry.parse::<IpAddr>().is_ok();
-    };
-    let inside = last.strip_prefix('[').and_then(|range| range.strip_suffix(']'));
-    let range = inside.and_then(|range| range.split_once('-'));
-    let range = range.and_then(|(from, to)| Some((from.parse::<u8>().ok()?, to.parse().ok()?)));
-    let is_last = last == "*" || last.parse::<u8>().is_ok() || range.is_some_and(|(a, b)| a <= b);
-    is_last && format!("{network}.0").parse::<std::net::Ipv4Addr>().is_ok()
-}
-
-fn matches_address(entry: &str, address: IpAddr) -> bool {
-    if entry.parse() == Ok(address) {
-        return true;
-    }
-    let IpAddr::V4(address) = address else { return false };
-    let octets = address.octets();
-    let Some((network, last)) = entry.rsplit_once('.') else { return false };
-    if network != format!("{}.{}.{}", octets[0], octets[1], octets[2]) {
-        return false;
-    }
-    let range = last.strip_prefix('[').and_then(|range| range.strip_suffix(']'));
-    match range.and_then(|range| range.split_once('-')) {
-        Some((from, to)) => {
-            let octet = |text: &str| text.parse::<u8>().ok();
-            octet(from).zip(octet(to)).is_some_and(|(from, to)| (from..=to).contains(&octets[3]))
-        }
-        None => last == "*",
-    }
+    countersign_tenant::addresses::is_allowed(peer.ip(), allowed)
 }
 
 /// A caller whose own pair signed the request. What makes, replaces or revokes
@@ -364,33 +339,6 @@ impl<P: Needs> FromRequestParts<AppState> for Grant<P> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn address_lists() {
-        let at = |text: &str| text.parse().unwrap();
-        assert!(matches_address("74.0.0.5", at("74.0.0.5")));
-        assert!(matches_address("74.0.0.*", at("74.0.0.200")));
-        assert!(matches_address("74.0.0.[0-99]", at("74.0.0.99")));
-        for (entry, address) in [
-            ("74.0.0.5", "74.0.0.6"),
-            ("74.0.0.*", "74.0.1.1"),
-            ("74.0.*.*", "74.0.0.1"),
-            ("74.0.0.[0-99]", "74.0.0.100"),
-            ("", "74.0.0.1"),
-        ] {
-            assert!(!matches_address(entry, at(address)), "{entry} {address}");
-        }
-    }
-
-    #[test]
-    fn address_entries() {
-        for good in ["74.0.0.5", "74.0.0.*", "74.0.0.[0-99]", "::1"] {
-            assert!(is_address_entry(good), "{good}");
-        }
-        for bad in ["", "74.0.*.*", "74.0.*.1", "74.0.0", "74.0.0.[9-1]", "74.0.0.256", "*", "x"] {
-            assert!(!is_address_entry(bad), "{bad}");
-        }
-    }
 
     #[test]
     fn ports_are_no_part_of_the_name() {

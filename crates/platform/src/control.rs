@@ -14,16 +14,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::accounts;
-use crate::clock::{self, JudgedBy, Setting};
 use crate::faults::Plan;
 use crate::limit::Rule;
 use crate::recorder::{Wanted, har};
 use crate::rest::query::Query;
-use crate::seed::DAY_MS;
-use crate::seed::life::{self, Events};
 use crate::state::AppState;
-use crate::{Error, import, notices, timestamp};
+use countersign_tenant::clock::{self, JudgedBy, Setting};
+use countersign_tenant::seed::DAY_MS;
+use countersign_tenant::seed::life::{self, Events};
+use countersign_tenant::{Error, View, credentials, import, notices, timestamp, users};
 
 /// Entries of a listing unless more are asked for.
 const SCREENFUL: usize = 100;
@@ -228,14 +227,7 @@ fn duration_ms(text: &str) -> Result<i64, Trouble> {
 /// In the database first: a restart lives in the same time. What became due is
 /// written before the answer.
 async fn apply(state: AppState, setting: Setting) -> Answer {
-    state
-        .write(move |transaction, state| -> Result<(), Trouble> {
-            clock::save(transaction, setting)?;
-            notices::write_due(transaction, state.clock().at(setting))?;
-            Ok(())
-        })
-        .await?;
-    state.clock().apply(setting);
+    state.aside(move |state| state.tenant().set_clock(setting)).await?;
     clock_view(&state)
 }
 
@@ -476,7 +468,7 @@ async fn mutate(State(state): State<AppState>, body: Result<Bytes, BytesRejectio
 }
 
 async fn list_outbox(State(state): State<AppState>) -> Answer {
-    let mails = state.read(|connection, _| notices::mails(connection)).await?;
+    let mails = state.look::<_, Error>(notices::mails).await?;
     told(&json!({ "mails": mails }))
 }
 
@@ -485,13 +477,11 @@ async fn list_credentials(State(state): State<AppState>, RawQuery(raw): RawQuery
     let query = Query::parse(raw.as_deref());
     let name = query.get("user").map(String::from).unwrap_or_default();
     let missing = Trouble::new(404, format!("there is no account `{name}`"));
-    let pairs = state
-        .read(move |connection, _| -> Result<_, Error> {
-            let Some(user) = accounts::user_by(connection, "name", &name)? else { return Ok(None) };
-            accounts::credentials_of(connection, user.id).map(Some)
-        })
-        .await?
-        .ok_or(missing)?;
+    let ask = move |view: &View<'_>| match users::named(view, &name)? {
+        Some(user) => credentials::of_user(view, user.id).map(Some),
+        None => Ok(None),
+    };
+    let pairs = state.look::<_, Error>(ask).await?.ok_or(missing)?;
     let pairs = pairs.into_iter().map(|pair| {
         json!({
             "api_id": pair.credential.api_id,

@@ -196,7 +196,7 @@ async fn around(State(state): State<AppState>, mut request: Request, next: Next)
     let begun = state.is_recorded().then(|| Begun::new(&state, &mut request));
     let mut response = limited(&state, request, next).await;
     let headers = response.headers_mut();
-    headers.insert(DATE, state.clock().date());
+    headers.insert(DATE, state.date());
     for (name, value) in [
         ("cache-control", "no-cache, no-store, max-age=0, must-revalidate"),
         ("pragma", "no-cache"),
@@ -279,14 +279,14 @@ async fn taken_in(request: Request) -> Result<Request, Refusal> {
 
 fn firing(state: &AppState, request: &Request) -> Vec<faults::Rule> {
     let api_id = claimed_id(request);
-    let signatory = api_id.as_deref().map(|id| state.accounts().signatory(id));
+    let signatory = api_id.as_deref().map(|id| state.tenant().signatory(id));
     let signatory = signatory.and_then(|found| found.ok().flatten());
     state.faults().firing(&faults::Seen {
         method: request.method().as_str(),
         target: request.uri().path_and_query().map_or("/", |target| target.as_str()),
         api_id: api_id.as_deref(),
         account: signatory.as_ref().map(|signatory| signatory.user.name.as_str()),
-        at: &crate::timestamp(state.now()),
+        at: &countersign_tenant::timestamp(state.now()),
     })
 }
 
@@ -311,7 +311,7 @@ impl Begun {
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let entry = Entry {
             seq: 0,
-            at: crate::timestamp(state.now()),
+            at: countersign_tenant::timestamp(state.now()),
             method: request.method().as_str().to_owned(),
             target: recorder::cut(target).to_owned(),
             address: peer.map(|peer| peer.0.ip().to_canonical().to_string()),
@@ -364,7 +364,3 @@ pub(crate) fn input<T: serde::de::DeserializeOwned + Default>(
     serde_json::from_slice(&body)
         .map_err(|error| Refusal::gateway(400, &format!("malformed JSON: {error}")))
 }
-
-pub(crate) use identity::free_name;
-pub(crate) use identity::guid_from;
-pub(crate) use identity::users::{changed_by as changed_user, checked as checked_user};

@@ -21,12 +21,11 @@ use data_encoding::BASE64URL_NOPAD;
 use rusqlite::Transaction;
 
 use super::Console;
-use crate::Error;
-use crate::accounts::{self, User};
-use crate::rest::error::Refusal;
 use crate::rest::query::Query;
-use crate::roles::Permission;
 use crate::state::AppState;
+use countersign_tenant::roles::Permission;
+use countersign_tenant::users::{self, User};
+use countersign_tenant::{Act, Error, Refused};
 
 const SESSION: &str = "__Host-session";
 /// For forms of visitors who are not signed in.
@@ -146,7 +145,9 @@ impl FromRequestParts<Console> for Visitor {
         // Who may not come from here may not stay either.
         let session = session.filter(|(_, user, _)| {
             !user.ip_restricted
-                || peer.is_some_and(|ip| crate::caller::is_allowed(ip, &user.allowed_ips))
+                || peer.is_some_and(|ip| {
+                    countersign_tenant::addresses::is_allowed(ip, &user.allowed_ips)
+                })
         });
         let (cookie, is_new) = match (token, &session) {
             (Some(token), Some(_)) => (token, false),
@@ -175,7 +176,7 @@ async fn current(
             let settings = state.settings(connection)?;
             let found = session::find(connection, &token, settings.sessions(), now_ms)?;
             let Some(session) = found else { return Ok(None) };
-            let user = accounts::user_by(connection, "id", &session.person.to_string())?;
+            let user = users::user_by(connection, "id", &session.person.to_string())?;
             let set_ms = password::set_ms(connection, session.person)?;
             let age_ms = set_ms.map(|ms| now_ms.saturating_sub(ms));
             let is_lapsed = age_ms.is_some_and(|age_ms| age_ms >= settings.password_life_ms());
@@ -253,6 +254,11 @@ impl Person {
             Stage::Password => Err(Stop::Go("/second-factor")),
             Stage::Enrol => Err(Stop::Go("/enrol")),
         }
+    }
+
+    /// Who changes something on a page.
+    pub(super) fn act(&self) -> Act {
+        Act::of(&self.user.name, self.visitor.address.clone())
     }
 
     /// Whether a second factor (or the password, where there is none) was given
@@ -408,16 +414,31 @@ impl From<Error> for Stop {
     }
 }
 
-impl From<rusqlite::Error> for Stop {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Failed(error.into())
+impl From<Refused> for Stop {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Missing(_) | Refused::NoSuch(_) | Refused::MalformedGuid(_) => Self::NotFound,
+            Refused::Forbidden(users::OWN_ONLY) => Self::OwnOnly,
+            Refused::Forbidden(_) => Self::Forbidden,
+            Refused::Failed(error) => Self::Failed(error),
+            // Nothing that a form of these pages asks for.
+            other => Self::Broken(format!("{other:?}")),
+        }
     }
 }
 
-/// What the REST side could not do either; it has logged why.
-impl From<Refusal> for Stop {
-    fn from(_: Refusal) -> Self {
-        Self::Broken("an answer of the REST side".into())
+/// What is wrong with a form is shown beside it; anything else is a page of its own.
+pub(super) fn complaints<T>(done: Result<T, Refused>) -> Result<Result<T, Vec<String>>, Stop> {
+    match done {
+        Ok(done) => Ok(Ok(done)),
+        Err(Refused::Invalid(complaints)) => Ok(Err(complaints)),
+        Err(refused) => Err(refused.into()),
+    }
+}
+
+impl From<rusqlite::Error> for Stop {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Failed(error.into())
     }
 }
 

@@ -7,8 +7,8 @@ use countersign_wire::error::{
     ApiError, ApiErrors, EmbeddedErrors, ErrorSource, FlawError, GatewayError, ValidationErrors,
 };
 
-use crate::Error;
 use crate::state::AppState;
+use countersign_tenant::{Error, Refused};
 
 /// An answer that is not a good one.
 #[derive(Debug)]
@@ -124,6 +124,25 @@ impl Refusal {
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Self::internal(&error)
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        let at = |pointer| ErrorSource { pointer: Some(pointer), parameter: None };
+        match refused {
+            Refused::Invalid(errors) => Self::invalid(errors),
+            Refused::Member { pointer, title } => {
+                Self::appsec(400, "BAD_REQUEST", &title, at(pointer))
+            }
+            Refused::Taken { pointer, title } => Self::appsec(409, "CONFLICT", &title, at(pointer)),
+            Refused::Missing(what) => Self::gateway(404, &format!("no such {what}")),
+            Refused::NoSuch(path) => Self::no_such(&path),
+            Refused::MalformedGuid(text) => Self::malformed_guid(&text),
+            Refused::Forbidden(why) => Self::gateway(403, why),
+            Refused::Conflict(why) => Self::gateway(409, why),
+            Refused::Failed(error) => Self::internal(&error),
+        }
     }
 }
 
