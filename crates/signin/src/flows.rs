@@ -13,18 +13,37 @@ use zeroize::Zeroizing;
 
 use crate::audit::{self, Entry};
 use crate::hasher::{Hasher, Place};
-use crate::host::{Host, Message, Owner, Visit, Who};
+use crate::host::{Host, Link, Owner, Visit, Who};
 use crate::passkey::Passkeys;
 use crate::password::{self, Rule};
 use crate::session::{self, Session, Stage};
 use crate::throttle::{self, Account, Try};
-use crate::ticket::{self, Purpose};
 use crate::{Error, device, factor};
 
+pub use address::wish_address;
 pub use entry::Seat;
 pub use factors::{APP, Enrolled, Enrolment, Mine};
-pub use links::Asked;
+pub use links::{Asked, invite};
 pub use proof::{Given, Question};
+
+/// What people read where a step was [`Refusal::Wrong`]: the same for every cause.
+pub mod complaint {
+    /// At sign-in.
+    pub const SIGN_IN: &str = "Name and password do not fit, or the account is not open for \
+        sign-in. After five failures in a row wait before the next try: a minute, then longer \
+        each time.";
+    /// Where a code is asked for.
+    pub const CODE: &str = "The code does not fit, or it was used before. Wait for the next one; \
+        after five failures in a row wait for a minute, then longer each time.";
+    /// Where a passkey is asked for.
+    pub const PASSKEY: &str = "The passkey does not fit. Try again, or use a code.";
+    /// Where the present password is asked for.
+    pub const PASSWORD: &str = "The present password does not fit. After five failures in a row \
+        wait for a minute, then longer each time.";
+    /// Where a second factor is set up.
+    pub const ENROLMENT: &str =
+        "The code or passkey does not fit. For a code, check the time of the device.";
+}
 
 /// Why a step was not taken.
 #[derive(Debug)]
@@ -169,23 +188,7 @@ impl<H: Host> Signin<H> {
         let is_to_be_told = throttle::wrong(transaction, made, self.host.now_ms())?;
         let Some(owner) = owner.filter(|_| is_to_be_told) else { return Ok(()) };
         self.note(transaction, "", "account.slow", owner.name(), visit)?;
-        let Some(token) = self.link(transaction, owner, Purpose::Unlock)? else { return Ok(()) };
-        let message = Message::Slowed { token: &token, is_asked: false };
-        self.host.tell(transaction, owner, &message)
-    }
-
-    /// The token of a new link for an owner; none where the host sends no links.
-    fn link(
-        &self,
-        transaction: &Transaction<'_>,
-        owner: &H::Owner,
-        purpose: Purpose,
-    ) -> Result<Option<Zeroizing<String>>, Error> {
-        if !self.host.sends_links() {
-            return Ok(None);
-        }
-        let (now_ms, random) = (self.host.now_ms(), self.random());
-        ticket::issue(transaction, purpose, owner.id(), now_ms, &random).map(Some)
+        links::send(&self.host, transaction, owner, Link::Unlock { is_asked: false }).map(drop)
     }
 
     /// The whole sign-in has succeeded: the account knows the browser. Strangers wait no

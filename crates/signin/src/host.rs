@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 
 use crate::Error;
 use crate::session::{Limits, Origin};
+use crate::ticket::Purpose;
 
 /// Somebody who can sign in, as the host knows them.
 pub trait Owner: Clone {
@@ -44,26 +45,42 @@ pub struct Policy {
     pub password_life_ms: Option<i64>,
 }
 
-/// What the owner of an account is told. Tokens go into links.
-pub enum Message<'a> {
-    /// Strangers fail, or somebody asks: the link lets the owner in.
-    Slowed {
-        /// For [`crate::Purpose::Unlock`].
-        token: &'a str,
-        /// Whether somebody asked for the link.
+/// What a link that an owner is sent is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link<'a> {
+    /// Lets the owner in while strangers wait, because they fail or because somebody asks.
+    Unlock {
+        /// Whether somebody asked.
         is_asked: bool,
     },
-    /// Somebody asks to be let in, and nobody is kept out.
-    NotSlowed,
-    /// A link to choose a password: the first one, or another one.
-    Password {
-        /// For [`crate::Purpose::Activate`] or [`crate::Purpose::Reset`].
-        token: &'a str,
-        /// Whether it is the first.
-        is_first: bool,
+    /// The first password.
+    Activate,
+    /// Another password.
+    Reset {
         /// Whether an administrator sends it.
         is_by_admin: bool,
     },
+    /// This address is to become the owner's; the link goes there.
+    Address(&'a str),
+}
+
+impl Link<'_> {
+    /// Under which tokens of it are kept.
+    pub fn purpose(self) -> Purpose {
+        match self {
+            Self::Unlock { .. } => Purpose::Unlock,
+            Self::Activate => Purpose::Activate,
+            Self::Reset { .. } => Purpose::Reset,
+            Self::Address(_) => Purpose::Address,
+        }
+    }
+}
+
+/// What happened to an account, so that its owner sees what was not meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// Somebody asked to be let in, and nobody is kept out.
+    NotSlowed,
     /// There is another password.
     PasswordChanged,
     /// A second factor was set up.
@@ -72,15 +89,8 @@ pub enum Message<'a> {
     FactorRemoved,
     /// There are new recovery codes.
     CodesRenewed,
-    /// An address is to become the account's; goes to the one before.
+    /// An address is to become the account's, once it is verified.
     AddressWished(&'a str),
-    /// The same; goes to the new address, with the link that verifies it.
-    VerifyAddress {
-        /// Where it goes.
-        address: &'a str,
-        /// For [`crate::Purpose::Address`].
-        token: &'a str,
-    },
     /// The address is now this one.
     AddressChanged(&'a str),
 }
@@ -109,7 +119,7 @@ pub trait Host {
     fn read<T>(&self, act: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error>;
 
     /// The same in one transaction, which is undone by an error.
-    fn write<T, E: From<Error>>(
+    fn write<T, E: From<Error> + From<rusqlite::Error>>(
         &self,
         act: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E>;
@@ -126,15 +136,24 @@ pub trait Host {
     /// Opens it; none when it is not this person's.
     fn unseal(&self, person: i64, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>>;
 
-    /// Whether links can be sent to owners. Where not, none is made.
+    /// Whether links can be sent to owners. Where not, none is made by itself.
     fn sends_links(&self) -> bool;
 
-    /// Tells an owner something, in the transaction in which it happens.
+    /// Sends a link with this token, in the transaction in which it was made.
+    fn send(
+        &self,
+        transaction: &Transaction<'_>,
+        owner: &Self::Owner,
+        link: Link<'_>,
+        token: &str,
+    ) -> Result<(), Error>;
+
+    /// Tells an owner what happened, in the transaction in which it happens.
     fn tell(
         &self,
         transaction: &Transaction<'_>,
         owner: &Self::Owner,
-        message: &Message<'_>,
+        event: Event<'_>,
     ) -> Result<(), Error>;
 
     /// Takes another address over; for hosts that have any.

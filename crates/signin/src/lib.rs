@@ -22,9 +22,10 @@ pub mod totp;
 
 pub use flows::{
     APP, Asked, Begun, Enrolled, Enrolment, Given, Mine, Question, Refusal, Seat, Signin,
+    complaint, invite, wish_address,
 };
 pub use hasher::Hasher;
-pub use host::{Factor, Host, Message, Owner, Policy, Visit, Who};
+pub use host::{Event, Factor, Host, Link, Owner, Policy, Visit, Who};
 pub use ticket::Purpose;
 
 use rusqlite::{Connection, Transaction};

@@ -50,7 +50,7 @@ fn from_here(console: &Console, visitor: &Visitor) -> Result<(), Stop> {
     if !console.app.has_mailbox() {
         return Err(Stop::NotFound);
     }
-    let address: Option<std::net::IpAddr> = visitor.address.parse().ok();
+    let address: Option<std::net::IpAddr> = visitor.visit.address.parse().ok();
     if address.is_some_and(|ip| ip.is_loopback()) { Ok(()) } else { Err(Stop::NotFound) }
 }
 

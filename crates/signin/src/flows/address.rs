@@ -2,10 +2,26 @@
 
 use rusqlite::Transaction;
 
+use super::links::send;
 use super::{Refusal, Seat, Signin};
 use crate::Error;
-use crate::host::{Host, Message, Owner, Visit, Who};
+use crate::host::{Event, Host, Link, Owner, Visit, Who};
 use crate::ticket::{self, Purpose};
+
+/// Sends the link to an address that is to become an owner's, and tells the one before.
+/// Where no links are sent, it is taken over at once.
+pub fn wish_address<H: Host>(
+    host: &H,
+    transaction: &Transaction<'_>,
+    owner: &H::Owner,
+    address: &str,
+) -> Result<(), Error> {
+    if !send(host, transaction, owner, Link::Address(address))? {
+        return host.set_address(transaction, owner.id(), address);
+    }
+    ticket::wish(transaction, owner.id(), address)?;
+    host.tell(transaction, owner, Event::AddressWished(address))
+}
 
 impl<H: Host> Signin<H> {
     /// Asks for another address for the own account.
@@ -18,24 +34,8 @@ impl<H: Host> Signin<H> {
         self.host.write(|transaction| {
             self.proven(transaction, seat)?;
             self.note(transaction, seat.owner.name(), "address.ask", address, visit)?;
-            Ok(self.wish_address(transaction, &seat.owner, address)?)
+            Ok(wish_address(&self.host, transaction, &seat.owner, address)?)
         })
-    }
-
-    /// Sends the link to an address that is to become an owner's, and tells the one before.
-    /// Where no links are sent, it is taken over at once.
-    pub fn wish_address(
-        &self,
-        transaction: &Transaction<'_>,
-        owner: &H::Owner,
-        address: &str,
-    ) -> Result<(), Error> {
-        let Some(token) = self.link(transaction, owner, Purpose::Address)? else {
-            return self.host.set_address(transaction, owner.id(), address);
-        };
-        ticket::wish(transaction, owner.id(), address)?;
-        self.host.tell(transaction, owner, &Message::VerifyAddress { address, token: &token })?;
-        self.host.tell(transaction, owner, &Message::AddressWished(address))
     }
 
     /// The address is the owner's: from now on it is the account's. Both are told.
@@ -48,7 +48,7 @@ impl<H: Host> Signin<H> {
             self.note(transaction, before.name(), "address.change", &wished, visit)?;
             let after = self.host.owner(transaction, Who::Id(before.id()))?;
             for owner in [Some(before), after].iter().flatten() {
-                self.host.tell(transaction, owner, &Message::AddressChanged(&wished))?;
+                self.host.tell(transaction, owner, Event::AddressChanged(&wished))?;
             }
             Ok(())
         })

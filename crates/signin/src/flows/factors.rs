@@ -4,7 +4,7 @@ use rusqlite::Transaction;
 use zeroize::Zeroizing;
 
 use super::{Begun, Given, Question, Refusal, Seat, Signin};
-use crate::host::{Factor, Host, Message, Owner, Visit};
+use crate::host::{Event, Factor, Host, Owner, Visit};
 use crate::passkey::{self, Listed};
 use crate::session::{self, Session, Stage};
 use crate::{Error, factor, recovery, ticket, totp};
@@ -133,7 +133,7 @@ impl<H: Host> Signin<H> {
             };
             session::end_others(transaction, person, Some(session.id))?;
             self.own(transaction, &seat.owner, "factor.enrol", visit)?;
-            self.host.tell(transaction, &seat.owner, &Message::FactorSet(kind))?;
+            self.host.tell(transaction, &seat.owner, Event::FactorSet(kind))?;
             Ok(Enrolled { begun: self.raise(transaction, &session, visit)?, codes })
         })
     }
@@ -188,7 +188,7 @@ impl<H: Host> Signin<H> {
             }
             session::end_others(transaction, person, Some(session.id))?;
             self.own(transaction, &seat.owner, "factor.remove", visit)?;
-            Ok(self.host.tell(transaction, &seat.owner, &Message::FactorRemoved)?)
+            Ok(self.host.tell(transaction, &seat.owner, Event::FactorRemoved)?)
         })
     }
 
@@ -205,7 +205,7 @@ impl<H: Host> Signin<H> {
             }
             let codes = recovery::renew(transaction, person, &self.random())?;
             self.own(transaction, &seat.owner, "recovery.renew", visit)?;
-            self.host.tell(transaction, &seat.owner, &Message::CodesRenewed)?;
+            self.host.tell(transaction, &seat.owner, Event::CodesRenewed)?;
             Ok(codes)
         })
     }

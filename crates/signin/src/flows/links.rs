@@ -5,7 +5,7 @@ use rusqlite::{Connection, Transaction};
 use zeroize::Zeroizing;
 
 use super::{Begun, Refusal, Signin, judged, open_owner};
-use crate::host::{Host, Message, Owner, Visit, Who};
+use crate::host::{Event, Host, Link, Owner, Visit, Who};
 use crate::ticket::{self, Purpose};
 use crate::{Error, device, password, throttle};
 
@@ -16,6 +16,36 @@ pub enum Asked {
     Password,
     /// To be let in while strangers wait.
     Entry,
+}
+
+/// Makes a link for an owner and sends it; false where the host sends none.
+pub(super) fn send<H: Host>(
+    host: &H,
+    transaction: &Transaction<'_>,
+    owner: &H::Owner,
+    link: Link<'_>,
+) -> Result<bool, Error> {
+    if !host.sends_links() {
+        return Ok(false);
+    }
+    let (now_ms, random) = (host.now_ms(), |buffer: &mut [u8]| host.fill(buffer));
+    let token = ticket::issue(transaction, link.purpose(), owner.id(), now_ms, &random)?;
+    host.send(transaction, owner, link, &token)?;
+    Ok(true)
+}
+
+/// Sends the link by which an owner chooses the first password, or another one.
+pub fn invite<H: Host>(
+    host: &H,
+    transaction: &Transaction<'_>,
+    owner: &H::Owner,
+    is_by_admin: bool,
+) -> Result<(), Error> {
+    let link = match password::is_set(transaction, owner.id())? {
+        true => Link::Reset { is_by_admin },
+        false => Link::Activate,
+    };
+    send(host, transaction, owner, link).map(drop)
 }
 
 impl<H: Host> Signin<H> {
@@ -48,32 +78,17 @@ impl<H: Host> Signin<H> {
             self.refused(transaction, owner.as_ref(), act, name, visit)?;
             match (owner, asked) {
                 (None, _) => Ok(()),
-                (Some(owner), Asked::Password) => self.invite(transaction, &owner, false),
+                (Some(owner), Asked::Password) => invite(&self.host, transaction, &owner, false),
                 (Some(owner), Asked::Entry) => self.let_in(transaction, &owner),
             }
         })
     }
 
-    /// Sends the link by which an owner chooses the first password, or another one.
-    pub fn invite(
-        &self,
-        transaction: &Transaction<'_>,
-        owner: &H::Owner,
-        is_by_admin: bool,
-    ) -> Result<(), Error> {
-        let is_first = !password::is_set(transaction, owner.id())?;
-        let purpose = if is_first { Purpose::Activate } else { Purpose::Reset };
-        let Some(token) = self.link(transaction, owner, purpose)? else { return Ok(()) };
-        let message = Message::Password { token: &token, is_first, is_by_admin };
-        self.host.tell(transaction, owner, &message)
-    }
-
     fn let_in(&self, transaction: &Transaction<'_>, owner: &H::Owner) -> Result<(), Error> {
-        if !throttle::is_slowed(transaction, owner.id(), self.host.now_ms())? {
-            return self.host.tell(transaction, owner, &Message::NotSlowed);
+        match throttle::is_slowed(transaction, owner.id(), self.host.now_ms())? {
+            true => send(&self.host, transaction, owner, Link::Unlock { is_asked: true }).map(drop),
+            false => self.host.tell(transaction, owner, Event::NotSlowed),
         }
-        let Some(token) = self.link(transaction, owner, Purpose::Unlock)? else { return Ok(()) };
-        self.host.tell(transaction, owner, &Message::Slowed { token: &token, is_asked: true })
     }
 
     /// Whose link it is.

@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::{Compared, Outcome, Refusal, Seat, Signin, judged};
-use crate::host::{Host, Message, Owner, Visit};
+use crate::host::{Event, Host, Owner, Visit};
 use crate::{device, password, session};
 
 impl<H: Host> Signin<H> {
@@ -18,6 +18,9 @@ impl<H: Host> Signin<H> {
         (given, again): (&str, &str),
         visit: &Visit,
     ) -> Result<Zeroizing<String>, Refusal> {
+        if !seat.is_in() {
+            return Err(Refusal::Over);
+        }
         if !seat.is_lapsed && !seat.session.is_privileged(self.host.now_ms()) {
             return Err(Refusal::Unproven);
         }
@@ -47,7 +50,7 @@ impl<H: Host> Signin<H> {
             device::forget_all(transaction, person)?;
             self.host.chose_password(transaction, person)?;
             self.own(transaction, &seat.owner, "password.change", visit)?;
-            self.host.tell(transaction, &seat.owner, &Message::PasswordChanged)?;
+            self.host.tell(transaction, &seat.owner, Event::PasswordChanged)?;
             Ok(Ok(device::make(transaction, person, now_ms, &self.random())?))
         })?
     }

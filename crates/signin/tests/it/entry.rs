@@ -100,6 +100,22 @@ fn a_changed_password_ends_other_sessions_and_other_browsers() {
     assert!(refusal.contains("last five"), "{refusal}");
 }
 
+/// Whoever has the password alone changes nothing, however old it is.
+#[test]
+fn a_waiting_session_changes_no_password() {
+    let desk = Desk::furnished();
+    let (seat, visit) = desk.enter("dana", &at("192.0.2.1"));
+    desk.enrol(&seat, &visit);
+    for days in [0, 90] {
+        desk.advance(days * 24 * HOUR_MS);
+        let begun = desk.0.sign_in("dana", PASSWORD, &visit).unwrap();
+        let waiting = desk.seat(&begun, &visit);
+        assert_eq!((waiting.session.stage, waiting.is_lapsed), (Stage::Password, days == 90));
+        let refusal = why(desk.0.change_password(&waiting, PASSWORD, (OTHER, OTHER), &visit));
+        assert_eq!(refusal, "Over");
+    }
+}
+
 /// Whoever has the password alone ends no session of who has both.
 #[test]
 fn waiting_sessions_push_no_whole_one_out() {

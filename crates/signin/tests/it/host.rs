@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use countersign_signin::session::{Limits, Stage};
 use countersign_signin::totp::Secret;
 use countersign_signin::{
-    Begun, Error, Given, Hasher, Host, Message, Owner, Policy, Purpose, Refusal, Seat, Signin,
+    Begun, Error, Event, Given, Hasher, Host, Link, Owner, Policy, Purpose, Refusal, Seat, Signin,
     Visit, Who,
 };
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -76,14 +76,14 @@ impl Host for Memory {
         act(&self.connection.lock().unwrap())
     }
 
-    fn write<T, E: From<Error>>(
+    fn write<T, E: From<Error> + From<rusqlite::Error>>(
         &self,
         act: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut connection = self.connection.lock().unwrap();
-        let transaction = connection.transaction().map_err(Error::from)?;
+        let transaction = connection.transaction()?;
         let done = act(&transaction)?;
-        transaction.commit().map_err(Error::from)?;
+        transaction.commit()?;
         Ok(done)
     }
 
@@ -124,26 +124,34 @@ impl Host for Memory {
         self.sends_links
     }
 
-    fn tell(
+    fn send(
         &self,
         _: &Transaction<'_>,
         owner: &Person,
-        message: &Message<'_>,
+        link: Link<'_>,
+        token: &str,
     ) -> Result<(), Error> {
-        let (what, token) = match message {
-            Message::Slowed { token, .. } => ("slowed", *token),
-            Message::NotSlowed => ("not slowed", ""),
-            Message::Password { token, is_first: true, .. } => ("first password", *token),
-            Message::Password { token, .. } => ("password", *token),
-            Message::PasswordChanged => ("password changed", ""),
-            Message::FactorSet(_) => ("factor set", ""),
-            Message::FactorRemoved => ("factor removed", ""),
-            Message::CodesRenewed => ("codes renewed", ""),
-            Message::AddressWished(_) => ("address wished", ""),
-            Message::VerifyAddress { token, .. } => ("verify address", *token),
-            Message::AddressChanged(_) => ("address changed", ""),
+        let what = match link {
+            Link::Unlock { .. } => "slowed",
+            Link::Activate => "first password",
+            Link::Reset { .. } => "password",
+            Link::Address(_) => "verify address",
         };
         self.told.lock().unwrap().push((format!("{}: {what}", owner.name), token.to_owned()));
+        Ok(())
+    }
+
+    fn tell(&self, _: &Transaction<'_>, owner: &Person, event: Event<'_>) -> Result<(), Error> {
+        let what = match event {
+            Event::NotSlowed => "not slowed",
+            Event::PasswordChanged => "password changed",
+            Event::FactorSet(_) => "factor set",
+            Event::FactorRemoved => "factor removed",
+            Event::CodesRenewed => "codes renewed",
+            Event::AddressWished(_) => "address wished",
+            Event::AddressChanged(_) => "address changed",
+        };
+        self.told.lock().unwrap().push((format!("{}: {what}", owner.name), String::new()));
         Ok(())
     }
 
@@ -282,7 +290,7 @@ impl Desk {
         let host = self.0.host();
         host.write(|transaction| {
             let owner = host.owner(transaction, Who::Name(name))?.unwrap();
-            self.0.invite(transaction, &owner, true)
+            countersign_signin::invite(host, transaction, &owner, true)
         })
         .unwrap();
         self.link()
