@@ -7,10 +7,11 @@ use countersign_signin::passkey::Listed;
 use countersign_signin::password::Rule;
 use countersign_signin::session::Session;
 use countersign_signin::{Refusal, complaint};
+use countersign_tenant::users;
 
 use super::Console;
 use super::entry::Complaint;
-use super::web::{Form, Frame, Person, Stop, Visitor, from_now, go, known};
+use super::web::{Form, Frame, Person, Stop, Visitor, complaints, from_now, go, known};
 
 struct Passkey {
     id: String,
@@ -110,14 +111,19 @@ pub(super) async fn change_address(
     let address = form.text("email").trim().to_owned();
     let (person, _) = form.person()?;
     person.must_be_privileged("/profile")?;
-    if address.parse::<lettre::Address>().is_err() {
-        let complaint = Some("That is no e-mail address. Nothing was changed.");
-        let page = page(&console, &person, complaint, Vec::new()).await?;
-        return person.visitor.page(422, &page);
+    let user = person.user.clone();
+    let asked = console
+        .app
+        .change(person.act(), move |change| users::ask_address(change, &user, &address))
+        .await;
+    match complaints(asked)? {
+        Ok(()) => Ok(go("/profile")),
+        Err(_) => {
+            let complaint = Some("That is no e-mail address. Nothing was changed.");
+            let page = page(&console, &person, complaint, Vec::new()).await?;
+            person.visitor.page(422, &page)
+        }
     }
-    let (seat, visit) = (person.visitor.seat()?, person.visitor.visit);
-    console.step(move |signin| signin.change_address(&seat, &address, &visit)).await?;
-    Ok(go("/profile"))
 }
 
 /// Another password: the present one is asked for, other sessions end.

@@ -3,7 +3,7 @@
 use rusqlite::Transaction;
 
 use super::links::send;
-use super::{Refusal, Seat, Signin};
+use super::{Refusal, Signin};
 use crate::Error;
 use crate::host::{Event, Host, Link, Owner, Visit, Who};
 use crate::ticket::{self, Purpose};
@@ -24,20 +24,6 @@ pub fn wish_address<H: Host>(
 }
 
 impl<H: Host> Signin<H> {
-    /// Asks for another address for the own account.
-    pub fn change_address(
-        &self,
-        seat: &Seat<H::Owner>,
-        address: &str,
-        visit: &Visit,
-    ) -> Result<(), Refusal> {
-        self.host.write(|transaction| {
-            self.proven(transaction, seat)?;
-            self.note(transaction, seat.owner.name(), "address.ask", address, visit)?;
-            Ok(wish_address(&self.host, transaction, &seat.owner, address)?)
-        })
-    }
-
     /// The address is the owner's: from now on it is the account's. Both are told.
     pub fn verify_address(&self, token: &str, visit: &Visit) -> Result<(), Refusal> {
         self.host.write(|transaction| {

@@ -155,7 +155,6 @@ fn what_cannot_be_written_down_is_not_done() {
     assert!(failed(desk.0.end_others(&seat, &visit)));
     assert!(failed(desk.0.change_password(&seat, PASSWORD, (OTHER, OTHER), &visit).map(drop)));
     assert!(failed(desk.0.enrol(&seat, &new.sealed, &shown, &visit).map(drop)));
-    assert!(failed(desk.0.change_address(&seat, "new@example.com", &visit)));
     assert!(desk.0.sign_out(&seat, &visit).is_err());
     assert!(desk.0.ask_link("dana", countersign_signin::Asked::Password, &visit).is_err());
     assert_eq!(state(), before);
