@@ -93,7 +93,7 @@ struct Piece {
 
 /// The mailbox, to visitors on this machine.
 fn from_here<'a>(console: &'a Console, visitor: &Visitor) -> Result<&'a Mailbox, Stop> {
-    let address: Option<IpAddr> = visitor.address.parse().ok();
+    let address: Option<IpAddr> = visitor.visit.address.parse().ok();
     let mailbox = console.app.mailbox().filter(|_| address.is_some_and(|ip| ip.is_loopback()));
     mailbox.ok_or(Stop::NotFound)
 }
