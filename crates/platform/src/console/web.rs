@@ -8,20 +8,18 @@ use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use countersign_signin::audit::{self, Entry};
-use countersign_signin::password;
-use countersign_signin::session::{self, Session, Stage};
+use countersign_signin::session::{Session, Stage};
+use countersign_signin::{Begun, Refusal, Seat, Visit, device};
 use countersign_web::body::Unread;
 use countersign_web::cookie::{Cookies, Jar};
 use countersign_web::form::{self, FormKey};
 use countersign_web::headers::{Pages, SecurityHeaders};
 use countersign_web::page::{self, Notice, html};
 use countersign_web::{Site, host_of, origin};
-use rusqlite::Transaction;
+use zeroize::Zeroizing;
 
 use super::Console;
 use crate::rest::query::Query;
-use crate::state::AppState;
 use countersign_tenant::roles::Permission;
 use countersign_tenant::users::{self, User};
 use countersign_tenant::{Act, Error, Refused};
@@ -29,72 +27,39 @@ use countersign_tenant::{Act, Error, Refused};
 pub(super) use countersign_web::moment::{Moment, from_now};
 pub(super) use countersign_web::page::go;
 
-const COOKIES: Cookies = Cookies::new("", true);
+pub(super) const COOKIES: Cookies = Cookies::new("", true);
 
 /// The mailbox shows mails in frames.
 pub(super) const PAGES: Pages = Pages { have_frames: true, fetch: false, are_always_secure: true };
 
-/// Seen less long ago than this, a session is not written again.
-const SEEN_MS: i64 = 60_000;
-
 /// Who asks for a page.
 pub(super) struct Visitor {
     /// A session that goes on, and whose it is.
-    pub(super) session: Option<(Session, User)>,
-    /// The password is older than one may be.
-    pub(super) is_lapsed: bool,
+    pub(super) seat: Option<Seat<User>>,
     form_key: FormKey,
-    pub(super) address: String,
-    pub(super) agent: String,
+    pub(super) visit: Visit,
     pub(super) now_ms: i64,
 }
 
 impl Visitor {
     pub(super) fn is_in(&self) -> bool {
-        self.session.as_ref().is_some_and(|(session, _)| session.stage == Stage::Full)
+        self.seat.as_ref().is_some_and(Seat::is_in)
     }
 
-    pub(super) fn origin(&self) -> session::Origin<'_> {
-        session::Origin { address: &self.address, agent: &self.agent }
+    /// The session, however far it has come.
+    pub(super) fn seat(&self) -> Result<Seat<User>, Stop> {
+        self.seat.clone().ok_or(Stop::SignIn)
     }
 
     /// The frame of a page for this visitor.
     pub(super) fn frame(&self, title: &str) -> Frame {
-        let user = self.session.as_ref().filter(|_| self.is_in()).map(|(_, user)| user);
+        let user = self.seat.as_ref().filter(|seat| seat.is_in()).map(|seat| &seat.owner);
         Frame {
             title: title.to_owned(),
             user: user.map(|user| user.name.clone()),
             is_admin: user.is_some_and(is_admin),
             token: self.form_key.token(),
         }
-    }
-
-    /// Writes down what this visitor did.
-    pub(super) fn note(
-        &self,
-        transaction: &Transaction<'_>,
-        act: &str,
-        target: &str,
-    ) -> Result<(), Error> {
-        let actor = self.session.as_ref().map_or("", |(_, user)| user.name.as_str());
-        self.note_as(transaction, actor, act, target)
-    }
-
-    pub(super) fn note_as(
-        &self,
-        transaction: &Transaction<'_>,
-        actor: &str,
-        act: &str,
-        target: &str,
-    ) -> Result<(), Error> {
-        let entry = Entry {
-            at_ms: self.now_ms,
-            actor: actor.to_owned(),
-            act: act.to_owned(),
-            target: target.to_owned(),
-            address: self.address.clone(),
-        };
-        Ok(audit::append(transaction, &entry)?)
     }
 
     /// A page with this status.
@@ -124,70 +89,45 @@ impl FromRequestParts<Console> for Visitor {
     type Rejection = Stop;
 
     async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, Stop> {
-        let peer = site(parts).client(parts);
-        let address = peer.map(|ip| ip.to_string()).unwrap_or_default();
+        let client = site(parts).client(parts);
         let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
-        let agent = agent.unwrap_or_default().to_owned();
-        let app = console.app.clone();
-        let now_ms = app.now();
-        let token = COOKIES.get(&parts.headers, Jar::Session);
-        let session = match token.clone() {
-            Some(token) => current(&app, token, now_ms).await?,
+        let visit = Visit {
+            address: client.map(|ip| ip.to_string()).unwrap_or_default(),
+            agent: agent.unwrap_or_default().to_owned(),
+            device: COOKIES.get(&parts.headers, Jar::DEVICE).map(Zeroizing::new),
+        };
+        let token = COOKIES.get(&parts.headers, Jar::SESSION);
+        let seat = match token.clone() {
+            Some(token) => {
+                let visit = visit.clone();
+                console.step(move |signin| signin.seat(&token, &visit)).await?
+            }
             None => None,
         };
-        // Who may not come from here may not stay either.
-        let session = session.filter(|(_, user, _)| {
-            !user.ip_restricted
-                || peer.is_some_and(|ip| {
-                    countersign_tenant::addresses::is_allowed(ip, &user.allowed_ips)
-                })
-        });
-        let token = token.filter(|_| session.is_some());
-        let form_key = FormKey::new(token, COOKIES, &parts.headers, &**app.random());
-        let is_lapsed = session.as_ref().is_some_and(|(.., is_lapsed)| *is_lapsed);
-        let session = session.map(|(session, user, _)| (session, user));
-        Ok(Self { session, is_lapsed, form_key, address, agent, now_ms })
+        let token = token.filter(|_| seat.is_some());
+        let form_key = FormKey::new(token, COOKIES, &parts.headers, &**console.app.random());
+        Ok(Self { seat, form_key, visit, now_ms: console.app.now() })
     }
 }
 
-async fn current(
-    app: &AppState,
-    token: String,
-    now_ms: i64,
-) -> Result<Option<(Session, User, bool)>, Stop> {
-    let found = app
-        .read(move |connection, state| -> Result<_, Error> {
-            let settings = state.settings(connection)?;
-            let found = session::find(connection, &token, settings.sessions(), now_ms)?;
-            let Some(session) = found else { return Ok(None) };
-            let user = users::user_by(connection, "id", &session.person.to_string())?;
-            let set_ms = password::set_ms(connection, session.person)?;
-            let age_ms = set_ms.map(|ms| now_ms.saturating_sub(ms));
-            let is_lapsed = age_ms.is_some_and(|age_ms| age_ms >= settings.password_life_ms());
-            let user = user.filter(|user| user.active && user.login_enabled);
-            Ok(user.map(|user| (session, user, is_lapsed)))
-        })
-        .await?;
-    if let Some((session, ..)) = &found
-        && now_ms - session.seen_ms >= SEEN_MS
-    {
-        let id = session.id;
-        app.write(move |transaction, _| {
-            session::seen(transaction, id, now_ms).map_err(Error::from)
-        })
-        .await?;
+/// Goes on as a session that has begun.
+pub(super) fn enter(mut response: Response, begun: &Begun) -> Response {
+    COOKIES.put(&mut response, Jar::SESSION, &begun.token);
+    match &begun.device {
+        Some(token) => known(response, token),
+        None => response,
     }
-    Ok(found)
 }
 
-/// Goes on as a session with this token.
-pub(super) fn enter(mut response: Response, token: &str) -> Response {
-    COOKIES.put(&mut response, Jar::Session, token);
+/// The account knows the browser from now on.
+pub(super) fn known(mut response: Response, token: &str) -> Response {
+    let seconds = u32::try_from(device::LIFE_MS / 1000).unwrap_or(u32::MAX);
+    COOKIES.keep(&mut response, Jar::DEVICE, token, seconds);
     response
 }
 
 pub(super) fn leave(mut response: Response) -> Response {
-    COOKIES.remove(&mut response, Jar::Session);
+    COOKIES.remove(&mut response, Jar::SESSION);
     response
 }
 
@@ -199,18 +139,11 @@ pub(super) struct Person {
 }
 
 impl Person {
-    fn of(visitor: Visitor) -> Result<Self, Stop> {
-        if visitor.is_lapsed && visitor.is_in() {
-            return Err(Stop::Go("/lapsed"));
-        }
-        Self::even_if_lapsed(visitor)
-    }
-
-    /// One whose password may be too old: for the pages that change it.
-    pub(super) fn even_if_lapsed(visitor: Visitor) -> Result<Self, Stop> {
-        let (session, user) = visitor.session.clone().ok_or(Stop::SignIn)?;
-        match session.stage {
-            Stage::Full => Ok(Self { visitor, user, session }),
+    pub(super) fn of(visitor: Visitor) -> Result<Self, Stop> {
+        let seat = visitor.seat()?;
+        match seat.session.stage {
+            Stage::Full if seat.is_lapsed => Err(Stop::Go("/lapsed")),
+            Stage::Full => Ok(Self { visitor, user: seat.owner, session: seat.session }),
             Stage::Password => Err(Stop::Go("/second-factor")),
             Stage::Enrol => Err(Stop::Go("/enrol")),
         }
@@ -218,7 +151,7 @@ impl Person {
 
     /// Who changes something on a page.
     pub(super) fn act(&self) -> Act {
-        Act::of(&self.user.name, self.visitor.address.clone())
+        Act::of(&self.user.name, self.visitor.visit.address.clone())
     }
 
     /// Whether a second factor (or the password, where there is none) was given
@@ -269,8 +202,8 @@ impl Form {
         self.fields.get(name).unwrap_or_default().to_owned()
     }
 
-    pub(super) fn secret(&self, name: &str) -> zeroize::Zeroizing<String> {
-        zeroize::Zeroizing::new(self.text(name))
+    pub(super) fn secret(&self, name: &str) -> Zeroizing<String> {
+        Zeroizing::new(self.text(name))
     }
 
     /// What an administrator sends, with a fresh proof; without one it leads to `path`.
@@ -331,6 +264,8 @@ pub(super) enum Stop {
     /// A fresh second factor first, then on to there.
     Prove(&'static str),
     Forbidden,
+    /// The mailbox is for who has its link.
+    ByLinkOnly,
     NotFound,
     /// A form that none of our pages sent, or from a session that is over.
     Stranger,
@@ -342,6 +277,8 @@ pub(super) enum Stop {
     LastFactor,
     /// Seconds to wait.
     TooMany(u64),
+    /// Too many passwords wait to be compared.
+    Busy,
     /// A page could not be made.
     Broken(String),
     Failed(Error),
@@ -375,11 +312,29 @@ pub(super) fn complaints<T>(done: Result<T, Refused>) -> Result<Result<T, Vec<St
     }
 }
 
-impl From<rusqlite::Error> for Stop {
-    fn from(error: rusqlite::Error) -> Self {
+impl From<countersign_signin::Error> for Stop {
+    fn from(error: countersign_signin::Error) -> Self {
         Self::Failed(error.into())
     }
 }
+
+/// What a page does not answer itself.
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Busy => Self::Busy,
+            Refusal::Unproven => Self::Prove("/profile"),
+            Refusal::Over => Self::Go("/"),
+            Refusal::Missing => Self::NotFound,
+            Refusal::LastFactor => Self::LastFactor,
+            Refusal::Failed(error) => error.into(),
+            other => Self::Broken(format!("{other:?}")),
+        }
+    }
+}
+
+/// In which a line of passwords is compared, and more.
+const BUSY_SECONDS: u64 = 2;
 
 #[derive(Template)]
 #[template(path = "stop.html")]
@@ -391,7 +346,11 @@ struct StopPage {
 
 impl IntoResponse for Stop {
     fn into_response(self) -> Response {
-        let wait = if let Self::TooMany(seconds) = &self { Some(*seconds) } else { None };
+        let wait = match &self {
+            Self::TooMany(seconds) => Some(*seconds),
+            Self::Busy => Some(BUSY_SECONDS),
+            _ => None,
+        };
         let (status, title, what, fix) = match self {
             Self::SignIn => return go("/sign-in"),
             Self::Go(path) => return go(path),
@@ -401,6 +360,13 @@ impl IntoResponse for Stop {
                 "Not for this account",
                 "This page is for administrators.",
                 "Ask an administrator for the role, or sign in with another account.",
+            ),
+            Self::ByLinkOnly => (
+                403,
+                "The mailbox opens by its link",
+                "Mails open accounts: they are shown to who has the link of the mailbox.",
+                "The link is `mailbox_url` in the ready file of the platform, and on the \
+                 terminal where it was started.",
             ),
             Self::NotFound => (404, "No such page", "There is nothing here.", "Check the address."),
             Self::Stranger => notice(page::OUTDATED_FORM),
@@ -418,6 +384,7 @@ impl IntoResponse for Stop {
                 "Set up another one first.",
             ),
             Self::TooMany(_) => notice(page::TOO_MANY_TRIES),
+            Self::Busy => notice(page::BUSY),
             Self::Broken(error) => {
                 tracing::error!(error, "a page failed");
                 (500, "Something failed", "The page could not be made.", "The log says why.")

@@ -11,6 +11,7 @@ mod faults;
 mod identity;
 mod import;
 mod log;
+mod mailbox;
 mod neighbours;
 mod oauth;
 mod refusals;

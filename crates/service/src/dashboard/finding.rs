@@ -14,10 +14,10 @@ use super::changes::{Difference, differences};
 use super::filters::{all, findings};
 use super::findings::place;
 use super::look::{severity, state};
-use super::moment::{Moment, from_now};
-use super::query::{Query, link};
+use super::query::{self, Query, link};
 use super::text::Shown;
 use super::web::{Form, Frame, Reader, Stop, go};
+use countersign_web::moment::{Moment, from_now};
 
 /// Of a description that the page shows.
 const PROSE_CHARS: usize = 6_000;
@@ -115,7 +115,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Stop> {
-    let (row, others) = row(&inner, &id, &Query::parse(raw.as_deref())).await?;
+    let (row, others) = row(&inner, &id, &query::parse(raw.as_deref())).await?;
     let now_ms = reader.visitor.now_ms;
     let finding = &row.finding;
     let events = inner.store.changes_of(finding.id.as_str()).await?;
@@ -363,7 +363,7 @@ pub(super) async fn raw(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Stop> {
-    let (row, _) = row(&inner, &id, &Query::parse(query.as_deref())).await?;
+    let (row, _) = row(&inner, &id, &query::parse(query.as_deref())).await?;
     Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], row.raw).into_response())
 }
 
@@ -374,7 +374,7 @@ pub(super) async fn description(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Stop> {
-    let (row, _) = row(&inner, &id, &Query::parse(query.as_deref())).await?;
+    let (row, _) = row(&inner, &id, &query::parse(query.as_deref())).await?;
     let name = format!("attachment; filename=\"{}.txt\"", row.finding.id);
     let headers =
         [(CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, name)];

@@ -100,6 +100,7 @@ impl Desk {
             }),
             clock,
             random: repeatable_random(),
+            limits: countersign_web::Limits::default(),
         };
         let address = listener.address();
         let dashboard = Dashboard::start(listener, config);
