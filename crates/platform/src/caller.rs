@@ -2,7 +2,7 @@
 //! type: a handler that takes a [`Grant`] cannot be reached without it.
 
 use std::marker::PhantomData;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
@@ -28,7 +28,7 @@ pub(crate) struct Caller {
     /// `https://` and the host that the request came to, for links.
     pub(crate) base: String,
     /// The network address that it came from.
-    pub(crate) address: String,
+    pub(crate) address: Option<IpAddr>,
 }
 
 /// What proved who the sender is.
@@ -103,7 +103,8 @@ impl FromRequestParts<AppState> for Caller {
 impl Caller {
     /// Who changes something by this request.
     pub(crate) fn act(&self) -> Act {
-        Act::of(&self.user.name, self.address.clone())
+        let from = self.address.map(|ip| ip.to_string());
+        Act::of(&self.user.name, from.unwrap_or_default())
     }
 
     fn prove(parts: &Parts, state: &AppState) -> Result<Self, Refusal> {
@@ -122,7 +123,7 @@ impl Caller {
                     trace.note(|notes| notes.caller = Some(user.name.clone()));
                 }
                 let base = format!("https://{}", host.unwrap_or_default());
-                Ok(Self { user, by, base, address: address_of(parts).unwrap_or_default() })
+                Ok(Self { user, by, base, address: address_of(parts) })
             }
             Err(Verdict::Refused(cause)) => {
                 if let Some(trace) = trace {
@@ -267,16 +268,15 @@ fn name_of(host: &str) -> &str {
     }
 }
 
-fn address_of(parts: &Parts) -> Option<String> {
+/// The network address that a request comes from.
+pub(crate) fn address_of(parts: &Parts) -> Option<IpAddr> {
     let ConnectInfo(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
-    Some(peer.ip().to_canonical().to_string())
+    Some(peer.ip().to_canonical())
 }
 
 fn address_is_allowed(parts: &Parts, allowed: &[String]) -> bool {
-    let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() else {
-        return false;
-    };
-    countersign_tenant::addresses::is_allowed(peer.ip(), allowed)
+    let address = address_of(parts);
+    address.is_some_and(|ip| countersign_tenant::addresses::is_allowed(ip, allowed))
 }
 
 /// A caller whose own pair signed the request. What makes, replaces or revokes

@@ -186,23 +186,38 @@ pub fn update(
     let before = find(change, user_id)?;
     let mut user = input::changed(change.transaction, wanted, before.clone(), manner)?;
     keep_own_access(change, &before, &user)?;
-    if address == Address::Verified && user.email != before.email {
-        let wished = std::mem::replace(&mut user.email, before.email.clone());
-        // Asking again for what is asked for already would send another mail.
-        change.note_as(&change.by(), "address.ask", &wished)?;
-        links::to_address(change, &before, &wished)?;
+    let wished = (address == Address::Verified && user.email != before.email)
+        .then(|| std::mem::replace(&mut user.email, before.email.clone()));
+    if let Some(wished) = &wished {
+        let Noted(()) = ask_address(change, &before, wished)?;
     }
     write_user(change.transaction, user.id, &user)?;
     if !user.is_open() {
         session::end_others(change.transaction, user.id, None)?;
     }
     let user = find(change, user_id)?;
-    note_update(change, &before, &user)?;
+    note_update(change, &before, &user, wished.is_some())?;
     Ok(Noted(user))
 }
 
+/// Asks the owner of another mail address of an account whether it is theirs. Until they
+/// say so, the account keeps the one that it has.
+pub fn ask_address(change: &Change<'_>, user: &User, address: &str) -> Result<Noted<()>, Refused> {
+    if !input::is_mail_address(address) {
+        let what = format!("email_address: {address} is no e-mail address.");
+        return Err(Refused::invalid(what));
+    }
+    links::to_address(change, user, address)?;
+    Ok(change.noted("address.ask", address, ())?)
+}
+
 /// What changed about an account, each kind of it an entry; at least one.
-fn note_update(change: &Change<'_>, before: &User, after: &User) -> Result<(), Error> {
+fn note_update(
+    change: &Change<'_>,
+    before: &User,
+    after: &User,
+    is_noted: bool,
+) -> Result<(), Error> {
     let by = change.by();
     let is_switched = before.is_open() != after.is_open();
     if is_switched {
@@ -214,7 +229,8 @@ fn note_update(change: &Change<'_>, before: &User, after: &User) -> Result<(), E
         let what = format!("{}: {}", after.name, after.roles.join(", "));
         change.note_as(&by, "user.roles", &what)?;
     }
-    if !(is_switched || has_other_roles) || before.without_access() != after.without_access() {
+    let is_noted = is_noted || is_switched || has_other_roles;
+    if !is_noted || before.without_access() != after.without_access() {
         change.note_as(&by, "user.edit", &after.name)?;
     }
     Ok(())

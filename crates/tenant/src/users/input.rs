@@ -112,7 +112,7 @@ fn resolve(
 
 /// Whether mail could go there: one `@` with something on both sides, nothing that would
 /// end a header or an address.
-fn is_mail_address(text: &str) -> bool {
+pub(super) fn is_mail_address(text: &str) -> bool {
     let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !"<>()[]\\,;:\"".contains(c);
     let parts = text.split_once('@').filter(|(local, domain)| {
         !local.is_empty() && !domain.is_empty() && !domain.contains('@') && domain != &"."
