@@ -55,6 +55,32 @@ const NO_SECRETS: &[(&str, &str)] = &[
     ("wire::SentRequest.body", "what a dynamic scan sent to the scanned application"),
 ];
 
+/// How files and folders are made, changed and read by hand.
+const BY_HAND: &[&str] = &[
+    "OpenOptions",
+    "File::create",
+    "File::open",
+    "File::options",
+    "DirBuilder",
+    "create_dir",
+    "fs::write",
+    "fs::read(",
+    "fs::read_to_string",
+    "fs::rename",
+    "fs::copy",
+    "hard_link",
+    "symlink(",
+    "set_permissions",
+];
+
+/// Who may all the same, and why.
+const BY_OWN_HAND: &[(&str, &str, &str)] = &[
+    ("cli/src/commands/control.rs", "fs::read_to_string", "data of a tester: a plan, a page"),
+    ("cli/src/commands/env.rs", "File::open", "the terminal"),
+    ("cli/src/commands/http.rs", "File::open", "the body of a request, wherever it is"),
+    ("web/src/socket.rs", "set_permissions", "a socket, in a closed folder"),
+];
+
 /// A struct or an enum as it is written down.
 struct Type {
     krate: String,
