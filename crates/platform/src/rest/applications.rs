@@ -216,9 +216,10 @@ impl Filter {
             }
         }
         if let Some(tag) = query.get("tag") {
-            // Each tag of the comma-separated text on its own, `%` as wildcard.
+            // Each tag of the comma-separated text on its own. `json_quote` escapes all
+            // that JSON has a meaning for, and a comma is never part of an escape.
             self.condition.and(
-                "exists (select 1 from json_each('[\"' || replace(replace(a.tags, '\"', ''), ',', '\",\"') || '\"]')
+                "exists (select 1 from json_each('[' || replace(json_quote(a.tags), ',', '\",\"') || ']')
                  where trim(value) like ?)",
                 [text(tag)],
             );
@@ -232,8 +233,7 @@ impl Filter {
                 self.condition.and(&format!("{column} >= ?"), [ms.into()]);
             }
         }
-        self.read_custom_fields(query);
-        Ok(())
+        self.read_custom_fields(query)
     }
 
     fn read_enums(&mut self, query: &Query) -> Result<(), Refusal> {
@@ -252,7 +252,7 @@ impl Filter {
                 [text(scan_type)],
             );
         }
-        let statuses = query.list("scan_status");
+        let statuses = query.filter("scan_status")?;
         if !statuses.is_empty() {
             let mut scans = Condition::new("s.application = a.id", []);
             scans.one_of("s.status", statuses.into_iter().map(text));
@@ -263,14 +263,17 @@ impl Filter {
     }
 
     /// Names and values come in pairs; `%` stands for any value.
-    fn read_custom_fields(&mut self, query: &Query) {
-        let names = query.list("custom_field_names");
-        let values = query.list("custom_field_values");
-        for (name, value) in names.into_iter().zip(values) {
+    fn read_custom_fields(&mut self, query: &Query) -> Result<(), Refusal> {
+        let names = query.filter("custom_field_names")?;
+        let values = query.filter("custom_field_values")?;
+        let pairs: Vec<_> = names.into_iter().zip(values).collect();
+        if !pairs.is_empty() {
             self.condition.and(
-                "exists (select 1 from json_each(a.custom_fields)
-                 where value ->> 'name' = ? and value ->> 'value' like ?)",
-                [text(name), text(value)],
+                "not exists (select 1 from json_each(?) pair
+                 where not exists (select 1 from json_each(a.custom_fields) field
+                    where field.value ->> 'name' = pair.value ->> 0
+                        and field.value ->> 'value' like pair.value ->> 1))",
+                [serde_json::json!(pairs).to_string().into()],
             );
         }
         if let Some(name) = query.get("sort_by_custom_field_name") {
@@ -278,6 +281,7 @@ impl Filter {
                 where value ->> 'name' = ?) nulls last, a.id";
             self.sort_field = Some(name.to_owned());
         }
+        Ok(())
     }
 
     fn page(

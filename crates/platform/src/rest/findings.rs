@@ -95,7 +95,7 @@ fn list(
         let context = Context {
             base: &caller.base,
             kind: if sandbox.is_some() { "SANDBOX" } else { "APPLICATION" },
-            guid: query.get("context").unwrap_or(application),
+            guid: query.get("context").unwrap_or(application).to_ascii_lowercase(),
             annotations: !filter.is_sca && query.truth("include_annot")?.unwrap_or_default(),
             grace: query.truth("include_exp_date")?.unwrap_or_default(),
         };
@@ -147,7 +147,7 @@ struct Filter {
 
 impl Filter {
     fn read(application: i64, sandbox: i64, query: &Query) -> Result<Self, Refusal> {
-        let scan_types = query.list("scan_type");
+        let scan_types = query.filter("scan_type")?;
         for scan_type in &scan_types {
             if !SCAN_TYPES.contains(scan_type) {
                 return Err(wrong("scan_type", "STATIC, DYNAMIC, MANUAL or SCA"));
@@ -182,7 +182,7 @@ impl Filter {
             ("cwe", "cwe", i64::MAX),
             ("finding_category", "category", i64::MAX),
         ] {
-            let texts = query.list(parameter);
+            let texts = query.filter(parameter)?;
             if texts.is_empty() || (self.is_sca && parameter == "finding_category") {
                 continue;
             }
@@ -276,13 +276,13 @@ impl Filter {
 struct Context<'a> {
     base: &'a str,
     kind: &'a str,
-    guid: &'a str,
+    guid: String,
     annotations: bool,
     grace: bool,
 }
 
-/// One finding in the recorded key order. Everything that is text in here was
-/// made by the platform or is stored as JSON already.
+/// One finding in the recorded key order. Description, details and annotations are
+/// stored as JSON; every other text may have come with an import.
 fn write_finding(row: &Row<'_>, context: &Context<'_>, body: &mut Vec<u8>) -> Result<(), Refusal> {
     let text = |at: usize| -> Result<&str, Refusal> {
         row.get_ref(at)?.as_str().map_err(|error| Refusal::gateway(500, &error.to_string()))
@@ -291,38 +291,22 @@ fn write_finding(row: &Row<'_>, context: &Context<'_>, body: &mut Vec<u8>) -> Re
     if let Some(issue_id) = row.get::<_, Option<i64>>(0)? {
         push(body, format_args!("\"issue_id\":{issue_id},"));
     }
-    push(body, format_args!("\"scan_type\":\"{}\",\"description\":", text(1)?));
+    append_text(body, "\"scan_type\":", text(1)?)?;
+    body.extend_from_slice(b",\"description\":");
     body.extend_from_slice(text(2)?.as_bytes());
-    push(
-        body,
-        format_args!(
-            ",\"count\":1,\"context_type\":\"{}\",\"context_guid\":\"{}\",\"violates_policy\":{}",
-            context.kind,
-            context.guid.to_ascii_lowercase(),
-            row.get::<_, bool>(3)?
-        ),
-    );
-    push(
-        body,
-        format_args!(
-            ",\"finding_status\":{{\"first_found_date\":\"{}\",\"status\":\"{}\",\"resolution\":\"{}\"",
-            timestamp(row.get(4)?),
-            text(5)?,
-            text(6)?
-        ),
-    );
+    append_text(body, ",\"count\":1,\"context_type\":", context.kind)?;
+    append_text(body, ",\"context_guid\":", &context.guid)?;
+    push(body, format_args!(",\"violates_policy\":{}", row.get::<_, bool>(3)?));
+    append_text(body, ",\"finding_status\":{\"first_found_date\":", &timestamp(row.get(4)?))?;
+    append_text(body, ",\"status\":", text(5)?)?;
+    append_text(body, ",\"resolution\":", text(6)?)?;
     if let Ok(review) = row.get_ref(7)?.as_str() {
-        push(body, format_args!(",\"mitigation_review_status\":\"{review}\""));
+        append_text(body, ",\"mitigation_review_status\":", review)?;
     }
-    push(
-        body,
-        format_args!(
-            ",\"new\":{},\"resolution_status\":\"{}\",\"last_seen_date\":\"{}\"}},\"finding_details\":",
-            row.get::<_, bool>(8)?,
-            text(9)?,
-            timestamp(row.get(10)?)
-        ),
-    );
+    push(body, format_args!(",\"new\":{}", row.get::<_, bool>(8)?));
+    append_text(body, ",\"resolution_status\":", text(9)?)?;
+    append_text(body, ",\"last_seen_date\":", &timestamp(row.get(10)?))?;
+    body.extend_from_slice(b"},\"finding_details\":");
     for (at, piece) in text(11)?.split('\u{1}').enumerate() {
         if at > 0 {
             body.extend_from_slice(context.base.as_bytes());
@@ -335,15 +319,22 @@ fn write_finding(row: &Row<'_>, context: &Context<'_>, body: &mut Vec<u8>) -> Re
     if context.annotations
         && let Ok(annotations) = row.get_ref(13)?.as_str()
     {
-        push(body, format_args!(",\"annotations\":{annotations}"));
+        body.extend_from_slice(b",\"annotations\":");
+        body.extend_from_slice(annotations.as_bytes());
     }
     if context.grace
         && let Some(ms) = row.get::<_, Option<i64>>(14)?
     {
-        push(body, format_args!(",\"grace_period_expires_date\":\"{}\"", timestamp(ms)));
+        append_text(body, ",\"grace_period_expires_date\":", &timestamp(ms))?;
     }
     body.push(b'}');
     Ok(())
+}
+
+/// What goes before it, then the text as a JSON string.
+fn append_text(body: &mut Vec<u8>, before: &str, text: &str) -> Result<(), Refusal> {
+    body.extend_from_slice(before.as_bytes());
+    append_json(body, &text)
 }
 
 fn push(body: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {

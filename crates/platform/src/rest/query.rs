@@ -65,6 +65,9 @@ pub(crate) const PAGING: &[Parameter] = &[
     parameter("size", Kind::Integer(1, i64::MAX), "Elements of a page; more than fit are cut."),
 ];
 
+/// A list of each weakness that there is fits.
+const MOST_VALUES: usize = 500;
+
 parameters!(Pages, &[], paged);
 parameters!(Context, &[CONTEXT]);
 
@@ -163,6 +166,15 @@ impl Query {
             .map(str::trim)
             .filter(|value| !value.is_empty())
             .collect()
+    }
+
+    /// All values of a filter: a statement grows with them.
+    pub(crate) fn filter(&self, name: &str) -> Result<Vec<&str>, Refusal> {
+        let values = self.list(name);
+        match values.len() {
+            0..=MOST_VALUES => Ok(values),
+            _ => Err(wrong(name, &format!("at most {MOST_VALUES} values"))),
+        }
     }
 
     pub(crate) fn truth(&self, name: &str) -> Result<Option<bool>, Refusal> {

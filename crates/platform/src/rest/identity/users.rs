@@ -267,7 +267,7 @@ fn list_condition(query: &Query) -> Result<Condition, Refusal> {
     if let Some(name) = query.get("user_name") {
         condition.and("name = ?", [text(name)]);
     }
-    let emails = query.list("email_address");
+    let emails = query.filter("email_address")?;
     if !emails.is_empty() {
         condition.one_of("lower(email)", emails.iter().map(|mail| text(&mail.to_lowercase())));
     }
