@@ -11,7 +11,7 @@ use rcgen::{
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::Error;
+use countersign_tenant::Error;
 
 /// Clients that cannot be given another URL reach us by these names.
 const VERACODE_NAMES: [&str; 6] = [
@@ -102,7 +102,7 @@ fn leaf_params(names: &[String], now_ms: i64) -> Result<CertificateParams, rcgen
 /// From a day ago, for clients whose clock is behind.
 fn set_validity(params: &mut CertificateParams, now_ms: i64, days: i64) {
     let date = |ms: i64| {
-        let day = crate::timestamp(ms);
+        let day = countersign_tenant::timestamp(ms);
         let part = |at: usize| day.split(['-', 'T']).nth(at).unwrap_or("1");
         let small = |at| part(at).parse().unwrap_or(1);
         rcgen::date_time_ymd(part(0).parse().unwrap_or(2000), small(1), small(2))

@@ -2,7 +2,7 @@
 //! type: a handler that takes a [`Grant`] cannot be reached without it.
 
 use std::marker::PhantomData;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
@@ -10,13 +10,14 @@ use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::request::Parts;
 use countersign_signing::{ApiSecret, Authorization, Request, SigningKey};
 
-use crate::accounts::{Signatory, User};
 use crate::nonces::Claim;
-use crate::oauth::{self, BearerFault};
 use crate::recorder::Trace;
 use crate::rest::error::Refusal;
-use crate::roles::Permission;
 use crate::state::AppState;
+use countersign_tenant::clients::{self, BearerFault};
+use countersign_tenant::credentials::Signatory;
+use countersign_tenant::roles::Permission;
+use countersign_tenant::users::User;
 
 /// The proven sender of a request.
 #[derive(Clone)]
@@ -134,7 +135,7 @@ impl Caller {
 
 enum Verdict {
     Refused(Cause),
-    Failed(crate::Error),
+    Failed(countersign_tenant::Error),
 }
 
 impl From<Cause> for Verdict {
@@ -158,7 +159,7 @@ fn by_token(parts: &Parts, token: &str, state: &AppState) -> Result<(Arc<User>, 
     }
     host_of(parts).ok_or(Cause::NoHost)?;
     let now_ms = state.now();
-    let judged = state.database().read(|connection| oauth::bearer(connection, token, now_ms));
+    let judged = state.database().read(|connection| clients::bearer(connection, token, now_ms));
     let user = judged.map_err(Verdict::Failed)?.map_err(|fault| match fault {
         BearerFault::Unknown => Cause::UnknownToken,
         BearerFault::Expired => Cause::ExpiredToken,
@@ -263,45 +264,7 @@ fn address_is_allowed(parts: &Parts, allowed: &[String]) -> bool {
     let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() else {
         return false;
     };
-    is_allowed(peer.ip(), allowed)
-}
-
-/// Whether some entry of an allow-list matches an address.
-pub(crate) fn is_allowed(address: IpAddr, allowed: &[String]) -> bool {
-    let address = address.to_canonical();
-    allowed.iter().any(|entry| matches_address(entry, address))
-}
-
-/// Whether an entry has one of the three forms.
-pub(crate) fn is_address_entry(entry: &str) -> bool {
-    let Some((network, last)) = entry.rsplit_once('.') else {
-        return entry.parse::<IpAddr>().is_ok();
-    };
-    let inside = last.strip_prefix('[').and_then(|range| range.strip_suffix(']'));
-    let range = inside.and_then(|range| range.split_once('-'));
-    let range = range.and_then(|(from, to)| Some((from.parse::<u8>().ok()?, to.parse().ok()?)));
-    let is_last = last == "*" || last.parse::<u8>().is_ok() || range.is_some_and(|(a, b)| a <= b);
-    is_last && format!("{network}.0").parse::<std::net::Ipv4Addr>().is_ok()
-}
-
-fn matches_address(entry: &str, address: IpAddr) -> bool {
-    if entry.parse() == Ok(address) {
-        return true;
-    }
-    let IpAddr::V4(address) = address else { return false };
-    let octets = address.octets();
-    let Some((network, last)) = entry.rsplit_once('.') else { return false };
-    if network != format!("{}.{}.{}", octets[0], octets[1], octets[2]) {
-        return false;
-    }
-    let range = last.strip_prefix('[').and_then(|range| range.strip_suffix(']'));
-    match range.and_then(|range| range.split_once('-')) {
-        Some((from, to)) => {
-            let octet = |text: &str| text.parse::<u8>().ok();
-            octet(from).zip(octet(to)).is_some_and(|(from, to)| (from..=to).contains(&octets[3]))
-        }
-        None => last == "*",
-    }
+    countersign_tenant::addresses::is_allowed(peer.ip(), allowed)
 }
 
 /// A caller whose own pair signed the request. What makes, replaces or revokes
@@ -364,33 +327,6 @@ impl<P: Needs> FromRequestParts<AppState> for Grant<P> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn address_lists() {
-        let at = |text: &str| text.parse().unwrap();
-        assert!(matches_address("74.0.0.5", at("74.0.0.5")));
-        assert!(matches_address("74.0.0.*", at("74.0.0.200")));
-        assert!(matches_address("74.0.0.[0-99]", at("74.0.0.99")));
-        for (entry, address) in [
-            ("74.0.0.5", "74.0.0.6"),
-            ("74.0.0.*", "74.0.1.1"),
-            ("74.0.*.*", "74.0.0.1"),
-            ("74.0.0.[0-99]", "74.0.0.100"),
-            ("", "74.0.0.1"),
-        ] {
-            assert!(!matches_address(entry, at(address)), "{entry} {address}");
-        }
-    }
-
-    #[test]
-    fn address_entries() {
-        for good in ["74.0.0.5", "74.0.0.*", "74.0.0.[0-99]", "::1"] {
-            assert!(is_address_entry(good), "{good}");
-        }
-        for bad in ["", "74.0.*.*", "74.0.*.1", "74.0.0", "74.0.0.[9-1]", "74.0.0.256", "*", "x"] {
-            assert!(!is_address_entry(bad), "{bad}");
-        }
-    }
 
     #[test]
     fn ports_are_no_part_of_the_name() {

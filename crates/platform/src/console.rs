@@ -70,7 +70,7 @@ impl Console {
             countersign_signin::password::hash(&password, &*random)
         });
         drop(place);
-        hash.await.map_err(|_| Stop::Failed(crate::Error::stopped()))
+        hash.await.map_err(|_| Stop::Failed(countersign_tenant::Error::stopped()))
     }
 }
 

@@ -14,16 +14,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::accounts;
-use crate::clock::{self, JudgedBy, Setting};
 use crate::faults::Plan;
 use crate::limit::Rule;
 use crate::recorder::{Wanted, har};
 use crate::rest::query::Query;
-use crate::seed::DAY_MS;
-use crate::seed::life::{self, Events};
 use crate::state::AppState;
-use crate::{Error, import, notices, timestamp};
+use countersign_tenant::Error;
+use countersign_tenant::clock::{self, JudgedBy, Setting};
+use countersign_tenant::credentials;
+use countersign_tenant::seed::DAY_MS;
+use countersign_tenant::seed::life::{self, Events};
+use countersign_tenant::users::{self};
+use countersign_tenant::{import, notices, timestamp};
 
 /// Entries of a listing unless more are asked for.
 const SCREENFUL: usize = 100;
@@ -487,8 +489,8 @@ async fn list_credentials(State(state): State<AppState>, RawQuery(raw): RawQuery
     let missing = Trouble::new(404, format!("there is no account `{name}`"));
     let pairs = state
         .read(move |connection, _| -> Result<_, Error> {
-            let Some(user) = accounts::user_by(connection, "name", &name)? else { return Ok(None) };
-            accounts::credentials_of(connection, user.id).map(Some)
+            let Some(user) = users::user_by(connection, "name", &name)? else { return Ok(None) };
+            credentials::credentials_of(connection, user.id).map(Some)
         })
         .await?
         .ok_or(missing)?;

@@ -9,8 +9,8 @@ use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use rusqlite::{Connection, params};
 use zeroize::Zeroizing;
 
-use crate::Error;
 use crate::state::AppState;
+use countersign_tenant::Error;
 
 /// A mail server.
 #[derive(Clone)]

@@ -196,7 +196,7 @@ async fn around(State(state): State<AppState>, mut request: Request, next: Next)
     let begun = state.is_recorded().then(|| Begun::new(&state, &mut request));
     let mut response = limited(&state, request, next).await;
     let headers = response.headers_mut();
-    headers.insert(DATE, state.clock().date());
+    headers.insert(DATE, state.date());
     for (name, value) in [
         ("cache-control", "no-cache, no-store, max-age=0, must-revalidate"),
         ("pragma", "no-cache"),
@@ -286,7 +286,7 @@ fn firing(state: &AppState, request: &Request) -> Vec<faults::Rule> {
         target: request.uri().path_and_query().map_or("/", |target| target.as_str()),
         api_id: api_id.as_deref(),
         account: signatory.as_ref().map(|signatory| signatory.user.name.as_str()),
-        at: &crate::timestamp(state.now()),
+        at: &countersign_tenant::timestamp(state.now()),
     })
 }
 
@@ -311,7 +311,7 @@ impl Begun {
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let entry = Entry {
             seq: 0,
-            at: crate::timestamp(state.now()),
+            at: countersign_tenant::timestamp(state.now()),
             method: request.method().as_str().to_owned(),
             target: recorder::cut(target).to_owned(),
             address: peer.map(|peer| peer.0.ip().to_canonical().to_string()),
@@ -366,5 +366,4 @@ pub(crate) fn input<T: serde::de::DeserializeOwned + Default>(
 }
 
 pub(crate) use identity::free_name;
-pub(crate) use identity::guid_from;
 pub(crate) use identity::users::{changed_by as changed_user, checked as checked_user};

@@ -2,22 +2,26 @@
 
 use std::sync::Arc;
 
+use axum::http::HeaderValue;
+
 use countersign_signing::Window;
 
 use countersign_signin::password;
 use countersign_signin::ticket::{self, Purpose};
 
-use crate::accounts::{self, Accounts, User};
-use crate::clock::VirtualClock;
-use crate::database::Database;
+use crate::date::DateHeader;
 use crate::faults::Faults;
-use crate::letters;
 use crate::limit::Limit;
 use crate::nonces::Nonces;
 use crate::recorder::Recorder;
-use crate::settings::Settings;
-use crate::snapshots::Snapshots;
-use crate::{Error, Random};
+use countersign_tenant::clock::VirtualClock;
+use countersign_tenant::credentials::Accounts;
+use countersign_tenant::database::Database;
+use countersign_tenant::letters;
+use countersign_tenant::settings::Settings;
+use countersign_tenant::snapshots::Snapshots;
+use countersign_tenant::users::{self, User};
+use countersign_tenant::{Error, Random};
 
 #[derive(Clone)]
 pub(crate) struct AppState(Arc<Inner>);
@@ -30,6 +34,7 @@ pub(crate) struct Inner {
     pub(crate) window: Window,
     pub(crate) aliases: Vec<String>,
     pub(crate) clock: VirtualClock,
+    pub(crate) date: DateHeader,
     pub(crate) faults: Faults,
     pub(crate) recorder: Recorder,
     /// Only where somebody can ask the recorder.
@@ -61,6 +66,11 @@ impl AppState {
 
     pub(crate) fn clock(&self) -> &VirtualClock {
         &self.0.clock
+    }
+
+    /// The `Date` header.
+    pub(crate) fn date(&self) -> HeaderValue {
+        self.0.date.at(self.now())
     }
 
     pub(crate) fn faults(&self) -> &Faults {
@@ -148,7 +158,7 @@ impl AppState {
     ) -> Result<(), Error> {
         let now_ms = self.now();
         let Some(link) = self.link(transaction, Purpose::Address, user)? else {
-            return Ok(accounts::set_email(transaction, user.id, address)?);
+            return Ok(users::set_email(transaction, user.id, address)?);
         };
         ticket::wish(transaction, user.id, address)?;
         letters::verify_address(transaction, user, address, &link, now_ms)?;

@@ -19,7 +19,7 @@ const TABLE: &[(&str, u8, &[&str])] = &[
     ("connector", 2, &["client", "vault", "store", "findings", "signing", "wire"]),
     ("tenant", 2, &["signing", "wire", "vault", "signin"]),
     ("service", 3, &["signin", "web", "client", "connector", "findings", "formats", "store"]),
-    ("platform", 3, &["signing", "wire", "vault", "signin", "tenant", "web"]),
+    ("platform", 3, &["signing", "wire", "signin", "tenant", "web"]),
     (
         "cli",
         4,

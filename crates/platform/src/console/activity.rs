@@ -8,8 +8,8 @@ use countersign_signin::audit::{self, Entry, Filter};
 
 use super::Console;
 use super::web::{Admin, Frame, Moment, Stop};
-use crate::Error;
 use crate::rest::query::{Query, encode};
+use countersign_tenant::Error;
 
 const PAGE: u32 = 100;
 /// Of a file; the newest.

@@ -9,12 +9,15 @@ use rusqlite::params_from_iter;
 
 use super::Console;
 use super::web::{Admin, Form, Frame, Person, Stop, from_now, go, is_admin};
-use crate::accounts::{self, User};
-use crate::condition::{Condition, number, text};
-use crate::custom_roles::{self, CustomRole};
+use crate::rest;
 use crate::rest::query::{Query, encode};
-use crate::roles::{ROLES, Role};
-use crate::{Error, letters, rest};
+use countersign_tenant::Error;
+use countersign_tenant::condition::{Condition, number, text};
+use countersign_tenant::credentials;
+use countersign_tenant::custom_roles::{self, CustomRole};
+use countersign_tenant::letters;
+use countersign_tenant::roles::{ROLES, Role};
+use countersign_tenant::users::{self, User};
 
 const PAGE: u64 = 50;
 
@@ -376,7 +379,7 @@ pub(super) async fn edit(
                 let what = format!("email_address: {address} is no e-mail address.");
                 return Ok(Err((vec![what], person)));
             }
-            accounts::write_user(transaction, user.id, &user)?;
+            users::write_user(transaction, user.id, &user)?;
             if !user.login_enabled {
                 session::end_others(transaction, user.id, None).map_err(Error::from)?;
             }
@@ -442,7 +445,7 @@ pub(super) async fn create(State(console): State<Console>, form: Form) -> Result
                 Err(complaints) => return Ok(Err((complaints, person))),
             };
             user.guid = rest::error::conversation_id(state);
-            user.id = accounts::insert_user(transaction, &user, state.now())?;
+            user.id = users::insert_user(transaction, &user, state.now())?;
             if user.login_enabled {
                 state.send_password_link(transaction, &user, true)?;
             }
@@ -479,7 +482,7 @@ struct OneUser {
 pub(super) async fn found(console: &Console, guid: String) -> Result<User, Stop> {
     let user = console
         .app
-        .read(move |connection, _| accounts::user_by(connection, "guid", &guid.to_lowercase()));
+        .read(move |connection, _| users::user_by(connection, "guid", &guid.to_lowercase()));
     user.await?.ok_or(Stop::NotFound)
 }
 
@@ -494,7 +497,7 @@ pub(super) async fn show(
     let (is_activated, has_factor, recovery_codes, sessions, pairs) = console
         .app
         .read(move |connection, state| -> Result<_, Error> {
-            let pairs = accounts::credentials_of(connection, id)?.into_iter().map(|listed| {
+            let pairs = credentials::credentials_of(connection, id)?.into_iter().map(|listed| {
                 let pair = listed.credential;
                 let state = match pair.revoked_ms {
                     Some(ms) if ms <= now_ms => "revoked".to_owned(),
@@ -521,7 +524,9 @@ pub(super) async fn show(
             .iter()
             .map(|name| match user.custom.iter().find(|role| role.name == *name) {
                 Some(role) => role.description.clone(),
-                None => crate::roles::find(name).map_or(name.as_str(), |r| r.description).into(),
+                None => countersign_tenant::roles::find(name)
+                    .map_or(name.as_str(), |r| r.description)
+                    .into(),
             })
             .collect(),
         is_new: raw.as_deref() == Some("new"),

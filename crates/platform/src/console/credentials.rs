@@ -11,11 +11,13 @@ use zeroize::Zeroizing;
 use super::Console;
 use super::admin::found;
 use super::web::{Admin, Form, Frame, Moment, Person, Stop, from_now, go};
-use crate::accounts::{self, User};
-use crate::oauth::{self, MAX_DAYS, Wanted};
 use crate::rest::query::Query;
-use crate::seed::DAY_MS;
-use crate::{Error, letters};
+use countersign_tenant::Error;
+use countersign_tenant::clients::{self, MAX_DAYS, Wanted};
+use countersign_tenant::credentials;
+use countersign_tenant::letters;
+use countersign_tenant::seed::DAY_MS;
+use countersign_tenant::users::User;
 
 /// Days before its end from which on a pair is warned about.
 const WARNED_DAYS: i64 = 30;
@@ -67,7 +69,7 @@ struct Secret {
 
 fn rows(connection: &Connection, user: &User, now_ms: i64) -> Result<Vec<Row>, Error> {
     let mut rows = Vec::new();
-    for listed in accounts::credentials_of(connection, user.id)? {
+    for listed in credentials::credentials_of(connection, user.id)? {
         let held = listed.credential;
         let status = match held.revoked_ms {
             Some(revoked_ms) if revoked_ms <= now_ms => "revoked",
@@ -89,7 +91,7 @@ fn rows(connection: &Connection, user: &User, now_ms: i64) -> Result<Vec<Row>, E
             is_live: end_ms > now_ms,
         });
     }
-    for client in oauth::of_user(connection, user.id)? {
+    for client in clients::of_user(connection, user.id)? {
         let end_ms = client.revoked_ms.map_or(client.expires_ms, |ms| ms.min(client.expires_ms));
         rows.push(Row {
             kind: "OAuth client",
@@ -113,7 +115,7 @@ fn rows(connection: &Connection, user: &User, now_ms: i64) -> Result<Vec<Row>, E
 
 /// The API ID of the newest pair that was not replaced or revoked.
 fn newest(connection: &Connection, user: i64) -> Result<String, Error> {
-    let newest = accounts::newest_credential(connection, user)?;
+    let newest = credentials::newest_credential(connection, user)?;
     Ok(newest.filter(|pair| pair.revoked_ms.is_none()).map_or(String::new(), |pair| pair.api_id))
 }
 
@@ -257,7 +259,7 @@ async fn generate_for(
                         days: MAX_DAYS,
                         roles: None,
                     };
-                    let made = oauth::create(transaction, user, &wanted, now_ms, state.random())?;
+                    let made = clients::create(transaction, user, &wanted, now_ms, state.random())?;
                     match made {
                         Ok((client, secret)) => Made {
                             kind: "OAuth client",
@@ -383,8 +385,8 @@ async fn revoke_for(
             let held = rows(transaction, user, now_ms)?;
             let row = held.iter().find(|row| row.id == id).ok_or(Stop::NotFound)?;
             match row.kind {
-                "HMAC" => drop(accounts::revoke(transaction, &id, &person.user.name, now_ms)?),
-                _ => drop(oauth::revoke(transaction, &id, now_ms)?),
+                "HMAC" => drop(credentials::revoke(transaction, &id, &person.user.name, now_ms)?),
+                _ => drop(clients::revoke(transaction, &id, now_ms)?),
             }
             person.visitor.note(transaction, "credentials.revoke", &id)?;
             let what = format!("The {} credentials {id} were revoked.", row.kind);

@@ -12,9 +12,10 @@ use rusqlite::Transaction;
 
 use super::Console;
 use super::web::{Form, Frame, Stop, Visitor, enter, go, leave};
-use crate::accounts::{self, User};
 use crate::state::AppState;
-use crate::{Error, letters};
+use countersign_tenant::Error;
+use countersign_tenant::letters;
+use countersign_tenant::users::{self, User};
 
 /// What went wrong, in one sentence, and what to do about it.
 pub(super) type Complaint = Option<&'static str>;
@@ -45,7 +46,7 @@ pub(super) async fn sign_in(State(console): State<Console>, form: Form) -> Resul
     let wanted = name.clone();
     let (user, is_locked, hash) = app
         .read(move |connection, _| -> Result<_, Error> {
-            let user = accounts::user_by(connection, "name", wanted.trim())?;
+            let user = users::user_by(connection, "name", wanted.trim())?;
             let person = user.as_ref().map(|user| user.id);
             let locked = throttle::locked_until(connection, person, &address, now_ms)?;
             Ok((user, locked.is_some(), password::stored(connection, person)?))
@@ -56,10 +57,9 @@ pub(super) async fn sign_in(State(console): State<Console>, form: Form) -> Resul
         user.active
             && user.login_enabled
             && (!user.ip_restricted
-                || visitor
-                    .address
-                    .parse()
-                    .is_ok_and(|ip| crate::caller::is_allowed(ip, &user.allowed_ips)))
+                || visitor.address.parse().is_ok_and(|ip| {
+                    countersign_tenant::addresses::is_allowed(ip, &user.allowed_ips)
+                }))
     };
     let person = user.as_ref().map(|user| user.id);
     let welcome = user.filter(|user| fits && !is_locked && is_open(user));
@@ -132,7 +132,7 @@ pub(super) fn tell_locked(
     visitor: &Visitor,
 ) -> Result<(), Error> {
     let Some(person) = person else { return Ok(()) };
-    let Some(user) = accounts::user_by(transaction, "id", &person.to_string())? else {
+    let Some(user) = users::user_by(transaction, "id", &person.to_string())? else {
         return Ok(());
     };
     let what = format!(
@@ -205,7 +205,7 @@ async fn owner(
         .read(move |connection, _| -> Result<_, Error> {
             let person = ticket::look(connection, purpose, &token, now_ms)?;
             match person {
-                Some(person) => accounts::user_by(connection, "id", &person.to_string()),
+                Some(person) => users::user_by(connection, "id", &person.to_string()),
                 None => Ok(None),
             }
         })
@@ -366,7 +366,7 @@ pub(super) async fn forgot(State(console): State<Console>, form: Form) -> Result
     let visitor = console
         .app
         .write(move |transaction, state| -> Result<_, Error> {
-            let user = accounts::user_by(transaction, "name", name.trim())?;
+            let user = users::user_by(transaction, "name", name.trim())?;
             let target: String = name.chars().take(100).collect();
             visitor.note_as(transaction, "", "password.forget", &target)?;
             if let Some(user) = user.filter(|user| user.active && user.login_enabled) {
@@ -400,7 +400,7 @@ pub(super) async fn locked(State(console): State<Console>, form: Form) -> Result
     let visitor = console
         .app
         .write(move |transaction, state| -> Result<_, Error> {
-            let user = accounts::user_by(transaction, "name", name.trim())?;
+            let user = users::user_by(transaction, "name", name.trim())?;
             let target: String = name.chars().take(100).collect();
             visitor.note_as(transaction, "", "account.ask_unlock", &target)?;
             let Some(user) = user.filter(|user| user.active && user.login_enabled) else {
@@ -465,7 +465,7 @@ pub(super) async fn unlock(
             let spent = ticket::spend(transaction, Purpose::Unlock, &token, visitor.now_ms)?;
             let Some(person) = spent else { return Ok((visitor, false)) };
             throttle::unlock(transaction, person)?;
-            let user = accounts::user_by(transaction, "id", &person.to_string())?;
+            let user = users::user_by(transaction, "id", &person.to_string())?;
             let name = user.map(|user| user.name).unwrap_or_default();
             visitor.note_as(transaction, &name, "account.unlock", &name)?;
             Ok((visitor, true))
@@ -496,9 +496,9 @@ pub(super) async fn address(
             let spent = ticket::spend(transaction, Purpose::Address, &token, now_ms)?;
             let Some(person) = spent else { return Ok((visitor, false)) };
             let wished = ticket::wished(transaction, person)?;
-            let user = accounts::user_by(transaction, "id", &person.to_string())?;
+            let user = users::user_by(transaction, "id", &person.to_string())?;
             let (Some(wished), Some(before)) = (wished, user) else { return Ok((visitor, false)) };
-            accounts::set_email(transaction, person, &wished)?;
+            users::set_email(transaction, person, &wished)?;
             ticket::unwish(transaction, person)?;
             visitor.note_as(transaction, &before.name, "address.change", &wished)?;
             let what = format!("The e-mail address of the account {} is {wished}.", before.name);

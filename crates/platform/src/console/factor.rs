@@ -14,9 +14,10 @@ use zeroize::Zeroizing;
 use super::Console;
 use super::entry::{Complaint, REFUSED, tell_locked};
 use super::web::{Form, Frame, Person, Stop, Visitor, enter, go};
-use crate::accounts::User;
 use crate::rest::query::Query;
-use crate::{Error, letters};
+use countersign_tenant::Error;
+use countersign_tenant::letters;
+use countersign_tenant::users::User;
 
 const WRONG_CODE: &str = "The code does not fit, or it was used before. Wait for the next one; \
     after five failures in a row wait for 30 minutes.";

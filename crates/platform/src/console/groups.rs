@@ -155,7 +155,7 @@ async fn list_page(
     let wanted = search.clone();
     let mut rows = console
         .app
-        .read(move |connection, _| -> Result<_, crate::Error> {
+        .read(move |connection, _| -> Result<_, countersign_tenant::Error> {
             let sql = format!(
                 "select g.guid, g.name, {} from {} g
                  where ?1 = '' or instr(lower(g.name), lower(?1)) > 0

@@ -8,7 +8,7 @@ use rusqlite::OptionalExtension;
 
 use super::Console;
 use super::web::{Frame, Moment, Stop, Visitor};
-use crate::Error;
+use countersign_tenant::Error;
 
 /// Of a listing.
 const MAX_MAILS: u32 = 200;

@@ -6,8 +6,8 @@ use axum::response::Response;
 
 use super::Console;
 use super::web::{Admin, Form, Frame, Stop, go};
-use crate::Error;
-use crate::settings::{Mfa, Settings};
+use countersign_tenant::Error;
+use countersign_tenant::settings::{Mfa, Settings};
 
 struct Number {
     name: &'static str,

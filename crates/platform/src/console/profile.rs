@@ -10,7 +10,8 @@ use countersign_signin::{passkey, recovery, ticket, totp};
 use super::Console;
 use super::entry::{Complaint, complaint_about, names};
 use super::web::{Form, Frame, Person, Stop, Visitor, from_now, go};
-use crate::{Error, letters};
+use countersign_tenant::Error;
+use countersign_tenant::letters;
 
 struct Passkey {
     id: String,

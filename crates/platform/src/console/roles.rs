@@ -6,10 +6,11 @@ use axum::response::Response;
 
 use super::Console;
 use super::web::{Admin, Form, Frame, Person, Stop, go};
-use crate::custom_roles::{self, CustomRole, PERMISSIONS};
+use crate::rest;
 use crate::rest::query::Query;
-use crate::roles::{Permission, ROLES, Role};
-use crate::{Error, rest};
+use countersign_tenant::Error;
+use countersign_tenant::custom_roles::{self, CustomRole, PERMISSIONS};
+use countersign_tenant::roles::{Permission, ROLES, Role};
 
 const PATH: &str = "/admin/roles";
 

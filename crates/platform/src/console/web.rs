@@ -21,12 +21,12 @@ use data_encoding::BASE64URL_NOPAD;
 use rusqlite::Transaction;
 
 use super::Console;
-use crate::Error;
-use crate::accounts::{self, User};
 use crate::rest::error::Refusal;
 use crate::rest::query::Query;
-use crate::roles::Permission;
 use crate::state::AppState;
+use countersign_tenant::Error;
+use countersign_tenant::roles::Permission;
+use countersign_tenant::users::{self, User};
 
 const SESSION: &str = "__Host-session";
 /// For forms of visitors who are not signed in.
@@ -146,7 +146,9 @@ impl FromRequestParts<Console> for Visitor {
         // Who may not come from here may not stay either.
         let session = session.filter(|(_, user, _)| {
             !user.ip_restricted
-                || peer.is_some_and(|ip| crate::caller::is_allowed(ip, &user.allowed_ips))
+                || peer.is_some_and(|ip| {
+                    countersign_tenant::addresses::is_allowed(ip, &user.allowed_ips)
+                })
         });
         let (cookie, is_new) = match (token, &session) {
             (Some(token), Some(_)) => (token, false),
@@ -175,7 +177,7 @@ async fn current(
             let settings = state.settings(connection)?;
             let found = session::find(connection, &token, settings.sessions(), now_ms)?;
             let Some(session) = found else { return Ok(None) };
-            let user = accounts::user_by(connection, "id", &session.person.to_string())?;
+            let user = users::user_by(connection, "id", &session.person.to_string())?;
             let set_ms = password::set_ms(connection, session.person)?;
             let age_ms = set_ms.map(|ms| now_ms.saturating_sub(ms));
             let is_lapsed = age_ms.is_some_and(|age_ms| age_ms >= settings.password_life_ms());

@@ -11,15 +11,16 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::applications::visible;
-use super::applications::write::{whole_second, wrong_member};
+use super::applications::write::wrong_member;
 use super::error::Refusal;
 use super::query::{Context, Query};
 use super::sandboxes::sandbox_of;
 use super::{input, json};
 use crate::caller::Caller;
-use crate::mitigation::{self, Action};
-use crate::roles::Permission;
 use crate::state::AppState;
+use countersign_tenant::annotations::{self, Action};
+use countersign_tenant::roles::Permission;
+use countersign_tenant::whole_second;
 
 /// Findings in one call.
 const MAX_ISSUES: usize = 500;
@@ -119,7 +120,7 @@ pub(crate) async fn annotate_findings(
                 }
                 let (comment, user) = (input.comment.trim(), &caller.user.name);
                 let now_ms = whole_second(state.now());
-                mitigation::apply(transaction, finding, action, comment, user, now_ms)?;
+                annotations::apply(transaction, finding, action, comment, user, now_ms)?;
             }
             json(&Updated { findings: "Updated" })
         })

@@ -15,9 +15,9 @@ use super::hal::List;
 use super::json;
 use super::query::{Kind, Parameter, Query, parameter, parameters, wrong};
 use crate::caller::{Caller, Grant, ReadApplications};
-use crate::condition::{Condition, number, text};
 use crate::state::AppState;
-use crate::{ORGANIZATION, timestamp};
+use countersign_tenant::condition::{Condition, number, text};
+use countersign_tenant::{ORGANIZATION, timestamp};
 
 /// In the order of the recorded `self` links.
 const PARAMETERS: &[Parameter] = &[

@@ -9,11 +9,12 @@ use rusqlite::Connection;
 
 use super::error::Refusal;
 use super::{json, no_content};
-use crate::accounts::{self, Credential, Minted, User};
 use crate::caller::{By, Caller, Grant, ManageIdentity, Signed};
-use crate::roles::Permission;
 use crate::state::AppState;
-use crate::timestamp;
+use countersign_tenant::credentials::{self, Credential, Minted};
+use countersign_tenant::roles::Permission;
+use countersign_tenant::timestamp;
+use countersign_tenant::users::{self, User};
 
 /// A pair on the wire; the secret only right after minting.
 pub(crate) fn on_the_wire(
@@ -54,7 +55,7 @@ pub(crate) async fn read_own_credentials(
 ) -> Result<Response, Refusal> {
     state
         .read(move |connection, _| {
-            let newest = accounts::newest_credential(connection, caller.user.id)?;
+            let newest = credentials::newest_credential(connection, caller.user.id)?;
             let credential = newest.ok_or_else(no_pair)?;
             json(&on_the_wire(&credential, &caller.user, &caller.base, None))
         })
@@ -142,7 +143,7 @@ pub(crate) async fn read_user_credentials(
     state
         .read(move |connection, _| {
             let user = api_user(connection, &user_id)?;
-            let newest = accounts::newest_credential(connection, user.id)?;
+            let newest = credentials::newest_credential(connection, user.id)?;
             let credential = newest.ok_or_else(no_pair)?;
             json(&on_the_wire(&credential, &user, &grant.caller.base, None))
         })
@@ -182,7 +183,7 @@ pub(crate) async fn revoke_user_credentials(
     let api_id = state
         .read(move |connection, _| -> Result<_, Refusal> {
             let user = api_user(connection, &user_id)?;
-            let newest = accounts::newest_credential(connection, user.id)?;
+            let newest = credentials::newest_credential(connection, user.id)?;
             Ok(newest.ok_or_else(no_pair)?.api_id)
         })
         .await?;
@@ -203,7 +204,7 @@ async fn revoke(state: AppState, caller: Caller, api_id: String) -> Result<Respo
     state
         .write(move |transaction, state| -> Result<(), Refusal> {
             let (credential, _) = visible(transaction, &caller, &api_id)?;
-            accounts::revoke(transaction, &credential.api_id, &caller.user.name, state.now())?;
+            credentials::revoke(transaction, &credential.api_id, &caller.user.name, state.now())?;
             tracing::info!(by = caller.user.name, api_id = credential.api_id, "revoked a pair");
             Ok(())
         })
@@ -218,14 +219,14 @@ fn visible(
     caller: &Caller,
     api_id: &str,
 ) -> Result<(Credential, User), Refusal> {
-    let credential = accounts::credential(connection, api_id)?.ok_or_else(no_pair)?;
+    let credential = credentials::credential(connection, api_id)?.ok_or_else(no_pair)?;
     if credential.user == caller.user.id {
         return Ok((credential, (*caller.user).clone()));
     }
     if !caller.user.may(Permission::ManageIdentity) {
         return Err(no_pair());
     }
-    let user = accounts::user_by(connection, "id", &credential.user.to_string())?;
+    let user = users::user_by(connection, "id", &credential.user.to_string())?;
     match user {
         Some(user) if user.is_api => Ok((credential, user)),
         Some(_) => Err(human()),

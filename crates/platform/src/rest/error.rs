@@ -7,8 +7,8 @@ use countersign_wire::error::{
     ApiError, ApiErrors, EmbeddedErrors, ErrorSource, FlawError, GatewayError, ValidationErrors,
 };
 
-use crate::Error;
 use crate::state::AppState;
+use countersign_tenant::Error;
 
 /// An answer that is not a good one.
 #[derive(Debug)]

@@ -17,9 +17,9 @@ use super::ok;
 use super::query::{CONTEXT, Kind, Parameter, Query, parameter, parameters, wrong};
 use super::sandboxes::sandbox_of;
 use crate::caller::{Caller, Grant, ReadFindings};
-use crate::condition::{Condition, number, text};
 use crate::state::AppState;
-use crate::timestamp;
+use countersign_tenant::condition::{Condition, number, text};
+use countersign_tenant::timestamp;
 
 /// In the order in which links name them.
 const PARAMETERS: &[Parameter] = &[

@@ -17,8 +17,8 @@ use super::json;
 use super::query::{Context, Query, wrong};
 use super::sandboxes::sandbox_of;
 use crate::caller::{Caller, Grant, ReadFindings};
-use crate::seed::catalog::{CLASSES, METHODS};
 use crate::state::AppState;
+use countersign_tenant::seed::catalog::{CLASSES, METHODS};
 
 /// How data reaches a static flaw.
 #[utoipa::path(

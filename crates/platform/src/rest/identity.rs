@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::error::Refusal;
 use super::hal::{self, List};
 use super::query::{Kind, Parameter, Query, parameter, parameters};
-use crate::condition::{Condition, number};
+use countersign_tenant::condition::{Condition, number};
 
 /// Largest page of the Identity API.
 const MOST: u64 = 1000;
@@ -149,12 +149,4 @@ pub(crate) fn free_name(
         errors.push(format!("{member}: {name} is taken."));
     }
     Ok(Some(name))
-}
-
-/// A guid that depends on a text alone.
-pub(crate) fn guid_from(text: &str) -> String {
-    use sha2::{Digest, Sha256};
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&Sha256::digest(text)[..16]);
-    uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
 }

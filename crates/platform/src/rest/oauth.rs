@@ -17,13 +17,13 @@ use zeroize::Zeroizing;
 use super::error::Refusal;
 use super::query::Query;
 use super::{input, json as answer, no_content};
-use crate::accounts::{self, User};
 use crate::caller::{Caller, Grant, ManageIdentity, Signed};
-use crate::oauth::{self, Client, MAX_DAYS, Wanted};
-use crate::roles::Permission;
-use crate::seed::DAY_MS;
 use crate::state::AppState;
-use crate::timestamp;
+use countersign_tenant::clients::{self, Client, MAX_DAYS, Wanted};
+use countersign_tenant::roles::Permission;
+use countersign_tenant::seed::DAY_MS;
+use countersign_tenant::timestamp;
+use countersign_tenant::users::{self, User};
 
 #[derive(Default, Deserialize, ToSchema)]
 #[schema(as = OAuthClientInput)]
@@ -132,7 +132,7 @@ pub(crate) async fn list_user_clients(
 async fn list(state: AppState, user: User) -> Result<Response, Refusal> {
     state
         .read(move |connection, state| {
-            let clients = oauth::of_user(connection, user.id)?;
+            let clients = clients::of_user(connection, user.id)?;
             let now_ms = state.now();
             let clients = clients.iter().map(|client| on_the_wire(client, &user, now_ms));
             answer(&Clients { oauth_clients: clients.collect() })
@@ -182,7 +182,7 @@ async fn create(state: AppState, user: User, wanted: Wanted) -> Result<Response,
     state
         .write(move |transaction, state| {
             let now_ms = state.now();
-            let made = oauth::create(transaction, &user, &wanted, now_ms, state.random())?;
+            let made = clients::create(transaction, &user, &wanted, now_ms, state.random())?;
             let (client, secret) = made.map_err(|what| Refusal::invalid(vec![what]))?;
             tracing::info!(user = user.name, client_id = client.client_id, "created a client");
             answer(&shown(&client, &user, now_ms, &secret))
@@ -233,7 +233,7 @@ pub(crate) async fn rotate_client(
             if client.revoked_ms.is_some() {
                 return Err(Refusal::gateway(409, "the client is revoked"));
             }
-            let secret = oauth::rotate(transaction, &client.client_id, state.random())?;
+            let secret = clients::rotate(transaction, &client.client_id, state.random())?;
             answer(&shown(&client, &user, state.now(), &secret))
         })
         .await
@@ -269,7 +269,7 @@ pub(crate) async fn clone_client(
                 days: input.expires_in_days.unwrap_or(days),
             };
             let now_ms = state.now();
-            let made = oauth::create(transaction, &user, &wanted, now_ms, state.random())?;
+            let made = clients::create(transaction, &user, &wanted, now_ms, state.random())?;
             let (client, secret) = made.map_err(|what| Refusal::invalid(vec![what]))?;
             answer(&shown(&client, &user, now_ms, &secret))
         })
@@ -291,7 +291,7 @@ pub(crate) async fn revoke_client(
     state
         .write(move |transaction, state| -> Result<(), Refusal> {
             let (client, _) = visible(transaction, &caller, &client_id)?;
-            oauth::revoke(transaction, &client.client_id, state.now())?;
+            clients::revoke(transaction, &client.client_id, state.now())?;
             tracing::info!(by = caller.user.name, client_id, "revoked a client");
             Ok(())
         })
@@ -306,8 +306,8 @@ fn visible(
     client_id: &str,
 ) -> Result<(Client, User), Refusal> {
     let missing = || Refusal::gateway(404, "no such OAuth client");
-    let client = oauth::find(connection, client_id)?.ok_or_else(missing)?;
-    let user = accounts::user_by(connection, "id", &client.user.to_string())?;
+    let client = clients::find(connection, client_id)?.ok_or_else(missing)?;
+    let user = users::user_by(connection, "id", &client.user.to_string())?;
     let user = user.ok_or_else(missing)?;
     let is_manager = caller.user.may(Permission::ManageIdentity);
     if user.id == caller.user.id || (is_manager && user.is_api) {
@@ -368,7 +368,7 @@ pub(crate) async fn issue_token(
     }
     let granted = state
         .write(move |transaction, state| {
-            oauth::token(transaction, &client_id, &secret, state.now(), state.random())
+            clients::token(transaction, &client_id, &secret, state.now(), state.random())
         })
         .await?;
     let Some((token, user)) = granted else { return Ok(invalid_client()) };
@@ -376,7 +376,7 @@ pub(crate) async fn issue_token(
     answer(&Token {
         access_token: token.to_string(),
         token_type: "Bearer",
-        expires_in: oauth::TOKEN_SECONDS,
+        expires_in: clients::TOKEN_SECONDS,
     })
 }
 

@@ -9,7 +9,7 @@ use countersign_wire::hal::Page;
 use countersign_wire::sandbox::{Sandbox, SandboxInput};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::applications::write::{whole_second, wrong_member};
+use super::applications::write::wrong_member;
 use super::applications::{guid, visible};
 use super::error::{Refusal, conversation_id};
 use super::hal::{List, Listing, embedded, listing};
@@ -17,7 +17,8 @@ use super::query::{Pages, Query};
 use super::{input, json, no_content};
 use crate::caller::{Grant, ReadSandboxes, WriteSandboxes};
 use crate::state::AppState;
-use crate::{ORGANIZATION, timestamp};
+use countersign_tenant::whole_second;
+use countersign_tenant::{ORGANIZATION, timestamp};
 
 embedded!(Sandboxes, sandboxes: Sandbox);
 

@@ -11,16 +11,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::applications::visible;
-use super::super::applications::write::{whole_second, wrong_member};
+use super::super::applications::write::wrong_member;
 use super::super::error::Refusal;
 use super::super::hal::{List, Listing, embedded, listing};
 use super::super::query::{Kind, Parameter, Query, parameter, parameters, wrong};
 use super::super::{input, json};
 use super::{MAX_COMMENT, MAX_ISSUES, Rights};
 use crate::caller::{Caller, Grant, ReadFindings};
-use crate::condition::{Condition, number, text};
 use crate::state::AppState;
-use crate::timestamp;
+use countersign_tenant::condition::{Condition, number, text};
+use countersign_tenant::timestamp;
+use countersign_tenant::whole_second;
 
 const TYPES: [&str; 2] = ["VULNERABILITY", "LICENSE"];
 const PROPOSALS: [&str; 8] =

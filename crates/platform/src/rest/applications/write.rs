@@ -14,8 +14,9 @@ use super::super::query::{Kind, Query, parameter, parameters};
 use super::super::{input, json, no_content};
 use super::{by_id, visible};
 use crate::caller::{Caller, Grant, WriteApplications};
-use crate::seed;
 use crate::state::AppState;
+use countersign_tenant::seed;
+use countersign_tenant::whole_second;
 
 parameters!(
     UpdateParameters,
@@ -222,7 +223,7 @@ impl Row {
         transaction: &Transaction<'_>,
         guid: &str,
         now_ms: i64,
-    ) -> Result<i64, crate::Error> {
+    ) -> Result<i64, countersign_tenant::Error> {
         transaction.execute(
             "insert into applications
                 (guid, name, business_unit, policy, business_criticality, created_ms, modified_ms)
@@ -247,7 +248,7 @@ impl Row {
         transaction: &Transaction<'_>,
         id: i64,
         now_ms: i64,
-    ) -> Result<(), crate::Error> {
+    ) -> Result<(), countersign_tenant::Error> {
         let profile = &self.profile;
         let as_json = |value: serde_json::Result<String>| value.unwrap_or_else(|_| "[]".into());
         let fields = profile.custom_fields.as_ref().filter(|fields| !fields.is_empty());
@@ -287,11 +288,6 @@ impl Row {
         }
         Ok(())
     }
-}
-
-/// Dates of applications carry no milliseconds.
-pub(crate) fn whole_second(ms: i64) -> i64 {
-    ms - ms.rem_euclid(1000)
 }
 
 fn text(

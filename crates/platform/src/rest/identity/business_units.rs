@@ -14,8 +14,8 @@ use super::super::query::{Kind, Query, parameter, parameters};
 use super::super::{input, json, no_content};
 use super::{Change, ChangeParameters, SORT, Source, free_name, listing};
 use crate::caller::{Grant, ManageIdentity};
-use crate::condition::Condition;
 use crate::state::AppState;
+use countersign_tenant::condition::Condition;
 
 embedded!(BusinessUnits, business_units: wire::BusinessUnit);
 

@@ -17,11 +17,12 @@ use super::super::hal::{Listing, embedded};
 use super::super::query::{Pages, Query};
 use super::super::{input, json, no_content};
 use super::users::merged;
-use super::{Change, ChangeParameters, MOST, free_name, guid_from, listing};
+use super::{Change, ChangeParameters, MOST, free_name, listing};
 use crate::caller::{Grant, ManageIdentity};
-use crate::custom_roles::{self, CustomRole, Known, PERMISSIONS};
-use crate::roles::{ROLES, Role};
 use crate::state::AppState;
+use countersign_tenant::custom_roles::{self, CustomRole, Known, PERMISSIONS};
+use countersign_tenant::guid_from;
+use countersign_tenant::roles::{ROLES, Role};
 
 embedded!(Roles, roles: wire::Role);
 embedded!(Permissions, permissions: wire::Permission);

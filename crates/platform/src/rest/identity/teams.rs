@@ -14,10 +14,10 @@ use super::super::hal::{Listing, embedded};
 use super::super::query::{Kind, Query, parameter, parameters};
 use super::super::{input, json, no_content};
 use super::{Change, ChangeParameters, SORT, Source, free_name, listing};
-use crate::accounts;
 use crate::caller::{Caller, Grant, ManageIdentity};
-use crate::condition::Condition;
 use crate::state::AppState;
+use countersign_tenant::condition::Condition;
+use countersign_tenant::users::{self};
 
 embedded!(Teams, teams: wire::Team);
 
@@ -321,7 +321,7 @@ impl Wanted {
             transaction.execute("delete from team_members where team = ?", [id])?;
         }
         for (user, relationship) in members {
-            accounts::join(transaction, id, *user, relationship)?;
+            users::join(transaction, id, *user, relationship)?;
         }
         Ok(())
     }

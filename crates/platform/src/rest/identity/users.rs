@@ -17,14 +17,16 @@ use super::super::query::{Kind, Query, parameter, parameters, wrong};
 use super::super::{input, json, no_content, ok};
 use super::roles::role_id;
 use super::teams::relationship;
-use super::{CHANGE, Change, ChangeParameters, SORT, Source, guid_from, listing, name};
-use crate::Error;
-use crate::accounts::{self, Team, User};
-use crate::caller::{By, Caller, Grant, ManageIdentity, is_address_entry};
-use crate::condition::{Condition, text};
-use crate::custom_roles::{self, CustomRole};
-use crate::roles::{self, Permission};
+use super::{CHANGE, Change, ChangeParameters, SORT, Source, listing, name};
+use crate::caller::{By, Caller, Grant, ManageIdentity};
 use crate::state::AppState;
+use countersign_tenant::Error;
+use countersign_tenant::addresses::is_address_entry;
+use countersign_tenant::condition::{Condition, text};
+use countersign_tenant::custom_roles::{self, CustomRole};
+use countersign_tenant::guid_from;
+use countersign_tenant::roles::{self, Permission};
+use countersign_tenant::users::{self, Team, User};
 
 pub(super) static ORGANIZATION_ID: LazyLock<String> = LazyLock::new(|| guid_from("organization"));
 
@@ -85,7 +87,7 @@ parameters!(
 );
 
 const SOURCE: Source = Source {
-    columns: accounts::USER_COLUMNS,
+    columns: users::USER_COLUMNS,
     tables: "users",
     sorts: &[
         ("user_name", "name"),
@@ -100,8 +102,7 @@ const SOURCE: Source = Source {
 /// Guid to user.
 pub(crate) fn user_of(connection: &Connection, user_id: &str) -> Result<User, Refusal> {
     let guid = super::super::applications::guid(user_id)?;
-    accounts::user_by(connection, "guid", &guid)?
-        .ok_or_else(|| Refusal::gateway(404, "no such user"))
+    users::user_by(connection, "guid", &guid)?.ok_or_else(|| Refusal::gateway(404, "no such user"))
 }
 
 fn brief(user: &User, base: &str) -> wire::User {
@@ -364,7 +365,7 @@ fn page(
     caller: &Caller,
     shape: fn(&User, &str) -> wire::User,
 ) -> Result<Response, Refusal> {
-    let (users, page) = SOURCE.page(connection, filter, query, accounts::read_user)?;
+    let (users, page) = SOURCE.page(connection, filter, query, users::read_user)?;
     let base = &caller.base;
     let users = users.iter().map(|user| shape(user, base)).collect();
     listing::<_, Users>(path, users, page, base, query)
@@ -394,7 +395,7 @@ pub(crate) async fn create_user(
         .write(move |transaction, state| {
             let mut user = created(transaction, wanted)?;
             user.guid = conversation_id(state);
-            user.id = accounts::insert_user(transaction, &user, state.now())?;
+            user.id = users::insert_user(transaction, &user, state.now())?;
             if user.active && user.login_enabled {
                 state.send_password_link(transaction, &user, true)?;
             }
@@ -436,7 +437,7 @@ pub(crate) async fn update_user(
             if !is_trusted {
                 verify_address(transaction, state, &current, &mut user)?;
             }
-            accounts::write_user(transaction, user.id, &user)?;
+            users::write_user(transaction, user.id, &user)?;
             json(&whole(&user_of(transaction, &user_id)?, &grant.caller.base))
         })
         .await
@@ -459,7 +460,7 @@ pub(crate) async fn reset_password(
     state
         .write(move |transaction, state| -> Result<(), Refusal> {
             let id = id.saturating_sub(LEGACY).to_string();
-            let user = accounts::user_by(transaction, "id", &id)?;
+            let user = users::user_by(transaction, "id", &id)?;
             let user = user.filter(|user| user.active && user.login_enabled);
             let user = user.ok_or_else(|| Refusal::gateway(404, "no such user"))?;
             Ok(state.send_password_link(transaction, &user, true)?)
@@ -505,7 +506,7 @@ pub(crate) async fn update_own_user(
             let current = user_of(transaction, &caller.user.guid)?;
             let mut user = changed(transaction, wanted, current.clone(), change)?;
             verify_address(transaction, state, &current, &mut user)?;
-            accounts::write_user(transaction, user.id, &user)?;
+            users::write_user(transaction, user.id, &user)?;
             json(&whole(&user_of(transaction, &caller.user.guid)?, &caller.base))
         })
         .await
@@ -609,7 +610,7 @@ fn resolve(
     let email = required(wanted.email_address, current.email, "email_address");
     let first_name = required(wanted.first_name, current.first_name, "first_name");
     let last_name = required(wanted.last_name, current.last_name, "last_name");
-    if let Some(other) = accounts::user_by(connection, "name", &user_name)?
+    if let Some(other) = users::user_by(connection, "name", &user_name)?
         && other.id != current.id
     {
         errors.push(format!("user_name: {user_name} is taken."));

@@ -10,13 +10,13 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::rest::policies;
+use crate::policies;
 use crate::{Error, seed};
 use scrub::{BASE, Scrubber};
 
 /// What became of a page.
 #[derive(Debug, Default, Serialize)]
-pub(crate) struct Taken {
+pub struct Taken {
     applications: usize,
     findings: usize,
     /// Findings of the page that were held already, or twice in it.
@@ -25,7 +25,7 @@ pub(crate) struct Taken {
 
 /// Takes in one page, or one application or finding. Findings belong to the
 /// application that the page links to, that their context names, or that is given.
-pub(crate) fn page(
+pub fn page(
     transaction: &Transaction<'_>,
     body: &[u8],
     seed: &str,

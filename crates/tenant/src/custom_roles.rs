@@ -7,21 +7,21 @@ use crate::Error;
 use crate::roles::{self, Permission};
 
 #[derive(Debug, Clone, Default)]
-pub(crate) struct CustomRole {
-    pub(crate) id: i64,
-    pub(crate) guid: String,
-    pub(crate) name: String,
-    pub(crate) description: String,
-    pub(crate) is_api: bool,
-    pub(crate) jit_assignable: bool,
-    pub(crate) jit_assignable_default: bool,
-    pub(crate) permissions: Vec<String>,
+pub struct CustomRole {
+    pub id: i64,
+    pub guid: String,
+    pub name: String,
+    pub description: String,
+    pub is_api: bool,
+    pub jit_assignable: bool,
+    pub jit_assignable_default: bool,
+    pub permissions: Vec<String>,
     /// Built-in roles that it holds.
-    pub(crate) child_roles: Vec<String>,
+    pub child_roles: Vec<String>,
 }
 
 impl CustomRole {
-    pub(crate) fn may(&self, permission: Permission) -> bool {
+    pub fn may(&self, permission: Permission) -> bool {
         permission.is_held_by(self.is_api, &self.child_roles)
             || self
                 .permissions
@@ -31,7 +31,7 @@ impl CustomRole {
     }
 
     /// All that is wrong with it, beside its name.
-    pub(crate) fn complaints(&self) -> Vec<String> {
+    pub fn complaints(&self) -> Vec<String> {
         let mut complaints = Vec::new();
         if self.description.trim().is_empty() || self.description.chars().count() > 256 {
             complaints.push("role_description: must be 1 to 256 characters.".to_owned());
@@ -64,12 +64,12 @@ impl CustomRole {
 
 /// A permission as custom roles are made of.
 #[derive(Debug)]
-pub(crate) struct Known {
-    pub(crate) name: &'static str,
-    pub(crate) description: &'static str,
-    pub(crate) ui_only: bool,
+pub struct Known {
+    pub name: &'static str,
+    pub description: &'static str,
+    pub ui_only: bool,
     /// What it allows on this platform.
-    pub(crate) allows: &'static [Permission],
+    pub allows: &'static [Permission],
 }
 
 const fn known(
@@ -81,7 +81,7 @@ const fn known(
 }
 
 /// The names that are known; most allow nothing that this platform offers.
-pub(crate) const PERMISSIONS: &[Known] = &[
+pub const PERMISSIONS: &[Known] = &[
     known("viewResults", "View results", &[Permission::ReadApplications, Permission::ReadFindings]),
     known("viewSandbox", "View sandboxes", &[Permission::ReadSandboxes]),
     known("approveMitigations", "Approve mitigations", &[Permission::ApproveMitigations]),
@@ -101,7 +101,7 @@ pub(crate) const PERMISSIONS: &[Known] = &[
     Known { ui_only: true, ..known("fileExchange", "File exchange", &[]) },
 ];
 
-pub(crate) fn find_permission(name: &str) -> Option<&'static Known> {
+pub fn find_permission(name: &str) -> Option<&'static Known> {
     PERMISSIONS.iter().find(|known| known.name == name)
 }
 
@@ -132,20 +132,20 @@ fn read(row: &Row<'_>) -> rusqlite::Result<CustomRole> {
     })
 }
 
-pub(crate) fn all(connection: &Connection) -> Result<Vec<CustomRole>, Error> {
+pub fn all(connection: &Connection) -> Result<Vec<CustomRole>, Error> {
     let mut statement = connection.prepare_cached(&format!("{SELECT} order by id"))?;
     let rows = statement.query_map([], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// By its guid or its name.
-pub(crate) fn find(connection: &Connection, text: &str) -> Result<Option<CustomRole>, Error> {
+pub fn find(connection: &Connection, text: &str) -> Result<Option<CustomRole>, Error> {
     let sql = format!("{SELECT} where guid = lower(?1) or name = ?1");
     Ok(connection.prepare_cached(&sql)?.query_row([text], read).optional()?)
 }
 
 /// Those among the roles of an account that are not built in.
-pub(crate) fn held(connection: &Connection, names: &[String]) -> Result<Vec<CustomRole>, Error> {
+pub fn held(connection: &Connection, names: &[String]) -> Result<Vec<CustomRole>, Error> {
     let mut held = Vec::new();
     for name in names.iter().filter(|name| roles::find(name).is_none()) {
         held.extend(find(connection, name)?);
@@ -154,7 +154,7 @@ pub(crate) fn held(connection: &Connection, names: &[String]) -> Result<Vec<Cust
 }
 
 /// Inserts one without an id, else changes it.
-pub(crate) fn write(transaction: &Transaction<'_>, role: &CustomRole) -> Result<(), Error> {
+pub fn write(transaction: &Transaction<'_>, role: &CustomRole) -> Result<(), Error> {
     let list = |names: &[String]| serde_json::json!(names).to_string();
     let before: Option<String> = transaction
         .query_row("select name from custom_roles where id = ?", [role.id], |row| row.get(0))
@@ -185,7 +185,7 @@ pub(crate) fn write(transaction: &Transaction<'_>, role: &CustomRole) -> Result<
 }
 
 /// Who holds it loses it.
-pub(crate) fn delete(transaction: &Transaction<'_>, id: i64) -> Result<(), Error> {
+pub fn delete(transaction: &Transaction<'_>, id: i64) -> Result<(), Error> {
     transaction.execute("delete from custom_roles where id = ?", [id])?;
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! A tenant made up from a number: the same number, the same tenant.
 
-pub(crate) mod catalog;
+pub mod catalog;
 mod dice;
-pub(crate) mod life;
+pub mod life;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,12 +12,12 @@ use rusqlite::{Transaction, params};
 use serde_json::{Value, json};
 
 use crate::database::Database;
-use crate::rest::guid_from;
+use crate::guid_from;
 use crate::{Error, timestamp};
 use catalog::{COMPONENTS, FLAWS, Flaw, NAMES, TEAMS, UNITS};
 use dice::Dice;
 
-pub(crate) const DAY_MS: i64 = 86_400_000;
+pub const DAY_MS: i64 = 86_400_000;
 
 /// What an empty home is filled with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl fmt::Display for SeedSpec {
 
 /// Fills an empty database, in one transaction: a seeding that was cut off
 /// leaves it empty.
-pub(crate) fn seed(database: &Database, spec: &SeedSpec, now_ms: i64) -> Result<(), Error> {
+pub fn seed(database: &Database, spec: &SeedSpec, now_ms: i64) -> Result<(), Error> {
     database.write(|transaction| {
         let seeded: i64 =
             transaction
@@ -120,7 +120,7 @@ pub(crate) fn seed(database: &Database, spec: &SeedSpec, now_ms: i64) -> Result<
 }
 
 /// The dictionaries that findings point to.
-pub(crate) fn weaknesses(transaction: &Transaction<'_>) -> Result<(), Error> {
+pub fn weaknesses(transaction: &Transaction<'_>) -> Result<(), Error> {
     let mut cwe = transaction.prepare_cached(
         "insert or ignore into cwes
             (id, name, description, severity, remediation_effort, recommendation)
@@ -146,7 +146,7 @@ pub(crate) fn weaknesses(transaction: &Transaction<'_>) -> Result<(), Error> {
 }
 
 /// A name of custom fields, the first time that it is used.
-pub(crate) fn custom_field(transaction: &Transaction<'_>, name: &str) -> Result<(), Error> {
+pub fn custom_field(transaction: &Transaction<'_>, name: &str) -> Result<(), Error> {
     transaction.execute(
         "insert or ignore into custom_fields (name, sort_order)
          values (?, (select count(*) + 1 from custom_fields))",

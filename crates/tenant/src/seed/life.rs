@@ -9,11 +9,11 @@ use serde::Serialize;
 
 use super::{DAY_MS, Dice, Home, Seeder};
 use crate::Error;
-use crate::mitigation::{self, Action};
+use crate::annotations::{self, Action};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Events {
+pub struct Events {
     days: u64,
     scans_published: u64,
     findings_new: u64,
@@ -34,7 +34,7 @@ const OPEN_FLAW: &str =
     "is_sca = 0 and sandbox = 0 and status = 'OPEN' and resolution_status = 'NONE'";
 
 /// Lets one day happen, at `now_ms`.
-pub(crate) fn day(
+pub fn day(
     transaction: &Transaction<'_>,
     seed: u64,
     now_ms: i64,
@@ -215,7 +215,7 @@ impl Life<'_, '_> {
 
     fn annotate(&self, finding: i64, action: Action, comment: &str) -> Result<(), Error> {
         let user = "reviewer@example.com";
-        mitigation::apply(self.seeder.transaction, finding, action, comment, user, self.now_ms)
+        annotations::apply(self.seeder.transaction, finding, action, comment, user, self.now_ms)
     }
 
     /// Moves the date of the policy check alone: there was no scan.

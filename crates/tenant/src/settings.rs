@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::accounts::User;
+use crate::users::User;
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -13,7 +13,7 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 /// Who must set up a second factor, beside those of whom it is asked one by one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Mfa {
+pub enum Mfa {
     #[default]
     Chosen,
     People,
@@ -21,7 +21,7 @@ pub(crate) enum Mfa {
 }
 
 impl Mfa {
-    pub(crate) const ALL: [(Self, &str, &str); 3] = [
+    pub const ALL: [(Self, &str, &str); 3] = [
         (Self::Chosen, "chosen", "Only who has “Requires MFA” set"),
         (Self::People, "people", "All people, and API accounts that have it set"),
         (Self::Everybody, "everybody", "People and API accounts"),
@@ -30,19 +30,19 @@ impl Mfa {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Settings {
+pub struct Settings {
     /// How long a new pair lives.
-    pub(crate) pair_days: i64,
+    pub pair_days: i64,
     /// How long the pair before goes on working; none for what the platform was
     /// started with.
-    pub(crate) overlap_hours: Option<i64>,
-    pub(crate) mfa: Mfa,
-    pub(crate) idle_minutes: i64,
-    pub(crate) session_hours: i64,
+    pub overlap_hours: Option<i64>,
+    pub mfa: Mfa,
+    pub idle_minutes: i64,
+    pub session_hours: i64,
     /// After which a password has to be changed.
-    pub(crate) password_days: i64,
+    pub password_days: i64,
     /// Sender of mails; empty for the one that the platform was started with.
-    pub(crate) mail_from: String,
+    pub mail_from: String,
 }
 
 impl Default for Settings {
@@ -61,7 +61,7 @@ impl Default for Settings {
 
 impl Settings {
     /// Members that are numbers: wire name, what people read, and what it may be.
-    pub(crate) const NUMBERS: [(&str, &str, std::ops::RangeInclusive<i64>); 5] = [
+    pub const NUMBERS: [(&str, &str, std::ops::RangeInclusive<i64>); 5] = [
         ("pair_days", "Life of a new pair, in days", 1..=365),
         ("overlap_hours", "The pair before goes on working for, in hours", 0..=168),
         ("idle_minutes", "Sign-out without a request after, in minutes", 1..=15),
@@ -69,7 +69,7 @@ impl Settings {
         ("password_days", "A password has to be changed after, in days", 1..=90),
     ];
 
-    pub(crate) fn read(connection: &Connection) -> Result<Self, Error> {
+    pub fn read(connection: &Connection) -> Result<Self, Error> {
         let held: Option<String> = connection
             .prepare_cached("select value from meta where name = 'settings'")?
             .query_row([], |row| row.get(0))
@@ -81,7 +81,7 @@ impl Settings {
         }
     }
 
-    pub(crate) fn write(&self, transaction: &Transaction<'_>) -> Result<(), Error> {
+    pub fn write(&self, transaction: &Transaction<'_>) -> Result<(), Error> {
         let text = serde_json::to_string(self)
             .map_err(|error| Error::input(format!("the settings: {error}")))?;
         transaction.execute(
@@ -91,7 +91,7 @@ impl Settings {
         Ok(())
     }
 
-    pub(crate) fn number(&self, name: &str) -> Option<i64> {
+    pub fn number(&self, name: &str) -> Option<i64> {
         match name {
             "pair_days" => Some(self.pair_days),
             "overlap_hours" => self.overlap_hours,
@@ -102,7 +102,7 @@ impl Settings {
         }
     }
 
-    pub(crate) fn set_number(&mut self, name: &str, value: i64) {
+    pub fn set_number(&mut self, name: &str, value: i64) {
         match name {
             "pair_days" => self.pair_days = value,
             "overlap_hours" => self.overlap_hours = Some(value),
@@ -113,23 +113,23 @@ impl Settings {
         }
     }
 
-    pub(crate) fn pair_life_ms(&self) -> i64 {
+    pub fn pair_life_ms(&self) -> i64 {
         self.pair_days * DAY_MS
     }
 
-    pub(crate) fn overlap_ms(&self) -> Option<i64> {
+    pub fn overlap_ms(&self) -> Option<i64> {
         self.overlap_hours.map(|hours| hours * HOUR_MS)
     }
 
-    pub(crate) fn sessions(&self) -> Limits {
+    pub fn sessions(&self) -> Limits {
         Limits { idle_ms: self.idle_minutes * 60_000, longest_ms: self.session_hours * HOUR_MS }
     }
 
-    pub(crate) fn password_life_ms(&self) -> i64 {
+    pub fn password_life_ms(&self) -> i64 {
         self.password_days * DAY_MS
     }
 
-    pub(crate) fn must_have_factor(&self, user: &User) -> bool {
+    pub fn must_have_factor(&self, user: &User) -> bool {
         user.pin_required
             || match self.mfa {
                 Mfa::Chosen => false,

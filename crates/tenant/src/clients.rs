@@ -7,31 +7,31 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::accounts::{self, User};
 use crate::seed::DAY_MS;
+use crate::users::{self, User};
 use crate::{Error, Random};
 
 /// Seconds that a token lives.
-pub(crate) const TOKEN_SECONDS: i64 = 3600;
+pub const TOKEN_SECONDS: i64 = 3600;
 /// Days that a client lives at most, and unless it is said otherwise.
-pub(crate) const MAX_DAYS: i64 = 365;
+pub const MAX_DAYS: i64 = 365;
 /// Clients of one user that are not revoked.
 const MAX_CLIENTS: i64 = 50;
 /// Live tokens of one client; the oldest dies first.
 const MAX_TOKENS: i64 = 100;
 
 #[derive(Debug, Clone)]
-pub(crate) struct Client {
-    pub(crate) client_id: String,
-    pub(crate) user: i64,
-    pub(crate) name: String,
-    pub(crate) description: String,
+pub struct Client {
+    pub client_id: String,
+    pub user: i64,
+    pub name: String,
+    pub description: String,
     /// None: all roles of the user, whatever they become.
-    pub(crate) roles: Option<Vec<String>>,
-    pub(crate) created_ms: i64,
-    pub(crate) expires_ms: i64,
-    pub(crate) revoked_ms: Option<i64>,
-    pub(crate) last_used_ms: Option<i64>,
+    pub roles: Option<Vec<String>>,
+    pub created_ms: i64,
+    pub expires_ms: i64,
+    pub revoked_ms: Option<i64>,
+    pub last_used_ms: Option<i64>,
 }
 
 impl Client {
@@ -51,15 +51,15 @@ impl Client {
 
 /// What a client is to be.
 #[derive(Debug, Clone)]
-pub(crate) struct Wanted {
-    pub(crate) name: String,
-    pub(crate) description: String,
-    pub(crate) roles: Option<Vec<String>>,
-    pub(crate) days: i64,
+pub struct Wanted {
+    pub name: String,
+    pub description: String,
+    pub roles: Option<Vec<String>>,
+    pub days: i64,
 }
 
 /// A secret or token in the open, for the only time.
-pub(crate) type Shown = Zeroizing<String>;
+pub type Shown = Zeroizing<String>;
 
 fn fresh(random: &Random) -> (Shown, [u8; 32]) {
     let mut bytes = Zeroizing::new([0; 32]);
@@ -74,7 +74,7 @@ fn digest(text: &str) -> [u8; 32] {
 }
 
 /// Answers what is wrong with it, if it cannot be.
-pub(crate) fn create(
+pub fn create(
     transaction: &Transaction<'_>,
     user: &User,
     wanted: &Wanted,
@@ -156,19 +156,19 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Client> {
     })
 }
 
-pub(crate) fn find(connection: &Connection, client_id: &str) -> Result<Option<Client>, Error> {
+pub fn find(connection: &Connection, client_id: &str) -> Result<Option<Client>, Error> {
     let sql = format!("{SELECT} where client_id = ?");
     Ok(connection.prepare_cached(&sql)?.query_row([client_id], read).optional()?)
 }
 
-pub(crate) fn of_user(connection: &Connection, user: i64) -> Result<Vec<Client>, Error> {
+pub fn of_user(connection: &Connection, user: i64) -> Result<Vec<Client>, Error> {
     let sql = format!("{SELECT} where user = ? order by created_ms, client_id");
     let mut statement = connection.prepare_cached(&sql)?;
     Ok(statement.query_map([user], read)?.collect::<Result<_, _>>()?)
 }
 
 /// A new secret; the old one and every token of it are dead at once.
-pub(crate) fn rotate(
+pub fn rotate(
     transaction: &Transaction<'_>,
     client_id: &str,
     random: &Random,
@@ -182,11 +182,7 @@ pub(crate) fn rotate(
     Ok(secret)
 }
 
-pub(crate) fn revoke(
-    transaction: &Transaction<'_>,
-    client_id: &str,
-    now_ms: i64,
-) -> Result<(), Error> {
+pub fn revoke(transaction: &Transaction<'_>, client_id: &str, now_ms: i64) -> Result<(), Error> {
     transaction.execute(
         "update oauth_clients set revoked_ms = ? where client_id = ? and revoked_ms is null",
         params![now_ms, client_id],
@@ -197,7 +193,7 @@ pub(crate) fn revoke(
 
 /// A token for id and secret; none when they are not those of a live client of
 /// an active account.
-pub(crate) fn token(
+pub fn token(
     transaction: &Transaction<'_>,
     client_id: &str,
     secret: &str,
@@ -219,7 +215,7 @@ pub(crate) fn token(
     let Some(client) = find(transaction, client_id)?.filter(|client| client.is_live(now_ms)) else {
         return Ok(None);
     };
-    let user = accounts::user_by(transaction, "id", &client.user.to_string())?;
+    let user = users::user_by(transaction, "id", &client.user.to_string())?;
     let Some(user) = user.filter(|user| user.active) else { return Ok(None) };
     transaction.execute("delete from oauth_tokens where expires_ms <= ?", [now_ms])?;
     transaction.execute(
@@ -241,14 +237,14 @@ pub(crate) fn token(
 
 /// Why a bearer token does not let anybody in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BearerFault {
+pub enum BearerFault {
     Unknown,
     Expired,
     ClientDead,
 }
 
 /// Whom a token lets in, with the roles of its client.
-pub(crate) fn bearer(
+pub fn bearer(
     connection: &Connection,
     token: &str,
     now_ms: i64,
@@ -263,7 +259,7 @@ pub(crate) fn bearer(
     }
     let client = find(connection, &client_id)?.filter(|client| client.is_live(now_ms));
     let Some(client) = client else { return Ok(Err(BearerFault::ClientDead)) };
-    let user = accounts::user_by(connection, "id", &client.user.to_string())?;
+    let user = users::user_by(connection, "id", &client.user.to_string())?;
     let Some(user) = user else { return Ok(Err(BearerFault::ClientDead)) };
     Ok(Ok(client.narrowed(user)))
 }

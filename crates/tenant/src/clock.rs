@@ -1,9 +1,8 @@
 //! The platform's own time: the real one, moved or held. It is kept in the
 //! database, so that a restart and `platform mint` live in the same time.
 
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 
-use axum::http::HeaderValue;
 use rusqlite::{Connection, OptionalExtension, Transaction};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +11,7 @@ use crate::{Clock, Error};
 /// Which time signatures are judged by.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum JudgedBy {
+pub enum JudgedBy {
     /// The platform's own.
     #[default]
     Virtual,
@@ -23,54 +22,37 @@ pub(crate) enum JudgedBy {
 /// How the platform's time differs from the real one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Setting {
-    pub(crate) offset_ms: i64,
+pub struct Setting {
+    pub offset_ms: i64,
     /// The moment at which it stands still.
-    pub(crate) frozen_ms: Option<i64>,
-    pub(crate) signatures: JudgedBy,
+    pub frozen_ms: Option<i64>,
+    pub signatures: JudgedBy,
 }
 
-pub(crate) struct VirtualClock {
+pub struct VirtualClock {
     real: Clock,
     setting: RwLock<Setting>,
-    /// The last `Date` header and its second.
-    date: Mutex<(i64, HeaderValue)>,
 }
 
 impl VirtualClock {
-    pub(crate) fn new(real: Clock, setting: Setting) -> Self {
-        let date = Mutex::new((i64::MIN, HeaderValue::from_static("")));
-        Self { real, setting: RwLock::new(setting), date }
+    pub fn new(real: Clock, setting: Setting) -> Self {
+        Self { real, setting: RwLock::new(setting) }
     }
 
-    /// The `Date` header, written anew once a second.
-    pub(crate) fn date(&self) -> HeaderValue {
-        let second = self.now().div_euclid(1000);
-        let mut date = self.date.lock().unwrap_or_else(PoisonError::into_inner);
-        if date.0 != second {
-            let time = jiff::Timestamp::from_second(second).unwrap_or_default();
-            let text = time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
-            if let Ok(value) = HeaderValue::from_str(&text) {
-                *date = (second, value);
-            }
-        }
-        date.1.clone()
-    }
-
-    pub(crate) fn setting(&self) -> Setting {
+    pub fn setting(&self) -> Setting {
         *self.setting.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn apply(&self, setting: Setting) {
+    pub fn apply(&self, setting: Setting) {
         *self.setting.write().unwrap_or_else(PoisonError::into_inner) = setting;
     }
 
-    pub(crate) fn now(&self) -> i64 {
+    pub fn now(&self) -> i64 {
         self.at(self.setting())
     }
 
     /// The time by which signatures are judged.
-    pub(crate) fn judging_now(&self) -> i64 {
+    pub fn judging_now(&self) -> i64 {
         let setting = self.setting();
         match setting.signatures {
             JudgedBy::Virtual => self.at(setting),
@@ -78,25 +60,25 @@ impl VirtualClock {
         }
     }
 
-    pub(crate) fn at(&self, setting: Setting) -> i64 {
+    pub fn at(&self, setting: Setting) -> i64 {
         setting.frozen_ms.unwrap_or_else(|| (self.real)().saturating_add(setting.offset_ms))
     }
 
     /// A setting by which it is this moment now.
-    pub(crate) fn moved_to(&self, setting: Setting, now_ms: i64) -> Setting {
+    pub fn moved_to(&self, setting: Setting, now_ms: i64) -> Setting {
         let offset_ms = now_ms.saturating_sub((self.real)());
         Setting { offset_ms, frozen_ms: setting.frozen_ms.map(|_| now_ms), ..setting }
     }
 }
 
-pub(crate) fn load(connection: &Connection) -> Result<Setting, Error> {
+pub fn load(connection: &Connection) -> Result<Setting, Error> {
     let text: Option<String> = connection
         .query_row("select value from meta where name = 'clock'", [], |row| row.get(0))
         .optional()?;
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
 }
 
-pub(crate) fn save(transaction: &Transaction<'_>, setting: Setting) -> Result<(), Error> {
+pub fn save(transaction: &Transaction<'_>, setting: Setting) -> Result<(), Error> {
     let text = serde_json::to_string(&setting).unwrap_or_default();
     transaction.execute(
         "insert into meta (name, value) values ('clock', ?)

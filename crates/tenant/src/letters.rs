@@ -4,7 +4,7 @@ use askama::Template;
 use rusqlite::{Transaction, params};
 
 use crate::Error;
-use crate::accounts::User;
+use crate::users::User;
 
 /// What a mail says: paragraphs, and where it leads one button.
 #[derive(Template)]
@@ -48,7 +48,7 @@ fn greeting(user: &User) -> String {
 }
 
 /// The welcome, with the link that activates the account.
-pub(crate) fn welcome(
+pub fn welcome(
     transaction: &Transaction<'_>,
     user: &User,
     link: &str,
@@ -66,7 +66,7 @@ pub(crate) fn welcome(
     letter.put(transaction, "activation", &user.email, now_ms)
 }
 
-pub(crate) fn reset(
+pub fn reset(
     transaction: &Transaction<'_>,
     user: &User,
     link: &str,
@@ -88,19 +88,18 @@ pub(crate) fn reset(
 
 /// What a mail about something that happened is: machine name and subject.
 #[derive(Clone, Copy)]
-pub(crate) struct Kind(&'static str, &'static str);
+pub struct Kind(&'static str, &'static str);
 
-pub(crate) const PASSWORD_CHANGED: Kind = Kind("password_changed", "Password changed");
-pub(crate) const MFA_ENROLLED: Kind = Kind("mfa_enrolled", "Second factor set up");
-pub(crate) const MFA_RESET: Kind = Kind("mfa_reset", "Second factor reset");
-pub(crate) const CREDENTIALS_GENERATED: Kind =
-    Kind("credentials_generated", "API credentials generated");
-pub(crate) const CREDENTIALS_REVOKED: Kind = Kind("credentials_revoked", "API credentials revoked");
-pub(crate) const ADDRESS_CHANGED: Kind = Kind("email_changed", "E-mail address changed");
-pub(crate) const NOT_LOCKED: Kind = Kind("unlock_not_locked", "Your account is not locked");
+pub const PASSWORD_CHANGED: Kind = Kind("password_changed", "Password changed");
+pub const MFA_ENROLLED: Kind = Kind("mfa_enrolled", "Second factor set up");
+pub const MFA_RESET: Kind = Kind("mfa_reset", "Second factor reset");
+pub const CREDENTIALS_GENERATED: Kind = Kind("credentials_generated", "API credentials generated");
+pub const CREDENTIALS_REVOKED: Kind = Kind("credentials_revoked", "API credentials revoked");
+pub const ADDRESS_CHANGED: Kind = Kind("email_changed", "E-mail address changed");
+pub const NOT_LOCKED: Kind = Kind("unlock_not_locked", "Your account is not locked");
 
 /// A thing that happened to an account, so that its owner sees what was not meant.
-pub(crate) fn happened(
+pub fn happened(
     transaction: &Transaction<'_>,
     user: &User,
     Kind(kind, subject): Kind,
@@ -117,7 +116,7 @@ pub(crate) fn happened(
 }
 
 /// A lock-out, by failures or asked about, with the link that ends it.
-pub(crate) fn locked(
+pub fn locked(
     transaction: &Transaction<'_>,
     user: &User,
     what: &str,
@@ -139,7 +138,7 @@ pub(crate) fn locked(
 }
 
 /// To an address that is to become the account's.
-pub(crate) fn verify_address(
+pub fn verify_address(
     transaction: &Transaction<'_>,
     user: &User,
     address: &str,

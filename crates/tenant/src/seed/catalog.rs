@@ -4,30 +4,30 @@
 use super::BASE;
 
 #[derive(Clone, Copy)]
-pub(super) struct Flaw {
-    pub(super) severity: i64,
-    pub(super) cwe: i64,
-    pub(super) name: &'static str,
-    pub(super) category: i64,
-    pub(super) category_name: &'static str,
-    pub(super) functions: &'static [&'static str],
-    pub(super) risk: &'static str,
-    pub(super) fix: &'static str,
+pub struct Flaw {
+    pub severity: i64,
+    pub cwe: i64,
+    pub name: &'static str,
+    pub category: i64,
+    pub category_name: &'static str,
+    pub functions: &'static [&'static str],
+    pub risk: &'static str,
+    pub fix: &'static str,
 }
 
 impl Flaw {
-    pub(super) fn cwe_json(&self) -> String {
+    pub fn cwe_json(&self) -> String {
         let (id, name) = (self.cwe, self.name);
         format!(r#"{{"id":{id},"name":"{name}","href":"{BASE}/appsec/v1/cwes/{id}"}}"#)
     }
 
-    pub(super) fn category_json(&self) -> String {
+    pub fn category_json(&self) -> String {
         let (id, name) = (self.category, self.category_name);
         format!(r#"{{"id":{id},"name":"{name}","href":"{BASE}/appsec/v1/categories/{id}"}}"#)
     }
 
     /// Three spans: what, how to fix, where to read on.
-    pub(super) fn description(&self, subject: &str) -> String {
+    pub fn description(&self, subject: &str) -> String {
         format!(
             "<span>The call to {subject}() handles untrusted input. {} The value reaches the call without a check that a reader of the code could point at.</span> <span>{} Check all input from outside against the form that is expected, in one central place.</span> <span>References: <a href=\"https://cwe.mitre.org/data/definitions/{}.html\">CWE</a> <a href=\"https://owasp.org/www-community/\">OWASP</a></span>",
             self.risk, self.fix, self.cwe
@@ -35,7 +35,7 @@ impl Flaw {
     }
 }
 
-pub(super) const FLAWS: &[Flaw] = &[
+pub const FLAWS: &[Flaw] = &[
     Flaw {
         severity: 5,
         cwe: 78,
@@ -172,15 +172,15 @@ pub(super) const FLAWS: &[Flaw] = &[
 ];
 
 #[derive(Clone, Copy)]
-pub(super) struct Component {
-    pub(super) name: &'static str,
-    pub(super) extension: &'static str,
-    pub(super) language: &'static str,
-    pub(super) weakness: &'static str,
-    pub(super) cwe: Option<(i64, &'static str)>,
+pub struct Component {
+    pub name: &'static str,
+    pub extension: &'static str,
+    pub language: &'static str,
+    pub weakness: &'static str,
+    pub cwe: Option<(i64, &'static str)>,
 }
 
-pub(super) const COMPONENTS: &[Component] = &[
+pub const COMPONENTS: &[Component] = &[
     Component {
         name: "example-web-core",
         extension: "jar",
@@ -239,7 +239,7 @@ pub(super) const COMPONENTS: &[Component] = &[
     },
 ];
 
-pub(super) const NAMES: &[&str] = &[
+pub const NAMES: &[&str] = &[
     "Harbor Ledger",
     "Maple Checkout",
     "Lantern Portal",
@@ -302,12 +302,12 @@ pub(super) const NAMES: &[&str] = &[
     "Teal Sandbox",
 ];
 
-pub(super) const TEAMS: &[&str] =
+pub const TEAMS: &[&str] =
     &["Blue Team", "Payments", "Platform", "Mobile", "Data", "Partner Portal"];
 
-pub(super) const UNITS: &[&str] = &["Retail Example", "Finance Example", "Internal Example"];
+pub const UNITS: &[&str] = &["Retail Example", "Finance Example", "Internal Example"];
 
-pub(crate) const CLASSES: &[&str] = &[
+pub const CLASSES: &[&str] = &[
     "AccountController",
     "OrderService",
     "LoginServlet",
@@ -322,5 +322,5 @@ pub(crate) const CLASSES: &[&str] = &[
     "MailSender",
 ];
 
-pub(crate) const METHODS: &[&str] =
+pub const METHODS: &[&str] =
     &["handle", "load", "save", "search", "render", "export", "login", "update", "list", "send"];

@@ -1,5 +1,5 @@
-//! Users and their pairs: the rules of the credential lifecycle, and a memory of
-//! who signs so that a verified request costs no query.
+//! API credentials: the rules of their lifecycle, and a memory of who signs so that a
+//! verified request costs no query.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -10,89 +10,43 @@ use countersign_signing::{ApiSecret, SigningKey};
 use countersign_vault::{MasterKey, seal, unseal};
 use data_encoding::HEXLOWER;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
-
 use zeroize::Zeroizing;
 
-use crate::custom_roles::{self, CustomRole};
 use crate::database::Database;
-use crate::roles::{self, Permission};
 use crate::settings::Settings;
+use crate::users::{User, insert_user, user_by};
 use crate::{Error, Random};
-
-/// A user with roles and teams.
-#[derive(Debug, Clone)]
-pub(crate) struct User {
-    pub(crate) id: i64,
-    pub(crate) guid: String,
-    pub(crate) name: String,
-    pub(crate) email: String,
-    pub(crate) first_name: String,
-    pub(crate) last_name: String,
-    pub(crate) is_api: bool,
-    pub(crate) active: bool,
-    pub(crate) login_enabled: bool,
-    pub(crate) pin_required: bool,
-    pub(crate) ip_restricted: bool,
-    pub(crate) allowed_ips: Vec<String>,
-    pub(crate) roles: Vec<String>,
-    pub(crate) teams: Vec<Team>,
-    /// Those of the roles that are not built in.
-    pub(crate) custom: Vec<CustomRole>,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Team {
-    pub(crate) id: i64,
-    pub(crate) guid: String,
-    pub(crate) name: String,
-    pub(crate) relationship: String,
-}
-
-impl User {
-    /// Whether team membership does not matter for what it sees.
-    pub(crate) fn sees_all(&self) -> bool {
-        let children = self.custom.iter().flat_map(|role| &role.child_roles);
-        let mut all = self.roles.iter().chain(children).filter_map(|name| roles::find(name));
-        all.any(|role| role.sees_all)
-    }
-
-    /// Whether one of the roles allows it.
-    pub(crate) fn may(&self, permission: Permission) -> bool {
-        permission.is_held_by(self.is_api, &self.roles)
-            || self.custom.iter().any(|role| role.may(permission))
-    }
-}
 
 /// A pair as stored.
 #[derive(Debug, Clone)]
-pub(crate) struct Credential {
-    pub(crate) api_id: String,
-    pub(crate) user: i64,
-    pub(crate) expires_ms: i64,
-    pub(crate) revoked_ms: Option<i64>,
-    pub(crate) revoked_by: Option<String>,
+pub struct Credential {
+    pub api_id: String,
+    pub user: i64,
+    pub expires_ms: i64,
+    pub revoked_ms: Option<i64>,
+    pub revoked_by: Option<String>,
 }
 
 /// A minted pair: the only moment at which its secret is in the open.
-pub(crate) struct Minted {
-    pub(crate) credential: Credential,
-    pub(crate) secret: ApiSecret,
+pub struct Minted {
+    pub credential: Credential,
+    pub secret: ApiSecret,
 }
 
 /// Everything that judging a signed request takes.
-pub(crate) struct Signatory {
-    pub(crate) key: SigningKey,
-    pub(crate) credential: Credential,
-    pub(crate) user: Arc<User>,
+pub struct Signatory {
+    pub key: SigningKey,
+    pub credential: Credential,
+    pub user: Arc<User>,
     /// What it is told about itself, and under which address the platform was
     /// asked: nothing in it changes while it is remembered.
-    pub(crate) own_body: OnceLock<(String, Bytes)>,
+    pub own_body: OnceLock<(String, Bytes)>,
 }
 
 /// Signatories remembered at most.
 const MAX_REMEMBERED: usize = 10_000;
 
-pub(crate) struct Accounts {
+pub struct Accounts {
     database: Database,
     master: MasterKey,
     random: Random,
@@ -108,12 +62,7 @@ struct Memory {
 }
 
 impl Accounts {
-    pub(crate) fn new(
-        database: Database,
-        master: MasterKey,
-        random: Random,
-        overlap_ms: i64,
-    ) -> Self {
+    pub fn new(database: Database, master: MasterKey, random: Random, overlap_ms: i64) -> Self {
         Self {
             database,
             master,
@@ -127,7 +76,7 @@ impl Accounts {
     /// Who signs with this id. Remembered until anything is written to the
     /// database: by this process at once, by another within the time in which
     /// the platform looks for such writes.
-    pub(crate) fn signatory(&self, api_id: &str) -> Result<Option<Arc<Signatory>>, Error> {
+    pub fn signatory(&self, api_id: &str) -> Result<Option<Arc<Signatory>>, Error> {
         let generation = self.database.generation();
         {
             let memory = self.memory.read().unwrap_or_else(PoisonError::into_inner);
@@ -164,12 +113,12 @@ impl Accounts {
     }
 
     /// How long the pair before a new one goes on working.
-    pub(crate) fn overlap_ms(&self, connection: &Connection) -> Result<i64, Error> {
+    pub fn overlap_ms(&self, connection: &Connection) -> Result<i64, Error> {
         Ok(Settings::read(connection)?.overlap_ms().unwrap_or(self.overlap_ms))
     }
 
     /// Makes a pair for a user. The pair before keeps working for the overlap.
-    pub(crate) fn mint(
+    pub fn mint(
         &self,
         transaction: &Transaction<'_>,
         user: i64,
@@ -201,18 +150,18 @@ impl Accounts {
     }
 
     /// Seals the secret of a person's second factor; opened for that person alone.
-    pub(crate) fn seal_factor(&self, person: i64, secret: &totp::Secret) -> Vec<u8> {
+    pub fn seal_factor(&self, person: i64, secret: &totp::Secret) -> Vec<u8> {
         seal(&self.master, &factor_of(person), secret.expose_bytes(), &*self.random)
     }
 
-    pub(crate) fn unseal_factor(&self, person: i64, sealed: &[u8]) -> Result<totp::Secret, Error> {
+    pub fn unseal_factor(&self, person: i64, sealed: &[u8]) -> Result<totp::Secret, Error> {
         let secret = unseal(&self.master, &factor_of(person), sealed).map_err(Error::sealed)?;
         Ok(totp::Secret::from_bytes(secret))
     }
 
     /// Makes the first administrator where there is none. Its password is told in
     /// the ready file until it is changed.
-    pub(crate) fn make_first_admin(
+    pub fn make_first_admin(
         &self,
         transaction: &Transaction<'_>,
         now_ms: i64,
@@ -259,7 +208,7 @@ impl Accounts {
     }
 
     /// Name and password of the first administrator, until the password is changed.
-    pub(crate) fn first_admin(
+    pub fn first_admin(
         &self,
         connection: &Connection,
     ) -> Result<Option<(String, Zeroizing<String>)>, Error> {
@@ -276,7 +225,7 @@ impl Accounts {
     }
 
     /// The first password is told no more: its owner has another.
-    pub(crate) fn forget_first_password(
+    pub fn forget_first_password(
         &self,
         transaction: &Transaction<'_>,
         user: i64,
@@ -289,7 +238,7 @@ impl Accounts {
     }
 
     /// Notes a use; written out rarely.
-    pub(crate) fn used(&self, api_id: &str, now_ms: i64) {
+    pub fn used(&self, api_id: &str, now_ms: i64) {
         let mut last_used = self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(at_ms) = last_used.get_mut(api_id) {
             *at_ms = now_ms;
@@ -299,7 +248,7 @@ impl Accounts {
     }
 
     /// Writes the noted uses.
-    pub(crate) fn write_used(&self) -> Result<(), Error> {
+    pub fn write_used(&self) -> Result<(), Error> {
         let used =
             std::mem::take(&mut *self.last_used.lock().unwrap_or_else(PoisonError::into_inner));
         if used.is_empty() {
@@ -325,14 +274,14 @@ fn factor_of(person: i64) -> Vec<u8> {
 }
 
 /// A pair as its owner sees it.
-pub(crate) struct Listed {
-    pub(crate) credential: Credential,
-    pub(crate) created_ms: i64,
-    pub(crate) last_used_ms: Option<i64>,
+pub struct Listed {
+    pub credential: Credential,
+    pub created_ms: i64,
+    pub last_used_ms: Option<i64>,
 }
 
 /// All pairs of a user, the newest first.
-pub(crate) fn credentials_of(connection: &Connection, user: i64) -> Result<Vec<Listed>, Error> {
+pub fn credentials_of(connection: &Connection, user: i64) -> Result<Vec<Listed>, Error> {
     let mut statement = connection.prepare_cached(
         "select api_id, user, expires_ms, revoked_ms, revoked_by, created_ms, last_used_ms
          from credentials where user = ? order by created_ms desc, rowid desc",
@@ -357,10 +306,7 @@ fn read_credential(row: &Row<'_>) -> rusqlite::Result<Credential> {
     })
 }
 
-pub(crate) fn credential(
-    connection: &Connection,
-    api_id: &str,
-) -> Result<Option<Credential>, Error> {
+pub fn credential(connection: &Connection, api_id: &str) -> Result<Option<Credential>, Error> {
     Ok(connection
         .prepare_cached(&format!("{SELECT_CREDENTIAL} where api_id = ?"))?
         .query_row([api_id.to_ascii_lowercase()], read_credential)
@@ -368,10 +314,7 @@ pub(crate) fn credential(
 }
 
 /// The newest pair of a user.
-pub(crate) fn newest_credential(
-    connection: &Connection,
-    user: i64,
-) -> Result<Option<Credential>, Error> {
+pub fn newest_credential(connection: &Connection, user: i64) -> Result<Option<Credential>, Error> {
     Ok(connection
         .prepare_cached(&format!(
             "{SELECT_CREDENTIAL} where user = ? order by created_ms desc, rowid desc limit 1"
@@ -381,7 +324,7 @@ pub(crate) fn newest_credential(
 }
 
 /// Revokes at once. Answers whether there was something to revoke.
-pub(crate) fn revoke(
+pub fn revoke(
     transaction: &Transaction<'_>,
     api_id: &str,
     by: &str,
@@ -393,141 +336,4 @@ pub(crate) fn revoke(
         params![now_ms, by, api_id, now_ms],
     )?;
     Ok(revoked > 0)
-}
-
-/// The user whose `column` (`id`, `guid` or `name`) is this.
-pub(crate) fn user_by(
-    connection: &Connection,
-    column: &'static str,
-    value: &str,
-) -> Result<Option<User>, Error> {
-    let sql = format!("select {USER_COLUMNS} from users where {column} = ?");
-    let found = connection.prepare_cached(&sql)?.query_row([value], read_user).optional()?;
-    found.map(|user| complete(connection, user)).transpose()
-}
-
-/// In the order in which [`read_user`] takes them.
-pub(crate) const USER_COLUMNS: &str =
-    "id, guid, name, email, first_name, last_name, is_api, active,
-    login_enabled, pin_required, ip_restricted, allowed_ips";
-
-/// Without roles and teams.
-pub(crate) fn read_user(row: &Row<'_>) -> rusqlite::Result<User> {
-    let allowed_ips: String = row.get(11)?;
-    Ok(User {
-        id: row.get(0)?,
-        guid: row.get(1)?,
-        name: row.get(2)?,
-        email: row.get(3)?,
-        first_name: row.get(4)?,
-        last_name: row.get(5)?,
-        is_api: row.get(6)?,
-        active: row.get(7)?,
-        login_enabled: row.get(8)?,
-        pin_required: row.get(9)?,
-        ip_restricted: row.get(10)?,
-        allowed_ips: serde_json::from_str(&allowed_ips).unwrap_or_default(),
-        roles: Vec::new(),
-        teams: Vec::new(),
-        custom: Vec::new(),
-    })
-}
-
-fn complete(connection: &Connection, mut user: User) -> Result<User, Error> {
-    let mut roles =
-        connection.prepare_cached("select role from user_roles where user = ? order by role")?;
-    user.roles = roles.query_map([user.id], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    user.custom = custom_roles::held(connection, &user.roles)?;
-    let mut teams = connection.prepare_cached(
-        "select teams.id, guid, name, relationship from team_members
-         join teams on teams.id = team_members.team where user = ? order by name",
-    )?;
-    let rows = teams.query_map([user.id], |row| {
-        Ok(Team {
-            id: row.get(0)?,
-            guid: row.get(1)?,
-            name: row.get(2)?,
-            relationship: row.get(3)?,
-        })
-    })?;
-    user.teams = rows.collect::<Result<_, _>>()?;
-    Ok(user)
-}
-
-/// Inserts a user with roles and teams; answers its row id.
-pub(crate) fn insert_user(
-    transaction: &Transaction<'_>,
-    user: &User,
-    now_ms: i64,
-) -> Result<i64, rusqlite::Error> {
-    transaction.execute(
-        "insert into users (guid, name, email, first_name, last_name, is_api, created_ms)
-         values (?, '', '', '', '', ?, ?)",
-        params![user.guid, user.is_api, now_ms],
-    )?;
-    let id = transaction.last_insert_rowid();
-    write_user(transaction, id, user)?;
-    Ok(id)
-}
-
-/// Writes everything that may change about a user.
-pub(crate) fn write_user(
-    transaction: &Transaction<'_>,
-    id: i64,
-    user: &User,
-) -> rusqlite::Result<()> {
-    let ips = serde_json::to_string(&user.allowed_ips).unwrap_or_else(|_| "[]".into());
-    transaction.execute(
-        "update users set name = ?, email = ?, first_name = ?, last_name = ?, active = ?,
-            login_enabled = ?, pin_required = ?, ip_restricted = ?, allowed_ips = ? where id = ?",
-        params![
-            user.name,
-            user.email,
-            user.first_name,
-            user.last_name,
-            user.active,
-            user.login_enabled,
-            user.pin_required,
-            user.ip_restricted,
-            ips,
-            id,
-        ],
-    )?;
-    transaction.execute("delete from user_roles where user = ?", [id])?;
-    for role in &user.roles {
-        transaction.execute(
-            "insert or ignore into user_roles (user, role) values (?, ?)",
-            params![id, role],
-        )?;
-    }
-    transaction.execute("delete from team_members where user = ?", [id])?;
-    for team in &user.teams {
-        join(transaction, team.id, id, &team.relationship)?;
-    }
-    Ok(())
-}
-
-/// Another mail address of a user.
-pub(crate) fn set_email(
-    transaction: &Transaction<'_>,
-    user: i64,
-    email: &str,
-) -> rusqlite::Result<()> {
-    transaction.execute("update users set email = ? where id = ?", params![email, user])?;
-    Ok(())
-}
-
-/// Makes a user a member of a team, or changes how it is one.
-pub(crate) fn join(
-    transaction: &Transaction<'_>,
-    team: i64,
-    user: i64,
-    relationship: &str,
-) -> rusqlite::Result<()> {
-    transaction.execute(
-        "insert into team_members (team, user, relationship) values (?, ?, ?)
-         on conflict do update set relationship = excluded.relationship",
-        params![team, user, relationship],
-    )?;
-    Ok(())
 }

@@ -2,17 +2,17 @@
 
 /// A built-in role.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Role {
+pub struct Role {
     /// Machine name.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// Name for people.
-    pub(crate) description: &'static str,
+    pub description: &'static str,
     /// For API accounts, else for people.
-    pub(crate) is_api: bool,
+    pub is_api: bool,
     /// Says which scans may be started.
-    pub(crate) is_scan_type: bool,
+    pub is_scan_type: bool,
     /// Sees every application.
-    pub(crate) sees_all: bool,
+    pub sees_all: bool,
 }
 
 const fn role(name: &'static str, description: &'static str) -> Role {
@@ -32,7 +32,7 @@ const fn api(role: Role) -> Role {
 }
 
 /// All of them.
-pub(crate) const ROLES: &[Role] = &[
+pub const ROLES: &[Role] = &[
     everywhere(role("extadmin", "Administrator")),
     everywhere(role("extseclead", "Security Lead")),
     role("extcreator", "Creator"),
@@ -80,7 +80,7 @@ pub(crate) const ROLES: &[Role] = &[
 ];
 
 /// The role of this machine name.
-pub(crate) fn find(name: &str) -> Option<&'static Role> {
+pub fn find(name: &str) -> Option<&'static Role> {
     ROLES.iter().find(|role| role.name == name)
 }
 
@@ -107,7 +107,7 @@ pub enum Permission {
 
 impl Permission {
     /// All of them, with what they allow.
-    pub(crate) const ALL: [(Self, &str); 8] = [
+    pub const ALL: [(Self, &str); 8] = [
         (Self::ReadApplications, "lists and reads applications"),
         (Self::ReadFindings, "reads findings"),
         (Self::ReadSandboxes, "reads sandboxes"),
@@ -143,7 +143,7 @@ impl Permission {
 }
 
 /// The rules for the roles of one account. Answers what is wrong.
-pub(crate) fn check_combination(is_api: bool, roles: &[String]) -> Result<(), String> {
+pub fn check_combination(is_api: bool, roles: &[String]) -> Result<(), String> {
     if roles.is_empty() {
         return Err("roles: at least one role is required.".into());
     }

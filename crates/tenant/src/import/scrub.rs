@@ -89,14 +89,14 @@ const PLAIN_WORDS: [&str; 48] = [
 ];
 
 /// What stands for scheme and host in links until they are stored.
-pub(super) const BASE: &str = "countersign-base:";
+pub(crate) const BASE: &str = "countersign-base:";
 
-pub(super) struct Scrubber {
+pub(crate) struct Scrubber {
     seed: String,
 }
 
 impl Scrubber {
-    pub(super) fn new(seed: &str) -> Self {
+    pub(crate) fn new(seed: &str) -> Self {
         Self { seed: seed.to_owned() }
     }
 
@@ -114,25 +114,25 @@ impl Scrubber {
     }
 
     /// `Application 1f2e3d4c`.
-    pub(super) fn name(&self, kind: &str, text: &str) -> String {
+    pub(crate) fn name(&self, kind: &str, text: &str) -> String {
         format!("{kind} {}", self.token(kind, &text.to_lowercase()))
     }
 
-    pub(super) fn guid(&self, text: &str) -> String {
+    pub(crate) fn guid(&self, text: &str) -> String {
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&self.digest("guid", &text.to_lowercase())[..16]);
         uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
     }
 
     /// A number of eight digits in place of one that the real service counts.
-    pub(super) fn number(&self, number: i64) -> i64 {
+    pub(crate) fn number(&self, number: i64) -> i64 {
         let digest = self.digest("number", &number.to_string());
         let mut bytes = [0; 4];
         bytes.copy_from_slice(&digest[..4]);
         10_000_000 + i64::from(u32::from_be_bytes(bytes) % 90_000_000)
     }
 
-    pub(super) fn mail(&self, text: &str) -> String {
+    pub(crate) fn mail(&self, text: &str) -> String {
         format!("person-{}@example.com", self.token("mail", &text.to_lowercase()))
     }
 
@@ -218,7 +218,7 @@ impl Scrubber {
         }
     }
 
-    pub(super) fn profile(&self, profile: &mut Profile) {
+    pub(crate) fn profile(&self, profile: &mut Profile) {
         let name = profile.name.take().unwrap_or_default();
         profile.name = Some(self.name("Application", &name));
         profile.description = profile.description.take().map(|text| self.sentence(&text));
@@ -239,7 +239,7 @@ impl Scrubber {
         profile.custom_kms_alias = profile.custom_kms_alias.take().map(|n| self.name("Key", &n));
     }
 
-    pub(super) fn finding(&self, finding: &mut Finding) -> Result<(), String> {
+    pub(crate) fn finding(&self, finding: &mut Finding) -> Result<(), String> {
         let mut replaced = Vec::new();
         match &mut finding.finding_details {
             FindingDetails::Static(details) => self.r#static(details, &mut replaced),

@@ -1,9 +1,9 @@
 //! A small reproducible sequence of numbers (splitmix64). Not for secrets.
 
-pub(super) struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub(super) fn new(start: u64) -> Self {
+    pub(crate) fn new(start: u64) -> Self {
         Self(start)
     }
 
@@ -16,16 +16,16 @@ impl Dice {
     }
 
     /// 0 to `end` - 1; 0 when there is nothing to choose from.
-    pub(super) fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.roll() % end.max(1)
     }
 
-    pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+    pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         let at = self.below(from.len() as u64) as usize;
         &from[at]
     }
 
-    pub(super) fn guid(&mut self) -> String {
+    pub(crate) fn guid(&mut self) -> String {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&self.roll().to_be_bytes());
         bytes[8..].copy_from_slice(&self.roll().to_be_bytes());

@@ -11,7 +11,7 @@ const MAX_MAILS: u32 = 1000;
 
 /// No `Debug`: its links sign in.
 #[derive(Serialize)]
-pub(crate) struct Mail {
+pub struct Mail {
     kind: String,
     to: String,
     subject: String,
@@ -31,7 +31,7 @@ const DUE: &str = "from credentials c join users u on u.id = c.user join (
     and (c.revoked_ms is null or c.revoked_ms > c.expires_ms - n.ahead_ms)
     and not exists (select 1 from outbox o where o.api_id = c.api_id and o.kind = n.kind)";
 
-pub(crate) fn write_due(transaction: &Transaction<'_>, now_ms: i64) -> Result<(), Error> {
+pub fn write_due(transaction: &Transaction<'_>, now_ms: i64) -> Result<(), Error> {
     transaction.execute(
         &format!(
             "insert into outbox (kind, recipient, subject, body, due_ms, api_id)
@@ -46,12 +46,12 @@ pub(crate) fn write_due(transaction: &Transaction<'_>, now_ms: i64) -> Result<()
     Ok(())
 }
 
-pub(crate) fn is_any_due(connection: &Connection, now_ms: i64) -> Result<bool, Error> {
+pub fn is_any_due(connection: &Connection, now_ms: i64) -> Result<bool, Error> {
     let sql = format!("select exists (select 1 {DUE})");
     Ok(connection.prepare_cached(&sql)?.query_row([now_ms], |row| row.get(0))?)
 }
 
-pub(crate) fn mails(connection: &Connection) -> Result<Vec<Mail>, Error> {
+pub fn mails(connection: &Connection) -> Result<Vec<Mail>, Error> {
     let mut statement = connection.prepare_cached(
         "select kind, recipient, subject, body, due_ms, api_id from outbox order by due_ms, id limit ?",
     )?;

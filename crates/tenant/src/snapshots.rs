@@ -5,22 +5,23 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+use crate::Error;
 use crate::database::Database;
+use crate::home::furnish;
 use crate::seed::{self, SeedSpec};
-use crate::{Error, furnish};
 
 /// Snapshots kept at once.
 const MAX_SNAPSHOTS: usize = 100;
 
 #[derive(Clone)]
-pub(crate) struct Snapshots(PathBuf);
+pub struct Snapshots(PathBuf);
 
 impl Snapshots {
-    pub(crate) fn of(home: &Path) -> Self {
+    pub fn of(home: &Path) -> Self {
         Self(home.join("snapshots"))
     }
 
-    pub(crate) fn names(&self) -> Result<Vec<String>, Error> {
+    pub fn names(&self) -> Result<Vec<String>, Error> {
         let entries = match std::fs::read_dir(&self.0) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -36,7 +37,7 @@ impl Snapshots {
     }
 
     /// Puts the tenant aside under a name, replacing what had it.
-    pub(crate) fn take(&self, database: &Database, name: &str) -> Result<(), Error> {
+    pub fn take(&self, database: &Database, name: &str) -> Result<(), Error> {
         let path = self.path(name)?;
         if self.names()?.len() >= MAX_SNAPSHOTS && !path.exists() {
             let what = format!("there are {MAX_SNAPSHOTS} snapshots\nhint: delete one");
@@ -52,7 +53,7 @@ impl Snapshots {
         std::fs::rename(&beside, &path).map_err(failed)
     }
 
-    pub(crate) fn restore(&self, database: &Database, name: &str) -> Result<(), Error> {
+    pub fn restore(&self, database: &Database, name: &str) -> Result<(), Error> {
         let path = self.path(name)?;
         if !path.exists() {
             return Err(Error::input(format!("there is no snapshot `{name}`")));
@@ -62,7 +63,7 @@ impl Snapshots {
 
     /// A home of its own with the same tenant, pairs and authority included: it can
     /// be served beside this one, and neither sees what becomes of the other.
-    pub(crate) fn fork(&self, database: &Database, to: &Path) -> Result<(), Error> {
+    pub fn fork(&self, database: &Database, to: &Path) -> Result<(), Error> {
         let failed = |error: std::io::Error| Error::home(to, error.to_string());
         let home = self.0.parent().unwrap_or(&self.0);
         let mut builder = std::fs::DirBuilder::new();
@@ -85,12 +86,12 @@ impl Snapshots {
         Ok(())
     }
 
-    pub(crate) fn delete(&self, name: &str) -> Result<(), Error> {
+    pub fn delete(&self, name: &str) -> Result<(), Error> {
         remove(&self.path(name)?)
     }
 
     /// Everything as after the first start, with the same seed on this day.
-    pub(crate) fn reset(&self, database: &Database, now_ms: i64) -> Result<(), Error> {
+    pub fn reset(&self, database: &Database, now_ms: i64) -> Result<(), Error> {
         let spec: String = database.read(|connection| {
             let sql = "select value from meta where name = 'seed'";
             connection.query_row(sql, [], |row| row.get(0)).map_err(Error::from)

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{Error, timestamp};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Action {
+pub enum Action {
     Comment,
     /// A reason why it is no danger; as it is written and read.
     Propose(&'static str),
@@ -19,7 +19,7 @@ pub(crate) enum Action {
 const PROPOSALS: [&str; 6] = ["FP", "APPDESIGN", "OSENV", "NETENV", "LIBRARY", "ACCEPTRISK"];
 
 impl Action {
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         match text {
             "COMMENT" => Some(Self::Comment),
             "ACCEPTED" => Some(Self::Approve),
@@ -29,7 +29,7 @@ impl Action {
     }
 
     /// Whether only a proposal can have it done to it.
-    pub(crate) fn needs_proposal(self) -> bool {
+    pub fn needs_proposal(self) -> bool {
         matches!(self, Self::Approve | Self::Reject)
     }
 
@@ -45,7 +45,7 @@ impl Action {
 
 /// Does it to one finding. An approval moves the date of the application's policy
 /// check; nothing else is known to move a date.
-pub(crate) fn apply(
+pub fn apply(
     transaction: &Transaction<'_>,
     finding: i64,
     action: Action,
