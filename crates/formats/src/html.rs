@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use countersign_findings::{Finding, ScanType, Severity, State, is_invisible, rfc3339};
+use countersign_findings::{Finding, ScanType, Severity, State, rfc3339};
+use countersign_text::is_odd;
 use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
 
@@ -307,7 +308,8 @@ fn escape(text: &str) -> String {
             '>' => html.push_str("&gt;"),
             '"' => html.push_str("&quot;"),
             '\'' => html.push_str("&#39;"),
-            c if is_invisible(c) => {
+            '\n' | '\t' => html.push(c),
+            c if is_odd(c) => {
                 html.push_str(&format!("<span class=\"hidden\">U+{:04X}</span>", u32::from(c)));
             }
             c => html.push(c),

@@ -1,6 +1,7 @@
 //! The mails that the platform writes: each as text and as HTML, into the outbox.
 
 use askama::Template;
+use countersign_text::line;
 use rusqlite::{Transaction, params};
 
 use crate::Error;
@@ -19,7 +20,10 @@ struct Letter<'a> {
 
 impl Letter<'_> {
     fn text(&self) -> String {
-        let mut text = format!("{}\n\n{}\n", self.greeting, self.paragraphs.join("\n\n"));
+        let mut text = format!("{}\n", line(self.greeting));
+        for paragraph in self.paragraphs {
+            text.push_str(&format!("\n{}\n", line(paragraph)));
+        }
         if let Some((words, address)) = self.button {
             text.push_str(&format!("\n{words}:\n{address}\n"));
         }

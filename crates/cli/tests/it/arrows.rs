@@ -7,22 +7,27 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Crate, layer, and the crates of ours that it may use.
 const TABLE: &[(&str, u8, &[&str])] = &[
-    ("signing", 0, &[]),
-    ("wire", 0, &[]),
-    ("findings", 0, &["wire"]),
-    ("client", 1, &["signing", "wire"]),
-    ("vault", 1, &["signing"]),
-    ("store", 1, &["findings"]),
-    ("web", 1, &[]),
-    ("signin", 1, &[]),
-    ("formats", 1, &["findings"]),
-    ("connector", 2, &["client", "vault", "store", "findings", "signing", "wire"]),
-    ("tenant", 2, &["signing", "wire", "vault", "signin"]),
-    ("service", 3, &["signin", "web", "client", "connector", "findings", "formats", "store"]),
-    ("platform", 3, &["signing", "wire", "signin", "tenant", "web"]),
+    ("text", 0, &[]),
+    ("signing", 1, &[]),
+    ("wire", 1, &["text"]),
+    ("findings", 1, &["wire"]),
+    ("client", 2, &["signing", "text", "wire"]),
+    ("vault", 2, &["signing", "text"]),
+    ("store", 2, &["findings"]),
+    ("web", 2, &["text"]),
+    ("signin", 2, &[]),
+    ("formats", 2, &["findings", "text"]),
+    ("connector", 3, &["client", "vault", "store", "findings", "signing", "text", "wire"]),
+    ("tenant", 3, &["signing", "text", "wire", "vault", "signin"]),
+    (
+        "service",
+        4,
+        &["signin", "web", "client", "connector", "findings", "formats", "store", "text"],
+    ),
+    ("platform", 4, &["signing", "text", "wire", "signin", "tenant", "web"]),
     (
         "cli",
-        4,
+        5,
         &[
             "signin",
             "client",
@@ -33,6 +38,7 @@ const TABLE: &[(&str, u8, &[&str])] = &[
             "service",
             "signing",
             "store",
+            "text",
             "vault",
             "web",
             "wire",
@@ -40,13 +46,14 @@ const TABLE: &[(&str, u8, &[&str])] = &[
     ),
     (
         "testkit",
-        5,
+        6,
         &["client", "connector", "findings", "platform", "signing", "store", "vault", "wire"],
     ),
 ];
 
 /// Crates of others that a crate of ours must never reach directly, and why.
 const NEVER: &[(&str, &[&str])] = &[
+    ("text", &["tokio", "rusqlite", "reqwest", "axum", "getrandom", "jiff"]),
     ("signing", &["tokio", "getrandom", "rand", "reqwest", "rusqlite", "jiff"]),
     ("wire", &["tokio", "rusqlite", "reqwest", "jiff", "countersign-signing"]),
     ("findings", &["tokio", "rusqlite", "reqwest", "getrandom"]),

@@ -14,11 +14,11 @@ use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use countersign_text::line;
 use data_encoding::BASE64URL_NOPAD;
 
 use super::Inner;
 use super::query::Query;
-use super::text::is_odd;
 use crate::people::{self, Person, Role, Session, Stage, Visit, form_token, is_form_token};
 
 /// Who asks for a page.
@@ -44,8 +44,7 @@ impl Visitor {
     pub(super) fn frame(&self, title: &str, place: &'static str) -> Frame {
         let person = self.session.as_ref().filter(|_| self.is_in()).map(|(_, person)| person);
         Frame {
-            // A title takes no markup that could show what is odd.
-            title: title.chars().map(|c| if is_odd(c) { '\u{fffd}' } else { c }).collect(),
+            title: line(title).to_string(),
             place,
             person: person.map(|person| person.name.clone()),
             is_operator: person.is_some_and(|person| person.role == Role::Operator),
