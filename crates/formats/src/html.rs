@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use countersign_findings::{Finding, ScanType, Severity, State, rfc3339};
-use countersign_text::is_odd;
+use countersign_text::html::TEXT;
+use countersign_text::{cut, is_odd, say_missing};
 use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
 
@@ -300,8 +301,9 @@ fn table(id: &str, caption: &str, heading: &str, rows: Vec<(String, Row)>) -> St
 
 /// Text as content of an element. What a person could not see is shown by its number.
 fn escape(text: &str) -> String {
-    let mut html = String::with_capacity(text.len());
-    for c in text.replace("\r\n", "\n").chars() {
+    let (kept, missing) = cut(text, TEXT);
+    let mut html = String::with_capacity(kept.len());
+    for c in kept.replace("\r\n", "\n").chars() {
         match c {
             '&' => html.push_str("&amp;"),
             '<' => html.push_str("&lt;"),
@@ -315,6 +317,8 @@ fn escape(text: &str) -> String {
             c => html.push(c),
         }
     }
+    // A `String` takes every character.
+    let _ = say_missing(&mut html, missing);
     html
 }
 

@@ -1,6 +1,6 @@
 use std::fmt::{self, Display, Formatter, Write};
 
-use crate::odd::{Piece, pieces};
+use crate::odd::{Piece, is_odd, pieces};
 
 /// Of a name, or of what another program said.
 const LINE: usize = 1_000;
@@ -14,9 +14,14 @@ pub fn line(text: &str) -> Line<'_> {
     Line { text, most: LINE }
 }
 
-/// Several lines of text: breaks and tabs stay.
+/// Several lines of text: breaks stay, tabs are blanks.
 pub fn prose(text: &str) -> Prose<'_> {
     Prose(text)
+}
+
+/// A file of text: breaks and tabs stay, and nothing is cut.
+pub fn file(text: &str) -> File<'_> {
+    File(text)
 }
 
 /// A text of ours that others' may have got into: breaks and tabs stay, and each line
@@ -35,6 +40,10 @@ pub struct Line<'a> {
 /// Made by [`prose`].
 #[derive(Debug, Clone, Copy)]
 pub struct Prose<'a>(&'a str);
+
+/// Made by [`file`].
+#[derive(Debug, Clone, Copy)]
+pub struct File<'a>(&'a str);
 
 /// Made by [`document`].
 #[derive(Debug, Clone, Copy)]
@@ -64,8 +73,14 @@ impl Display for Line<'_> {
 impl Display for Prose<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let (kept, missing) = cut(self.0, PROSE);
-        write_lines(f, kept)?;
+        write_lines(f, kept, "    ")?;
         say_missing(f, missing)
+    }
+}
+
+impl Display for File<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write_lines(f, self.0, "\t")
     }
 }
 
@@ -73,7 +88,7 @@ impl Display for Document<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         for line in self.0.split_inclusive('\n') {
             let (kept, missing) = cut(line, DOCUMENT_LINE);
-            write_lines(f, kept)?;
+            write_lines(f, kept, "\t")?;
             if missing > 0 {
                 let is_ended = line.ends_with('\n');
                 say_missing(f, missing - usize::from(is_ended))?;
@@ -85,13 +100,14 @@ impl Display for Document<'_> {
 }
 
 /// A break may be of two characters.
-fn write_lines(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
+fn write_lines(f: &mut Formatter<'_>, text: &str, tab: &str) -> fmt::Result {
     let mut pieces = pieces(text).peekable();
     while let Some(piece) = pieces.next() {
         match piece {
             Piece::Plain(text) => f.write_str(text)?,
             Piece::Odd('\r') if matches!(pieces.peek(), Some(Piece::Odd('\n'))) => {}
-            Piece::Odd(c @ ('\n' | '\t')) => f.write_char(c)?,
+            Piece::Odd('\n') => f.write_char('\n')?,
+            Piece::Odd('\t') => f.write_str(tab)?,
             Piece::Odd(c) => mark(f, c)?,
         }
     }
@@ -102,16 +118,29 @@ pub(crate) fn mark(f: &mut impl Write, c: char) -> fmt::Result {
     write!(f, "<U+{:04X}>", u32::from(c))
 }
 
-/// The beginning, and how many characters follow it. What is only a little too long
+/// The beginning, and how many characters follow it; `most` is as they are shown. What is only a little too long
 /// stays whole: the note would be longer.
 pub fn cut(text: &str, most: usize) -> (&str, usize) {
-    let slack = most.min(30);
-    if text.len() <= most || text.chars().nth(most + slack).is_none() {
+    if text.len() * MARK <= most {
         return (text, 0);
     }
-    let at = text.char_indices().nth(most).map_or(text.len(), |(at, _)| at);
-    (&text[..at], text[at..].chars().count())
+    let (mut end, mut width) = (None, 0);
+    for (at, c) in text.char_indices() {
+        if width >= most {
+            end.get_or_insert(at);
+        }
+        width += if is_odd(c) { MARK } else { 1 };
+        if let Some(end) = end.filter(|_| width > most + SLACK) {
+            return (&text[..end], text[end..].chars().count());
+        }
+    }
+    (text, 0)
 }
+
+/// Of the mark of a character, about.
+const MARK: usize = 8;
+/// Of the note about what is missing, about.
+const SLACK: usize = 30;
 
 /// Says after a text that was [`cut`] how many characters are missing.
 pub fn say_missing(f: &mut (impl Write + ?Sized), missing: usize) -> fmt::Result {
@@ -124,7 +153,6 @@ pub fn say_missing(f: &mut (impl Write + ?Sized), missing: usize) -> fmt::Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::is_odd;
     use proptest::prelude::*;
 
     fn is_plain(text: &str) -> bool {
@@ -137,8 +165,9 @@ mod tests {
     fn every_place_has_its_way() {
         let marked = "a<U+001B>[2J<U+0007><U+009B>1m<U+202E>b<U+200B>";
         assert_eq!(line(ODD).to_string(), format!("{marked}  c d"));
-        assert_eq!(prose(ODD).to_string(), format!("{marked}\nc\td"));
+        assert_eq!(prose(ODD).to_string(), format!("{marked}\nc    d"));
         assert_eq!(document(ODD).to_string(), format!("{marked}\nc\td"));
+        assert_eq!(file(ODD).to_string(), format!("{marked}\nc\td"));
         assert_eq!(prose("a\rb").to_string(), "a<U+000D>b");
         assert_eq!(line("日本語 é 🎈").to_string(), "日本語 é 🎈");
     }
@@ -148,9 +177,13 @@ mod tests {
         let long = "é".repeat(1_000_000);
         let shown = line(&long).to_string();
         assert_eq!(shown, format!("{}… (999000 more characters)", "é".repeat(1_000)));
-        assert_eq!(line("abcdef").at_most(2).to_string(), "ab… (4 more characters)");
-        assert_eq!(line("abcd").at_most(2).to_string(), "abcd", "a note would be longer");
+        let letters = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz";
+        assert_eq!(line(letters).at_most(2).to_string(), "ab… (50 more characters)");
+        assert_eq!(line("abcdef").at_most(2).to_string(), "abcdef", "a note would be longer");
+        let turned = "\u{202e}".repeat(1_000_000);
+        assert!(line(&turned).to_string().len() < 1_100, "as long as it is shown");
         assert!(prose(&long).to_string().ends_with("… (980000 more characters)"));
+        assert_eq!(file(&long).to_string(), long);
         let two = format!("{long}\nshort\n");
         let shown = document(&two).to_string();
         assert!(shown.ends_with("… (980000 more characters)\nshort\n"), "{}", shown.len());

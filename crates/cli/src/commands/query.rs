@@ -271,7 +271,9 @@ pub(crate) async fn finding(context: &Context, args: args::OneFinding) -> Result
         let paths = serde_json::to_value(paths).map_err(Failure::unexpected)?;
         outline(&mut lines, 0, "paths", &paths);
     }
-    print(&format!("{lines}\n{}\n", prose(&finding.description)))
+    // Indented: no line of it is taken for one of ours.
+    let description = prose(&finding.description).to_string().replace('\n', "\n  ");
+    print(&format!("{lines}\n  {description}\n"))
 }
 
 /// Asks the service that the finding came from, by the pair of its integration.

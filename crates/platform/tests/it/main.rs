@@ -7,6 +7,7 @@ mod console;
 mod control;
 mod credentials;
 mod faults;
+mod hostile;
 mod identity;
 mod import;
 mod neighbours;

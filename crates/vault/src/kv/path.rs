@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::http::Method;
 use super::session::Session;
-use super::{KvConfig, check_engine, check_places, not_version_2, place};
+use super::{KvConfig, Options, Write, check_engine, check_places, not_version_2, place};
 use crate::Clock;
 use crate::error::{Error, Fault};
 use crate::payload::Document;
@@ -65,7 +65,7 @@ impl KvSecret {
         // Room for all of it, so that no shorter copy is left behind.
         let room = 64 + 4 * self.members.len() + length;
         let mut body = Zeroizing::new(Vec::with_capacity(room));
-        let mut data = BTreeMap::new();
+        let mut data: BTreeMap<_, &RawValue> = BTreeMap::new();
         for (key, json) in &self.members {
             data.insert(key, serde_json::from_str(json)?);
         }
@@ -150,17 +150,6 @@ struct Read<'a> {
     #[serde(borrow)]
     data: Option<&'a RawValue>,
     metadata: Version,
-}
-
-#[derive(Serialize)]
-struct Write<'a> {
-    options: Options,
-    data: BTreeMap<&'a String, &'a RawValue>,
-}
-
-#[derive(Serialize)]
-struct Options {
-    cas: u64,
 }
 
 #[derive(Deserialize)]
