@@ -2,7 +2,7 @@
 //! type: a handler that takes a [`Grant`] cannot be reached without it.
 
 use std::marker::PhantomData;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
@@ -14,6 +14,7 @@ use crate::nonces::Claim;
 use crate::recorder::Trace;
 use crate::rest::error::Refusal;
 use crate::state::AppState;
+use countersign_tenant::Act;
 use countersign_tenant::clients::{self, BearerFault};
 use countersign_tenant::credentials::Signatory;
 use countersign_tenant::roles::Permission;
@@ -26,6 +27,8 @@ pub(crate) struct Caller {
     pub(crate) by: By,
     /// `https://` and the host that the request came to, for links.
     pub(crate) base: String,
+    /// The network address that it came from.
+    pub(crate) address: Option<IpAddr>,
 }
 
 /// What proved who the sender is.
@@ -98,6 +101,12 @@ impl FromRequestParts<AppState> for Caller {
 }
 
 impl Caller {
+    /// Who changes something by this request.
+    pub(crate) fn act(&self) -> Act {
+        let from = self.address.map(|ip| ip.to_string());
+        Act::of(&self.user.name, from.unwrap_or_default())
+    }
+
     fn prove(parts: &Parts, state: &AppState) -> Result<Self, Refusal> {
         let host = host_of(parts);
         let trace = parts.extensions.get::<Trace>();
@@ -113,7 +122,8 @@ impl Caller {
                 if let Some(trace) = trace {
                     trace.note(|notes| notes.caller = Some(user.name.clone()));
                 }
-                Ok(Self { user, by, base: format!("https://{}", host.unwrap_or_default()) })
+                let base = format!("https://{}", host.unwrap_or_default());
+                Ok(Self { user, by, base, address: address_of(parts) })
             }
             Err(Verdict::Refused(cause)) => {
                 if let Some(trace) = trace {
@@ -158,8 +168,7 @@ fn by_token(parts: &Parts, token: &str, state: &AppState) -> Result<(Arc<User>, 
         return Err(Cause::UnknownToken.into());
     }
     host_of(parts).ok_or(Cause::NoHost)?;
-    let now_ms = state.now();
-    let judged = state.database().read(|connection| clients::bearer(connection, token, now_ms));
+    let judged = state.tenant().look(|view| clients::bearer(view, token));
     let user = judged.map_err(Verdict::Failed)?.map_err(|fault| match fault {
         BearerFault::Unknown => Cause::UnknownToken,
         BearerFault::Expired => Cause::ExpiredToken,
@@ -195,7 +204,7 @@ fn authenticate(
         .check(header.timestamp_ms(), u64::try_from(judged_ms).unwrap_or_default())
         .map_err(|error| if error.is_stale() { Cause::Stale } else { Cause::Future })?;
     let api_id = header.id().to_ascii_lowercase();
-    let signatory = state.accounts().signatory(&api_id).map_err(Verdict::Failed)?;
+    let signatory = state.tenant().signatory(&api_id).map_err(Verdict::Failed)?;
     let host = name_of(host.ok_or(Cause::NoHost)?);
     let target = raw_target(parts);
     // JavaScript clients sign a bare `'` and send `%27`.
@@ -235,7 +244,7 @@ fn authenticate(
         Claim::Replayed => return Err(Cause::Replayed.into()),
         Claim::Full => return Err(Cause::NonceMemoryFull.into()),
     }
-    state.accounts().used(&api_id, now_ms);
+    state.tenant().used(&api_id, now_ms);
     Ok(signatory)
 }
 
@@ -259,12 +268,15 @@ fn name_of(host: &str) -> &str {
     }
 }
 
-/// Single addresses, `a.b.c.*`, and `a.b.c.[from-to]`.
+/// The network address that a request comes from.
+pub(crate) fn address_of(parts: &Parts) -> Option<IpAddr> {
+    let ConnectInfo(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
+    Some(peer.ip().to_canonical())
+}
+
 fn address_is_allowed(parts: &Parts, allowed: &[String]) -> bool {
-    let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() else {
-        return false;
-    };
-    countersign_tenant::addresses::is_allowed(peer.ip(), allowed)
+    let address = address_of(parts);
+    address.is_some_and(|ip| countersign_tenant::addresses::is_allowed(ip, allowed))
 }
 
 /// A caller whose own pair signed the request. What makes, replaces or revokes

@@ -26,12 +26,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_signing::Window;
-use countersign_tenant::clock::{self, VirtualClock};
-use countersign_tenant::credentials::Accounts;
-use countersign_tenant::database::Database;
-use countersign_tenant::home::{OVERLAP_MS, open_home};
+use countersign_tenant::home::{self, OVERLAP_MS};
 use countersign_tenant::snapshots::Snapshots;
-use countersign_tenant::{notices, seed};
+use countersign_tenant::{self as tenant, Act, By, Opening, Tenant, users};
 use data_encoding::HEXLOWER;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -110,7 +107,6 @@ pub struct Platform {
     address: SocketAddr,
     ca_file: PathBuf,
     ca_pem: String,
-    database: Database,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
@@ -144,15 +140,27 @@ impl Platform {
     /// Opens the home, seeds it when it is empty, and listens.
     pub async fn start(config: Config) -> Result<Self, Error> {
         let home = config.home.clone();
+        let (listener, address) = bind(config.listen).await?;
+        let console = match config.console {
+            Some(listen) => Some(bind(listen).await?),
+            None => None,
+        };
+        let console_url = console
+            .as_ref()
+            .map(|(_, address)| config.console_url.clone().unwrap_or_else(|| public_url(*address)));
         let config_for_home = config.clone();
-        let (database, master, served, setting) = tokio::task::spawn_blocking(move || {
-            let (database, master) = open_home(&config_for_home.home, &*config_for_home.random)?;
-            let now_ms = (config_for_home.clock)();
-            seed::seed(&database, &config_for_home.seed, now_ms)?;
-            let setting = database.read(clock::load)?;
-            let served =
-                authority::serve(&config_for_home.home, &config_for_home.public_names, now_ms)?;
-            Ok::<_, Error>((database, master, served, setting))
+        let (tenant, served) = tokio::task::spawn_blocking(move || {
+            let config = config_for_home;
+            let tenant = Tenant::open(Opening {
+                home: &config.home,
+                clock: config.clock.clone(),
+                random: config.random,
+                overlap_ms: config.overlap_ms,
+                console_url,
+            })?;
+            tenant.seed(&Act::new(By::Platform, ""), &config.seed)?;
+            let served = authority::serve(&config.home, &config.public_names, (config.clock)())?;
+            Ok::<_, Error>((tenant, served))
         })
         .await
         .map_err(|_| Error::stopped())??;
@@ -167,41 +175,23 @@ impl Platform {
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
 
         let tls = Arc::new(tls);
-        let (listener, address) = bind(config.listen).await?;
-
-        let console = match config.console {
-            Some(listen) => Some(bind(listen).await?),
-            None => None,
-        };
-        let console_url = console
-            .as_ref()
-            .map(|(_, address)| config.console_url.clone().unwrap_or_else(|| public_url(*address)));
-
-        let accounts =
-            Accounts::new(database.clone(), master, config.random.clone(), config.overlap_ms);
         let past_ms = i64::try_from(config.window_ms).unwrap_or(i64::MAX / 4);
         let state = AppState::new(Inner {
-            database: database.clone(),
-            accounts,
+            tenant,
             nonces: Nonces::new(past_ms, nonces::MAX_TAGS),
             limit: Limit::new(Rule { requests: config.requests_per_minute, ..Rule::default() }),
             window: Window::symmetric(config.window_ms),
             aliases: config.public_names.clone(),
-            clock: VirtualClock::new(config.clock, setting),
             date: DateHeader::default(),
             faults: Faults::default(),
             recorder: Recorder::default(),
             is_recorded: config.control.is_some(),
             snapshots: Snapshots::of(&home),
-            random: config.random.clone(),
-            console_url,
             has_mailbox: config.smtp.is_none(),
         });
-        if state.console_url().is_some() {
-            let make = |transaction: &rusqlite::Transaction<'_>, state: &AppState| {
-                state.accounts().make_first_admin(transaction, state.now())
-            };
-            state.write(make).await?;
+        if state.console_url().is_some() && !state.look(users::has_admin).await? {
+            let act = Act::new(By::Platform, "");
+            state.change::<_, tenant::Error>(act, users::make_first_admin).await?;
         }
         let (stop, stopped) = watch::channel(false);
         let router = rest::router(state.clone());
@@ -236,7 +226,6 @@ impl Platform {
             address,
             ca_file,
             ca_pem: served.ca_pem,
-            database,
             stop,
             serving,
             housekeeping,
@@ -271,7 +260,7 @@ impl Platform {
     /// User name and password of the first administrator, until the password is
     /// changed.
     pub fn first_admin(&self) -> Result<Option<(String, Zeroizing<String>)>, Error> {
-        Ok(self.database.read(|connection| self.state.accounts().first_admin(connection))?)
+        Ok(self.state.tenant().look(users::first_admin)?)
     }
 
     /// The authority's certificate.
@@ -286,13 +275,7 @@ impl Platform {
 
     /// Applications and findings in the database.
     pub fn counts(&self) -> Result<(u64, u64), Error> {
-        self.database.read(|connection| {
-            let count = |sql| connection.query_row(sql, [], |row| row.get(0));
-            Ok((
-                count("select count(*) from applications")?,
-                count("select count(*) from findings")?,
-            ))
-        })
+        Ok(self.state.tenant().look(home::counts)?)
     }
 
     /// Stops listening, lets running requests end, writes what is pending.
@@ -305,7 +288,7 @@ impl Platform {
         if let Some(console) = &mut self.console {
             let _ = console.await;
         }
-        Ok(self.state.accounts().write_used()?)
+        Ok(self.state.tenant().write_used()?)
     }
 }
 
@@ -350,17 +333,14 @@ async fn keep_house(state: AppState) {
         ticks.tick().await;
         let state = state.clone();
         let kept = tokio::task::spawn_blocking(move || {
+            let tenant = state.tenant();
             if look + 1 == LOOKS_PER_WRITE {
-                state.accounts().write_used()?;
+                tenant.write_used()?;
             }
-            let now_ms = state.now();
-            let is_time = look % LOOKS_PER_NOTICE == 0;
-            if is_time
-                && state.database().read(|connection| notices::is_any_due(connection, now_ms))?
-            {
-                state.database().write(|transaction| notices::write_due(transaction, now_ms))?;
+            if look % LOOKS_PER_NOTICE == 0 {
+                tenant.keep_house()?;
             }
-            Ok::<_, Error>(state.database().look_around()?)
+            tenant.look_around()
         });
         if let Ok(Err(error)) = kept.await {
             tracing::error!(%error, "housekeeping failed");

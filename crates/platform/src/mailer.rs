@@ -6,11 +6,12 @@ use std::time::Duration;
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
-use rusqlite::{Connection, params};
 use zeroize::Zeroizing;
 
 use crate::state::AppState;
-use countersign_tenant::Error;
+use countersign_tenant::outbox::{self, Waiting};
+use countersign_tenant::settings::Settings;
+use countersign_tenant::{Error, View};
 
 /// A mail server.
 #[derive(Clone)]
@@ -29,13 +30,6 @@ type Transport = AsyncSmtpTransport<Tokio1Executor>;
 
 /// Between two looks into the outbox.
 const LOOK: Duration = Duration::from_millis(500);
-/// Taken out of it at once.
-const BATCH: u32 = 20;
-/// Waits double with every failure, up to this.
-const LONGEST_WAIT_MS: i64 = 6 * 3_600_000;
-/// After so many failures, three days, a mail is given up; it stays in the outbox.
-const MOST_ATTEMPTS: i64 = 20;
-
 pub(crate) fn transport(smtp: &Smtp) -> Result<Transport, Error> {
     if smtp.url.contains('@') {
         // What stands there may be a password: it is not repeated.
@@ -69,46 +63,13 @@ pub(crate) fn transport(smtp: &Smtp) -> Result<Transport, Error> {
     Ok(builder.timeout(Some(Duration::from_secs(30))).build())
 }
 
-struct Waiting {
-    id: i64,
-    attempts: i64,
-    due_ms: i64,
-    to: String,
-    subject: String,
-    text: String,
-    html: String,
-}
-
-fn waiting(connection: &Connection, now_ms: i64) -> Result<Vec<Waiting>, Error> {
-    let mut statement = connection.prepare_cached(
-        "select id, attempts, due_ms, recipient, subject, body, html from outbox
-         where sent_ms is null and next_ms <= ?1 and due_ms <= ?1 and attempts < ?2
-         order by id limit ?3",
-    )?;
-    let rows = statement.query_map(params![now_ms, MOST_ATTEMPTS, BATCH], |row| {
-        Ok(Waiting {
-            id: row.get(0)?,
-            attempts: row.get(1)?,
-            due_ms: row.get(2)?,
-            to: row.get(3)?,
-            subject: row.get(4)?,
-            text: row.get(5)?,
-            html: row.get(6)?,
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
 /// For as long as the platform runs.
 pub(crate) async fn deliver(state: AppState, transport: Transport, from: String) {
     let mut looks = tokio::time::interval(LOOK);
     loop {
         looks.tick().await;
-        let now_ms = state.now();
-        let look = move |connection: &Connection, state: &AppState| {
-            Ok::<_, Error>((waiting(connection, now_ms)?, state.settings(connection)?.mail_from))
-        };
-        let (mails, chosen) = match state.read(look).await {
+        let look = |view: &View<'_>| Ok((outbox::waiting(view)?, Settings::of(view)?.mail_from));
+        let (mails, chosen) = match state.look::<_, Error>(look).await {
             Ok(found) => found,
             Err(error) => {
                 tracing::warn!(%error, "failed to look for mail");
@@ -119,8 +80,9 @@ pub(crate) async fn deliver(state: AppState, transport: Transport, from: String)
             // What an administrator chose goes before what the platform was started with.
             let from = if chosen.is_empty() { &from } else { &chosen };
             let outcome = send(&transport, from, &mail).await;
-            if let Err(error) = note(&state, &mail, outcome).await {
-                tracing::warn!(%error, mail = mail.id, "failed to note what became of a mail");
+            let id = mail.id;
+            if let Err(error) = note(&state, mail, outcome).await {
+                tracing::warn!(%error, mail = id, "failed to note what became of a mail");
             }
         }
     }
@@ -144,23 +106,17 @@ async fn send(transport: &Transport, from: &str, mail: &Waiting) -> Result<(), S
     transport.send(message).await.map(drop).map_err(|error| error.to_string())
 }
 
-async fn note(state: &AppState, mail: &Waiting, outcome: Result<(), String>) -> Result<(), Error> {
-    let (id, attempts) = (mail.id, mail.attempts + 1);
+async fn note(state: &AppState, mail: Waiting, outcome: Result<(), String>) -> Result<(), Error> {
     let is_sent = outcome.is_ok();
     if let Err(error) = outcome {
-        tracing::warn!(error, mail = id, attempts, "a mail was not delivered");
+        tracing::warn!(
+            error,
+            mail = mail.id,
+            attempts = mail.attempts + 1,
+            "a mail was not delivered"
+        );
     }
-    state
-        .write(move |transaction, state| {
-            let now_ms = state.now();
-            let wait_ms = (30_000_i64 << attempts.min(12)).min(LONGEST_WAIT_MS);
-            transaction.execute(
-                "update outbox set sent_ms = ?2, attempts = ?3, next_ms = ?4 where id = ?1",
-                params![id, is_sent.then_some(now_ms), attempts, now_ms.saturating_add(wait_ms)],
-            )?;
-            Ok(())
-        })
-        .await
+    state.aside(move |state| outbox::tried(state.tenant(), &mail, is_sent)).await
 }
 
 #[cfg(test)]

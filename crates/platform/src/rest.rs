@@ -279,7 +279,7 @@ async fn taken_in(request: Request) -> Result<Request, Refusal> {
 
 fn firing(state: &AppState, request: &Request) -> Vec<faults::Rule> {
     let api_id = claimed_id(request);
-    let signatory = api_id.as_deref().map(|id| state.accounts().signatory(id));
+    let signatory = api_id.as_deref().map(|id| state.tenant().signatory(id));
     let signatory = signatory.and_then(|found| found.ok().flatten());
     state.faults().firing(&faults::Seen {
         method: request.method().as_str(),
@@ -364,6 +364,3 @@ pub(crate) fn input<T: serde::de::DeserializeOwned + Default>(
     serde_json::from_slice(&body)
         .map_err(|error| Refusal::gateway(400, &format!("malformed JSON: {error}")))
 }
-
-pub(crate) use identity::free_name;
-pub(crate) use identity::users::{changed_by as changed_user, checked as checked_user};

@@ -15,34 +15,28 @@ use crate::limit::Limit;
 use crate::nonces::Nonces;
 use crate::recorder::Recorder;
 use countersign_tenant::clock::VirtualClock;
-use countersign_tenant::credentials::Accounts;
 use countersign_tenant::database::Database;
 use countersign_tenant::letters;
 use countersign_tenant::settings::Settings;
 use countersign_tenant::snapshots::Snapshots;
 use countersign_tenant::users::{self, User};
-use countersign_tenant::{Error, Random};
+use countersign_tenant::{Act, Change, Error, Noted, Random, Tenant, View};
 
 #[derive(Clone)]
 pub(crate) struct AppState(Arc<Inner>);
 
 pub(crate) struct Inner {
-    pub(crate) database: Database,
-    pub(crate) accounts: Accounts,
+    pub(crate) tenant: Tenant,
     pub(crate) nonces: Nonces,
     pub(crate) limit: Limit,
     pub(crate) window: Window,
     pub(crate) aliases: Vec<String>,
-    pub(crate) clock: VirtualClock,
     pub(crate) date: DateHeader,
     pub(crate) faults: Faults,
     pub(crate) recorder: Recorder,
     /// Only where somebody can ask the recorder.
     pub(crate) is_recorded: bool,
     pub(crate) snapshots: Snapshots,
-    pub(crate) random: Random,
-    /// Where people find the console; none without one.
-    pub(crate) console_url: Option<String>,
     /// Whether mail stays in the built-in mailbox.
     pub(crate) has_mailbox: bool,
 }
@@ -56,16 +50,20 @@ impl AppState {
         self.0.has_mailbox
     }
 
+    pub(crate) fn tenant(&self) -> &Tenant {
+        &self.0.tenant
+    }
+
     pub(crate) fn console_url(&self) -> Option<&str> {
-        self.0.console_url.as_deref()
+        self.0.tenant.console_url()
     }
 
     pub(crate) fn now(&self) -> i64 {
-        self.0.clock.now()
+        self.0.tenant.now()
     }
 
     pub(crate) fn clock(&self) -> &VirtualClock {
-        &self.0.clock
+        self.0.tenant.clock()
     }
 
     /// The `Date` header.
@@ -90,7 +88,7 @@ impl AppState {
     }
 
     pub(crate) fn random(&self) -> &Random {
-        &self.0.random
+        self.0.tenant.random()
     }
 
     /// Sends the link that leads to a password: the first one by a welcome, another
@@ -131,7 +129,7 @@ impl AppState {
         purpose: Purpose,
         user: &User,
     ) -> Result<Option<String>, Error> {
-        let Some(console) = &self.0.console_url else { return Ok(None) };
+        let Some(console) = self.console_url() else { return Ok(None) };
         let random = &**self.random();
         let token = ticket::issue(transaction, purpose, user.id, self.now(), random)?;
         Ok(Some(format!("{console}/{}/{}", purpose.as_str(), *token)))
@@ -173,10 +171,6 @@ impl AppState {
         self.0.window
     }
 
-    pub(crate) fn accounts(&self) -> &Accounts {
-        &self.0.accounts
-    }
-
     pub(crate) fn nonces(&self) -> &Nonces {
         &self.0.nonces
     }
@@ -186,7 +180,7 @@ impl AppState {
     }
 
     pub(crate) fn database(&self) -> &Database {
-        &self.0.database
+        self.0.tenant.database()
     }
 
     /// Further names that requests may have been signed for.
@@ -216,6 +210,31 @@ impl AppState {
         E: From<rusqlite::Error> + From<Error> + Send + 'static,
     {
         self.aside(|state| state.database().write(|transaction| act(transaction, state))).await
+    }
+
+    /// A question to the tenant, off the threads that answer.
+    pub(crate) async fn look<T, E>(
+        &self,
+        ask: impl FnOnce(&View<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.aside(|state| state.tenant().look(ask)).await
+    }
+
+    /// A change of the tenant, off the threads that answer.
+    pub(crate) async fn change<T, E>(
+        &self,
+        act: Act,
+        make: impl FnOnce(&Change<'_>) -> Result<Noted<T>, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.aside(move |state| state.tenant().change(&act, make)).await
     }
 
     /// Anything that takes its time, off the threads that answer.

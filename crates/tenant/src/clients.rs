@@ -7,9 +7,11 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::act::{Change, Noted, View};
 use crate::seed::DAY_MS;
+use crate::tenant::Tenant;
 use crate::users::{self, User};
-use crate::{Error, Random};
+use crate::{Error, Random, Refused, letters};
 
 /// Seconds that a token lives.
 pub const TOKEN_SECONDS: i64 = 3600;
@@ -73,23 +75,31 @@ fn digest(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }
 
-/// Answers what is wrong with it, if it cannot be.
+/// Creates a client for a user and tells them: the only moment at which its secret is in
+/// the open.
 pub fn create(
-    transaction: &Transaction<'_>,
+    change: &Change<'_>,
     user: &User,
     wanted: &Wanted,
-    now_ms: i64,
-    random: &Random,
-) -> Result<Result<(Client, Shown), String>, Error> {
-    if let Some(what) = check(transaction, user, wanted)? {
-        return Ok(Err(what));
+) -> Result<Noted<(Client, Shown)>, Refused> {
+    let made = insert(change, user, wanted)?;
+    let client_id = made.0.client_id.clone();
+    tracing::info!(by = change.by(), user = user.name, client_id, "created an OAuth client");
+    letters::credentials_generated(change, user, "OAuth", &client_id)?;
+    Ok(change.noted("client.create", &client_id, made)?)
+}
+
+fn insert(change: &Change<'_>, user: &User, wanted: &Wanted) -> Result<(Client, Shown), Refused> {
+    if let Some(what) = check(change.transaction, user, wanted)? {
+        return Err(Refused::invalid(what));
     }
+    let random = change.tenant.random();
     let mut id = [0; 16];
     random(&mut id);
     let client_id = HEXLOWER.encode(&id);
     let (secret, secret_digest) = fresh(random);
     let roles = wanted.roles.as_ref().map(|roles| serde_json::json!(roles).to_string());
-    transaction.execute(
+    change.transaction.execute(
         "insert into oauth_clients
             (client_id, user, name, description, secret_digest, roles, created_ms, expires_ms)
          values (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -100,12 +110,33 @@ pub fn create(
             wanted.description,
             secret_digest,
             roles,
-            now_ms,
-            now_ms + wanted.days * DAY_MS
+            change.now_ms,
+            change.now_ms + wanted.days * DAY_MS
         ],
     )?;
-    let client = find(transaction, &client_id)?.ok_or_else(Error::stopped)?;
-    Ok(Ok((client, secret)))
+    let client = by_id(change.transaction, &client_id)?.ok_or_else(Error::stopped)?;
+    Ok((client, secret))
+}
+
+/// Another client like this one, for the same user.
+pub fn copy(
+    change: &Change<'_>,
+    client: Client,
+    user: &User,
+    name: String,
+    days: Option<i64>,
+) -> Result<Noted<(Client, Shown)>, Refused> {
+    let roles = client.roles.map(|roles| {
+        // Roles that the account lost since cannot be given again.
+        roles.into_iter().filter(|role| user.roles.contains(role)).collect()
+    });
+    let wanted = Wanted {
+        name,
+        description: client.description,
+        roles,
+        days: days.unwrap_or((client.expires_ms - client.created_ms) / DAY_MS),
+    };
+    create(change, user, &wanted)
 }
 
 fn check(connection: &Connection, user: &User, wanted: &Wanted) -> Result<Option<String>, Error> {
@@ -156,44 +187,69 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Client> {
     })
 }
 
-pub fn find(connection: &Connection, client_id: &str) -> Result<Option<Client>, Error> {
+fn by_id(connection: &Connection, client_id: &str) -> Result<Option<Client>, Error> {
     let sql = format!("{SELECT} where client_id = ?");
     Ok(connection.prepare_cached(&sql)?.query_row([client_id], read).optional()?)
 }
 
-pub fn of_user(connection: &Connection, user: i64) -> Result<Vec<Client>, Error> {
+pub fn find(view: &View<'_>, client_id: &str) -> Result<Option<Client>, Error> {
+    by_id(view.connection, client_id)
+}
+
+pub fn of_user(view: &View<'_>, user: i64) -> Result<Vec<Client>, Error> {
     let sql = format!("{SELECT} where user = ? order by created_ms, client_id");
-    let mut statement = connection.prepare_cached(&sql)?;
+    let mut statement = view.connection.prepare_cached(&sql)?;
     Ok(statement.query_map([user], read)?.collect::<Result<_, _>>()?)
 }
 
-/// A new secret; the old one and every token of it are dead at once.
-pub fn rotate(
-    transaction: &Transaction<'_>,
-    client_id: &str,
-    random: &Random,
-) -> Result<Shown, Error> {
-    let (secret, secret_digest) = fresh(random);
-    transaction.execute(
+/// A new secret; the old one and every token of it are refused at once. The owner is
+/// told.
+pub fn rotate(change: &Change<'_>, client: &Client, user: &User) -> Result<Noted<Shown>, Refused> {
+    if client.revoked_ms.is_some() {
+        return Err(Refused::Conflict("the client is revoked"));
+    }
+    let (secret, secret_digest) = fresh(change.tenant.random());
+    change.transaction.execute(
         "update oauth_clients set secret_digest = ? where client_id = ?",
-        params![secret_digest, client_id],
+        params![secret_digest, client.client_id],
     )?;
-    transaction.execute("delete from oauth_tokens where client = ?", [client_id])?;
-    Ok(secret)
+    end_tokens(change.transaction, &client.client_id)?;
+    letters::credentials_generated(change, user, "OAuth", &client.client_id)?;
+    Ok(change.noted("client.rotate", &client.client_id, secret)?)
 }
 
-pub fn revoke(transaction: &Transaction<'_>, client_id: &str, now_ms: i64) -> Result<(), Error> {
-    transaction.execute(
+/// Revokes a client and its tokens at once and tells its owner.
+pub fn revoke(change: &Change<'_>, client: &Client, user: &User) -> Result<Noted<()>, Error> {
+    let revoked = change.transaction.execute(
         "update oauth_clients set revoked_ms = ? where client_id = ? and revoked_ms is null",
-        params![now_ms, client_id],
+        params![change.now_ms, client.client_id],
     )?;
+    end_tokens(change.transaction, &client.client_id)?;
+    if revoked > 0 {
+        tracing::info!(by = change.by(), client_id = client.client_id, "revoked an OAuth client");
+        letters::credentials_revoked(change, user, "OAuth", &client.client_id)?;
+    }
+    change.noted("client.revoke", &client.client_id, ())
+}
+
+fn end_tokens(transaction: &Transaction<'_>, client_id: &str) -> Result<(), Error> {
     transaction.execute("delete from oauth_tokens where client = ?", [client_id])?;
     Ok(())
 }
 
-/// A token for id and secret; none when they are not those of a live client of
+/// A token for id and secret; not a change that the log holds. None when they are not those of a live client of
 /// an active account.
 pub fn token(
+    tenant: &Tenant,
+    client_id: &str,
+    secret: &str,
+) -> Result<Option<(Shown, User)>, Error> {
+    let now_ms = tenant.now();
+    let random = tenant.random();
+    tenant.database().write(|transaction| issue(transaction, client_id, secret, now_ms, random))
+}
+
+fn issue(
     transaction: &Transaction<'_>,
     client_id: &str,
     secret: &str,
@@ -212,7 +268,8 @@ pub fn token(
     if held.is_none() || !bool::from(is_right) {
         return Ok(None);
     }
-    let Some(client) = find(transaction, client_id)?.filter(|client| client.is_live(now_ms)) else {
+    let Some(client) = by_id(transaction, client_id)?.filter(|client| client.is_live(now_ms))
+    else {
         return Ok(None);
     };
     let user = users::user_by(transaction, "id", &client.user.to_string())?;
@@ -244,11 +301,8 @@ pub enum BearerFault {
 }
 
 /// Whom a token lets in, with the roles of its client.
-pub fn bearer(
-    connection: &Connection,
-    token: &str,
-    now_ms: i64,
-) -> Result<Result<User, BearerFault>, Error> {
+pub fn bearer(view: &View<'_>, token: &str) -> Result<Result<User, BearerFault>, Error> {
+    let (connection, now_ms) = (view.connection, view.now_ms);
     let found: Option<(String, i64)> = connection
         .prepare_cached("select client, expires_ms from oauth_tokens where digest = ?")?
         .query_row([digest(token)], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -257,7 +311,7 @@ pub fn bearer(
     if now_ms >= expires_ms {
         return Ok(Err(BearerFault::Expired));
     }
-    let client = find(connection, &client_id)?.filter(|client| client.is_live(now_ms));
+    let client = by_id(connection, &client_id)?.filter(|client| client.is_live(now_ms));
     let Some(client) = client else { return Ok(Err(BearerFault::ClientDead)) };
     let user = users::user_by(connection, "id", &client.user.to_string())?;
     let Some(user) = user else { return Ok(Err(BearerFault::ClientDead)) };

@@ -4,15 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use countersign_signin::audit::{self, Verdict};
-use countersign_signing::Pair;
+use countersign_signing::{ApiId, Pair};
 use countersign_vault::MasterKey;
 use rusqlite::OptionalExtension;
 
-use crate::clock::{self, VirtualClock};
-use crate::credentials::Accounts;
+use crate::act::{Act, By, Change, View};
 use crate::database::Database;
+use crate::tenant::{Opening, Tenant};
 use crate::users::{self, User};
-use crate::{Error, Random, guid_from, policies, roles, seed};
+use crate::{Error, Random, Refused, credentials, guid_from, policies, roles, seed};
 
 /// How long the pair before a new one keeps working, unless an administrator or the
 /// start of the platform says otherwise: a day.
@@ -32,8 +32,8 @@ pub struct Minted {
     pub roles: Vec<String>,
 }
 
-/// Creates an API account when there is none of this name, and a pair for it.
-/// Works beside a running platform.
+/// Generates credentials for an API account, which is created when there is none of this
+/// name. Works beside a running platform.
 pub fn mint(
     home: &Path,
     user_name: &str,
@@ -41,41 +41,58 @@ pub fn mint(
     now_ms: i64,
     random: &Random,
 ) -> Result<Minted, Error> {
-    let (database, master) = open_home(home, &**random)?;
-    let setting = database.read(clock::load)?;
-    let now_ms = VirtualClock::new(Arc::new(move || now_ms), setting).now();
-    let accounts = Accounts::new(database.clone(), master, random.clone(), OVERLAP_MS);
-    database.write(|transaction| {
-        let user = match users::user_by(transaction, "name", user_name)? {
-            Some(user) if !user.is_api => {
-                return Err(Error::input(format!(
-                    "`{user_name}` is a user account, not an API account"
-                )));
-            }
-            Some(user) if !roles.is_empty() && !same(&user.roles, roles) => {
-                return Err(Error::input(format!(
-                    "API account `{user_name}` exists with other roles: {}",
-                    user.roles.join(", ")
-                )));
-            }
-            Some(user) => user,
-            None => {
-                let mut user = new_api_user(user_name, roles, random)?;
-                user.id = users::insert_user(transaction, &user, now_ms)?;
-                user
-            }
+    let tenant = Tenant::open(Opening {
+        home,
+        clock: Arc::new(move || now_ms),
+        random: random.clone(),
+        overlap_ms: OVERLAP_MS,
+        console_url: None,
+    })?;
+    let minted = tenant.change(&Act::new(By::CommandLine, ""), |change| {
+        let user = match users::named(change, user_name)? {
+            Some(user) => fitting(user, roles)?,
+            None => users::insert(change, new_api_user(change, user_name, roles)?)?.0,
         };
-        let minted = accounts.mint(transaction, user.id, now_ms)?;
-        let id = countersign_signing::ApiId::parse(&minted.credential.api_id);
-        let id = id.map_err(|error| Error::input(error.to_string()))?;
-        Ok(Minted {
-            pair: Pair { id, secret: minted.secret },
-            expires_ms: minted.credential.expires_ms,
-            user_id: user.guid,
-            user_name: user.name,
-            roles: user.roles,
+        credentials::generate(change, &user)?.try_map(|minted| {
+            let id = ApiId::parse(&minted.credential.api_id);
+            Ok::<_, Refused>(Minted {
+                pair: Pair {
+                    id: id.map_err(|error| Error::input(error.to_string()))?,
+                    secret: minted.secret,
+                },
+                expires_ms: minted.credential.expires_ms,
+                user_id: user.guid,
+                user_name: user.name,
+                roles: user.roles,
+            })
         })
+    });
+    minted.map_err(|refused| match refused {
+        Refused::Failed(error) => error,
+        other => Error::input(format!("{other:?}")),
     })
+}
+
+/// The account that there is, if it is what was asked for.
+fn fitting(user: User, roles: &[String]) -> Result<User, Error> {
+    if !user.is_api {
+        let what = format!("`{}` is a user account, not an API account", user.name);
+        return Err(Error::input(what));
+    }
+    if !roles.is_empty() && !same(&user.roles, roles) {
+        return Err(Error::input(format!(
+            "API account `{}` exists with other roles: {}",
+            user.name,
+            user.roles.join(", ")
+        )));
+    }
+    Ok(user)
+}
+
+/// Applications and findings.
+pub fn counts(view: &View<'_>) -> Result<(u64, u64), Error> {
+    let count = |sql| view.connection.query_row(sql, [], |row| row.get(0));
+    Ok((count("select count(*) from applications")?, count("select count(*) from findings")?))
 }
 
 /// Follows the chain of the activity log: its length and last digest, or the first
@@ -102,7 +119,7 @@ fn same(a: &[String], b: &[String]) -> bool {
     sorted(a) == sorted(b)
 }
 
-fn new_api_user(name: &str, roles: &[String], random: &Random) -> Result<User, Error> {
+fn new_api_user(change: &Change<'_>, name: &str, roles: &[String]) -> Result<User, Error> {
     let defaults = ["resultsapi".to_owned(), "noteamrestrictionapi".to_owned()];
     let roles = if roles.is_empty() { &defaults[..] } else { roles };
     for role in roles {
@@ -118,24 +135,14 @@ fn new_api_user(name: &str, roles: &[String], random: &Random) -> Result<User, E
     if name.is_empty() || name.len() > 256 || name.chars().any(char::is_control) {
         return Err(Error::input("a user name is 1 to 256 printable characters".into()));
     }
-    let mut guid = [0; 16];
-    random(&mut guid);
     Ok(User {
-        id: 0,
-        guid: uuid::Builder::from_random_bytes(guid).into_uuid().to_string(),
+        guid: change.tenant.guid(),
         name: name.to_owned(),
         email: format!("{}@example.com", name.replace(|c: char| !c.is_ascii_alphanumeric(), "-")),
         first_name: "API".into(),
         last_name: name.to_owned(),
-        is_api: true,
-        active: true,
-        login_enabled: true,
-        pin_required: false,
-        ip_restricted: false,
-        allowed_ips: Vec::new(),
         roles: roles.to_vec(),
-        teams: Vec::new(),
-        custom: Vec::new(),
+        ..User::nobody(true)
     })
 }
 

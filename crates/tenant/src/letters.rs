@@ -1,10 +1,12 @@
-//! The mails that the platform writes: each as text and as HTML, into the outbox.
+//! The mails that the platform writes: each as text and as HTML, into the outbox, in the
+//! transaction of what they are about.
 
 use askama::Template;
 use countersign_text::line;
 use rusqlite::{Transaction, params};
 
 use crate::Error;
+use crate::act::Change;
 use crate::users::User;
 
 /// What a mail says: paragraphs, and where it leads one button.
@@ -117,6 +119,28 @@ pub fn happened(
         button: None,
     };
     letter.put(transaction, kind, &user.email, now_ms)
+}
+
+/// API credentials of a user were generated, by whomever: `kind` is HMAC or OAuth.
+pub fn credentials_generated(
+    change: &Change<'_>,
+    user: &User,
+    kind: &str,
+    id: &str,
+) -> Result<(), Error> {
+    let what = format!("{kind} credentials {id} were generated for the account {}.", user.name);
+    happened(change.transaction, user, CREDENTIALS_GENERATED, &what, change.now_ms)
+}
+
+/// API credentials of a user were revoked.
+pub fn credentials_revoked(
+    change: &Change<'_>,
+    user: &User,
+    kind: &str,
+    id: &str,
+) -> Result<(), Error> {
+    let what = format!("The {kind} credentials {id} of the account {} were revoked.", user.name);
+    happened(change.transaction, user, CREDENTIALS_REVOKED, &what, change.now_ms)
 }
 
 /// A lock-out, by failures or asked about, with the link that ends it.

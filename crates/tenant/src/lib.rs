@@ -5,29 +5,50 @@
 
 #![allow(missing_docs, reason = "for the platform alone: names and types say it")]
 
+mod act;
+pub mod activity;
 pub mod addresses;
 pub mod annotations;
+pub mod applications;
 pub mod clients;
 pub mod clock;
-pub mod condition;
+mod condition;
 pub mod credentials;
 pub mod custom_roles;
 pub mod database;
 mod error;
+pub mod findings;
+pub mod flaws;
 pub mod home;
 pub mod import;
 pub mod letters;
+mod links;
+pub mod list;
+mod manner;
+mod names;
 pub mod notices;
+pub mod outbox;
 pub mod policies;
+mod refused;
 pub mod roles;
+pub mod sandboxes;
 pub mod seed;
 pub mod settings;
 pub mod snapshots;
+pub mod summary;
+pub mod teams;
+mod tenant;
+pub mod units;
 pub mod users;
+pub mod weaknesses;
 
 use std::sync::Arc;
 
+pub use act::{Act, By, Change, Noted, View};
 pub use error::Error;
+pub use manner::Manner;
+pub use refused::Refused;
+pub use tenant::{Opening, Tenant};
 
 /// Milliseconds since the Unix epoch.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -55,4 +76,12 @@ pub fn guid_from(text: &str) -> String {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&Sha256::digest(text)[..16]);
     uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
+}
+
+/// A guid in lower case.
+pub fn guid_of(text: &str) -> Result<String, Refused> {
+    match uuid::Uuid::try_parse(text) {
+        Ok(guid) if text.len() == 36 => Ok(guid.to_string()),
+        _ => Err(Refused::MalformedGuid(text.to_owned())),
+    }
 }

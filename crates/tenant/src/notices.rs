@@ -4,6 +4,7 @@
 use rusqlite::{Connection, Transaction};
 use serde::Serialize;
 
+use crate::act::View;
 use crate::{Error, timestamp};
 
 /// Of a listing.
@@ -46,13 +47,13 @@ pub fn write_due(transaction: &Transaction<'_>, now_ms: i64) -> Result<(), Error
     Ok(())
 }
 
-pub fn is_any_due(connection: &Connection, now_ms: i64) -> Result<bool, Error> {
+pub(crate) fn is_any_due(connection: &Connection, now_ms: i64) -> Result<bool, Error> {
     let sql = format!("select exists (select 1 {DUE})");
     Ok(connection.prepare_cached(&sql)?.query_row([now_ms], |row| row.get(0))?)
 }
 
-pub fn mails(connection: &Connection) -> Result<Vec<Mail>, Error> {
-    let mut statement = connection.prepare_cached(
+pub fn mails(view: &View<'_>) -> Result<Vec<Mail>, Error> {
+    let mut statement = view.connection.prepare_cached(
         "select kind, recipient, subject, body, due_ms, api_id from outbox order by due_ms, id limit ?",
     )?;
     let rows = statement.query_map([MAX_MAILS], |row| {

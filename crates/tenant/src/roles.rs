@@ -1,5 +1,10 @@
 //! The roles table: what there is, for whom, and what each may read and write.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use crate::guid_from;
+
 /// A built-in role.
 #[derive(Debug, Clone, Copy)]
 pub struct Role {
@@ -82,6 +87,21 @@ pub const ROLES: &[Role] = &[
 /// The role of this machine name.
 pub fn find(name: &str) -> Option<&'static Role> {
     ROLES.iter().find(|role| role.name == name)
+}
+
+/// The same role has the same id in every home.
+static IDS: LazyLock<HashMap<&'static str, String>> = LazyLock::new(|| {
+    ROLES.iter().map(|role| (role.name, guid_from(&format!("role:{}", role.name)))).collect()
+});
+
+/// The guid of a built-in role; empty for a name that is none.
+pub fn id_of(name: &str) -> &'static str {
+    IDS.get(name).map_or("", String::as_str)
+}
+
+/// The built-in role of this guid.
+pub fn of_id(guid: &str) -> Option<&'static Role> {
+    ROLES.iter().find(|role| id_of(role.name) == guid)
 }
 
 /// What an endpoint asks for.

@@ -1,11 +1,12 @@
 //! What an administrator decides for the whole organisation.
 
 use countersign_signin::session::Limits;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::act::{Change, Noted, View};
 use crate::users::User;
+use crate::{Error, Refused};
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -69,6 +70,10 @@ impl Settings {
         ("password_days", "A password has to be changed after, in days", 1..=90),
     ];
 
+    pub fn of(view: &View<'_>) -> Result<Self, Error> {
+        Self::read(view.connection)
+    }
+
     pub fn read(connection: &Connection) -> Result<Self, Error> {
         let held: Option<String> = connection
             .prepare_cached("select value from meta where name = 'settings'")?
@@ -81,14 +86,29 @@ impl Settings {
         }
     }
 
-    pub fn write(&self, transaction: &Transaction<'_>) -> Result<(), Error> {
+    /// Sets them, if they can be.
+    pub fn save(&self, change: &Change<'_>) -> Result<Noted<()>, Refused> {
+        let complaints = self.complaints();
+        if !complaints.is_empty() {
+            return Err(Refused::Invalid(complaints));
+        }
         let text = serde_json::to_string(self)
             .map_err(|error| Error::input(format!("the settings: {error}")))?;
-        transaction.execute(
+        change.transaction.execute(
             "insert or replace into meta (name, value) values ('settings', ?)",
             params![text],
         )?;
-        Ok(())
+        Ok(change.noted("settings.change", "organisation", ())?)
+    }
+
+    fn complaints(&self) -> Vec<String> {
+        let mut complaints = Vec::new();
+        for (name, label, range) in Self::NUMBERS {
+            if self.number(name).is_some_and(|value| !range.contains(&value)) {
+                complaints.push(format!("{label}: {} to {}.", range.start(), range.end()));
+            }
+        }
+        complaints
     }
 
     pub fn number(&self, name: &str) -> Option<i64> {

@@ -4,13 +4,13 @@ use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use countersign_signin::audit::{self, Entry, Filter};
+use countersign_signin::audit::{Entry, Filter};
 use countersign_text::line;
 
 use super::Console;
 use super::web::{Admin, Frame, Moment, Stop};
 use crate::rest::query::{Query, encode};
-use countersign_tenant::Error;
+use countersign_tenant::{Error, View, activity};
 
 const PAGE: u32 = 100;
 /// Of a file; the newest.
@@ -48,10 +48,8 @@ pub(super) async fn show(
 ) -> Result<Response, Stop> {
     let filter = filter(&Query::parse(raw.as_deref()));
     let wanted = filter.clone();
-    let entries = console
-        .app
-        .read(move |connection, _| audit::newest(connection, &wanted, PAGE).map_err(Error::from))
-        .await?;
+    let ask = move |view: &View<'_>| activity::newest(view, &wanted, PAGE);
+    let entries = console.app.look::<_, Error>(ask).await?;
     let is_full = entries.len() == PAGE as usize;
     let oldest = entries.last().map(|(id, _)| *id).filter(|_| is_full);
     let older = oldest.map(|id| format!("{}&before={id}", link("/admin/activity", &filter)));
@@ -71,12 +69,8 @@ pub(super) async fn csv(
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Stop> {
     let filter = filter(&Query::parse(raw.as_deref()));
-    let entries = console
-        .app
-        .read(move |connection, _| {
-            audit::newest(connection, &filter, MAX_LINES).map_err(Error::from)
-        })
-        .await?;
+    let ask = move |view: &View<'_>| activity::newest(view, &filter, MAX_LINES);
+    let entries = console.app.look::<_, Error>(ask).await?;
     let mut text = String::from("number,time,user,activity,details,address\r\n");
     for (id, entry) in entries {
         let time = Moment(entry.at_ms).iso();

@@ -3,21 +3,15 @@
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
-use countersign_signin::{factor, password, recovery, session, throttle};
 use countersign_wire::identity as wire;
-use rusqlite::params_from_iter;
 
 use super::Console;
-use super::web::{Admin, Form, Frame, Person, Stop, from_now, go, is_admin};
-use crate::rest;
+use super::web::{Admin, Form, Frame, Person, Stop, complaints, from_now, go};
 use crate::rest::query::{Query, encode};
-use countersign_tenant::Error;
-use countersign_tenant::condition::{Condition, number, text};
-use countersign_tenant::credentials;
 use countersign_tenant::custom_roles::{self, CustomRole};
-use countersign_tenant::letters;
 use countersign_tenant::roles::{ROLES, Role};
-use countersign_tenant::users::{self, User};
+use countersign_tenant::users::{self, Address, Overview, OverviewFilter, User};
+use countersign_tenant::{Change, Error, Manner, Noted, Refused, View, credentials, teams};
 
 const PAGE: u64 = 50;
 
@@ -47,27 +41,38 @@ struct Users {
     after: Option<String>,
 }
 
-fn filter(query: &Query) -> Condition {
-    let mut condition = Condition::always();
-    if let Some(term) = query.get("search") {
-        condition.holds(&["u.name", "u.first_name", "u.last_name", "u.email"], term);
+fn filter(query: &Query) -> OverviewFilter {
+    let text = |name: &str| query.get(name).map(String::from);
+    OverviewFilter {
+        search: text("search"),
+        status: text("status"),
+        is_api: match query.get("type") {
+            Some("api") => Some(true),
+            Some("person") => Some(false),
+            _ => None,
+        },
+        role: text("role"),
     }
-    match query.get("status") {
-        Some("disabled") => condition.and("(not u.active or not u.login_enabled)", []),
-        Some("enabled") => condition.and("u.active and u.login_enabled", []),
-        Some("waiting") => condition
-            .and("u.id not in (select person from signin_people where password is not null)", []),
-        _ => {}
+}
+
+fn row(user: Overview, now_ms: i64) -> Row {
+    Row {
+        guid: user.guid,
+        name: user.name,
+        person: user.person,
+        kind: if user.is_api { "API account" } else { "person" },
+        status: match (user.is_open, user.is_activated) {
+            (false, _) => "disabled",
+            (true, true) => "active",
+            (true, false) => "not activated",
+        },
+        last_seen: user.last_sign_in_ms.map_or("never".into(), |ms| from_now(ms, now_ms)),
+        pair: match user.expires_ms {
+            Some(ms) if ms > now_ms => format!("expires {}", from_now(ms, now_ms)),
+            Some(_) => "expired".into(),
+            None => "none".into(),
+        },
     }
-    match query.get("type") {
-        Some("api") => condition.and("u.is_api", []),
-        Some("person") => condition.and("not u.is_api", []),
-        _ => {}
-    }
-    if let Some(role) = query.get("role") {
-        condition.and("u.id in (select user from user_roles where role = ?)", [text(role)]);
-    }
-    condition
 }
 
 pub(super) async fn list(
@@ -77,48 +82,11 @@ pub(super) async fn list(
 ) -> Result<Response, Stop> {
     let query = Query::parse(raw.as_deref());
     let at: u64 = query.get("page").and_then(|page| page.parse().ok()).unwrap_or_default();
-    let (condition, now_ms) = (filter(&query), person.visitor.now_ms);
-    let (rows, total) = console
-        .app
-        .read(move |connection, _| -> Result<_, Error> {
-            let total = condition.count(connection, "users u")?;
-            let sql = format!(
-                "select u.guid, u.name, u.first_name || ' ' || u.last_name, u.is_api,
-                    u.active and u.login_enabled, p.password is not null, p.last_sign_in_ms,
-                    (select max(expires_ms) from credentials c
-                        where c.user = u.id and (c.revoked_ms is null or c.revoked_ms > ?))
-                 from users u left join signin_people p on p.person = u.id
-                 where {} order by u.name limit ? offset ?",
-                condition.text()
-            );
-            let mut values = vec![now_ms.into()];
-            values.extend(condition.values_and([number(PAGE), number(at.saturating_mul(PAGE))]));
-            let mut statement = connection.prepare_cached(&sql)?;
-            let rows = statement.query_map(params_from_iter(values), |row| {
-                let (is_enabled, is_activated): (bool, bool) = (row.get(4)?, row.get(5)?);
-                let last: Option<i64> = row.get(6)?;
-                let expires: Option<i64> = row.get(7)?;
-                Ok(Row {
-                    guid: row.get(0)?,
-                    name: row.get(1)?,
-                    person: row.get(2)?,
-                    kind: if row.get(3)? { "API account" } else { "person" },
-                    status: match (is_enabled, is_activated) {
-                        (false, _) => "disabled",
-                        (true, true) => "active",
-                        (true, false) => "not activated",
-                    },
-                    last_seen: last.map_or("never".into(), |ms| from_now(ms, now_ms)),
-                    pair: match expires {
-                        Some(ms) if ms > now_ms => format!("expires {}", from_now(ms, now_ms)),
-                        Some(_) => "expired".into(),
-                        None => "none".into(),
-                    },
-                })
-            })?;
-            Ok((rows.collect::<Result<Vec<_>, _>>()?, total))
-        })
-        .await?;
+    let at = at.min(u64::MAX / PAGE - 1);
+    let (filter, now_ms) = (filter(&query), person.visitor.now_ms);
+    let ask = move |view: &View<'_>| users::overviews(view, &filter, PAGE, at * PAGE);
+    let (found, total) = console.app.look::<_, Error>(ask).await?;
+    let rows = found.into_iter().map(|user| row(user, now_ms)).collect();
     let kept = |name: &str| query.get(name).unwrap_or_default().to_owned();
     let link = |page: u64| {
         let mut link = format!("/admin/users?page={page}");
@@ -252,15 +220,8 @@ async fn user_form(
     filled: Filled,
     complaints: Vec<String>,
 ) -> Result<UserForm, Stop> {
-    let (teams, custom) = console
-        .app
-        .read(|connection, _| -> Result<_, Error> {
-            let mut statement = connection.prepare("select guid, name from teams order by name")?;
-            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            let teams = rows.collect::<Result<Vec<(String, String)>, _>>()?;
-            Ok((teams, custom_roles::all(connection)?))
-        })
-        .await?;
+    let ask = |view: &View<'_>| Ok((teams::names(view)?, custom_roles::all(view)?));
+    let (teams, custom) = console.app.look::<_, Error>(ask).await?;
     let group = |title, is: fn(&Role) -> bool| Group {
         title,
         roles: ROLES
@@ -354,45 +315,15 @@ pub(super) async fn edit(
 ) -> Result<Response, Stop> {
     let (person, fields) = form.admin("/admin/users")?;
     let before = found(&console, guid).await?;
-    let mut input = wanted(&fields);
-    // What an account is and is called stays; another address is verified first.
-    (input.permissions, input.user_name) = (None, Some(before.name.clone()));
-    let address = input.email_address.replace(before.email.clone());
-    let current = before.clone();
-    let changed = console
-        .app
-        .write(move |transaction, state| -> Result<_, Stop> {
-            let user = match rest::changed_user(transaction, input, current.clone())? {
-                Ok(user) => user,
-                Err(complaints) => return Ok(Err((complaints, person))),
-            };
-            // Nobody shuts the door from inside.
-            let is_self = user.id == person.user.id;
-            if is_self && !(user.login_enabled && is_admin(&user)) {
-                let what = "roles: the own account stays an administrator's and enabled.";
-                return Ok(Err((vec![what.to_owned()], person)));
-            }
-            let address = address.filter(|address| *address != user.email);
-            if let Some(address) = &address
-                && address.parse::<lettre::Address>().is_err()
-            {
-                let what = format!("email_address: {address} is no e-mail address.");
-                return Ok(Err((vec![what], person)));
-            }
-            users::write_user(transaction, user.id, &user)?;
-            if !user.login_enabled {
-                session::end_others(transaction, user.id, None).map_err(Error::from)?;
-            }
-            if let Some(address) = address {
-                state.change_address(transaction, &user, &address)?;
-            }
-            person.visitor.note(transaction, "user.edit", &user.name)?;
-            Ok(Ok(user))
-        })
-        .await?;
-    match changed {
+    // What an account is and is called stays.
+    let input = wire::UserInput { permissions: None, user_name: None, ..wanted(&fields) };
+    let guid = before.guid.clone();
+    let make = move |change: &Change<'_>| {
+        users::update(change, &guid, input, Manner::PARTIAL, Address::Verified)
+    };
+    match complaints(console.app.change(person.act(), make).await)? {
         Ok(user) => Ok(go(&format!("/admin/users/{}", user.guid))),
-        Err((complaints, person)) => {
+        Err(complaints) => {
             let filled = Filled::sent(&fields);
             let page = user_form(&console, &person, Some(&before), filled, complaints).await?;
             person.visitor.page(422, &page)
@@ -436,26 +367,10 @@ fn wanted(query: &Query) -> wire::UserInput {
 pub(super) async fn create(State(console): State<Console>, form: Form) -> Result<Response, Stop> {
     let (person, fields) = form.admin("/admin/users")?;
     let input = wanted(&fields);
-    let made = console
-        .app
-        .write(move |transaction, state| -> Result<_, Stop> {
-            let made = rest::checked_user(transaction, input)?;
-            let mut user = match made {
-                Ok(user) => user,
-                Err(complaints) => return Ok(Err((complaints, person))),
-            };
-            user.guid = rest::error::conversation_id(state);
-            user.id = users::insert_user(transaction, &user, state.now())?;
-            if user.login_enabled {
-                state.send_password_link(transaction, &user, true)?;
-            }
-            person.visitor.note(transaction, "user.create", &user.name)?;
-            Ok(Ok(user))
-        })
-        .await?;
-    match made {
+    let make = move |change: &Change<'_>| users::create(change, input);
+    match complaints(console.app.change(person.act(), make).await)? {
         Ok(user) => Ok(go(&format!("/admin/users/{}?new", user.guid))),
-        Err((complaints, person)) => {
+        Err(complaints) => {
             let filled = Filled::sent(&fields);
             let page = user_form(&console, &person, None, filled, complaints).await?;
             person.visitor.page(422, &page)
@@ -480,10 +395,8 @@ struct OneUser {
 }
 
 pub(super) async fn found(console: &Console, guid: String) -> Result<User, Stop> {
-    let user = console
-        .app
-        .read(move |connection, _| users::user_by(connection, "guid", &guid.to_lowercase()));
-    user.await?.ok_or(Stop::NotFound)
+    let ask = move |view: &View<'_>| users::find(view, &guid);
+    Ok(console.app.look::<_, Refused>(ask).await?)
 }
 
 pub(super) async fn show(
@@ -494,28 +407,18 @@ pub(super) async fn show(
 ) -> Result<Response, Stop> {
     let user = found(&console, guid).await?;
     let (id, now_ms) = (user.id, person.visitor.now_ms);
-    let (is_activated, has_factor, recovery_codes, sessions, pairs) = console
-        .app
-        .read(move |connection, state| -> Result<_, Error> {
-            let pairs = credentials::credentials_of(connection, id)?.into_iter().map(|listed| {
-                let pair = listed.credential;
-                let state = match pair.revoked_ms {
-                    Some(ms) if ms <= now_ms => "revoked".to_owned(),
-                    _ if pair.expires_ms <= now_ms => "expired".to_owned(),
-                    _ => format!("expires {}", from_now(pair.expires_ms, now_ms)),
-                };
-                (pair.api_id, state)
-            });
-            Ok((
-                password::is_set(connection, id)?,
-                factor::is_set(connection, id)?,
-                recovery::left(connection, id)?,
-                session::of_person(connection, id, state.settings(connection)?.sessions(), now_ms)?
-                    .len(),
-                pairs.collect(),
-            ))
-        })
-        .await?;
+    let ask =
+        move |view: &View<'_>| Ok((users::sign_in(view, id)?, credentials::of_user(view, id)?));
+    let (sign_in, pairs) = console.app.look::<_, Error>(ask).await?;
+    let pairs = pairs.into_iter().map(|listed| {
+        let pair = listed.credential;
+        let state = match pair.revoked_ms {
+            Some(ms) if ms <= now_ms => "revoked".to_owned(),
+            _ if pair.expires_ms <= now_ms => "expired".to_owned(),
+            _ => format!("expires {}", from_now(pair.expires_ms, now_ms)),
+        };
+        (pair.api_id, state)
+    });
     let page = OneUser {
         frame: person.visitor.frame(&user.name),
         kind: if user.is_api { "API account" } else { "person" },
@@ -532,11 +435,11 @@ pub(super) async fn show(
         is_new: raw.as_deref() == Some("new"),
         is_self: user.id == person.user.id,
         user,
-        is_activated,
-        has_factor,
-        recovery_codes,
-        sessions,
-        pairs,
+        is_activated: sign_in.is_activated,
+        has_factor: sign_in.has_factor,
+        recovery_codes: sign_in.recovery_codes,
+        sessions: sign_in.sessions,
+        pairs: pairs.collect(),
     };
     person.visitor.page(200, &page)
 }
@@ -551,11 +454,6 @@ pub(super) async fn act(
     let Admin(person) = Admin::of(visitor)?;
     person.must_be_privileged("/admin/users")?;
     let user = found(&console, guid).await?;
-    // Nobody shuts the door from inside.
-    let is_self = user.id == person.user.id;
-    if is_self && ["disable", "delete", "reset-mfa"].contains(&act.as_str()) {
-        return Err(Stop::Forbidden);
-    }
     if act == "delete" && typed != user.name {
         return Ok(go(&format!("/admin/users/{}", user.guid)));
     }
@@ -563,45 +461,18 @@ pub(super) async fn act(
         "delete" => "/admin/users".to_owned(),
         _ => format!("/admin/users/{}", user.guid),
     };
-    console
-        .app
-        .write(move |transaction, state| -> Result<_, Stop> {
-            let now_ms = person.visitor.now_ms;
-            let switch = "update users set login_enabled = ? where id = ?";
-            let act = match act.as_str() {
-                "resend" => {
-                    state.send_password_link(transaction, &user, true)?;
-                    "user.send_link"
-                }
-                "enable" => {
-                    transaction.execute(switch, [1, user.id])?;
-                    "user.enable"
-                }
-                "disable" => {
-                    transaction.execute(switch, [0, user.id])?;
-                    session::end_others(transaction, user.id, None).map_err(Error::from)?;
-                    "user.disable"
-                }
-                "unlock" => {
-                    throttle::unlock(transaction, user.id).map_err(Error::from)?;
-                    "user.unlock"
-                }
-                "reset-mfa" => {
-                    factor::reset(transaction, user.id).map_err(Error::from)?;
-                    session::end_others(transaction, user.id, None).map_err(Error::from)?;
-                    let what = format!("The second factor of the account {} was reset.", user.name);
-                    letters::happened(transaction, &user, letters::MFA_RESET, &what, now_ms)?;
-                    "factor.reset"
-                }
-                "delete" => {
-                    transaction.execute("delete from users where id = ?", [user.id])?;
-                    "user.delete"
-                }
-                _ => return Err(Stop::NotFound),
-            };
-            person.visitor.note(transaction, act, &user.name)?;
-            Ok(())
+    let make = move |change: &Change<'_>| -> Result<Noted<()>, Stop> {
+        let guid = user.guid.as_str();
+        Ok(match act.as_str() {
+            "resend" => users::send_link(change, &user)?,
+            "enable" => users::enable(change, guid, true)?.map(drop),
+            "disable" => users::enable(change, guid, false)?.map(drop),
+            "unlock" => users::unlock(change, guid)?,
+            "reset-mfa" => users::reset_factors(change, guid)?,
+            "delete" => users::delete(change, guid)?,
+            _ => return Err(Stop::NotFound),
         })
-        .await?;
+    };
+    console.app.change(person.act(), make).await?;
     Ok(go(&back))
 }

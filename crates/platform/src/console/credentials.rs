@@ -1,23 +1,19 @@
 //! API Credentials: what there is, generating, the secret shown once, revoking.
 
-use std::sync::Arc;
-
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use rusqlite::Connection;
 use zeroize::Zeroizing;
 
 use super::Console;
 use super::admin::found;
-use super::web::{Admin, Form, Frame, Moment, Person, Stop, from_now, go};
+use super::web::{Admin, Form, Frame, Moment, Person, Stop, complaints, from_now, go};
 use crate::rest::query::Query;
-use countersign_tenant::Error;
 use countersign_tenant::clients::{self, MAX_DAYS, Wanted};
-use countersign_tenant::credentials;
-use countersign_tenant::letters;
 use countersign_tenant::seed::DAY_MS;
+use countersign_tenant::settings::Settings;
 use countersign_tenant::users::User;
+use countersign_tenant::{Change, Error, Noted, Refused, View, credentials};
 
 /// Days before its end from which on a pair is warned about.
 const WARNED_DAYS: i64 = 30;
@@ -67,9 +63,10 @@ struct Secret {
     file: Zeroizing<String>,
 }
 
-fn rows(connection: &Connection, user: &User, now_ms: i64) -> Result<Vec<Row>, Error> {
+fn rows(view: &View<'_>, user: &User) -> Result<Vec<Row>, Error> {
+    let now_ms = view.now_ms;
     let mut rows = Vec::new();
-    for listed in credentials::credentials_of(connection, user.id)? {
+    for listed in credentials::of_user(view, user.id)? {
         let held = listed.credential;
         let status = match held.revoked_ms {
             Some(revoked_ms) if revoked_ms <= now_ms => "revoked",
@@ -91,7 +88,7 @@ fn rows(connection: &Connection, user: &User, now_ms: i64) -> Result<Vec<Row>, E
             is_live: end_ms > now_ms,
         });
     }
-    for client in clients::of_user(connection, user.id)? {
+    for client in clients::of_user(view, user.id)? {
         let end_ms = client.revoked_ms.map_or(client.expires_ms, |ms| ms.min(client.expires_ms));
         rows.push(Row {
             kind: "OAuth client",
@@ -113,9 +110,9 @@ fn rows(connection: &Connection, user: &User, now_ms: i64) -> Result<Vec<Row>, E
     Ok(rows)
 }
 
-/// The API ID of the newest pair that was not replaced or revoked.
-fn newest(connection: &Connection, user: i64) -> Result<String, Error> {
-    let newest = credentials::newest_credential(connection, user)?;
+/// The API ID of the newest credentials that were not replaced or revoked.
+fn newest(view: &View<'_>, user: i64) -> Result<String, Error> {
+    let newest = credentials::newest(view, user)?;
     Ok(newest.filter(|pair| pair.revoked_ms.is_none()).map_or(String::new(), |pair| pair.api_id))
 }
 
@@ -159,16 +156,13 @@ async fn page(
     complaint: Option<String>,
 ) -> Result<Page, Stop> {
     let (user, now_ms) = (holder.user.clone(), person.visitor.now_ms);
-    let (rows, newest, days, overlap_hours) = console
-        .app
-        .read(move |connection, state| -> Result<_, Error> {
-            state.accounts().write_used()?;
-            let days = state.settings(connection)?.pair_days;
-            let overlap_hours = state.accounts().overlap_ms(connection)? / HOUR_MS;
-            let rows = rows(connection, &user, now_ms)?;
-            Ok((rows, newest(connection, user.id)?, days, overlap_hours))
-        })
-        .await?;
+    console.app.aside(|state| state.tenant().write_used()).await?;
+    let ask = move |view: &View<'_>| {
+        let days = Settings::of(view)?.pair_days;
+        let overlap_hours = view.overlap_ms()? / HOUR_MS;
+        Ok((rows(view, &user)?, newest(view, user.id)?, days, overlap_hours))
+    };
+    let (rows, newest, days, overlap_hours) = console.app.look::<_, Error>(ask).await?;
     let live = rows.iter().find(|row| row.kind == "HMAC" && row.status == "active");
     let soon = |row: &&Row| (row.end_ms - now_ms) / DAY_MS <= WARNED_DAYS;
     let warning = live.filter(soon).map(|row| {
@@ -218,6 +212,47 @@ pub(super) async fn generate_of(
     generate_for(&console, person, holder, &fields).await
 }
 
+fn generated(
+    change: &Change<'_>,
+    user: &User,
+    kind: &str,
+    name: &str,
+    seen: &str,
+) -> Result<Noted<Made>, Refused> {
+    match kind {
+        "hmac" => {
+            // Two tabs, or a page that was sent again: one of them wins.
+            if newest(change, user.id)? != seen {
+                return Err(Refused::invalid(
+                    "Credentials were generated elsewhere since this page was loaded. \
+                     Nothing was generated now.",
+                ));
+            }
+            Ok(credentials::generate(change, user)?.map(|minted| Made {
+                kind: "HMAC",
+                id: minted.credential.api_id,
+                secret: Zeroizing::new(minted.secret.expose_hex().to_string()),
+                expires_ms: minted.credential.expires_ms,
+            }))
+        }
+        "oauth" => {
+            let wanted = Wanted {
+                name: name.to_owned(),
+                description: String::new(),
+                days: MAX_DAYS,
+                roles: None,
+            };
+            Ok(clients::create(change, user, &wanted)?.map(|(client, secret)| Made {
+                kind: "OAuth client",
+                id: client.client_id,
+                secret: Zeroizing::new(secret.to_string()),
+                expires_ms: client.expires_ms,
+            }))
+        }
+        _ => Err(Refused::invalid("Choose HMAC Credentials or OAuth Client.")),
+    }
+}
+
 async fn generate_for(
     console: &Console,
     person: Person,
@@ -227,67 +262,13 @@ async fn generate_for(
     person.must_be_privileged(holder.proof)?;
     let text = |name: &str| fields.get(name).unwrap_or_default().to_owned();
     let (kind, name, seen) = (text("kind"), text("name"), text("newest"));
-    let (person, holder) = (Arc::new(person), Arc::new(holder));
-    let held = Arc::clone(&holder);
-    let asking = Arc::clone(&person);
-    let made = console
-        .app
-        .write(move |transaction, state| -> Result<_, Error> {
-            let (user, now_ms) = (&held.user, asking.visitor.now_ms);
-            let made = match kind.as_str() {
-                "hmac" => {
-                    // Two tabs, or a page that was sent again: one of them wins.
-                    if newest(transaction, user.id)? != seen {
-                        return Ok(Err(
-                            "Credentials were generated elsewhere since this page was loaded. \
-                             Nothing was generated now."
-                                .to_owned(),
-                        ));
-                    }
-                    let minted = state.accounts().mint(transaction, user.id, now_ms)?;
-                    Made {
-                        kind: "HMAC",
-                        id: minted.credential.api_id,
-                        secret: Zeroizing::new(minted.secret.expose_hex().to_string()),
-                        expires_ms: minted.credential.expires_ms,
-                    }
-                }
-                "oauth" => {
-                    let wanted = Wanted {
-                        name: name.trim().to_owned(),
-                        description: String::new(),
-                        days: MAX_DAYS,
-                        roles: None,
-                    };
-                    let made = clients::create(transaction, user, &wanted, now_ms, state.random())?;
-                    match made {
-                        Ok((client, secret)) => Made {
-                            kind: "OAuth client",
-                            id: client.client_id,
-                            secret: Zeroizing::new(secret.to_string()),
-                            expires_ms: client.expires_ms,
-                        },
-                        Err(what) => return Ok(Err(what)),
-                    }
-                }
-                _ => return Ok(Err("Choose HMAC Credentials or OAuth Client.".into())),
-            };
-            asking.visitor.note(transaction, "credentials.generate", &made.id)?;
-            if !held.is_own {
-                let what = format!(
-                    "An administrator generated {} credentials {} for the account {}.",
-                    made.kind, made.id, user.name
-                );
-                let kind = letters::CREDENTIALS_GENERATED;
-                letters::happened(transaction, user, kind, &what, now_ms)?;
-            }
-            Ok(Ok(made))
-        })
-        .await?;
+    let user = holder.user.clone();
+    let make = move |change: &Change<'_>| generated(change, &user, &kind, name.trim(), &seen);
+    let made = complaints(console.app.change(person.act(), make).await)?;
     let made = match made {
         Ok(made) => made,
-        Err(complaint) => {
-            let page = page(console, &person, &holder, Some(complaint)).await?;
+        Err(complaints) => {
+            let page = page(console, &person, &holder, Some(complaints.join(" "))).await?;
             return person.visitor.page(422, &page);
         }
     };
@@ -340,12 +321,10 @@ async fn ask_revoke_for(
     id: String,
 ) -> Result<Response, Stop> {
     person.must_be_privileged(holder.proof)?;
-    let (user, now_ms) = (holder.user, person.visitor.now_ms);
-    let own = console.app.read(move |connection, state| -> Result<_, Error> {
-        state.accounts().write_used()?;
-        rows(connection, &user, now_ms)
-    });
-    let row = own.await?.into_iter().find(|row| row.id == id).ok_or(Stop::NotFound)?;
+    let user = holder.user;
+    console.app.aside(|state| state.tenant().write_used()).await?;
+    let rows = console.app.look::<_, Error>(move |view| rows(view, &user)).await?;
+    let row = rows.into_iter().find(|row| row.id == id).ok_or(Stop::NotFound)?;
     let frame = person.visitor.frame("Revoke credentials");
     person.visitor.page(200, &Revoke { frame, row, path: holder.path })
 }
@@ -377,22 +356,16 @@ async fn revoke_for(
     id: String,
 ) -> Result<Response, Stop> {
     person.must_be_privileged(holder.proof)?;
-    let back = holder.path.clone();
-    console
-        .app
-        .write(move |transaction, _| -> Result<_, Stop> {
-            let (user, now_ms) = (&holder.user, person.visitor.now_ms);
-            let held = rows(transaction, user, now_ms)?;
-            let row = held.iter().find(|row| row.id == id).ok_or(Stop::NotFound)?;
-            match row.kind {
-                "HMAC" => drop(credentials::revoke(transaction, &id, &person.user.name, now_ms)?),
-                _ => drop(clients::revoke(transaction, &id, now_ms)?),
-            }
-            person.visitor.note(transaction, "credentials.revoke", &id)?;
-            let what = format!("The {} credentials {id} were revoked.", row.kind);
-            letters::happened(transaction, user, letters::CREDENTIALS_REVOKED, &what, now_ms)?;
-            Ok(())
-        })
-        .await?;
+    let (back, user) = (holder.path, holder.user);
+    let make = move |change: &Change<'_>| -> Result<Noted<()>, Refused> {
+        if let Some(client) = clients::find(change, &id)?.filter(|client| client.user == user.id) {
+            return Ok(clients::revoke(change, &client, &user)?);
+        }
+        match credentials::find(change, &id)?.filter(|pair| pair.user == user.id) {
+            Some(pair) => Ok(credentials::revoke(change, &user, &pair.api_id)?),
+            None => Err(Refused::Missing("credentials")),
+        }
+    };
+    console.app.change(person.act(), make).await?;
     Ok(go(&back))
 }

@@ -282,7 +282,7 @@ async fn set_password(
             password::set(transaction, user.id, &hash, now_ms)?;
             session::end_others(transaction, user.id, None)?;
             throttle::unlock(transaction, user.id)?;
-            state.accounts().forget_first_password(transaction, user.id)?;
+            users::forget_first_password(transaction, user.id)?;
             let act = match purpose {
                 Purpose::Activate => "account.activate",
                 _ => "password.reset",

@@ -155,7 +155,7 @@ impl Given {
             }
             Self::Code(code) => {
                 if let Some(sealed) = totp::sealed(transaction, person)? {
-                    let secret = console.app.accounts().unseal_factor(person, &sealed)?;
+                    let secret = console.app.tenant().unseal_factor(person, &sealed)?;
                     if totp::take(transaction, person, &secret, code, now_ms)? {
                         return Ok(Some("factor.take"));
                     }
@@ -293,7 +293,7 @@ pub(super) async fn show_enrol(
 ) -> Result<Response, Stop> {
     let (_, user) = enrolling(&visitor)?;
     let secret = totp::Secret::new(&**console.app.random());
-    let sealed = console.app.accounts().seal_factor(user.id, &secret);
+    let sealed = console.app.tenant().seal_factor(user.id, &secret);
     let page = enrol_page(&console, &visitor, &secret, &sealed, None).await?;
     visitor.page(200, &page)
 }
@@ -344,7 +344,7 @@ pub(super) async fn enrol(State(console): State<Console>, form: Form) -> Result<
     let sealed = BASE64URL_NOPAD.decode(form.text("sealed").as_bytes()).unwrap_or_default();
     // Sealed for this person: another's is not opened.
     let secret =
-        console.app.accounts().unseal_factor(user.id, &sealed).map_err(|_| Stop::Stranger)?;
+        console.app.tenant().unseal_factor(user.id, &sealed).map_err(|_| Stop::Stranger)?;
     let kept = sealed.clone();
     let asking = console.clone();
     let (visitor, taken) = console
@@ -388,7 +388,7 @@ pub(super) async fn enrol(State(console): State<Console>, form: Form) -> Result<
         }
         Some((None, token)) => Ok(enter(go("/profile"), &token)),
         None => {
-            let secret = console.app.accounts().unseal_factor(user.id, &sealed);
+            let secret = console.app.tenant().unseal_factor(user.id, &sealed);
             let secret = secret.map_err(Stop::Failed)?;
             let complaint = "Code or passkey do not fit. For a code, check the time of the device.";
             let page = enrol_page(&console, &visitor, &secret, &sealed, Some(complaint)).await?;

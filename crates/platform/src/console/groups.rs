@@ -4,16 +4,17 @@
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use countersign_wire::identity as wire;
 
 use super::Console;
-use super::web::{Admin, Form, Frame, Stop, go};
-use crate::rest;
+use super::web::{Admin, Form, Frame, Stop, complaints, go};
 use crate::rest::query::{Query, encode};
+use countersign_tenant::list::{Counted, Window};
+use countersign_tenant::{Change, Error, Manner, Noted, Refused, View, teams, units};
 
 /// Of a list, and of the members of one.
-const PAGE: i64 = 100;
-const MAX_MEMBERS: i64 = 500;
+const PAGE: u64 = 100;
+const MAX_MEMBERS: usize = 500;
 
 /// A team of users, or a business unit of teams.
 #[derive(Clone, Copy, PartialEq)]
@@ -38,13 +39,6 @@ impl Kind {
         }
     }
 
-    fn table(self) -> &'static str {
-        match self {
-            Self::Team => "teams",
-            Self::Unit => "business_units",
-        }
-    }
-
     fn title(self) -> &'static str {
         match self {
             Self::Team => "Teams",
@@ -60,72 +54,102 @@ impl Kind {
         }
     }
 
-    /// Guid, name and note of what belongs to one.
-    fn members(self) -> &'static str {
+    fn overview(
+        self,
+        view: &View<'_>,
+        search: &str,
+        window: &Window,
+    ) -> Result<Vec<Counted>, Error> {
+        match self {
+            Self::Team => teams::overview(view, search, window),
+            Self::Unit => units::overview(view, search, window),
+        }
+    }
+
+    /// The name of one, and who or what belongs to it.
+    fn read(self, view: &View<'_>, guid: &str) -> Result<(String, Vec<Member>), Refused> {
         match self {
             Self::Team => {
-                "select u.guid, u.name, m.relationship from team_members m
-                 join users u on u.id = m.user where m.team = ? order by u.name limit ?"
+                let team = teams::read(view, guid, "")?;
+                let member = |user: wire::TeamMember| Member {
+                    guid: user.user_id.unwrap_or_default(),
+                    name: user.user_name.unwrap_or_default(),
+                    note: user.relationship.map(|one| one.name).unwrap_or_default(),
+                };
+                let members = team.users.unwrap_or_default().into_iter().map(member);
+                Ok((team.team_name.unwrap_or_default(), members.collect()))
             }
             Self::Unit => {
-                "select guid, name, '' from teams where business_unit = ? order by name limit ?"
+                let unit = units::read(view, guid, "")?;
+                let member = |team: wire::Membership| Member {
+                    guid: team.team_id.unwrap_or_default(),
+                    name: team.team_name.unwrap_or_default(),
+                    note: String::new(),
+                };
+                let members = unit.teams.unwrap_or_default().into_iter().map(member);
+                Ok((unit.bu_name.unwrap_or_default(), members.collect()))
             }
         }
     }
 
-    fn count(self) -> &'static str {
+    fn create(self, change: &Change<'_>, name: String) -> Result<Noted<String>, Refused> {
+        let name = Some(name);
+        Ok(match self {
+            Self::Team => {
+                let input = wire::TeamInput { team_name: name, ..wire::TeamInput::default() };
+                teams::create(change, input, "")?.map(|team| team.team_id)
+            }
+            Self::Unit => {
+                let input = wire::BusinessUnitInput { bu_name: name, teams: None };
+                units::create(change, input, "")?.map(|unit| unit.bu_id)
+            }
+        })
+    }
+
+    /// Renames one, or adds to it: what is none stays as it is.
+    fn update(
+        self,
+        change: &Change<'_>,
+        guid: &str,
+        name: Option<String>,
+        added: Option<String>,
+    ) -> Result<Noted<()>, Refused> {
+        Ok(match self {
+            Self::Team => {
+                let member = |name| wire::TeamMember {
+                    user_name: Some(name),
+                    ..wire::TeamMember::default()
+                };
+                let users = added.map(|name| vec![member(name)]);
+                let input =
+                    wire::TeamInput { team_name: name, users, ..wire::TeamInput::default() };
+                teams::update(change, guid, input, Manner::ADDING, "")?.map(drop)
+            }
+            Self::Unit => {
+                let team = |name| wire::Membership {
+                    team_name: Some(name),
+                    ..wire::Membership::default()
+                };
+                let teams = added.map(|name| vec![team(name)]);
+                let input = wire::BusinessUnitInput { bu_name: name, teams };
+                units::update(change, guid, input, Manner::ADDING, "")?.map(drop)
+            }
+        })
+    }
+
+    fn remove(self, change: &Change<'_>, guid: &str, member: &str) -> Result<Noted<()>, Refused> {
+        Ok(match self {
+            Self::Team => teams::remove(change, guid, member, "")?.map(drop),
+            Self::Unit => units::remove(change, guid, member, "")?.map(drop),
+        })
+    }
+
+    fn delete(self, change: &Change<'_>, guid: &str) -> Result<Noted<()>, Refused> {
         match self {
-            Self::Team => "(select count(*) from team_members m where m.team = g.id)",
-            Self::Unit => "(select count(*) from teams t where t.business_unit = g.id)",
+            Self::Team => teams::delete(change, guid),
+            Self::Unit => units::delete(change, guid),
         }
     }
-
-    fn add(self, transaction: &Transaction<'_>, id: i64, name: &str) -> rusqlite::Result<bool> {
-        let sql = match self {
-            Self::Team => {
-                "insert or ignore into team_members (team, user)
-                 select ?1, id from users where name = ?2"
-            }
-            Self::Unit => "update teams set business_unit = ?1 where name = ?2",
-        };
-        Ok(transaction.execute(sql, params![id, name])? == 1)
-    }
-
-    fn remove(self, transaction: &Transaction<'_>, id: i64, guid: &str) -> rusqlite::Result<bool> {
-        let sql = match self {
-            Self::Team => {
-                "delete from team_members
-                 where team = ?1 and user = (select id from users where guid = ?2)"
-            }
-            Self::Unit => {
-                "update teams set business_unit = null where business_unit = ?1 and guid = ?2"
-            }
-        };
-        Ok(transaction.execute(sql, params![id, guid])? == 1)
-    }
-
-    /// False for what must stay.
-    fn delete(self, transaction: &Transaction<'_>, id: i64) -> rusqlite::Result<bool> {
-        if self == Self::Unit {
-            let sql = "select id from business_units where is_default order by id limit 1";
-            let default: i64 = transaction.query_row(sql, [], |row| row.get(0))?;
-            if default == id {
-                return Ok(false);
-            }
-            transaction.execute(
-                "update applications set business_unit = ? where business_unit = ?",
-                params![default, id],
-            )?;
-        }
-        let sql = format!("delete from {} where id = ?", self.table());
-        Ok(transaction.execute(&sql, [id])? == 1)
-    }
-}
-
-struct Row {
-    guid: String,
-    name: String,
-    count: i64,
 }
 
 #[derive(Template)]
@@ -137,7 +161,7 @@ struct Groups {
     members: &'static str,
     search: String,
     complaints: Vec<String>,
-    rows: Vec<Row>,
+    rows: Vec<Counted>,
     before: Option<String>,
     after: Option<String>,
 }
@@ -150,29 +174,15 @@ async fn list_page(
     complaints: Vec<String>,
 ) -> Result<Groups, Stop> {
     let search = query.get("search").unwrap_or_default().to_owned();
-    let at: i64 = query.get("page").and_then(|page| page.parse().ok()).unwrap_or_default();
-    let at = at.clamp(0, i64::MAX / PAGE);
+    let at: u64 = query.get("page").and_then(|page| page.parse().ok()).unwrap_or_default();
+    let at = at.min(u64::MAX / PAGE - 1);
     let wanted = search.clone();
-    let mut rows = console
-        .app
-        .read(move |connection, _| -> Result<_, countersign_tenant::Error> {
-            let sql = format!(
-                "select g.guid, g.name, {} from {} g
-                 where ?1 = '' or instr(lower(g.name), lower(?1)) > 0
-                 order by g.name limit ?2 offset ?3",
-                kind.count(),
-                kind.table()
-            );
-            let mut statement = connection.prepare_cached(&sql)?;
-            let rows = statement.query_map(params![wanted, PAGE + 1, at * PAGE], |row| {
-                Ok(Row { guid: row.get(0)?, name: row.get(1)?, count: row.get(2)? })
-            })?;
-            Ok(rows.collect::<Result<Vec<_>, _>>()?)
-        })
-        .await?;
+    let window = Window { limit: PAGE + 1, offset: at * PAGE, sort: None };
+    let ask = move |view: &View<'_>| kind.overview(view, &wanted, &window);
+    let mut rows = console.app.look::<_, Error>(ask).await?;
     let is_more = rows.len() > PAGE as usize;
     rows.truncate(PAGE as usize);
-    let link = |page: i64| format!("{}?page={page}&search={}", kind.path(), encode(&search));
+    let link = |page: u64| format!("{}?page={page}&search={}", kind.path(), encode(&search));
     let [one, members, _] = kind.words();
     Ok(Groups {
         frame,
@@ -200,22 +210,6 @@ pub(super) async fn list(
     person.visitor.page(200, &page)
 }
 
-/// The name, or what is wrong with it.
-fn free(
-    connection: &Connection,
-    kind: Kind,
-    name: &str,
-    own: Option<i64>,
-) -> Result<Result<String, Vec<String>>, Stop> {
-    let mut errors = Vec::new();
-    let given = (Some(name), true);
-    let name = rest::free_name(connection, kind.table(), "name", given, own, &mut errors)?;
-    Ok(match name {
-        Some(name) if errors.is_empty() => Ok(name),
-        _ => Err(errors),
-    })
-}
-
 pub(super) async fn create(
     State(console): State<Console>,
     Path(kind): Path<String>,
@@ -224,20 +218,8 @@ pub(super) async fn create(
     let kind = Kind::parse(&kind)?;
     let (person, fields) = form.admin(kind.path())?;
     let name = fields.get("name").unwrap_or_default().to_owned();
-    let (person, made) = console
-        .app
-        .write(move |transaction, state| -> Result<_, Stop> {
-            let name = match free(transaction, kind, &name, None)? {
-                Ok(name) => name,
-                Err(complaints) => return Ok((person, Err(complaints))),
-            };
-            let guid = rest::error::conversation_id(state);
-            let sql = format!("insert into {} (guid, name) values (?, ?)", kind.table());
-            transaction.execute(&sql, params![guid, name])?;
-            person.visitor.note(transaction, "group.create", &name)?;
-            Ok((person, Ok(guid)))
-        })
-        .await?;
+    let make = move |change: &Change<'_>| kind.create(change, name);
+    let made = complaints(console.app.change(person.act(), make).await)?;
     match made {
         Ok(guid) => Ok(go(&format!("{}/{guid}", kind.path()))),
         Err(complaints) => {
@@ -274,18 +256,10 @@ async fn one_page(
     guid: String,
     complaints: Vec<String>,
 ) -> Result<Group, Stop> {
-    let wanted = guid.to_lowercase();
-    let (name, members) = console
-        .app
-        .read(move |connection, _| -> Result<_, Stop> {
-            let (id, name) = find(connection, kind, &wanted)?;
-            let mut statement = connection.prepare_cached(kind.members())?;
-            let rows = statement.query_map([id, MAX_MEMBERS], |row| {
-                Ok(Member { guid: row.get(0)?, name: row.get(1)?, note: row.get(2)? })
-            })?;
-            Ok((name, rows.collect::<Result<Vec<_>, _>>()?))
-        })
-        .await?;
+    let wanted = guid.clone();
+    let ask = move |view: &View<'_>| kind.read(view, &wanted);
+    let (name, mut members) = console.app.look::<_, Refused>(ask).await?;
+    members.truncate(MAX_MEMBERS);
     let [one, members_title, member_label] = kind.words();
     Ok(Group {
         frame: Frame::default(),
@@ -298,13 +272,6 @@ async fn one_page(
         complaints,
         members,
     })
-}
-
-fn find(connection: &Connection, kind: Kind, guid: &str) -> Result<(i64, String), Stop> {
-    let sql = format!("select id, name from {} where guid = ?", kind.table());
-    let found =
-        connection.query_row(&sql, [guid], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    found.ok_or(Stop::NotFound)
 }
 
 pub(super) async fn show(
@@ -325,37 +292,22 @@ pub(super) async fn change(
     let kind = Kind::parse(&kind)?;
     let (person, fields) = form.admin(kind.path())?;
     let text = |name: &str| fields.get(name).unwrap_or_default().trim().to_owned();
-    let (act, given, wanted) = (text("act"), text("value"), guid.to_lowercase());
+    let (act, given, wanted) = (text("act"), text("value"), guid.clone());
     let is_deletion = act == "delete";
-    let (person, complaints) = console
-        .app
-        .write(move |transaction, _| -> Result<_, Stop> {
-            let (id, name) = find(transaction, kind, &wanted)?;
-            let wrong = |what: &str| vec![what.to_owned()];
-            let complaints = match act.as_str() {
-                "rename" => match free(transaction, kind, &given, Some(id))? {
-                    Ok(free) => {
-                        let sql = format!("update {} set name = ? where id = ?", kind.table());
-                        transaction.execute(&sql, params![free, id])?;
-                        Vec::new()
-                    }
-                    Err(complaints) => complaints,
-                },
-                "add" if kind.add(transaction, id, &given)? => Vec::new(),
-                "add" => wrong("There is nothing of this name, or it belongs to it already."),
-                "remove" if kind.remove(transaction, id, &given)? => Vec::new(),
-                "remove" => wrong("It did not belong to it."),
-                "delete" if given != name => wrong("The name that was typed is another."),
-                "delete" if kind.delete(transaction, id)? => Vec::new(),
-                "delete" => wrong("The default cannot be deleted."),
-                _ => return Err(Stop::NotFound),
-            };
-            if complaints.is_empty() {
-                person.visitor.note(transaction, &format!("group.{act}"), &name)?;
+    let make = move |change: &Change<'_>| -> Result<Noted<()>, Refused> {
+        match act.as_str() {
+            "rename" => kind.update(change, &wanted, Some(given), None),
+            "add" => kind.update(change, &wanted, None, Some(given)),
+            "remove" => kind.remove(change, &wanted, &given),
+            "delete" if kind.read(change, &wanted)?.0 != given => {
+                Err(Refused::invalid("The name that was typed is another."))
             }
-            Ok((person, complaints))
-        })
-        .await?;
+            "delete" => kind.delete(change, &wanted),
+            _ => Err(Refused::Missing("act")),
+        }
+    };
+    let done = complaints(console.app.change(person.act(), make).await)?;
+    let complaints = done.err().unwrap_or_default();
     if complaints.is_empty() {
         return Ok(match is_deletion {
             true => go(kind.path()),

@@ -4,14 +4,10 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{Html, IntoResponse, Response};
-use rusqlite::OptionalExtension;
 
 use super::Console;
 use super::web::{Frame, Moment, Stop, Visitor};
-use countersign_tenant::Error;
-
-/// Of a listing.
-const MAX_MAILS: u32 = 200;
+use countersign_tenant::{Error, outbox};
 
 struct Mail {
     id: i64,
@@ -20,6 +16,13 @@ struct Mail {
     at: Moment,
     text: String,
     html: String,
+}
+
+impl From<outbox::Mail> for Mail {
+    fn from(mail: outbox::Mail) -> Self {
+        let outbox::Mail { id, to, subject, at_ms, text, html } = mail;
+        Self { id, to, subject, at: Moment(at_ms), text, html }
+    }
 }
 
 #[derive(Template)]
@@ -51,46 +54,20 @@ fn from_here(console: &Console, visitor: &Visitor) -> Result<(), Stop> {
     if address.is_some_and(|ip| ip.is_loopback()) { Ok(()) } else { Err(Stop::NotFound) }
 }
 
-const SELECT: &str = "select id, recipient, subject, due_ms, body, html from outbox";
-
-fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Mail> {
-    Ok(Mail {
-        id: row.get(0)?,
-        to: row.get(1)?,
-        subject: row.get(2)?,
-        at: Moment(row.get(3)?),
-        text: row.get(4)?,
-        html: row.get(5)?,
-    })
-}
-
 pub(super) async fn list(
     State(console): State<Console>,
     visitor: Visitor,
 ) -> Result<Response, Stop> {
     from_here(&console, &visitor)?;
-    let mails = console
-        .app
-        .read(|connection, _| -> Result<_, Error> {
-            let sql = format!("{SELECT} order by id desc limit ?");
-            let mut statement = connection.prepare_cached(&sql)?;
-            let rows = statement.query_map([MAX_MAILS], read_row)?;
-            Ok(rows.collect::<Result<Vec<_>, _>>()?)
-        })
-        .await?;
+    let mails = console.app.look::<_, Error>(outbox::newest).await?;
+    let mails = mails.into_iter().map(Mail::from).collect();
     visitor.page(200, &Mailbox { frame: visitor.frame("Mailbox"), mails })
 }
 
 async fn one(console: &Console, visitor: &Visitor, id: i64) -> Result<Mail, Stop> {
     from_here(console, visitor)?;
-    let mail = console
-        .app
-        .read(move |connection, _| -> Result<_, Error> {
-            let sql = format!("{SELECT} where id = ?");
-            Ok(connection.query_row(&sql, [id], read_row).optional()?)
-        })
-        .await?;
-    mail.ok_or(Stop::NotFound)
+    let mail = console.app.look::<_, Error>(move |view| outbox::find(view, id)).await?;
+    mail.map(Mail::from).ok_or(Stop::NotFound)
 }
 
 pub(super) async fn read(

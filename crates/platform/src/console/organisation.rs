@@ -5,9 +5,9 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::Console;
-use super::web::{Admin, Form, Frame, Stop, go};
-use countersign_tenant::Error;
+use super::web::{self, Admin, Form, Frame, Stop, go};
 use countersign_tenant::settings::{Mfa, Settings};
+use countersign_tenant::{Change, Error};
 
 struct Number {
     name: &'static str,
@@ -55,7 +55,7 @@ pub(super) async fn show(
     State(console): State<Console>,
     Admin(person): Admin,
 ) -> Result<Response, Stop> {
-    let settings = console.app.read(|connection, state| state.settings(connection)).await?;
+    let settings = console.app.look::<_, Error>(Settings::of).await?;
     person
         .visitor
         .page(200, &page(person.visitor.frame("Organisation settings"), &settings, Vec::new()))
@@ -72,8 +72,8 @@ pub(super) async fn save(State(console): State<Console>, form: Form) -> Result<R
             continue;
         }
         match text(name).parse() {
-            Ok(value) if range.contains(&value) => settings.set_number(name, value),
-            _ => complaints.push(format!("{label}: {} to {}.", range.start(), range.end())),
+            Ok(value) => settings.set_number(name, value),
+            Err(_) => complaints.push(format!("{label}: {} to {}.", range.start(), range.end())),
         }
     }
     match Mfa::ALL.into_iter().find(|(_, value, _)| *value == text("mfa")) {
@@ -89,12 +89,13 @@ pub(super) async fn save(State(console): State<Console>, form: Form) -> Result<R
         let frame = person.visitor.frame("Organisation settings");
         return person.visitor.page(422, &page(frame, &settings, complaints));
     }
-    console
-        .app
-        .write(move |transaction, _| -> Result<_, Error> {
-            settings.write(transaction)?;
-            person.visitor.note(transaction, "settings.change", "organisation")
-        })
-        .await?;
-    Ok(go("/admin/settings"))
+    let kept = settings.clone();
+    let make = move |change: &Change<'_>| kept.save(change);
+    match web::complaints(console.app.change(person.act(), make).await)? {
+        Ok(()) => Ok(go("/admin/settings")),
+        Err(complaints) => {
+            let frame = person.visitor.frame("Organisation settings");
+            person.visitor.page(422, &page(frame, &settings, complaints))
+        }
+    }
 }

@@ -12,6 +12,7 @@ use super::entry::{Complaint, complaint_about, names};
 use super::web::{Form, Frame, Person, Stop, Visitor, from_now, go};
 use countersign_tenant::Error;
 use countersign_tenant::letters;
+use countersign_tenant::users;
 
 struct Passkey {
     id: String,
@@ -177,11 +178,11 @@ pub(super) async fn change_password(
     let hash = console.hash(given).await?;
     let person = console
         .app
-        .write(move |transaction, state| -> Result<_, Error> {
+        .write(move |transaction, _| -> Result<_, Error> {
             let (user, now_ms) = (&person.user, person.visitor.now_ms);
             password::set(transaction, user.id, &hash, now_ms)?;
             session::end_others(transaction, user.id, Some(person.session.id))?;
-            state.accounts().forget_first_password(transaction, user.id)?;
+            users::forget_first_password(transaction, user.id)?;
             person.visitor.note(transaction, "password.change", &user.name)?;
             let what = format!("The password of the account {} was changed.", user.name);
             letters::happened(transaction, user, letters::PASSWORD_CHANGED, &what, now_ms)?;

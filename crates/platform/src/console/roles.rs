@@ -5,12 +5,12 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 
 use super::Console;
-use super::web::{Admin, Form, Frame, Person, Stop, go};
-use crate::rest;
+use super::web::{Admin, Form, Frame, Person, Stop, complaints, go};
 use crate::rest::query::Query;
-use countersign_tenant::Error;
 use countersign_tenant::custom_roles::{self, CustomRole, PERMISSIONS};
 use countersign_tenant::roles::{Permission, ROLES, Role};
+use countersign_tenant::{Change, Error, Manner, Refused, View};
+use countersign_wire::identity as wire;
 
 const PATH: &str = "/admin/roles";
 
@@ -68,7 +68,7 @@ pub(super) async fn list(
     State(console): State<Console>,
     Admin(person): Admin,
 ) -> Result<Response, Stop> {
-    let custom = console.app.read(|connection, _| custom_roles::all(connection)).await?;
+    let custom = console.app.look::<_, Error>(custom_roles::all).await?;
     let rows = custom.iter().map(own).chain(ROLES.iter().map(built_in)).collect();
     person.visitor.page(200, &Roles { frame: person.visitor.frame("Roles"), rows })
 }
@@ -138,11 +138,29 @@ pub(super) async fn show(
 }
 
 async fn found(console: &Console, guid: String) -> Result<CustomRole, Stop> {
-    let role = console.app.read(move |connection, _| custom_roles::find(connection, &guid)).await?;
-    role.ok_or(Stop::NotFound)
+    let ask = move |view: &View<'_>| custom_roles::find(view, &guid);
+    Ok(console.app.look::<_, Refused>(ask).await?)
 }
 
-/// The role with what a form says of it.
+/// What a form says of a role.
+fn wanted(fields: &Query) -> wire::RoleInput {
+    let text = |name: &str| Some(fields.get(name).unwrap_or_default().trim().to_owned());
+    let child =
+        |name: &str| wire::RoleRef { role_name: Some(name.to_owned()), ..wire::RoleRef::default() };
+    let permission = |name: &str| wire::PermissionRef {
+        permission_id: None,
+        permission_name: Some(name.to_owned()),
+    };
+    wire::RoleInput {
+        role_name: text("name"),
+        role_description: text("description"),
+        child_roles: Some(fields.list("child").into_iter().map(child).collect()),
+        permissions: Some(fields.list("permission").into_iter().map(permission).collect()),
+        ..wire::RoleInput::default()
+    }
+}
+
+/// The role with what a form says of it, to be shown again.
 fn filled(role: CustomRole, fields: &Query) -> CustomRole {
     let text = |name: &str| fields.get(name).unwrap_or_default().trim().to_owned();
     let all = |name: &str| fields.list(name).into_iter().map(String::from).collect();
@@ -158,8 +176,11 @@ fn filled(role: CustomRole, fields: &Query) -> CustomRole {
 
 pub(super) async fn create(State(console): State<Console>, form: Form) -> Result<Response, Stop> {
     let (person, fields) = form.admin(PATH)?;
-    let guid = rest::error::conversation_id(&console.app);
-    save(&console, person, filled(CustomRole { guid, ..CustomRole::default() }, &fields)).await
+    let is_api = Some(fields.get("is_api").is_some());
+    let input = wire::RoleInput { is_api, ..wanted(&fields) };
+    let make = move |change: &Change<'_>| custom_roles::create(change, input);
+    let made = complaints(console.app.change(person.act(), make).await)?;
+    answered(&person, made, || filled(CustomRole::default(), &fields))
 }
 
 pub(super) async fn change(
@@ -168,42 +189,30 @@ pub(super) async fn change(
     form: Form,
 ) -> Result<Response, Stop> {
     let (person, fields) = form.admin(PATH)?;
-    let role = found(&console, guid).await?;
+    let role = found(&console, guid.clone()).await?;
     if fields.get("act") != Some("delete") {
-        return save(&console, person, filled(role, &fields)).await;
+        let input = wanted(&fields);
+        let make =
+            move |change: &Change<'_>| custom_roles::update(change, &guid, input, Manner::PARTIAL);
+        let made = complaints(console.app.change(person.act(), make).await)?;
+        return answered(&person, made, || filled(role, &fields));
     }
     if fields.get("typed") != Some(role.name.as_str()) {
         let complaints = vec!["The name that was typed is another.".to_owned()];
         return person.visitor.page(422, &page(&person, &role, complaints));
     }
-    console
-        .app
-        .write(move |transaction, _| -> Result<_, Error> {
-            custom_roles::delete(transaction, role.id)?;
-            person.visitor.note(transaction, "role.delete", &role.name)
-        })
-        .await?;
+    let make = move |change: &Change<'_>| custom_roles::delete(change, &guid);
+    console.app.change::<_, Refused>(person.act(), make).await?;
     Ok(go(PATH))
 }
 
-async fn save(console: &Console, person: Person, role: CustomRole) -> Result<Response, Stop> {
-    let (person, role, complaints) = console
-        .app
-        .write(move |transaction, _| -> Result<_, Stop> {
-            let mut complaints = Vec::new();
-            let own = (role.id != 0).then_some(role.id);
-            let given = (Some(role.name.as_str()), true);
-            rest::free_name(transaction, "custom_roles", "role_name", given, own, &mut complaints)?;
-            complaints.extend(role.complaints());
-            if complaints.is_empty() {
-                custom_roles::write(transaction, &role)?;
-                person.visitor.note(transaction, "role.write", &role.name)?;
-            }
-            Ok((person, role, complaints))
-        })
-        .await?;
-    if complaints.is_empty() {
-        return Ok(go(PATH));
+fn answered(
+    person: &Person,
+    made: Result<CustomRole, Vec<String>>,
+    filled: impl FnOnce() -> CustomRole,
+) -> Result<Response, Stop> {
+    match made {
+        Ok(_) => Ok(go(PATH)),
+        Err(complaints) => person.visitor.page(422, &page(person, &filled(), complaints)),
     }
-    person.visitor.page(422, &page(&person, &role, complaints))
 }

@@ -21,12 +21,11 @@ use data_encoding::BASE64URL_NOPAD;
 use rusqlite::Transaction;
 
 use super::Console;
-use crate::rest::error::Refusal;
 use crate::rest::query::Query;
 use crate::state::AppState;
-use countersign_tenant::Error;
 use countersign_tenant::roles::Permission;
 use countersign_tenant::users::{self, User};
+use countersign_tenant::{Act, Error, Refused};
 
 const SESSION: &str = "__Host-session";
 /// For forms of visitors who are not signed in.
@@ -257,6 +256,11 @@ impl Person {
         }
     }
 
+    /// Who changes something on a page.
+    pub(super) fn act(&self) -> Act {
+        Act::of(&self.user.name, self.visitor.address.clone())
+    }
+
     /// Whether a second factor (or the password, where there is none) was given
     /// lately; else it is asked for first.
     pub(super) fn must_be_privileged(&self, next: &'static str) -> Result<(), Stop> {
@@ -410,16 +414,31 @@ impl From<Error> for Stop {
     }
 }
 
-impl From<rusqlite::Error> for Stop {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Failed(error.into())
+impl From<Refused> for Stop {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Missing(_) | Refused::NoSuch(_) | Refused::MalformedGuid(_) => Self::NotFound,
+            Refused::Forbidden(users::OWN_ONLY) => Self::OwnOnly,
+            Refused::Forbidden(_) => Self::Forbidden,
+            Refused::Failed(error) => Self::Failed(error),
+            // Nothing that a form of these pages asks for.
+            other => Self::Broken(format!("{other:?}")),
+        }
     }
 }
 
-/// What the REST side could not do either; it has logged why.
-impl From<Refusal> for Stop {
-    fn from(_: Refusal) -> Self {
-        Self::Broken("an answer of the REST side".into())
+/// What is wrong with a form is shown beside it; anything else is a page of its own.
+pub(super) fn complaints<T>(done: Result<T, Refused>) -> Result<Result<T, Vec<String>>, Stop> {
+    match done {
+        Ok(done) => Ok(Ok(done)),
+        Err(Refused::Invalid(complaints)) => Ok(Err(complaints)),
+        Err(refused) => Err(refused.into()),
+    }
+}
+
+impl From<rusqlite::Error> for Stop {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Failed(error.into())
     }
 }
 

@@ -1,11 +1,8 @@
 //! HMAC pairs: state, minting, revoking.
 
-use std::sync::Arc;
-
 use axum::extract::{Path, State};
 use axum::response::Response;
 use countersign_wire::credential::{ApiCredential, SelfLink};
-use rusqlite::Connection;
 
 use super::error::Refusal;
 use super::{json, no_content};
@@ -13,8 +10,8 @@ use crate::caller::{By, Caller, Grant, ManageIdentity, Signed};
 use crate::state::AppState;
 use countersign_tenant::credentials::{self, Credential, Minted};
 use countersign_tenant::roles::Permission;
-use countersign_tenant::timestamp;
 use countersign_tenant::users::{self, User};
+use countersign_tenant::{Refused, View, timestamp};
 
 /// A pair on the wire; the secret only right after minting.
 pub(crate) fn on_the_wire(
@@ -54,9 +51,8 @@ pub(crate) async fn read_own_credentials(
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
     state
-        .read(move |connection, _| {
-            let newest = credentials::newest_credential(connection, caller.user.id)?;
-            let credential = newest.ok_or_else(no_pair)?;
+        .look(move |view| {
+            let credential = credentials::newest(view, caller.user.id)?.ok_or_else(no_pair)?;
             json(&on_the_wire(&credential, &caller.user, &caller.base, None))
         })
         .await
@@ -73,7 +69,13 @@ pub(crate) async fn mint_own_credentials(
     Signed(caller): Signed,
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
-    mint(state, Arc::unwrap_or_clone(caller.user), caller.base).await
+    let act = caller.act();
+    state
+        .change(act, move |change| {
+            let minted = credentials::generate(change, &caller.user)?;
+            minted.try_map(|minted| json(&minted_on_the_wire(&minted, &caller.user, &caller.base)))
+        })
+        .await
 }
 
 /// Revokes the pair that signs.
@@ -106,8 +108,8 @@ pub(crate) async fn read_credentials(
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
     state
-        .read(move |connection, _| {
-            let (credential, user) = visible(connection, &caller, &api_id)?;
+        .look(move |view| {
+            let (credential, user) = visible(view, &caller, &api_id)?;
             json(&on_the_wire(&credential, &user, &caller.base, None))
         })
         .await
@@ -141,10 +143,9 @@ pub(crate) async fn read_user_credentials(
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
     state
-        .read(move |connection, _| {
-            let user = api_user(connection, &user_id)?;
-            let newest = credentials::newest_credential(connection, user.id)?;
-            let credential = newest.ok_or_else(no_pair)?;
+        .look(move |view| {
+            let user = users::api_account(view, &user_id)?;
+            let credential = credentials::newest(view, user.id)?.ok_or_else(no_pair)?;
             json(&on_the_wire(&credential, &user, &grant.caller.base, None))
         })
         .await
@@ -163,8 +164,13 @@ pub(crate) async fn mint_user_credentials(
     Path(user_id): Path<String>,
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
-    let user = state.read(move |connection, _| api_user(connection, &user_id)).await?;
-    mint(state, user, grant.caller.base).await
+    state
+        .change(grant.caller.act(), move |change| {
+            let user = users::api_account(change, &user_id)?;
+            let minted = credentials::generate(change, &user)?;
+            minted.try_map(|minted| json(&minted_on_the_wire(&minted, &user, &grant.caller.base)))
+        })
+        .await
 }
 
 /// Revokes the newest pair of an API user.
@@ -180,33 +186,21 @@ pub(crate) async fn revoke_user_credentials(
     Path(user_id): Path<String>,
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
-    let api_id = state
-        .read(move |connection, _| -> Result<_, Refusal> {
-            let user = api_user(connection, &user_id)?;
-            let newest = credentials::newest_credential(connection, user.id)?;
-            Ok(newest.ok_or_else(no_pair)?.api_id)
+    state
+        .change(grant.caller.act(), move |change| {
+            let user = users::api_account(change, &user_id)?;
+            let newest = credentials::newest(change, user.id)?.ok_or_else(no_pair)?;
+            Ok::<_, Refusal>(credentials::revoke(change, &user, &newest.api_id)?)
         })
         .await?;
-    revoke(state, grant.caller, api_id).await
-}
-
-async fn mint(state: AppState, user: User, base: String) -> Result<Response, Refusal> {
-    state
-        .write(move |transaction, state| {
-            let minted = state.accounts().mint(transaction, user.id, state.now())?;
-            tracing::info!(user = user.name, api_id = minted.credential.api_id, "minted a pair");
-            json(&minted_on_the_wire(&minted, &user, &base))
-        })
-        .await
+    Ok(no_content())
 }
 
 async fn revoke(state: AppState, caller: Caller, api_id: String) -> Result<Response, Refusal> {
     state
-        .write(move |transaction, state| -> Result<(), Refusal> {
-            let (credential, _) = visible(transaction, &caller, &api_id)?;
-            credentials::revoke(transaction, &credential.api_id, &caller.user.name, state.now())?;
-            tracing::info!(by = caller.user.name, api_id = credential.api_id, "revoked a pair");
-            Ok(())
+        .change(caller.act(), move |change| {
+            let (credential, user) = visible(change, &caller, &api_id)?;
+            Ok::<_, Refusal>(credentials::revoke(change, &user, &credential.api_id)?)
         })
         .await?;
     Ok(no_content())
@@ -214,37 +208,21 @@ async fn revoke(state: AppState, caller: Caller, api_id: String) -> Result<Respo
 
 /// The caller's own pair, or an API user's pair for an administrator; anything
 /// else does not exist for the caller.
-fn visible(
-    connection: &Connection,
-    caller: &Caller,
-    api_id: &str,
-) -> Result<(Credential, User), Refusal> {
-    let credential = credentials::credential(connection, api_id)?.ok_or_else(no_pair)?;
+fn visible(view: &View<'_>, caller: &Caller, api_id: &str) -> Result<(Credential, User), Refusal> {
+    let credential = credentials::find(view, api_id)?.ok_or_else(no_pair)?;
     if credential.user == caller.user.id {
         return Ok((credential, (*caller.user).clone()));
     }
     if !caller.user.may(Permission::ManageIdentity) {
         return Err(no_pair());
     }
-    let user = users::user_by(connection, "id", &credential.user.to_string())?;
-    match user {
+    match users::of_id(view, credential.user)? {
         Some(user) if user.is_api => Ok((credential, user)),
-        Some(_) => Err(human()),
+        Some(_) => Err(Refused::Forbidden(users::OWN_ONLY).into()),
         None => Err(no_pair()),
-    }
-}
-
-pub(crate) fn api_user(connection: &Connection, user_id: &str) -> Result<User, Refusal> {
-    match super::identity::users::user_of(connection, user_id)? {
-        user if user.is_api => Ok(user),
-        _ => Err(human()),
     }
 }
 
 fn no_pair() -> Refusal {
     Refusal::gateway(404, "no API credentials found")
-}
-
-fn human() -> Refusal {
-    Refusal::gateway(403, "the credentials of a user account are that user's alone")
 }

@@ -8,7 +8,7 @@ use countersign_wire::error::{
 };
 
 use crate::state::AppState;
-use countersign_tenant::Error;
+use countersign_tenant::{Error, Refused};
 
 /// An answer that is not a good one.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl Refusal {
     }
 
     pub(crate) fn forbidden() -> Self {
-        Self::gateway(403, "the account lacks a role for this resource")
+        Refused::lacks_role().into()
     }
 
     /// Whether it says how long to wait is the limit's to decide.
@@ -127,9 +127,22 @@ impl From<Error> for Refusal {
     }
 }
 
-impl From<rusqlite::Error> for Refusal {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::internal(&error.into())
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        let at = |pointer| ErrorSource { pointer: Some(pointer), parameter: None };
+        match refused {
+            Refused::Invalid(errors) => Self::invalid(errors),
+            Refused::Member { pointer, title } => {
+                Self::appsec(400, "BAD_REQUEST", &title, at(pointer))
+            }
+            Refused::Taken { pointer, title } => Self::appsec(409, "CONFLICT", &title, at(pointer)),
+            Refused::Missing(what) => Self::gateway(404, &format!("no such {what}")),
+            Refused::NoSuch(path) => Self::no_such(&path),
+            Refused::MalformedGuid(text) => Self::malformed_guid(&text),
+            Refused::Forbidden(why) => Self::gateway(403, why),
+            Refused::Conflict(why) => Self::gateway(409, why),
+            Refused::Failed(error) => Self::internal(&error),
+        }
     }
 }
 

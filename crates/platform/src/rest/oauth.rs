@@ -9,7 +9,6 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WW
 use axum::response::{IntoResponse, Response};
 use countersign_wire::error::GatewayError;
 use data_encoding::BASE64;
-use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
@@ -21,9 +20,8 @@ use crate::caller::{Caller, Grant, ManageIdentity, Signed};
 use crate::state::AppState;
 use countersign_tenant::clients::{self, Client, MAX_DAYS, Wanted};
 use countersign_tenant::roles::Permission;
-use countersign_tenant::seed::DAY_MS;
-use countersign_tenant::timestamp;
 use countersign_tenant::users::{self, User};
+use countersign_tenant::{Change, Noted, Refused, View, timestamp};
 
 #[derive(Default, Deserialize, ToSchema)]
 #[schema(as = OAuthClientInput)]
@@ -124,17 +122,16 @@ pub(crate) async fn list_user_clients(
     Path(user_id): Path<String>,
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
-    let user = state.read(move |connection, _| super::credentials::api_user(connection, &user_id));
-    let user = user.await?;
+    let read = move |view: &View<'_>| users::api_account(view, &user_id);
+    let user = state.look::<_, Refused>(read).await?;
     list(state, user).await
 }
 
 async fn list(state: AppState, user: User) -> Result<Response, Refusal> {
     state
-        .read(move |connection, state| {
-            let clients = clients::of_user(connection, user.id)?;
-            let now_ms = state.now();
-            let clients = clients.iter().map(|client| on_the_wire(client, &user, now_ms));
+        .look(move |view| {
+            let clients = clients::of_user(view, user.id)?;
+            let clients = clients.iter().map(|client| on_the_wire(client, &user, view.now_ms));
             answer(&Clients { oauth_clients: clients.collect() })
         })
         .await
@@ -154,7 +151,7 @@ pub(crate) async fn create_own_client(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     let wanted = input::<Input>(body)?.wanted();
-    create(state, (*caller.user).clone(), wanted).await
+    state.change(caller.act(), move |change| create(change, &caller.user, &wanted)).await
 }
 
 /// A new OAuth client for an API user: the only answer that holds its secret.
@@ -167,27 +164,22 @@ pub(crate) async fn create_own_client(
 )]
 pub(crate) async fn create_user_client(
     Signed(_): Signed,
-    _: Grant<ManageIdentity>,
+    grant: Grant<ManageIdentity>,
     Path(user_id): Path<String>,
     State(state): State<AppState>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     let wanted = input::<Input>(body)?.wanted();
-    let user = state.read(move |connection, _| super::credentials::api_user(connection, &user_id));
-    let user = user.await?;
-    create(state, user, wanted).await
-}
-
-async fn create(state: AppState, user: User, wanted: Wanted) -> Result<Response, Refusal> {
     state
-        .write(move |transaction, state| {
-            let now_ms = state.now();
-            let made = clients::create(transaction, &user, &wanted, now_ms, state.random())?;
-            let (client, secret) = made.map_err(|what| Refusal::invalid(vec![what]))?;
-            tracing::info!(user = user.name, client_id = client.client_id, "created a client");
-            answer(&shown(&client, &user, now_ms, &secret))
+        .change(grant.caller.act(), move |change| {
+            create(change, &users::api_account(change, &user_id)?, &wanted)
         })
         .await
+}
+
+fn create(change: &Change<'_>, user: &User, wanted: &Wanted) -> Result<Noted<Response>, Refusal> {
+    let made = clients::create(change, user, wanted)?;
+    made.try_map(|(client, secret)| answer(&shown(&client, user, change.now_ms, &secret)))
 }
 
 /// The only answer that holds a secret.
@@ -208,9 +200,9 @@ pub(crate) async fn read_client(
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
     state
-        .read(move |connection, state| {
-            let (client, user) = visible(connection, &caller, &client_id)?;
-            answer(&on_the_wire(&client, &user, state.now()))
+        .look(move |view| {
+            let (client, user) = visible(view, &caller, &client_id)?;
+            answer(&on_the_wire(&client, &user, view.now_ms))
         })
         .await
 }
@@ -228,13 +220,10 @@ pub(crate) async fn rotate_client(
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
     state
-        .write(move |transaction, state| {
-            let (client, user) = visible(transaction, &caller, &client_id)?;
-            if client.revoked_ms.is_some() {
-                return Err(Refusal::gateway(409, "the client is revoked"));
-            }
-            let secret = clients::rotate(transaction, &client.client_id, state.random())?;
-            answer(&shown(&client, &user, state.now(), &secret))
+        .change(caller.act(), move |change| {
+            let (client, user) = visible(change, &caller, &client_id)?;
+            let secret = clients::rotate(change, &client, &user)?;
+            secret.try_map(|secret| answer(&shown(&client, &user, change.now_ms, &secret)))
         })
         .await
 }
@@ -255,23 +244,11 @@ pub(crate) async fn clone_client(
 ) -> Result<Response, Refusal> {
     let input: Input = input(body)?;
     state
-        .write(move |transaction, state| {
-            let (client, user) = visible(transaction, &caller, &client_id)?;
-            let days = (client.expires_ms - client.created_ms) / DAY_MS;
-            let roles = client.roles.map(|roles| {
-                // Roles that the account lost since cannot be given again.
-                roles.into_iter().filter(|role| user.roles.contains(role)).collect()
-            });
-            let wanted = Wanted {
-                name: input.name.trim().to_owned(),
-                description: client.description,
-                roles,
-                days: input.expires_in_days.unwrap_or(days),
-            };
-            let now_ms = state.now();
-            let made = clients::create(transaction, &user, &wanted, now_ms, state.random())?;
-            let (client, secret) = made.map_err(|what| Refusal::invalid(vec![what]))?;
-            answer(&shown(&client, &user, now_ms, &secret))
+        .change(caller.act(), move |change| {
+            let (client, user) = visible(change, &caller, &client_id)?;
+            let name = input.name.trim().to_owned();
+            let made = clients::copy(change, client, &user, name, input.expires_in_days)?;
+            made.try_map(|(client, secret)| answer(&shown(&client, &user, change.now_ms, &secret)))
         })
         .await
 }
@@ -289,26 +266,19 @@ pub(crate) async fn revoke_client(
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
     state
-        .write(move |transaction, state| -> Result<(), Refusal> {
-            let (client, _) = visible(transaction, &caller, &client_id)?;
-            clients::revoke(transaction, &client.client_id, state.now())?;
-            tracing::info!(by = caller.user.name, client_id, "revoked a client");
-            Ok(())
+        .change(caller.act(), move |change| {
+            let (client, user) = visible(change, &caller, &client_id)?;
+            Ok::<_, Refusal>(clients::revoke(change, &client, &user)?)
         })
         .await?;
     Ok(no_content())
 }
 
 /// The caller's own, or an API user's for an administrator.
-fn visible(
-    connection: &Connection,
-    caller: &Caller,
-    client_id: &str,
-) -> Result<(Client, User), Refusal> {
+fn visible(view: &View<'_>, caller: &Caller, client_id: &str) -> Result<(Client, User), Refusal> {
     let missing = || Refusal::gateway(404, "no such OAuth client");
-    let client = clients::find(connection, client_id)?.ok_or_else(missing)?;
-    let user = users::user_by(connection, "id", &client.user.to_string())?;
-    let user = user.ok_or_else(missing)?;
+    let client = clients::find(view, client_id)?.ok_or_else(missing)?;
+    let user = users::of_id(view, client.user)?.ok_or_else(missing)?;
     let is_manager = caller.user.may(Permission::ManageIdentity);
     if user.id == caller.user.id || (is_manager && user.is_api) {
         return Ok((client, user));
@@ -366,11 +336,8 @@ pub(crate) async fn issue_token(
         Some(_) => return Ok(oauth_error(400, "unsupported_grant_type")),
         None => return Ok(oauth_error(400, "invalid_request")),
     }
-    let granted = state
-        .write(move |transaction, state| {
-            clients::token(transaction, &client_id, &secret, state.now(), state.random())
-        })
-        .await?;
+    let issue = move |state: &AppState| clients::token(state.tenant(), &client_id, &secret);
+    let granted = state.aside(issue).await?;
     let Some((token, user)) = granted else { return Ok(invalid_client()) };
     tracing::info!(user = user.name, "issued a token");
     answer(&Token {

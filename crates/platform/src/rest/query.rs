@@ -9,6 +9,7 @@ use utoipa::openapi::schema::{
 use utoipa::openapi::{self, RefOr, Required};
 
 use super::error::Refusal;
+use countersign_tenant::list::Window;
 
 /// A query parameter: links name it, the document describes it.
 #[derive(Clone, Copy)]
@@ -130,6 +131,10 @@ impl Paging {
     pub(crate) fn offset(self) -> u64 {
         self.number.saturating_mul(self.size).min(i64::MAX as u64)
     }
+
+    pub(crate) fn window(self) -> Window {
+        Window { limit: self.size, offset: self.offset(), sort: None }
+    }
 }
 
 impl Query {
@@ -146,10 +151,24 @@ impl Query {
     }
 
     /// Some clients encode values twice: what they mean, if this may be one.
-    pub(crate) fn decoded_again(&self) -> Option<Self> {
+    fn decoded_again(&self) -> Option<Self> {
         let again = self.0.iter().map(|(name, value)| (name.clone(), decode(value)));
         let again = Self(again.collect());
         (again.0 != self.0).then_some(again)
+    }
+
+    /// What it finds; where that is nothing, what it finds as some clients mean it.
+    pub(crate) fn found<T>(
+        &self,
+        mut ask: impl FnMut(&Self) -> Result<(Vec<T>, u64), Refusal>,
+    ) -> Result<(Vec<T>, u64), Refusal> {
+        let found = ask(self)?;
+        if found.1 == 0
+            && let Some(again) = self.decoded_again()
+        {
+            return ask(&again);
+        }
+        Ok(found)
     }
 
     /// The first value that is not empty.
@@ -174,6 +193,19 @@ impl Query {
         match values.len() {
             0..=MOST_VALUES => Ok(values),
             _ => Err(wrong(name, &format!("at most {MOST_VALUES} values"))),
+        }
+    }
+
+    /// One of a closed set of words; `expected` describes them.
+    pub(crate) fn word(
+        &self,
+        name: &str,
+        known: &[&str],
+        expected: &str,
+    ) -> Result<Option<String>, Refusal> {
+        match self.get(name) {
+            Some(word) if !known.contains(&word) => Err(wrong(name, expected)),
+            word => Ok(word.map(String::from)),
         }
     }
 
@@ -211,6 +243,11 @@ impl Query {
         let size = size.ok_or_else(|| wrong("size", "a number of at least 1"))?;
         Ok(Paging { number, size: size.min(most) })
     }
+}
+
+/// The values of a filter, to keep.
+pub(crate) fn owned(values: Vec<&str>) -> Vec<String> {
+    values.into_iter().map(String::from).collect()
 }
 
 pub(crate) fn wrong(name: &str, expected: &str) -> Refusal {

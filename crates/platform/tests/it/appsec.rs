@@ -265,6 +265,10 @@ async fn filters_are_bounded_and_take_any_text() {
             assert_eq!(answer.status, 200, "{name}={text}");
         }
     }
+    for name in ["include_annot", "include_exp_date", "new", "violates_policy"] {
+        let answer = test.get(&pair, &format!("{findings}?page=9999&{name}=maybe")).await;
+        assert_eq!(answer.status, 400, "{name} of an empty page");
+    }
     // More than a head may hold.
     let long = format!("{APPLICATIONS}?tag={}", "%25a".repeat(10_000));
     assert_eq!(test.get(&pair, &long).await.status, 431);

@@ -80,7 +80,11 @@ async fn no_text_that_came_in_is_raw_on_any_page() {
     for (page, _) in &pages {
         for link in page.body.split("href=\"").skip(1) {
             let path = link.split('"').next().unwrap_or_default().replace("&#38;", "&");
-            if path.starts_with("/admin/") && !path.contains(".csv") && !paths.contains(&path) && paths.len() < 60 {
+            if path.starts_with("/admin/")
+                && !path.contains(".csv")
+                && !paths.contains(&path)
+                && paths.len() < 60
+            {
                 paths.push(path);
             }
         }

@@ -164,7 +164,9 @@ async fn a_token_never_turns_into_more_than_it_is() {
     assert_eq!(bear(&test, &wide_token, "GET", &findings).await.status, 403);
     assert_eq!(bear(&test, &narrow_token, "GET", LIST).await.status, 403, "nothing is left of it");
     let off = json!({"active": false}).to_string();
-    assert_eq!(test.call(&pair, "PUT", &target, &off).await.status, 200);
+    assert_eq!(test.call(&pair, "PUT", &target, &off).await.status, 400, "not by itself");
+    let another = test.mint("another", &["adminapi"]).pair;
+    assert_eq!(test.call(&another, "PUT", &target, &off).await.status, 200);
     assert_eq!(bear(&test, &wide_token, "GET", SELF).await.status, 401);
 }
 

@@ -1,8 +1,5 @@
 //! Roles.
 
-use std::collections::HashMap;
-use std::sync::LazyLock;
-
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, RawQuery, State};
@@ -10,31 +7,20 @@ use axum::response::Response;
 use countersign_wire::credential::SelfLink;
 use countersign_wire::hal::Page;
 use countersign_wire::identity as wire;
-use rusqlite::{Connection, Transaction};
 
-use super::super::error::{Refusal, conversation_id};
+use super::super::error::Refusal;
 use super::super::hal::{Listing, embedded};
 use super::super::query::{Pages, Query};
 use super::super::{input, json, no_content};
-use super::users::merged;
-use super::{Change, ChangeParameters, MOST, free_name, listing};
+use super::{ChangeParameters, MOST, listing, manner};
 use crate::caller::{Grant, ManageIdentity};
 use crate::state::AppState;
 use countersign_tenant::custom_roles::{self, CustomRole, Known, PERMISSIONS};
-use countersign_tenant::guid_from;
-use countersign_tenant::roles::{ROLES, Role};
+use countersign_tenant::roles::{self, ROLES, Role};
+use countersign_tenant::{Change, Refused, View, guid_from, guid_of};
 
 embedded!(Roles, roles: wire::Role);
 embedded!(Permissions, permissions: wire::Permission);
-
-/// The same role has the same id in every home.
-static IDS: LazyLock<HashMap<&'static str, String>> = LazyLock::new(|| {
-    ROLES.iter().map(|role| (role.name, guid_from(&format!("role:{}", role.name)))).collect()
-});
-
-pub(crate) fn role_id(name: &str) -> &'static str {
-    IDS.get(name).map_or("", String::as_str)
-}
 
 /// All roles: those that are built in, then those of the organisation.
 #[utoipa::path(
@@ -50,7 +36,7 @@ pub(crate) async fn list_roles(
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
     let query = Query::parse(raw.as_deref());
-    let custom = state.read(|connection, _| custom_roles::all(connection)).await?;
+    let custom = state.look(custom_roles::all).await?;
     let base = &grant.caller.base;
     let built_in = ROLES.iter().enumerate().map(|(at, role)| on_the_wire(at, role, base));
     let all: Vec<_> =
@@ -83,23 +69,15 @@ pub(crate) async fn read_role(
     Path(text): Path<String>,
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
-    let wanted = super::super::applications::guid(&text)?;
+    let wanted = guid_of(&text)?;
     let base = &grant.caller.base;
-    let found = ROLES.iter().enumerate().find(|(_, role)| role_id(role.name) == wanted);
+    let found = ROLES.iter().enumerate().find(|(_, role)| roles::id_of(role.name) == wanted);
     if let Some((at, role)) = found {
         return json(&on_the_wire(at, role, base));
     }
-    let role = state.read(move |connection, _| custom(connection, &wanted)).await?;
+    let read = move |view: &View<'_>| custom_roles::find(view, &wanted);
+    let role = state.look::<_, Refused>(read).await?;
     json(&custom_on_the_wire(&role, base))
-}
-
-/// A custom role, by its guid.
-fn custom(connection: &Connection, guid: &str) -> Result<CustomRole, Refusal> {
-    if ROLES.iter().any(|role| role_id(role.name) == guid) {
-        return Err(Refusal::gateway(403, "a built-in role cannot be changed"));
-    }
-    let found = custom_roles::find(connection, guid)?.filter(|role| role.guid == guid);
-    found.ok_or_else(|| Refusal::gateway(404, "no such role"))
 }
 
 /// A new custom role.
@@ -116,13 +94,9 @@ pub(crate) async fn create_role(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     let wanted: wire::RoleInput = input(body)?;
-    let role = CustomRole {
-        guid: conversation_id(&state),
-        is_api: wanted.is_api.unwrap_or_default(),
-        ..CustomRole::default()
-    };
-    let change = Change { is_partial: false, is_incremental: false };
-    state.write(move |transaction, _| save(transaction, role, wanted, change, &grant)).await
+    let make = move |change: &Change<'_>| custom_roles::create(change, wanted);
+    let role = state.change(grant.caller.act(), make).await?;
+    json(&custom_on_the_wire(&role, &grant.caller.base))
 }
 
 /// Changes a custom role.
@@ -142,14 +116,10 @@ pub(crate) async fn update_role(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     let wanted: wire::RoleInput = input(body)?;
-    let guid = super::super::applications::guid(&text)?;
-    let change = Change::read(&Query::parse(raw.as_deref()))?;
-    state
-        .write(move |transaction, _| {
-            let role = custom(transaction, &guid)?;
-            save(transaction, role, wanted, change, &grant)
-        })
-        .await
+    let manner = manner(&Query::parse(raw.as_deref()))?;
+    let make = move |change: &Change<'_>| custom_roles::update(change, &text, wanted, manner);
+    let role = state.change(grant.caller.act(), make).await?;
+    json(&custom_on_the_wire(&role, &grant.caller.base))
 }
 
 /// Deletes a custom role; who held it holds it no more.
@@ -160,61 +130,12 @@ pub(crate) async fn update_role(
     responses((status = 204)),
 )]
 pub(crate) async fn delete_role(
-    _: Grant<ManageIdentity>,
+    grant: Grant<ManageIdentity>,
     Path(text): Path<String>,
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
-    let guid = super::super::applications::guid(&text)?;
-    state
-        .write(move |transaction, _| -> Result<(), Refusal> {
-            let role = custom(transaction, &guid)?;
-            Ok(custom_roles::delete(transaction, role.id)?)
-        })
-        .await?;
+    state.change(grant.caller.act(), move |change| custom_roles::delete(change, &text)).await?;
     Ok(no_content())
-}
-
-fn save(
-    transaction: &Transaction<'_>,
-    mut role: CustomRole,
-    wanted: wire::RoleInput,
-    change: Change,
-    grant: &Grant<ManageIdentity>,
-) -> Result<Response, Refusal> {
-    let keeps = change.is_partial || change.is_incremental;
-    let given = wanted
-        .permissions
-        .map(|all| all.into_iter().map(|one| one.permission_name.unwrap_or_default()).collect());
-    role.permissions = merged(role.permissions, given, keeps, change, |a, b| a == b);
-    let child = |given: wire::RoleRef| {
-        let described = given.role_description.unwrap_or_default();
-        let by_words = ROLES.iter().find(|role| role.description == described);
-        let name = given.role_name.or_else(|| by_words.map(|role| role.name.to_owned()));
-        name.unwrap_or(described)
-    };
-    let given = wanted.child_roles.map(|all| all.into_iter().map(child).collect());
-    role.child_roles = merged(role.child_roles, given, keeps, change, |a, b| a == b);
-    let truth = |given: Option<bool>, current: bool| given.unwrap_or(keeps && current);
-    role.jit_assignable = truth(wanted.jit_assignable, role.jit_assignable);
-    role.jit_assignable_default = truth(wanted.jit_assignable_default, role.jit_assignable_default);
-    match wanted.role_description {
-        None if keeps => {}
-        given => role.description = given.unwrap_or_default().trim().to_owned(),
-    }
-    let mut errors = Vec::new();
-    if wanted.is_api.is_some_and(|is_api| is_api != role.is_api) {
-        errors.push("is_api: cannot be changed.".to_owned());
-    }
-    let own = (role.id != 0).then_some(role.id);
-    let given = (wanted.role_name.as_deref(), !keeps);
-    let name = free_name(transaction, "custom_roles", "role_name", given, own, &mut errors)?;
-    role.name = name.unwrap_or(role.name);
-    errors.extend(role.complaints());
-    if !errors.is_empty() {
-        return Err(Refusal::invalid(errors));
-    }
-    custom_roles::write(transaction, &role)?;
-    json(&custom_on_the_wire(&custom(transaction, &role.guid)?, &grant.caller.base))
 }
 
 /// The permissions that custom roles are made of.
@@ -245,7 +166,7 @@ pub(crate) async fn read_permission(
     _: Grant<ManageIdentity>,
     Path(text): Path<String>,
 ) -> Result<Response, Refusal> {
-    let guid = super::super::applications::guid(&text)?;
+    let guid = guid_of(&text)?;
     let found = PERMISSIONS.iter().map(permission_on_the_wire);
     let found = found.into_iter().find(|permission| permission.permission_id == guid);
     json(&found.ok_or_else(|| Refusal::gateway(404, "no such permission"))?)
@@ -278,7 +199,7 @@ fn custom_on_the_wire(role: &CustomRole, base: &str) -> wire::Role {
             .child_roles
             .iter()
             .map(|name| wire::RoleRef {
-                role_id: Some(role_id(name).to_owned()),
+                role_id: Some(roles::id_of(name).to_owned()),
                 role_name: Some(name.clone()),
                 role_description: None,
             })
@@ -296,7 +217,7 @@ fn custom_on_the_wire(role: &CustomRole, base: &str) -> wire::Role {
 }
 
 fn on_the_wire(at: usize, role: &Role, base: &str) -> wire::Role {
-    let id = role_id(role.name);
+    let id = roles::id_of(role.name);
     wire::Role {
         links: Some(SelfLink::to(format!("{base}/api/authn/v2/roles/{id}"))),
         role_id: id.to_owned(),

@@ -1,0 +1,207 @@
+//! The tenant of a running platform: its database, its time, its master key, and a
+//! memory of who signs so that a verified request costs no query.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use countersign_signin::totp;
+use countersign_vault::{MasterKey, seal, unseal};
+use data_encoding::HEXLOWER;
+use zeroize::Zeroizing;
+
+use crate::clock::{self, Setting, VirtualClock};
+use crate::credentials::{self, Signatory};
+use crate::database::Database;
+use crate::home::open_home;
+use crate::{Clock, Error, Random, notices};
+
+/// How the tenant of a platform is opened.
+pub struct Opening<'a> {
+    /// The data directory; created when it is missing.
+    pub home: &'a Path,
+    /// The real time.
+    pub clock: Clock,
+    pub random: Random,
+    /// How long the credentials before new ones keep working, where the organisation's
+    /// settings say nothing.
+    pub overlap_ms: i64,
+    /// Where people find the console; without one no link leads anywhere.
+    pub console_url: Option<String>,
+}
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Tenant(Arc<Inner>);
+
+struct Inner {
+    database: Database,
+    master: MasterKey,
+    random: Random,
+    clock: VirtualClock,
+    overlap_ms: i64,
+    console_url: Option<String>,
+    memory: RwLock<Memory>,
+    last_used: Mutex<HashMap<String, i64>>,
+}
+
+#[derive(Default)]
+struct Memory {
+    generation: u64,
+    by_api_id: HashMap<String, Arc<Signatory>>,
+}
+
+/// Signatories remembered at most.
+const MAX_REMEMBERED: usize = 10_000;
+
+impl Tenant {
+    /// Opens the home and what is in it. Works beside a running platform.
+    pub fn open(opening: Opening<'_>) -> Result<Self, Error> {
+        let (database, master) = open_home(opening.home, &*opening.random)?;
+        let setting = database.read(clock::load)?;
+        Ok(Self(Arc::new(Inner {
+            database,
+            master,
+            random: opening.random,
+            clock: VirtualClock::new(opening.clock, setting),
+            overlap_ms: opening.overlap_ms,
+            console_url: opening.console_url,
+            memory: RwLock::default(),
+            last_used: Mutex::default(),
+        })))
+    }
+
+    pub fn database(&self) -> &Database {
+        &self.0.database
+    }
+
+    pub fn random(&self) -> &Random {
+        &self.0.random
+    }
+
+    pub fn clock(&self) -> &VirtualClock {
+        &self.0.clock
+    }
+
+    /// The platform's time, in milliseconds since the Unix epoch.
+    pub fn now(&self) -> i64 {
+        self.0.clock.now()
+    }
+
+    pub fn console_url(&self) -> Option<&str> {
+        self.0.console_url.as_deref()
+    }
+
+    pub(crate) fn master(&self) -> &MasterKey {
+        &self.0.master
+    }
+
+    pub(crate) fn started_overlap_ms(&self) -> i64 {
+        self.0.overlap_ms
+    }
+
+    /// A random guid.
+    pub fn guid(&self) -> String {
+        let mut bytes = [0; 16];
+        (self.0.random)(&mut bytes);
+        uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+    }
+
+    /// Who signs with this id. Remembered until anything is written to the database: by
+    /// this process at once, by another within the time in which the platform looks for
+    /// such writes.
+    pub fn signatory(&self, api_id: &str) -> Result<Option<Arc<Signatory>>, Error> {
+        let generation = self.0.database.generation();
+        {
+            let memory = self.0.memory.read().unwrap_or_else(PoisonError::into_inner);
+            if memory.generation == generation
+                && let Some(signatory) = memory.by_api_id.get(api_id)
+            {
+                return Ok(Some(Arc::clone(signatory)));
+            }
+        }
+        let load = |connection: &_| credentials::signatory(connection, &self.0.master, api_id);
+        let Some(signatory) = self.0.database.read(load)? else { return Ok(None) };
+        let signatory = Arc::new(signatory);
+        let mut memory = self.0.memory.write().unwrap_or_else(PoisonError::into_inner);
+        if memory.generation != generation || memory.by_api_id.len() >= MAX_REMEMBERED {
+            memory.by_api_id.clear();
+            memory.generation = generation;
+        }
+        memory.by_api_id.insert(api_id.to_owned(), Arc::clone(&signatory));
+        Ok(Some(signatory))
+    }
+
+    /// Notes a use of credentials; written out rarely.
+    pub fn used(&self, api_id: &str, now_ms: i64) {
+        let mut last_used = self.0.last_used.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at_ms) = last_used.get_mut(api_id) {
+            *at_ms = now_ms;
+        } else if last_used.len() < MAX_REMEMBERED {
+            last_used.insert(api_id.to_owned(), now_ms);
+        }
+    }
+
+    /// Writes the noted uses.
+    pub fn write_used(&self) -> Result<(), Error> {
+        let used =
+            std::mem::take(&mut *self.0.last_used.lock().unwrap_or_else(PoisonError::into_inner));
+        if used.is_empty() {
+            return Ok(());
+        }
+        self.0.database.write(|transaction| credentials::write_used(transaction, used))
+    }
+
+    /// Looks whether another process has written.
+    pub fn look_around(&self) -> Result<(), Error> {
+        Ok(self.0.database.look_around()?)
+    }
+
+    /// What the passing of time asks for: mails that became due.
+    pub fn keep_house(&self) -> Result<(), Error> {
+        let now_ms = self.now();
+        if self.0.database.read(|connection| notices::is_any_due(connection, now_ms))? {
+            self.0.database.write(|transaction| notices::write_due(transaction, now_ms))?;
+        }
+        Ok(())
+    }
+
+    /// Moves the platform's time: in the database first, so that a restart lives in the
+    /// same time. Mails that became due are written before it moves.
+    pub fn set_clock(&self, setting: Setting) -> Result<(), Error> {
+        self.0.database.write(|transaction| {
+            clock::save(transaction, setting)?;
+            notices::write_due(transaction, self.0.clock.at(setting))
+        })?;
+        self.0.clock.apply(setting);
+        Ok(())
+    }
+
+    /// Seals the secret of a person's second factor; opened for that person alone.
+    pub fn seal_factor(&self, person: i64, secret: &totp::Secret) -> Vec<u8> {
+        seal(&self.0.master, &factor_of(person), secret.expose_bytes(), &*self.0.random)
+    }
+
+    pub fn unseal_factor(&self, person: i64, sealed: &[u8]) -> Result<totp::Secret, Error> {
+        let secret = unseal(&self.0.master, &factor_of(person), sealed).map_err(Error::sealed)?;
+        Ok(totp::Secret::from_bytes(secret))
+    }
+
+    pub(crate) fn seal_first_password(&self, password: &str) -> String {
+        let sealed = seal(&self.0.master, FIRST_ADMIN, password.as_bytes(), &*self.0.random);
+        HEXLOWER.encode(&sealed)
+    }
+
+    pub(crate) fn unseal_first_password(&self, hex: &str) -> Result<Zeroizing<String>, Error> {
+        let sealed = HEXLOWER.decode(hex.as_bytes()).unwrap_or_default();
+        let password = unseal(&self.0.master, FIRST_ADMIN, &sealed).map_err(Error::sealed)?;
+        Ok(Zeroizing::new(String::from_utf8_lossy(&password).into_owned()))
+    }
+}
+
+/// What the password of the first administrator is sealed for.
+const FIRST_ADMIN: &[u8] = b"first administrator";
+
+fn factor_of(person: i64) -> Vec<u8> {
+    format!("second factor of {person}").into_bytes()
+}

@@ -1,0 +1,111 @@
+//! Lists of users by what they are called and how they stand.
+
+use super::{USER_COLUMNS, User, read_user};
+use crate::act::View;
+use crate::condition::{Condition, text};
+use crate::list::{Source, Window};
+use crate::{Error, roles};
+
+const SOURCE: Source = Source {
+    columns: USER_COLUMNS,
+    tables: "users",
+    sorts: &[
+        ("user_name", "name"),
+        ("first_name", "first_name"),
+        ("last_name", "last_name"),
+        ("email_address", "email"),
+        ("user_legacy_id", "id"),
+    ],
+    order: "id",
+};
+
+/// Whether an account was ever used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginStatus {
+    Active,
+    Never,
+    Locked,
+}
+
+/// Which users are wanted; what is none does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    pub user_name: Option<String>,
+    /// One of these; empty for any.
+    pub email_addresses: Vec<String>,
+    /// In a name or the address.
+    pub search_term: Option<String>,
+    pub role_id: Option<String>,
+    pub team_id: Option<String>,
+    pub is_api: Option<bool>,
+    pub login_status: Option<LoginStatus>,
+    pub login_enabled: Option<bool>,
+    pub active: Option<bool>,
+    pub saml_user: Option<bool>,
+    pub api_id: Option<String>,
+}
+
+impl Filter {
+    fn condition(&self) -> Condition {
+        let mut condition = Condition::always();
+        if let Some(name) = &self.user_name {
+            condition.and("name = ?", [text(name)]);
+        }
+        if !self.email_addresses.is_empty() {
+            let addresses = self.email_addresses.iter().map(|mail| text(&mail.to_lowercase()));
+            condition.one_of("lower(email)", addresses);
+        }
+        if let Some(term) = &self.search_term {
+            condition.holds(&["name", "first_name", "last_name", "email"], term);
+        }
+        for (column, is) in [
+            ("is_api", self.is_api),
+            ("login_enabled", self.login_enabled),
+            ("active", self.active),
+        ] {
+            if let Some(is) = is {
+                condition.and(&format!("{column} = ?"), [i64::from(is).into()]);
+            }
+        }
+        if self.saml_user == Some(true) {
+            condition.and("false", []);
+        }
+        self.belongs(&mut condition);
+        condition
+    }
+
+    fn belongs(&self, condition: &mut Condition) {
+        if let Some(id) = &self.role_id {
+            let name = roles::of_id(&id.to_lowercase()).map(|role| role.name).unwrap_or_default();
+            let custom = "select name from custom_roles where guid = ?";
+            let sql =
+                format!("id in (select user from user_roles where role = ? or role in ({custom}))");
+            condition.and(&sql, [text(name), text(&id.to_lowercase())]);
+        }
+        if let Some(id) = &self.team_id {
+            condition.and(
+                "id in (select user from team_members join teams on teams.id = team where guid = ?)",
+                [text(&id.to_lowercase())],
+            );
+        }
+        if let Some(id) = &self.api_id {
+            condition.and(
+                "id in (select user from credentials where api_id = ?)",
+                [text(&id.to_lowercase())],
+            );
+        }
+        let used = "id in (select user from credentials where last_used_ms is not null)";
+        match self.login_status {
+            Some(LoginStatus::Active) => condition.and(used, []),
+            Some(LoginStatus::Never) => condition.and(&format!("not {used}"), []),
+            Some(LoginStatus::Locked) => condition.and("false", []),
+            None => {}
+        }
+    }
+}
+
+/// One page of the users that a filter leaves, without roles and teams, and how many it
+/// leaves.
+pub fn list(view: &View<'_>, filter: &Filter, window: &Window) -> Result<(Vec<User>, u64), Error> {
+    Ok(SOURCE.page(view.connection, &filter.condition(), window, read_user)?)
+}
