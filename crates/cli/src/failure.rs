@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use countersign_connector::Fault;
 
+use crate::output::note;
+
 /// An exit code of the public list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -40,6 +42,12 @@ impl Failure {
         Self::new(Exit::Usage, what)
     }
 
+    /// Arguments that are none, as the library says it.
+    pub(crate) fn typed(error: &clap::Error) -> Self {
+        let what = error.render().to_string();
+        Self::usage(what.strip_prefix("error: ").unwrap_or(&what).trim_end())
+    }
+
     pub(crate) fn storage(what: impl fmt::Display) -> Self {
         Self::new(Exit::Storage, what)
     }
@@ -71,10 +79,9 @@ impl Failure {
     }
 
     /// Tells it on standard error and gives the code to end with.
-    #[expect(clippy::print_stderr, reason = "the one place where a failure is told")]
     pub(crate) fn report(&self) -> ExitCode {
         if !self.is_silent {
-            eprintln!("error: {}", self.what);
+            note(&format!("error: {}", self.what));
         }
         ExitCode::from(self.code.unwrap_or(self.exit as u8))
     }

@@ -28,7 +28,12 @@ use failure::Failure;
 fn main() -> ExitCode {
     system::forbid_core_files();
     // `clap` ends with 2 on wrong usage, which is what the public list says.
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) if error.use_stderr() => return Failure::typed(&error).report(),
+        // Help and version.
+        Err(error) => error.exit(),
+    };
     trust(&args.trust);
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         return Failure::unexpected("a TLS provider was already installed").report();

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use countersign_client::Url;
 use countersign_files::{self as files, Secrecy};
+use countersign_text::{json, line};
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
@@ -101,7 +102,7 @@ impl Hook {
     /// Sends a body; the answer's, if its status is 2xx. Fails with why not, without
     /// the URL.
     pub(crate) async fn post(&self, id: &str, body: &Value) -> Result<Vec<u8>, String> {
-        let body = body.to_string();
+        let body = json::to_string(body).map_err(|error| error.to_string())?;
         let timestamp = ((system::clock())() / 1000).to_string();
         let signature = sign(&self.secret, &timestamp, body.as_bytes());
         let sent = self
@@ -146,7 +147,7 @@ fn told(error: reqwest::Error) -> String {
     if error.is_timeout() {
         return format!("it did not answer within {} s", PATIENCE.as_secs());
     }
-    format!("it could not be reached: {cause}")
+    format!("it could not be reached: {}", line(&cause.to_string()))
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ impl Snapshots {
         files::folder(&self.0)?;
         let beside = path.with_extension("new");
         remove(&beside)?;
-        copy_into(tenant.database(), &beside)?;
+        copy_into(tenant, &beside)?;
         Ok(files::put_in_place(&beside, &path)?)
     }
 
@@ -78,7 +78,7 @@ impl Snapshots {
             let bytes = files::read(&home.join(name), secrecy, MAX_KEY_BYTES)?;
             files::write(&to.join(name), &bytes, readers, &**tenant.random())?;
         }
-        copy_into(tenant.database(), &to.join("platform.sqlite"))
+        copy_into(tenant, &to.join("platform.sqlite"))
     }
 
     pub fn delete(&self, name: &str) -> Result<(), Error> {
@@ -128,9 +128,9 @@ fn remove(path: &Path) -> Result<(), Error> {
 }
 
 /// Into a new file for its owner alone.
-fn copy_into(database: &Database, path: &Path) -> Result<(), Error> {
+fn copy_into(tenant: &Tenant, path: &Path) -> Result<(), Error> {
     let target = files::database(path)?.display().to_string();
-    database.read(|connection| connection.execute("vacuum into ?", [&target]))?;
+    tenant.database().read(|connection| connection.execute("vacuum into ?", [&target]))?;
     Ok(())
 }
 

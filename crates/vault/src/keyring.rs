@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_files::{self as files, Readers, Secrecy};
+use countersign_text::line;
 use data_encoding::HEXLOWER;
 use keyring_core::error::Error as KeyringError;
 use keyring_core::{CredentialStore, Entry as Item};
@@ -342,7 +343,7 @@ fn cause(error: &KeyringError) -> String {
             "an item is not in its form".into()
         }
         KeyringError::Ambiguous(items) => format!("{} items have the same name", items.len()),
-        other => other.to_string(),
+        other => line(&other.to_string()).to_string(),
     }
 }
 

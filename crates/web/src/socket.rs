@@ -20,10 +20,9 @@ impl Listener {
         // in which its mode is not set yet.
         let folder = countersign_files::closed_folder(folder).map_err(|error| {
             let told = error.to_string();
-            if error.is_exposed() {
-                ListenError::Input(told)
-            } else {
-                ListenError::Failed(std::io::Error::other(told))
+            match error.is_exposed() {
+                true => ListenError::Input(told),
+                false => ListenError::Failed(std::io::Error::other(told)),
             }
         })?;
         let path = folder.join(name);

@@ -336,7 +336,7 @@ pub(crate) async fn mutate(home: Option<&Path>, args: Mutate) -> Result<(), Fail
         return print_json(&events);
     }
     for (name, count) in events.as_object().into_iter().flatten() {
-        print(&format!("{count:>6}  {}\n", name.replace('_', " ")))?;
+        print(&format!("{count:>6}  {}\n", printable(&name.replace('_', " "))))?;
     }
     Ok(())
 }

@@ -14,14 +14,14 @@ use super::query::{filter, for_each};
 use crate::args::{Export, Format};
 use crate::exports::{self, More, Out, Plan};
 use crate::failure::Failure;
-use crate::output::{grouped, note, tolerate_closed_pipe};
+use crate::output::{data, grouped, note, tolerate_closed_pipe};
 use crate::system;
 
 pub(crate) async fn run(context: &Context, args: Export) -> Result<(), Failure> {
     let plan = exports::plan(&args)?;
     let Some(path) = args.output.clone() else {
-        let out = BufWriter::new(io::stdout());
-        let told = write(context, &args, plan, Box::new(out), More::default()).await?;
+        let out = Box::new(BufWriter::new(data()));
+        let told = write(context, &args, plan, out, More::default()).await?;
         note(&told);
         return Ok(());
     };

@@ -8,26 +8,27 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 /// Crate, layer, and the crates of ours that it may use.
 const TABLE: &[(&str, u8, &[&str])] = &[
     ("files", 0, &[]),
-    ("signing", 0, &[]),
-    ("wire", 0, &[]),
-    ("findings", 0, &["wire"]),
-    ("client", 1, &["signing", "wire"]),
-    ("vault", 1, &["files", "signing"]),
-    ("store", 1, &["files", "findings"]),
-    ("web", 1, &["files"]),
-    ("signin", 1, &[]),
-    ("formats", 1, &["findings"]),
-    ("connector", 2, &["files", "client", "vault", "store", "findings", "signing", "wire"]),
-    ("tenant", 2, &["files", "signing", "wire", "vault", "signin"]),
+    ("text", 0, &[]),
+    ("signing", 1, &[]),
+    ("wire", 1, &["text"]),
+    ("findings", 1, &["wire"]),
+    ("client", 2, &["signing", "text", "wire"]),
+    ("vault", 2, &["files", "signing", "text"]),
+    ("store", 2, &["files", "findings"]),
+    ("web", 2, &["files", "text"]),
+    ("signin", 2, &[]),
+    ("formats", 2, &["findings", "text"]),
+    ("connector", 3, &["files", "client", "vault", "store", "findings", "signing", "text", "wire"]),
+    ("tenant", 3, &["files", "signing", "text", "wire", "vault", "signin"]),
     (
         "service",
-        3,
-        &["files", "signin", "web", "client", "connector", "findings", "formats", "store"],
+        4,
+        &["files", "signin", "web", "client", "connector", "findings", "formats", "store", "text"],
     ),
-    ("platform", 3, &["files", "signing", "wire", "signin", "tenant", "web"]),
+    ("platform", 4, &["files", "signing", "text", "wire", "signin", "tenant", "web"]),
     (
         "cli",
-        4,
+        5,
         &[
             "signin",
             "client",
@@ -39,6 +40,7 @@ const TABLE: &[(&str, u8, &[&str])] = &[
             "service",
             "signing",
             "store",
+            "text",
             "vault",
             "web",
             "wire",
@@ -46,7 +48,7 @@ const TABLE: &[(&str, u8, &[&str])] = &[
     ),
     (
         "testkit",
-        5,
+        6,
         &["client", "connector", "findings", "platform", "signing", "store", "vault", "wire"],
     ),
 ];
@@ -54,6 +56,7 @@ const TABLE: &[(&str, u8, &[&str])] = &[
 /// Crates of others that a crate of ours must never reach directly, and why.
 const NEVER: &[(&str, &[&str])] = &[
     ("files", &["tokio", "rusqlite", "reqwest", "serde", "getrandom", "rand"]),
+    ("text", &["tokio", "rusqlite", "reqwest", "axum", "getrandom", "jiff"]),
     ("signing", &["tokio", "getrandom", "rand", "reqwest", "rusqlite", "jiff"]),
     ("wire", &["tokio", "rusqlite", "reqwest", "jiff", "countersign-signing"]),
     ("findings", &["tokio", "rusqlite", "reqwest", "getrandom"]),

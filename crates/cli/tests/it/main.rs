@@ -10,6 +10,7 @@ mod exits;
 mod export;
 mod forms;
 mod handover;
+mod hostile;
 mod http;
 mod hygiene;
 #[path = "../../../vault/tests/it/kv_server.rs"]

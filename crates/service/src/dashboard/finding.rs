@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use countersign_findings::filter::Field;
 use countersign_findings::{DataPath, Finding, ScanType};
 use countersign_store::FindingRow;
+use countersign_text::{file, json};
 
 use super::Inner;
 use super::changes::{Difference, differences};
@@ -364,7 +365,7 @@ pub(super) async fn raw(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Stop> {
     let (row, _) = row(&inner, &id, &query::parse(query.as_deref())).await?;
-    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], row.raw).into_response())
+    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], json::escaped(&row.raw)).into_response())
 }
 
 /// The whole description, as a file.
@@ -378,7 +379,7 @@ pub(super) async fn description(
     let name = format!("attachment; filename=\"{}.txt\"", row.finding.id);
     let headers =
         [(CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, name)];
-    Ok((headers, row.finding.description).into_response())
+    Ok((headers, file(&row.finding.description).to_string()).into_response())
 }
 
 /// Asks the service how data reaches the flaw.

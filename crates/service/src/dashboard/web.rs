@@ -10,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use countersign_signin::session::{Session, Stage};
 use countersign_signin::{Begun, Refusal, Seat, Visit, device};
+use countersign_text::line;
 use countersign_web::body::Unread;
 use countersign_web::cookie::{Cookies, Jar};
 use countersign_web::form::{self, FormKey};
@@ -20,7 +21,6 @@ use zeroize::Zeroizing;
 
 use super::Inner;
 use super::query::Query;
-use super::text::is_odd;
 use crate::people::{self, Person, Role};
 
 pub(super) use countersign_web::page::go;
@@ -52,8 +52,7 @@ impl Visitor {
     pub(super) fn frame(&self, title: &str, place: &'static str) -> Frame {
         let person = self.seat.as_ref().filter(|seat| seat.is_in()).map(|seat| &seat.owner);
         Frame {
-            // A title takes no markup that could show what is odd.
-            title: title.chars().map(|c| if is_odd(c) { '\u{fffd}' } else { c }).collect(),
+            title: line(title).to_string(),
             place,
             person: person.map(|person| person.name.clone()),
             is_operator: person.is_some_and(|person| person.role == Role::Operator),

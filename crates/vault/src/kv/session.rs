@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use countersign_files::{self as files, Secrecy};
+use countersign_text::line;
 use serde::Deserialize;
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -230,10 +231,10 @@ fn said(answer: &Answer) -> String {
     let text = answer.errors().join("; ");
     let is_long = |word: &&str| word.len() >= 64;
     let words = text.split_whitespace().map(|word| if is_long(&word) { "…" } else { word });
-    let line: String = words.collect::<Vec<_>>().join(" ").chars().take(SAID).collect();
-    match line.is_empty() {
+    let words = words.collect::<Vec<_>>().join(" ");
+    match words.is_empty() {
         true => String::new(),
-        false => format!(" ({line})"),
+        false => format!(" ({})", line(&words).at_most(SAID)),
     }
 }
 

@@ -214,7 +214,11 @@ pub(super) async fn unreadable_records(store: &Store) -> Option<Diagnosis> {
         Trouble::new(
             "records_unreadable",
             Exit::Incomplete,
-            format!("the first is in application {}: {}", first.application, first.reason),
+            format!(
+                "the first is in application {}: {}",
+                printable(&first.application),
+                printable(&first.reason)
+            ),
             "they are kept as they came: update countersign, then run `countersign sync --full`",
         ),
     ))
