@@ -14,7 +14,7 @@ const TABLE: &[(&str, u8, &[&str])] = &[
     ("client", 2, &["signing", "text", "wire"]),
     ("vault", 2, &["signing", "text"]),
     ("store", 2, &["findings"]),
-    ("web", 2, &["text"]),
+    ("web", 2, &[]),
     ("signin", 2, &[]),
     ("formats", 2, &["findings", "text"]),
     ("connector", 3, &["client", "vault", "store", "findings", "signing", "text", "wire"]),
