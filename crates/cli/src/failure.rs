@@ -52,6 +52,12 @@ impl Failure {
         Self::new(Exit::Storage, what)
     }
 
+    /// What others could have written to is for its owner to put right, like a line of the
+    /// configuration.
+    fn of_disk(is_for_the_owner: bool, what: impl fmt::Display) -> Self {
+        Self::new(if is_for_the_owner { Exit::Usage } else { Exit::Storage }, what)
+    }
+
     /// The exit code alone: what there is to say has been said.
     pub(crate) fn silent(exit: Exit) -> Self {
         Self { exit, code: None, what: String::new(), is_silent: true }
@@ -113,16 +119,21 @@ impl From<countersign_client::Error> for Failure {
     }
 }
 
+impl From<countersign_files::Error> for Failure {
+    fn from(error: countersign_files::Error) -> Self {
+        Self::of_disk(error.is_exposed(), error)
+    }
+}
+
 impl From<countersign_store::Error> for Failure {
     fn from(error: countersign_store::Error) -> Self {
-        Self::storage(error)
+        Self::of_disk(error.is_exposed(), error)
     }
 }
 
 impl From<countersign_vault::Error> for Failure {
     fn from(error: countersign_vault::Error) -> Self {
-        let exit = if error.is_config() { Exit::Usage } else { Exit::Storage };
-        Self::new(exit, error)
+        Self::of_disk(error.is_config() || error.is_exposed(), error)
     }
 }
 

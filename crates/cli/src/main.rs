@@ -20,8 +20,9 @@ mod system;
 use std::process::ExitCode;
 
 use clap::Parser;
+use countersign_files::Trusted;
 
-use args::Args;
+use args::{Args, Trust};
 use failure::Failure;
 
 fn main() -> ExitCode {
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         // Help and version.
         Err(error) => error.exit(),
     };
+    trust(&args.trust);
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         return Failure::unexpected("a TLS provider was already installed").report();
     }
@@ -50,4 +52,16 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// Before the first file is looked at.
+fn trust(all: &[Trust]) {
+    let mut trusted = Trusted::default();
+    for one in all {
+        match one {
+            Trust::User(id) => trusted.users.push(*id),
+            Trust::Group(id) => trusted.groups.push(*id),
+        }
+    }
+    countersign_files::trust(trusted);
 }

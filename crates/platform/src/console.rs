@@ -22,67 +22,57 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
+use countersign_signin::Signin;
 use countersign_signin::passkey::Passkeys;
-use tokio::sync::Semaphore;
+use countersign_tenant::{Error, Tenant};
 
 use crate::limit::{Limit, Rule};
 use crate::state::AppState;
 use web::{Stop, Visitor};
 
+pub(crate) use mailbox::Mailbox;
+
 /// Forms are small.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// To sign in, or to be sent a link, from one address.
+/// Steps of sign-in, links and fresh proofs together, from one address.
 const TRIES_A_MINUTE: u32 = 60;
-
-/// Passwords that are hashed at once: each takes 19 MiB.
-const HASHED_AT_ONCE: usize = 2;
 
 #[derive(Clone)]
 pub(crate) struct Console {
     app: AppState,
-    hashing: Arc<Semaphore>,
-    /// None where the console has no name that passkeys could be for.
-    passkeys: Option<Arc<Passkeys>>,
+    signin: Arc<Signin<Tenant>>,
     tries: Arc<Limit>,
 }
 
 impl Console {
-    /// Counts a try to sign in, by where it comes from.
+    /// Counts a step of sign-in, whichever it is, by where it comes from.
     fn count(&self, visitor: &Visitor) -> Result<(), Stop> {
-        let counted = self.tries.count(|| visitor.address.clone(), || None, visitor.now_ms);
+        let counted = self.tries.count(|| visitor.visit.address.clone(), || None, visitor.now_ms);
         counted.map_err(|refused| Stop::TooMany(refused.wait.unwrap_or(60)))
     }
 
-    /// A password against a hash, off the threads that answer and a few at a time.
-    async fn fits(&self, password: zeroize::Zeroizing<String>, hash: String) -> bool {
-        let Ok(_place) = self.hashing.acquire().await else { return false };
-        let fits = tokio::task::spawn_blocking(move || {
-            countersign_signin::password::fits(&password, &hash)
-        });
-        fits.await.unwrap_or(false)
-    }
-
-    async fn hash(&self, password: zeroize::Zeroizing<String>) -> Result<String, Stop> {
-        let place = self.hashing.acquire().await;
-        let random = self.app.random().clone();
-        let hash = tokio::task::spawn_blocking(move || {
-            countersign_signin::password::hash(&password, &*random)
-        });
-        drop(place);
-        hash.await.map_err(|_| Stop::Failed(countersign_tenant::Error::stopped()))
+    /// A step of sign-in, off the threads that answer.
+    async fn step<T, E>(
+        &self,
+        act: impl FnOnce(&Signin<Tenant>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<countersign_signin::Error> + Send + 'static,
+    {
+        let signin = Arc::clone(&self.signin);
+        let done = tokio::task::spawn_blocking(move || act(&signin)).await;
+        done.unwrap_or_else(|_| Err(countersign_signin::Error::from(Error::stopped()).into()))
     }
 }
 
 pub(crate) fn router(app: AppState) -> Router {
-    let passkeys = app.console_url().and_then(|url| Passkeys::new(url, "countersign"));
+    let tenant = app.tenant();
+    let passkeys = tenant.console_url().and_then(|url| Passkeys::new(url, "countersign"));
+    let signin = Signin::new(tenant.clone(), tenant.hasher().clone(), passkeys);
     let rule = Rule { requests: Some(TRIES_A_MINUTE), ..Rule::default() };
-    let console = Console {
-        app,
-        hashing: Arc::new(Semaphore::new(HASHED_AT_ONCE)),
-        passkeys: passkeys.map(Arc::new),
-        tries: Arc::new(Limit::new(rule)),
-    };
+    let console = Console { signin: Arc::new(signin), tries: Arc::new(Limit::new(rule)), app };
     Router::new()
         .route("/", get(front))
         .route("/style.css", get(style))
@@ -131,6 +121,7 @@ pub(crate) fn router(app: AppState) -> Router {
         .route("/admin/{groups}", get(groups::list).post(groups::create))
         .route("/admin/{groups}/{guid}", get(groups::show).post(groups::change))
         .route("/mailbox", get(mailbox::list))
+        .route("/mailbox/open/{token}", get(mailbox::open))
         .route("/mailbox/{id}", get(mailbox::read))
         .route("/mailbox/{id}/html", get(mailbox::html))
         .fallback(async || Stop::NotFound)

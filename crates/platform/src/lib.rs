@@ -35,6 +35,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
+use console::Mailbox;
 use date::DateHeader;
 use faults::Faults;
 use limit::{Limit, Rule};
@@ -148,18 +149,24 @@ impl Platform {
         let console_url = console
             .as_ref()
             .map(|(_, address)| config.console_url.clone().unwrap_or_else(|| public_url(*address)));
+        let mailbox = console
+            .as_ref()
+            .zip(console_url.as_deref())
+            .filter(|((_, at), url)| config.smtp.is_none() && Mailbox::may_be_at(at.ip(), url));
+        let mailbox = mailbox.map(|_| Mailbox::new(&config.random));
         let config_for_home = config.clone();
         let (tenant, served) = tokio::task::spawn_blocking(move || {
             let config = config_for_home;
             let tenant = Tenant::open(Opening {
                 home: &config.home,
                 clock: config.clock.clone(),
-                random: config.random,
+                random: config.random.clone(),
                 overlap_ms: config.overlap_ms,
                 console_url,
             })?;
             tenant.seed(&Act::new(By::Platform, ""), &config.seed)?;
-            let served = authority::serve(&config.home, &config.public_names, (config.clock)())?;
+            let (names, random) = (&config.public_names, tenant.random());
+            let served = authority::serve(&config.home, names, (config.clock)(), random)?;
             Ok::<_, Error>((tenant, served))
         })
         .await
@@ -187,7 +194,7 @@ impl Platform {
             recorder: Recorder::default(),
             is_recorded: config.control.is_some(),
             snapshots: Snapshots::of(&home),
-            has_mailbox: config.smtp.is_none(),
+            mailbox,
         });
         if state.console_url().is_some() && !state.look(users::has_admin).await? {
             let act = Act::new(By::Platform, "");
@@ -251,10 +258,11 @@ impl Platform {
         self.state.console_url()
     }
 
-    /// Where the built-in mailbox is; none with a mail server, or without a console.
-    pub fn mailbox_url(&self) -> Option<String> {
-        let url = self.console_url().filter(|_| self.state.has_mailbox());
-        url.map(|url| format!("{url}/mailbox"))
+    /// The link that opens the built-in mailbox; none with a mail server, without a console,
+    /// or with one that others than this machine reach. Whoever has it gets into accounts.
+    pub fn mailbox_url(&self) -> Option<Zeroizing<String>> {
+        let (url, mailbox) = self.console_url().zip(self.state.mailbox())?;
+        Some(Zeroizing::new(format!("{url}{}", *mailbox.path())))
     }
 
     /// User name and password of the first administrator, until the password is

@@ -6,20 +6,14 @@ use axum::http::HeaderValue;
 
 use countersign_signing::Window;
 
-use countersign_signin::password;
-use countersign_signin::ticket::{self, Purpose};
-
+use crate::console::Mailbox;
 use crate::date::DateHeader;
 use crate::faults::Faults;
 use crate::limit::Limit;
 use crate::nonces::Nonces;
 use crate::recorder::Recorder;
 use countersign_tenant::clock::VirtualClock;
-use countersign_tenant::database::Database;
-use countersign_tenant::letters;
-use countersign_tenant::settings::Settings;
 use countersign_tenant::snapshots::Snapshots;
-use countersign_tenant::users::{self, User};
 use countersign_tenant::{Act, Change, Error, Noted, Random, Tenant, View};
 
 #[derive(Clone)]
@@ -37,8 +31,8 @@ pub(crate) struct Inner {
     /// Only where somebody can ask the recorder.
     pub(crate) is_recorded: bool,
     pub(crate) snapshots: Snapshots,
-    /// Whether mail stays in the built-in mailbox.
-    pub(crate) has_mailbox: bool,
+    /// Where mail stays in the built-in mailbox; none where it does not.
+    pub(crate) mailbox: Option<Mailbox>,
 }
 
 impl AppState {
@@ -46,8 +40,8 @@ impl AppState {
         Self(Arc::new(inner))
     }
 
-    pub(crate) fn has_mailbox(&self) -> bool {
-        self.0.has_mailbox
+    pub(crate) fn mailbox(&self) -> Option<&Mailbox> {
+        self.0.mailbox.as_ref()
     }
 
     pub(crate) fn tenant(&self) -> &Tenant {
@@ -91,82 +85,6 @@ impl AppState {
         self.0.tenant.random()
     }
 
-    /// Sends the link that leads to a password: the first one by a welcome, another
-    /// one on request. Without a console no link leads anywhere.
-    pub(crate) fn send_password_link(
-        &self,
-        transaction: &rusqlite::Transaction<'_>,
-        user: &User,
-        is_by_admin: bool,
-    ) -> Result<(), Error> {
-        let now_ms = self.now();
-        let is_reset = password::is_set(transaction, user.id)?;
-        let purpose = if is_reset { Purpose::Reset } else { Purpose::Activate };
-        let Some(link) = self.link(transaction, purpose, user)? else { return Ok(()) };
-        if is_reset {
-            return letters::reset(transaction, user, &link, is_by_admin, now_ms);
-        }
-        letters::welcome(transaction, user, &link, now_ms)
-    }
-
-    pub(crate) fn settings(&self, connection: &rusqlite::Connection) -> Result<Settings, Error> {
-        Settings::read(connection)
-    }
-
-    /// Whether the person has to set up a second factor.
-    pub(crate) fn must_have_factor(
-        &self,
-        connection: &rusqlite::Connection,
-        user: &User,
-    ) -> Result<bool, Error> {
-        Ok(self.settings(connection)?.must_have_factor(user))
-    }
-
-    /// A link that is good once; none without a console.
-    fn link(
-        &self,
-        transaction: &rusqlite::Transaction<'_>,
-        purpose: Purpose,
-        user: &User,
-    ) -> Result<Option<String>, Error> {
-        let Some(console) = self.console_url() else { return Ok(None) };
-        let random = &**self.random();
-        let token = ticket::issue(transaction, purpose, user.id, self.now(), random)?;
-        Ok(Some(format!("{console}/{}/{}", purpose.as_str(), *token)))
-    }
-
-    /// Tells the owner of a lock-out, with the link that ends it.
-    pub(crate) fn tell_locked(
-        &self,
-        transaction: &rusqlite::Transaction<'_>,
-        user: &User,
-        what: &str,
-    ) -> Result<(), Error> {
-        let Some(link) = self.link(transaction, Purpose::Unlock, user)? else { return Ok(()) };
-        letters::locked(transaction, user, what, &link, self.now())
-    }
-
-    /// Takes another mail address over, once its owner has said so by the link that
-    /// goes there; the address before is told. Without a console at once.
-    pub(crate) fn change_address(
-        &self,
-        transaction: &rusqlite::Transaction<'_>,
-        user: &User,
-        address: &str,
-    ) -> Result<(), Error> {
-        let now_ms = self.now();
-        let Some(link) = self.link(transaction, Purpose::Address, user)? else {
-            return Ok(users::set_email(transaction, user.id, address)?);
-        };
-        ticket::wish(transaction, user.id, address)?;
-        letters::verify_address(transaction, user, address, &link, now_ms)?;
-        let what = format!(
-            "The e-mail address of the account {} is to change to {address}, once it is verified.",
-            user.name
-        );
-        letters::happened(transaction, user, letters::ADDRESS_CHANGED, &what, now_ms)
-    }
-
     pub(crate) fn window(&self) -> Window {
         self.0.window
     }
@@ -179,37 +97,9 @@ impl AppState {
         &self.0.limit
     }
 
-    pub(crate) fn database(&self) -> &Database {
-        self.0.tenant.database()
-    }
-
     /// Further names that requests may have been signed for.
     pub(crate) fn aliases(&self) -> impl Iterator<Item = &str> + Clone {
         self.0.aliases.iter().map(String::as_str)
-    }
-
-    /// A query, off the threads that answer.
-    pub(crate) async fn read<T, E>(
-        &self,
-        act: impl FnOnce(&rusqlite::Connection, &Self) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<rusqlite::Error> + From<Error> + Send + 'static,
-    {
-        self.aside(|state| state.database().read(|connection| act(connection, state))).await
-    }
-
-    /// A transaction, off the threads that answer.
-    pub(crate) async fn write<T, E>(
-        &self,
-        act: impl FnOnce(&rusqlite::Transaction<'_>, &Self) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<rusqlite::Error> + From<Error> + Send + 'static,
-    {
-        self.aside(|state| state.database().write(|transaction| act(transaction, state))).await
     }
 
     /// A question to the tenant, off the threads that answer.

@@ -103,6 +103,13 @@ struct Inner {
     tries: Arc<Tries>,
 }
 
+impl Inner {
+    /// Counts a step of sign-in, whichever it is, by where it comes from.
+    fn count(&self, visitor: &web::Visitor) -> Result<(), web::Stop> {
+        self.tries.count(&visitor.visit.address, visitor.now_ms)
+    }
+}
+
 impl Dashboard {
     /// Begins to answer.
     pub fn start(listener: Listener, config: Config) -> Self {

@@ -2,32 +2,22 @@
 //! prove it. In a database of their own, `people.sqlite`; the one place in this crate
 //! with SQL, and nothing here knows of pages.
 
-mod account;
-mod entry;
+mod host;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use countersign_signin::audit::{self, Entry};
-use countersign_signin::session::{Limits, Origin};
+use countersign_signin::session::Limits;
 use countersign_signin::ticket::{self, Purpose};
-use countersign_signin::{factor, throttle};
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
-use tokio::sync::Semaphore;
+use countersign_signin::{Hasher, Host, Signin, Visit, audit, factor, throttle};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use zeroize::Zeroizing;
 
 use crate::{Clock, Random};
-
-pub use account::{Account, Change, Enrolled};
-pub use countersign_signin::password::Rule;
-pub use countersign_signin::session::{Session, Stage, form_token, is_form_token};
-pub use entry::{Begun, Chosen, Welcome};
+pub use host::Desk;
 
 /// When a session of the dashboard ends by itself.
 pub const LIMITS: Limits = Limits { idle_ms: 60 * 60_000, longest_ms: 12 * 3_600_000 };
-
-/// Passwords that are hashed at once: each takes 19 MiB.
-const HASHED_AT_ONCE: usize = 2;
 
 /// Whose link the very first one is: nobody's, as ids begin with 1.
 const FIRST: i64 = 0;
@@ -90,21 +80,6 @@ pub struct Listed {
     pub last_ms: Option<i64>,
 }
 
-/// Where somebody comes from.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Visit {
-    /// Network address.
-    pub address: String,
-    /// What the browser calls itself.
-    pub agent: String,
-}
-
-impl Visit {
-    fn origin(&self) -> Origin<'_> {
-        Origin { address: &self.address, agent: &self.agent }
-    }
-}
-
 /// Closes a secret for a person.
 pub type Close = Box<dyn Fn(i64, &[u8]) -> Vec<u8> + Send + Sync>;
 
@@ -125,6 +100,7 @@ pub struct Error(Kind);
 
 #[derive(Debug)]
 enum Kind {
+    File(countersign_files::Error),
     Open { path: String, what: String },
     Database(String),
     Name(String),
@@ -137,15 +113,21 @@ impl Error {
         Self(Kind::Database(what.to_string()))
     }
 
-    /// A name that was given cannot be used, or is nobody's.
+    /// A name that was given cannot be used, or is nobody's; or others could have
+    /// written to the database, which is to be put right.
     pub fn is_input(&self) -> bool {
-        matches!(self.0, Kind::Name(_) | Kind::Exists(_) | Kind::NotFound(_))
+        match &self.0 {
+            Kind::Name(_) | Kind::Exists(_) | Kind::NotFound(_) => true,
+            Kind::File(error) => error.is_exposed(),
+            _ => false,
+        }
     }
 }
 
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.0 {
+            Kind::File(error) => error.fmt(f),
             Kind::Open { path, what } => write!(f, "failed to open the people in `{path}`: {what}"),
             Kind::Database(what) => write!(f, "the database of people failed: {what}"),
             Kind::Name(name) => write!(
@@ -180,17 +162,9 @@ impl From<countersign_signin::Error> for Error {
     }
 }
 
-/// All of them. Cheap to clone.
+/// All of them, and their sign-in. Cheap to clone.
 #[derive(Clone)]
-pub struct People(Arc<Inner>);
-
-struct Inner {
-    connection: Mutex<Connection>,
-    hashing: Semaphore,
-    seal: Seal,
-    clock: Clock,
-    random: Random,
-}
+pub struct People(Arc<Signin<Desk>>);
 
 impl People {
     /// Opens their database, and makes it when it is missing.
@@ -202,14 +176,23 @@ impl People {
     ) -> Result<Self, Error> {
         let path = path.to_owned();
         let connection = tokio::task::spawn_blocking(move || open(&path)).await;
-        let connection = connection.map_err(Error::database)??;
-        Ok(Self(Arc::new(Inner {
-            connection: Mutex::new(connection),
-            hashing: Semaphore::new(HASHED_AT_ONCE),
-            seal,
-            clock,
-            random,
-        })))
+        let connection = Mutex::new(connection.map_err(Error::database)??);
+        let desk = Desk { connection, seal, clock, random };
+        Ok(Self(Arc::new(Signin::new(desk, Hasher::default(), None))))
+    }
+
+    /// A step of sign-in, off the threads that answer.
+    pub async fn step<T, E>(
+        &self,
+        act: impl FnOnce(&Signin<Desk>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<countersign_signin::Error> + Send + 'static,
+    {
+        let signin = Arc::clone(&self.0);
+        let done = tokio::task::spawn_blocking(move || act(&signin)).await;
+        done.unwrap_or_else(|error| Err(countersign_signin::Error::Host(error.to_string()).into()))
     }
 
     /// Whether there is anybody at all.
@@ -242,11 +225,11 @@ impl People {
     /// Adds somebody, who chooses a password by the link of this token.
     pub async fn add(&self, name: &str, role: Role) -> Result<Zeroizing<String>, Error> {
         let name = name.to_owned();
-        self.write(move |transaction, inner| {
-            let id = insert(transaction, &name, role, inner.now())?;
-            inner.note(transaction, LOCAL, "person.add", &name, &Visit::default())?;
-            let random = &*inner.random;
-            Ok(ticket::issue(transaction, Purpose::Activate, id, inner.now(), random)?)
+        self.write(move |transaction, desk| {
+            let id = insert(transaction, &name, role, desk.now_ms())?;
+            desk.note(transaction, LOCAL, "person.add", &name, &Visit::default())?;
+            let random = &*desk.random;
+            Ok(ticket::issue(transaction, Purpose::Activate, id, desk.now_ms(), random)?)
         })
         .await
     }
@@ -254,11 +237,11 @@ impl People {
     /// Takes somebody away, with sessions and all.
     pub async fn remove(&self, name: &str) -> Result<(), Error> {
         let name = name.to_owned();
-        self.write(move |transaction, inner| {
+        self.write(move |transaction, desk| {
             let person = named(transaction, &name)?.ok_or(Error(Kind::NotFound(name)))?;
             transaction.execute("delete from people where id = ?", [person.id])?;
             countersign_signin::forget(transaction, person.id)?;
-            Ok(inner.note(transaction, LOCAL, "person.remove", &person.name, &Visit::default())?)
+            Ok(desk.note(transaction, LOCAL, "person.remove", &person.name, &Visit::default())?)
         })
         .await
     }
@@ -267,18 +250,18 @@ impl People {
     /// the second factor as well.
     pub async fn reset(&self, name: &str, factors: bool) -> Result<Zeroizing<String>, Error> {
         let name = name.to_owned();
-        self.write(move |transaction, inner| {
+        self.write(move |transaction, desk| {
             let person = named(transaction, &name)?.ok_or(Error(Kind::NotFound(name)))?;
-            throttle::unlock(transaction, person.id)?;
+            throttle::unlock(transaction, person.id, desk.now_ms())?;
             if factors {
                 factor::reset(transaction, person.id)?;
             }
-            inner.note(transaction, LOCAL, "person.reset", &person.name, &Visit::default())?;
+            desk.note(transaction, LOCAL, "person.reset", &person.name, &Visit::default())?;
             let purpose = match countersign_signin::password::is_set(transaction, person.id)? {
                 true => Purpose::Reset,
                 false => Purpose::Activate,
             };
-            Ok(ticket::issue(transaction, purpose, person.id, inner.now(), &*inner.random)?)
+            Ok(ticket::issue(transaction, purpose, person.id, desk.now_ms(), &*desk.random)?)
         })
         .await
     }
@@ -286,11 +269,11 @@ impl People {
     /// The token of the link by which the first person, an operator, sets up an
     /// account; none once there is somebody.
     pub async fn first_link(&self) -> Result<Option<Zeroizing<String>>, Error> {
-        self.write(|transaction, inner| {
+        self.write(|transaction, desk| {
             if !is_empty(transaction)? {
                 return Ok(None);
             }
-            let (now_ms, random) = (inner.now(), &*inner.random);
+            let (now_ms, random) = (desk.now_ms(), &*desk.random);
             Ok(Some(ticket::issue(transaction, Purpose::Activate, FIRST, now_ms, random)?))
         })
         .await
@@ -324,8 +307,8 @@ impl People {
         visit: &Visit,
     ) -> Result<(), Error> {
         let (name, target, visit) = (person.name.clone(), target.to_owned(), visit.clone());
-        self.write(move |transaction, inner| {
-            Ok(inner.note(transaction, &name, act, &target, &visit)?)
+        self.write(move |transaction, desk| {
+            Ok(desk.note(transaction, &name, act, &target, &visit)?)
         })
         .await
     }
@@ -338,48 +321,14 @@ impl People {
     async fn write<T, F>(&self, act: F) -> Result<T, Error>
     where
         T: Send + 'static,
-        F: FnOnce(&Transaction<'_>, &Inner) -> Result<T, Error> + Send + 'static,
+        F: FnOnce(&Transaction<'_>, &Desk) -> Result<T, Error> + Send + 'static,
     {
-        let inner = Arc::clone(&self.0);
-        let done = tokio::task::spawn_blocking(move || {
-            // A panic under the lock rolled its transaction back; the connection is sound.
-            let mut connection = inner.connection.lock().unwrap_or_else(PoisonError::into_inner);
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let outcome = act(&transaction, &inner)?;
-            transaction.commit()?;
-            Ok(outcome)
-        });
-        done.await.map_err(Error::database)?
+        self.step(|signin| signin.host().write(|transaction| act(transaction, signin.host()))).await
     }
 }
 
 /// Who acts at the command line of this machine.
 const LOCAL: &str = "(command line)";
-
-impl Inner {
-    fn now(&self) -> i64 {
-        (self.clock)()
-    }
-
-    fn note(
-        &self,
-        transaction: &Transaction<'_>,
-        actor: &str,
-        act: &str,
-        target: &str,
-        visit: &Visit,
-    ) -> Result<(), countersign_signin::Error> {
-        let entry = Entry {
-            at_ms: self.now(),
-            actor: actor.to_owned(),
-            act: act.to_owned(),
-            target: target.chars().take(200).collect(),
-            address: visit.address.clone(),
-        };
-        audit::append(transaction, &entry)
-    }
-}
 
 const COLUMNS: &str = "people.id, people.name, people.role, people.added_ms";
 
@@ -425,15 +374,11 @@ fn insert(
 }
 
 fn open(path: &Path) -> Result<Connection, Error> {
+    let path = countersign_files::database(path).map_err(|error| Error(Kind::File(error)))?;
     let shown = path.display().to_string();
     let failed = |what: String| Error(Kind::Open { path: shown.clone(), what });
-    let mut options = std::fs::OpenOptions::new();
-    options.create(true).truncate(false).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(|error| failed(error.to_string()))?;
     let prepare = || -> Result<Connection, Error> {
-        let connection = Connection::open(path)?;
+        let connection = Connection::open(&path)?;
         connection.execute_batch(
             "pragma busy_timeout = 10000;
              pragma journal_mode = wal;

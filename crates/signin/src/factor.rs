@@ -10,9 +10,11 @@ pub fn is_set(connection: &Connection, person: i64) -> Result<bool, Error> {
         || !passkey::list(connection, person)?.is_empty())
 }
 
-/// Forgets them all, and the recovery codes with them.
+/// Forgets them all, and the recovery codes with them. Whoever is signed in was so by
+/// them: all sessions end.
 pub fn reset(transaction: &Transaction<'_>, person: i64) -> Result<(), Error> {
-    totp::keep(transaction, person, None)?;
+    totp::forget(transaction, person)?;
     passkey::remove_all(transaction, person)?;
-    recovery::forget(transaction, person)
+    recovery::forget(transaction, person)?;
+    crate::close(transaction, person)
 }

@@ -1,12 +1,17 @@
-//! Sign-in for people: passwords, second factors, sessions, lock-out, and a chain
-//! of what was done.
+//! Sign-in for people: passwords, second factors, sessions, links, what happens when
+//! somebody fails, and a chain of what was done. [`Signin`] has the flows.
 //!
-//! The host gives its SQLite database, which then has tables named `signin_…`,
-//! the time in milliseconds since the Unix epoch, and randomness. A person is a
-//! number of the host's choosing. Nothing here knows of HTTP.
+//! A [`Host`] gives its SQLite database, which then has tables named `signin_…`, the time,
+//! randomness, and a way to tell owners something; it has the pages. A person is a number
+//! of the host's choosing. Nothing here knows who the host is, or of HTTP. The flows wait
+//! for the database and for Argon2: hosts call them off the threads that answer.
 
 pub mod audit;
+pub mod device;
 pub mod factor;
+mod flows;
+mod hasher;
+mod host;
 pub mod passkey;
 pub mod password;
 pub mod recovery;
@@ -14,6 +19,14 @@ pub mod session;
 pub mod throttle;
 pub mod ticket;
 pub mod totp;
+
+pub use flows::{
+    APP, Asked, Begun, Enrolled, Enrolment, Given, Mine, Question, Refusal, Seat, Signin,
+    complaint, invite, wish_address,
+};
+pub use hasher::Hasher;
+pub use host::{Event, Factor, Host, Link, Owner, Policy, Visit, Who};
+pub use ticket::Purpose;
 
 use rusqlite::{Connection, Transaction};
 use sha2::{Digest, Sha256};
@@ -31,11 +44,24 @@ pub enum Error {
     /// What is stored cannot be read.
     #[error("the stored {0} cannot be read")]
     Stored(&'static str),
+    /// A password could not be hashed.
+    #[error("a password could not be hashed")]
+    Hash,
+    /// The host failed.
+    #[error("{0}")]
+    Host(String),
 }
 
 /// Makes the tables that are not there yet.
 pub fn prepare(connection: &Connection) -> Result<(), Error> {
     Ok(connection.execute_batch(include_str!("schema.sql"))?)
+}
+
+/// Nobody is signed in to the account any longer, and it knows no browser: for one that is
+/// disabled, and whenever what one signs in with is another.
+pub fn close(transaction: &Transaction<'_>, person: i64) -> Result<(), Error> {
+    session::end_others(transaction, person, None)?;
+    device::forget_all(transaction, person)
 }
 
 /// Forgets everything about a person but what the chain says was done.
@@ -44,12 +70,13 @@ pub fn forget(transaction: &Transaction<'_>, person: i64) -> Result<(), Error> {
         "signin_people",
         "signin_tickets",
         "signin_sessions",
-        "signin_failures",
+        "signin_devices",
         "signin_passkeys",
         "signin_addresses",
     ] {
         transaction.execute(&format!("delete from {table} where person = ?"), [person])?;
     }
+    transaction.execute("delete from signin_tallies where account = ?", [person])?;
     Ok(())
 }
 
@@ -94,24 +121,34 @@ mod tests {
     fn who_is_forgotten_leaves_nothing() {
         with(|transaction, random| {
             for person in [1, 2] {
-                password::set(transaction, person, &password::hash("x", random), 1).unwrap();
-                ticket::issue(transaction, ticket::Purpose::Reset, person, 1, random).unwrap();
-                throttle::failed(transaction, Some(person), "203.0.113.5", 1).unwrap();
+                password::set(transaction, person, "a hash", 1).unwrap();
+                ticket::issue(transaction, Purpose::Reset, person, 1, random).unwrap();
+                ticket::wish(transaction, person, "somebody@example.com").unwrap();
+                let account = throttle::Account::person(person);
+                throttle::begin(transaction, account, None, 1).unwrap();
+                device::make(transaction, person, 1, random).unwrap();
                 let origin = session::Origin { address: "203.0.113.5", agent: "a browser" };
                 session::begin(transaction, person, session::Stage::Full, origin, 1, random)
                     .unwrap();
             }
+            let rows = || {
+                let mut tables = transaction
+                    .prepare("select name from sqlite_schema where name like 'signin%' and type = 'table'")
+                    .unwrap();
+                let names = tables.query_map([], |row| row.get::<_, String>(0)).unwrap();
+                let count = |name: rusqlite::Result<String>| {
+                    let name = name.unwrap();
+                    let sql = format!("select count(*) from {name}");
+                    let rows = transaction.query_row(&sql, [], |row| row.get::<_, i64>(0));
+                    (name, rows.unwrap())
+                };
+                names.map(count).collect::<Vec<_>>()
+            };
+            let before = rows();
             forget(transaction, 1).unwrap();
-            let limits = session::Limits::default();
-            for (person, is_there) in [(1, false), (2, true)] {
-                assert_eq!(password::is_set(transaction, person).unwrap(), is_there);
-                let sessions = session::of_person(transaction, person, limits, 2).unwrap();
-                assert_eq!(!sessions.is_empty(), is_there);
+            for ((name, before), (_, after)) in before.into_iter().zip(rows()) {
+                assert_eq!(after * 2, before, "{name}");
             }
-            let left: i64 = transaction
-                .query_row("select count(*) from signin_tickets", [], |row| row.get(0))
-                .unwrap();
-            assert_eq!(left, 1);
         });
     }
 }

@@ -1,21 +1,14 @@
 //! Passwords: the rules, the hash, the change.
 
-use argon2::{Algorithm, Argon2, Params, Version};
-use data_encoding::BASE64_NOPAD;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
-use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
 
-use crate::{Error, Random};
+use crate::Error;
 
 /// Characters.
 pub const LENGTH: std::ops::RangeInclusive<usize> = 8..=72;
 
 /// A password and this many before it cannot be chosen again.
 pub const REMEMBERED: usize = 5;
-
-/// Memory in KiB, passes, lanes: what OWASP names as the least.
-const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
 
 /// A rule and whether a password keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,43 +45,6 @@ pub fn rules(password: &str, names: &[&str]) -> Vec<Rule> {
     ]
 }
 
-/// Takes its time by design: tens of milliseconds and 19 MiB.
-pub fn hash(password: &str, random: Random<'_>) -> String {
-    let mut salt = [0; 16];
-    random(&mut salt);
-    let digest = derive(password, &salt, COST).unwrap_or_default();
-    let (memory, passes, lanes) = COST;
-    format!(
-        "$argon2id$v=19$m={memory},t={passes},p={lanes}${}${}",
-        BASE64_NOPAD.encode(&salt),
-        BASE64_NOPAD.encode(&*digest)
-    )
-}
-
-fn derive(password: &str, salt: &[u8], cost: (u32, u32, u32)) -> Option<Zeroizing<[u8; 32]>> {
-    let params = Params::new(cost.0, cost.1, cost.2, Some(32)).ok()?;
-    let mut digest = Zeroizing::new([0; 32]);
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into(password.as_bytes(), salt, &mut *digest)
-        .ok()?;
-    Some(digest)
-}
-
-/// Whether the password has this hash. A hash that cannot be read fits none.
-pub fn fits(password: &str, hash: &str) -> bool {
-    let parse = || {
-        let mut parts = hash.strip_prefix("$argon2id$v=19$")?.split('$');
-        let (cost, salt, digest) = (parts.next()?, parts.next()?, parts.next()?);
-        let mut numbers =
-            cost.split(',').map(|part| part.split_once('=').and_then(|(_, n)| n.parse().ok()));
-        let cost = (numbers.next()??, numbers.next()??, numbers.next()??);
-        let salt = BASE64_NOPAD.decode(salt.as_bytes()).ok()?;
-        Some((cost, salt, BASE64_NOPAD.decode(digest.as_bytes()).ok()?))
-    };
-    let Some((cost, salt, expected)) = parse() else { return false };
-    derive(password, &salt, cost).is_some_and(|digest| bool::from(digest[..].ct_eq(&expected)))
-}
-
 /// The hash that sign-in compares with. For nobody, and for who has none, it is one
 /// that no password fits: the answer takes as long.
 pub fn stored(connection: &Connection, person: Option<i64>) -> Result<String, Error> {
@@ -117,14 +73,8 @@ pub fn is_set(connection: &Connection, person: i64) -> Result<bool, Error> {
     Ok(connection.query_row(sql, [person], |row| row.get(0))?)
 }
 
-/// Whether the password is the present one or one of those remembered.
-pub fn was_used(connection: &Connection, person: i64, password: &str) -> Result<bool, Error> {
-    let held = previous(connection, person)?;
-    Ok(held.iter().any(|hash| fits(password, hash)))
-}
-
 /// The present hash and those remembered, the newest first.
-fn previous(connection: &Connection, person: i64) -> Result<Vec<String>, Error> {
+pub(crate) fn remembered(connection: &Connection, person: i64) -> Result<Vec<String>, Error> {
     let held: Option<(Option<String>, String)> = connection
         .query_row(
             "select password, previous from signin_people where person = ?",
@@ -145,7 +95,7 @@ pub fn set(
     hash: &str,
     now_ms: i64,
 ) -> Result<(), Error> {
-    let previous = serde_json::to_string(&previous(transaction, person)?)
+    let previous = serde_json::to_string(&remembered(transaction, person)?)
         .map_err(|_| Error::Stored("passwords"))?;
     transaction.execute(
         "insert into signin_people (person, password, password_ms) values (?1, ?2, ?3)
@@ -185,33 +135,21 @@ mod tests {
     }
 
     #[test]
-    fn hashes_fit_their_password_alone() {
-        let random = |buffer: &mut [u8]| buffer.fill(7);
-        let hash = hash("plum-Kettle7-orbit", &random);
-        assert!(fits("plum-Kettle7-orbit", &hash));
-        assert!(!fits("plum-Kettle7-orbiT", &hash));
-        for malformed in ["", "$argon2id$v=19$", "$argon2id$v=19$m=1,t=1$AA$AA", &hash[..40]] {
-            assert!(!fits("plum-Kettle7-orbit", malformed), "{malformed}");
-        }
-    }
-
-    #[test]
     fn five_are_remembered_and_nobody_has_none() {
         let mut connection = Connection::open_in_memory().unwrap();
         crate::prepare(&connection).unwrap();
         let transaction = connection.transaction().unwrap();
-        for round in 0..7_u8 {
-            let random = move |buffer: &mut [u8]| buffer.fill(round);
-            set(&transaction, 1, &hash(&format!("secret {round}"), &random), 1).unwrap();
+        for round in 0..7 {
+            set(&transaction, 1, &format!("hash {round}"), 1).unwrap();
         }
-        let used: Vec<_> = (0..7)
-            .map(|round| was_used(&transaction, 1, &format!("secret {round}")).unwrap())
-            .collect();
-        assert_eq!(used, [false, false, true, true, true, true, true]);
+        let hashes = remembered(&transaction, 1).unwrap();
+        assert_eq!(hashes, ["hash 6", "hash 5", "hash 4", "hash 3", "hash 2"]);
+        assert_eq!(stored(&transaction, Some(1)).unwrap(), "hash 6");
         for person in [None, Some(9)] {
             let nobody = stored(&transaction, person).unwrap();
-            assert!(!fits("", &nobody) && !fits("secret 6", &nobody));
+            let hasher = crate::hasher::Hasher::default();
+            let mut place = hasher.place(false).unwrap();
+            assert!(!place.fits("", &nobody) && !place.fits("secret", &nobody));
         }
-        assert!(fits("secret 6", &stored(&transaction, Some(1)).unwrap()));
     }
 }

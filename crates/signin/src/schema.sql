@@ -20,28 +20,47 @@ create table if not exists signin_tickets (
 ) strict, without rowid;
 
 create table if not exists signin_sessions (
-    digest blob primary key,
-    id integer not null unique,
+    -- Never used again: what a browser was asked is remembered by it.
+    id integer primary key autoincrement,
+    digest blob not null unique,
     person integer not null,
     stage text not null,
     begun_ms integer not null,
     seen_ms integer not null,
     -- When a second factor was last given.
     proven_ms integer,
+    -- In a row, looked at or not.
+    failures integer not null default 0,
     address text not null,
     agent text not null
-) strict, without rowid;
+) strict;
 
 create index if not exists signin_sessions_by_person on signin_sessions (person);
 
-create table if not exists signin_failures (
-    person integer not null,
-    address text not null,
+create table if not exists signin_tallies (
+    -- A person, or less than 0 for one of the counts that all other names share.
+    account integer primary key,
     failures integer not null,
     last_ms integer not null,
-    locked_until_ms integer not null default 0,
-    primary key (person, address)
+    is_told integer not null,
+    -- Times of the last hour, as JSON.
+    strangers text not null,
+    devices text not null,
+    mails text not null,
+    written_ms integer not null
+) strict;
+
+create index if not exists signin_tallies_of_nobody on signin_tallies (written_ms)
+    where account < 0;
+
+create table if not exists signin_devices (
+    digest blob primary key,
+    person integer not null,
+    seen_ms integer not null,
+    failures integer not null default 0
 ) strict, without rowid;
+
+create index if not exists signin_devices_by_person on signin_devices (person);
 
 create table if not exists signin_audit (
     id integer primary key,

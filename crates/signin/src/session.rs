@@ -19,13 +19,6 @@ pub struct Limits {
     pub longest_ms: i64,
 }
 
-impl Limits {
-    /// What seen and begun have to be later than.
-    fn bounds(self, now_ms: i64) -> [i64; 2] {
-        [now_ms.saturating_sub(self.idle_ms), now_ms.saturating_sub(self.longest_ms)]
-    }
-}
-
 impl Default for Limits {
     /// A quarter of an hour, and a day.
     fn default() -> Self {
@@ -38,8 +31,11 @@ const LONGEST_MS: i64 = 24 * 3_600_000;
 
 /// How long a second factor is fresh enough for what needs one.
 pub const PRIVILEGED_MS: i64 = 10 * 60_000;
-/// Of one person at once; the oldest ends.
+/// Of one person at once; the oldest ends. Those that wait for a second factor are as many
+/// again: whoever has the password ends no session of who has both.
 const MAX_SESSIONS: i64 = 20;
+/// In a row, then it ends.
+pub const FAILURES: u32 = 5;
 
 /// How far a sign-in has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +87,12 @@ pub struct Session {
 }
 
 impl Session {
+    /// Whether it goes on by these limits.
+    pub fn goes_on(&self, limits: Limits, now_ms: i64) -> bool {
+        now_ms.saturating_sub(self.seen_ms) < limits.idle_ms
+            && now_ms.saturating_sub(self.begun_ms) < limits.longest_ms.min(LONGEST_MS)
+    }
+
     /// Whether a second factor is fresh enough for what needs one.
     pub fn is_privileged(&self, now_ms: i64) -> bool {
         let proven = self.proven_ms.map(|ms| now_ms.saturating_sub(ms));
@@ -121,22 +123,12 @@ pub fn begin(
         "delete from signin_sessions where begun_ms <= ?",
         [now_ms.saturating_sub(LONGEST_MS)],
     )?;
-    transaction.execute(
-        "delete from signin_sessions where person = ?1 and id not in (
-            select id from signin_sessions where person = ?1 order by id desc limit ?2)",
-        params![person, MAX_SESSIONS - 1],
-    )?;
-    transaction.execute(
-        "insert into signin_people (person, last_sign_in_ms) values (?1, ?2)
-         on conflict (person) do update set last_sign_in_ms = excluded.last_sign_in_ms",
-        params![person, now_ms],
-    )?;
     let token = token(random);
     let agent: String = origin.agent.chars().filter(|c| !c.is_control()).take(200).collect();
     transaction.execute(
         "insert into signin_sessions
-            (digest, id, person, stage, begun_ms, seen_ms, proven_ms, address, agent)
-         values (?1, (select coalesce(max(id), 0) + 1 from signin_sessions), ?2, ?3, ?4, ?4, ?5, ?6, ?7)",
+            (digest, person, stage, begun_ms, seen_ms, proven_ms, address, agent)
+         values (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7)",
         params![
             digest(&token),
             person,
@@ -147,7 +139,32 @@ pub fn begin(
             agent
         ],
     )?;
+    if stage == Stage::Full {
+        signed_in(transaction, person, now_ms)?;
+    }
+    end_oldest(transaction, person)?;
     Ok(token)
+}
+
+fn signed_in(transaction: &Transaction<'_>, person: i64, now_ms: i64) -> Result<(), Error> {
+    transaction.execute(
+        "insert into signin_people (person, last_sign_in_ms) values (?1, ?2)
+         on conflict (person) do update set last_sign_in_ms = excluded.last_sign_in_ms",
+        params![person, now_ms],
+    )?;
+    Ok(())
+}
+
+fn end_oldest(transaction: &Transaction<'_>, person: i64) -> Result<(), Error> {
+    for is_full in [false, true] {
+        transaction.execute(
+            "delete from signin_sessions where person = ?1 and (stage = 'full') = ?2 and id not in (
+                select id from signin_sessions where person = ?1 and (stage = 'full') = ?2
+                order by id desc limit ?3)",
+            params![person, is_full, MAX_SESSIONS],
+        )?;
+    }
+    Ok(())
 }
 
 const COLUMNS: &str = "id, person, stage, begun_ms, seen_ms, proven_ms, address, agent";
@@ -166,22 +183,38 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(Session, String)> {
     Ok((session, row.get(2)?))
 }
 
-/// The session of a token, while it goes on.
-pub fn find(
+/// The session of a token, whether or not it [goes on](Session::goes_on).
+pub fn find(connection: &Connection, token: &str) -> Result<Option<Session>, Error> {
+    one(connection, "digest = ?", params![digest(token)])
+}
+
+fn one(
     connection: &Connection,
-    token: &str,
-    limits: Limits,
-    now_ms: i64,
+    which: &str,
+    key: &[&dyn rusqlite::ToSql],
 ) -> Result<Option<Session>, Error> {
-    let sql = format!(
-        "select {COLUMNS} from signin_sessions where digest = ? and seen_ms > ? and begun_ms > ?"
-    );
-    let [seen_ms, begun_ms] = limits.bounds(now_ms);
-    let key = params![digest(token), seen_ms, begun_ms];
+    let sql = format!("select {COLUMNS} from signin_sessions where {which}");
     let found = connection.prepare_cached(&sql)?.query_row(key, read).optional()?;
     found
         .map(|(session, stage)| Ok(Session { stage: Stage::parse(&stage)?, ..session }))
         .transpose()
+}
+
+/// The session of this number, whatever became of its token.
+pub(crate) fn get(connection: &Connection, person: i64, id: i64) -> Result<Option<Session>, Error> {
+    one(connection, "person = ? and id = ?", params![person, id])
+}
+
+/// Counts a failure; true when it was one too many, and the session has ended.
+pub(crate) fn failed(transaction: &Transaction<'_>, id: i64) -> Result<bool, Error> {
+    let sql = "update signin_sessions set failures = failures + 1 where id = ?
+        returning failures";
+    let failures: Option<u32> = transaction.query_row(sql, [id], |row| row.get(0)).optional()?;
+    let has_ended = failures.is_some_and(|failures| failures >= FAILURES);
+    if has_ended {
+        transaction.execute("delete from signin_sessions where id = ?", [id])?;
+    }
+    Ok(has_ended)
 }
 
 /// It was seen: idle time counts from now.
@@ -195,16 +228,20 @@ pub fn seen(transaction: &Transaction<'_>, id: i64, now_ms: i64) -> Result<(), E
 /// nothing, so whoever put it there has gained nothing.
 pub fn raise(
     transaction: &Transaction<'_>,
+    person: i64,
     id: i64,
     now_ms: i64,
     random: Random<'_>,
 ) -> Result<Zeroizing<String>, Error> {
     let token = token(random);
     transaction.execute(
-        "update signin_sessions set digest = ?2, stage = 'full', proven_ms = ?3, seen_ms = ?3
-         where id = ?1",
-        params![id, digest(&token), now_ms],
+        "update signin_sessions
+         set digest = ?2, stage = 'full', proven_ms = ?3, seen_ms = ?3, failures = 0
+         where id = ?1 and person = ?4",
+        params![id, digest(&token), now_ms, person],
     )?;
+    signed_in(transaction, person, now_ms)?;
+    end_oldest(transaction, person)?;
     Ok(token)
 }
 
@@ -232,19 +269,15 @@ pub fn of_person(
     limits: Limits,
     now_ms: i64,
 ) -> Result<Vec<Session>, Error> {
-    let sql = format!(
-        "select {COLUMNS} from signin_sessions
-         where person = ? and seen_ms > ? and begun_ms > ? order by id desc"
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let [seen_ms, begun_ms] = limits.bounds(now_ms);
-    let key = params![person, seen_ms, begun_ms];
-    let rows = statement.query_map(key, read)?;
+    let sql = format!("select {COLUMNS} from signin_sessions where person = ? order by id desc");
+    let mut statement = connection.prepare(&sql)?;
+    let rows = statement.query_map([person], read)?;
     let mut sessions = Vec::new();
     for row in rows {
         let (session, stage) = row?;
         sessions.push(Session { stage: Stage::parse(&stage)?, ..session });
     }
+    sessions.retain(|session| session.goes_on(limits, now_ms));
     Ok(sessions)
 }
 
@@ -276,7 +309,10 @@ mod tests {
     fn they_end_when_idle_and_in_any_case() {
         with(|transaction, random| {
             let token = begin(transaction, 1, Stage::Full, ORIGIN, 0, random).unwrap();
-            let at = |ms| find(transaction, &token, LIMITS, ms).unwrap();
+            let at = |ms| {
+                let session = find(transaction, &token).unwrap().unwrap();
+                Some(session).filter(|session| session.goes_on(LIMITS, ms))
+            };
             assert!(at(LIMITS.idle_ms).is_none());
             let mut now_ms = 0;
             while now_ms + LIMITS.idle_ms - 1 < LIMITS.longest_ms {
@@ -285,7 +321,7 @@ mod tests {
                 seen(transaction, session.id, now_ms).unwrap();
             }
             assert!(at(LIMITS.longest_ms).is_none(), "a day is enough");
-            assert!(find(transaction, "", LIMITS, 1).unwrap().is_none());
+            assert!(find(transaction, "").unwrap().is_none());
         });
     }
 
@@ -293,11 +329,11 @@ mod tests {
     fn more_rights_come_with_another_token() {
         with(|transaction, random| {
             let token = begin(transaction, 1, Stage::Password, ORIGIN, 0, random).unwrap();
-            let session = find(transaction, &token, LIMITS, 1).unwrap().unwrap();
+            let session = find(transaction, &token).unwrap().unwrap();
             assert!(session.stage == Stage::Password && !session.is_privileged(1));
-            let raised = raise(transaction, session.id, 2, random).unwrap();
-            assert!(find(transaction, &token, LIMITS, 3).unwrap().is_none());
-            let session = find(transaction, &raised, LIMITS, 3).unwrap().unwrap();
+            let raised = raise(transaction, 1, session.id, 2, random).unwrap();
+            assert!(find(transaction, &token).unwrap().is_none());
+            let session = find(transaction, &raised).unwrap().unwrap();
             assert!(session.stage == Stage::Full && session.is_privileged(3));
             assert!(!session.is_privileged(2 + PRIVILEGED_MS));
         });
@@ -309,7 +345,7 @@ mod tests {
             let mut ids = Vec::new();
             for person in [1, 1, 2] {
                 let token = begin(transaction, person, Stage::Full, ORIGIN, 0, random).unwrap();
-                ids.push(find(transaction, &token, LIMITS, 1).unwrap().unwrap().id);
+                ids.push(find(transaction, &token).unwrap().unwrap().id);
             }
             assert!(!end(transaction, 1, ids[2]).unwrap());
             end_others(transaction, 1, Some(ids[1])).unwrap();

@@ -95,18 +95,20 @@ pub fn sealed(connection: &Connection, person: i64) -> Result<Option<Vec<u8>>, E
     Ok(held.flatten())
 }
 
-/// Keeps the sealed secret of a person, or with none forgets it.
-pub fn keep(
-    transaction: &Transaction<'_>,
-    person: i64,
-    sealed: Option<&[u8]>,
-) -> Result<(), Error> {
+/// Keeps the sealed secret of a person.
+pub fn keep(transaction: &Transaction<'_>, person: i64, sealed: &[u8]) -> Result<(), Error> {
     transaction.execute(
         "insert into signin_people (person, totp) values (?1, ?2)
          on conflict (person) do update set totp = excluded.totp, totp_last_step = 0",
         params![person, sealed],
     )?;
     Ok(())
+}
+
+/// Forgets it: whether there was one.
+pub fn forget(transaction: &Transaction<'_>, person: i64) -> Result<bool, Error> {
+    let sql = "update signin_people set totp = null where person = ? and totp is not null";
+    Ok(transaction.execute(sql, [person])? == 1)
 }
 
 /// Takes a code: false when it does not fit, or when it or a later one was taken.
@@ -160,7 +162,7 @@ mod tests {
             crate::prepare(&connection).unwrap();
             let transaction = connection.transaction().unwrap();
             let secret = Secret::from_bytes(Zeroizing::new(b"12345678901234567890".to_vec()));
-            keep(&transaction, 1, Some(b"sealed")).unwrap();
+            keep(&transaction, 1, b"sealed").unwrap();
             let (mut now, mut last) = (1_000_000_i64, 0);
             for (pause, drift) in tries {
                 now += pause;

@@ -143,7 +143,8 @@ pub fn credentials_revoked(
     happened(change.transaction, user, CREDENTIALS_REVOKED, &what, change.now_ms)
 }
 
-/// A lock-out, by failures or asked about, with the link that ends it.
+/// Strangers wait, because they failed or because somebody asked: with the link that lets
+/// the owner in.
 pub fn locked(
     transaction: &Transaction<'_>,
     user: &User,
@@ -156,8 +157,8 @@ pub fn locked(
         greeting: &greeting(user),
         paragraphs: &[
             what.to_owned(),
-            "The link ends that and is good for an hour. If it was not you who failed, \
-             choose another password after it."
+            "The link ends that for the browser in which you open it, and is good for an hour. \
+             If it was not you who failed, choose another password."
                 .into(),
         ],
         button: Some(("Unlock the account", link)),

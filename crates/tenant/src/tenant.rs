@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use countersign_signin::totp;
+use countersign_signin::Hasher;
 use countersign_vault::{MasterKey, seal, unseal};
 use data_encoding::HEXLOWER;
 use zeroize::Zeroizing;
@@ -41,6 +41,7 @@ struct Inner {
     clock: VirtualClock,
     overlap_ms: i64,
     console_url: Option<String>,
+    hasher: Hasher,
     memory: RwLock<Memory>,
     last_used: Mutex<HashMap<String, i64>>,
 }
@@ -66,12 +67,13 @@ impl Tenant {
             clock: VirtualClock::new(opening.clock, setting),
             overlap_ms: opening.overlap_ms,
             console_url: opening.console_url,
+            hasher: Hasher::default(),
             memory: RwLock::default(),
             last_used: Mutex::default(),
         })))
     }
 
-    pub fn database(&self) -> &Database {
+    pub(crate) fn database(&self) -> &Database {
         &self.0.database
     }
 
@@ -90,6 +92,11 @@ impl Tenant {
 
     pub fn console_url(&self) -> Option<&str> {
         self.0.console_url.as_deref()
+    }
+
+    /// Where passwords are hashed, one after the other.
+    pub fn hasher(&self) -> &Hasher {
+        &self.0.hasher
     }
 
     pub(crate) fn master(&self) -> &MasterKey {
@@ -177,16 +184,6 @@ impl Tenant {
         Ok(())
     }
 
-    /// Seals the secret of a person's second factor; opened for that person alone.
-    pub fn seal_factor(&self, person: i64, secret: &totp::Secret) -> Vec<u8> {
-        seal(&self.0.master, &factor_of(person), secret.expose_bytes(), &*self.0.random)
-    }
-
-    pub fn unseal_factor(&self, person: i64, sealed: &[u8]) -> Result<totp::Secret, Error> {
-        let secret = unseal(&self.0.master, &factor_of(person), sealed).map_err(Error::sealed)?;
-        Ok(totp::Secret::from_bytes(secret))
-    }
-
     pub(crate) fn seal_first_password(&self, password: &str) -> String {
         let sealed = seal(&self.0.master, FIRST_ADMIN, password.as_bytes(), &*self.0.random);
         HEXLOWER.encode(&sealed)
@@ -201,7 +198,3 @@ impl Tenant {
 
 /// What the password of the first administrator is sealed for.
 const FIRST_ADMIN: &[u8] = b"first administrator";
-
-fn factor_of(person: i64) -> Vec<u8> {
-    format!("second factor of {person}").into_bytes()
-}

@@ -14,7 +14,7 @@ use crate::custom_roles::{self, CustomRole};
 use crate::manner::Manner;
 use crate::roles::{self, Permission};
 use crate::settings::Settings;
-use crate::{Error, Refused, guid_of, letters, links};
+use crate::{Error, Refused, guid_of, letters};
 
 pub(crate) use input::{relationship, team_of};
 pub use overview::{Overview, OverviewFilter, overviews};
@@ -160,7 +160,7 @@ pub fn create(change: &Change<'_>, wanted: UserInput) -> Result<Noted<User>, Ref
 pub(crate) fn insert(change: &Change<'_>, mut user: User) -> Result<Noted<User>, Refused> {
     user.id = insert_user(change.transaction, &user, change.now_ms)?;
     if user.active && user.login_enabled {
-        links::to_password(change, &user, true)?;
+        countersign_signin::invite(change.tenant, change.transaction, &user, true)?;
     }
     let name = user.name.clone();
     Ok(change.noted("user.create", &name, user)?)
@@ -193,7 +193,7 @@ pub fn update(
     }
     write_user(change.transaction, user.id, &user)?;
     if !user.is_open() {
-        session::end_others(change.transaction, user.id, None)?;
+        countersign_signin::close(change.transaction, user.id)?;
     }
     let user = find(change, user_id)?;
     note_update(change, &before, &user, wished.is_some())?;
@@ -207,7 +207,7 @@ pub fn ask_address(change: &Change<'_>, user: &User, address: &str) -> Result<No
         let what = format!("email_address: {address} is no e-mail address.");
         return Err(Refused::invalid(what));
     }
-    links::to_address(change, user, address)?;
+    countersign_signin::wish_address(change.tenant, change.transaction, user, address)?;
     Ok(change.noted("address.ask", address, ())?)
 }
 
@@ -281,7 +281,7 @@ pub fn delete(change: &Change<'_>, user_id: &str) -> Result<Noted<()>, Refused> 
 /// Ends a lock-out.
 pub fn unlock(change: &Change<'_>, user_id: &str) -> Result<Noted<()>, Refused> {
     let user = find(change, user_id)?;
-    throttle::unlock(change.transaction, user.id)?;
+    throttle::unlock(change.transaction, user.id, change.now_ms)?;
     Ok(change.noted("user.unlock", &user.name, ())?)
 }
 
@@ -292,7 +292,6 @@ pub fn reset_factors(change: &Change<'_>, user_id: &str) -> Result<Noted<()>, Re
         return Err(Refused::Forbidden(SELF));
     }
     factor::reset(change.transaction, user.id)?;
-    session::end_others(change.transaction, user.id, None)?;
     let what = format!("The second factor of the account {} was reset.", user.name);
     letters::happened(change.transaction, &user, letters::MFA_RESET, &what, change.now_ms)?;
     Ok(change.noted("factor.reset", &user.name, ())?)
@@ -304,7 +303,7 @@ pub fn send_link(change: &Change<'_>, user: &User) -> Result<Noted<()>, Refused>
     if !user.is_open() {
         return Err(Refused::Missing("user"));
     }
-    links::to_password(change, user, true)?;
+    countersign_signin::invite(change.tenant, change.transaction, user, true)?;
     Ok(change.noted("user.send_link", &user.name, ())?)
 }
 
@@ -346,7 +345,7 @@ pub fn make_first_admin(change: &Change<'_>) -> Result<Noted<()>, Error> {
         ..User::nobody(false)
     };
     let id = insert_user(change.transaction, &admin, change.now_ms)?;
-    let hash = password::hash(&password, &**random);
+    let hash = change.tenant.hasher().hash(&password, &**random)?;
     password::set(change.transaction, id, &hash, change.now_ms)?;
     change.transaction.execute(
         "insert or replace into meta (name, value) values ('first_admin', ?)",

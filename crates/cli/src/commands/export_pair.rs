@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::path::Path;
 
-use countersign_connector::consumers::place::{self, Folders};
+use countersign_files::{self as files, Folders};
 
 use super::context::Context;
 use crate::args::{ExportPair, PairFormat};
@@ -31,7 +31,7 @@ pub(crate) async fn run(context: &Context, args: ExportPair) -> Result<(), Failu
         return print_data(text.as_bytes());
     }
     let edit = |text: &str| form.write(text, &args.profile, &pair);
-    place::replace(&args.output, Folders::Sticky, &context.connector.random, edit)
+    files::edit(&args.output, Folders::Sticky, &*context.connector.random, edit)
         .map_err(Failure::usage)?;
     let section = match args.format {
         PairFormat::Ini => format!(" [{}]", args.profile),

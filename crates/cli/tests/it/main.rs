@@ -25,5 +25,7 @@ mod rotation;
 mod schedule;
 mod secrets;
 mod serve;
+#[cfg(target_os = "linux")]
+mod strangers;
 mod vault;
 mod watch;

@@ -3,16 +3,15 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use countersign_signin::password::{self, Rule};
-use countersign_signin::session::{self, Session};
-use countersign_signin::{passkey, recovery, ticket, totp};
+use countersign_signin::passkey::Listed;
+use countersign_signin::password::Rule;
+use countersign_signin::session::Session;
+use countersign_signin::{Refusal, complaint};
+use countersign_tenant::users;
 
 use super::Console;
-use super::entry::{Complaint, complaint_about, names};
-use super::web::{Form, Frame, Person, Stop, Visitor, from_now, go};
-use countersign_tenant::Error;
-use countersign_tenant::letters;
-use countersign_tenant::users;
+use super::entry::Complaint;
+use super::web::{Form, Frame, Person, Stop, Visitor, complaints, from_now, go, known};
 
 struct Passkey {
     id: String,
@@ -50,20 +49,9 @@ async fn page(
     complaint: Complaint,
     rules: Vec<Rule>,
 ) -> Result<Profile, Stop> {
-    let (id, now_ms, this) = (person.user.id, person.visitor.now_ms, person.session.id);
-    let (wished, has_app, passkeys, codes, sessions) = console
-        .app
-        .read(move |connection, state| -> Result<_, Error> {
-            let limits = state.settings(connection)?.sessions();
-            Ok((
-                ticket::wished(connection, id)?,
-                totp::sealed(connection, id)?.is_some(),
-                passkey::list(connection, id)?,
-                recovery::left(connection, id)?,
-                session::of_person(connection, id, limits, now_ms)?,
-            ))
-        })
-        .await?;
+    let (now_ms, this) = (person.visitor.now_ms, person.session.id);
+    let user = person.user.clone();
+    let mine = console.step(move |signin| signin.mine(&user)).await?;
     let row = |session: Session| Row {
         is_this: session.id == this,
         begun: from_now(session.begun_ms, now_ms),
@@ -71,24 +59,22 @@ async fn page(
         address: session.address,
         agent: session.agent,
     };
+    let passkey = |passkey: Listed| Passkey {
+        id: passkey.id,
+        created: from_now(passkey.created_ms, now_ms),
+        last_used: passkey.last_used_ms.map_or("never".into(), |ms| from_now(ms, now_ms)),
+    };
     Ok(Profile {
         frame: person.visitor.frame("Profile"),
         complaint,
         is_changed: false,
         rules,
         email: person.user.email.clone(),
-        wished,
-        has_app,
-        passkeys: passkeys
-            .into_iter()
-            .map(|passkey| Passkey {
-                id: passkey.id,
-                created: from_now(passkey.created_ms, now_ms),
-                last_used: passkey.last_used_ms.map_or("never".into(), |ms| from_now(ms, now_ms)),
-            })
-            .collect(),
-        codes,
-        sessions: sessions.into_iter().map(row).collect(),
+        wished: mine.wished,
+        has_app: mine.has_app,
+        passkeys: mine.passkeys.into_iter().map(passkey).collect(),
+        codes: mine.codes,
+        sessions: mine.sessions.into_iter().map(row).collect(),
     })
 }
 
@@ -109,12 +95,12 @@ const LAPSED: &str = "Your password has lapsed";
 
 /// For a password that is too old: nothing else works until it is changed.
 pub(super) async fn show_lapsed(visitor: Visitor) -> Result<Response, Stop> {
-    let person = Person::even_if_lapsed(visitor)?;
-    if !person.visitor.is_lapsed {
+    let seat = visitor.seat()?;
+    if !seat.is_lapsed || !seat.is_in() {
         return Ok(go("/"));
     }
-    let frame = person.visitor.frame(LAPSED);
-    person.visitor.page(200, &Lapsed { frame, complaint: None, rules: Vec::new() })
+    let frame = visitor.frame(LAPSED);
+    visitor.page(200, &Lapsed { frame, complaint: None, rules: Vec::new() })
 }
 
 /// Another mail address, once it is verified by the mail that goes there.
@@ -125,19 +111,19 @@ pub(super) async fn change_address(
     let address = form.text("email").trim().to_owned();
     let (person, _) = form.person()?;
     person.must_be_privileged("/profile")?;
-    if address.parse::<lettre::Address>().is_err() {
-        let complaint = Some("That is no e-mail address. Nothing was changed.");
-        let page = page(&console, &person, complaint, Vec::new()).await?;
-        return person.visitor.page(422, &page);
-    }
-    console
+    let user = person.user.clone();
+    let asked = console
         .app
-        .write(move |transaction, state| -> Result<_, Error> {
-            person.visitor.note(transaction, "address.ask", &address)?;
-            state.change_address(transaction, &person.user, &address)
-        })
-        .await?;
-    Ok(go("/profile"))
+        .change(person.act(), move |change| users::ask_address(change, &user, &address))
+        .await;
+    match complaints(asked)? {
+        Ok(()) => Ok(go("/profile")),
+        Err(_) => {
+            let complaint = Some("That is no e-mail address. Nothing was changed.");
+            let page = page(&console, &person, complaint, Vec::new()).await?;
+            person.visitor.page(422, &page)
+        }
+    }
 }
 
 /// Another password: the present one is asked for, other sessions end.
@@ -145,55 +131,35 @@ pub(super) async fn change_password(
     State(console): State<Console>,
     form: Form,
 ) -> Result<Response, Stop> {
+    console.count(&form.visitor)?;
     let (present, given, again) =
         (form.secret("present"), form.secret("password"), form.secret("again"));
-    let person = Person::even_if_lapsed(form.visitor)?;
-    // One that has lapsed could not be proven elsewhere; the present one is asked for.
-    if !person.visitor.is_lapsed {
-        person.must_be_privileged("/profile")?;
-    }
-    let user = person.user.clone();
-    let rules = password::rules(&given, &names(&user));
-    let (id, tried) = (user.id, given.clone());
-    let (hash, was_used) = console
-        .app
-        .read(move |connection, _| -> Result<_, Error> {
-            let hash = password::stored(connection, Some(id))?;
-            Ok((hash, password::was_used(connection, id, &tried)?))
-        })
-        .await?;
-    let is_right = console.fits(present, hash).await;
-    let complaint = match is_right {
-        true => complaint_about(given == again, &rules, was_used),
-        false => Some("The present password does not fit."),
+    let visitor = form.visitor;
+    let seat = visitor.seat()?;
+    let is_lapsed = seat.is_lapsed;
+    let visit = visitor.visit.clone();
+    let changed = console
+        .step(move |signin| signin.change_password(&seat, &present, (&given, &again), &visit))
+        .await;
+    let (complaint, rules) = match changed {
+        Ok(device) if is_lapsed => return Ok(known(go("/"), &device)),
+        Ok(device) => {
+            let person = Person::of(visitor)?;
+            let page = page(&console, &person, None, Vec::new()).await?;
+            let page = person.visitor.page(200, &Profile { is_changed: true, ..page })?;
+            return Ok(known(page, &device));
+        }
+        Err(Refusal::Password { why, rules }) => (Some(why), rules),
+        Err(Refusal::Wrong) => (Some(complaint::PASSWORD), Vec::new()),
+        Err(refusal) => return Err(refusal.into()),
     };
-    if complaint.is_some() && person.visitor.is_lapsed {
-        let frame = person.visitor.frame(LAPSED);
-        return person.visitor.page(422, &Lapsed { frame, complaint, rules });
+    if is_lapsed {
+        let frame = visitor.frame(LAPSED);
+        return visitor.page(422, &Lapsed { frame, complaint, rules });
     }
-    if complaint.is_some() {
-        let page = page(&console, &person, complaint, rules).await?;
-        return person.visitor.page(422, &page);
-    }
-    let hash = console.hash(given).await?;
-    let person = console
-        .app
-        .write(move |transaction, _| -> Result<_, Error> {
-            let (user, now_ms) = (&person.user, person.visitor.now_ms);
-            password::set(transaction, user.id, &hash, now_ms)?;
-            session::end_others(transaction, user.id, Some(person.session.id))?;
-            users::forget_first_password(transaction, user.id)?;
-            person.visitor.note(transaction, "password.change", &user.name)?;
-            let what = format!("The password of the account {} was changed.", user.name);
-            letters::happened(transaction, user, letters::PASSWORD_CHANGED, &what, now_ms)?;
-            Ok(person)
-        })
-        .await?;
-    if person.visitor.is_lapsed {
-        return Ok(go("/"));
-    }
-    let page = Profile { is_changed: true, ..page(&console, &person, None, Vec::new()).await? };
-    person.visitor.page(200, &page)
+    let person = Person::of(visitor)?;
+    let page = page(&console, &person, complaint, rules).await?;
+    person.visitor.page(422, &page)
 }
 
 pub(super) async fn end_others(
@@ -201,13 +167,7 @@ pub(super) async fn end_others(
     form: Form,
 ) -> Result<Response, Stop> {
     let (person, _) = form.person()?;
-    person.must_be_privileged("/profile")?;
-    console
-        .app
-        .write(move |transaction, _| -> Result<_, Error> {
-            session::end_others(transaction, person.user.id, Some(person.session.id))?;
-            person.visitor.note(transaction, "session.end_others", &person.user.name)
-        })
-        .await?;
+    let (seat, visit) = (person.visitor.seat()?, person.visitor.visit);
+    console.step(move |signin| signin.end_others(&seat, &visit)).await?;
     Ok(go("/profile"))
 }

@@ -14,15 +14,13 @@ use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use countersign_signin::audit::{self, Entry};
-use countersign_signin::password;
 use countersign_signin::session::{self, Session, Stage};
+use countersign_signin::{Begun, Refusal, Seat, Visit, device};
 use data_encoding::BASE64URL_NOPAD;
-use rusqlite::Transaction;
+use zeroize::Zeroizing;
 
 use super::Console;
 use crate::rest::query::Query;
-use crate::state::AppState;
 use countersign_tenant::roles::Permission;
 use countersign_tenant::users::{self, User};
 use countersign_tenant::{Act, Error, Refused};
@@ -30,71 +28,40 @@ use countersign_tenant::{Act, Error, Refused};
 const SESSION: &str = "__Host-session";
 /// For forms of visitors who are not signed in.
 const FORM: &str = "__Host-form";
-
-/// Seen less long ago than this, a session is not written again.
-const SEEN_MS: i64 = 60_000;
+/// By which accounts know the browser.
+const DEVICE: &str = "__Host-device";
 
 /// Who asks for a page.
 pub(super) struct Visitor {
     /// A session that goes on, and whose it is.
-    pub(super) session: Option<(Session, User)>,
-    /// The password is older than one may be.
-    pub(super) is_lapsed: bool,
+    pub(super) seat: Option<Seat<User>>,
     /// The cookie that the forms of the page are bound to.
     cookie: String,
     /// It is not in the browser yet.
     is_new: bool,
-    pub(super) address: String,
-    pub(super) agent: String,
+    pub(super) visit: Visit,
     pub(super) now_ms: i64,
 }
 
 impl Visitor {
     pub(super) fn is_in(&self) -> bool {
-        self.session.as_ref().is_some_and(|(session, _)| session.stage == Stage::Full)
+        self.seat.as_ref().is_some_and(Seat::is_in)
     }
 
-    pub(super) fn origin(&self) -> session::Origin<'_> {
-        session::Origin { address: &self.address, agent: &self.agent }
+    /// The session, however far it has come.
+    pub(super) fn seat(&self) -> Result<Seat<User>, Stop> {
+        self.seat.clone().ok_or(Stop::SignIn)
     }
 
     /// The frame of a page for this visitor.
     pub(super) fn frame(&self, title: &str) -> Frame {
-        let user = self.session.as_ref().filter(|_| self.is_in()).map(|(_, user)| user);
+        let user = self.seat.as_ref().filter(|seat| seat.is_in()).map(|seat| &seat.owner);
         Frame {
             title: title.to_owned(),
             user: user.map(|user| user.name.clone()),
             is_admin: user.is_some_and(is_admin),
             token: session::form_token(&self.cookie),
         }
-    }
-
-    /// Writes down what this visitor did.
-    pub(super) fn note(
-        &self,
-        transaction: &Transaction<'_>,
-        act: &str,
-        target: &str,
-    ) -> Result<(), Error> {
-        let actor = self.session.as_ref().map_or("", |(_, user)| user.name.as_str());
-        self.note_as(transaction, actor, act, target)
-    }
-
-    pub(super) fn note_as(
-        &self,
-        transaction: &Transaction<'_>,
-        actor: &str,
-        act: &str,
-        target: &str,
-    ) -> Result<(), Error> {
-        let entry = Entry {
-            at_ms: self.now_ms,
-            actor: actor.to_owned(),
-            act: act.to_owned(),
-            target: target.to_owned(),
-            address: self.address.clone(),
-        };
-        Ok(audit::append(transaction, &entry)?)
     }
 
     /// A page with this status.
@@ -132,78 +99,43 @@ impl FromRequestParts<Console> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, Stop> {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-        let address = peer.map(|ip| ip.to_canonical().to_string()).unwrap_or_default();
         let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
-        let agent = agent.unwrap_or_default().to_owned();
-        let app = console.app.clone();
-        let now_ms = app.now();
+        let visit = Visit {
+            address: peer.map(|ip| ip.to_canonical().to_string()).unwrap_or_default(),
+            agent: agent.unwrap_or_default().to_owned(),
+            device: cookie(&parts.headers, DEVICE).map(Zeroizing::new),
+        };
         let token = cookie(&parts.headers, SESSION);
-        let session = match token.clone() {
-            Some(token) => current(&app, token, now_ms).await?,
+        let seat = match token.clone() {
+            Some(token) => {
+                let visit = visit.clone();
+                console.step(move |signin| signin.seat(&token, &visit)).await?
+            }
             None => None,
         };
-        // Who may not come from here may not stay either.
-        let session = session.filter(|(_, user, _)| {
-            !user.ip_restricted
-                || peer.is_some_and(|ip| {
-                    countersign_tenant::addresses::is_allowed(ip, &user.allowed_ips)
-                })
-        });
-        let (cookie, is_new) = match (token, &session) {
+        let (cookie, is_new) = match (token, &seat) {
             (Some(token), Some(_)) => (token, false),
             _ => match cookie(&parts.headers, FORM) {
                 Some(held) => (held, false),
                 None => {
                     let mut bytes = [0; 32];
-                    (app.random())(&mut bytes);
+                    (console.app.random())(&mut bytes);
                     (BASE64URL_NOPAD.encode(&bytes), true)
                 }
             },
         };
-        let is_lapsed = session.as_ref().is_some_and(|(.., is_lapsed)| *is_lapsed);
-        let session = session.map(|(session, user, _)| (session, user));
-        Ok(Self { session, is_lapsed, cookie, is_new, address, agent, now_ms })
+        Ok(Self { seat, cookie, is_new, visit, now_ms: console.app.now() })
     }
 }
 
-async fn current(
-    app: &AppState,
-    token: String,
-    now_ms: i64,
-) -> Result<Option<(Session, User, bool)>, Stop> {
-    let found = app
-        .read(move |connection, state| -> Result<_, Error> {
-            let settings = state.settings(connection)?;
-            let found = session::find(connection, &token, settings.sessions(), now_ms)?;
-            let Some(session) = found else { return Ok(None) };
-            let user = users::user_by(connection, "id", &session.person.to_string())?;
-            let set_ms = password::set_ms(connection, session.person)?;
-            let age_ms = set_ms.map(|ms| now_ms.saturating_sub(ms));
-            let is_lapsed = age_ms.is_some_and(|age_ms| age_ms >= settings.password_life_ms());
-            let user = user.filter(|user| user.active && user.login_enabled);
-            Ok(user.map(|user| (session, user, is_lapsed)))
-        })
-        .await?;
-    if let Some((session, ..)) = &found
-        && now_ms - session.seen_ms >= SEEN_MS
-    {
-        let id = session.id;
-        app.write(move |transaction, _| {
-            session::seen(transaction, id, now_ms).map_err(Error::from)
-        })
-        .await?;
-    }
-    Ok(found)
-}
-
-fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let all = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.flat_map(|value| value.split("; ")).filter_map(|pair| pair.split_once('='));
     let value = pairs.find(|(held, _)| *held == name)?.1;
     (value.len() == 43).then(|| value.to_owned())
 }
 
-fn put(response: &mut Response, name: &str, value: &str, seconds: Option<u32>) {
+pub(super) fn put(response: &mut Response, name: &str, value: &str, seconds: Option<u32>) {
     let age = seconds.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
     let text = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax{age}");
     if let Ok(value) = HeaderValue::from_str(&text) {
@@ -211,9 +143,19 @@ fn put(response: &mut Response, name: &str, value: &str, seconds: Option<u32>) {
     }
 }
 
-/// Goes on as a session with this token.
-pub(super) fn enter(mut response: Response, token: &str) -> Response {
-    put(&mut response, SESSION, token, None);
+/// Goes on as a session that has begun.
+pub(super) fn enter(mut response: Response, begun: &Begun) -> Response {
+    put(&mut response, SESSION, &begun.token, None);
+    match &begun.device {
+        Some(token) => known(response, token),
+        None => response,
+    }
+}
+
+/// The account knows the browser from now on.
+pub(super) fn known(mut response: Response, token: &str) -> Response {
+    let seconds = u32::try_from(device::LIFE_MS / 1000).unwrap_or(u32::MAX);
+    put(&mut response, DEVICE, token, Some(seconds));
     response
 }
 
@@ -239,18 +181,11 @@ pub(super) struct Person {
 }
 
 impl Person {
-    fn of(visitor: Visitor) -> Result<Self, Stop> {
-        if visitor.is_lapsed && visitor.is_in() {
-            return Err(Stop::Go("/lapsed"));
-        }
-        Self::even_if_lapsed(visitor)
-    }
-
-    /// One whose password may be too old: for the pages that change it.
-    pub(super) fn even_if_lapsed(visitor: Visitor) -> Result<Self, Stop> {
-        let (session, user) = visitor.session.clone().ok_or(Stop::SignIn)?;
-        match session.stage {
-            Stage::Full => Ok(Self { visitor, user, session }),
+    pub(super) fn of(visitor: Visitor) -> Result<Self, Stop> {
+        let seat = visitor.seat()?;
+        match seat.session.stage {
+            Stage::Full if seat.is_lapsed => Err(Stop::Go("/lapsed")),
+            Stage::Full => Ok(Self { visitor, user: seat.owner, session: seat.session }),
             Stage::Password => Err(Stop::Go("/second-factor")),
             Stage::Enrol => Err(Stop::Go("/enrol")),
         }
@@ -258,7 +193,7 @@ impl Person {
 
     /// Who changes something on a page.
     pub(super) fn act(&self) -> Act {
-        Act::of(&self.user.name, self.visitor.address.clone())
+        Act::of(&self.user.name, self.visitor.visit.address.clone())
     }
 
     /// Whether a second factor (or the password, where there is none) was given
@@ -309,8 +244,8 @@ impl Form {
         self.fields.get(name).unwrap_or_default().to_owned()
     }
 
-    pub(super) fn secret(&self, name: &str) -> zeroize::Zeroizing<String> {
-        zeroize::Zeroizing::new(self.text(name))
+    pub(super) fn secret(&self, name: &str) -> Zeroizing<String> {
+        Zeroizing::new(self.text(name))
     }
 
     /// What an administrator sends, with a fresh proof; without one it leads to `path`.
@@ -394,6 +329,8 @@ pub(super) enum Stop {
     /// A fresh second factor first, then on to there.
     Prove(&'static str),
     Forbidden,
+    /// The mailbox is for who has its link.
+    ByLinkOnly,
     NotFound,
     /// A form that none of our pages sent, or from a session that is over.
     Stranger,
@@ -403,6 +340,8 @@ pub(super) enum Stop {
     LastFactor,
     /// Seconds to wait.
     TooMany(u64),
+    /// Too many passwords wait to be compared.
+    Busy,
     /// A page could not be made.
     Broken(String),
     Failed(Error),
@@ -436,11 +375,29 @@ pub(super) fn complaints<T>(done: Result<T, Refused>) -> Result<Result<T, Vec<St
     }
 }
 
-impl From<rusqlite::Error> for Stop {
-    fn from(error: rusqlite::Error) -> Self {
+impl From<countersign_signin::Error> for Stop {
+    fn from(error: countersign_signin::Error) -> Self {
         Self::Failed(error.into())
     }
 }
+
+/// What a page does not answer itself.
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Busy => Self::Busy,
+            Refusal::Unproven => Self::Prove("/profile"),
+            Refusal::Over => Self::Go("/"),
+            Refusal::Missing => Self::NotFound,
+            Refusal::LastFactor => Self::LastFactor,
+            Refusal::Failed(error) => error.into(),
+            other => Self::Broken(format!("{other:?}")),
+        }
+    }
+}
+
+/// In which a line of passwords is compared, and more.
+const BUSY_SECONDS: u64 = 2;
 
 #[derive(Template)]
 #[template(path = "stop.html")]
@@ -452,7 +409,11 @@ struct StopPage {
 
 impl IntoResponse for Stop {
     fn into_response(self) -> Response {
-        let wait = if let Self::TooMany(seconds) = &self { Some(*seconds) } else { None };
+        let wait = match &self {
+            Self::TooMany(seconds) => Some(*seconds),
+            Self::Busy => Some(BUSY_SECONDS),
+            _ => None,
+        };
         let (status, title, what, fix) = match self {
             Self::SignIn => return go("/sign-in"),
             Self::Go(path) => return go(path),
@@ -462,6 +423,13 @@ impl IntoResponse for Stop {
                 "Not for this account",
                 "This page is for administrators.",
                 "Ask an administrator for the role, or sign in with another account.",
+            ),
+            Self::ByLinkOnly => (
+                403,
+                "The mailbox opens by its link",
+                "Mails open accounts: they are shown to who has the link of the mailbox.",
+                "The link is `mailbox_url` in the ready file of the platform, and on the \
+                 terminal where it was started.",
             ),
             Self::NotFound => (404, "No such page", "There is nothing here.", "Check the address."),
             Self::Stranger => (
@@ -487,6 +455,12 @@ impl IntoResponse for Stop {
                 "Too many tries",
                 "Too many tries to sign in came from this address.",
                 "Wait for a minute and try again.",
+            ),
+            Self::Busy => (
+                503,
+                "Busy",
+                "Too many people sign in at this moment.",
+                "Try again in a few seconds.",
             ),
             Self::Broken(error) => {
                 tracing::error!(error, "a page failed");

@@ -12,6 +12,7 @@ mod hostile;
 mod identity;
 mod import;
 mod log;
+mod mailbox;
 mod neighbours;
 mod oauth;
 mod refusals;

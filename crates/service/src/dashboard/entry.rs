@@ -4,22 +4,16 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use countersign_signin::ticket::Purpose;
+use countersign_signin::password::{self, Rule};
+use countersign_signin::session::Stage;
+use countersign_signin::{Begun, Given, Purpose, Refusal, complaint};
 
 use super::Inner;
 use super::web::{Form, Frame, Reader, Stop, Visitor, go};
-use crate::people::{Begun, Chosen, Rule, Stage, Welcome};
+use crate::people::Person;
 
 /// What went wrong, in one sentence, and what to do about it.
 pub(super) type Complaint = Option<&'static str>;
-
-/// The same for a wrong name, a wrong password and a locked account.
-const REFUSED: &str =
-    "Name and password do not fit. After five failures in a row wait for 30 minutes.";
-const WRONG_CODE: &str = "The code does not fit, or it was used before. Wait for the next one; \
-    after five failures in a row wait for 30 minutes.";
-const WRONG_PASSWORD: &str =
-    "The password does not fit. After five failures in a row wait for 30 minutes.";
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -38,28 +32,31 @@ pub(super) async fn show_sign_in(visitor: Visitor) -> Result<Response, Stop> {
 }
 
 pub(super) async fn sign_in(State(inner): State<Inner>, form: Form) -> Result<Response, Stop> {
+    inner.count(&form.visitor)?;
     let (name, given) = (form.text("name"), form.secret("password"));
-    let visitor = form.visitor;
-    inner.tries.count(&visitor.visit.address, visitor.now_ms)?;
-    match inner.people.sign_in(&name, given, &visitor.visit).await? {
-        Some(begun) => Ok(entered(&visitor, &begun, "/")),
-        None => {
-            let frame = visitor.frame("Sign in", "");
-            visitor.page(401, &SignIn { frame, complaint: Some(REFUSED), name })
+    let (wanted, visit) = (name.clone(), form.visitor.visit.clone());
+    match inner.people.step(move |signin| signin.sign_in(&wanted, &given, &visit)).await {
+        Ok(begun) => Ok(entered(&form.visitor, &begun, "/")),
+        Err(Refusal::Wrong) => {
+            let frame = form.visitor.frame("Sign in", "");
+            let complaint = Some(complaint::SIGN_IN);
+            form.visitor.page(401, &SignIn { frame, complaint, name })
         }
+        Err(refusal) => Err(refusal.into()),
     }
 }
 
 /// On, as far as the sign-in has come.
 fn entered(visitor: &Visitor, begun: &Begun, next: &str) -> Response {
     let next = if begun.stage == Stage::Full { next } else { "/second-factor" };
-    visitor.enter(go(next), &begun.token)
+    visitor.enter(go(next), begun)
 }
 
 pub(super) async fn sign_out(State(inner): State<Inner>, form: Form) -> Result<Response, Stop> {
     let visitor = form.visitor;
-    if let Some((session, person)) = &visitor.session {
-        inner.people.sign_out(session, person, &visitor.visit).await?;
+    if let Some(seat) = visitor.seat.clone() {
+        let visit = visitor.visit.clone();
+        inner.people.step(move |signin| signin.sign_out(&seat, &visit)).await?;
     }
     Ok(visitor.leave(go("/sign-in")))
 }
@@ -74,19 +71,69 @@ struct Code {
     asks_password: bool,
 }
 
+/// Where a proof is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    SecondFactor,
+    Prove,
+}
+
+async fn code_page(
+    inner: &Inner,
+    visitor: &Visitor,
+    place: Place,
+    complaint: Complaint,
+) -> Result<Code, Stop> {
+    let asks_password = !has_factor(inner, visitor).await?;
+    let (frame, action) = match place {
+        Place::SecondFactor => (visitor.frame("Second factor", ""), "/second-factor"),
+        Place::Prove => (visitor.frame("Prove that it is you", "/profile"), "/prove"),
+    };
+    Ok(Code { frame, complaint, action, asks_password })
+}
+
+async fn has_factor(inner: &Inner, visitor: &Visitor) -> Result<bool, Stop> {
+    let seat = visitor.seat()?;
+    Ok(inner.people.step(move |signin| signin.ask(&seat)).await?.0)
+}
+
 /// The session has to wait for its second factor.
 fn waiting(visitor: &Visitor) -> Result<(), Stop> {
-    match &visitor.session {
-        Some((session, _)) if session.stage == Stage::Password => Ok(()),
-        Some(_) => Err(Stop::Go("/")),
-        None => Err(Stop::SignIn),
+    match visitor.seat()?.session.stage {
+        Stage::Password => Ok(()),
+        Stage::Enrol | Stage::Full => Err(Stop::Go("/")),
     }
 }
 
-pub(super) async fn show_second_factor(visitor: Visitor) -> Result<Response, Stop> {
+/// On where the proof is good, else the page again.
+async fn proven(inner: &Inner, form: Form, place: Place) -> Result<Response, Stop> {
+    inner.count(&form.visitor)?;
+    let given = form.secret("code");
+    let visitor = form.visitor;
+    let (given, complaint) = match has_factor(inner, &visitor).await? {
+        true => (Given::Code(given), complaint::CODE),
+        false => (Given::Password(given), complaint::PASSWORD),
+    };
+    let (seat, visit) = (visitor.seat()?, visitor.visit.clone());
+    match inner.people.step(move |signin| signin.prove(&seat, &given, &visit)).await {
+        Ok(begun) => {
+            let next = if place == Place::Prove { "/profile" } else { "/" };
+            Ok(entered(&visitor, &begun, next))
+        }
+        Err(Refusal::Wrong) => {
+            let page = code_page(inner, &visitor, place, Some(complaint)).await?;
+            visitor.page(401, &page)
+        }
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+pub(super) async fn show_second_factor(
+    State(inner): State<Inner>,
+    visitor: Visitor,
+) -> Result<Response, Stop> {
     waiting(&visitor)?;
-    let frame = visitor.frame("Second factor", "");
-    let page = Code { frame, complaint: None, action: "/second-factor", asks_password: false };
+    let page = code_page(&inner, &visitor, Place::SecondFactor, None).await?;
     visitor.page(200, &page)
 }
 
@@ -95,45 +142,20 @@ pub(super) async fn second_factor(
     form: Form,
 ) -> Result<Response, Stop> {
     waiting(&form.visitor)?;
-    let given = form.secret("code");
-    let visitor = form.visitor;
-    inner.tries.count(&visitor.visit.address, visitor.now_ms)?;
-    let (session, person) = visitor.session.clone().ok_or(Stop::SignIn)?;
-    match inner.people.prove(&session, &person, given, &visitor.visit).await? {
-        Some(begun) => Ok(entered(&visitor, &begun, "/")),
-        None => {
-            let frame = visitor.frame("Second factor", "");
-            let (complaint, action) = (Some(WRONG_CODE), "/second-factor");
-            visitor.page(401, &Code { frame, complaint, action, asks_password: false })
-        }
-    }
+    proven(&inner, form, Place::SecondFactor).await
 }
-
-const PROVE: &str = "Prove that it is you";
 
 pub(super) async fn show_prove(
     State(inner): State<Inner>,
     reader: Reader,
 ) -> Result<Response, Stop> {
-    let asks_password = !inner.people.has_factor(reader.person.id).await?;
-    let frame = reader.visitor.frame(PROVE, "/profile");
-    reader.visitor.page(200, &Code { frame, complaint: None, action: "/prove", asks_password })
+    let page = code_page(&inner, &reader.visitor, Place::Prove, None).await?;
+    reader.visitor.page(200, &page)
 }
 
 pub(super) async fn prove(State(inner): State<Inner>, form: Form) -> Result<Response, Stop> {
-    let given = form.secret("code");
-    let (reader, _) = form.reader()?;
-    let (visitor, person) = (&reader.visitor, &reader.person);
-    inner.tries.count(&visitor.visit.address, visitor.now_ms)?;
-    let asks_password = !inner.people.has_factor(person.id).await?;
-    match inner.people.prove(&reader.session, person, given, &visitor.visit).await? {
-        Some(begun) => Ok(entered(visitor, &begun, "/profile")),
-        None => {
-            let frame = visitor.frame(PROVE, "/profile");
-            let complaint = Some(if asks_password { WRONG_PASSWORD } else { WRONG_CODE });
-            visitor.page(401, &Code { frame, complaint, action: "/prove", asks_password })
-        }
-    }
+    let (reader, fields) = form.reader()?;
+    proven(&inner, Form { visitor: reader.visitor, fields }, Place::Prove).await
 }
 
 #[derive(Template)]
@@ -149,6 +171,21 @@ struct Choose {
     is_tried: bool,
 }
 
+impl Choose {
+    fn new(visitor: &Visitor, owner: Person) -> Self {
+        let is_first = owner.name.is_empty();
+        let title = if is_first { "Set up the first account" } else { "Choose a password" };
+        Self {
+            frame: visitor.frame(title, ""),
+            complaint: None,
+            name: is_first.then(String::new),
+            person: (!is_first).then_some(owner.name),
+            rules: password::rules("", &[]),
+            is_tried: false,
+        }
+    }
+}
+
 #[derive(Template)]
 #[template(path = "stop.html")]
 struct Spent {
@@ -157,7 +194,11 @@ struct Spent {
     fix: &'static str,
 }
 
-fn spent(visitor: &Visitor) -> Result<Response, Stop> {
+/// Of a link that was refused.
+fn refused(visitor: &Visitor, refusal: Refusal) -> Result<Response, Stop> {
+    if !matches!(refusal, Refusal::Spent) {
+        return Err(refusal.into());
+    }
     let page = Spent {
         frame: visitor.frame("The link is not good any more", ""),
         what: "The link was used, replaced by a newer one, or is too old.",
@@ -166,28 +207,29 @@ fn spent(visitor: &Visitor) -> Result<Response, Stop> {
     visitor.page(410, &page)
 }
 
-fn title(welcome: &Welcome) -> &'static str {
-    match welcome {
-        Welcome::First => "Set up the first account",
-        Welcome::Person(_) => "Choose a password",
-    }
+/// The page of a link.
+async fn choose_page(
+    inner: &Inner,
+    visitor: &Visitor,
+    purpose: Purpose,
+    token: String,
+) -> Result<Choose, Refusal> {
+    let visit = visitor.visit.clone();
+    let owner = inner.people.step(move |signin| signin.look(purpose, &token, &visit)).await?;
+    Ok(Choose::new(visitor, owner))
 }
 
-/// A look changes nothing: whatever opens links ahead of people does no harm.
 async fn show_choose(
     inner: Inner,
     visitor: Visitor,
     purpose: Purpose,
     token: String,
 ) -> Result<Response, Stop> {
-    let Some(welcome) = inner.people.look(purpose, &token).await? else { return spent(&visitor) };
-    let frame = visitor.frame(title(&welcome), "");
-    let (name, person) = match welcome {
-        Welcome::First => (Some(String::new()), None),
-        Welcome::Person(name) => (None, Some(name)),
-    };
-    let rules = countersign_signin::password::rules("", &[]);
-    visitor.page(200, &Choose { frame, complaint: None, name, person, rules, is_tried: false })
+    inner.count(&visitor)?;
+    match choose_page(&inner, &visitor, purpose, token).await {
+        Ok(page) => visitor.page(200, &page),
+        Err(refusal) => refused(&visitor, refusal),
+    }
 }
 
 async fn choose(
@@ -196,32 +238,28 @@ async fn choose(
     purpose: Purpose,
     token: String,
 ) -> Result<Response, Stop> {
+    inner.count(&form.visitor)?;
     let (name, given, again) = (form.text("name"), form.secret("password"), form.secret("again"));
     let visitor = form.visitor;
-    inner.tries.count(&visitor.visit.address, visitor.now_ms)?;
-    let Some(welcome) = inner.people.look(purpose, &token).await? else { return spent(&visitor) };
-    let is_same = given == again;
-    let chosen = match is_same {
-        true => inner.people.choose(purpose, &token, &name, given, &visitor.visit).await,
-        false => Ok(Chosen::Refused {
-            why: "The two passwords differ. Type the same twice.",
-            rules: countersign_signin::password::rules(&given, &[&name]),
-        }),
-    };
+    let (typed, tried, visit) = (name.clone(), token.clone(), visitor.visit.clone());
+    let chosen = inner
+        .people
+        .step(move |signin| signin.choose(purpose, &tried, &typed, (&given, &again), &visit))
+        .await;
     let (why, rules) = match chosen {
-        Ok(Chosen::Begun(begun)) => return Ok(entered(&visitor, &begun, "/profile/factor")),
-        Ok(Chosen::Spent) => return spent(&visitor),
-        Ok(Chosen::Refused { why, rules }) => (why.to_owned(), rules),
-        Err(error) if error.is_input() => (error.to_string().replace("\nhint:", ":"), Vec::new()),
-        Err(error) => return Err(error.into()),
+        Ok(begun) => return Ok(entered(&visitor, &begun, "/profile/factor")),
+        Err(Refusal::Password { why, rules }) => (why.to_owned(), rules),
+        Err(Refusal::Name(why)) => (why.replace("\nhint:", ":"), Vec::new()),
+        Err(refusal) => return refused(&visitor, refusal),
     };
-    let frame = visitor.frame(title(&welcome), "");
-    let (name, person) = match welcome {
-        Welcome::First => (Some(name), None),
-        Welcome::Person(name) => (None, Some(name)),
-    };
-    let page = Choose { frame, complaint: Some(why), name, person, rules, is_tried: true };
-    visitor.page(422, &page)
+    match choose_page(&inner, &visitor, purpose, token).await {
+        Ok(page) => {
+            let name = page.name.map(|_| name);
+            let page = Choose { complaint: Some(why), name, rules, is_tried: true, ..page };
+            visitor.page(422, &page)
+        }
+        Err(refusal) => refused(&visitor, refusal),
+    }
 }
 
 pub(super) async fn show_welcome(

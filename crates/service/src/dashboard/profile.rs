@@ -3,7 +3,9 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use countersign_signin::totp;
+use countersign_signin::password::Rule;
+use countersign_signin::session;
+use countersign_signin::{APP, Enrolled, Enrolment, Given, Refusal, complaint};
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
@@ -11,7 +13,6 @@ use super::Inner;
 use super::entry::Complaint;
 use super::moment::{Moment, from_now};
 use super::web::{Form, Frame, Reader, Stop, go};
-use crate::people::{Change, Rule};
 
 struct Row {
     is_this: bool,
@@ -40,9 +41,11 @@ async fn page(
     complaint: Complaint,
     rules: Vec<Rule>,
 ) -> Result<Profile, Stop> {
-    let account = inner.people.account(&reader.person).await?;
+    let person = reader.person.clone();
+    let mine = inner.people.step(move |signin| signin.mine(&person)).await?;
     let (now_ms, this) = (reader.visitor.now_ms, reader.session.id);
-    let sessions = account.sessions.into_iter().map(|session| Row {
+    let has_factor = mine.has_factor();
+    let sessions = mine.sessions.into_iter().map(|session| Row {
         is_this: session.id == this,
         begun: Moment(session.begun_ms),
         seen: from_now(session.seen_ms, now_ms),
@@ -55,8 +58,8 @@ async fn page(
         is_changed: false,
         role: reader.person.role.as_str(),
         rules,
-        has_factor: account.has_factor,
-        codes: account.codes,
+        has_factor,
+        codes: mine.codes,
         sessions: sessions.collect(),
     })
 }
@@ -70,31 +73,27 @@ pub(super) async fn change_password(
     State(inner): State<Inner>,
     form: Form,
 ) -> Result<Response, Stop> {
+    inner.count(&form.visitor)?;
     let (present, given, again) =
         (form.secret("present"), form.secret("password"), form.secret("again"));
     let (reader, _) = form.reader()?;
-    let visit = &reader.visitor.visit;
-    inner.tries.count(&visit.address, reader.visitor.now_ms)?;
-    let change = match given == again {
-        false => Change::Refused {
-            why: "The two passwords differ. Type the same twice.",
-            rules: countersign_signin::password::rules(&given, &[&reader.person.name]),
-        },
-        true => {
-            let (session, person) = (&reader.session, &reader.person);
-            inner.people.change_password(session, person, present, given, visit).await?
-        }
-    };
-    match change {
-        Change::Done => {
+    let (seat, visit) = (reader.visitor.seat()?, reader.visitor.visit.clone());
+    let changed = inner
+        .people
+        .step(move |signin| signin.change_password(&seat, &present, (&given, &again), &visit))
+        .await;
+    let (complaint, rules) = match changed {
+        Ok(device) => {
             let page = page(&inner, &reader, None, Vec::new()).await?;
-            reader.visitor.page(200, &Profile { is_changed: true, ..page })
+            let page = reader.visitor.page(200, &Profile { is_changed: true, ..page })?;
+            return Ok(reader.visitor.known(page, &device));
         }
-        Change::Refused { why, rules } => {
-            let page = page(&inner, &reader, Some(why), rules).await?;
-            reader.visitor.page(422, &page)
-        }
-    }
+        Err(Refusal::Password { why, rules }) => (Some(why), rules),
+        Err(Refusal::Wrong) => (Some(complaint::PASSWORD), Vec::new()),
+        Err(refusal) => return Err(refusal.into()),
+    };
+    let page = page(&inner, &reader, complaint, rules).await?;
+    reader.visitor.page(422, &page)
 }
 
 #[derive(Template)]
@@ -107,12 +106,15 @@ struct Enrol {
     sealed: String,
 }
 
-fn enrol_page(
+async fn enrol_page(
+    inner: &Inner,
     reader: &Reader,
-    secret: &totp::Secret,
-    sealed: &[u8],
+    sealed: Option<Vec<u8>>,
     complaint: Complaint,
-) -> Enrol {
+) -> Result<Enrol, Stop> {
+    let seat = reader.visitor.seat()?;
+    let Enrolment { secret, sealed, .. } =
+        inner.people.step(move |signin| signin.enrolment(&seat, sealed)).await.map_err(stranger)?;
     let text = secret.expose_text();
     let groups: Vec<_> =
         text.as_bytes().chunks(4).map(|group| String::from_utf8_lossy(group)).collect();
@@ -121,12 +123,20 @@ fn enrol_page(
         code.render::<qrcode::render::svg::Color<'_>>().min_dimensions(220, 220).build()
     });
     let picture = data_encoding::BASE64.encode(picture.unwrap_or_default().as_bytes());
-    Enrol {
+    Ok(Enrol {
         frame: reader.visitor.frame("Set up a second factor", "/profile"),
         complaint,
         text: groups.join(" "),
         picture: format!("data:image/svg+xml;base64,{picture}"),
-        sealed: BASE64URL_NOPAD.encode(sealed),
+        sealed: BASE64URL_NOPAD.encode(&sealed),
+    })
+}
+
+/// What was sealed for another person is a form of somebody else.
+fn stranger(refusal: Refusal) -> Stop {
+    match refusal {
+        Refusal::Missing => Stop::Stranger,
+        refusal => refusal.into(),
     }
 }
 
@@ -134,9 +144,8 @@ pub(super) async fn show_enrol(
     State(inner): State<Inner>,
     reader: Reader,
 ) -> Result<Response, Stop> {
-    reader.must_be_proven()?;
-    let (secret, sealed) = inner.people.new_factor(&reader.person);
-    reader.visitor.page(200, &enrol_page(&reader, &secret, &sealed, None))
+    let page = enrol_page(&inner, &reader, None, None).await?;
+    reader.visitor.page(200, &page)
 }
 
 #[derive(Template)]
@@ -147,24 +156,27 @@ struct Codes {
 }
 
 pub(super) async fn enrol(State(inner): State<Inner>, form: Form) -> Result<Response, Stop> {
-    let (code, sealed) = (form.secret("code"), form.text("sealed"));
+    inner.count(&form.visitor)?;
+    let given = Given::Code(form.secret("code"));
+    let sealed = BASE64URL_NOPAD.decode(form.text("sealed").as_bytes()).unwrap_or_default();
     let (reader, _) = form.reader()?;
-    reader.must_be_proven()?;
-    let sealed = BASE64URL_NOPAD.decode(sealed.as_bytes()).unwrap_or_default();
-    let person = &reader.person;
-    let secret = inner.people.factor_of(person, &sealed).ok_or(Stop::Stranger)?;
-    let (session, visit) = (&reader.session, &reader.visitor.visit);
-    match inner.people.enrol(session, person, sealed.clone(), code, visit).await? {
-        Some(enrolled) => {
-            let mut frame = reader.visitor.frame("Recovery codes", "/profile");
-            frame.token = crate::people::form_token(&enrolled.token);
-            let page = reader.visitor.page(200, &Codes { frame, codes: enrolled.codes })?;
-            Ok(reader.visitor.enter(page, &enrolled.token))
+    let visitor = &reader.visitor;
+    let (seat, visit, kept) = (visitor.seat()?, visitor.visit.clone(), sealed.clone());
+    let enrolled =
+        inner.people.step(move |signin| signin.enrol(&seat, &kept, &given, &visit)).await;
+    match enrolled {
+        Ok(Enrolled { begun, codes: Some(codes) }) => {
+            let mut frame = visitor.frame("Recovery codes", "/profile");
+            frame.token = session::form_token(&begun.token);
+            Ok(visitor.enter(visitor.page(200, &Codes { frame, codes })?, &begun))
         }
-        None => {
-            let complaint = Some("The code does not fit. Check the time of the device.");
-            reader.visitor.page(422, &enrol_page(&reader, &secret, &sealed, complaint))
+        Ok(Enrolled { begun, codes: None }) => Ok(visitor.enter(go("/profile"), &begun)),
+        Err(Refusal::Wrong) => {
+            let complaint = Some(complaint::ENROLMENT);
+            let page = enrol_page(&inner, &reader, Some(sealed), complaint).await?;
+            visitor.page(422, &page)
         }
+        Err(refusal) => Err(stranger(refusal)),
     }
 }
 
@@ -173,22 +185,22 @@ pub(super) async fn remove_factor(
     form: Form,
 ) -> Result<Response, Stop> {
     let (reader, _) = form.reader()?;
-    reader.must_be_proven()?;
-    inner.people.remove_factor(&reader.person, &reader.visitor.visit).await?;
+    let (seat, visit) = (reader.visitor.seat()?, reader.visitor.visit);
+    inner.people.step(move |signin| signin.remove_factor(&seat, APP, &visit)).await?;
     Ok(go("/profile"))
 }
 
 pub(super) async fn renew_codes(State(inner): State<Inner>, form: Form) -> Result<Response, Stop> {
     let (reader, _) = form.reader()?;
-    reader.must_be_proven()?;
-    let codes = inner.people.renew_codes(&reader.person, &reader.visitor.visit).await?;
-    let codes = codes.ok_or(Stop::NotFound)?;
+    let (seat, visit) = (reader.visitor.seat()?, reader.visitor.visit.clone());
+    let codes = inner.people.step(move |signin| signin.renew_codes(&seat, &visit)).await?;
     let frame = reader.visitor.frame("Recovery codes", "/profile");
     reader.visitor.page(200, &Codes { frame, codes })
 }
 
 pub(super) async fn end_others(State(inner): State<Inner>, form: Form) -> Result<Response, Stop> {
     let (reader, _) = form.reader()?;
-    inner.people.end_others(&reader.session, &reader.person, &reader.visitor.visit).await?;
+    let (seat, visit) = (reader.visitor.seat()?, reader.visitor.visit);
+    inner.people.step(move |signin| signin.end_others(&seat, &visit)).await?;
     Ok(go("/profile"))
 }

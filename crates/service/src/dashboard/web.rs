@@ -14,17 +14,20 @@ use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use countersign_signin::session::{Session, Stage, form_token, is_form_token};
+use countersign_signin::{Begun, Refusal, Seat, Visit, device};
 use countersign_text::line;
 use data_encoding::BASE64URL_NOPAD;
+use zeroize::Zeroizing;
 
 use super::Inner;
 use super::query::Query;
-use crate::people::{self, Person, Role, Session, Stage, Visit, form_token, is_form_token};
+use crate::people::{self, Person, Role};
 
 /// Who asks for a page.
 pub(super) struct Visitor {
     /// A session that goes on, and whose it is.
-    pub(super) session: Option<(Session, Person)>,
+    pub(super) seat: Option<Seat<Person>>,
     /// The cookie that the forms of the page are bound to.
     cookie: String,
     /// It is not in the browser yet.
@@ -37,12 +40,17 @@ pub(super) struct Visitor {
 
 impl Visitor {
     pub(super) fn is_in(&self) -> bool {
-        self.session.as_ref().is_some_and(|(session, _)| session.stage == Stage::Full)
+        self.seat.as_ref().is_some_and(Seat::is_in)
+    }
+
+    /// The session, however far it has come.
+    pub(super) fn seat(&self) -> Result<Seat<Person>, Stop> {
+        self.seat.clone().ok_or(Stop::SignIn)
     }
 
     /// The frame of a page for this visitor; `place` is its entry in the menu.
     pub(super) fn frame(&self, title: &str, place: &'static str) -> Frame {
-        let person = self.session.as_ref().filter(|_| self.is_in()).map(|(_, person)| person);
+        let person = self.seat.as_ref().filter(|seat| seat.is_in()).map(|seat| &seat.owner);
         Frame {
             title: line(title).to_string(),
             place,
@@ -62,9 +70,19 @@ impl Visitor {
         Ok(response)
     }
 
-    /// Goes on as a session with this token.
-    pub(super) fn enter(&self, mut response: Response, token: &str) -> Response {
-        put(&mut response, self.is_secure, Jar::Session, token, None);
+    /// Goes on as a session that has begun.
+    pub(super) fn enter(&self, mut response: Response, begun: &Begun) -> Response {
+        put(&mut response, self.is_secure, Jar::Session, &begun.token, None);
+        match &begun.device {
+            Some(token) => self.known(response, token),
+            None => response,
+        }
+    }
+
+    /// The account knows the browser from now on.
+    pub(super) fn known(&self, mut response: Response, token: &str) -> Response {
+        let seconds = u32::try_from(device::LIFE_MS / 1000).unwrap_or(u32::MAX);
+        put(&mut response, self.is_secure, Jar::Device, token, Some(seconds));
         response
     }
 
@@ -120,14 +138,18 @@ impl FromRequestParts<Inner> for Visitor {
         let visit = Visit {
             address: address.unwrap_or_default(),
             agent: agent.unwrap_or_default().to_owned(),
+            device: cookie(&parts.headers, site.is_secure(), Jar::Device).map(Zeroizing::new),
         };
         let is_secure = site.is_secure();
         let token = cookie(&parts.headers, is_secure, Jar::Session);
-        let session = match &token {
-            Some(token) => inner.people.session(token).await?,
+        let seat = match token.clone() {
+            Some(token) => {
+                let visit = visit.clone();
+                inner.people.step(move |signin| signin.seat(&token, &visit)).await?
+            }
             None => None,
         };
-        let (cookie, is_new) = match (token, &session) {
+        let (cookie, is_new) = match (token, &seat) {
             (Some(token), Some(_)) => (token, false),
             _ => match cookie(&parts.headers, is_secure, Jar::Form) {
                 Some(held) => (held, false),
@@ -138,7 +160,7 @@ impl FromRequestParts<Inner> for Visitor {
                 }
             },
         };
-        Ok(Self { session, cookie, is_new, is_secure, visit, now_ms: (inner.clock)() })
+        Ok(Self { seat, cookie, is_new, is_secure, visit, now_ms: (inner.clock)() })
     }
 }
 
@@ -148,6 +170,8 @@ enum Jar {
     Session,
     /// For forms of visitors who are not signed in.
     Form,
+    /// By which accounts know the browser.
+    Device,
 }
 
 impl Jar {
@@ -155,8 +179,10 @@ impl Jar {
         match (self, is_secure) {
             (Self::Session, true) => "__Host-countersign-session",
             (Self::Form, true) => "__Host-countersign-form",
+            (Self::Device, true) => "__Host-countersign-device",
             (Self::Session, false) => "countersign-session",
             (Self::Form, false) => "countersign-form",
+            (Self::Device, false) => "countersign-device",
         }
     }
 }
@@ -197,18 +223,10 @@ pub(super) struct Reader {
 
 impl Reader {
     fn of(visitor: Visitor) -> Result<Self, Stop> {
-        let (session, person) = visitor.session.clone().ok_or(Stop::SignIn)?;
+        let Seat { session, owner, .. } = visitor.seat()?;
         match session.stage {
-            Stage::Full => Ok(Self { visitor, person, session }),
+            Stage::Full => Ok(Self { visitor, person: owner, session }),
             Stage::Password | Stage::Enrol => Err(Stop::Go("/second-factor")),
-        }
-    }
-
-    /// Whether a proof was given lately; else it is asked for first.
-    pub(super) fn must_be_proven(&self) -> Result<(), Stop> {
-        match self.session.is_privileged(self.visitor.now_ms) {
-            true => Ok(()),
-            false => Err(Stop::Go("/prove")),
         }
     }
 }
@@ -232,8 +250,8 @@ impl Form {
         self.fields.get(name).unwrap_or_default().to_owned()
     }
 
-    pub(super) fn secret(&self, name: &str) -> zeroize::Zeroizing<String> {
-        zeroize::Zeroizing::new(self.text(name))
+    pub(super) fn secret(&self, name: &str) -> Zeroizing<String> {
+        Zeroizing::new(self.text(name))
     }
 
     pub(super) fn reader(self) -> Result<(Reader, Query), Stop> {
@@ -349,6 +367,8 @@ pub(super) enum Stop {
     Misdirected,
     /// Seconds to wait.
     TooMany(u64),
+    /// Too many passwords wait to be compared.
+    Busy,
     /// Somebody asked for what cannot be: what, and what could be.
     Input(String),
     /// What was to be done did not succeed, and somebody can do something about it.
@@ -362,11 +382,34 @@ impl From<people::Error> for Stop {
     }
 }
 
+impl From<countersign_signin::Error> for Stop {
+    fn from(error: countersign_signin::Error) -> Self {
+        people::Error::from(error).into()
+    }
+}
+
+/// What a page does not answer itself.
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Busy => Self::Busy,
+            Refusal::Unproven => Self::Go("/prove"),
+            Refusal::Over => Self::Go("/"),
+            Refusal::Missing => Self::NotFound,
+            Refusal::Failed(error) => error.into(),
+            other => Self::Failed(format!("{other:?}")),
+        }
+    }
+}
+
 impl From<countersign_store::Error> for Stop {
     fn from(error: countersign_store::Error) -> Self {
         if error.is_not_found() { Self::NotFound } else { Self::Failed(error.to_string()) }
     }
 }
+
+/// In which a line of passwords is compared, and more.
+const BUSY_SECONDS: u64 = 2;
 
 #[derive(Template)]
 #[template(path = "stop.html")]
@@ -431,6 +474,12 @@ impl IntoResponse for Stop {
                 "Too many tries to sign in came from this address.",
                 "Wait for a minute and try again.",
             ),
+            Self::Busy => (
+                503,
+                "Busy",
+                "Too many people sign in at this moment.",
+                "Try again in a few seconds.",
+            ),
             Self::Input(text) | Self::Refused(text) => {
                 let (status, title) = match &self {
                     Self::Input(_) => (400, "That cannot be asked"),
@@ -450,8 +499,13 @@ impl IntoResponse for Stop {
             }
         };
         let mut response = stop(status, title, what.to_owned(), fix.to_owned());
-        if let Self::TooMany(seconds) = &self {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(*seconds));
+        let wait = match &self {
+            Self::TooMany(seconds) => Some(*seconds),
+            Self::Busy => Some(BUSY_SECONDS),
+            _ => None,
+        };
+        if let Some(seconds) = wait {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
