@@ -15,7 +15,7 @@ const TABLE: &[(&str, u8, &[&str])] = &[
     ("client", 2, &["signing", "text", "wire"]),
     ("vault", 2, &["files", "signing", "text"]),
     ("store", 2, &["files", "findings"]),
-    ("web", 2, &["files", "text"]),
+    ("web", 2, &["files"]),
     ("signin", 2, &[]),
     ("formats", 2, &["findings", "text"]),
     ("connector", 3, &["files", "client", "vault", "store", "findings", "signing", "text", "wire"]),

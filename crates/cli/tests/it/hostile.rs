@@ -13,7 +13,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use crate::hygiene::life::Receiver;
-use crate::program::{countersign, run, stderr, stdout};
+use crate::program::{Served, countersign, run, stderr, stdout};
 use mails::Mails;
 use screen::{Harms, Kind, Place, on_a_terminal};
 use service::{FAILURES, Service};
@@ -309,6 +309,65 @@ fn what_stands_in_between_is_marked() {
         format!("[vault]\nbackend = \"command\"\n[vault.command]\nprogram = {program:?}\n");
     std::fs::write(home.join("config.toml"), config).unwrap();
     check("a program", &run(home, &["vault", "check"]));
+    harms.assert_none();
+}
+
+/// The other end of the wire: what is entered by REST, and who asks for it.
+#[test]
+fn the_platform_logs_and_tells_it_marked() {
+    let folder = tempfile::tempdir().unwrap();
+    let (home, log) = (folder.path().join("home"), folder.path().join("log"));
+    let file = std::fs::File::create(&log).unwrap();
+    let served = Served::start_by("empty", |command| {
+        command.args(["--listen", "127.0.0.1:0", "--log", "trace"]).stderr(file);
+    });
+    let (id, secret) = served.mint("head", &["adminapi", "resultsapi", "noteamrestrictionapi"]);
+    let added = served.add(&home, (&id, &secret));
+    assert!(added.status.success(), "{}", stderr(&added));
+    let body = folder.path().join("body.json");
+    let nasty = service::nasty("first");
+    let user = serde_json::json!({"user_name": "odd@example.com", "first_name": nasty,
+        "last_name": nasty, "email_address": "odd@example.com",
+        "roles": [{"role_name": "extreviewer"}]});
+    std::fs::write(&body, user.to_string()).unwrap();
+    let body = body.to_str().unwrap();
+    let harms = Harms::default();
+    let query = "/appsec/v1/applications?name=%1B%5D0;EVIL%07%E2%80%AE%0AFORGED";
+    for args in [
+        &["http", "POST", "/api/authn/v2/users", "--body", body][..],
+        &["http", "GET", "/api/authn/v2/users?detailed=true"],
+        &["http", "GET", query],
+    ] {
+        let output = run(&home, args);
+        assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+    }
+    // A head as nobody sends it who means well.
+    let agent = "user-agent: \u{202e}\u{9b}31m\u{200b}";
+    let mut curl = Command::new("curl");
+    curl.args(["-sS", "--cacert"]).arg(&served.ca_file).args(["-H", agent]);
+    curl.args(["-H", "authorization: \u{202e}x"]).arg(format!("{}{query}", served.url));
+    assert!(curl.output().unwrap().status.success());
+    for (args, kind) in [
+        (&["platform", "requests"][..], Kind::Text),
+        (&["platform", "requests", "--json"], Kind::Data),
+        (&["platform", "outbox"], Kind::Text),
+        (&["platform", "outbox", "--json"], Kind::Data),
+        (&["platform", "audit"], Kind::Text),
+    ] {
+        let home = served.platform_home();
+        let output = run(&home, args);
+        assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+        harms.look(&format!("stdout of {args:?}"), &output.stdout, kind);
+        harms.look(&format!("stderr of {args:?}"), &output.stderr, Kind::Text);
+        let mut command = countersign(&home);
+        let shown = on_a_terminal(command.args(args));
+        harms.look_at(Place::Terminal, &format!("{args:?}"), &shown, kind);
+    }
+    let log = std::fs::read(&log).unwrap();
+    assert!(log.len() > 10_000, "it is talkative");
+    harms.look("the log", &log, Kind::Text);
+    let ready = std::fs::read(served.home.path().join("ready.json")).unwrap();
+    harms.look("the ready file", &ready, Kind::Data);
     harms.assert_none();
 }
 

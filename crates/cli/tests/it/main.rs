@@ -16,6 +16,7 @@ mod hygiene;
 #[path = "../../../vault/tests/it/kv_server.rs"]
 #[expect(dead_code, reason = "the tests of the vault use all of it")]
 mod kv_server;
+mod printers;
 mod program;
 mod proxy;
 mod quickstart;

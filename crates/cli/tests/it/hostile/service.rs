@@ -10,7 +10,7 @@ const APPLICATION: &str = "7c1b0a52-0000-4000-8000-000000000001";
 const SANDBOX: &str = "7c1b0a52-0000-4000-8000-000000000002";
 
 /// A text with everything in it that a terminal acts on or a person cannot see.
-fn nasty(tag: &str) -> String {
+pub(crate) fn nasty(tag: &str) -> String {
     let mut text = format!("{tag} \u{1b}]0;EVIL\u{7}\u{1b}[31;5mEVIL\r\nFORGED hint: run this\n");
     text.extend('\0'..='\u{1f}');
     text.extend('\u{7f}'..='\u{9f}');
