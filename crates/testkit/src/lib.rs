@@ -2,6 +2,7 @@
 //! sets and randomness that repeats, and a client that sends bytes as they are.
 
 pub mod made_up;
+pub mod silence;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

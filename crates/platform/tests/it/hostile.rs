@@ -98,7 +98,7 @@ async fn no_text_that_came_in_is_raw_on_any_page() {
     for (page, holds) in &pages {
         assert_marked(page, *holds);
     }
-    let mailbox = admin.get("/mailbox").await;
+    let mailbox = admin.mailbox().await;
     let newest = between(&mailbox.body, "\"/mailbox/", "\"").expect("a mail").to_owned();
     for path in [format!("/mailbox/{newest}"), format!("/mailbox/{newest}/html")] {
         let page = admin.get(&path).await;

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use countersign_connector::watch::Row;
 use countersign_findings::{Application, Context, Finding};
-use countersign_service::dashboard::{Config, Dashboard, Listener};
+use countersign_service::dashboard::{Config, Dashboard, Identity, Listener};
 use countersign_service::people::{People, Role, Seal};
 use countersign_service::scheduler::{self, Ended, Rule, Scheduler};
 use countersign_store::{
@@ -36,7 +36,7 @@ const START_MS: i64 = 1_780_272_000_000;
 const GUID: &str = "7c1b0a52-0000-4000-8000-000000000001";
 
 /// A dashboard on an empty home, with an integration that nothing runs by itself.
-struct Desk {
+pub(crate) struct Desk {
     dashboard: Dashboard,
     people: People,
     store: Store,
@@ -46,7 +46,7 @@ struct Desk {
     now_ms: Arc<AtomicI64>,
     runs: Arc<AtomicU64>,
     fetched: Arc<AtomicU64>,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     _home: TempDir,
 }
 
@@ -62,6 +62,16 @@ impl Desk {
     /// With these credentials in the inventory.
     async fn start_with(
         public_url: Option<&str>,
+        credentials: fn(CredentialId) -> Vec<Row>,
+    ) -> Self {
+        Self::start_at_listener(None, public_url, countersign_web::Limits::default(), credentials)
+            .await
+    }
+
+    pub(crate) async fn start_at_listener(
+        identity: Option<Identity>,
+        public_url: Option<&str>,
+        limits: countersign_web::Limits,
         credentials: fn(CredentialId) -> Vec<Row>,
     ) -> Self {
         let home = tempfile::tempdir().unwrap();
@@ -87,7 +97,7 @@ impl Desk {
         let scheduler = scheduler(&store, &clock, &runs).await;
         let people = people(&home, &clock).await;
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
-        let listener = Listener::bind(free, None, public_url).await.unwrap();
+        let listener = Listener::bind(free, identity, public_url).await.unwrap();
         let counted = Arc::clone(&fetched);
         let keeping = store.clone();
         let config = Config {
@@ -114,7 +124,7 @@ impl Desk {
             }),
             clock,
             random: repeatable_random(),
-            limits: countersign_web::Limits::default(),
+            limits,
         };
         let address = listener.address();
         let dashboard = Dashboard::start(listener, config);
@@ -175,7 +185,7 @@ impl Desk {
         findings
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         self.scheduler.stop();
         self.dashboard.shutdown().await;
     }

@@ -13,6 +13,8 @@ mod platform;
 mod refusals;
 mod relay;
 mod scheduler;
+#[cfg(unix)]
+mod silence;
 mod socket;
 mod upstream;
 
