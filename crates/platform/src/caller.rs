@@ -268,7 +268,8 @@ fn name_of(host: &str) -> &str {
     }
 }
 
-fn address_of(parts: &Parts) -> Option<IpAddr> {
+/// The network address that a request comes from.
+pub(crate) fn address_of(parts: &Parts) -> Option<IpAddr> {
     let ConnectInfo(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
     Some(peer.ip().to_canonical())
 }

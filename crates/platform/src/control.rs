@@ -1,12 +1,15 @@
 //! The test controls, on a listener of their own and behind a bearer token: the
 //! clock, faults, limits, the recorder, snapshots, the outbox.
 
+use std::convert::Infallible;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, RawQuery, Request, State};
+use axum::extract::{FromRequestParts, Path, RawQuery, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use axum::http::request::Parts;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
@@ -14,15 +17,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::caller::address_of;
 use crate::faults::Plan;
 use crate::limit::Rule;
 use crate::recorder::{Wanted, har};
 use crate::rest::query::Query;
 use crate::state::AppState;
-use countersign_tenant::clock::{self, JudgedBy, Setting};
-use countersign_tenant::seed::DAY_MS;
-use countersign_tenant::seed::life::{self, Events};
-use countersign_tenant::{Error, View, credentials, import, notices, timestamp, users};
+use countersign_tenant::clock::{JudgedBy, Setting};
+use countersign_tenant::{
+    Act, By, Change, Error, View, credentials, import, notices, timestamp, users,
+};
 
 /// Entries of a listing unless more are asked for.
 const SCREENFUL: usize = 100;
@@ -72,6 +76,18 @@ async fn guarded(State(proof): State<[u8; 32]>, request: Request, next: Next) ->
     next.run(request).await
 }
 
+/// Who holds the token and from where, for the log.
+struct Holder(Act);
+
+impl<S: Sync> FromRequestParts<S> for Holder {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let from = address_of(parts).map(|address| address.to_string());
+        Ok(Self(Act::new(By::Controls, from.unwrap_or_default())))
+    }
+}
+
 struct Trouble(StatusCode, String);
 
 impl Trouble {
@@ -89,12 +105,6 @@ impl IntoResponse for Trouble {
 impl From<Error> for Trouble {
     fn from(error: Error) -> Self {
         Self::new(if error.is_input() { 400 } else { 500 }, error.to_string())
-    }
-}
-
-impl From<rusqlite::Error> for Trouble {
-    fn from(error: rusqlite::Error) -> Self {
-        Error::from(error).into()
     }
 }
 
@@ -355,7 +365,7 @@ async fn list_snapshots(State(state): State<AppState>) -> Answer {
 }
 
 async fn take_snapshot(State(state): State<AppState>, Path(name): Path<String>) -> Answer {
-    state.aside(move |state| state.snapshots().take(state.database(), &name)).await?;
+    state.aside(move |state| state.snapshots().take(state.tenant(), &name)).await?;
     snapshots(&state).await
 }
 
@@ -364,15 +374,12 @@ async fn delete_snapshot(State(state): State<AppState>, Path(name): Path<String>
     snapshots(&state).await
 }
 
-/// The clock is part of the state.
-async fn restore_snapshot(State(state): State<AppState>, Path(name): Path<String>) -> Answer {
-    let setting = state
-        .aside(move |state| {
-            state.snapshots().restore(state.database(), &name)?;
-            state.database().read(clock::load)
-        })
-        .await?;
-    state.clock().apply(setting);
+async fn restore_snapshot(
+    Holder(act): Holder,
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+) -> Answer {
+    state.aside(move |state| state.snapshots().restore(state.tenant(), &act, &name)).await?;
     clock_view(&state)
 }
 
@@ -388,13 +395,14 @@ async fn fork(State(state): State<AppState>, body: Result<Bytes, BytesRejection>
         return Err(Trouble::new(400, "`to` is the absolute path of a new folder"));
     }
     let made = to.clone();
-    state.aside(move |state| state.snapshots().fork(state.database(), &made)).await?;
+    state.aside(move |state| state.snapshots().fork(state.tenant(), &made)).await?;
     told(&json!({ "home": to }))
 }
 
 /// A page of applications or findings as the real service answers it; all of it or
 /// nothing.
 async fn take_in(
+    Holder(act): Holder,
     State(state): State<AppState>,
     RawQuery(raw): RawQuery,
     body: Result<Bytes, BytesRejection>,
@@ -403,23 +411,14 @@ async fn take_in(
     let query = Query::parse(raw.as_deref());
     let seed = query.get("seed").unwrap_or_default().to_owned();
     let application = query.get("application").map(String::from);
-    let taken = state
-        .write(move |transaction, _| {
-            import::page(transaction, &body, &seed, application.as_deref())
-        })
-        .await?;
-    told(&taken)
+    let page = move |change: &Change<'_>| -> Result<_, Error> {
+        import::page(change, &body, &seed, application.as_deref())
+    };
+    told(&state.change(act, page).await?)
 }
 
-async fn reset(State(state): State<AppState>) -> Answer {
-    let setting = state
-        .aside(|state| {
-            let today_ms = state.clock().at(Setting::default());
-            state.snapshots().reset(state.database(), today_ms)?;
-            state.database().read(clock::load)
-        })
-        .await?;
-    state.clock().apply(setting);
+async fn reset(Holder(act): Holder, State(state): State<AppState>) -> Answer {
+    state.aside(move |state| state.snapshots().reset(state.tenant(), &act)).await?;
     clock_view(&state)
 }
 
@@ -440,31 +439,16 @@ fn one_day() -> u32 {
 const MAX_DAYS: u32 = 3660;
 
 /// Days pass, and in each the tenant lives. Either all of them or none.
-async fn mutate(State(state): State<AppState>, body: Result<Bytes, BytesRejection>) -> Answer {
-    let mutation: Mutation = read(body)?;
-    if !(1..=MAX_DAYS).contains(&mutation.days) {
+async fn mutate(
+    Holder(act): Holder,
+    State(state): State<AppState>,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    let Mutation { days, seed } = read(body)?;
+    if !(1..=MAX_DAYS).contains(&days) {
         return Err(Trouble::new(400, format!("`days` is 1 to {MAX_DAYS}")));
     }
-    let (events, setting) = state
-        .aside(move |state| {
-            let clock = state.clock();
-            let mut setting = clock.setting();
-            let mut now_ms = clock.at(setting);
-            state.database().write(|transaction| {
-                let mut events = Events::default();
-                for _ in 0..mutation.days {
-                    now_ms += DAY_MS;
-                    life::day(transaction, mutation.seed, now_ms, &mut events)?;
-                }
-                setting = clock.moved_to(setting, now_ms);
-                clock::save(transaction, setting)?;
-                notices::write_due(transaction, now_ms)?;
-                Ok::<_, Error>((events, setting))
-            })
-        })
-        .await?;
-    state.clock().apply(setting);
-    told(&events)
+    told(&state.aside(move |state| state.tenant().live(&act, days, seed)).await?)
 }
 
 async fn list_outbox(State(state): State<AppState>) -> Answer {

@@ -61,9 +61,3 @@ impl From<countersign_signin::Error> for Error {
         tenant::Error::from(error).into()
     }
 }
-
-impl From<rusqlite::Error> for Error {
-    fn from(error: rusqlite::Error) -> Self {
-        tenant::Error::from(error).into()
-    }
-}

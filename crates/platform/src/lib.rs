@@ -28,7 +28,7 @@ use std::time::Duration;
 use countersign_signing::Window;
 use countersign_tenant::home::{self, OVERLAP_MS};
 use countersign_tenant::snapshots::Snapshots;
-use countersign_tenant::{self as tenant, Act, By, Opening, Tenant, seed, users};
+use countersign_tenant::{self as tenant, Act, By, Opening, Tenant, users};
 use data_encoding::HEXLOWER;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -158,9 +158,8 @@ impl Platform {
                 overlap_ms: config.overlap_ms,
                 console_url,
             })?;
-            let now_ms = (config.clock)();
-            seed::seed(tenant.database(), &config.seed, now_ms)?;
-            let served = authority::serve(&config.home, &config.public_names, now_ms)?;
+            tenant.seed(&Act::new(By::Platform, ""), &config.seed)?;
+            let served = authority::serve(&config.home, &config.public_names, (config.clock)())?;
             Ok::<_, Error>((tenant, served))
         })
         .await

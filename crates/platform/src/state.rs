@@ -12,7 +12,6 @@ use crate::limit::Limit;
 use crate::nonces::Nonces;
 use crate::recorder::Recorder;
 use countersign_tenant::clock::VirtualClock;
-use countersign_tenant::database::Database;
 use countersign_tenant::snapshots::Snapshots;
 use countersign_tenant::{Act, Change, Error, Noted, Random, Tenant, View};
 
@@ -97,37 +96,9 @@ impl AppState {
         &self.0.limit
     }
 
-    pub(crate) fn database(&self) -> &Database {
-        self.0.tenant.database()
-    }
-
     /// Further names that requests may have been signed for.
     pub(crate) fn aliases(&self) -> impl Iterator<Item = &str> + Clone {
         self.0.aliases.iter().map(String::as_str)
-    }
-
-    /// A query, off the threads that answer.
-    pub(crate) async fn read<T, E>(
-        &self,
-        act: impl FnOnce(&rusqlite::Connection, &Self) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<rusqlite::Error> + From<Error> + Send + 'static,
-    {
-        self.aside(|state| state.database().read(|connection| act(connection, state))).await
-    }
-
-    /// A transaction, off the threads that answer.
-    pub(crate) async fn write<T, E>(
-        &self,
-        act: impl FnOnce(&rusqlite::Transaction<'_>, &Self) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<rusqlite::Error> + From<Error> + Send + 'static,
-    {
-        self.aside(|state| state.database().write(|transaction| act(transaction, state))).await
     }
 
     /// A question to the tenant, off the threads that answer.

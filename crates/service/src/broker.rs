@@ -11,7 +11,6 @@ mod head;
 mod listen;
 mod refusal;
 mod rule;
-mod serve;
 mod target;
 mod token;
 
@@ -22,8 +21,10 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use countersign_client::{Client, HeaderMap};
 use countersign_store::Store;
+use countersign_web::body::RequestBody;
+use countersign_web::{Host, Unsent, serve};
 use http_body_util::BodyExt;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Request, Response};
@@ -121,6 +122,26 @@ impl Limits {
     }
 }
 
+impl Limits {
+    /// Those of them that the listener keeps. All callers have the same address, and are
+    /// told apart only later.
+    fn of_connections(&self) -> countersign_web::Limits {
+        countersign_web::Limits {
+            places: self.connections,
+            places_per_address: self.connections,
+            head: self.head_time,
+            idle: self.head_time,
+            head_bytes: self.head_bytes,
+            // The broker's own are shorter, and say so in its own words.
+            body_stall: self.body_time * 2,
+            body_time: self.body_time * 2,
+            write_stall: self.stall_time,
+            end: self.end_time,
+            ..countersign_web::Limits::default()
+        }
+    }
+}
+
 /// A broker that answers.
 pub struct Broker {
     address: Address,
@@ -165,7 +186,10 @@ impl Broker {
             room: Arc::new(Semaphore::new(kilobytes(config.limits.held_bytes) as usize)),
         });
         let (stop, stopped) = watch::channel(false);
-        let serving = tokio::spawn(serve::serve(listener.0, Arc::clone(&inner), stopped));
+        let serving = {
+            let (host, limits) = (Callers(Arc::clone(&inner)), config.limits.of_connections());
+            tokio::spawn(serve(listener.0, host, limits, stopped))
+        };
         Self { address, stop, serving, inner, writer }
     }
 
@@ -186,11 +210,28 @@ impl Broker {
     }
 }
 
+/// Who is answered.
+#[derive(Clone)]
+struct Callers(Arc<Inner>);
+
+impl Host for Callers {
+    type Watch = Heads;
+    type Body = Body;
+
+    async fn answer(
+        self,
+        heads: Heads,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Body>, Unsent> {
+        Ok(answer_request(&self.0, &heads, request).await)
+    }
+}
+
 /// Answers whatever comes.
 async fn answer_request(
     inner: &Inner,
     heads: &Heads,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Response<Body> {
     let head = heads.take();
     let is_seen = head.is_some();
@@ -219,7 +260,7 @@ impl Inner {
     async fn relay(
         &self,
         parts: &Parts,
-        body: &mut Incoming,
+        body: &mut RequestBody,
         head: Option<head::Head>,
         line: &mut Line,
     ) -> Result<Response<Body>, Refusal> {
@@ -319,7 +360,7 @@ impl Inner {
     /// took the place of the first. With the room that it takes.
     async fn read(
         &self,
-        body: &mut Incoming,
+        body: &mut RequestBody,
     ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Refusal> {
         if body.is_end_stream() {
             return Ok((Bytes::new(), None));
@@ -391,7 +432,7 @@ fn check_expectation(headers: &HeaderMap) -> Result<(), Refusal> {
     }
 }
 
-async fn collect(body: &mut Incoming, limit: u64) -> Result<Bytes, Refusal> {
+async fn collect(body: &mut RequestBody, limit: u64) -> Result<Bytes, Refusal> {
     let mut collected = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(piece) = frame.map_err(|_| Refusal::body_broken())?.into_data() else { continue };
@@ -405,7 +446,7 @@ async fn collect(body: &mut Incoming, limit: u64) -> Result<Bytes, Refusal> {
 
 /// Reads what is left of a body that nobody wanted, if that is little. One that waits
 /// to be asked for is not.
-async fn is_drained(parts: &Parts, mut body: Incoming, drain_time: Duration) -> bool {
+async fn is_drained(parts: &Parts, mut body: RequestBody, drain_time: Duration) -> bool {
     let is_large = body.size_hint().lower() > DRAINED_BYTES;
     if is_large || parts.headers.contains_key(header::EXPECT) {
         return false;

@@ -83,7 +83,16 @@ impl<'a> Deref for Change<'a> {
     }
 }
 
-impl Change<'_> {
+impl<'a> Change<'a> {
+    pub(crate) fn new(
+        tenant: &'a Tenant,
+        transaction: &'a Transaction<'a>,
+        act: &'a Act,
+        now_ms: i64,
+    ) -> Self {
+        Self { view: View { connection: transaction, tenant, now_ms }, transaction, act }
+    }
+
     /// Who acts, as the log names them.
     pub fn by(&self) -> String {
         self.act.by.to_string()
@@ -159,8 +168,7 @@ impl Tenant {
     ) -> Result<T, E> {
         let now_ms = self.now();
         let outcome = self.database().write(|transaction| {
-            let view = View { connection: transaction, tenant: self, now_ms };
-            let change = Change { view, transaction, act };
+            let change = Change::new(self, transaction, act, now_ms);
             make(&change).map(|noted| noted.0).map_err(Undone::Refused)
         });
         outcome.map_err(|undone| match undone {

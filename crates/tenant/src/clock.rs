@@ -71,14 +71,14 @@ impl VirtualClock {
     }
 }
 
-pub fn load(connection: &Connection) -> Result<Setting, Error> {
+pub(crate) fn load(connection: &Connection) -> Result<Setting, Error> {
     let text: Option<String> = connection
         .query_row("select value from meta where name = 'clock'", [], |row| row.get(0))
         .optional()?;
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
 }
 
-pub fn save(transaction: &Transaction<'_>, setting: Setting) -> Result<(), Error> {
+pub(crate) fn save(transaction: &Transaction<'_>, setting: Setting) -> Result<(), Error> {
     let text = serde_json::to_string(&setting).unwrap_or_default();
     transaction.execute(
         "insert into meta (name, value) values ('clock', ?)

@@ -15,6 +15,7 @@ enum Kind {
     Input(String),
     Accounts(String),
     Template(String),
+    Json(serde_json::Error),
     Stopped,
 }
 
@@ -55,6 +56,7 @@ impl fmt::Display for Error {
             Kind::Input(what) => f.write_str(what),
             Kind::Accounts(what) => f.write_str(what),
             Kind::Template(what) => write!(f, "a page or mail could not be made: {what}"),
+            Kind::Json(error) => write!(f, "the platform's JSON failed: {error}"),
             Kind::Stopped => write!(f, "the platform was stopped while it was working"),
         }
     }
@@ -65,6 +67,12 @@ impl std::error::Error for Error {}
 impl From<countersign_signin::Error> for Error {
     fn from(error: countersign_signin::Error) -> Self {
         Self(Kind::Accounts(error.to_string()))
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Self(Kind::Json(error))
     }
 }
 

@@ -10,8 +10,8 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::policies;
-use crate::{Error, seed};
+use crate::act::{Change, Noted};
+use crate::{Error, policies, seed};
 use scrub::{BASE, Scrubber};
 
 /// What became of a page.
@@ -26,16 +26,16 @@ pub struct Taken {
 /// Takes in one page, or one application or finding. Findings belong to the
 /// application that the page links to, that their context names, or that is given.
 pub fn page(
-    transaction: &Transaction<'_>,
+    change: &Change<'_>,
     body: &[u8],
     seed: &str,
     application: Option<&str>,
-) -> Result<Taken, Error> {
+) -> Result<Noted<Taken>, Error> {
     let page: Value = serde_json::from_slice(body)
         .map_err(|error| Error::input(format!("the page is no JSON: {error}")))?;
     let inner = page.get("_embedded").unwrap_or(&page);
     let mut import = Import {
-        transaction,
+        transaction: change.transaction,
         scrubber: Scrubber::new(seed),
         taken: Taken::default(),
         texts: HashMap::new(),
@@ -60,7 +60,10 @@ pub fn page(
                 .into(),
         ));
     }
-    Ok(import.taken)
+    let Taken { applications, findings, repeated } = import.taken;
+    let target =
+        format!("applications: {applications}, findings: {findings}, repeated: {repeated}");
+    change.noted("import.page", &target, import.taken)
 }
 
 fn at_record(at: usize, error: Error) -> Error {

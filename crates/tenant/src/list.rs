@@ -1,4 +1,4 @@
-//! Lists of the Identity API: one page of what a filter leaves, sorted by a member.
+//! Lists: one page of what a filter leaves, sorted by a member.
 
 use rusqlite::{Connection, Row, params_from_iter};
 

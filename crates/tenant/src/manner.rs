@@ -1,6 +1,6 @@
 //! How a change treats what it does not name, and lists.
 
-/// Of a PUT of the Identity API.
+/// Of a PUT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Manner {
     /// Members left out stay as they are.

@@ -1,11 +1,96 @@
 //! Policies.
 
+use countersign_wire::credential::SelfLink;
 use countersign_wire::policy::Policy;
+use rusqlite::{OptionalExtension, Row};
 
-use crate::timestamp;
+use crate::act::View;
+use crate::condition::{Condition, text};
+use crate::list::{Source, Window};
+use crate::{Error, ORGANIZATION, Refused, guid_of, timestamp};
+
+const SOURCE: Source =
+    Source { columns: "guid, name, definition", tables: "policies", sorts: &[], order: "id" };
+
+/// What a policy is for.
+pub const CATEGORIES: &[&str] = &["APPLICATION", "COMPONENT"];
+
+/// Which policies are wanted; what is none does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    pub category: Option<String>,
+    pub legacy_policy_id: Option<i64>,
+    /// Part of the name.
+    pub name: Option<String>,
+    /// The whole name instead.
+    pub name_exact: bool,
+    /// `false` leaves those that the organisation made.
+    pub public_policy: Option<bool>,
+    pub vendor_policy: Option<bool>,
+}
+
+impl Filter {
+    fn condition(&self) -> Condition {
+        let mut condition = Condition::always();
+        if let Some(category) = &self.category {
+            condition.and("definition ->> 'category' = ?", [text(category)]);
+        }
+        if let Some(id) = self.legacy_policy_id {
+            condition.and("id = ?", [id.into()]);
+        }
+        match &self.name {
+            Some(name) if self.name_exact => condition.and("name = ?", [text(name)]),
+            Some(name) => condition.holds(&["name"], name),
+            None => {}
+        }
+        if self.public_policy == Some(false) {
+            condition.and("definition ->> 'type' = ?", [text("CUSTOMER")]);
+        }
+        if let Some(is) = self.vendor_policy {
+            condition.and("definition ->> 'vendor_policy' = ?", [is.into()]);
+        }
+        condition
+    }
+}
+
+/// One page of policies, each in its newest version, and how many there are; `base` is
+/// for links.
+pub fn list(
+    view: &View<'_>,
+    filter: &Filter,
+    window: &Window,
+    base: &str,
+) -> Result<(Vec<Policy>, u64), Error> {
+    let condition = filter.condition();
+    Ok(SOURCE.page(view.connection, &condition, window, |row| read_row(row, base))?)
+}
+
+/// A policy in its newest version.
+pub fn read(view: &View<'_>, guid: &str, base: &str) -> Result<Policy, Refused> {
+    let sql = format!("select {} from {} where guid = ?", SOURCE.columns, SOURCE.tables);
+    let found =
+        view.connection.query_row(&sql, [guid_of(guid)?], |row| read_row(row, base)).optional()?;
+    found.ok_or_else(|| Refused::NoSuch(format!("/appsec/v1/policies/{guid}")))
+}
+
+fn read_row(row: &Row<'_>, base: &str) -> rusqlite::Result<Policy> {
+    let guid: String = row.get(0)?;
+    let definition: String = row.get(2)?;
+    let definition: Policy = serde_json::from_str(&definition)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(2, TEXT, error.into()))?;
+    Ok(Policy {
+        name: row.get(1)?,
+        organization_id: Some(ORGANIZATION),
+        links: Some(SelfLink::to(format!("{base}/appsec/v1/policies/{guid}"))),
+        guid,
+        ..definition
+    })
+}
+
+const TEXT: rusqlite::types::Type = rusqlite::types::Type::Text;
 
 /// What the policies that every tenant has say.
-pub fn definition(highest_severity: i64, made_ms: i64) -> String {
+pub(crate) fn definition(highest_severity: i64, made_ms: i64) -> String {
     use countersign_wire::policy::{FindingRule, ScanFrequencyRule};
     let rule = |kind: &str, scan_type: &str, value: String| FindingRule {
         kind: kind.into(),

@@ -35,6 +35,15 @@ impl Refused {
     pub fn member(pointer: &str, title: &str) -> Self {
         Self::Member { pointer: pointer.to_owned(), title: title.to_owned() }
     }
+
+    /// No role of the account has the permission.
+    pub fn lacks_role() -> Self {
+        Self::Forbidden("the account lacks a role for this resource")
+    }
+
+    pub fn taken(pointer: &str) -> Self {
+        Self::Taken { pointer: pointer.to_owned(), title: "The name is taken.".into() }
+    }
 }
 
 impl From<Error> for Refused {

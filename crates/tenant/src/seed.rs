@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 use serde_json::{Value, json};
 
-use crate::database::Database;
-use crate::guid_from;
-use crate::{Error, timestamp};
+use crate::act::{Act, Noted};
+use crate::tenant::Tenant;
+use crate::{Error, guid_from, timestamp};
 use catalog::{COMPONENTS, FLAWS, Flaw, NAMES, TEAMS, UNITS};
 use dice::Dice;
 
@@ -86,41 +86,53 @@ impl fmt::Display for SeedSpec {
     }
 }
 
-/// Fills an empty database, in one transaction: a seeding that was cut off
-/// leaves it empty.
-pub fn seed(database: &Database, spec: &SeedSpec, now_ms: i64) -> Result<(), Error> {
-    database.write(|transaction| {
-        let seeded: i64 =
-            transaction
-                .query_row("select count(*) from meta where name = 'seed'", [], |r| r.get(0))?;
-        if seeded > 0 {
-            return Ok(());
-        }
-        transaction
-            .execute("insert into meta (name, value) values ('seed', ?)", [spec.to_string()])?;
-        let (applications, findings, rng, is_demo) = match *spec {
-            SeedSpec::Empty => return Ok(()),
-            SeedSpec::Demo => (60, 6_000, 60, true),
-            SeedSpec::Sized { applications, findings, rng } => (applications, findings, rng, false),
-        };
-        // Whole days, so that a tenant seeded twice on one day is the same.
-        let today_ms = now_ms - now_ms.rem_euclid(DAY_MS);
-        let mut seeder =
-            Seeder { transaction, dice: Dice::new(rng), today_ms, is_demo, texts: HashMap::new() };
-        seeder.organisation()?;
-        let mut left = u64::from(findings);
-        for n in 0..applications {
-            let share = left / u64::from(applications - n);
-            let share = if is_demo { seeder.uneven(share, n, applications, left) } else { share };
-            seeder.application(n, share)?;
-            left -= share;
-        }
-        Ok(())
-    })
+impl Tenant {
+    /// Fills an empty database: a seeding that was cut off leaves it empty.
+    pub fn seed(&self, act: &Act, spec: &SeedSpec) -> Result<(), Error> {
+        self.change(act, |change| match is_seeded(change.connection)? {
+            true => Ok(Noted(())),
+            false => {
+                fill(change.transaction, spec, change.now_ms)?;
+                change.noted("tenant.seed", &spec.to_string(), ())
+            }
+        })
+    }
+}
+
+fn is_seeded(connection: &Connection) -> Result<bool, Error> {
+    let sql = "select exists (select 1 from meta where name = 'seed')";
+    Ok(connection.query_row(sql, [], |row| row.get(0))?)
+}
+
+/// Fills an empty database.
+pub(crate) fn fill(
+    transaction: &Transaction<'_>,
+    spec: &SeedSpec,
+    now_ms: i64,
+) -> Result<(), Error> {
+    transaction.execute("insert into meta (name, value) values ('seed', ?)", [spec.to_string()])?;
+    let (applications, findings, rng, is_demo) = match *spec {
+        SeedSpec::Empty => return Ok(()),
+        SeedSpec::Demo => (60, 6_000, 60, true),
+        SeedSpec::Sized { applications, findings, rng } => (applications, findings, rng, false),
+    };
+    // Whole days, so that a tenant seeded twice on one day is the same.
+    let today_ms = now_ms - now_ms.rem_euclid(DAY_MS);
+    let mut seeder =
+        Seeder { transaction, dice: Dice::new(rng), today_ms, is_demo, texts: HashMap::new() };
+    seeder.organisation()?;
+    let mut left = u64::from(findings);
+    for n in 0..applications {
+        let share = left / u64::from(applications - n);
+        let share = if is_demo { seeder.uneven(share, n, applications, left) } else { share };
+        seeder.application(n, share)?;
+        left -= share;
+    }
+    Ok(())
 }
 
 /// The dictionaries that findings point to.
-pub fn weaknesses(transaction: &Transaction<'_>) -> Result<(), Error> {
+pub(crate) fn weaknesses(transaction: &Transaction<'_>) -> Result<(), Error> {
     let mut cwe = transaction.prepare_cached(
         "insert or ignore into cwes
             (id, name, description, severity, remediation_effort, recommendation)
@@ -146,7 +158,7 @@ pub fn weaknesses(transaction: &Transaction<'_>) -> Result<(), Error> {
 }
 
 /// A name of custom fields, the first time that it is used.
-pub fn custom_field(transaction: &Transaction<'_>, name: &str) -> Result<(), Error> {
+pub(crate) fn custom_field(transaction: &Transaction<'_>, name: &str) -> Result<(), Error> {
     transaction.execute(
         "insert or ignore into custom_fields (name, sort_order)
          values (?, (select count(*) + 1 from custom_fields))",

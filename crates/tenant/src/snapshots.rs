@@ -3,12 +3,15 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use rusqlite::Transaction;
 
 use crate::Error;
+use crate::act::{Act, Change};
+use crate::clock::{self, Setting};
 use crate::database::Database;
 use crate::home::furnish;
 use crate::seed::{self, SeedSpec};
+use crate::tenant::Tenant;
 
 /// Snapshots kept at once.
 const MAX_SNAPSHOTS: usize = 100;
@@ -37,7 +40,7 @@ impl Snapshots {
     }
 
     /// Puts the tenant aside under a name, replacing what had it.
-    pub fn take(&self, database: &Database, name: &str) -> Result<(), Error> {
+    pub fn take(&self, tenant: &Tenant, name: &str) -> Result<(), Error> {
         let path = self.path(name)?;
         if self.names()?.len() >= MAX_SNAPSHOTS && !path.exists() {
             let what = format!("there are {MAX_SNAPSHOTS} snapshots\nhint: delete one");
@@ -49,21 +52,22 @@ impl Snapshots {
         remove(&beside)?;
         crate::database::create_private(&beside).map_err(failed)?;
         let target = beside.display().to_string();
-        database.read(|connection| connection.execute("vacuum into ?", [&target]))?;
+        tenant.database().read(|connection| connection.execute("vacuum into ?", [&target]))?;
         std::fs::rename(&beside, &path).map_err(failed)
     }
 
-    pub fn restore(&self, database: &Database, name: &str) -> Result<(), Error> {
+    /// Brings back what was put aside; the platform's time is part of it.
+    pub fn restore(&self, tenant: &Tenant, act: &Act, name: &str) -> Result<(), Error> {
         let path = self.path(name)?;
         if !path.exists() {
             return Err(Error::input(format!("there is no snapshot `{name}`")));
         }
-        replace_by(database, &path)
+        replace_by(tenant, &path, act, "tenant.restore", name)
     }
 
     /// A home of its own with the same tenant, pairs and authority included: it can
     /// be served beside this one, and neither sees what becomes of the other.
-    pub fn fork(&self, database: &Database, to: &Path) -> Result<(), Error> {
+    pub fn fork(&self, tenant: &Tenant, to: &Path) -> Result<(), Error> {
         let failed = |error: std::io::Error| Error::home(to, error.to_string());
         let home = self.0.parent().unwrap_or(&self.0);
         let mut builder = std::fs::DirBuilder::new();
@@ -82,7 +86,7 @@ impl Snapshots {
         let target = to.join("platform.sqlite");
         crate::database::create_private(&target).map_err(failed)?;
         let target = target.display().to_string();
-        database.read(|connection| connection.execute("vacuum into ?", [&target]))?;
+        tenant.database().read(|connection| connection.execute("vacuum into ?", [&target]))?;
         Ok(())
     }
 
@@ -91,8 +95,9 @@ impl Snapshots {
     }
 
     /// Everything as after the first start, with the same seed on this day.
-    pub fn reset(&self, database: &Database, now_ms: i64) -> Result<(), Error> {
-        let spec: String = database.read(|connection| {
+    pub fn reset(&self, tenant: &Tenant, act: &Act) -> Result<(), Error> {
+        let now_ms = tenant.clock().at(Setting::default());
+        let spec: String = tenant.database().read(|connection| {
             let sql = "select value from meta where name = 'seed'";
             connection.query_row(sql, [], |row| row.get(0)).map_err(Error::from)
         })?;
@@ -103,9 +108,9 @@ impl Snapshots {
         {
             let fresh = Database::open(&path)?;
             furnish(&fresh)?;
-            seed::seed(&fresh, &spec, now_ms)?;
+            fresh.write(|transaction| seed::fill(transaction, &spec, now_ms))?;
         }
-        let replaced = replace_by(database, &path);
+        let replaced = replace_by(tenant, &path, act, "tenant.reset", &spec.to_string());
         for extension in ["tmp", "tmp-wal", "tmp-shm"] {
             remove(&path.with_extension(extension))?;
         }
@@ -131,18 +136,33 @@ fn remove(path: &Path) -> Result<(), Error> {
     }
 }
 
-fn replace_by(database: &Database, path: &Path) -> Result<(), Error> {
-    database.alone(|connection| {
+/// The entry about it ends the log that was brought in.
+fn replace_by(
+    tenant: &Tenant,
+    path: &Path,
+    act: &Act,
+    done: &str,
+    target: &str,
+) -> Result<(), Error> {
+    let setting = tenant.database().alone(|connection| {
         connection.execute("attach ? as other", [path.display().to_string()])?;
-        let copied = copy_all(connection);
+        let replaced = connection.transaction().map_err(Error::from).and_then(|transaction| {
+            copy_all(&transaction)?;
+            let setting = clock::load(&transaction)?;
+            let now_ms = tenant.clock().at(setting);
+            let _ = Change::new(tenant, &transaction, act, now_ms).noted(done, target, ())?;
+            transaction.commit()?;
+            Ok(setting)
+        });
         connection.execute("detach other", [])?;
-        copied
-    })
+        replaced
+    })?;
+    tenant.clock().apply(setting);
+    Ok(())
 }
 
 /// All are emptied before any is filled: deleting cascades.
-fn copy_all(connection: &mut Connection) -> Result<(), Error> {
-    let transaction = connection.transaction()?;
+fn copy_all(transaction: &Transaction<'_>) -> Result<(), Error> {
     transaction.execute_batch("pragma defer_foreign_keys = on")?;
     let tables: Vec<String> = transaction
         .prepare(
@@ -158,5 +178,5 @@ fn copy_all(connection: &mut Connection) -> Result<(), Error> {
         transaction
             .execute(&format!("insert into main.{table} select * from other.{table}"), [])?;
     }
-    Ok(transaction.commit()?)
+    Ok(())
 }

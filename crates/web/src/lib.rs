@@ -1,3 +1,27 @@
 //! What every HTTP face of ours needs once: the listener with its bounds, security
 //! headers, cookies, form tokens, query strings. It knows neither SQL nor any rule of
 //! its hosts.
+
+pub mod body;
+pub mod cookie;
+pub mod form;
+pub mod headers;
+mod limits;
+mod listen;
+pub mod moment;
+mod names;
+pub mod origin;
+pub mod page;
+mod places;
+mod progress;
+pub mod query;
+mod serve;
+#[cfg(unix)]
+mod socket;
+pub mod tls;
+pub mod tries;
+
+pub use limits::Limits;
+pub use listen::{Address, ListenError, Listener};
+pub use names::{Names, Site, host_of, public_origin};
+pub use serve::{Host, Unsent, Watch, serve};

@@ -8,6 +8,7 @@
 //! No rules live here: what a status means, or whether a role is known, is for
 //! the crates above.
 
+pub mod annotation;
 pub mod application;
 pub mod credential;
 pub mod error;

@@ -157,7 +157,8 @@ fn write_ready_file(path: &Path, platform: &Platform) -> Result<(), Failure> {
     })
 }
 
-pub(crate) fn failure(error: countersign_platform::Error) -> Failure {
+pub(crate) fn failure(error: impl Into<countersign_platform::Error>) -> Failure {
+    let error = error.into();
     let exit = if error.is_input() { Exit::Usage } else { Exit::Storage };
     Failure::new(exit, error)
 }

@@ -68,7 +68,7 @@ async fn serve(context: &Context, args: RunProxy) -> Result<(), Failure> {
     };
     let listener = match &args.socket {
         Some(path) => socket(path)?,
-        None => Listener::loopback(args.listen).await?,
+        None => Listener::loopback(args.listen)?,
     };
     let broker = Broker::start(listener, config);
     if let Some(path) = &args.ready_file {

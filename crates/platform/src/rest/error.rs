@@ -59,7 +59,7 @@ impl Refusal {
     }
 
     pub(crate) fn forbidden() -> Self {
-        Self::gateway(403, "the account lacks a role for this resource")
+        Refused::lacks_role().into()
     }
 
     /// Whether it says how long to wait is the limit's to decide.
@@ -143,12 +143,6 @@ impl From<Refused> for Refusal {
             Refused::Conflict(why) => Self::gateway(409, why),
             Refused::Failed(error) => Self::internal(&error),
         }
-    }
-}
-
-impl From<rusqlite::Error> for Refusal {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::internal(&error.into())
     }
 }
 

@@ -1,25 +1,21 @@
-//! Findings of one application in one context. Written straight from the rows
-//! into one buffer: the hot path of the whole platform.
+//! Findings of one application in one context.
 
-use std::io::Write;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_wire::finding::Finding;
 use countersign_wire::hal::{Link, Page};
-use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params_from_iter};
 
-use super::applications::visible;
 use super::error::Refusal;
 use super::hal::{List, Listing, embedded};
 use super::ok;
-use super::query::{CONTEXT, Kind, Parameter, Query, parameter, parameters, wrong};
-use super::sandboxes::sandbox_of;
+use super::query::{CONTEXT, Kind, Parameter, Query, owned, parameter, parameters, wrong};
 use crate::caller::{Caller, Grant, ReadFindings};
 use crate::state::AppState;
-use countersign_tenant::condition::{Condition, number, text};
-use countersign_tenant::timestamp;
+use countersign_tenant::findings::{self, DEPENDENCY_MODES, SCAN_MODES, SCAN_TYPES};
+use countersign_tenant::{View, applications, sandboxes};
 
 /// In the order in which links name them.
 const PARAMETERS: &[Parameter] = &[
@@ -46,10 +42,6 @@ const PARAMETERS: &[Parameter] = &[
 ];
 parameters!(FindingFilters, PARAMETERS, paged);
 
-const SCAN_TYPES: &[&str] = &["STATIC", "DYNAMIC", "MANUAL", "SCA"];
-const SCAN_MODES: &[&str] = &["UPLOAD", "AGENT", "BOTH"];
-const DEPENDENCY_MODES: &[&str] = &["UNKNOWN", "DIRECT", "TRANSITIVE", "BOTH"];
-
 embedded!(Findings, findings: Finding);
 
 /// Findings of an application in one context.
@@ -66,42 +58,37 @@ pub(crate) async fn list_findings(
     RawQuery(raw): RawQuery,
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
-    state
-        .read(move |connection, _| {
-            list(connection, &grant.caller, &application, raw.as_deref()).map(ok)
-        })
-        .await
+    state.look(move |view| list(view, &grant.caller, &application, raw.as_deref()).map(ok)).await
 }
 
 fn list(
-    connection: &Connection,
+    view: &View<'_>,
     caller: &Caller,
     application: &str,
     raw: Option<&str>,
 ) -> Result<Vec<u8>, Refusal> {
-    let id = visible(connection, caller, application)?;
+    let visible = applications::visible(view, &caller.user, application)?;
     let query = Query::parse(raw);
     let paging = query.paging(20, 500)?;
-    let sandbox = query.get("context").map(|text| sandbox_of(connection, id, text)).transpose()?;
-    let filter = Filter::read(id, sandbox.unwrap_or_default(), &query)?;
-    let total = filter.condition.count(connection, "findings")?;
-    let page = Page::new(paging.number, paging.size, total);
+    let context = sandboxes::context(view, visible, query.get("context"))?;
+    let filter = filter(&query)?;
+    let form = findings::Form {
+        base: &caller.base,
+        context: query.get("context").unwrap_or(application).to_ascii_lowercase(),
+        with_annotations: !filter.is_sca && query.truth("include_annot")?.unwrap_or_default(),
+        with_grace: query.truth("include_exp_date")?.unwrap_or_default(),
+    };
 
     let mut body = Vec::with_capacity(64 * 1024);
-    body.push(b'{');
-    let is_empty = paging.offset() >= total;
-    if !is_empty {
-        body.extend_from_slice(b"\"_embedded\":{\"findings\":[");
-        let context = Context {
-            base: &caller.base,
-            kind: if sandbox.is_some() { "SANDBOX" } else { "APPLICATION" },
-            guid: query.get("context").unwrap_or(application),
-            annotations: !filter.is_sca && query.truth("include_annot")?.unwrap_or_default(),
-            grace: query.truth("include_exp_date")?.unwrap_or_default(),
-        };
-        filter.write_page(connection, page, &context, &mut body)?;
+    body.extend_from_slice(b"{\"_embedded\":{\"findings\":[");
+    let begun = body.len();
+    let total = findings::write_page(view, context, &filter, &paging.window(), &form, &mut body)?;
+    if body.len() > begun {
         body.extend_from_slice(b"]},");
+    } else {
+        body.truncate(1);
     }
+    let page = Page::new(paging.number, paging.size, total);
     body.extend_from_slice(b"\"_links\":");
     write_links(&mut body, caller, application, &query, page, filter.is_sca)?;
     body.extend_from_slice(b",\"page\":");
@@ -140,212 +127,51 @@ fn append_json(body: &mut Vec<u8>, value: &impl serde::Serialize) -> Result<(), 
     serde_json::to_writer(body, value).map_err(|error| Refusal::gateway(500, &error.to_string()))
 }
 
-struct Filter {
-    condition: Condition,
-    is_sca: bool,
+fn filter(query: &Query) -> Result<findings::Filter, Refusal> {
+    let scan_type = query.filter("scan_type")?;
+    if !scan_type.iter().all(|scan_type| SCAN_TYPES.contains(scan_type)) {
+        return Err(wrong("scan_type", "STATIC, DYNAMIC, MANUAL or SCA"));
+    }
+    let is_sca = scan_type.contains(&"SCA");
+    if is_sca && scan_type.iter().any(|scan_type| *scan_type != "SCA") {
+        return Err(wrong("scan_type", "SCA alone, or any of the other types"));
+    }
+    let modes = "one of the documented modes";
+    Ok(findings::Filter {
+        is_sca,
+        scan_type: if is_sca { Vec::new() } else { owned(scan_type) },
+        severity: numbers(query, "severity", 5)?,
+        cwe: numbers(query, "cwe", i64::MAX)?,
+        finding_category: match is_sca {
+            true => Vec::new(),
+            false => numbers(query, "finding_category", i64::MAX)?,
+        },
+        severity_gte: ranged(query, "severity_gte", 0..=5, "0 to 5")?,
+        cvss: ranged(query, "cvss", 0.0..=10.0, "0 to 10")?,
+        cvss_gte: ranged(query, "cvss_gte", 0.0..=10.0, "0 to 10")?,
+        cve: query.get("cve").map(String::from),
+        violates_policy: query.truth("violates_policy")?,
+        new: query.truth("new")?,
+        mitigated_after: query.date("mitigated_after")?,
+        sca_scan_mode: query.word("sca_scan_mode", SCAN_MODES, modes)?,
+        sca_dep_mode: query.word("sca_dep_mode", DEPENDENCY_MODES, modes)?,
+    })
 }
 
-impl Filter {
-    fn read(application: i64, sandbox: i64, query: &Query) -> Result<Self, Refusal> {
-        let scan_types = query.list("scan_type");
-        for scan_type in &scan_types {
-            if !SCAN_TYPES.contains(scan_type) {
-                return Err(wrong("scan_type", "STATIC, DYNAMIC, MANUAL or SCA"));
-            }
-        }
-        let is_sca = scan_types.contains(&"SCA");
-        if is_sca && scan_types.iter().any(|scan_type| *scan_type != "SCA") {
-            return Err(wrong("scan_type", "SCA alone, or any of the other types"));
-        }
-        let mut filter = Self {
-            condition: Condition::new(
-                "application = ? and sandbox = ? and is_sca = ?",
-                [application.into(), sandbox.into(), i64::from(is_sca).into()],
-            ),
-            is_sca,
-        };
-        if !is_sca && !scan_types.is_empty() {
-            filter.condition.one_of("scan_type", scan_types.into_iter().map(text));
-        }
-        filter.read_numbers(query)?;
-        filter.read_others(query)?;
-        Ok(filter)
-    }
-
-    fn and(&mut self, text: &str, value: impl Into<Value>) {
-        self.condition.and(text, [value.into()]);
-    }
-
-    fn read_numbers(&mut self, query: &Query) -> Result<(), Refusal> {
-        for (parameter, column, most) in [
-            ("severity", "severity", 5),
-            ("cwe", "cwe", i64::MAX),
-            ("finding_category", "category", i64::MAX),
-        ] {
-            let texts = query.list(parameter);
-            if texts.is_empty() || (self.is_sca && parameter == "finding_category") {
-                continue;
-            }
-            let mut numbers = Vec::with_capacity(texts.len());
-            for text in texts {
-                let number: Option<i64> = text.parse().ok().filter(|n| (0..=most).contains(n));
-                numbers.push(number.ok_or_else(|| wrong(parameter, "a number in range"))?.into());
-            }
-            self.condition.one_of(column, numbers);
-        }
-        if let Some(level) = query.number::<i64>("severity_gte")? {
-            if !(0..=5).contains(&level) {
-                return Err(wrong("severity_gte", "0 to 5"));
-            }
-            self.and("severity >= ?", level);
-        }
-        for (parameter, condition) in [("cvss", "cvss = ?"), ("cvss_gte", "cvss >= ?")] {
-            if let Some(score) = query.number::<f64>(parameter)? {
-                if !(0.0..=10.0).contains(&score) {
-                    return Err(wrong(parameter, "0 to 10"));
-                }
-                self.and(condition, score);
-            }
-        }
-        Ok(())
-    }
-
-    fn read_others(&mut self, query: &Query) -> Result<(), Refusal> {
-        if let Some(cve) = query.get("cve") {
-            self.and("cve = ?", cve.to_owned());
-        }
-        if let Some(is) = query.truth("violates_policy")? {
-            self.and("violates_policy = ?", i64::from(is));
-        }
-        if let Some(is) = query.truth("new")? {
-            self.and("is_new = ?", i64::from(is));
-        }
-        if let Some(ms) = query.date("mitigated_after")?
-            && !self.is_sca
-        {
-            self.and("mitigated_ms >= ?", ms);
-        }
-        for (parameter, column, known) in [
-            ("sca_scan_mode", "scan_mode", SCAN_MODES),
-            ("sca_dep_mode", "dependency_mode", DEPENDENCY_MODES),
-        ] {
-            let Some(mode) = query.get(parameter) else { continue };
-            if !known.contains(&mode) {
-                return Err(wrong(parameter, "one of the documented modes"));
-            }
-            if self.is_sca && mode != "BOTH" {
-                self.and(&format!("{column} = ?"), mode.to_owned());
-            }
-        }
-        Ok(())
-    }
-
-    /// Ids by the index alone first: a late page of a large application skips
-    /// index entries, not rows.
-    fn write_page(
-        &self,
-        connection: &Connection,
-        page: Page,
-        context: &Context<'_>,
-        body: &mut Vec<u8>,
-    ) -> Result<(), Refusal> {
-        let sql = format!(
-            "select f.issue_id, f.scan_type, t.json, f.violates_policy, f.first_found_ms, f.status,
-                f.resolution, f.review_status, f.is_new, f.resolution_status, f.last_seen_ms,
-                f.details, f.build_id, f.annotations, f.grace_ms
-             from (select id from findings where {} order by ordinal limit ? offset ?) page
-             join findings f on f.id = page.id join texts t on t.id = f.text order by f.ordinal",
-            self.condition.text()
-        );
-        let window = [number(page.size), number(page.number.saturating_mul(page.size))];
-        let values = self.condition.values_and(window);
-        let mut statement = connection.prepare_cached(&sql)?;
-        let mut rows = statement.query(params_from_iter(values))?;
-        let mut is_first = true;
-        while let Some(row) = rows.next()? {
-            if !is_first {
-                body.push(b',');
-            }
-            is_first = false;
-            write_finding(row, context, body)?;
-        }
-        Ok(())
-    }
+fn numbers(query: &Query, name: &str, most: i64) -> Result<Vec<i64>, Refusal> {
+    let number = |text: &str| text.parse().ok().filter(|number| (0..=most).contains(number));
+    let numbers = query.filter(name)?.into_iter().map(number);
+    numbers.collect::<Option<_>>().ok_or_else(|| wrong(name, "a number in range"))
 }
 
-struct Context<'a> {
-    base: &'a str,
-    kind: &'a str,
-    guid: &'a str,
-    annotations: bool,
-    grace: bool,
-}
-
-/// One finding in the recorded key order. Everything that is text in here was
-/// made by the platform or is stored as JSON already.
-fn write_finding(row: &Row<'_>, context: &Context<'_>, body: &mut Vec<u8>) -> Result<(), Refusal> {
-    let text = |at: usize| -> Result<&str, Refusal> {
-        row.get_ref(at)?.as_str().map_err(|error| Refusal::gateway(500, &error.to_string()))
-    };
-    body.push(b'{');
-    if let Some(issue_id) = row.get::<_, Option<i64>>(0)? {
-        push(body, format_args!("\"issue_id\":{issue_id},"));
+fn ranged<T: FromStr + PartialOrd>(
+    query: &Query,
+    name: &str,
+    range: RangeInclusive<T>,
+    expected: &str,
+) -> Result<Option<T>, Refusal> {
+    match query.number(name)? {
+        Some(number) if !range.contains(&number) => Err(wrong(name, expected)),
+        number => Ok(number),
     }
-    push(body, format_args!("\"scan_type\":\"{}\",\"description\":", text(1)?));
-    body.extend_from_slice(text(2)?.as_bytes());
-    push(
-        body,
-        format_args!(
-            ",\"count\":1,\"context_type\":\"{}\",\"context_guid\":\"{}\",\"violates_policy\":{}",
-            context.kind,
-            context.guid.to_ascii_lowercase(),
-            row.get::<_, bool>(3)?
-        ),
-    );
-    push(
-        body,
-        format_args!(
-            ",\"finding_status\":{{\"first_found_date\":\"{}\",\"status\":\"{}\",\"resolution\":\"{}\"",
-            timestamp(row.get(4)?),
-            text(5)?,
-            text(6)?
-        ),
-    );
-    if let Ok(review) = row.get_ref(7)?.as_str() {
-        push(body, format_args!(",\"mitigation_review_status\":\"{review}\""));
-    }
-    push(
-        body,
-        format_args!(
-            ",\"new\":{},\"resolution_status\":\"{}\",\"last_seen_date\":\"{}\"}},\"finding_details\":",
-            row.get::<_, bool>(8)?,
-            text(9)?,
-            timestamp(row.get(10)?)
-        ),
-    );
-    for (at, piece) in text(11)?.split('\u{1}').enumerate() {
-        if at > 0 {
-            body.extend_from_slice(context.base.as_bytes());
-        }
-        body.extend_from_slice(piece.as_bytes());
-    }
-    if let Some(build_id) = row.get::<_, Option<i64>>(12)? {
-        push(body, format_args!(",\"build_id\":{build_id}"));
-    }
-    if context.annotations
-        && let Ok(annotations) = row.get_ref(13)?.as_str()
-    {
-        push(body, format_args!(",\"annotations\":{annotations}"));
-    }
-    if context.grace
-        && let Some(ms) = row.get::<_, Option<i64>>(14)?
-    {
-        push(body, format_args!(",\"grace_period_expires_date\":\"{}\"", timestamp(ms)));
-    }
-    body.push(b'}');
-    Ok(())
-}
-
-fn push(body: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    body.write_fmt(text).expect("a Vec takes every byte");
 }

@@ -8,17 +8,16 @@ use countersign_wire::flaw::{
     SentResponse, StaticFlawInfo, StaticIssue,
 };
 use data_encoding::BASE64;
-use rusqlite::{Connection, OptionalExtension, params};
-use serde_json::Value;
 
-use super::applications::visible;
 use super::error::Refusal;
 use super::json;
 use super::query::{Context, Query, wrong};
-use super::sandboxes::sandbox_of;
 use crate::caller::{Caller, Grant, ReadFindings};
 use crate::state::AppState;
+use countersign_tenant::flaws::{self, Flaw};
 use countersign_tenant::seed::catalog::{CLASSES, METHODS};
+use countersign_tenant::weaknesses::CWES;
+use countersign_tenant::{View, applications, sandboxes};
 
 /// How data reaches a static flaw.
 #[utoipa::path(
@@ -35,19 +34,20 @@ pub(crate) async fn read_static_flaw(
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
     state
-        .read(move |connection, _| {
-            let caller = &grant.caller;
-            let (kind, raw) = ("STATIC", raw.as_deref());
-            let flaw = Flaw::find(connection, caller, &application, &issue_id, kind, raw)?;
+        .look(move |view| {
+            let query = Query::parse(raw.as_deref());
+            let asked = Asked { application: &application, issue: &issue_id, query: &query };
+            let flaw = asked.find(view, &grant.caller, "STATIC")?;
+            let context = query.get("context").unwrap_or(&application).to_ascii_lowercase();
             json(&StaticFlawInfo {
                 issue_summary: StaticIssue {
-                    app_guid: flaw.application.to_ascii_lowercase(),
-                    name: Some(flaw.name.clone()),
+                    app_guid: application.to_ascii_lowercase(),
+                    name: Some(flaw.application_name.clone()),
                     build_id: flaw.build_id,
                     issue_id: flaw.issue_id,
-                    context: Some(flaw.context.clone()),
+                    context: Some(context),
                 },
-                data_paths: vec![flaw.data_path()],
+                data_paths: vec![data_path(&flaw)],
             })
         })
         .await
@@ -68,163 +68,120 @@ pub(crate) async fn read_dynamic_flaw(
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
     state
-        .read(move |connection, _| {
-            let caller = &grant.caller;
-            let (kind, raw) = ("DYNAMIC", raw.as_deref());
-            let flaw = Flaw::find(connection, caller, &application, &issue_id, kind, raw)?;
-            let recommendation: Option<String> = connection
-                .prepare_cached("select recommendation from cwes where id = ?")?
-                .query_row([flaw.cwe], |row| row.get(0))
-                .optional()?;
+        .look(move |view| {
+            let query = Query::parse(raw.as_deref());
+            let asked = Asked { application: &application, issue: &issue_id, query: &query };
+            let flaw = asked.find(view, &grant.caller, "DYNAMIC")?;
+            let cwe = flaw.cwe.map(|id| CWES.find(view, id)).transpose()?.flatten();
             json(&DynamicFlawInfo {
                 issue_summary: DynamicIssue {
-                    app_guid: flaw.application.to_ascii_lowercase(),
+                    app_guid: application.to_ascii_lowercase(),
                     app_id: Some(flaw.application_id),
                     build_id: flaw.build_id,
                     issue_id: flaw.issue_id,
                     engine_version: Some("1.0".into()),
                     cwe_id: flaw.cwe,
                     description: Some(flaw.description.clone()),
-                    recommendation,
+                    recommendation: cwe.and_then(|cwe| cwe.recommendation),
                 },
-                dynamic_flaw_info: flaw.exchange(),
+                dynamic_flaw_info: exchange(&flaw),
             })
         })
         .await
 }
 
-/// A finding of the kind that was asked for.
-struct Flaw {
-    application: String,
-    application_id: i64,
-    name: String,
-    context: String,
-    issue_id: i64,
-    build_id: Option<i64>,
-    cwe: Option<i64>,
-    description: String,
-    details: Value,
+/// The parts of a request that name a flaw.
+struct Asked<'a> {
+    application: &'a str,
+    issue: &'a str,
+    query: &'a Query,
 }
 
-impl Flaw {
-    fn find(
-        connection: &Connection,
-        caller: &Caller,
-        application: &str,
-        issue: &str,
-        kind: &str,
-        raw: Option<&str>,
-    ) -> Result<Self, Refusal> {
-        let id = visible(connection, caller, application)?;
-        let issue_id: i64 = issue.parse().map_err(|_| wrong("issue_id", "a number"))?;
-        let query = Query::parse(raw);
-        let context = query.get("context");
-        let sandbox = context.map(|text| sandbox_of(connection, id, text)).transpose()?;
-        let found = connection
-            .prepare_cached(
-                "select f.build_id, f.cwe, t.json, f.details, a.name from findings f
-                 join texts t on t.id = f.text join applications a on a.id = f.application
-                 where f.application = ? and f.sandbox = ? and f.is_sca = 0 and f.ordinal = ?
-                   and f.scan_type = ?",
-            )?
-            .query_row(params![id, sandbox.unwrap_or_default(), issue_id, kind], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
-            })
-            .optional()?;
-        let missing = || {
+impl Asked<'_> {
+    fn find(&self, view: &View<'_>, caller: &Caller, kind: &str) -> Result<Flaw, Refusal> {
+        let visible = applications::visible(view, &caller.user, self.application)?;
+        let issue_id = self.issue.parse().map_err(|_| wrong("issue_id", "a number"))?;
+        let context = sandboxes::context(view, visible, self.query.get("context"))?;
+        flaws::find(view, context, issue_id, kind, &caller.base)?.ok_or_else(|| {
             let message = format!("Build does not have {} flaw {issue_id}", kind.to_lowercase());
             Refusal::flaw(404, &message)
-        };
-        let (build_id, cwe, text, details, name): (_, _, String, String, _) =
-            found.ok_or_else(missing)?;
-        let read = |json: &str| serde_json::from_str(json).unwrap_or(Value::Null);
-        Ok(Self {
-            application: application.to_owned(),
-            application_id: id,
-            name,
-            context: context.unwrap_or(application).to_ascii_lowercase(),
-            issue_id,
-            build_id,
-            cwe,
-            description: read(&text).as_str().unwrap_or_default().to_owned(),
-            details: read(&details.replace('\u{1}', &caller.base)),
         })
     }
+}
 
-    fn text(&self, name: &str) -> Option<String> {
-        self.details[name].as_str().map(String::from)
-    }
+fn text(flaw: &Flaw, name: &str) -> Option<String> {
+    flaw.details[name].as_str().map(String::from)
+}
 
-    /// The flaw, and the calls that lead to it, all in the same package.
-    fn data_path(&self) -> DataPath {
-        let line = self.details["file_line_number"].as_i64();
-        let (file_path, procedure) = (self.text("file_path"), self.text("procedure"));
-        let mut calls = vec![Call {
-            data_path: Some(1),
-            file_name: self.text("file_name"),
-            file_path: file_path.clone(),
-            function_name: procedure.clone(),
-            line_number: line,
-        }];
-        let package = procedure.as_deref().and_then(|name| name.rsplitn(3, '.').nth(2));
-        let folder = file_path.as_deref().and_then(|path| path.rsplit_once('/'));
-        if let (Some(package), Some((folder, _))) = (package, folder) {
-            for step in 1..=self.issue_id.rem_euclid(4) {
-                let at = usize::try_from(self.issue_id + step).unwrap_or_default();
-                let class = CLASSES[at % CLASSES.len()];
-                let method = METHODS[(at * 3) % METHODS.len()];
-                calls.push(Call {
-                    data_path: Some(1),
-                    file_name: Some(format!("{class}.java")),
-                    file_path: Some(format!("{folder}/{class}.java")),
-                    function_name: Some(format!("{package}.{class}.{method}")),
-                    line_number: Some(1 + (self.issue_id * 17 + step * 29).rem_euclid(900)),
-                });
-            }
-        }
-        DataPath {
-            module_name: self.text("module"),
-            steps: calls.len() as i64,
-            local_path: file_path,
-            function_name: self.text("attack_vector").or(procedure),
-            line_number: line,
-            calls,
+/// The flaw, and the calls that lead to it, all in the same package.
+fn data_path(flaw: &Flaw) -> DataPath {
+    let line = flaw.details["file_line_number"].as_i64();
+    let (file_path, procedure) = (text(flaw, "file_path"), text(flaw, "procedure"));
+    let mut calls = vec![Call {
+        data_path: Some(1),
+        file_name: text(flaw, "file_name"),
+        file_path: file_path.clone(),
+        function_name: procedure.clone(),
+        line_number: line,
+    }];
+    let package = procedure.as_deref().and_then(|name| name.rsplitn(3, '.').nth(2));
+    let folder = file_path.as_deref().and_then(|path| path.rsplit_once('/'));
+    if let (Some(package), Some((folder, _))) = (package, folder) {
+        for step in 1..=flaw.issue_id.rem_euclid(4) {
+            let at = usize::try_from(flaw.issue_id + step).unwrap_or_default();
+            let class = CLASSES[at % CLASSES.len()];
+            let method = METHODS[(at * 3) % METHODS.len()];
+            calls.push(Call {
+                data_path: Some(1),
+                file_name: Some(format!("{class}.java")),
+                file_path: Some(format!("{folder}/{class}.java")),
+                function_name: Some(format!("{package}.{class}.{method}")),
+                line_number: Some(1 + (flaw.issue_id * 17 + step * 29).rem_euclid(900)),
+            });
         }
     }
+    DataPath {
+        module_name: text(flaw, "module"),
+        steps: calls.len() as i64,
+        local_path: file_path,
+        function_name: text(flaw, "attack_vector").or(procedure),
+        line_number: line,
+        calls,
+    }
+}
 
-    fn exchange(&self) -> Exchange {
-        let url = self.text("url").unwrap_or_default();
-        let path = self.text("path").unwrap_or_default();
-        let host = self.text("hostname").unwrap_or_default();
-        let parameter = self.text("vulnerable_parameter").unwrap_or_default();
-        let (query, attack_vectors) = if parameter.is_empty() {
-            (String::new(), Vec::new())
-        } else {
-            let vector = AttackVector {
-                name: Some(parameter.clone()),
-                kind: Some("QUERY".into()),
-                original_value: Some("1".into()),
-                injected_value: Some("1'".into()),
-            };
-            (format!("?{parameter}=1%27"), vec![vector])
+fn exchange(flaw: &Flaw) -> Exchange {
+    let url = text(flaw, "url").unwrap_or_default();
+    let path = text(flaw, "path").unwrap_or_default();
+    let host = text(flaw, "hostname").unwrap_or_default();
+    let parameter = text(flaw, "vulnerable_parameter").unwrap_or_default();
+    let (query, attack_vectors) = if parameter.is_empty() {
+        (String::new(), Vec::new())
+    } else {
+        let vector = AttackVector {
+            name: Some(parameter.clone()),
+            kind: Some("QUERY".into()),
+            original_value: Some("1".into()),
+            injected_value: Some("1'".into()),
         };
-        let sent = format!("GET {path}{query} HTTP/1.1\r\nHost: {host}\r\n\r\n");
-        let answered = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n";
-        Exchange {
-            request: SentRequest {
-                secure: Some(url.starts_with("https:")),
-                url: Some(format!("{url}{query}")),
-                raw_bytes: Some(BASE64.encode(sent.as_bytes())),
-                port: self.text("port"),
-                protocol: Some("HTTP/1.1".into()),
-                method: Some("GET".into()),
-                uri: Some(format!("{path}{query}")),
-                path: Some(path),
-                body: None,
-                referer: None,
-                attack_vectors,
-            },
-            response: SentResponse { raw_bytes: Some(BASE64.encode(answered.as_bytes())) },
-        }
+        (format!("?{parameter}=1%27"), vec![vector])
+    };
+    let sent = format!("GET {path}{query} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    let answered = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n";
+    Exchange {
+        request: SentRequest {
+            secure: Some(url.starts_with("https:")),
+            url: Some(format!("{url}{query}")),
+            raw_bytes: Some(BASE64.encode(sent.as_bytes())),
+            port: text(flaw, "port"),
+            protocol: Some("HTTP/1.1".into()),
+            method: Some("GET".into()),
+            uri: Some(format!("{path}{query}")),
+            path: Some(path),
+            body: None,
+            referer: None,
+            attack_vectors,
+        },
+        response: SentResponse { raw_bytes: Some(BASE64.encode(answered.as_bytes())) },
     }
 }

@@ -59,12 +59,7 @@ fn page_of<T>(
     mut ask: impl FnMut(&Query, &Window) -> Result<(Vec<T>, u64), Refusal>,
 ) -> Result<(Vec<T>, Page), Refusal> {
     let (paging, window) = window(query)?;
-    let (mut found, mut total) = ask(query, &window)?;
-    if total == 0
-        && let Some(again) = query.decoded_again()
-    {
-        (found, total) = ask(&again, &window)?;
-    }
+    let (found, total) = query.found(|query| ask(query, &window))?;
     Ok((found, Page::new(paging.number, paging.size, total)))
 }
 

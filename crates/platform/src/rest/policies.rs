@@ -2,25 +2,21 @@
 
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
-use countersign_wire::credential::SelfLink;
 use countersign_wire::hal::Page;
 use countersign_wire::policy::Policy;
-use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
-use super::applications::guid;
 use super::error::Refusal;
 use super::hal::{List, Listing, embedded, listing};
 use super::json;
 use super::query::{Kind, Pages, Parameter, Query, parameter, parameters, wrong};
 use crate::caller::{Grant, ReadApplications};
 use crate::state::AppState;
-use countersign_tenant::ORGANIZATION;
-use countersign_tenant::condition::{Condition, number, text};
+use countersign_tenant::policies::{self, CATEGORIES};
 
 embedded!(Policies, policy_versions: Policy);
 
 const PARAMETERS: &[Parameter] = &[
-    parameter("category", Kind::OneOf(&["APPLICATION", "COMPONENT"]), "What it is for."),
+    parameter("category", Kind::OneOf(CATEGORIES), "What it is for."),
     parameter("legacy_policy_id", Kind::Integer(0, i64::MAX), "This numeric id."),
     parameter("name", Kind::Text, "Part of the name."),
     parameter("name_exact", Kind::Truth, "The whole name instead."),
@@ -43,17 +39,11 @@ pub(crate) async fn list_policies(
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
     state
-        .read(move |connection, _| {
+        .look(move |view| {
+            let base = &grant.caller.base;
             let query = Query::parse(raw.as_deref());
             let paging = query.paging(50, 500)?;
-            let condition = filter(&query)?;
-            let total = condition.count(connection, "policies")?;
-            let sql = format!("{SELECT} where {} order by id limit ? offset ?", condition.text());
-            let values = condition.values_and([number(paging.size), number(paging.offset())]);
-            let mut statement = connection.prepare_cached(&sql)?;
-            let base = &grant.caller.base;
-            let rows = statement.query_map(params_from_iter(values), |row| read_row(row, base))?;
-            let policies = rows.collect::<Result<Vec<_>, _>>()?;
+            let (policies, total) = policies::list(view, &filter(&query)?, &paging.window(), base)?;
             let list = List {
                 url: format!("{base}/appsec/v1/policies"),
                 parameters: PARAMETERS,
@@ -77,7 +67,7 @@ pub(crate) async fn read_policy(
     Path(policy): Path<String>,
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
-    state.read(move |connection, _| json(&find(connection, &policy, &grant.caller.base)?)).await
+    state.look(move |view| json(&policies::read(view, &policy, &grant.caller.base)?)).await
 }
 
 /// All versions of a policy.
@@ -95,11 +85,11 @@ pub(crate) async fn list_policy_versions(
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
     state
-        .read(move |connection, _| {
+        .look(move |view| {
             let base = &grant.caller.base;
             let query = Query::parse(raw.as_deref());
             let paging = query.paging(50, 500)?;
-            let only = find(connection, &policy, base)?;
+            let only = policies::read(view, &policy, base)?;
             let list = List {
                 url: format!("{base}/appsec/v1/policies/{}/versions", only.guid),
                 parameters: &[],
@@ -126,8 +116,8 @@ pub(crate) async fn read_policy_version(
 ) -> Result<Response, Refusal> {
     let version: i64 = version.parse().map_err(|_| wrong("version", "a number"))?;
     state
-        .read(move |connection, _| {
-            let found = find(connection, &policy, &grant.caller.base)?;
+        .look(move |view| {
+            let found = policies::read(view, &policy, &grant.caller.base)?;
             if found.version != Some(version) {
                 let path = format!("/appsec/v1/policies/{policy}/versions/{version}");
                 return Err(Refusal::no_such(&path));
@@ -137,52 +127,13 @@ pub(crate) async fn read_policy_version(
         .await
 }
 
-fn find(connection: &Connection, policy: &str, base: &str) -> Result<Policy, Refusal> {
-    let guid = guid(policy)?;
-    let sql = format!("{SELECT} where guid = ?");
-    let found = connection.query_row(&sql, [guid], |row| read_row(row, base)).optional()?;
-    found.ok_or_else(|| Refusal::no_such(&format!("/appsec/v1/policies/{policy}")))
-}
-
-fn filter(query: &Query) -> Result<Condition, Refusal> {
-    let mut condition = Condition::always();
-    if let Some(category) = query.get("category") {
-        if !["APPLICATION", "COMPONENT"].contains(&category) {
-            return Err(wrong("category", "APPLICATION or COMPONENT"));
-        }
-        condition.and("definition ->> 'category' = ?", [text(category)]);
-    }
-    if let Some(id) = query.number::<i64>("legacy_policy_id")? {
-        condition.and("id = ?", [id.into()]);
-    }
-    match (query.get("name"), query.truth("name_exact")?) {
-        (Some(name), Some(true)) => condition.and("name = ?", [text(name)]),
-        (Some(name), _) => condition.holds(&["name"], name),
-        (None, _) => {}
-    }
-    if query.truth("public_policy")? == Some(false) {
-        condition.and("definition ->> 'type' = ?", [text("CUSTOMER")]);
-    }
-    if let Some(is) = query.truth("vendor_policy")? {
-        condition.and("definition ->> 'vendor_policy' = ?", [i64::from(is).into()]);
-    }
-    Ok(condition)
-}
-
-const SELECT: &str = "select guid, name, definition from policies";
-
-fn read_row(row: &Row<'_>, base: &str) -> rusqlite::Result<Policy> {
-    let guid: String = row.get(0)?;
-    let definition: String = row.get(2)?;
-    let definition: Policy = serde_json::from_str(&definition)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(2, TEXT, error.into()))?;
-    Ok(Policy {
-        name: row.get(1)?,
-        organization_id: Some(ORGANIZATION),
-        links: Some(SelfLink::to(format!("{base}/appsec/v1/policies/{guid}"))),
-        guid,
-        ..definition
+fn filter(query: &Query) -> Result<policies::Filter, Refusal> {
+    Ok(policies::Filter {
+        category: query.word("category", CATEGORIES, "APPLICATION or COMPONENT")?,
+        legacy_policy_id: query.number("legacy_policy_id")?,
+        name: query.get("name").map(String::from),
+        name_exact: query.truth("name_exact")?.unwrap_or_default(),
+        public_policy: query.truth("public_policy")?,
+        vendor_policy: query.truth("vendor_policy")?,
     })
 }
-
-const TEXT: rusqlite::types::Type = rusqlite::types::Type::Text;

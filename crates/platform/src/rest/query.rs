@@ -9,6 +9,7 @@ use utoipa::openapi::schema::{
 use utoipa::openapi::{self, RefOr, Required};
 
 use super::error::Refusal;
+use countersign_tenant::list::Window;
 
 /// A query parameter: links name it, the document describes it.
 #[derive(Clone, Copy)]
@@ -64,6 +65,9 @@ pub(crate) const PAGING: &[Parameter] = &[
     parameter("page", Kind::Integer(0, i64::MAX), "Page, from 0."),
     parameter("size", Kind::Integer(1, i64::MAX), "Elements of a page; more than fit are cut."),
 ];
+
+/// A list of each weakness that there is fits.
+const MOST_VALUES: usize = 500;
 
 parameters!(Pages, &[], paged);
 parameters!(Context, &[CONTEXT]);
@@ -127,6 +131,10 @@ impl Paging {
     pub(crate) fn offset(self) -> u64 {
         self.number.saturating_mul(self.size).min(i64::MAX as u64)
     }
+
+    pub(crate) fn window(self) -> Window {
+        Window { limit: self.size, offset: self.offset(), sort: None }
+    }
 }
 
 impl Query {
@@ -143,10 +151,24 @@ impl Query {
     }
 
     /// Some clients encode values twice: what they mean, if this may be one.
-    pub(crate) fn decoded_again(&self) -> Option<Self> {
+    fn decoded_again(&self) -> Option<Self> {
         let again = self.0.iter().map(|(name, value)| (name.clone(), decode(value)));
         let again = Self(again.collect());
         (again.0 != self.0).then_some(again)
+    }
+
+    /// What it finds; where that is nothing, what it finds as some clients mean it.
+    pub(crate) fn found<T>(
+        &self,
+        mut ask: impl FnMut(&Self) -> Result<(Vec<T>, u64), Refusal>,
+    ) -> Result<(Vec<T>, u64), Refusal> {
+        let found = ask(self)?;
+        if found.1 == 0
+            && let Some(again) = self.decoded_again()
+        {
+            return ask(&again);
+        }
+        Ok(found)
     }
 
     /// The first value that is not empty.
@@ -163,6 +185,28 @@ impl Query {
             .map(str::trim)
             .filter(|value| !value.is_empty())
             .collect()
+    }
+
+    /// All values of a filter: a statement grows with them.
+    pub(crate) fn filter(&self, name: &str) -> Result<Vec<&str>, Refusal> {
+        let values = self.list(name);
+        match values.len() {
+            0..=MOST_VALUES => Ok(values),
+            _ => Err(wrong(name, &format!("at most {MOST_VALUES} values"))),
+        }
+    }
+
+    /// One of a closed set of words; `expected` describes them.
+    pub(crate) fn word(
+        &self,
+        name: &str,
+        known: &[&str],
+        expected: &str,
+    ) -> Result<Option<String>, Refusal> {
+        match self.get(name) {
+            Some(word) if !known.contains(&word) => Err(wrong(name, expected)),
+            word => Ok(word.map(String::from)),
+        }
     }
 
     pub(crate) fn truth(&self, name: &str) -> Result<Option<bool>, Refusal> {
@@ -199,6 +243,11 @@ impl Query {
         let size = size.ok_or_else(|| wrong("size", "a number of at least 1"))?;
         Ok(Paging { number, size: size.min(most) })
     }
+}
+
+/// The values of a filter, to keep.
+pub(crate) fn owned(values: Vec<&str>) -> Vec<String> {
+    values.into_iter().map(String::from).collect()
 }
 
 pub(crate) fn wrong(name: &str, expected: &str) -> Refusal {

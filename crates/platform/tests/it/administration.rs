@@ -15,7 +15,7 @@ async fn path_of(admin: &mut Browser<'_>, name: &str) -> String {
 }
 
 /// The pair that a page shows once.
-fn shown_pair(page: &Page) -> Pair {
+pub(crate) fn shown_pair(page: &Page) -> Pair {
     assert_eq!(page.title(), "Store the Secret Key now", "{}", page.body);
     let key = between(&page.body, "aria-label=\"Secret Key\">", "<").expect("a secret");
     Pair::parse(&page.field("api_id"), key).expect("a pair")

@@ -222,6 +222,82 @@ async fn links_of_lists() {
     );
 }
 
+/// Whatever is in it, a filter is used or refused; the platform does not fail.
+#[tokio::test]
+async fn filters_are_bounded_and_take_any_text() {
+    let test = TestPlatform::start(SeedSpec::Demo).await;
+    let pair = test.mint("both", &["resultsapi", "noteamrestrictionapi", "adminapi"]).pair;
+    let applications = all(&test, &pair, APPLICATIONS, "applications", 50).await;
+    let guid = applications[0]["guid"].as_str().expect("a guid");
+    let findings = format!("/appsec/v2/applications/{guid}/findings");
+    for (target, name, value) in [
+        (APPLICATIONS, "scan_status", "PUBLISHED"),
+        (APPLICATIONS, "custom_field_names", "Field"),
+        (APPLICATIONS, "custom_field_values", "x"),
+        (&findings, "severity", "3"),
+        (&findings, "cwe", "89"),
+        (&findings, "finding_category", "18"),
+        (&findings, "scan_type", "STATIC"),
+        ("/api/authn/v2/users", "email_address", "a@example.com"),
+    ] {
+        for (count, status) in [(500, 200), (501, 400)] {
+            let repeated = vec![format!("{name}={value}"); count].join("&");
+            let together = format!("{name}={}", vec![value; count].join(","));
+            for query in [repeated, together] {
+                let answer = test.get(&pair, &format!("{target}?{query}")).await;
+                assert_eq!(answer.status, status, "{count} of {name}");
+                let body = String::from_utf8_lossy(&answer.body);
+                assert!(status == 200 || body.contains("at most 500"), "{name}: {body}");
+            }
+        }
+    }
+    let pairs = |count: usize| {
+        let names = vec!["a"; count].join(",");
+        format!("{APPLICATIONS}?custom_field_names={names}&custom_field_values={names}")
+    };
+    for (count, status) in [(1, 200), (500, 200), (1000, 400)] {
+        assert_eq!(test.get(&pair, &pairs(count)).await.status, status, "{count} pairs");
+    }
+    let odd = ["%5C", "%22", "a%5C%22%2Cb", "%00", "%5B%22", "%F0%9F%8E%88", "%E2%80%AE", "%25%5C"];
+    for name in ["tag", "name", "custom_field_names=a&custom_field_values", "policy", "team"] {
+        for text in odd {
+            let answer = test.get(&pair, &format!("{APPLICATIONS}?{name}={text}")).await;
+            assert_eq!(answer.status, 200, "{name}={text}");
+        }
+    }
+    for name in ["include_annot", "include_exp_date", "new", "violates_policy"] {
+        let answer = test.get(&pair, &format!("{findings}?page=9999&{name}=maybe")).await;
+        assert_eq!(answer.status, 400, "{name} of an empty page");
+    }
+    // More than a head may hold.
+    let long = format!("{APPLICATIONS}?tag={}", "%25a".repeat(10_000));
+    assert_eq!(test.get(&pair, &long).await.status, 431);
+}
+
+#[tokio::test]
+async fn tags_are_found_by_what_they_are() {
+    let test = TestPlatform::start(SeedSpec::Empty).await;
+    let pair = test.mint("writer", &["uploadapi", "apisubmitanyscan", "noteamrestrictionapi"]).pair;
+    let input = serde_json::json!({"profile": {"name": "Tagged", "business_criticality": "HIGH",
+        "tags": "a\\b, \"c\" ,d e"}});
+    let answer = test.call(&pair, "POST", APPLICATIONS, &input.to_string()).await;
+    assert_eq!(answer.status, 200, "{}", answer.json());
+    for (tag, count) in [
+        ("a%5Cb", 1),
+        ("%22c%22", 1),
+        ("d%20e", 1),
+        ("d%25", 1),
+        ("a", 0),
+        ("b", 0),
+        ("%5Cb", 0),
+        ("a%5C%5Cb", 0),
+        ("%22%2C%22", 0),
+    ] {
+        let list = test.get(&pair, &format!("{APPLICATIONS}?tag={tag}")).await.json();
+        assert_eq!(list["page"]["total_elements"], count, "{tag}");
+    }
+}
+
 #[tokio::test]
 async fn teams_limit_what_is_seen() {
     let test = TestPlatform::start(SeedSpec::Demo).await;

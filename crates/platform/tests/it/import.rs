@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use countersign_platform::SeedSpec;
 use countersign_testkit::TestPlatform;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 const READER: &[&str] = &["resultsapi", "noteamrestrictionapi"];
@@ -147,6 +150,57 @@ async fn the_same_seed_makes_the_same_and_another_does_not() {
     }
     assert_eq!(told_by[0], told_by[1]);
     assert_ne!(told_by[0], told_by[2]);
+}
+
+/// Texts that end a string, a member or a document where they are not escaped, then
+/// any texts at all.
+fn hostile_texts() -> Vec<String> {
+    let mut texts: Vec<String> = [
+        "A\"B",
+        "\\",
+        "A\\",
+        "\",\"new\":true,\"",
+        "\u{1}",
+        "\u{0}\n\r\t\u{1b}[2J\u{7}",
+        "}]}",
+        "\u{202e}\u{200b}",
+    ]
+    .map(String::from)
+    .into();
+    let mut runner = TestRunner::deterministic();
+    let any = any::<String>();
+    texts.extend((0..300).map(|_| any.new_tree(&mut runner).expect("a text").current()));
+    texts
+}
+
+#[tokio::test]
+async fn every_imported_text_is_served_as_it_came() {
+    let test = TestPlatform::start_controlled(SeedSpec::Empty).await;
+    let texts = hostile_texts();
+    let statuses = ["status", "resolution", "resolution_status", "mitigation_review_status"];
+    let with_text = |(issue_id, text): (i64, &String)| {
+        finding(issue_id, |finding| {
+            for member in statuses {
+                finding["finding_status"][member] = json!(text);
+            }
+            finding["finding_details"]["cwe"]["name"] = json!(text);
+            finding["finding_details"]["attack_vector"] = json!(format!("java.{text}"));
+            finding["annotations"][0]["action"] = json!(text);
+        })
+    };
+    let findings: Vec<_> = (1..).zip(&texts).map(with_text).collect();
+    import(&test, "s", &page(&findings)).await;
+    let (_, served) = told(&test).await;
+    assert_eq!(served.len(), texts.len());
+    for (text, finding) in texts.iter().zip(served) {
+        for member in statuses {
+            assert_eq!(finding["finding_status"][member], *text, "{member}");
+        }
+        assert_eq!(finding["finding_details"]["cwe"]["name"], *text);
+        assert_eq!(finding["finding_details"]["attack_vector"], format!("java.{text}"));
+        assert_eq!(finding["annotations"][0]["action"], *text);
+        assert_eq!(finding["finding_status"]["new"], false);
+    }
 }
 
 /// The genuine answers, where they are at hand.

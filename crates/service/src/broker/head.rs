@@ -1,15 +1,9 @@
-//! A connection that looks at the head of each request as it comes, for what the HTTP
-//! library forgives: a fragment, and lengths given twice or in two ways. It also ends
-//! when nobody takes what is written.
+//! Looks at the head of each request as it comes, for what the HTTP library forgives: a
+//! fragment, and lengths given twice or in two ways.
 
-use std::io;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
-use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use countersign_web::Watch;
 
 /// Longer than any name that is looked for.
 const MAX_NAME_BYTES: usize = 32;
@@ -117,78 +111,9 @@ impl Scan {
     }
 }
 
-/// A stream whose heads are looked at, and whose writing may not stand still.
-pub(crate) struct Watched<S> {
-    stream: S,
-    heads: Heads,
-    patience: Duration,
-    waiting: Option<Pin<Box<Sleep>>>,
-}
-
-impl<S> Watched<S> {
-    pub(crate) fn new(stream: S, heads: Heads, patience: Duration) -> Self {
-        Self { stream, heads, patience, waiting: None }
-    }
-
-    fn or_stalled<T>(
-        &mut self,
-        outcome: Poll<io::Result<T>>,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<T>> {
-        if outcome.is_ready() {
-            self.waiting = None;
-            return outcome;
-        }
-        let patience = self.patience;
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(patience)));
-        futures::ready!(waiting.as_mut().poll(context));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        futures::ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        self.heads.lock().see(&buffer.filled()[before..]);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.or_stalled(outcome, context)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        pieces: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
-        self.or_stalled(outcome, context)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outcome = Pin::new(&mut self.stream).poll_flush(context);
-        self.or_stalled(outcome, context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+impl Watch for Heads {
+    fn see(&self, bytes: &[u8]) {
+        self.lock().see(bytes);
     }
 }
 
@@ -230,14 +155,5 @@ mod tests {
         drop(heads.next());
         heads.lock().see(text);
         assert_eq!(heads.take(), Some(Head::default()));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_reader_that_stands_still_is_left() {
-        use tokio::io::AsyncWriteExt;
-        let (ours, _theirs) = tokio::io::duplex(8);
-        let mut watched = Watched::new(ours, Heads::default(), Duration::from_secs(30));
-        let error = watched.write_all(&[0; 64]).await.expect_err("nobody reads");
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 }

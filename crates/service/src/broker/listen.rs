@@ -5,18 +5,12 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use tokio::net::TcpListener;
+use countersign_web::{self as web, ListenError};
 
 use crate::Error;
 
 /// Bound, not yet answering.
-pub struct Listener(pub(crate) Bound);
-
-pub(crate) enum Bound {
-    Loopback(TcpListener, SocketAddr),
-    #[cfg(unix)]
-    Socket(tokio::net::UnixListener, SocketFile),
-}
+pub struct Listener(pub(crate) web::Listener);
 
 /// Where callers reach the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,52 +23,31 @@ pub enum Address {
 
 impl Listener {
     /// Listens on a loopback address, and refuses any other.
-    pub async fn loopback(address: SocketAddr) -> Result<Self, Error> {
-        if !address.ip().is_loopback() {
-            return Err(Error::input(format!(
+    pub fn loopback(address: SocketAddr) -> Result<Self, Error> {
+        web::Listener::plain(address).map(Self).map_err(|error| match error {
+            ListenError::NotLoopback => Error::input(format!(
                 "`{address}` is not a loopback address: the broker speaks plain HTTP, for this machine alone\nhint: use `127.0.0.1:{}`",
                 address.port()
-            )));
-        }
-        let failed = |error| Error::listen(format!("failed to listen on `{address}`: {error}"));
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        Ok(Self(Bound::Loopback(listener, address)))
+            )),
+            error => Error::listen(format!("failed to listen on `{address}`: {error}")),
+        })
     }
 
     /// Listens on a socket that only its owner can open, in a folder that only its
     /// owner can enter. Takes the place of a socket that nobody answers on.
     #[cfg(unix)]
     pub fn socket(path: &std::path::Path) -> Result<Self, Error> {
-        use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-        let shown = path.display();
-        let failed = |error| Error::listen(format!("failed to listen on `{shown}`: {error}"));
-        let (folder, name) = path
-            .parent()
-            .zip(path.file_name())
-            .ok_or_else(|| Error::input(format!("`{shown}` is not the path of a socket")))?;
-        let folder = if folder.as_os_str().is_empty() { ".".as_ref() } else { folder };
-        if !folder.exists() {
-            std::fs::DirBuilder::new().mode(0o700).create(folder).map_err(failed)?;
-        }
-        let folder = folder.canonicalize().map_err(failed)?;
-        let path = folder.join(name);
-        check_private(&folder)?;
-        remove_stale(&path)?;
-        let listener = tokio::net::UnixListener::bind(&path).map_err(failed)?;
-        let file = SocketFile(path.clone());
-        let private = std::fs::Permissions::from_mode(0o600);
-        std::fs::set_permissions(&path, private).map_err(failed)?;
-        check_owner(&folder, &path)?;
-        Ok(Self(Bound::Socket(listener, file)))
+        web::Listener::socket(path).map(Self).map_err(|error| match error {
+            ListenError::Input(what) => Error::input(what),
+            error => Error::listen(format!("failed to listen on `{}`: {error}", path.display())),
+        })
     }
 
     /// Where it is.
     pub fn address(&self) -> Address {
-        match &self.0 {
-            Bound::Loopback(_, address) => Address::Loopback(*address),
-            #[cfg(unix)]
-            Bound::Socket(_, file) => Address::Socket(file.0.clone()),
+        match self.0.address() {
+            web::Address::Tcp(address) => Address::Loopback(address),
+            web::Address::Socket(path) => Address::Socket(path),
         }
     }
 }
@@ -86,65 +59,4 @@ impl fmt::Display for Address {
             Self::Socket(path) => write!(f, "{}", path.display()),
         }
     }
-}
-
-/// Removed with the broker.
-#[cfg(unix)]
-pub(crate) struct SocketFile(PathBuf);
-
-#[cfg(unix)]
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        // One that stays is taken for stale by the next broker.
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
-/// What a folder lets others do counts before the socket is there: no moment is left
-/// in which its mode is not set yet.
-#[cfg(unix)]
-fn check_private(folder: &std::path::Path) -> Result<(), Error> {
-    use std::os::unix::fs::PermissionsExt;
-    let shown = folder.display();
-    let metadata = std::fs::metadata(folder)
-        .map_err(|error| Error::listen(format!("failed to look at `{shown}`: {error}")))?;
-    match metadata.permissions().mode() & 0o077 {
-        0 => Ok(()),
-        _ => Err(Error::input(format!(
-            "others can enter `{shown}`, the folder of the socket\nhint: `chmod 700 {shown}`, or choose another"
-        ))),
-    }
-}
-
-/// The socket is ours; so must be its folder.
-#[cfg(unix)]
-fn check_owner(folder: &std::path::Path, socket: &std::path::Path) -> Result<(), Error> {
-    use std::os::unix::fs::MetadataExt;
-    let owner = |path: &std::path::Path| {
-        std::fs::symlink_metadata(path).map(|metadata| metadata.uid()).map_err(|error| {
-            Error::listen(format!("failed to look at `{}`: {error}", path.display()))
-        })
-    };
-    if owner(folder)? == owner(socket)? {
-        return Ok(());
-    }
-    Err(Error::input(format!(
-        "`{}`, the folder of the socket, is another user's",
-        folder.display()
-    )))
-}
-
-#[cfg(unix)]
-fn remove_stale(path: &std::path::Path) -> Result<(), Error> {
-    use std::os::unix::fs::FileTypeExt;
-    let shown = path.display();
-    let Ok(metadata) = std::fs::symlink_metadata(path) else { return Ok(()) };
-    if !metadata.file_type().is_socket() {
-        return Err(Error::input(format!("`{shown}` is there already, and is no socket")));
-    }
-    if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        return Err(Error::input(format!("somebody answers on `{shown}` already")));
-    }
-    std::fs::remove_file(path)
-        .map_err(|error| Error::listen(format!("failed to remove the stale `{shown}`: {error}")))
 }

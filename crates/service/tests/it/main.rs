@@ -129,7 +129,7 @@ impl Bench {
             limits: Limits { drain_time: Duration::from_millis(100), ..Limits::usual() },
         };
         change(&mut config);
-        let listener = Listener::loopback(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let listener = Listener::loopback(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let broker = Broker::start(listener, config);
         Self { broker, upstream, store, home, now_ms, token }
     }

@@ -5,12 +5,12 @@ use super::*;
 #[tokio::test]
 async fn only_loopback_addresses() {
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "10.0.0.1:80"] {
-        let error = Listener::loopback(address.parse().unwrap()).await.err().unwrap();
+        let error = Listener::loopback(address.parse().unwrap()).err().unwrap();
         assert!(error.is_input() && error.to_string().contains("loopback"), "{error}");
     }
-    let taken = Listener::loopback(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let taken = Listener::loopback(([127, 0, 0, 1], 0).into()).unwrap();
     let Address::Loopback(address) = taken.address() else { panic!("a socket") };
-    let error = Listener::loopback(address).await.err().unwrap();
+    let error = Listener::loopback(address).err().unwrap();
     assert!(!error.is_input(), "{error}");
 }
 

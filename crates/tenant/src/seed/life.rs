@@ -8,8 +8,10 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 
 use super::{DAY_MS, Dice, Home, Seeder};
-use crate::Error;
+use crate::act::Act;
 use crate::annotations::{self, Action};
+use crate::tenant::Tenant;
+use crate::{Error, clock, notices};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -33,8 +35,30 @@ pub struct Events {
 const OPEN_FLAW: &str =
     "is_sca = 0 and sandbox = 0 and status = 'OPEN' and resolution_status = 'NONE'";
 
+impl Tenant {
+    /// Lets days happen: the platform's time moves with them. Either all of them or none.
+    pub fn live(&self, act: &Act, days: u32, seed: u64) -> Result<Events, Error> {
+        let clock = self.clock();
+        let (events, setting) = self.change(act, |change| {
+            let mut setting = clock.setting();
+            let mut now_ms = clock.at(setting);
+            let mut events = Events::default();
+            for _ in 0..days {
+                now_ms += DAY_MS;
+                day(change.transaction, seed, now_ms, &mut events)?;
+            }
+            setting = clock.moved_to(setting, now_ms);
+            clock::save(change.transaction, setting)?;
+            notices::write_due(change.transaction, now_ms)?;
+            change.noted("tenant.life", &format!("days: {days}"), (events, setting))
+        })?;
+        clock.apply(setting);
+        Ok(events)
+    }
+}
+
 /// Lets one day happen, at `now_ms`.
-pub fn day(
+fn day(
     transaction: &Transaction<'_>,
     seed: u64,
     now_ms: i64,

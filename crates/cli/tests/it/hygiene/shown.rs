@@ -13,7 +13,7 @@ use countersign_client as client;
 use countersign_connector::consumers::Release;
 use countersign_platform as platform;
 use countersign_service::{broker, people};
-use countersign_signin::totp;
+use countersign_signin::{self as signin, totp};
 use countersign_signing::{
     ApiId, ApiSecret, Authorization, OAuthClient, Pair, Request, Signer, SigningKey,
 };
@@ -208,7 +208,7 @@ fn all() -> Shown {
     let secret = totp::Secret::from_bytes(Zeroizing::new(BYTES[..20].to_vec()));
     shown.needles.add_text("a factor", &secret.expose_text());
     shown.needles.add_bytes("a factor", secret.expose_bytes());
-    shown.check("accounts::Secret", secret);
+    shown.check("signin::Secret", secret);
 
     let mut config = platform::Config::new(folder.path(), clock(), random());
     config.seed = platform::SeedSpec::Empty;
@@ -282,7 +282,7 @@ pub(super) const SHOWN: &[&str] = &[
     "client::Error",
     "connector::Release",
     "service::Token",
-    "accounts::Secret",
+    "signin::Secret",
     "platform::Control",
 ];
 
@@ -308,9 +308,12 @@ opaque! {
     "service::Config" = broker::Config,
     "service::Identity" = countersign_service::dashboard::Identity,
     "service::People" = people::People,
-    "service::Begun" = people::Begun,
-    "service::Chosen" = people::Chosen,
-    "service::Enrolled" = people::Enrolled,
+    "signin::Begun" = signin::Begun,
+    "signin::Enrolled" = signin::Enrolled,
+    "signin::Enrolment" = signin::Enrolment,
+    "signin::Given" = signin::Given,
+    "signin::Signin" = signin::Signin<people::Desk>,
+    "signin::Visit" = signin::Visit,
     "platform::Config" = platform::Config,
     "platform::Platform" = platform::Platform,
     "platform::Minted" = platform::Minted,

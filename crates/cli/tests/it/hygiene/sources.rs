@@ -8,7 +8,7 @@ use super::shown::{OPAQUE, SHOWN};
 
 /// Whose public types others hold in their hands.
 const CRATES: &[&str] =
-    &["signing", "wire", "vault", "client", "accounts", "connector", "service", "platform"];
+    &["signing", "wire", "vault", "client", "signin", "connector", "service", "platform"];
 
 /// What a secret is kept in.
 const ROOTS: &[&str] =

@@ -5,18 +5,16 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_wire::application as wire;
-use countersign_wire::error::{ApiErrors, ErrorSource};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use countersign_wire::error::ApiErrors;
 use serde_json::{Map, Value};
 
-use super::super::error::{Refusal, conversation_id};
+use super::super::error::Refusal;
 use super::super::query::{Kind, Query, parameter, parameters};
 use super::super::{input, json, no_content};
-use super::{by_id, visible};
 use crate::caller::{Caller, Grant, WriteApplications};
 use crate::state::AppState;
-use countersign_tenant::seed;
-use countersign_tenant::whole_second;
+use countersign_tenant::applications;
+use countersign_tenant::{Manner, Refused};
 
 parameters!(
     UpdateParameters,
@@ -25,24 +23,6 @@ parameters!(
         parameter("policy_guid", Kind::Guid, "The policy, instead of the one in the body."),
     ]
 );
-
-const CRITICALITIES: [&str; 5] = ["VERY_HIGH", "HIGH", "MEDIUM", "LOW", "VERY_LOW"];
-
-/// Every switch that clients read, with its value where nobody set it.
-const SETTINGS: [(&str, bool); 5] = [
-    ("dynamic_scan_approval_not_required", false),
-    ("nextday_consultation_allowed", false),
-    ("sca_enabled", true),
-    ("static_scan_xpa_or_dpa", false),
-    ("static_scan_xpp_enabled", false),
-];
-
-/// The switches of an application from those that were set.
-pub(super) fn settings(set: &str) -> wire::Settings {
-    let set: Map<String, Value> = serde_json::from_str(set).unwrap_or_default();
-    let defaults = SETTINGS.into_iter().map(|(name, is)| (name.to_owned(), Value::Bool(is)));
-    wire::Settings(defaults.chain(set).collect())
-}
 
 /// A new application.
 #[utoipa::path(
@@ -58,14 +38,11 @@ pub(crate) async fn create_application(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     let profile = profile_of(body)?;
+    let act = grant.caller.act();
     state
-        .write(move |transaction, state| {
+        .change(act, move |change| {
             let caller = &grant.caller;
-            let guid = conversation_id(state);
-            let row = Row::read(transaction, caller, profile, None)?;
-            let id = row.insert(transaction, &guid, state.now())?;
-            tracing::info!(by = caller.user.name, application = guid, "created an application");
-            json(&by_id(transaction, id, &caller.base)?)
+            applications::create(change, &caller.user, profile, &caller.base)?.try_map(|a| json(&a))
         })
         .await
 }
@@ -81,7 +58,7 @@ pub(crate) async fn create_application(
 )]
 pub(crate) async fn update_application(
     grant: Grant<WriteApplications>,
-    Path(guid_text): Path<String>,
+    Path(guid): Path<String>,
     RawQuery(raw): RawQuery,
     State(state): State<AppState>,
     body: Result<Bytes, BytesRejection>,
@@ -89,25 +66,15 @@ pub(crate) async fn update_application(
     let mut profile = profile_of(body)?;
     let query = Query::parse(raw.as_deref());
     let is_partial = query.get("method").is_some_and(|how| how.eq_ignore_ascii_case("partial"));
-    if let Some(guid) = query.get("policy_guid") {
-        profile.insert("policies".into(), serde_json::json!([{ "guid": guid }]));
+    if let Some(policy) = query.get("policy_guid") {
+        profile.insert("policies".into(), serde_json::json!([{ "guid": policy }]));
     }
+    let manner = if is_partial { Manner::PARTIAL } else { Manner::WHOLE };
+    let act = grant.caller.act();
     state
-        .write(move |transaction, state| {
-            let caller = &grant.caller;
-            let id = visible(transaction, caller, &guid_text)?;
-            if is_partial {
-                let current = by_id(transaction, id, &caller.base)?.profile;
-                profile = overlaid(&current, profile)?;
-            }
-            let row = Row::read(transaction, caller, profile, Some(id))?;
-            row.update(transaction, id, state.now())?;
-            tracing::info!(
-                by = caller.user.name,
-                application = guid_text,
-                "changed an application"
-            );
-            json(&by_id(transaction, id, &caller.base)?)
+        .change(act, move |change| {
+            let Caller { user, base, .. } = &grant.caller;
+            applications::update(change, user, &guid, profile, manner, base)?.try_map(|a| json(&a))
         })
         .await
 }
@@ -121,20 +88,13 @@ pub(crate) async fn update_application(
 )]
 pub(crate) async fn delete_application(
     grant: Grant<WriteApplications>,
-    Path(guid_text): Path<String>,
+    Path(guid): Path<String>,
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
+    let act = grant.caller.act();
     state
-        .write(move |transaction, _| -> Result<(), Refusal> {
-            let caller = &grant.caller;
-            let id = visible(transaction, caller, &guid_text)?;
-            transaction.execute("delete from applications where id = ?", [id])?;
-            tracing::info!(
-                by = caller.user.name,
-                application = guid_text,
-                "deleted an application"
-            );
-            Ok(())
+        .change(act, move |change| -> Result<_, Refusal> {
+            Ok(applications::delete(change, &grant.caller.user, &guid)?)
         })
         .await?;
     Ok(no_content())
@@ -144,244 +104,6 @@ fn profile_of(body: Result<Bytes, BytesRejection>) -> Result<Map<String, Value>,
     let mut body: Map<String, Value> = input(body)?;
     match body.remove("profile") {
         Some(Value::Object(profile)) => Ok(profile),
-        _ => Err(wrong_member("/profile", "The profile is missing.")),
+        _ => Err(Refused::member("/profile", "The profile is missing.").into()),
     }
-}
-
-/// The current profile with the given members. A null changes nothing, and
-/// neither does the empty list of custom fields that one client always sends.
-fn overlaid(
-    current: &wire::Profile,
-    given: Map<String, Value>,
-) -> Result<Map<String, Value>, Refusal> {
-    let current = serde_json::to_value(current);
-    let Ok(Value::Object(mut profile)) = current else {
-        return Err(Refusal::gateway(500, "the stored profile does not encode"));
-    };
-    for (name, value) in given {
-        let says_nothing = name == "custom_fields" && value.as_array().is_some_and(Vec::is_empty);
-        if !value.is_null() && !says_nothing {
-            profile.insert(name, value);
-        }
-    }
-    Ok(profile)
-}
-
-/// A profile whose references are resolved.
-struct Row {
-    profile: wire::Profile,
-    name: String,
-    criticality: String,
-    policy: i64,
-    business_unit: i64,
-    teams: Vec<i64>,
-    settings: String,
-}
-
-impl Row {
-    /// `own` is the application that is being changed.
-    fn read(
-        connection: &Connection,
-        caller: &Caller,
-        profile: Map<String, Value>,
-        own: Option<i64>,
-    ) -> Result<Self, Refusal> {
-        let profile: wire::Profile = serde_json::from_value(Value::Object(profile))
-            .map_err(|error| wrong_member("/profile", &format!("The profile: {error}.")))?;
-        let name = text(&profile.name, "name", 1..=255)?;
-        text(&profile.description, "description", 0..=4096)?;
-        text(&profile.tags, "tags", 0..=4096)?;
-        text(&profile.git_repo_url, "git_repo_url", 0..=2048)?;
-        let criticality = profile.business_criticality.clone().unwrap_or_default();
-        if !CRITICALITIES.contains(&criticality.as_str()) {
-            return Err(wrong_member(
-                "/profile/business_criticality",
-                "The business criticality must be VERY_HIGH, HIGH, MEDIUM, LOW or VERY_LOW.",
-            ));
-        }
-        let taken: Option<i64> = connection
-            .query_row("select id from applications where name = ?", [&name], |row| row.get(0))
-            .optional()?;
-        if taken.is_some_and(|id| Some(id) != own) {
-            let source = pointer("/profile/name");
-            return Err(Refusal::appsec(409, "CONFLICT", "The name is taken.", source));
-        }
-        let row = Self {
-            policy: policy(connection, &profile)?,
-            business_unit: business_unit(connection, &profile)?,
-            teams: teams(connection, caller, &profile, own)?,
-            settings: chosen(profile.settings.as_ref())?,
-            name,
-            criticality,
-            profile,
-        };
-        Ok(row)
-    }
-
-    fn insert(
-        &self,
-        transaction: &Transaction<'_>,
-        guid: &str,
-        now_ms: i64,
-    ) -> Result<i64, countersign_tenant::Error> {
-        transaction.execute(
-            "insert into applications
-                (guid, name, business_unit, policy, business_criticality, created_ms, modified_ms)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
-            params![
-                guid,
-                self.name,
-                self.business_unit,
-                self.policy,
-                self.criticality,
-                whole_second(now_ms)
-            ],
-        )?;
-        let id = transaction.last_insert_rowid();
-        self.update(transaction, id, now_ms)?;
-        Ok(id)
-    }
-
-    /// A change of the policy moves the date of its last check as well.
-    fn update(
-        &self,
-        transaction: &Transaction<'_>,
-        id: i64,
-        now_ms: i64,
-    ) -> Result<(), countersign_tenant::Error> {
-        let profile = &self.profile;
-        let as_json = |value: serde_json::Result<String>| value.unwrap_or_else(|_| "[]".into());
-        let fields = profile.custom_fields.as_ref().filter(|fields| !fields.is_empty());
-        for name in fields.iter().flat_map(|fields| fields.iter()).flat_map(|field| &field.name) {
-            seed::custom_field(transaction, name)?;
-        }
-        transaction.execute(
-            "update applications set name = ?2, tags = ?3, business_unit = ?4,
-                business_owners = ?5, custom_fields = ?6, description = ?7,
-                business_criticality = ?8, git_repo_url = ?9, modified_ms = ?10,
-                policy_checked_ms = iif(policy = ?11, policy_checked_ms, ?10), policy = ?11,
-                settings = ?12, archer_app_name = ?13, custom_kms_alias = ?14
-             where id = ?1",
-            params![
-                id,
-                self.name,
-                profile.tags,
-                self.business_unit,
-                as_json(serde_json::to_string(&profile.business_owners)),
-                fields.map(|fields| as_json(serde_json::to_string(fields))),
-                profile.description,
-                self.criticality,
-                profile.git_repo_url,
-                whole_second(now_ms),
-                self.policy,
-                self.settings,
-                profile.archer_app_name,
-                profile.custom_kms_alias,
-            ],
-        )?;
-        transaction.execute("delete from application_teams where application = ?", [id])?;
-        for team in &self.teams {
-            transaction.execute(
-                "insert or ignore into application_teams (application, team) values (?, ?)",
-                params![id, team],
-            )?;
-        }
-        Ok(())
-    }
-}
-
-fn text(
-    text: &Option<String>,
-    name: &str,
-    length: std::ops::RangeInclusive<usize>,
-) -> Result<String, Refusal> {
-    let text = text.as_deref().unwrap_or_default().trim();
-    if length.contains(&text.chars().count()) {
-        return Ok(text.to_owned());
-    }
-    let (least, most) = (length.start(), length.end());
-    let title = format!("The {name} must be {least} to {most} characters long.");
-    Err(wrong_member(&format!("/profile/{name}"), &title))
-}
-
-/// The given policy, else the default one.
-fn policy(connection: &Connection, profile: &wire::Profile) -> Result<i64, Refusal> {
-    let sql = "select id from policies where guid = ?1 or (?1 is null and is_default)
-        order by id limit 1";
-    let given = profile.policies.first().and_then(|policy| policy.guid.as_deref());
-    let given = given.map(super::guid).transpose()?;
-    let found = connection.query_row(sql, [given], |row| row.get(0)).optional()?;
-    found.ok_or_else(|| wrong_member("/profile/policies/0/guid", "There is no such policy."))
-}
-
-/// The given business unit, else the one that stands for none.
-fn business_unit(connection: &Connection, profile: &wire::Profile) -> Result<i64, Refusal> {
-    let given = profile.business_unit.clone().unwrap_or_default();
-    let sql = "select id from business_units where guid = lower(?1)
-        or (?1 is null and (name = ?2 or (?2 is null and is_default)))";
-    let found =
-        connection.query_row(sql, params![given.guid, given.name], |row| row.get(0)).optional()?;
-    found.ok_or_else(|| {
-        wrong_member("/profile/business_unit/guid", "There is no such business unit.")
-    })
-}
-
-/// Who is bound to teams gives an application to teams of its own, and leaves
-/// it to those that have it.
-fn teams(
-    connection: &Connection,
-    caller: &Caller,
-    profile: &wire::Profile,
-    application: Option<i64>,
-) -> Result<Vec<i64>, Refusal> {
-    let mut statement =
-        connection.prepare_cached("select team from application_teams where application = ?")?;
-    let held = statement.query_map([application], |row| row.get(0))?;
-    let held: Vec<i64> = held.collect::<Result<_, _>>()?;
-    let mut ids = Vec::with_capacity(profile.teams.len());
-    for (at, team) in profile.teams.iter().enumerate() {
-        let sql = "select id from teams where guid = lower(?1)
-            or (?1 is null and (id = ?2 or (?2 is null and name = ?3)))";
-        let found: Option<i64> = connection
-            .query_row(sql, params![team.guid, team.team_id, team.team_name], |row| row.get(0))
-            .optional()?;
-        let is_own = |id| held.contains(&id) || caller.user.teams.iter().any(|team| team.id == id);
-        match found {
-            Some(id) if caller.user.sees_all() || is_own(id) => ids.push(id),
-            _ => {
-                let path = format!("/profile/teams/{at}/guid");
-                return Err(wrong_member(&path, "There is no such team for this account."));
-            }
-        }
-    }
-    if ids.is_empty() && !caller.user.sees_all() {
-        return Err(wrong_member("/profile/teams", "This account must name one of its teams."));
-    }
-    Ok(ids)
-}
-
-/// Of the switches those that differ from what they are by themselves.
-fn chosen(settings: Option<&wire::Settings>) -> Result<String, Refusal> {
-    let given = settings.map(|settings| settings.0.clone()).unwrap_or_default();
-    let mut set = Map::new();
-    for (name, default) in SETTINGS {
-        match given.get(name) {
-            None | Some(Value::Null) => {}
-            Some(Value::Bool(is)) if *is == default => {}
-            Some(Value::Bool(is)) => drop(set.insert(name.to_owned(), Value::Bool(*is))),
-            Some(_) => {
-                let path = format!("/profile/settings/{name}");
-                return Err(wrong_member(&path, "A setting is true or false."));
-            }
-        }
-    }
-    Ok(Value::Object(set).to_string())
-}
-
-fn pointer(path: &str) -> ErrorSource {
-    ErrorSource { pointer: Some(path.to_owned()), parameter: None }
-}
-
-pub(crate) fn wrong_member(path: &str, title: &str) -> Refusal {
-    Refusal::appsec(400, "BAD_REQUEST", title, pointer(path))
 }

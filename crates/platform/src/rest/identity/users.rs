@@ -219,7 +219,7 @@ pub(crate) async fn list_users(
 fn listed(query: &Query) -> Result<Filter, Refusal> {
     let mut filter = Filter {
         user_name: query.get("user_name").map(String::from),
-        email_addresses: query.list("email_address").into_iter().map(String::from).collect(),
+        email_addresses: query.filter("email_address")?.into_iter().map(String::from).collect(),
         login_enabled: query.truth("enabled")?,
         active: query.truth("active")?,
         ..Filter::default()

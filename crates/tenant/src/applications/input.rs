@@ -1,0 +1,252 @@
+//! What a body may say about an application.
+
+use std::ops::RangeInclusive;
+
+use countersign_wire::application as wire;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde_json::{Map, Value};
+
+use crate::users::User;
+use crate::{Error, Refused, guid_of, seed, whole_second};
+
+const CRITICALITIES: [&str; 5] = ["VERY_HIGH", "HIGH", "MEDIUM", "LOW", "VERY_LOW"];
+
+/// Every switch that clients read, with its value where nobody set it.
+const SETTINGS: [(&str, bool); 5] = [
+    ("dynamic_scan_approval_not_required", false),
+    ("nextday_consultation_allowed", false),
+    ("sca_enabled", true),
+    ("static_scan_xpa_or_dpa", false),
+    ("static_scan_xpp_enabled", false),
+];
+
+/// The switches of an application from those that were set.
+pub(super) fn settings(set: &str) -> wire::Settings {
+    let set: Map<String, Value> = serde_json::from_str(set).unwrap_or_default();
+    let defaults = SETTINGS.into_iter().map(|(name, is)| (name.to_owned(), Value::Bool(is)));
+    wire::Settings(defaults.chain(set).collect())
+}
+
+/// The current profile with the given members. A null changes nothing, and
+/// neither does the empty list of custom fields that one client always sends.
+pub(super) fn overlaid(
+    current: &wire::Profile,
+    given: Map<String, Value>,
+) -> Result<Map<String, Value>, Error> {
+    let mut profile: Map<String, Value> = serde_json::from_value(serde_json::to_value(current)?)?;
+    for (name, value) in given {
+        let says_nothing = name == "custom_fields" && value.as_array().is_some_and(Vec::is_empty);
+        if !value.is_null() && !says_nothing {
+            profile.insert(name, value);
+        }
+    }
+    Ok(profile)
+}
+
+/// A profile whose references are resolved.
+pub(super) struct Wanted {
+    profile: wire::Profile,
+    name: String,
+    criticality: String,
+    policy: i64,
+    business_unit: i64,
+    teams: Vec<i64>,
+    settings: String,
+}
+
+impl Wanted {
+    /// `own` is the application that is being changed.
+    pub(super) fn read(
+        connection: &Connection,
+        user: &User,
+        profile: Map<String, Value>,
+        own: Option<i64>,
+    ) -> Result<Self, Refused> {
+        let profile: wire::Profile = serde_json::from_value(Value::Object(profile))
+            .map_err(|error| Refused::member("/profile", &format!("The profile: {error}.")))?;
+        let name = text(&profile.name, "name", 1..=255)?;
+        text(&profile.description, "description", 0..=4096)?;
+        text(&profile.tags, "tags", 0..=4096)?;
+        text(&profile.git_repo_url, "git_repo_url", 0..=2048)?;
+        let criticality = profile.business_criticality.clone().unwrap_or_default();
+        if !CRITICALITIES.contains(&criticality.as_str()) {
+            return Err(Refused::member(
+                "/profile/business_criticality",
+                "The business criticality must be VERY_HIGH, HIGH, MEDIUM, LOW or VERY_LOW.",
+            ));
+        }
+        let taken: Option<i64> = connection
+            .query_row("select id from applications where name = ?", [&name], |row| row.get(0))
+            .optional()?;
+        if taken.is_some_and(|id| Some(id) != own) {
+            return Err(Refused::taken("/profile/name"));
+        }
+        Ok(Self {
+            policy: policy(connection, &profile)?,
+            business_unit: business_unit(connection, &profile)?,
+            teams: teams(connection, user, &profile, own)?,
+            settings: chosen(profile.settings.as_ref())?,
+            name,
+            criticality,
+            profile,
+        })
+    }
+
+    pub(super) fn insert(
+        &self,
+        transaction: &Transaction<'_>,
+        guid: &str,
+        now_ms: i64,
+    ) -> Result<i64, Error> {
+        transaction.execute(
+            "insert into applications
+                (guid, name, business_unit, policy, business_criticality, created_ms, modified_ms)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
+            params![
+                guid,
+                self.name,
+                self.business_unit,
+                self.policy,
+                self.criticality,
+                whole_second(now_ms)
+            ],
+        )?;
+        let id = transaction.last_insert_rowid();
+        self.update(transaction, id, now_ms)?;
+        Ok(id)
+    }
+
+    /// A change of the policy moves the date of its last check as well.
+    pub(super) fn update(
+        &self,
+        transaction: &Transaction<'_>,
+        id: i64,
+        now_ms: i64,
+    ) -> Result<(), Error> {
+        let profile = &self.profile;
+        let fields = profile.custom_fields.as_ref().filter(|fields| !fields.is_empty());
+        for name in fields.iter().flat_map(|fields| fields.iter()).flat_map(|field| &field.name) {
+            seed::custom_field(transaction, name)?;
+        }
+        transaction.execute(
+            "update applications set name = ?2, tags = ?3, business_unit = ?4,
+                business_owners = ?5, custom_fields = ?6, description = ?7,
+                business_criticality = ?8, git_repo_url = ?9, modified_ms = ?10,
+                policy_checked_ms = iif(policy = ?11, policy_checked_ms, ?10), policy = ?11,
+                settings = ?12, archer_app_name = ?13, custom_kms_alias = ?14
+             where id = ?1",
+            params![
+                id,
+                self.name,
+                profile.tags,
+                self.business_unit,
+                serde_json::to_string(&profile.business_owners)?,
+                fields.map(serde_json::to_string).transpose()?,
+                profile.description,
+                self.criticality,
+                profile.git_repo_url,
+                whole_second(now_ms),
+                self.policy,
+                self.settings,
+                profile.archer_app_name,
+                profile.custom_kms_alias,
+            ],
+        )?;
+        transaction.execute("delete from application_teams where application = ?", [id])?;
+        for team in &self.teams {
+            transaction.execute(
+                "insert or ignore into application_teams (application, team) values (?, ?)",
+                params![id, team],
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn text(
+    text: &Option<String>,
+    name: &str,
+    length: RangeInclusive<usize>,
+) -> Result<String, Refused> {
+    let text = text.as_deref().unwrap_or_default().trim();
+    if length.contains(&text.chars().count()) {
+        return Ok(text.to_owned());
+    }
+    let (least, most) = (length.start(), length.end());
+    let title = format!("The {name} must be {least} to {most} characters long.");
+    Err(Refused::member(&format!("/profile/{name}"), &title))
+}
+
+/// The given policy, else the default one.
+fn policy(connection: &Connection, profile: &wire::Profile) -> Result<i64, Refused> {
+    let sql = "select id from policies where guid = ?1 or (?1 is null and is_default)
+        order by id limit 1";
+    let given = profile.policies.first().and_then(|policy| policy.guid.as_deref());
+    let given = given.map(guid_of).transpose()?;
+    let found = connection.query_row(sql, [given], |row| row.get(0)).optional()?;
+    found.ok_or_else(|| Refused::member("/profile/policies/0/guid", "There is no such policy."))
+}
+
+/// The given business unit, else the one that stands for none.
+fn business_unit(connection: &Connection, profile: &wire::Profile) -> Result<i64, Refused> {
+    let given = profile.business_unit.clone().unwrap_or_default();
+    let sql = "select id from business_units where guid = lower(?1)
+        or (?1 is null and (name = ?2 or (?2 is null and is_default)))";
+    let found =
+        connection.query_row(sql, params![given.guid, given.name], |row| row.get(0)).optional()?;
+    found.ok_or_else(|| {
+        Refused::member("/profile/business_unit/guid", "There is no such business unit.")
+    })
+}
+
+/// Who is bound to teams gives an application to teams of its own, and leaves
+/// it to those that have it.
+fn teams(
+    connection: &Connection,
+    user: &User,
+    profile: &wire::Profile,
+    application: Option<i64>,
+) -> Result<Vec<i64>, Refused> {
+    let mut statement =
+        connection.prepare_cached("select team from application_teams where application = ?")?;
+    let held = statement.query_map([application], |row| row.get(0))?;
+    let held: Vec<i64> = held.collect::<Result<_, _>>()?;
+    let mut ids = Vec::with_capacity(profile.teams.len());
+    for (at, team) in profile.teams.iter().enumerate() {
+        let sql = "select id from teams where guid = lower(?1)
+            or (?1 is null and (id = ?2 or (?2 is null and name = ?3)))";
+        let found: Option<i64> = connection
+            .query_row(sql, params![team.guid, team.team_id, team.team_name], |row| row.get(0))
+            .optional()?;
+        let is_own = |id| held.contains(&id) || user.teams.iter().any(|team| team.id == id);
+        match found {
+            Some(id) if user.sees_all() || is_own(id) => ids.push(id),
+            _ => {
+                let path = format!("/profile/teams/{at}/guid");
+                return Err(Refused::member(&path, "There is no such team for this account."));
+            }
+        }
+    }
+    if ids.is_empty() && !user.sees_all() {
+        return Err(Refused::member("/profile/teams", "This account must name one of its teams."));
+    }
+    Ok(ids)
+}
+
+/// Of the switches those that differ from what they are by themselves.
+fn chosen(settings: Option<&wire::Settings>) -> Result<String, Refused> {
+    let given = settings.map(|settings| settings.0.clone()).unwrap_or_default();
+    let mut set = Map::new();
+    for (name, default) in SETTINGS {
+        match given.get(name) {
+            None | Some(Value::Null) => {}
+            Some(Value::Bool(is)) if *is == default => {}
+            Some(Value::Bool(is)) => drop(set.insert(name.to_owned(), Value::Bool(*is))),
+            Some(_) => {
+                let path = format!("/profile/settings/{name}");
+                return Err(Refused::member(&path, "A setting is true or false."));
+            }
+        }
+    }
+    Ok(Value::Object(set).to_string())
+}
