@@ -7,6 +7,7 @@ mod findings;
 mod forms;
 mod integrations;
 mod routes;
+mod strangers;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -45,7 +46,7 @@ struct Desk {
     runs: Arc<AtomicU64>,
     fetched: Arc<AtomicU64>,
     address: SocketAddr,
-    _home: TempDir,
+    home: TempDir,
 }
 
 impl Desk {
@@ -114,7 +115,7 @@ impl Desk {
             runs,
             fetched,
             address,
-            _home: home,
+            home,
         }
     }
 
