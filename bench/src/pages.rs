@@ -149,6 +149,10 @@ async fn measure(platform: &Platform, title: &str) -> anyhow::Result<()> {
     );
     let (status, _) = visitor.ask("POST", "/sign-in", &body).await?;
     ensure!(status == 303, "sign-in: {status}");
+    let mailbox = platform.ready["mailbox_url"].as_str().context("no mailbox_url")?;
+    let link = mailbox.strip_prefix(console).context("a link to elsewhere")?;
+    let (status, _) = visitor.ask("GET", link, "").await?;
+    ensure!(status == 303, "mailbox: {status}");
     let (floor, style) = visitor.look("/style.css").await?;
     let (_, script) = visitor.look("/console.js").await?;
     println!("== {title}");

@@ -146,6 +146,10 @@ async function journey(name, options) {
     await walk.press("button", "Sign out");
 
     await page.goto("/mailbox");
+    expect(await walk.title(), "The mailbox opens by its link");
+    await page.goto(ready.mailbox_url);
+    expect(await walk.title(), "Mailbox");
+    expect(new URL(page.url()).pathname, "/mailbox");
     await walk.picture("mailbox");
     await walk.press("link", "Welcome to Veracode");
     await walk.picture("mail");
@@ -249,7 +253,7 @@ async function refusals() {
   const one = await fresh();
 
   await check("an activation link that was used is refused", async () => {
-    await one.page.goto("/mailbox");
+    await one.page.goto(ready.mailbox_url);
     await one.walk.press("link", "Welcome to Veracode");
     await one.page.goto(await one.page.locator("pre.mail a").first().getAttribute("href"));
     expect(await one.walk.title(), "The link is not good any more");

@@ -116,6 +116,7 @@ with tempfile.TemporaryDirectory() as scratch:
         os.makedirs(f"{scratch}/out", mode=0o700)
         os.makedirs(home, mode=0o700)
         open(f"{scratch}/hook", "w").write(SECRET)
+        os.chmod(f"{scratch}/hook", 0o600)
         hook = (f'name = "hook"\nurl = "http://127.0.0.1:{receiver.server_port}/"\n'
                 f'secret_file = "{scratch}/hook"\nallow_http_loopback = true\n')
         open(f"{home}/config.toml", "w").write(

@@ -47,8 +47,38 @@ pub(crate) struct Args {
     )]
     pub(crate) log: String,
 
+    /// A user or group whose files and folders are trusted beside your own and root's;
+    /// repeatable. For containers whose volumes belong to others.
+    #[arg(
+        long,
+        global = true,
+        value_name = "uid:N|gid:N",
+        env = "COUNTERSIGN_TRUST",
+        value_delimiter = ','
+    )]
+    pub(crate) trust: Vec<Trust>,
+
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trust {
+    User(u32),
+    Group(u32),
+}
+
+impl std::str::FromStr for Trust {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = |text: &str| text.parse().map_err(|_| "expected a number after the colon");
+        match text.split_once(':') {
+            Some(("uid", id)) => Ok(Self::User(number(id)?)),
+            Some(("gid", id)) => Ok(Self::Group(number(id)?)),
+            _ => Err("expected `uid:` or `gid:` and a number"),
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -12,9 +12,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use countersign_connector::rotation::Mode;
+use countersign_files::{self as files, Secrecy};
 use serde::Deserialize;
 
 use crate::failure::Failure;
+
+const MAX_BYTES: u64 = 1 << 20;
 
 /// What the file may say.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -195,17 +198,10 @@ impl<'de> Deserialize<'de> for Window {
 impl Config {
     /// Reads the file; a missing one says nothing.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
-        let text = match std::fs::read_to_string(path) {
+        let text = match files::read_text(path, Secrecy::Open, MAX_BYTES) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self::default());
-            }
-            Err(error) => {
-                return Err(Failure::usage(format!(
-                    "failed to read `{}`: {error}",
-                    path.display()
-                )));
-            }
+            Err(error) if error.is_missing() => return Ok(Self::default()),
+            Err(error) => return Err(Failure::usage(error)),
         };
         let config: Self = toml::from_str(&text).map_err(|error| {
             let place = line_of(&text, &error).map(|n| format!(", line {n}")).unwrap_or_default();

@@ -16,7 +16,7 @@ use countersign_formats::parquet::Parquet;
 use countersign_formats::sarif::Sarif;
 use countersign_formats::{Export, Head};
 
-pub(crate) use parts::{More, partial};
+pub(crate) use parts::More;
 
 use crate::args::{self, Format, OcsfClass, OcsfVersion};
 use crate::failure::Failure;

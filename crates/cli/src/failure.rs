@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use countersign_connector::Fault;
 
+use crate::output::note;
+
 /// An exit code of the public list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -40,8 +42,20 @@ impl Failure {
         Self::new(Exit::Usage, what)
     }
 
+    /// Arguments that are none, as the library says it.
+    pub(crate) fn typed(error: &clap::Error) -> Self {
+        let what = error.render().to_string();
+        Self::usage(what.strip_prefix("error: ").unwrap_or(&what).trim_end())
+    }
+
     pub(crate) fn storage(what: impl fmt::Display) -> Self {
         Self::new(Exit::Storage, what)
+    }
+
+    /// What others could have written to is for its owner to put right, like a line of the
+    /// configuration.
+    fn of_disk(is_for_the_owner: bool, what: impl fmt::Display) -> Self {
+        Self::new(if is_for_the_owner { Exit::Usage } else { Exit::Storage }, what)
     }
 
     /// The exit code alone: what there is to say has been said.
@@ -65,10 +79,9 @@ impl Failure {
     }
 
     /// Tells it on standard error and gives the code to end with.
-    #[expect(clippy::print_stderr, reason = "the one place where a failure is told")]
     pub(crate) fn report(&self) -> ExitCode {
         if !self.is_silent {
-            eprintln!("error: {}", self.what);
+            note(&format!("error: {}", self.what));
         }
         ExitCode::from(self.code.unwrap_or(self.exit as u8))
     }
@@ -106,16 +119,21 @@ impl From<countersign_client::Error> for Failure {
     }
 }
 
+impl From<countersign_files::Error> for Failure {
+    fn from(error: countersign_files::Error) -> Self {
+        Self::of_disk(error.is_exposed(), error)
+    }
+}
+
 impl From<countersign_store::Error> for Failure {
     fn from(error: countersign_store::Error) -> Self {
-        Self::storage(error)
+        Self::of_disk(error.is_exposed(), error)
     }
 }
 
 impl From<countersign_vault::Error> for Failure {
     fn from(error: countersign_vault::Error) -> Self {
-        let exit = if error.is_config() { Exit::Usage } else { Exit::Storage };
-        Self::new(exit, error)
+        Self::of_disk(error.is_config() || error.is_exposed(), error)
     }
 }
 

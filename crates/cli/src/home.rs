@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use countersign_files::{self as files, Secrecy};
+
 use crate::failure::Failure;
 
 /// The connector's home and the files in it.
@@ -10,17 +12,26 @@ pub(crate) struct Home(PathBuf);
 
 impl Home {
     /// `--home` or `COUNTERSIGN_HOME` (clap reads both), else the platform's
-    /// data directory. Created, private to its owner, when missing.
+    /// data directory. Created, private to its owner, when missing; refused when others
+    /// can write to it, before anything in it is believed.
     pub(crate) fn find(given: Option<&Path>) -> Result<Self, Failure> {
-        let path = match given {
+        let path = Self::named(given)?.0;
+        let folder = files::folder(&path).map_err(|error| match error.is_exposed() {
+            true => error.into(),
+            false => {
+                let shown = path.display();
+                Failure::storage(format!("failed to create the home `{shown}`: {error}"))
+            }
+        })?;
+        Ok(Self(folder))
+    }
+
+    /// The same, before anything is known of it.
+    pub(crate) fn named(given: Option<&Path>) -> Result<Self, Failure> {
+        Ok(Self(match given {
             Some(path) => path.to_owned(),
             None => default_home()?,
-        };
-        create_private(&path)?;
-        let path = path.canonicalize().map_err(|error| {
-            Failure::storage(format!("failed to open the home `{}`: {error}", path.display()))
-        })?;
-        Ok(Self(path))
+        }))
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -64,6 +75,34 @@ impl Home {
         self.0.join("vault-keyring.json")
     }
 
+    /// The files of it that are believed or secret, and the folders among them by one file
+    /// that is always there.
+    pub(crate) fn files(&self) -> Vec<(PathBuf, Secrecy)> {
+        let platform = self.platform();
+        let databases = [self.store(), self.people(), platform.join("platform.sqlite")];
+        let all = [
+            (self.config(), Secrecy::Open),
+            (self.vault(), Secrecy::Secret),
+            (self.vault_key(), Secrecy::Key),
+            (self.people_key(), Secrecy::Key),
+            (self.0.join("vault-keyring.json"), Secrecy::Open),
+            (self.0.join("machine"), Secrecy::Open),
+            (self.fences().join("publications"), Secrecy::Open),
+            (platform.join("master.key"), Secrecy::Key),
+            (platform.join("ca.key"), Secrecy::Key),
+            (platform.join("ca.pem"), Secrecy::Open),
+            (platform.join("control.json"), Secrecy::Key),
+        ];
+        let of_databases = databases.into_iter().flat_map(|path| {
+            ["", "-wal", "-shm"].map(|end| {
+                let mut beside = path.clone().into_os_string();
+                beside.push(end);
+                (beside.into(), Secrecy::Open)
+            })
+        });
+        all.into_iter().chain(of_databases).collect()
+    }
+
     /// The home of the platform that `quickstart` starts.
     pub(crate) fn platform(&self) -> PathBuf {
         self.0.join("platform")
@@ -78,14 +117,4 @@ fn default_home() -> Result<PathBuf, Failure> {
         ))
     })?;
     Ok(strategy.data_dir().join("countersign"))
-}
-
-fn create_private(path: &Path) -> Result<(), Failure> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|error| {
-        Failure::storage(format!("failed to create the home `{}`: {error}", path.display()))
-    })
 }

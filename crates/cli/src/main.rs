@@ -20,14 +20,21 @@ mod system;
 use std::process::ExitCode;
 
 use clap::Parser;
+use countersign_files::Trusted;
 
-use args::Args;
+use args::{Args, Trust};
 use failure::Failure;
 
 fn main() -> ExitCode {
     system::forbid_core_files();
     // `clap` ends with 2 on wrong usage, which is what the public list says.
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) if error.use_stderr() => return Failure::typed(&error).report(),
+        // Help and version.
+        Err(error) => error.exit(),
+    };
+    trust(&args.trust);
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         return Failure::unexpected("a TLS provider was already installed").report();
     }
@@ -45,4 +52,16 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// Before the first file is looked at.
+fn trust(all: &[Trust]) {
+    let mut trusted = Trusted::default();
+    for one in all {
+        match one {
+            Trust::User(id) => trusted.users.push(*id),
+            Trust::Group(id) => trusted.groups.push(*id),
+        }
+    }
+    countersign_files::trust(trusted);
 }

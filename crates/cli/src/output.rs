@@ -1,27 +1,48 @@
-//! Printing: data to standard output, tables that fit the terminal, bars that
-//! read without colour.
+//! Printing: the only way to standard output and standard error. Data to standard
+//! output, everything else to standard error; whatever came from elsewhere does nothing
+//! to a terminal. Tables fit the terminal, bars read without colour.
 
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Stderr, Stdout, Write};
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
-use countersign_findings::is_invisible;
+use countersign_text::{document, json, line};
 use serde::Serialize;
 
 use crate::failure::Failure;
 
 /// Writes lines to standard output; a reader that went away is success.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    tolerate_closed_pipe(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+    print_as_it_is(document(text).to_string().as_bytes())
 }
 
-/// One JSON object on one line.
+/// One JSON object on one line, with escapes for what a terminal would act on.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
-    let mut text = serde_json::to_string(value).map_err(Failure::unexpected)?;
+    let mut text = json::to_string(value).map_err(Failure::unexpected)?;
     text.push('\n');
-    print(&text)
+    print_as_it_is(text.as_bytes())
+}
+
+/// What was asked for byte for byte, to a file or a program; a terminal gets it as
+/// text.
+pub(crate) fn print_data(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = data();
+    tolerate_closed_pipe(out.write_all(bytes).and_then(|()| out.flush()))
+}
+
+/// The same, written piece by piece.
+pub(crate) fn data() -> Box<dyn Write + Send> {
+    let out = io::stdout();
+    match out.is_terminal() {
+        true => Box::new(Lines::new(out)),
+        false => Box::new(out),
+    }
+}
+
+fn print_as_it_is(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    tolerate_closed_pipe(out.write_all(bytes).and_then(|()| out.flush()))
 }
 
 /// Ends the program quietly when nobody reads any more.
@@ -35,7 +56,73 @@ pub(crate) fn tolerate_closed_pipe(result: io::Result<()>) -> Result<(), Failure
 /// A line for people, to standard error.
 pub(crate) fn note(text: &str) {
     // A closed standard error leaves nobody to tell.
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", document(text));
+}
+
+/// Where log lines go: each event is one line, whatever is in it.
+pub(crate) fn log() -> Events<Stderr> {
+    Events(io::stderr())
+}
+
+/// Each write is one event.
+pub(crate) struct Events<W>(W);
+
+/// Of an event.
+const EVENT: usize = 8_000;
+
+impl<W: Write> Write for Events<W> {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        writeln!(self.0, "{}", line(text).at_most(EVENT))?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Bytes that are shown as text, line by line.
+struct Lines<W: Write> {
+    out: W,
+    held: Vec<u8>,
+}
+
+/// What a line is cut at, whatever a terminal shows of it.
+const HELD: usize = 1 << 20;
+
+impl Lines<Stdout> {
+    fn new(out: Stdout) -> Self {
+        Self { out, held: Vec::new() }
+    }
+}
+
+impl<W: Write> Lines<W> {
+    fn show(&mut self, end: usize) -> io::Result<()> {
+        let rest = self.held.split_off(end);
+        let text = String::from_utf8_lossy(&self.held);
+        write!(self.out, "{}", document(&text))?;
+        self.held = rest;
+        Ok(())
+    }
+}
+
+impl<W: Write> Write for Lines<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.held.extend_from_slice(bytes);
+        match self.held.iter().rposition(|byte| *byte == b'\n') {
+            Some(at) => self.show(at + 1)?,
+            None if self.held.len() >= HELD => self.show(self.held.len())?,
+            None => {}
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.show(self.held.len())?;
+        self.out.flush()
+    }
 }
 
 /// A borderless table that wraps to the terminal, or to 100 columns elsewhere.
@@ -82,16 +169,10 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
-/// Text from elsewhere, safe to print: control characters cannot move the cursor or
-/// change colours, and what cannot be seen or turns other characters around is marked.
+/// Text from elsewhere within a line of ours: it cannot end the line, move the cursor or
+/// turn other words around, and it has an end.
 pub(crate) fn printable(text: &str) -> String {
-    let shown = |c: char| match c {
-        '\n' => c,
-        c if c.is_control() => ' ',
-        c if is_invisible(c) => char::REPLACEMENT_CHARACTER,
-        c => c,
-    };
-    text.chars().map(shown).collect()
+    line(text).to_string()
 }
 
 /// Milliseconds since the Unix epoch as `2026-11-24 08:00 UTC`.
@@ -130,19 +211,35 @@ mod tests {
 
     #[test]
     fn words_from_elsewhere_move_nothing_and_hide_nothing() {
-        assert_eq!(printable("a\u{1b}[2J\tb\nc"), "a [2J b\nc");
-        assert_eq!(printable("gpj.\u{202e}exe\u{200b}"), "gpj.\u{fffd}exe\u{fffd}");
+        assert_eq!(printable("a\u{1b}[2J\tb\nc"), "a<U+001B>[2J b c");
+        assert_eq!(printable("gpj.\u{202e}exe\u{200b}"), "gpj.<U+202E>exe<U+200B>");
         assert_eq!(printable("日本語 é 🎈"), "日本語 é 🎈");
+    }
+
+    #[test]
+    fn an_event_is_one_line() {
+        let mut out = Vec::new();
+        let event = format!("one\nERROR forged \u{1b}[2J\u{202e}{}\n", "x".repeat(1_000_000));
+        Events(&mut out).write_all(event.as_bytes()).unwrap();
+        let shown = String::from_utf8(out).unwrap();
+        assert!(shown.starts_with("one ERROR forged <U+001B>[2J<U+202E>x"), "{shown}");
+        assert_eq!(shown.matches('\n').count(), 1);
+        assert!(shown.ends_with("more characters)\n") && shown.len() < 10_000);
+    }
+
+    #[test]
+    fn data_on_a_terminal_is_text() {
+        let mut lines = Lines { out: Vec::new(), held: Vec::new() };
+        for byte in "é\u{1b}[2J\n\u{202e}".bytes().chain([0xff]) {
+            lines.write_all(&[byte]).unwrap();
+        }
+        lines.flush().unwrap();
+        assert_eq!(String::from_utf8(lines.out).unwrap(), "é<U+001B>[2J\n<U+202E>\u{fffd}");
     }
 
     #[test]
     fn distances_read_like_speech() {
         assert_eq!(distance(365 * 86_400_000, 0), "in 365 days");
         assert_eq!(distance(0, 90 * 60_000), "90 minutes ago");
-    }
-
-    #[test]
-    fn a_title_cannot_move_the_cursor() {
-        assert_eq!(printable("a\u{1b}[2Jb\r"), "a [2Jb ");
     }
 }

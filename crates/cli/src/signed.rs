@@ -9,9 +9,12 @@
 //! `HEX` is HMAC-SHA-256 over timestamp, a full stop and the body, under the secret
 //! that both ends have. `docs/watch.md` shows a receiver.
 
+use std::path::Path;
 use std::time::Duration;
 
 use countersign_client::Url;
+use countersign_files::{self as files, Secrecy};
+use countersign_text::{json, line};
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
@@ -24,6 +27,7 @@ use crate::system;
 
 const SHORTEST_SECRET_BYTES: usize = 16;
 const MAX_ANSWER_BYTES: usize = 64 << 10;
+const MAX_FILE_BYTES: u64 = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A receiver of signed JSON.
@@ -54,12 +58,11 @@ impl Hook {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(wrong("user and password do not belong into its `url`".into()));
         }
-        let read = |path: &std::path::Path| {
-            std::fs::read_to_string(path)
-                .map(Zeroizing::new)
-                .map_err(|error| wrong(format!("failed to read `{}`: {error}", path.display())))
+        let read = |path: &Path, secrecy| {
+            files::read_text(path, secrecy, MAX_FILE_BYTES)
+                .map_err(|error| wrong(error.to_string()))
         };
-        let text = read(&config.secret_file)?;
+        let text = read(&config.secret_file, Secrecy::Secret)?;
         let secret = text.lines().next().unwrap_or_default().trim();
         if secret.len() < SHORTEST_SECRET_BYTES {
             return Err(wrong(format!(
@@ -78,7 +81,7 @@ impl Hook {
             builder = builder.no_proxy();
         }
         if let Some(path) = &config.ca_file {
-            let pem = read(path)?;
+            let pem = read(path, Secrecy::Open)?;
             let certificates = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
                 .map_err(|error| wrong(format!("its CA file cannot be read: {error}")))?;
             builder = builder.tls_certs_merge(certificates);
@@ -99,7 +102,7 @@ impl Hook {
     /// Sends a body; the answer's, if its status is 2xx. Fails with why not, without
     /// the URL.
     pub(crate) async fn post(&self, id: &str, body: &Value) -> Result<Vec<u8>, String> {
-        let body = body.to_string();
+        let body = json::to_string(body).map_err(|error| error.to_string())?;
         let timestamp = ((system::clock())() / 1000).to_string();
         let signature = sign(&self.secret, &timestamp, body.as_bytes());
         let sent = self
@@ -144,18 +147,24 @@ fn told(error: reqwest::Error) -> String {
     if error.is_timeout() {
         return format!("it did not answer within {} s", PATIENCE.as_secs());
     }
-    format!("it could not be reached: {cause}")
+    format!("it could not be reached: {}", line(&cause.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use countersign_files::Readers;
 
     use super::*;
 
     fn refused(folder: &Path, url: &str, secret: &str, allow_http_loopback: bool) -> String {
         let secret_file = folder.join("secret");
-        std::fs::write(&secret_file, secret).unwrap();
+        countersign_files::write(
+            &secret_file,
+            secret.as_bytes(),
+            Readers::Owner,
+            &*system::random(),
+        )
+        .unwrap();
         let config =
             HookConfig { url: url.into(), secret_file, ca_file: None, allow_http_loopback };
         match Hook::new("ops", &config) {

@@ -1,10 +1,11 @@
 //! The real clock, real randomness, and the log.
 
-use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tracing_subscriber::EnvFilter;
+
+use crate::output;
 
 pub(crate) type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 pub(crate) type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
@@ -40,11 +41,11 @@ pub(crate) fn start_logging(filter: &str) {
         Ok(parsed) => (parsed, None),
         Err(error) => (EnvFilter::new("warn"), Some(error)),
     };
-    let is_terminal = std::io::stderr().is_terminal();
+    // Without colours: an escape in a log line is somebody else's.
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(is_terminal && std::env::var_os("NO_COLOR").is_none())
+        .with_writer(output::log)
+        .with_ansi(false)
         .init();
     if let Some(error) = complaint {
         tracing::warn!("the log filter cannot be read, using `warn`: {error}");

@@ -220,5 +220,5 @@ fn segment(id: &str) -> Result<&str, Error> {
 }
 
 fn unusable(target: &str, error: &countersign_signing::Error) -> Error {
-    Error::new(Kind::NotJson(error.to_string()), format!("POST {target}"))
+    Error::not_json(error, format!("POST {target}"))
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use countersign_signing::{Pair, Request, Signer};
+use countersign_text::line;
 use countersign_wire::error::ErrorBody;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tokio::sync::Semaphore;
@@ -162,8 +163,7 @@ impl Response {
 
     /// The body as JSON of this type.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_slice(&self.body)
-            .map_err(|error| Error::new(Kind::NotJson(error.to_string()), &*self.asked))
+        serde_json::from_slice(&self.body).map_err(|error| Error::not_json(&error, &*self.asked))
     }
 }
 
@@ -431,8 +431,8 @@ impl Client {
     async fn judge(&self, response: reqwest::Response, asked: String) -> Try {
         let status = response.status();
         let headers = response.headers().clone();
-        let conversation_id =
-            headers.get("x-conversation-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
+        let conversation_id = headers.get("x-conversation-id").and_then(|id| id.to_str().ok());
+        let conversation_id = conversation_id.map(|id| line(id).at_most(100).to_string());
         let body = self.read_body(response).await;
         if status.is_success() {
             return match body {
@@ -446,9 +446,9 @@ impl Client {
             };
         }
         let kind = match headers.get(header::LOCATION) {
-            Some(to) if status.is_redirection() => {
-                Kind::Redirect(String::from_utf8_lossy(to.as_bytes()).chars().take(200).collect())
-            }
+            Some(to) if status.is_redirection() => Kind::Redirect(
+                line(&String::from_utf8_lossy(to.as_bytes())).at_most(200).to_string(),
+            ),
             _ => Kind::Status(status),
         };
         let said = body.ok().map(|body| ErrorBody::parse(&body).message);
@@ -507,7 +507,7 @@ impl Client {
 
     /// The error for an answer that is not what it must be.
     pub fn mismatch(&self, what: &str) -> Error {
-        Error::new(Kind::NotJson(what.to_owned()), "")
+        Error::not_json(&what, "")
     }
 
     pub(crate) fn tokens(&self) -> &Tokens {
@@ -694,5 +694,5 @@ fn root_cause(error: &dyn std::error::Error) -> String {
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    cause.to_string()
+    line(&cause.to_string()).to_string()
 }

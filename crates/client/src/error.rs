@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use countersign_text::line;
 use http::{Method, StatusCode};
 
 /// A failed request: what was asked, what came back, and after how many tries.
@@ -49,6 +50,11 @@ impl Error {
         }
     }
 
+    /// An answer that is not what was asked for; `what` may repeat some of it.
+    pub(crate) fn not_json(what: &impl fmt::Display, asked: impl Into<String>) -> Self {
+        Self::new(Kind::NotJson(line(&what.to_string()).to_string()), asked)
+    }
+
     /// A configuration that cannot be right.
     pub fn config(what: impl Into<String>) -> Self {
         Self::new(Kind::Config(what.into()), "")
@@ -60,7 +66,7 @@ impl Error {
     }
 
     pub(crate) fn asked(method: &Method, target: &str) -> String {
-        format!("{method} {target}")
+        format!("{method} {}", line(target).at_most(500))
     }
 
     fn is_status(&self, status: StatusCode) -> bool {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use countersign_text::line;
 use countersign_wire::hal::Page;
 use countersign_wire::raw::RawPage;
 use tokio::task::JoinHandle;
@@ -31,8 +32,8 @@ impl PageBody {
     }
 
     /// The error for a body that turns out not to be what it should be.
-    pub fn not_json(&self, error: &dyn std::error::Error) -> Error {
-        Error::new(Kind::NotJson(error.to_string()), &*self.asked)
+    pub fn not_json(&self, error: &impl std::error::Error) -> Error {
+        Error::not_json(error, &*self.asked)
     }
 }
 
@@ -180,10 +181,10 @@ async fn fetch(client: Client, target: String, list: &'static str) -> Result<Pag
         elements: 0,
     };
     let raw = RawPage::parse(body.text()?, list).map_err(|error| body.not_json(&error))?;
-    let missing = || Error::new(Kind::NotJson("it has no `page` member".into()), &*body.asked);
+    let missing = || Error::not_json(&"it has no `page` member", &*body.asked);
     let page = raw.page.ok_or_else(missing)?;
     if let Some(next) = raw.links.next.as_ref().filter(|next| !client.is_own(&next.href)) {
-        let to = next.href.chars().take(200).collect();
+        let to = line(&next.href).at_most(200).to_string();
         return Err(Error::new(Kind::Redirect(to), &*body.asked));
     }
     let elements = raw.elements.len() as u64;

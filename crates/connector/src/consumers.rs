@@ -8,7 +8,6 @@
 mod command;
 mod file;
 mod forms;
-pub mod place;
 
 use std::future::Future;
 use std::pin::Pin;

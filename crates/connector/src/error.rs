@@ -93,15 +93,27 @@ impl From<countersign_client::Error> for Error {
     }
 }
 
+impl From<countersign_files::Error> for Error {
+    fn from(error: countersign_files::Error) -> Self {
+        Self::new(of_disk(error.is_exposed()), error.to_string())
+    }
+}
+
 impl From<countersign_store::Error> for Error {
     fn from(error: countersign_store::Error) -> Self {
         let is_superseded = error.is_superseded();
-        Self { is_superseded, ..Self::new(Fault::Storage, error.to_string()) }
+        let fault = of_disk(error.is_exposed());
+        Self { is_superseded, ..Self::new(fault, error.to_string()) }
     }
 }
 
 impl From<countersign_vault::Error> for Error {
     fn from(error: countersign_vault::Error) -> Self {
-        Self::new(Fault::Storage, error.to_string())
+        Self::new(of_disk(error.is_exposed()), error.to_string())
     }
+}
+
+/// A file that others could have written to is for its owner to put right.
+fn of_disk(is_exposed: bool) -> Fault {
+    if is_exposed { Fault::Config } else { Fault::Storage }
 }

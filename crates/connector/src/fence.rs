@@ -8,12 +8,13 @@
 //! one for the whole store, holds a number that grows with every publication, so
 //! that a call notices one without asking the database.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_files as files;
 use countersign_store::CredentialId;
 use tokio::time::{Instant, sleep};
 
@@ -126,32 +127,19 @@ impl Fences {
 
     fn open(&self, name: &str) -> Result<File, Error> {
         let path = self.0.join(name);
-        let mut options = OpenOptions::new();
-        options.create(true).truncate(false).read(true).write(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let opened = options.open(&path).or_else(|error| {
-            if error.kind() != std::io::ErrorKind::NotFound {
-                return Err(error);
+        match files::lock_file(&path) {
+            Err(error) if error.is_missing() => {
+                files::folder(&self.0)?;
+                Ok(files::lock_file(&path)?)
             }
-            create_private(&self.0)?;
-            options.open(&path)
-        });
-        opened.map_err(|error| self.failed("open", name, &error))
+            opened => Ok(opened?),
+        }
     }
 
     fn failed(&self, doing: &str, name: &str, error: &std::io::Error) -> Error {
         let path: PathBuf = self.0.join(name);
         Error::new(Fault::Storage, format!("failed to {doing} `{}`: {error}", path.display()))
     }
-}
-
-fn create_private(folder: &Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }
 
 fn is_taken(tried: Result<(), TryLockError>) -> Result<bool, Error> {

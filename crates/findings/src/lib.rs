@@ -9,7 +9,6 @@ mod change;
 mod decode;
 mod finding;
 mod ids;
-mod invisible;
 mod paths;
 mod text;
 mod time;
@@ -22,6 +21,5 @@ pub use finding::{
     Status, Vulnerability,
 };
 pub use ids::{Context, FindingId, FindingKey};
-pub use invisible::is_invisible;
 pub use paths::{DataPath, Step};
 pub use time::{Rfc3339, parse_time, rfc3339};

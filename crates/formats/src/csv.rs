@@ -4,6 +4,7 @@ use std::fmt::{Display, Write as _};
 use std::io::{self, Write};
 
 use countersign_findings::Rfc3339;
+use countersign_text::is_odd;
 
 use crate::{Export, Held, Item};
 
@@ -259,12 +260,7 @@ fn would_run(cell: &str) -> bool {
         Some(b'\t' | b'\r' | b'\n') => return true,
         Some(_) => {}
     }
-    let seen = cell.trim_start_matches(|c: char| {
-        c.is_whitespace()
-            || c.is_control()
-            || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
-            || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}')
-    });
+    let seen = cell.trim_start_matches(|c: char| c.is_whitespace() || is_odd(c));
     seen.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
 }
 

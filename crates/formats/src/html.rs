@@ -7,7 +7,9 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use countersign_findings::{Finding, ScanType, Severity, State, is_invisible, rfc3339};
+use countersign_findings::{Finding, ScanType, Severity, State, rfc3339};
+use countersign_text::html::TEXT;
+use countersign_text::{cut, is_odd, say_missing};
 use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
 
@@ -299,20 +301,24 @@ fn table(id: &str, caption: &str, heading: &str, rows: Vec<(String, Row)>) -> St
 
 /// Text as content of an element. What a person could not see is shown by its number.
 fn escape(text: &str) -> String {
-    let mut html = String::with_capacity(text.len());
-    for c in text.replace("\r\n", "\n").chars() {
+    let (kept, missing) = cut(text, TEXT);
+    let mut html = String::with_capacity(kept.len());
+    for c in kept.replace("\r\n", "\n").chars() {
         match c {
             '&' => html.push_str("&amp;"),
             '<' => html.push_str("&lt;"),
             '>' => html.push_str("&gt;"),
             '"' => html.push_str("&quot;"),
             '\'' => html.push_str("&#39;"),
-            c if is_invisible(c) => {
+            '\n' | '\t' => html.push(c),
+            c if is_odd(c) => {
                 html.push_str(&format!("<span class=\"hidden\">U+{:04X}</span>", u32::from(c)));
             }
             c => html.push(c),
         }
     }
+    // A `String` takes every character.
+    let _ = say_missing(&mut html, missing);
     html
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use countersign_text::json;
 use serde_json::Value;
 
 /// The value without the members that hold nothing, at any depth.
@@ -33,7 +34,7 @@ impl Elements {
     pub(crate) fn write(&mut self, out: &mut impl Write, element: &Value) -> io::Result<()> {
         out.write_all(if self.count == 0 { b"\n" } else { b",\n" })?;
         self.count += 1;
-        serde_json::to_writer(out, element).map_err(io::Error::from)
+        json::to_writer(out, element).map_err(io::Error::from)
     }
 
     /// How many there are.
@@ -45,8 +46,10 @@ impl Elements {
 /// Writes members of an object, each behind a comma.
 pub(crate) fn write_members(out: &mut impl Write, members: &Value) -> io::Result<()> {
     for (name, value) in members.as_object().into_iter().flatten() {
-        write!(out, ",\n{}:", Value::from(name.as_str()))?;
-        serde_json::to_writer(&mut *out, value)?;
+        out.write_all(b",\n")?;
+        json::to_writer(&mut *out, name)?;
+        out.write_all(b":")?;
+        json::to_writer(&mut *out, value)?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use countersign_findings::{DataPath, Finding, Rfc3339, SCHEMA};
+use countersign_text::json;
 use serde::{Serialize, Serializer};
 
 use crate::{Export, Held, Item};
@@ -23,7 +24,7 @@ impl<W: Write> Ndjson<W> {
 impl<W: Write> Export for Ndjson<W> {
     fn finding(&mut self, item: &Item<'_>) -> io::Result<Held> {
         self.line.clear();
-        serde_json::to_writer(&mut self.line, &Line::of(item))?;
+        json::to_writer(&mut self.line, &Line::of(item))?;
         self.line.push(b'\n');
         self.out.write_all(&self.line)?;
         Ok(Held::Written)

@@ -15,6 +15,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use countersign_findings::{Component, Finding, Numbered, parse_time};
+use countersign_text::json;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
@@ -162,7 +163,7 @@ impl<W: Write> Export for Ocsf<W> {
         }
         event.unmapped = rest::rest(record, &event, item.finding, item.paths);
         self.line.clear();
-        serde_json::to_writer(&mut self.line, &event)?;
+        json::to_writer(&mut self.line, &event)?;
         self.line.push(b'\n');
         self.out.write_all(&self.line)?;
         Ok(Held::Written)

@@ -1,17 +1,17 @@
 //! The platform's own certificate authority and the certificate it serves.
 
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::path::Path;
 
+use countersign_files::{self as files, Created, Readers, Secrecy};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SanType,
 };
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use zeroize::Zeroizing;
 
-use countersign_tenant::Error;
+use countersign_tenant::{Error, Random};
 
 /// Clients that cannot be given another URL reach us by these names.
 const VERACODE_NAMES: [&str; 6] = [
@@ -24,6 +24,7 @@ const VERACODE_NAMES: [&str; 6] = [
 ];
 
 const DAY_MS: i64 = 86_400_000;
+const MAX_PEM_BYTES: u64 = 64 << 10;
 
 pub(crate) struct Served {
     pub(crate) ca_pem: String,
@@ -33,15 +34,31 @@ pub(crate) struct Served {
 
 /// Loads the authority from its home, or makes it, and issues a certificate for
 /// this run.
-pub(crate) fn serve(home: &Path, names: &[String], now_ms: i64) -> Result<Served, Error> {
+pub(crate) fn serve(
+    home: &Path,
+    names: &[String],
+    now_ms: i64,
+    random: &Random,
+) -> Result<Served, Error> {
     let (ca_path, key_path) = (home.join("ca.pem"), home.join("ca.key"));
     let failed = |what: String| Error::home(&ca_path, what);
-    if !key_path.exists() {
-        make_authority(&ca_path, &key_path, now_ms).map_err(failed)?;
-    }
-    let ca_pem = std::fs::read_to_string(&ca_path).map_err(|e| failed(e.to_string()))?;
-    let key_pem = std::fs::read_to_string(&key_path).map_err(|e| failed(e.to_string()))?;
+    let made = match key_path.exists() {
+        true => Created::Existed,
+        false => {
+            let key = KeyPair::generate().map_err(|e| failed(e.to_string()))?;
+            let pem = Zeroizing::new(key.serialize_pem());
+            files::create(&key_path, pem.as_bytes(), &**random)?
+        }
+    };
+    let key_pem = files::read_text(&key_path, Secrecy::Key, MAX_PEM_BYTES)?;
     let ca_key = KeyPair::from_pem(&key_pem).map_err(|e| failed(e.to_string()))?;
+    // The certificate of a key that was lost is worth nothing.
+    if made == Created::New || !ca_path.exists() {
+        let certificate = authority_params(now_ms).self_signed(&ca_key);
+        let pem = certificate.map_err(|e| failed(e.to_string()))?.pem();
+        files::write(&ca_path, pem.as_bytes(), Readers::Everybody, &**random)?;
+    }
+    let ca_pem = files::read_text(&ca_path, Secrecy::Open, MAX_PEM_BYTES)?.to_string();
     let issuer = Issuer::new(authority_params(now_ms), ca_key);
 
     let key = KeyPair::generate().map_err(|e| failed(e.to_string()))?;
@@ -55,23 +72,6 @@ pub(crate) fn serve(home: &Path, names: &[String], now_ms: i64) -> Result<Served
         chain: vec![leaf.der().clone(), ca_der],
         key: PrivateKeyDer::try_from(key.serialize_der()).map_err(|e| failed(e.to_owned()))?,
     })
-}
-
-fn make_authority(ca_path: &Path, key_path: &Path, now_ms: i64) -> Result<(), String> {
-    let key = KeyPair::generate().map_err(|e| e.to_string())?;
-    let certificate = authority_params(now_ms).self_signed(&key).map_err(|e| e.to_string())?;
-    std::fs::write(ca_path, certificate.pem()).map_err(|e| e.to_string())?;
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-        .open(key_path)
-        .and_then(|mut file| {
-            file.write_all(key.serialize_pem().as_bytes())?;
-            file.sync_all()
-        })
-        .map_err(|e| e.to_string())
 }
 
 fn authority_params(now_ms: i64) -> CertificateParams {

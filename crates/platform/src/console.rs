@@ -17,37 +17,35 @@ mod web;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use countersign_signin::Signin;
 use countersign_signin::passkey::Passkeys;
 use countersign_tenant::{Error, Tenant};
+use countersign_web::headers::SecurityHeaders;
+use countersign_web::tries::Tries;
 
-use crate::limit::{Limit, Rule};
 use crate::state::AppState;
 use web::{Stop, Visitor};
 
-/// Forms are small.
-const MAX_BODY_BYTES: usize = 64 * 1024;
-
-/// Steps of sign-in, links and fresh proofs together, from one address.
-const TRIES_A_MINUTE: u32 = 60;
+pub(crate) use mailbox::Mailbox;
 
 #[derive(Clone)]
 pub(crate) struct Console {
     app: AppState,
     signin: Arc<Signin<Tenant>>,
-    tries: Arc<Limit>,
+    /// Of steps of sign-in, links and fresh proofs together.
+    tries: Arc<Tries>,
 }
 
 impl Console {
     /// Counts a step of sign-in, whichever it is, by where it comes from.
     fn count(&self, visitor: &Visitor) -> Result<(), Stop> {
-        let counted = self.tries.count(|| visitor.visit.address.clone(), || None, visitor.now_ms);
-        counted.map_err(|refused| Stop::TooMany(refused.wait.unwrap_or(60)))
+        let counted = self.tries.count(visitor.visit.address.parse().ok(), visitor.now_ms);
+        counted.map_err(Stop::TooMany)
     }
 
     /// A step of sign-in, off the threads that answer.
@@ -69,8 +67,7 @@ pub(crate) fn router(app: AppState) -> Router {
     let tenant = app.tenant();
     let passkeys = tenant.console_url().and_then(|url| Passkeys::new(url, "countersign"));
     let signin = Signin::new(tenant.clone(), tenant.hasher().clone(), passkeys);
-    let rule = Rule { requests: Some(TRIES_A_MINUTE), ..Rule::default() };
-    let console = Console { signin: Arc::new(signin), tries: Arc::new(Limit::new(rule)), app };
+    let console = Console { signin: Arc::new(signin), tries: Arc::default(), app };
     Router::new()
         .route("/", get(front))
         .route("/style.css", get(style))
@@ -119,11 +116,11 @@ pub(crate) fn router(app: AppState) -> Router {
         .route("/admin/{groups}", get(groups::list).post(groups::create))
         .route("/admin/{groups}/{guid}", get(groups::show).post(groups::change))
         .route("/mailbox", get(mailbox::list))
+        .route("/mailbox/open/{token}", get(mailbox::open))
         .route("/mailbox/{id}", get(mailbox::read))
         .route("/mailbox/{id}/html", get(mailbox::html))
         .fallback(async || Stop::NotFound)
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(from_fn(web::guarded))
+        .layer(from_fn_with_state(SecurityHeaders::new(web::PAGES), web::guarded))
         .with_state(console)
 }
 

@@ -13,6 +13,7 @@ use axum::http::request::Parts;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
+use countersign_web::body::Unread;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -124,8 +125,18 @@ fn told(value: &impl Serialize) -> Answer {
     Ok((JSON, body).into_response())
 }
 
+fn unread(error: &BytesRejection, too_large: &str) -> Trouble {
+    let unread = Unread::because(error);
+    let what = match unread {
+        Unread::TooLarge => too_large,
+        Unread::TooSlow => "the body took too long",
+        Unread::Broken => "the body broke off",
+    };
+    Trouble::new(unread.status(), what)
+}
+
 fn read<T: serde::de::DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Trouble> {
-    let body = body.map_err(|_| Trouble::new(413, "the body is larger than 1 MiB"))?;
+    let body = body.map_err(|error| unread(&error, "the body is larger than 1 MiB"))?;
     serde_json::from_slice(&body).map_err(|error| Trouble::new(400, error.to_string()))
 }
 
@@ -407,7 +418,7 @@ async fn take_in(
     RawQuery(raw): RawQuery,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
-    let body = body.map_err(|_| Trouble::new(413, "a page is at most 64 MiB"))?;
+    let body = body.map_err(|error| unread(&error, "a page is at most 64 MiB"))?;
     let query = Query::parse(raw.as_deref());
     let seed = query.get("seed").unwrap_or_default().to_owned();
     let application = query.get("application").map(String::from);

@@ -22,7 +22,7 @@ impl Error {
         tenant::Error::home(path, what).into()
     }
 
-    pub(crate) fn listen(address: SocketAddr, error: &std::io::Error) -> Self {
+    pub(crate) fn listen(address: SocketAddr, error: &countersign_web::ListenError) -> Self {
         Self(Kind::Listen { address, what: error.to_string() })
     }
 

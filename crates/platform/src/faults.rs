@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::recorder::matches;
 
-pub(crate) use act::{Act, Asked, Broken, alter, instead};
+pub(crate) use act::{Act, Asked, alter, instead};
 
 const MAX_RULES: usize = 200;
 const MAX_FIRED: usize = 10_000;

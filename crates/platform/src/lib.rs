@@ -17,7 +17,6 @@ mod mailer;
 mod nonces;
 mod recorder;
 mod rest;
-mod server;
 mod state;
 
 use std::net::SocketAddr;
@@ -29,12 +28,13 @@ use countersign_signing::Window;
 use countersign_tenant::home::{self, OVERLAP_MS};
 use countersign_tenant::snapshots::Snapshots;
 use countersign_tenant::{self as tenant, Act, By, Opening, Tenant, users};
+use countersign_web::{Bound, Limits, tls};
 use data_encoding::HEXLOWER;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
+use console::Mailbox;
 use date::DateHeader;
 use faults::Faults;
 use limit::{Limit, Rule};
@@ -74,6 +74,8 @@ pub struct Config {
     pub console_url: Option<String>,
     /// Where mail goes out; none for the built-in mailbox.
     pub smtp: Option<Smtp>,
+    /// The bounds of each listener.
+    pub limits: Limits,
     /// The clock.
     pub clock: Clock,
     /// The source of keys, ids and nonces.
@@ -96,6 +98,7 @@ impl Config {
             console: None,
             console_url: None,
             smtp: None,
+            limits: Limits::default(),
             clock,
             random,
         }
@@ -140,41 +143,36 @@ impl Platform {
     /// Opens the home, seeds it when it is empty, and listens.
     pub async fn start(config: Config) -> Result<Self, Error> {
         let home = config.home.clone();
-        let (listener, address) = bind(config.listen).await?;
-        let console = match config.console {
-            Some(listen) => Some(bind(listen).await?),
-            None => None,
-        };
+        let bound = bind(config.listen)?;
+        let address = bound.address();
+        let console = config.console.map(bind).transpose()?;
         let console_url = console
             .as_ref()
-            .map(|(_, address)| config.console_url.clone().unwrap_or_else(|| public_url(*address)));
+            .map(|bound| config.console_url.clone().unwrap_or_else(|| public_url(bound.address())));
+        let mailbox = console.as_ref().zip(console_url.as_deref()).filter(|(bound, url)| {
+            config.smtp.is_none() && Mailbox::may_be_at(bound.address().ip(), url)
+        });
+        let mailbox = mailbox.map(|_| Mailbox::new(&config.random));
         let config_for_home = config.clone();
         let (tenant, served) = tokio::task::spawn_blocking(move || {
             let config = config_for_home;
             let tenant = Tenant::open(Opening {
                 home: &config.home,
                 clock: config.clock.clone(),
-                random: config.random,
+                random: config.random.clone(),
                 overlap_ms: config.overlap_ms,
                 console_url,
             })?;
             tenant.seed(&Act::new(By::Platform, ""), &config.seed)?;
-            let served = authority::serve(&config.home, &config.public_names, (config.clock)())?;
+            let (names, random) = (&config.public_names, tenant.random());
+            let served = authority::serve(&config.home, names, (config.clock)(), random)?;
             Ok::<_, Error>((tenant, served))
         })
         .await
         .map_err(|_| Error::stopped())??;
 
-        let tls = rustls::ServerConfig::builder_with_provider(Arc::new(
-            rustls::crypto::aws_lc_rs::default_provider(),
-        ))
-        .with_safe_default_protocol_versions()
-        .map(|builder| builder.with_no_client_auth())
-        .and_then(|builder| builder.with_single_cert(served.chain, served.key));
-        let mut tls = tls.map_err(|error| Error::home(&home, error.to_string()))?;
-        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-
-        let tls = Arc::new(tls);
+        let tls = tls::server_config(served.chain, served.key);
+        let tls = tls.map_err(|error| Error::home(&home, error.to_string()))?;
         let past_ms = i64::try_from(config.window_ms).unwrap_or(i64::MAX / 4);
         let state = AppState::new(Inner {
             tenant,
@@ -187,28 +185,27 @@ impl Platform {
             recorder: Recorder::default(),
             is_recorded: config.control.is_some(),
             snapshots: Snapshots::of(&home),
-            has_mailbox: config.smtp.is_none(),
+            mailbox,
         });
         if state.console_url().is_some() && !state.look(users::has_admin).await? {
             let act = Act::new(By::Platform, "");
             state.change::<_, tenant::Error>(act, users::make_first_admin).await?;
         }
         let (stop, stopped) = watch::channel(false);
-        let router = rest::router(state.clone());
-        let serving =
-            tokio::spawn(server::serve(listener, Arc::clone(&tls), router, stopped.clone()));
-        let console = console.map(|(listener, _)| {
-            let (tls, router) = (Arc::clone(&tls), console::router(state.clone()));
-            tokio::spawn(server::serve(listener, tls, router, stopped.clone()))
-        });
+        let serve = |bound: Bound, router| {
+            let listener = bound.over_tls(Arc::clone(&tls));
+            tokio::spawn(countersign_web::serve(listener, router, config.limits, stopped.clone()))
+        };
+        let serving = serve(bound, rest::router(state.clone()));
+        let console = console.map(|bound| serve(bound, console::router(state.clone())));
         let control = match config.control {
             Some(listen) => {
-                let (listener, address) = bind(listen).await?;
+                let bound = bind(listen)?;
+                let address = bound.address();
                 let mut token = Zeroizing::new([0; 32]);
                 (config.random)(&mut *token);
                 let token = Zeroizing::new(HEXLOWER.encode(&*token));
-                let router = control::router(state.clone(), &token);
-                let serving = tokio::spawn(server::serve(listener, tls, router, stopped));
+                let serving = serve(bound, control::router(state.clone(), &token));
                 Some(Control { address, token, serving })
             }
             None => None,
@@ -251,10 +248,11 @@ impl Platform {
         self.state.console_url()
     }
 
-    /// Where the built-in mailbox is; none with a mail server, or without a console.
-    pub fn mailbox_url(&self) -> Option<String> {
-        let url = self.console_url().filter(|_| self.state.has_mailbox());
-        url.map(|url| format!("{url}/mailbox"))
+    /// The link that opens the built-in mailbox; none with a mail server, without a console,
+    /// or with one that others than this machine reach. Whoever has it gets into accounts.
+    pub fn mailbox_url(&self) -> Option<Zeroizing<String>> {
+        let (url, mailbox) = self.console_url().zip(self.state.mailbox())?;
+        Some(Zeroizing::new(format!("{url}{}", *mailbox.path())))
     }
 
     /// User name and password of the first administrator, until the password is
@@ -320,11 +318,8 @@ fn public_url(address: SocketAddr) -> String {
     format!("https://{address}")
 }
 
-async fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
-    let failed = |error: std::io::Error| Error::listen(listen, &error);
-    let listener = TcpListener::bind(listen).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    Ok((listener, address))
+fn bind(listen: SocketAddr) -> Result<Bound, Error> {
+    Bound::new(listen).map_err(|error| Error::listen(listen, &error))
 }
 
 async fn keep_house(state: AppState) {

@@ -17,8 +17,6 @@ mod sandboxes;
 mod summary;
 mod weaknesses;
 
-use std::time::Duration;
-
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::rejection::BytesRejection;
@@ -30,6 +28,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use countersign_signing::Authorization;
+use countersign_web::Unsent;
+use countersign_web::body::Unread;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -49,9 +49,6 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 
 /// Size up to which a body is taken in before its request is judged.
 const SMALL_BODY_BYTES: u64 = 64 * 1024;
-
-/// How long such a body may take.
-const BODY_TIME: Duration = Duration::from_secs(30);
 
 pub(crate) fn router(state: AppState) -> Router {
     let (routes, document) = openapi::described();
@@ -269,11 +266,9 @@ async fn taken_in(request: Request) -> Result<Request, Refusal> {
         _ => return Ok(request),
     }
     let (parts, body) = request.into_parts();
-    let whole = axum::body::to_bytes(body, SMALL_BODY_BYTES as usize);
-    match tokio::time::timeout(BODY_TIME, whole).await {
-        Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
-        Ok(Err(error)) => Err(Refusal::gateway(400, &format!("the body: {error}"))),
-        Err(_) => Err(Refusal::gateway(408, "the body took longer than 30 s")),
+    match countersign_web::body::read(body, SMALL_BODY_BYTES as usize).await {
+        Ok(bytes) => Ok(Request::from_parts(parts, Body::from(bytes))),
+        Err(unread) => Err(Refusal::unread(unread)),
     }
 }
 
@@ -330,7 +325,7 @@ impl Begun {
 
     fn ended(self, response: &Response) -> Entry {
         let notes = self.trace.take();
-        let is_sent = response.extensions().get::<faults::Broken>().is_none();
+        let is_sent = response.extensions().get::<Unsent>().is_none();
         let id = response.headers().get("x-conversation-id").and_then(|id| id.to_str().ok());
         Entry {
             caller: notes.caller,
@@ -357,7 +352,7 @@ pub(crate) fn no_content() -> Response {
 pub(crate) fn input<T: serde::de::DeserializeOwned + Default>(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<T, Refusal> {
-    let body = body.map_err(|_| Refusal::gateway(413, "the body is larger than 1 MiB"))?;
+    let body = body.map_err(|error| Refusal::unread(Unread::because(&error)))?;
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(T::default());
     }

@@ -6,6 +6,7 @@ use axum::http::HeaderValue;
 
 use countersign_signing::Window;
 
+use crate::console::Mailbox;
 use crate::date::DateHeader;
 use crate::faults::Faults;
 use crate::limit::Limit;
@@ -30,8 +31,8 @@ pub(crate) struct Inner {
     /// Only where somebody can ask the recorder.
     pub(crate) is_recorded: bool,
     pub(crate) snapshots: Snapshots,
-    /// Whether mail stays in the built-in mailbox.
-    pub(crate) has_mailbox: bool,
+    /// Where mail stays in the built-in mailbox; none where it does not.
+    pub(crate) mailbox: Option<Mailbox>,
 }
 
 impl AppState {
@@ -39,8 +40,8 @@ impl AppState {
         Self(Arc::new(inner))
     }
 
-    pub(crate) fn has_mailbox(&self) -> bool {
-        self.0.has_mailbox
+    pub(crate) fn mailbox(&self) -> Option<&Mailbox> {
+        self.0.mailbox.as_ref()
     }
 
     pub(crate) fn tenant(&self) -> &Tenant {

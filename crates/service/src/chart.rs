@@ -347,19 +347,10 @@ fn lines(svg: &mut String, chart: &Chart, slots: &Slots, y: &dyn Fn(f64) -> f64)
 
 /// Text for HTML and SVG.
 pub(crate) fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c if c.is_control() => escaped.push(' '),
-            c => escaped.push(c),
-        }
-    }
-    escaped
+    let mut html = String::with_capacity(text.len());
+    // A `String` takes every character.
+    let _ = countersign_text::html::shown(&mut html, text);
+    html
 }
 
 /// `1234567` as `1,234,567`.

@@ -16,14 +16,11 @@ mod findings;
 mod integrations;
 mod listen;
 mod look;
-mod moment;
 mod overview;
 mod profile;
 mod query;
-mod server;
 mod text;
 mod trend;
-mod tries;
 mod web;
 
 use std::future::Future;
@@ -31,26 +28,23 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use countersign_connector::watch::Row;
 use countersign_store::{FindingRow, Store};
+use countersign_web::headers::SecurityHeaders;
+use countersign_web::tries::Tries;
+use countersign_web::{Limits, Names};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::people::People;
 use crate::scheduler::Scheduler;
 use crate::{Clock, Random};
-use listen::Places;
-use tries::Tries;
 
 pub use listen::{Identity, Listener};
-
-/// Forms are small.
-const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// Something that is under way.
 pub type Doing<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -78,6 +72,8 @@ pub struct Config {
     pub clock: Clock,
     /// For cookies.
     pub random: Random,
+    /// The bounds of its listener.
+    pub limits: Limits,
 }
 
 /// A dashboard that answers.
@@ -99,14 +95,16 @@ struct Inner {
     stop: watch::Receiver<bool>,
     clock: Clock,
     random: Random,
-    places: Arc<Places>,
+    names: Arc<Names>,
+    headers: SecurityHeaders,
     tries: Arc<Tries>,
 }
 
 impl Inner {
     /// Counts a step of sign-in, whichever it is, by where it comes from.
     fn count(&self, visitor: &web::Visitor) -> Result<(), web::Stop> {
-        self.tries.count(&visitor.visit.address, visitor.now_ms)
+        let counted = self.tries.count(visitor.visit.address.parse().ok(), visitor.now_ms);
+        counted.map_err(web::Stop::TooMany)
     }
 }
 
@@ -125,10 +123,12 @@ impl Dashboard {
             stop: stopped.clone(),
             clock: config.clock,
             random: config.random,
-            places: Arc::new(listener.places.clone()),
+            names: Arc::new(listener.names),
+            headers: SecurityHeaders::new(web::PAGES),
             tries: Arc::default(),
         };
-        let serving = tokio::spawn(server::serve(listener, router(inner), stopped));
+        let serve = countersign_web::serve(listener.bound, router(inner), config.limits, stopped);
+        let serving = tokio::spawn(serve);
         Self { url, stop, serving }
     }
 
@@ -179,7 +179,6 @@ fn router(inner: Inner) -> Router {
         .route("/profile/sessions", post(profile::end_others))
         .fallback(web::not_found)
         .method_not_allowed_fallback(web::wrong_method)
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn_with_state(inner.clone(), web::guarded))
         .with_state(inner)
 }

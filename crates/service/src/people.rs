@@ -100,6 +100,7 @@ pub struct Error(Kind);
 
 #[derive(Debug)]
 enum Kind {
+    File(countersign_files::Error),
     Open { path: String, what: String },
     Database(String),
     Name(String),
@@ -112,15 +113,21 @@ impl Error {
         Self(Kind::Database(what.to_string()))
     }
 
-    /// A name that was given cannot be used, or is nobody's.
+    /// A name that was given cannot be used, or is nobody's; or others could have
+    /// written to the database, which is to be put right.
     pub fn is_input(&self) -> bool {
-        matches!(self.0, Kind::Name(_) | Kind::Exists(_) | Kind::NotFound(_))
+        match &self.0 {
+            Kind::Name(_) | Kind::Exists(_) | Kind::NotFound(_) => true,
+            Kind::File(error) => error.is_exposed(),
+            _ => false,
+        }
     }
 }
 
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.0 {
+            Kind::File(error) => error.fmt(f),
             Kind::Open { path, what } => write!(f, "failed to open the people in `{path}`: {what}"),
             Kind::Database(what) => write!(f, "the database of people failed: {what}"),
             Kind::Name(name) => write!(
@@ -367,15 +374,11 @@ fn insert(
 }
 
 fn open(path: &Path) -> Result<Connection, Error> {
+    let path = countersign_files::database(path).map_err(|error| Error(Kind::File(error)))?;
     let shown = path.display().to_string();
     let failed = |what: String| Error(Kind::Open { path: shown.clone(), what });
-    let mut options = std::fs::OpenOptions::new();
-    options.create(true).truncate(false).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(|error| failed(error.to_string()))?;
     let prepare = || -> Result<Connection, Error> {
-        let connection = Connection::open(path)?;
+        let connection = Connection::open(&path)?;
         connection.execute_batch(
             "pragma busy_timeout = 10000;
              pragma journal_mode = wal;

@@ -1,11 +1,7 @@
 //! Sessions: a random token in a cookie, only its digest here. It ends after a
 //! while without a request, and after a longer one in any case ([`Limits`]).
 
-use data_encoding::HEXLOWER;
-use hmac::{Hmac, KeyInit, Mac};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
-use sha2::Sha256;
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::{Error, Random, digest, token};
@@ -281,22 +277,6 @@ pub fn of_person(
     Ok(sessions)
 }
 
-/// What every form of a session carries, and no other site can know.
-pub fn form_token(token: &str) -> String {
-    HEXLOWER.encode(&form_mac(token).finalize().into_bytes())
-}
-
-/// Whether a form came from a page of this session.
-pub fn is_form_token(token: &str, given: &str) -> bool {
-    bool::from(form_token(token).as_bytes().ct_eq(given.as_bytes()))
-}
-
-fn form_mac(token: &str) -> Hmac<Sha256> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(token.as_bytes()).expect("any length is a key");
-    mac.update(b"form");
-    mac
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -357,11 +337,5 @@ mod tests {
             }
             assert_eq!(of_person(transaction, 3, LIMITS, 2).unwrap().len(), MAX_SESSIONS as usize);
         });
-    }
-
-    #[test]
-    fn forms_belong_to_their_session() {
-        assert!(is_form_token("one", &form_token("one")));
-        assert!(!is_form_token("two", &form_token("one")) && !is_form_token("one", ""));
     }
 }

@@ -1,9 +1,10 @@
 //! Connections: one that writes, a few that read, all on blocking threads.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use countersign_files as files;
 use countersign_findings::filter::is_like;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
@@ -35,16 +36,16 @@ pub struct SyncLock(#[expect(dead_code, reason = "held for its lock")] File);
 
 impl Database {
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        create_private(path)?;
-        let mut writer = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        migrate(&mut writer).map_err(|what| Error::open(path, what))?;
+        let path = files::database(path)?;
+        let mut writer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        migrate(&mut writer).map_err(|what| Error::open(&path, what))?;
         let packing = Packing::load(&writer)?;
         upgrade::upgrade(&mut writer, &packing)?;
         // One that reads first and writes then would fail at once, not wait, when another
         // process wrote in between.
         writer.set_transaction_behavior(TransactionBehavior::Immediate);
         Ok(Self(Arc::new(Inner {
-            path: path.to_owned(),
+            path,
             packing,
             writer: Mutex::new(writer),
             readers: Mutex::default(),
@@ -53,12 +54,7 @@ impl Database {
 
     pub(crate) fn lock_for_sync(&self) -> Result<SyncLock, Error> {
         let path = self.0.path.with_extension("sync-lock");
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(|error| Error::open(&path, error))?;
+        let file = files::lock_file(&path)?;
         match file.try_lock() {
             Ok(()) => Ok(SyncLock(file)),
             Err(TryLockError::WouldBlock) => Err(Error::busy(&self.0.path)),
@@ -113,14 +109,6 @@ async fn blocking<T: Send + 'static>(
 /// A panic under the lock rolled its transaction back; the connection is sound.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn create_private(path: &Path) -> Result<(), Error> {
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop).map_err(|error| Error::open(path, error))
 }
 
 fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, Error> {

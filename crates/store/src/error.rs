@@ -9,6 +9,7 @@ pub struct Error(Kind);
 
 #[derive(Debug)]
 enum Kind {
+    File(countersign_files::Error),
     Open { path: String, what: String },
     Sql(rusqlite::Error),
     Corrupt(String),
@@ -79,6 +80,11 @@ impl Error {
         matches!(self.0, Kind::Superseded { .. })
     }
 
+    /// Other users could have written to it, or to a folder on the way.
+    pub fn is_exposed(&self) -> bool {
+        matches!(&self.0, Kind::File(error) if error.is_exposed())
+    }
+
     /// Another process is syncing into this store.
     pub fn is_busy(&self) -> bool {
         matches!(self.0, Kind::Busy { .. })
@@ -88,6 +94,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
+            Kind::File(error) => error.fmt(f),
             Kind::Open { path, what } => write!(f, "failed to open the store `{path}`: {what}"),
             Kind::Sql(error) => write!(f, "the store failed: {error}"),
             Kind::Corrupt(what) => write!(f, "the store holds something unreadable: {what}"),
@@ -116,6 +123,12 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl From<countersign_files::Error> for Error {
+    fn from(error: countersign_files::Error) -> Self {
+        Self(Kind::File(error))
+    }
+}
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {

@@ -28,14 +28,14 @@ struct Inner {
 
 impl Database {
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let failed = |what: String| Error::home(path, what);
-        create_private(path).map_err(|e| failed(e.to_string()))?;
-        let mut writer = connect(path).map_err(|e| failed(e.to_string()))?;
+        let path = countersign_files::database(path)?;
+        let failed = |what: String| Error::home(&path, what);
+        let mut writer = connect(&path).map_err(|e| failed(e.to_string()))?;
         embedded::migrations::runner().run(&mut writer).map_err(|e| failed(e.to_string()))?;
         countersign_signin::prepare(&writer).map_err(|e| failed(e.to_string()))?;
-        let sentinel = connect(path).map_err(|e| failed(e.to_string()))?;
+        let sentinel = connect(&path).map_err(|e| failed(e.to_string()))?;
         Ok(Self(Arc::new(Inner {
-            path: path.to_owned(),
+            path,
             writer: Mutex::new(writer),
             readers: Mutex::default(),
             sentinel: Mutex::new((sentinel, 0)),
@@ -107,14 +107,6 @@ impl Database {
 /// A panic under the lock rolled its transaction back; the connection is sound.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-pub fn create_private(path: &Path) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.create(true).truncate(false).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {

@@ -9,6 +9,7 @@ pub struct Error(Kind);
 
 #[derive(Debug)]
 enum Kind {
+    File(countersign_files::Error),
     Home { path: String, what: String },
     Sql(rusqlite::Error),
     Sealed(String),
@@ -41,15 +42,21 @@ impl Error {
         Self(Kind::Stopped)
     }
 
-    /// A value that the user gave cannot be right.
+    /// A value that the user gave cannot be right, or a file that others could have
+    /// written to is to be put right.
     pub fn is_input(&self) -> bool {
-        matches!(self.0, Kind::Input(_))
+        match &self.0 {
+            Kind::Input(_) => true,
+            Kind::File(error) => error.is_exposed(),
+            _ => false,
+        }
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
+            Kind::File(error) => error.fmt(f),
             Kind::Home { path, what } => write!(f, "the platform's home `{path}` failed: {what}"),
             Kind::Sql(error) => write!(f, "the platform's database failed: {error}"),
             Kind::Sealed(what) => write!(f, "the platform's master key does not fit: {what}"),
@@ -63,6 +70,12 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl From<countersign_files::Error> for Error {
+    fn from(error: countersign_files::Error) -> Self {
+        Self(Kind::File(error))
+    }
+}
 
 impl From<countersign_signin::Error> for Error {
     fn from(error: countersign_signin::Error) -> Self {

@@ -3,6 +3,7 @@
 
 use std::io::Write;
 
+use countersign_wire::finding::FindingDetails;
 use rusqlite::types::Value;
 use rusqlite::{Row, params_from_iter};
 
@@ -192,6 +193,16 @@ fn write_finding(
     }
     body.push(b'}');
     Ok(())
+}
+
+/// What begins a link to this platform, in details that are not stored yet.
+pub(crate) const BASE: &str = "countersign-base:";
+
+/// Details as they are stored: a byte that JSON never holds stands where links name the
+/// host, which is known when they are served.
+pub(crate) fn stored(details: &FindingDetails) -> Result<String, Error> {
+    let json = serde_json::to_string(details)?;
+    Ok(json.replace(&format!("\"href\":\"{BASE}"), "\"href\":\"\u{1}"))
 }
 
 /// What goes before it, then the text as a JSON string.

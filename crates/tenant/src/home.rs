@@ -148,13 +148,12 @@ fn new_api_user(change: &Change<'_>, name: &str, roles: &[String]) -> Result<Use
 
 /// Database and master key; the default business unit and policy on first use.
 pub fn open_home(home: &Path, random: &dyn Fn(&mut [u8])) -> Result<(Database, MasterKey), Error> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(home).map_err(|error| Error::home(home, error.to_string()))?;
-    let master = MasterKey::load_or_create(&home.join("master.key"), random)
-        .map_err(|error| Error::home(home, error.to_string()))?;
+    let home = countersign_files::folder(home)?;
+    let master = MasterKey::load_or_create(&home.join("master.key"), random).map_err(|error| {
+        let is_exposed = error.is_exposed();
+        let what = error.to_string();
+        if is_exposed { Error::input(what) } else { Error::home(&home, what) }
+    })?;
     let database = Database::open(&home.join("platform.sqlite"))?;
     furnish(&database)?;
     Ok((database, master))

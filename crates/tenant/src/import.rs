@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::act::{Change, Noted};
-use crate::{Error, policies, seed};
-use scrub::{BASE, Scrubber};
+use crate::{Error, findings, policies, seed};
+use scrub::Scrubber;
 
 /// What became of a page.
 #[derive(Debug, Default, Serialize)]
@@ -237,7 +237,7 @@ impl Import<'_> {
         };
         self.learn(&finding)?;
         let is_sca = matches!(finding.finding_details, FindingDetails::Sca(_));
-        let details = self.details(&finding)?;
+        let details = findings::stored(&finding.finding_details)?;
         let held = self.held(application, sandbox, &finding)?;
         if held.is_some() {
             self.taken.repeated += 1;
@@ -289,13 +289,6 @@ impl Import<'_> {
             )?;
         }
         Ok(())
-    }
-
-    /// As it is stored: links begin with the byte that stands for the host.
-    fn details(&self, finding: &Finding) -> Result<String, Error> {
-        let json = serde_json::to_string(&finding.finding_details)
-            .map_err(|error| Error::input(error.to_string()))?;
-        Ok(json.replace(&format!("\"href\":\"{BASE}"), "\"href\":\"\u{1}"))
     }
 
     /// Where a finding is that is held already.

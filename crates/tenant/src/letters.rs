@@ -2,6 +2,7 @@
 //! transaction of what they are about.
 
 use askama::Template;
+use countersign_text::line;
 use rusqlite::{Transaction, params};
 
 use crate::Error;
@@ -21,7 +22,10 @@ struct Letter<'a> {
 
 impl Letter<'_> {
     fn text(&self) -> String {
-        let mut text = format!("{}\n\n{}\n", self.greeting, self.paragraphs.join("\n\n"));
+        let mut text = format!("{}\n", line(self.greeting));
+        for paragraph in self.paragraphs {
+            text.push_str(&format!("\n{}\n", line(paragraph)));
+        }
         if let Some((words, address)) = self.button {
             text.push_str(&format!("\n{words}:\n{address}\n"));
         }

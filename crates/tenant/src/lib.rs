@@ -15,7 +15,7 @@ pub mod clock;
 mod condition;
 pub mod credentials;
 pub mod custom_roles;
-pub mod database;
+mod database;
 mod error;
 pub mod findings;
 pub mod flaws;

@@ -8,12 +8,16 @@ use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
+use countersign_wire::finding::{
+    ComponentPath, Cve, Cvss3, DynamicDetails, Exploitability, FindingDetails, License,
+    ManualDetails, ScaDetails, ScaMetadata, StaticDetails,
+};
 use rusqlite::{Connection, Transaction, params};
-use serde_json::{Value, json};
+use serde_json::{Number, Value, json};
 
 use crate::act::{Act, Noted};
 use crate::tenant::Tenant;
-use crate::{Error, guid_from, timestamp};
+use crate::{Error, findings, guid_from, timestamp};
 use catalog::{COMPONENTS, FLAWS, Flaw, NAMES, TEAMS, UNITS};
 use dice::Dice;
 
@@ -454,7 +458,7 @@ impl Seeder<'_> {
             scan_mode: None,
             dependency_mode: None,
             text,
-            details: details.json,
+            details: findings::stored(&details.wire)?,
         })
     }
 
@@ -463,51 +467,60 @@ impl Seeder<'_> {
         let class = *self.dice.pick(catalog::CLASSES);
         let method = *self.dice.pick(catalog::METHODS);
         let subject = *self.dice.pick(flaw.functions);
-        let json = format!(
-            r#"{{"severity":{},"cwe":{},"file_path":"com/example/{package}/{class}.java","file_name":"{class}.java","module":"{package}.war","relative_location":{},"finding_category":{},"procedure":"com.example.{package}.{class}.{method}","exploitability":{},"attack_vector":"{subject}","file_line_number":{}}}"#,
-            flaw.severity,
-            flaw.cwe_json(),
-            self.dice.below(101) as i64,
-            flaw.category_json(),
-            self.dice.below(5) as i64 - 2,
-            self.dice.below(900) + 1,
-        );
-        Details { json, subject: subject.to_owned() }
+        let wire = FindingDetails::Static(StaticDetails {
+            severity: Some(flaw.severity),
+            cwe: Some(flaw.weakness()),
+            file_path: Some(format!("com/example/{package}/{class}.java")),
+            file_name: Some(format!("{class}.java")),
+            module: Some(format!("{package}.war")),
+            relative_location: Some(self.dice.below(101) as i64),
+            finding_category: Some(flaw.category()),
+            procedure: Some(format!("com.example.{package}.{class}.{method}")),
+            exploitability: Some(self.dice.below(5) as i64 - 2),
+            attack_vector: Some(subject.into()),
+            file_line_number: Some(self.dice.below(900) as i64 + 1),
+            cvss: None,
+        });
+        Details { wire, subject: subject.to_owned() }
     }
 
     fn dynamic_details(&mut self, home: &Home, flaw: &Flaw) -> Details {
         let host = format!("{}.example.com", home.name.to_ascii_lowercase().replace(' ', "-"));
         let path = format!("/{}", self.dice.pick(catalog::METHODS).to_ascii_lowercase());
         let parameter = *self.dice.pick(&["id", "q", "next", "name", ""]);
-        let parameter_json = match parameter {
-            "" => String::new(),
-            name => format!(r#""vulnerable_parameter":"{name}","#),
-        };
-        let json = format!(
-            r#"{{"severity":{},"cwe":{},"path":"{path}","hostname":"{host}","plugin":"{}","port":"443","discovered_by_vsa":{},"finding_category":{},{parameter_json}"attack_vector":"{}","url":"https://{host}:443{path}"}}"#,
-            flaw.severity,
-            flaw.cwe_json(),
-            flaw.category_name,
-            self.dice.below(2),
-            flaw.category_json(),
-            flaw.name,
-        );
-        Details { json, subject: format!("the parameter {parameter}") }
+        let wire = FindingDetails::Dynamic(DynamicDetails {
+            severity: Some(flaw.severity),
+            cwe: Some(flaw.weakness()),
+            url: Some(format!("https://{host}:443{path}")),
+            path: Some(path),
+            hostname: Some(host),
+            plugin: Some(flaw.category_name.into()),
+            port: Some("443".into()),
+            discovered_by_vsa: Some(self.dice.below(2) as i64),
+            finding_category: Some(flaw.category()),
+            vulnerable_parameter: (!parameter.is_empty()).then(|| parameter.into()),
+            attack_vector: Some(flaw.name.into()),
+            cvss: None,
+        });
+        Details { wire, subject: format!("the parameter {parameter}") }
     }
 
     fn manual_details(&mut self, home: &Home, flaw: &Flaw) -> Details {
-        let json = format!(
-            r#"{{"severity":{},"cwe":{},"cvss":"{}.{}","capec_id":"{}","exploit_desc":"Send a crafted request.","exploit_difficulty":"{}","input_vector":"request body","location":"{} sign-in page","module":"web","remediation_desc":"{}","severity_desc":"Access to other accounts."}}"#,
-            flaw.severity,
-            flaw.cwe_json(),
-            flaw.severity + 2,
-            self.dice.below(10),
-            self.dice.below(600) + 1,
-            self.dice.below(5) + 1,
-            home.name,
-            flaw.fix,
-        );
-        Details { json, subject: "the sign-in page".into() }
+        let wire = FindingDetails::Manual(ManualDetails {
+            severity: Some(flaw.severity),
+            cwe: Some(flaw.weakness()),
+            cvss: Some(format!("{}.{}", flaw.severity + 2, self.dice.below(10))),
+            capec_id: Some((self.dice.below(600) + 1).to_string()),
+            exploit_desc: Some("Send a crafted request.".into()),
+            exploit_difficulty: Some((self.dice.below(5) + 1).to_string()),
+            input_vector: Some("request body".into()),
+            location: Some(format!("{} sign-in page", home.name)),
+            module: Some("web".into()),
+            remediation_desc: Some(flaw.fix.into()),
+            severity_desc: Some("Access to other accounts.".into()),
+            finding_category: None,
+        });
+        Details { wire, subject: "the sign-in page".into() }
     }
 
     fn component(&mut self, home: &Home, sandbox: i64, at: i64) -> Result<(), Error> {
@@ -568,7 +581,7 @@ impl Seeder<'_> {
             scan_mode: Some(mode),
             dependency_mode: Some(dependency),
             text,
-            details,
+            details: findings::stored(&details)?,
         })
     }
 
@@ -580,62 +593,81 @@ impl Seeder<'_> {
         cve: &str,
         severity: i64,
         [mode, dependency]: [&str; 2],
-    ) -> (f64, String) {
+    ) -> (f64, FindingDetails) {
         let word =
             ["Informational", "Very Low", "Low", "Medium", "High", "Very High"][severity as usize];
         let tenths = severity * 20 - self.dice.below(15) as i64;
         let score = tenths as f64 / 10.0;
+        // `10` and `10.0` both occur.
         let shown = match (tenths % 10, self.dice.below(2)) {
-            (0, 0) => format!("{}", tenths / 10),
-            _ => format!("{score:.1}"),
+            (0, 0) => Some((tenths / 10).into()),
+            _ => Number::from_f64(score),
         };
         let gap = if self.dice.below(10) == 0 { "\u{200b}" } else { "" };
-        let cwe = match kind.cwe {
-            Some((id, name)) => {
-                format!(
-                    r#""cwe":{{"id":{id},"name":"{name}","href":"{BASE}/appsec/v1/cwes/{id}"}},"#
-                )
-            }
-            None => String::new(),
-        };
-        let cvss3 = if self.dice.below(8) == 0 {
-            String::new()
-        } else {
-            format!(
-                r#","cvss3":{{"score":{score:.1},"severity":"{word}","vector":"AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H"}}"#
-            )
-        };
-        let exploitability = match self.dice.below(4) {
-            0 => String::new(),
-            at => {
-                let observed = match at {
-                    1 => {
-                        r#""exploit_observed":true,"exploit_source":"KEV","exploit_note":"Listed as exploited.""#
-                    }
-                    _ => r#""exploit_observed":false"#,
-                };
-                format!(
-                    r#","exploitability":{{"full_cve":"{cve}","epss_score":0.{:05},"epss_percentile":0.{:05},"epss_score_date":"{}","epss_model_version":"v2025.03.14","epss_citation":"example","epss_status":"match found","exploit_service_status":"available",{observed}}}"#,
-                    self.dice.below(100_000),
-                    self.dice.below(100_000),
-                    &timestamp(self.today_ms - 40 * DAY_MS)[..10],
-                )
-            }
+        let cvss3 = (self.dice.below(8) != 0).then(|| Cvss3 {
+            score: Number::from_f64(score),
+            severity: Some(word.into()),
+            vector: Some("AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H".into()),
+        });
+        let exploitability = self.exploitability(cve);
+        let license = |id: &str, risk: &str| License {
+            license_id: Some(id.into()),
+            risk_rating: Some(risk.into()),
         };
         let licenses = match self.dice.below(5) {
-            0 => "",
-            1 => {
-                r#"{"license_id":"gpl-2.0","risk_rating":"4"},{"license_id":"mit","risk_rating":"2"}"#
-            }
-            _ => r#"{"license_id":"apache-2.0","risk_rating":"2"}"#,
+            0 => Vec::new(),
+            1 => vec![license("gpl-2.0", "4"), license("mit", "2")],
+            _ => vec![license("apache-2.0", "2")],
         };
         let file = format!("{}-{version}.{}", kind.name, kind.extension);
-        let json = format!(
-            r#"{{"severity":{severity},{cwe}"component_id":"{component_id}","licenses":[{licenses}],"metadata":{{"sca_scan_mode":"{mode}","sca_dep_mode":"{dependency}"}},"cve":{{"name":"{cve}","cvss":{shown},"href":"http://nvd.nist.gov/vuln/detail/{cve}","severity":"{word}","vector":"AV:N/{gap}AC:L/{gap}Au:N/C:P/I:P/A:P"{cvss3}{exploitability}}},"product_id":"{}","component_filename":"{file}","language":"{}","component_path":[{{"path":"lib/{file}"}}],"version":"{version}"}}"#,
-            guid_from(&format!("product:{}", kind.name)),
-            kind.language,
-        );
-        (score, json)
+        let details = FindingDetails::Sca(Box::new(ScaDetails {
+            severity: Some(severity),
+            cwe: kind.cwe.map(|(id, name)| catalog::reference("cwes", id, name)),
+            component_id: Some(component_id.into()),
+            licenses: Some(licenses),
+            metadata: Some(ScaMetadata {
+                sca_scan_mode: Some(mode.into()),
+                sca_dep_mode: Some(dependency.into()),
+            }),
+            cve: Some(Cve {
+                name: Some(cve.into()),
+                cvss: shown,
+                href: Some(format!("http://nvd.nist.gov/vuln/detail/{cve}")),
+                severity: Some(word.into()),
+                vector: Some(format!("AV:N/{gap}AC:L/{gap}Au:N/C:P/I:P/A:P")),
+                cvss3,
+                exploitability,
+            }),
+            product_id: Some(guid_from(&format!("product:{}", kind.name))),
+            component_path: Some(vec![ComponentPath { path: Some(format!("lib/{file}")) }]),
+            component_filename: Some(file),
+            language: Some(kind.language.into()),
+            version: Some(version.into()),
+        }));
+        (score, details)
+    }
+
+    fn exploitability(&mut self, cve: &str) -> Option<Exploitability> {
+        let at = self.dice.below(4);
+        if at == 0 {
+            return None;
+        }
+        let mut share = || Number::from_f64(self.dice.below(100_000) as f64 / 100_000.0);
+        let (epss_score, epss_percentile) = (share(), share());
+        let is_observed = at == 1;
+        Some(Exploitability {
+            full_cve: Some(cve.into()),
+            epss_score,
+            epss_percentile,
+            epss_score_date: Some(timestamp(self.today_ms - 40 * DAY_MS)[..10].into()),
+            epss_model_version: Some("v2025.03.14".into()),
+            epss_citation: Some("example".into()),
+            epss_status: Some("match found".into()),
+            exploit_service_status: Some("available".into()),
+            exploit_observed: Some(is_observed),
+            exploit_source: is_observed.then(|| "KEV".into()),
+            exploit_note: is_observed.then(|| "Listed as exploited.".into()),
+        })
     }
 
     /// The id of a text, the same for the same text.
@@ -692,11 +724,8 @@ impl Seeder<'_> {
     }
 }
 
-/// Stands where links carry scheme and host.
-const BASE: char = '\u{1}';
-
 struct Details {
-    json: String,
+    wire: FindingDetails,
     subject: String,
 }
 

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use countersign_files::{self as files, Readers, Secrecy};
 use rusqlite::Transaction;
 
 use crate::Error;
@@ -15,6 +16,8 @@ use crate::tenant::Tenant;
 
 /// Snapshots kept at once.
 const MAX_SNAPSHOTS: usize = 100;
+/// Of a key or a certificate.
+const MAX_KEY_BYTES: u64 = 64 << 10;
 
 #[derive(Clone)]
 pub struct Snapshots(PathBuf);
@@ -46,14 +49,11 @@ impl Snapshots {
             let what = format!("there are {MAX_SNAPSHOTS} snapshots\nhint: delete one");
             return Err(Error::input(what));
         }
-        let failed = |error: std::io::Error| Error::home(&self.0, error.to_string());
-        std::fs::create_dir_all(&self.0).map_err(failed)?;
+        files::folder(&self.0)?;
         let beside = path.with_extension("new");
         remove(&beside)?;
-        crate::database::create_private(&beside).map_err(failed)?;
-        let target = beside.display().to_string();
-        tenant.database().read(|connection| connection.execute("vacuum into ?", [&target]))?;
-        std::fs::rename(&beside, &path).map_err(failed)
+        copy_into(tenant, &beside)?;
+        Ok(files::put_in_place(&beside, &path)?)
     }
 
     /// Brings back what was put aside; the platform's time is part of it.
@@ -62,32 +62,23 @@ impl Snapshots {
         if !path.exists() {
             return Err(Error::input(format!("there is no snapshot `{name}`")));
         }
-        replace_by(tenant, &path, act, "tenant.restore", name)
+        replace_by(tenant, &files::database(&path)?, act, "tenant.restore", name)
     }
 
     /// A home of its own with the same tenant, pairs and authority included: it can
     /// be served beside this one, and neither sees what becomes of the other.
     pub fn fork(&self, tenant: &Tenant, to: &Path) -> Result<(), Error> {
-        let failed = |error: std::io::Error| Error::home(to, error.to_string());
         let home = self.0.parent().unwrap_or(&self.0);
-        let mut builder = std::fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(to).map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => {
-                let what = format!("`{}` exists\nhint: name a new folder", to.display());
-                Error::input(what)
-            }
-            _ => Error::input(format!("failed to create `{}`: {error}", to.display())),
-        })?;
-        for name in ["master.key", "ca.pem", "ca.key"] {
-            std::fs::copy(home.join(name), to.join(name)).map_err(failed)?;
+        files::new_folder(to).map_err(|error| Error::input(error.to_string()))?;
+        for (name, secrecy, readers) in [
+            ("master.key", Secrecy::Key, Readers::Owner),
+            ("ca.pem", Secrecy::Open, Readers::Everybody),
+            ("ca.key", Secrecy::Key, Readers::Owner),
+        ] {
+            let bytes = files::read(&home.join(name), secrecy, MAX_KEY_BYTES)?;
+            files::write(&to.join(name), &bytes, readers, &**tenant.random())?;
         }
-        let target = to.join("platform.sqlite");
-        crate::database::create_private(&target).map_err(failed)?;
-        let target = target.display().to_string();
-        tenant.database().read(|connection| connection.execute("vacuum into ?", [&target]))?;
-        Ok(())
+        copy_into(tenant, &to.join("platform.sqlite"))
     }
 
     pub fn delete(&self, name: &str) -> Result<(), Error> {
@@ -102,7 +93,7 @@ impl Snapshots {
             connection.query_row(sql, [], |row| row.get(0)).map_err(Error::from)
         })?;
         let spec: SeedSpec = spec.parse().map_err(Error::input)?;
-        std::fs::create_dir_all(&self.0).map_err(|e| Error::home(&self.0, e.to_string()))?;
+        files::folder(&self.0)?;
         let path = self.0.join("reset.tmp");
         remove(&path)?;
         {
@@ -134,6 +125,13 @@ fn remove(path: &Path) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// Into a new file for its owner alone.
+fn copy_into(tenant: &Tenant, path: &Path) -> Result<(), Error> {
+    let target = files::database(path)?.display().to_string();
+    tenant.database().read(|connection| connection.execute("vacuum into ?", [&target]))?;
+    Ok(())
 }
 
 /// The entry about it ends the log that was brought in.

@@ -73,7 +73,7 @@ impl Tenant {
         })))
     }
 
-    pub fn database(&self) -> &Database {
+    pub(crate) fn database(&self) -> &Database {
         &self.0.database
     }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use countersign_text::line;
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -185,8 +186,10 @@ impl External {
         let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
         // It knows secrets, and may say one: nothing as long as one is repeated.
         let words = first.split_whitespace().map(|word| if word.len() >= 32 { "…" } else { word });
-        let said: String = words.collect::<Vec<_>>().join(" ").chars().take(SAID).collect();
-        let said = if said.is_empty() { said } else { format!(": {said}") };
+        let mut said = words.collect::<Vec<_>>().join(" ");
+        if !said.is_empty() {
+            said = format!(": {}", line(&said).at_most(SAID));
+        }
         let (fault, hint) = match status.code() {
             Some(DENIED) => (Fault::Denied, "sign in to, or unlock, what the program asks"),
             Some(UNREACHABLE) => (Fault::Unreachable, "try again later"),

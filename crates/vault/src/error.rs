@@ -11,7 +11,7 @@ pub struct Error(Kind);
 pub(crate) enum Kind {
     Io { doing: &'static str, path: String, error: std::io::Error },
     Malformed { path: String, what: String },
-    OpenKey { path: String, mode: u32 },
+    File(countersign_files::Error),
     Unsealable,
     Altered { path: String },
     NotFound { name: String },
@@ -140,6 +140,15 @@ impl Error {
         self.fault() == Some(Fault::Config)
     }
 
+    /// Other users could have written to one of its files, or read its key.
+    pub fn is_exposed(&self) -> bool {
+        matches!(&self.0, Kind::File(error) if error.is_exposed())
+    }
+
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(&self.0, Kind::File(error) if error.is_missing())
+    }
+
     /// A proof failed: this vault must not be given a secret.
     pub fn is_proof(&self) -> bool {
         matches!(self.0, Kind::Proof { .. })
@@ -177,10 +186,7 @@ impl fmt::Display for Error {
         match &self.0 {
             Kind::Io { doing, path, error } => write!(f, "failed to {doing} `{path}`: {error}"),
             Kind::Malformed { path, what } => write!(f, "`{path}` is not a whole vault: {what}"),
-            Kind::OpenKey { path, mode } => write!(
-                f,
-                "key file `{path}` can be read by others (mode {mode:03o})\nhint: run `chmod 600 {path}`"
-            ),
+            Kind::File(error) => error.fmt(f),
             Kind::Refused { what } => f.write_str(what),
             Kind::Altered { path } => write!(
                 f,
@@ -235,3 +241,9 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl From<countersign_files::Error> for Error {
+    fn from(error: countersign_files::Error) -> Self {
+        Self(Kind::File(error))
+    }
+}

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Kind as Failure};
 use crate::seal::MasterKey;
-use crate::{Credential, Entry, PROBE, Random, Vault, check_name, check_probe, disk};
+use crate::{Credential, Entry, PROBE, Random, Vault, check_name, check_probe, lock};
 use contents::{Contents, Record, Stretch};
 
 /// Where the master key of a [`SealedFile`] comes from.
@@ -74,7 +74,7 @@ impl SealedFile {
     /// once: whenever this is interrupted, the vault opens with the old key or with the
     /// new one. The old key file is left where it is.
     pub fn reseal(&self, to: KeySource) -> Result<Arc<Self>, Error> {
-        let _lock = disk::lock(&self.path)?;
+        let _lock = lock(&self.path)?;
         let mut contents = self.contents()?;
         self.check_key(&contents)?;
         let (key, by) = match to {
@@ -123,7 +123,7 @@ impl SealedFile {
 
     /// Reads, changes and replaces the file under an exclusive lock.
     fn change<T>(&self, act: impl FnOnce(&mut Contents) -> Result<T, Error>) -> Result<T, Error> {
-        let _lock = disk::lock(&self.path)?;
+        let _lock = lock(&self.path)?;
         let mut contents = self.contents()?;
         self.check_key(&contents)?;
         contents.stretch = self.by.stretch().cloned();
@@ -270,6 +270,7 @@ fn check_kind_of_key(
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
+    use countersign_files as files;
     use countersign_signing::{ApiId, ApiSecret, Pair};
 
     use super::*;
@@ -320,7 +321,7 @@ mod tests {
             for _ in 0..2 {
                 vault.put("a", &pair(), 0).unwrap();
             }
-            let stopped = disk::stop::after(steps, || vault.reseal(new.source(folder.path())));
+            let stopped = files::stop::after(steps, || vault.reseal(new.source(folder.path())));
             let (by_old, by_new) = (old.gives(folder.path()), new.gives(folder.path()));
             assert!(by_old ^ by_new, "{old:?} to {new:?} after {steps} steps: {by_old} {by_new}");
             match by_old {
@@ -371,7 +372,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("vault.json");
             let open = || SealedFile::open(&path, Key::File("key").source(folder.path()), random());
-            let first = disk::stop::after(steps, || open()?.put("a", &pair(), 0));
+            let first = files::stop::after(steps, || open()?.put("a", &pair(), 0));
             // A first start that was killed does not spoil the next one.
             let version = open().unwrap().put("a", &pair(), 0).unwrap();
             assert_eq!(open().unwrap().get("a").unwrap(), (version, pair()), "{steps} steps");

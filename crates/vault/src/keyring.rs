@@ -8,10 +8,11 @@
 //! crash between the two leaves an item that nothing names, and its number is passed
 //! over. No item that exists is ever written over.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use countersign_files::{self as files, Readers, Secrecy};
+use countersign_text::line;
 use data_encoding::HEXLOWER;
 use keyring_core::error::Error as KeyringError;
 use keyring_core::{CredentialStore, Entry as Item};
@@ -20,7 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Fault};
 use crate::payload::Document;
-use crate::{Credential, Entry, Kind, PROBE, Random, Vault, check_name, check_probe, disk};
+use crate::{Credential, Entry, Kind, PROBE, Random, Vault, check_name, check_probe, lock};
 
 const FORMAT: &str = "countersign-keyring-1";
 const MAX_BYTES: u64 = 16 << 20;
@@ -78,16 +79,10 @@ impl Keyring {
     }
 
     fn read(&self) -> Result<Option<List>, Error> {
-        let bytes = match std::fs::File::open(&self.list) {
-            Ok(file) => {
-                let mut bytes = Vec::new();
-                file.take(MAX_BYTES)
-                    .read_to_end(&mut bytes)
-                    .map_err(Error::io("read", &self.list))?;
-                bytes
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::io("open", &self.list)(error)),
+        let bytes = match files::read(&self.list, Secrecy::Open, MAX_BYTES) {
+            Ok(bytes) => bytes,
+            Err(error) if error.is_missing() => return Ok(None),
+            Err(error) => return Err(error.into()),
         };
         let list: List =
             serde_json::from_slice(&bytes).map_err(|error| Error::malformed(&self.list, error))?;
@@ -104,7 +99,7 @@ impl Keyring {
 
     /// Reads, changes and replaces the list under an exclusive lock.
     fn change<T>(&self, act: impl FnOnce(&mut List) -> Result<T, Error>) -> Result<T, Error> {
-        let _lock = disk::lock(&self.list)?;
+        let _lock = lock(&self.list)?;
         let mut list = match self.read()? {
             Some(list) => list,
             None => {
@@ -119,7 +114,7 @@ impl Keyring {
         let mut bytes = serde_json::to_vec_pretty(&list)
             .map_err(|error| Error::malformed(&self.list, error))?;
         bytes.push(b'\n');
-        disk::replace(&self.list, &bytes)?;
+        files::write(&self.list, &bytes, Readers::Owner, &*self.random)?;
         Ok(outcome)
     }
 
@@ -348,7 +343,7 @@ fn cause(error: &KeyringError) -> String {
             "an item is not in its form".into()
         }
         KeyringError::Ambiguous(items) => format!("{} items have the same name", items.len()),
-        other => other.to_string(),
+        other => line(&other.to_string()).to_string(),
     }
 }
 

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
@@ -41,6 +41,8 @@ pub use path::{KvPath, KvSecret};
 const ROUNDS: u32 = 64;
 /// A value of `custom_metadata` holds so many bytes.
 const METADATA_BYTES: usize = 512;
+/// Room for a document, so that no shorter copy of a secret is left behind.
+const ROOM_BYTES: usize = 16 << 10;
 
 /// What opens a [`Kv`].
 #[derive(Debug, Clone)]
@@ -204,9 +206,9 @@ impl Kv {
     fn claim(&self, document: &Document) -> Result<bool, Error> {
         let (segment, number) = (segment(&document.name), document.version.to_string());
         let path = self.path("data", &[&segment, &number]);
-        let mut body = Zeroizing::new(br#"{"options":{"cas":0},"data":"#.to_vec());
-        body.extend_from_slice(&document.to_json());
-        body.push(b'}');
+        let mut body = Zeroizing::new(Vec::with_capacity(ROOM_BYTES));
+        let write = Write { options: Options { cas: 0 }, data: document };
+        serde_json::to_writer(&mut *body, &write).expect("text and numbers are JSON");
         let outcome = self.session.call(Method::Post, &path, &[], Some(&body));
         let failure = match outcome {
             Ok(answer) if answer.status == 200 => {
@@ -489,6 +491,18 @@ struct Keys {
 struct Read<'a> {
     #[serde(borrow)]
     data: Option<&'a RawValue>,
+}
+
+/// What a write says: the version that it expects, 0 for none, and what there is to be.
+#[derive(Serialize)]
+struct Write<D> {
+    options: Options,
+    data: D,
+}
+
+#[derive(Serialize)]
+struct Options {
+    cas: u64,
 }
 
 #[derive(Deserialize)]

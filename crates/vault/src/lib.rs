@@ -19,7 +19,6 @@
 
 mod command;
 mod credential;
-mod disk;
 mod error;
 mod file;
 #[cfg(feature = "keyring")]
@@ -39,6 +38,8 @@ pub use kv::{Kv, KvConfig, KvPath, KvSecret, SecretText, SignIn};
 pub use proof::{PROBE, prove};
 pub use seal::{MasterKey, seal, unseal};
 
+use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 use error::Kind as Failure;
@@ -98,6 +99,15 @@ pub trait Vault: Send + Sync {
     /// The same vault, opened anew: nothing that this handle has in memory stands in for
     /// what the place holds.
     fn reopen(&self) -> Result<Arc<dyn Vault>, Error>;
+}
+
+/// An exclusive lock beside `path`, held until it is dropped. Writers hold it for
+/// milliseconds; who waits for it waits so long.
+fn lock(path: &Path) -> Result<File, Error> {
+    let path = path.with_extension("lock");
+    let file = countersign_files::lock_file(&path)?;
+    file.lock().map_err(Error::io("lock", &path))?;
+    Ok(file)
 }
 
 fn check_name(name: &str) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
 use crate::{Credential, Entry, Kind, Random};
 
@@ -45,8 +45,9 @@ impl Document {
         serde_json::from_slice(bytes).ok()
     }
 
-    pub(crate) fn to_json(&self) -> Zeroizing<Vec<u8>> {
-        Zeroizing::new(serde_json::to_vec(self).expect("text and numbers are JSON"))
+    #[cfg(feature = "keyring")]
+    pub(crate) fn to_json(&self) -> zeroize::Zeroizing<Vec<u8>> {
+        zeroize::Zeroizing::new(serde_json::to_vec(self).expect("text and numbers are JSON"))
     }
 
     /// The credential, if this is that version of that name.

@@ -1,21 +1,20 @@
 //! Sealing: XChaCha20-Poly1305, a fresh 24-byte nonce per record, a version
 //! byte in front, and associated data that ties the record to its place.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use countersign_files::{self as files, Created, Secrecy};
 use data_encoding::HEXLOWER;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::disk::{self, Created};
 use crate::error::{Error, Kind};
 
 const VERSION: u8 = 1;
 const NONCE_BYTES: usize = 24;
+const MAX_KEY_BYTES: u64 = 1024;
 
 /// The key that seals records. Wiped on drop, never printed.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
@@ -30,14 +29,13 @@ impl MasterKey {
     /// Reads a key file; a missing one is created with mode 0600, and on disk
     /// when this returns. A file that others may read is refused.
     pub fn load_or_create(path: &Path, random: &dyn Fn(&mut [u8])) -> Result<Self, Error> {
-        match path.try_exists() {
-            Ok(true) => Self::load(path),
-            Ok(false) => match Self::create(path, random)? {
+        match Self::load(path) {
+            Err(error) if error.is_missing() => match Self::create(path, random)? {
                 Some(key) => Ok(key),
                 // Another process was faster.
                 None => Self::load(path),
             },
-            Err(error) => Err(Error::io("look for key file", path)(error)),
+            loaded => loaded,
         }
     }
 
@@ -45,18 +43,15 @@ impl MasterKey {
         let mut key = Self([0; 32]);
         random(&mut key.0);
         let text = Zeroizing::new(format!("{}\n", HEXLOWER.encode(&key.0)));
-        let created = disk::create(path, text.as_bytes(), random)?;
+        let created = files::create(path, text.as_bytes(), random)?;
         Ok((created == Created::New).then_some(key))
     }
 
     pub(crate) fn load(path: &Path) -> Result<Self, Error> {
-        let file = File::open(path).map_err(Error::io("open key file", path))?;
-        refuse_open_mode(path, &file)?;
-        let mut text = Zeroizing::new(String::new());
-        file.take(1024).read_to_string(&mut text).map_err(Error::io("read key file", path))?;
+        let text = files::read(path, Secrecy::Key, MAX_KEY_BYTES)?;
         let mut key = Self([0; 32]);
-        let digits = text.trim();
-        if digits.len() != 64 || HEXLOWER.decode_mut(digits.as_bytes(), &mut key.0).is_err() {
+        let digits = text.trim_ascii();
+        if digits.len() != 64 || HEXLOWER.decode_mut(digits, &mut key.0).is_err() {
             return Err(Error::malformed(path, "expected 64 lower-case hex digits"));
         }
         Ok(key)
@@ -113,19 +108,4 @@ pub fn unseal(
         .decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: associated })
         .map(Zeroizing::new)
         .map_err(|_| unsealable())
-}
-
-#[cfg(unix)]
-fn refuse_open_mode(path: &Path, file: &File) -> Result<(), Error> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = file.metadata().map_err(Error::io("look at", path))?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(Error::new(Kind::OpenKey { path: path.display().to_string(), mode }));
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn refuse_open_mode(_: &Path, _: &File) -> Result<(), Error> {
-    Ok(())
 }

@@ -275,7 +275,8 @@ impl Unread {
     pub fn because(error: &(dyn StdError + 'static)) -> Self {
         let mut cause = Some(error);
         while let Some(error) = cause {
-            if error.is::<LengthLimitError>() {
+            // The web framework boxes it once more.
+            if error.is::<LengthLimitError>() || error.is::<Box<LengthLimitError>>() {
                 return Self::TooLarge;
             }
             if matches!(error.downcast_ref(), Some(BodyError::TooSlow)) {

@@ -1,4 +1,4 @@
-//! The two cookies that a face for people sets.
+//! The cookies that a face for people sets.
 
 use axum::response::Response;
 use hyper::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
@@ -6,13 +6,17 @@ use hyper::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 /// Length of every value: 32 bytes in Base64.
 const VALUE_CHARS: usize = 43;
 
-/// Which of the two.
+/// Which cookie, by the end of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Jar {
+pub struct Jar(pub &'static str);
+
+impl Jar {
     /// Who is signed in.
-    Session,
+    pub const SESSION: Self = Self("session");
     /// What the forms of a visitor who is not signed in are bound to.
-    Form,
+    pub const FORM: Self = Self("form");
+    /// By which accounts know the browser.
+    pub const DEVICE: Self = Self("device");
 }
 
 /// The cookies of one face, over TLS or without.
@@ -45,6 +49,11 @@ impl Cookies {
         self.set(response, jar, value, "");
     }
 
+    /// Sets one for so long.
+    pub fn keep(self, response: &mut Response, jar: Jar, value: &str, seconds: u32) {
+        self.set(response, jar, value, &format!("; Max-Age={seconds}"));
+    }
+
     /// Takes one back.
     pub fn remove(self, response: &mut Response, jar: Jar) {
         self.set(response, jar, "", "; Max-Age=0");
@@ -61,11 +70,7 @@ impl Cookies {
 
     fn name(self, jar: Jar) -> String {
         let host = if self.is_secure { "__Host-" } else { "" };
-        let jar = match jar {
-            Jar::Session => "session",
-            Jar::Form => "form",
-        };
-        format!("{host}{}{jar}", self.prefix)
+        format!("{host}{}{}", self.prefix, jar.0)
     }
 }
 
@@ -84,7 +89,7 @@ mod tests {
     fn a_cookie_is_taken_only_by_its_whole_name_and_length() {
         let value = "a".repeat(VALUE_CHARS);
         let cookies = Cookies::new("x-", true);
-        let get = |cookie: &str| cookies.get(&held(cookie), Jar::Session);
+        let get = |cookie: &str| cookies.get(&held(cookie), Jar::SESSION);
         assert_eq!(get(&format!("a=b; __Host-x-session={value}")), Some(value.clone()));
         for other in [
             format!("x-session={value}"),
@@ -96,7 +101,7 @@ mod tests {
             assert_eq!(get(&other), None, "{other}");
         }
         let plain = Cookies::new("x-", false);
-        assert_eq!(plain.get(&held(&format!("x-form={value}")), Jar::Form), Some(value));
+        assert_eq!(plain.get(&held(&format!("x-form={value}")), Jar::FORM), Some(value));
     }
 
     #[test]
@@ -106,14 +111,14 @@ mod tests {
             act(cookies, &mut response);
             response.headers()[SET_COOKIE].to_str().unwrap().to_owned()
         };
-        let put = |cookies: Cookies, response: &mut Response| cookies.put(response, Jar::Form, "v");
+        let put = |cookies: Cookies, response: &mut Response| cookies.put(response, Jar::FORM, "v");
         assert_eq!(
             set(Cookies::new("", true), put),
             "__Host-form=v; Path=/; Secure; HttpOnly; SameSite=Lax"
         );
         assert_eq!(set(Cookies::new("x-", false), put), "x-form=v; Path=/; HttpOnly; SameSite=Lax");
         let removed = set(Cookies::new("", true), |cookies, response| {
-            cookies.remove(response, Jar::Session);
+            cookies.remove(response, Jar::SESSION);
         });
         assert!(removed.starts_with("__Host-session=;") && removed.ends_with("; Max-Age=0"));
     }

@@ -34,7 +34,7 @@ impl FormKey {
         headers: &HeaderMap,
         random: &dyn Fn(&mut [u8]),
     ) -> Self {
-        if let Some(cookie) = session.or_else(|| cookies.get(headers, Jar::Form)) {
+        if let Some(cookie) = session.or_else(|| cookies.get(headers, Jar::FORM)) {
             return Self { cookie, is_new: false };
         }
         let mut bytes = [0; 32];
@@ -56,7 +56,7 @@ impl FormKey {
     /// Has the browser keep it with the page that carries its token.
     pub fn hand_out(&self, cookies: Cookies, page: &mut Response) {
         if self.is_new {
-            cookies.put(page, Jar::Form, &self.cookie);
+            cookies.put(page, Jar::FORM, &self.cookie);
         }
     }
 }

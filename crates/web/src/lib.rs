@@ -22,6 +22,6 @@ pub mod tls;
 pub mod tries;
 
 pub use limits::Limits;
-pub use listen::{Address, ListenError, Listener};
+pub use listen::{Address, Bound, ListenError, Listener};
 pub use names::{Names, Site, host_of, public_origin};
 pub use serve::{Host, Unsent, Watch, serve};

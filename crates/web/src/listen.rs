@@ -49,19 +49,51 @@ pub enum ListenError {
     Failed(io::Error),
 }
 
-impl Listener {
-    /// Listens over TLS.
-    pub fn tls(
-        address: SocketAddr,
-        config: Arc<rustls::ServerConfig>,
-    ) -> Result<Self, ListenError> {
-        Ok(Self { socket: bind(address)?, tls: Some(config.into()) })
+/// An address that is ours, before it is known how to speak there.
+#[derive(Debug)]
+pub struct Bound(TcpListener, SocketAddr);
+
+impl Bound {
+    /// Takes an address; port 0 takes a free one.
+    pub fn new(address: SocketAddr) -> Result<Self, ListenError> {
+        let bind = || {
+            let socket = match address {
+                SocketAddr::V4(_) => TcpSocket::new_v4()?,
+                SocketAddr::V6(_) => TcpSocket::new_v6()?,
+            };
+            // Elsewhere this would let two programs listen on one port.
+            #[cfg(unix)]
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            let listener = socket.listen(BACKLOG)?;
+            let address = listener.local_addr()?;
+            Ok(Self(listener, address))
+        };
+        bind().map_err(ListenError::Failed)
     }
 
+    /// Which it is.
+    pub fn address(&self) -> SocketAddr {
+        self.1
+    }
+
+    /// Listens over TLS.
+    pub fn over_tls(self, config: Arc<rustls::ServerConfig>) -> Listener {
+        Listener { socket: self.into(), tls: Some(config.into()) }
+    }
+}
+
+impl From<Bound> for Socket {
+    fn from(bound: Bound) -> Self {
+        Self::Tcp(bound.0, bound.1)
+    }
+}
+
+impl Listener {
     /// Listens without TLS: on a loopback address, and refuses any other.
     pub fn plain(address: SocketAddr) -> Result<Self, ListenError> {
         match address.ip().is_loopback() {
-            true => Ok(Self { socket: bind(address)?, tls: None }),
+            true => Ok(Self { socket: Bound::new(address)?.into(), tls: None }),
             false => Err(ListenError::NotLoopback),
         }
     }
@@ -74,23 +106,6 @@ impl Listener {
             Socket::Unix(_, file) => Address::Socket(file.path().to_owned()),
         }
     }
-}
-
-fn bind(address: SocketAddr) -> Result<Socket, ListenError> {
-    let bind = || {
-        let socket = match address {
-            SocketAddr::V4(_) => TcpSocket::new_v4()?,
-            SocketAddr::V6(_) => TcpSocket::new_v6()?,
-        };
-        // Elsewhere this would let two programs listen on one port.
-        #[cfg(unix)]
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        let listener = socket.listen(BACKLOG)?;
-        let address = listener.local_addr()?;
-        Ok(Socket::Tcp(listener, address))
-    };
-    bind().map_err(ListenError::Failed)
 }
 
 pub(crate) enum Stream {

@@ -35,6 +35,14 @@ pub const TOO_MANY_TRIES: Notice = Notice {
     fix: "Wait for a minute and try again.",
 };
 
+/// No password can be looked at now.
+pub const BUSY: Notice = Notice {
+    status: 503,
+    title: "Busy",
+    what: "Too many people sign in at this moment.",
+    fix: "Try again in a few seconds.",
+};
+
 impl From<Unread> for Notice {
     fn from(unread: Unread) -> Self {
         match unread {

@@ -33,8 +33,9 @@ impl Query {
     }
 
     /// All values, repeated or separated by commas.
-    pub fn list<'q>(&'q self, name: &'q str) -> impl Iterator<Item = &'q str> {
-        let values = self.all(name).flat_map(|value| value.split(',')).map(str::trim);
+    pub fn list(&self, name: &str) -> impl Iterator<Item = &str> {
+        let own = self.0.iter().filter(move |(held, _)| held == name);
+        let values = own.flat_map(|(_, value)| value.split(',')).map(str::trim);
         values.filter(|value| !value.is_empty())
     }
 

@@ -1,5 +1,6 @@
 //! The error bodies: three that our server writes, all six that a client meets.
 
+use countersign_text::line;
 use serde::{Deserialize, Serialize};
 
 /// Gateway and authentication errors, and malformed path parameters.
@@ -103,7 +104,7 @@ pub struct ErrorBody {
 }
 
 impl ErrorBody {
-    /// Longest message kept, in characters.
+    /// Of a message that is kept, in characters; what is cut off is said.
     pub const MAX_CHARS: usize = 300;
 
     /// Reads any of the six known shapes, else the first line of the text.
@@ -166,8 +167,6 @@ fn plain_text(body: &[u8]) -> String {
     title.unwrap_or_else(|| text.trim().lines().next().unwrap_or_default().to_owned())
 }
 
-/// Bounded, and without control characters that could rewrite a terminal.
 fn clip(text: &str) -> String {
-    let printable = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    printable.take(ErrorBody::MAX_CHARS).collect()
+    line(text).at_most(ErrorBody::MAX_CHARS).to_string()
 }

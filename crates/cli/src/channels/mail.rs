@@ -2,6 +2,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use countersign_connector::watch::{Channel, Delivering, Message};
+use countersign_text::line;
 use lettre::message::Mailbox;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
@@ -96,29 +97,28 @@ impl Channel for Mail {
 
 /// Names come from elsewhere: none ends a header.
 fn subject(message: &Message) -> String {
-    let plain: String =
-        message.subject.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if message.is_urgent { format!("[urgent] {plain}") } else { plain }
+    let subject = line(&message.subject);
+    if message.is_urgent { format!("[urgent] {subject}") } else { subject.to_string() }
 }
 
 fn text(message: &Message) -> String {
-    let mut text = format!("{}.\n", message.subject);
+    let mut text = format!("{}.\n", line(&message.subject));
     for action in &message.actions {
-        let _ = write!(text, "\n- {action}\n");
+        let _ = write!(text, "\n- {}\n", line(action));
     }
     let _ = write!(
         text,
         "\ncredential  {}\nhost        {}\naccount     {}\napi id      {}\nexpires     {}\n",
-        message.credential,
-        message.host,
-        message.account.as_deref().unwrap_or("unknown"),
-        message.api_id,
+        line(&message.credential),
+        line(&message.host),
+        line(message.account.as_deref().unwrap_or("unknown")),
+        line(&message.api_id),
         message.expires_ms.map_or("unknown".into(), when),
     );
     let _ = write!(
         text,
         "\nWhoever takes this on says so: countersign credentials acknowledge {}\n",
-        message.credential
+        line(&message.credential)
     );
     text
 }

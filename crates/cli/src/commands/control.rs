@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use countersign_client::Method;
+use countersign_files::{self as files, Readers, Secrecy};
 use countersign_platform::Platform;
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use crate::args::{
     Clock, Faults, Fork, Import, Json, Limits, Mutate, Named, RateLimit, Requests, Snapshot, Switch,
@@ -12,8 +14,10 @@ use crate::args::{
 use crate::failure::{Exit, Failure};
 use crate::home::Home;
 use crate::output::{note, print, print_json, printable, table, table_text};
+use crate::system;
 
 const FILE: &str = "control.json";
+const MAX_BYTES: u64 = 64 << 10;
 
 /// Leaves where the controls are, for commands on the same home; removed on drop.
 pub(crate) struct Signpost(PathBuf);
@@ -27,9 +31,7 @@ impl Signpost {
             "control_token": control.token(),
             "ca_file": platform.ca_file(),
         });
-        write_private(&path, &format!("{text}\n")).map_err(|error| {
-            Failure::storage(format!("failed to write `{}`: {error}", path.display()))
-        })?;
+        put(&path, &text)?;
         Ok(Some(Self(path)))
     }
 }
@@ -41,16 +43,17 @@ impl Drop for Signpost {
     }
 }
 
-/// Written beside and renamed, readable by its owner alone.
-pub(crate) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write;
-    let beside = path.with_extension("new");
-    let mut options = std::fs::OpenOptions::new();
-    options.create(true).truncate(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(&beside)?.write_all(text.as_bytes())?;
-    std::fs::rename(&beside, path)
+/// Writes the ready file of something that answers by now. It may hold a token, a link or
+/// a password: readable by its owner alone, and never through a link that is there.
+pub(crate) fn write_ready_file(path: &Path, object: &Value) -> Result<(), Failure> {
+    put(path, object).map_err(|error| {
+        Failure::usage(format!("failed to write the ready file `{}`: {error}", path.display()))
+    })
+}
+
+fn put(path: &Path, object: &Value) -> Result<(), files::Error> {
+    let text = Zeroizing::new(format!("{object}\n"));
+    files::write(path, text.as_bytes(), Readers::Owner, &*system::random())
 }
 
 /// The controls of a running platform.
@@ -63,19 +66,21 @@ pub(crate) struct Controls {
 impl Controls {
     fn find(home: Option<&Path>) -> Result<Self, Failure> {
         let path = Home::find(home)?.path().join(FILE);
-        let text = std::fs::read(&path).map_err(|_| {
-            Failure::usage(format!(
-                "no platform with test controls runs on this home: `{}` is missing\nhint: start \
-                 `countersign platform serve`, and give both commands the same `--home`",
-                path.display()
-            ))
+        let text = files::read(&path, Secrecy::Key, MAX_BYTES).map_err(|error| {
+            match error.is_missing() {
+                true => Failure::usage(format!(
+                    "no platform with test controls runs on this home: `{}` is missing\nhint: \
+                     start `countersign platform serve`, and give both commands the same `--home`",
+                    path.display()
+                )),
+                false => error.into(),
+            }
         })?;
         let malformed = || Failure::storage(format!("`{}` is malformed", path.display()));
         let object: Value = serde_json::from_slice(&text).map_err(|_| malformed())?;
         let member = |name: &str| object[name].as_str().map(String::from).ok_or_else(malformed);
         let ca_file = member("ca_file")?;
-        let pem = std::fs::read(&ca_file)
-            .map_err(|error| Failure::storage(format!("failed to read `{ca_file}`: {error}")))?;
+        let pem = files::read(Path::new(&ca_file), Secrecy::Open, MAX_BYTES)?;
         let ca = reqwest::Certificate::from_pem(&pem).map_err(Failure::storage)?;
         let client = reqwest::Client::builder()
             .tls_certs_only([ca])
@@ -331,7 +336,7 @@ pub(crate) async fn mutate(home: Option<&Path>, args: Mutate) -> Result<(), Fail
         return print_json(&events);
     }
     for (name, count) in events.as_object().into_iter().flatten() {
-        print(&format!("{count:>6}  {}\n", name.replace('_', " ")))?;
+        print(&format!("{count:>6}  {}\n", printable(&name.replace('_', " "))))?;
     }
     Ok(())
 }

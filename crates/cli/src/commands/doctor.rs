@@ -32,20 +32,24 @@ const SOON_MS: i64 = 30 * DAY_MS;
 pub(crate) async fn run(home: Option<&Path>, args: Doctor) -> Result<(), Failure> {
     let mut all = Vec::new();
     match Home::find(home) {
-        Ok(home) => examine(&home, &mut all).await,
+        Ok(home) => {
+            all.push(Diagnosis::well(format!("home {}", home.path().display())));
+            local::exposed(&home, &mut all);
+            examine(&home, &mut all).await;
+        }
         Err(failure) => {
             let subject = "home".to_owned();
             all.push(Diagnosis::trouble(subject, Trouble::of_failure("home", &failure)));
+            local::exposed(&Home::named(home)?, &mut all);
         }
     }
-    all.extend(local::pairs_of_other_tools());
+    local::pairs_of_other_tools(&mut all);
     tell(&all, args.json)?;
     let first = all.iter().find_map(|one| one.state.trouble());
     first.map_or(Ok(()), |trouble| Err(Failure::silent(trouble.exit)))
 }
 
 async fn examine(home: &Home, all: &mut Vec<Diagnosis>) {
-    all.push(Diagnosis::well(format!("home {}", home.path().display())));
     let config = local::config(home, all);
     let is_way_known = config.as_ref().is_some_and(|config| local::has_way(home, config, all));
     let store = local::store(home, all).await;
@@ -84,20 +88,14 @@ async fn examine(home: &Home, all: &mut Vec<Diagnosis>) {
             continue;
         };
         let reach = Reach::to(one, config, &clock, &random);
-        let state = match ward.integration(one, &reach).await {
+        let one = match ward.integration(one, &reach).await {
             // One cause is told once.
-            State::Trouble(trouble) if is_told(&trouble, all) => {
-                State::Unexamined("the same trouble as above".into())
-            }
-            state => state,
+            State::Trouble(trouble) => trouble.of(subject, all),
+            state => Diagnosis { subject, state },
         };
-        all.push(Diagnosis { subject, state });
+        all.push(one);
     }
     all.extend(local::unreadable_records(&store).await);
-}
-
-fn is_told(trouble: &Trouble, all: &[Diagnosis]) -> bool {
-    all.iter().filter_map(|one| one.state.trouble()).any(|told| trouble.is_shared_with(told))
 }
 
 struct Ward {

@@ -1,7 +1,6 @@
 //! `export`: streams what is stored.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, BufWriter};
 
 use countersign_formats::ocsf::Shape;
@@ -15,42 +14,22 @@ use super::query::{filter, for_each};
 use crate::args::{Export, Format};
 use crate::exports::{self, More, Out, Plan};
 use crate::failure::Failure;
-use crate::output::{grouped, note, tolerate_closed_pipe};
+use crate::output::{data, grouped, note, tolerate_closed_pipe};
+use crate::system;
 
 pub(crate) async fn run(context: &Context, args: Export) -> Result<(), Failure> {
     let plan = exports::plan(&args)?;
-    let Some(path) = &args.output else {
-        let out = BufWriter::new(io::stdout());
-        let told = write(context, &args, plan, Box::new(out), More::default()).await?;
+    let Some(path) = args.output.clone() else {
+        let out = Box::new(BufWriter::new(data()));
+        let told = write(context, &args, plan, out, More::default()).await?;
         note(&told);
         return Ok(());
     };
-    let more = More::beside(path);
-    let failed =
-        |error: io::Error| Failure::usage(format!("failed to write `{}`: {error}", path.display()));
-    let file = File::create(exports::partial(path)).map_err(failed)?;
-    let written = match file.try_clone() {
-        Ok(handle) => {
-            let out = Box::new(BufWriter::new(handle));
-            write(context, &args, plan, out, more.clone()).await
-        }
-        Err(error) => Err(failed(error)),
-    };
-    // On disk before it takes the place of what is there.
-    let renamed = written.and_then(|told| {
-        let places = file.sync_all().and_then(|()| more.settle(path)).map_err(failed)?;
-        Ok(format!("{told} in {places}"))
-    });
-    match renamed {
-        Ok(told) => {
-            note(&told);
-            Ok(())
-        }
-        Err(failure) => {
-            more.remove(path);
-            Err(failure)
-        }
-    }
+    let (more, out) = More::begin(path, system::random()).map_err(Failure::usage)?;
+    let told = write(context, &args, plan, out, more.clone()).await?;
+    let places = more.settle().map_err(Failure::usage)?;
+    note(&format!("{told} in {places}"));
+    Ok(())
 }
 
 async fn write(

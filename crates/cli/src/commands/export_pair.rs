@@ -3,13 +3,13 @@
 use std::io::IsTerminal;
 use std::path::Path;
 
-use countersign_connector::consumers::place::{self, Folders};
+use countersign_files::{self as files, Folders};
 
 use super::context::Context;
 use crate::args::{ExportPair, PairFormat};
 use crate::failure::Failure;
 use crate::forms::{DEFAULT_PROFILE, Form, Written};
-use crate::output::{note, print};
+use crate::output::{note, print_data};
 
 pub(crate) async fn run(context: &Context, args: ExportPair) -> Result<(), Failure> {
     let form = Form::from(args.format);
@@ -28,10 +28,10 @@ pub(crate) async fn run(context: &Context, args: ExportPair) -> Result<(), Failu
     let pair = Written::of(&context.pair_of(&integration).await?, &integration.url);
     if is_stdout {
         let text = form.write("", &args.profile, &pair).map_err(Failure::usage)?;
-        return print(&text);
+        return print_data(text.as_bytes());
     }
     let edit = |text: &str| form.write(text, &args.profile, &pair);
-    place::replace(&args.output, Folders::Sticky, &context.connector.random, edit)
+    files::edit(&args.output, Folders::Sticky, &*context.connector.random, edit)
         .map_err(Failure::usage)?;
     let section = match args.format {
         PairFormat::Ini => format!(" [{}]", args.profile),

@@ -31,7 +31,9 @@ pub(crate) async fn credentials(platform: &Platform, name: &str) -> Result<Pair,
     let fields = [("user_name", admin.as_str()), ("password", password.as_str())];
     browser.send(&page, "/sign-in", &fields).await?.titled("API Credentials")?;
     add_user(&mut browser, name).await?;
-    let link = activation_link(&mut browser).await?;
+    let mailbox = platform.mailbox_url().ok_or_else(|| stuck("there is no mailbox", ""))?;
+    let mailbox = mailbox.strip_prefix(console).unwrap_or_default();
+    let link = activation_link(&mut browser, mailbox).await?;
 
     let mut browser = Browser::new(console, platform.ca_pem())?;
     let page = browser.get(&link).await?.titled("Activate your account")?;
@@ -77,8 +79,8 @@ async fn add_user(browser: &mut Browser, name: &str) -> Result<(), Failure> {
 }
 
 /// The link of the newest mail.
-async fn activation_link(browser: &mut Browser) -> Result<String, Failure> {
-    let mailbox = browser.get("/mailbox").await?.titled("Mailbox")?;
+async fn activation_link(browser: &mut Browser, mailbox: &str) -> Result<String, Failure> {
+    let mailbox = browser.get(mailbox).await?.titled("Mailbox")?;
     let newest = between(&mailbox.body, "href=\"/mailbox/", "\"").unwrap_or_default();
     let mail = browser.get(&format!("/mailbox/{newest}")).await?;
     let mail = mail.titled("Welcome to Veracode")?;

@@ -11,7 +11,7 @@ use crate::args::{Http, Sign};
 use crate::failure::Failure;
 use crate::forms::paste::enter_telling;
 use crate::forms::sources;
-use crate::output::{note, print};
+use crate::output::{note, print, print_data, printable};
 use crate::system;
 
 const MAX_BODY_BYTES: u64 = 16 << 20;
@@ -74,14 +74,15 @@ pub(crate) async fn request(context: &Context, args: Http) -> Result<(), Failure
     if args.verbose {
         note(&response.status.to_string());
         for (name, value) in &response.headers {
-            note(&format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())));
+            let value = String::from_utf8_lossy(value.as_bytes());
+            note(&format!("{name}: {}", printable(&value)));
         }
     }
-    let mut text = String::from_utf8_lossy(&response.body).into_owned();
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push('\n');
+    let mut body = response.body.to_vec();
+    if !body.is_empty() && !body.ends_with(b"\n") {
+        body.push(b'\n');
     }
-    print(&text)
+    print_data(&body)
 }
 
 fn read_body(path: &Path) -> Result<Vec<u8>, Failure> {

@@ -4,6 +4,7 @@ use std::io::{BufRead, IsTerminal, Read};
 
 use countersign_connector::check::{Check, Outcome};
 use countersign_connector::integration::Place;
+use countersign_files::{self as files, Secrecy};
 use countersign_signing::{OAuthClient, Pair};
 use countersign_store::Integration;
 use countersign_vault::Credential as Secret;
@@ -19,6 +20,7 @@ use crate::output::{distance, note, print, print_json, printable, table, table_t
 
 /// A secret is at most 1,024 hex digits and a prefix.
 const MAX_SECRET_BYTES: u64 = 4096;
+const MAX_CA_BYTES: u64 = 1 << 20;
 
 pub(crate) async fn add(context: &Context, args: AddIntegration) -> Result<(), Failure> {
     let (place, secret) = place_and_secret(&args)?;
@@ -125,9 +127,10 @@ pub(crate) fn place_and_secret(args: &AddIntegration) -> Result<(Place, Secret),
         (Secret::Pair(pair), url)
     };
     let ca_pem = match &args.ca_file {
-        Some(path) => Some(std::fs::read_to_string(path).map_err(|error| {
-            Failure::usage(format!("failed to read the CA file `{}`: {error}", path.display()))
-        })?),
+        Some(path) => {
+            let pem = files::read_text(path, Secrecy::Open, MAX_CA_BYTES);
+            Some(pem.map_err(Failure::usage)?.to_string())
+        }
         None => None,
     };
     Ok((Place { url, ca_pem, allow_http_loopback: args.allow_http_loopback }, secret))

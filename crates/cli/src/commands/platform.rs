@@ -1,5 +1,6 @@
 //! `platform serve` and `platform mint`.
 
+use std::io::IsTerminal;
 use std::path::Path;
 
 use countersign_platform::{
@@ -8,7 +9,7 @@ use countersign_platform::{
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::control::{Signpost, write_private};
+use super::control::{Signpost, write_ready_file};
 use crate::args::{Json, Mint, RateLimit, Serve};
 use crate::failure::{Exit, Failure};
 use crate::home::Home;
@@ -28,6 +29,7 @@ pub(crate) async fn serve(home: Option<&Path>, args: Serve) -> Result<(), Failur
     config.control = args.control.0;
     config.console = args.console.0;
     config.console_url = args.console_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());
+    let has_smtp = args.smtp.is_some();
     config.smtp = args.smtp.map(|url| Smtp {
         url,
         from: args.mail_from,
@@ -39,7 +41,7 @@ pub(crate) async fn serve(home: Option<&Path>, args: Serve) -> Result<(), Failur
     let _signpost = Signpost::put(home.path(), &platform)?;
     let (applications, findings) = platform.counts().map_err(failure)?;
     if let Some(path) = &args.ready_file {
-        write_ready_file(path, &platform)?;
+        write_ready_file(path, &ready_object(&platform)?)?;
     }
     note(&format!(
         "platform: {} with {applications} applications, {findings} findings\ntrust:    {}{}\nCtrl-C stops it",
@@ -52,9 +54,8 @@ pub(crate) async fn serve(home: Option<&Path>, args: Serve) -> Result<(), Failur
     ));
     if let Some(url) = platform.console_url() {
         note(&format!("console:  {url}"));
-        if let Some(url) = platform.mailbox_url() {
-            note(&format!("mail:     {url}"));
-        }
+        let held = args.ready_file.is_some().then_some("`mailbox_url` of the ready file");
+        note(&format!("mail:     {}", *mail_text(&platform, has_smtp, held)));
         if let Some((name, _)) = platform.first_admin().map_err(failure)? {
             note(&format!("sign in as {name}; the ready file holds the first password"));
         }
@@ -62,6 +63,28 @@ pub(crate) async fn serve(home: Option<&Path>, args: Serve) -> Result<(), Failur
     until_stopped().await?;
     note("stopping …");
     platform.shutdown().await.map_err(failure)
+}
+
+/// Where mail goes. The link of the mailbox opens accounts: it is for a person in front of
+/// the terminal, and never for a log. `held` is where else it is.
+pub(crate) fn mail_text(
+    platform: &Platform,
+    has_smtp: bool,
+    held: Option<&str>,
+) -> Zeroizing<String> {
+    let is_watched = std::io::stderr().is_terminal();
+    Zeroizing::new(match (platform.mailbox_url(), is_watched) {
+        _ if has_smtp => "sent by the server of `--smtp`".into(),
+        (Some(url), true) => return url,
+        (Some(_), false) => match held {
+            Some(held) => format!("in the mailbox; {held} opens it"),
+            None => "in the mailbox; run this on a terminal to be told the link".into(),
+        },
+        (None, _) => "NOT SENT: others than this machine reach the console, so there is no \
+                      mailbox, and links to activate accounts and to reset passwords wait in \
+                      the outbox\nhint: start it with `--smtp smtps://mail.example.com:465`"
+            .into(),
+    })
 }
 
 pub(crate) async fn start(config: Config) -> Result<Platform, Failure> {
@@ -139,22 +162,13 @@ pub(crate) fn ready_object(platform: &Platform) -> Result<serde_json::Value, Fai
     Ok(json!({
         "rest_url": platform.rest_url(),
         "console_url": platform.console_url(),
-        "mailbox_url": platform.mailbox_url(),
+        "mailbox_url": platform.mailbox_url().as_deref(),
         "control_url": platform.control().map(Control::url),
         "control_token": platform.control().map(Control::token),
         "ca_file": platform.ca_file(),
         "admin": admin
             .map(|(name, password)| json!({ "user_name": name, "password": password.as_str() })),
     }))
-}
-
-/// It holds the token of the controls and the first password: readable by its owner
-/// alone.
-fn write_ready_file(path: &Path, platform: &Platform) -> Result<(), Failure> {
-    let text = format!("{}\n", ready_object(platform)?);
-    write_private(path, &text).map_err(|error| {
-        Failure::usage(format!("failed to write the ready file `{}`: {error}", path.display()))
-    })
 }
 
 pub(crate) fn failure(error: impl Into<countersign_platform::Error>) -> Failure {

@@ -1,9 +1,8 @@
 //! `proxy` and `proxy token|callers|revoke|log`.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
 use std::path::Path;
 
+use countersign_files::{Created, Draft, Readers};
 use countersign_findings::rfc3339;
 use countersign_service::broker::{
     Address, Broker, Config, Digest, FurtherCaller, Limits, Listener, MAX_RULES, Rule, Token,
@@ -13,7 +12,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::context::Context;
-use super::control::write_private;
+use super::control::write_ready_file;
 use super::platform::until_stopped;
 use crate::args::{Json, MakeToken, Proxy, ProxyCommand, ProxyLog, RevokeCaller, RunProxy};
 use crate::config::CallerConfig;
@@ -72,7 +71,7 @@ async fn serve(context: &Context, args: RunProxy) -> Result<(), Failure> {
     };
     let broker = Broker::start(listener, config);
     if let Some(path) = &args.ready_file {
-        write_ready_file(path, broker.address())?;
+        write_ready_file(path, &ready_object(broker.address()))?;
     }
     note(&format!(
         "proxy: {} signs for `{}` at {}\nCtrl-C stops it",
@@ -95,14 +94,11 @@ fn socket(_: &Path) -> Result<Listener, Failure> {
     Err(Failure::usage("there are no sockets on this system\nhint: use `--listen`"))
 }
 
-fn write_ready_file(path: &Path, address: &Address) -> Result<(), Failure> {
-    let object = match address {
+fn ready_object(address: &Address) -> Value {
+    match address {
         Address::Loopback(_) => json!({ "url": address.to_string() }),
         Address::Socket(socket) => json!({ "socket": socket }),
-    };
-    write_private(path, &format!("{object}\n")).map_err(|error| {
-        Failure::usage(format!("failed to write the ready file `{}`: {error}", path.display()))
-    })
+    }
 }
 
 fn rules(texts: &[String]) -> Result<Vec<Rule>, Failure> {
@@ -149,7 +145,7 @@ async fn token(store: &Store, args: MakeToken) -> Result<(), Failure> {
         true => rules(&[USUAL_RULE.to_owned()])?,
         false => rules(&args.allow)?,
     };
-    let mut file = args.output.as_deref().map(create_private).transpose()?;
+    let draft = args.output.as_deref().map(begin).transpose()?;
     let now_ms = (system::clock())();
     let token = Token::generate(&system::random());
     let new = NewCaller {
@@ -162,15 +158,12 @@ async fn token(store: &Store, args: MakeToken) -> Result<(), Failure> {
     let expires =
         new.expires_ms.map_or("never expires".into(), |ms| format!("expires {}", when(ms)));
     let added = store.add_caller(new).await;
-    if let (Err(_), Some(path)) = (&added, &args.output) {
-        let _ = std::fs::remove_file(path);
-    }
     added
         .map_err(|error| if error.is_existing() { Failure::usage(error) } else { error.into() })?;
     let line = Zeroizing::new(format!("{}\n", token.expose()));
-    let written = match &mut file {
-        Some(file) => file.write_all(line.as_bytes()).map_err(Failure::from),
-        None => print(&line),
+    let written = match (draft, &args.output) {
+        (Some(draft), Some(path)) => end(draft, path, &line),
+        _ => print(&line),
     };
     if written.is_err() {
         // Nobody has it.
@@ -185,15 +178,25 @@ async fn token(store: &Store, args: MakeToken) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A new file, for its owner alone from the first moment on.
-fn create_private(path: &Path) -> Result<File, Failure> {
-    let mut options = OpenOptions::new();
-    options.create_new(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-        .open(path)
-        .map_err(|error| Failure::usage(format!("failed to create `{}`: {error}", path.display())))
+/// A new file, for its owner alone from the first moment on: whether there can be one is
+/// known before there is a token.
+fn begin(path: &Path) -> Result<Draft, Failure> {
+    match path.symlink_metadata() {
+        Ok(_) => Err(exists(path)),
+        Err(_) => Draft::create(path, Readers::Owner, &*system::random()).map_err(Failure::usage),
+    }
+}
+
+fn end(draft: Draft, path: &Path, line: &str) -> Result<(), Failure> {
+    let put = draft.put(line.as_bytes()).and_then(|()| draft.settle_new());
+    match put.map_err(Failure::usage)? {
+        Created::New => Ok(()),
+        Created::Existed => Err(exists(path)),
+    }
+}
+
+fn exists(path: &Path) -> Failure {
+    Failure::usage(format!("failed to create `{}`: there is one already", path.display()))
 }
 
 async fn callers(store: &Store, args: Json) -> Result<(), Failure> {

@@ -3,6 +3,8 @@
 use countersign_findings::filter::{Expression, Field};
 use countersign_findings::{DataPath, SCHEMA, rfc3339};
 use countersign_store::{ApplicationRow, FindingRow, Query, Seek, Since};
+use countersign_text::prose;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::context::Context;
@@ -236,7 +238,7 @@ pub(crate) async fn finding(context: &Context, args: args::OneFinding) -> Result
         return Err(Failure::usage(format!("no stored finding begins with `{}`", args.id)));
     };
     if args.raw {
-        return print(&format!("{}\n", row.raw));
+        return print_json(&RawValue::from_string(row.raw).map_err(Failure::storage)?);
     }
     let paths = match args.paths {
         true => Some(paths_of(context, &row).await?),
@@ -269,7 +271,9 @@ pub(crate) async fn finding(context: &Context, args: args::OneFinding) -> Result
         let paths = serde_json::to_value(paths).map_err(Failure::unexpected)?;
         outline(&mut lines, 0, "paths", &paths);
     }
-    print(&format!("{lines}\n{}\n", printable(&finding.description)))
+    // Indented: no line of it is taken for one of ours.
+    let description = prose(&finding.description).to_string().replace('\n', "\n  ");
+    print(&format!("{lines}\n  {description}\n"))
 }
 
 /// Asks the service that the finding came from, by the pair of its integration.

@@ -16,7 +16,7 @@ use super::context::Context;
 use super::control::Signpost;
 use super::guide;
 use super::integration::check_text;
-use super::platform::{failure, ready_object, start, until_stopped};
+use super::platform::{failure, mail_text, ready_object, start, until_stopped};
 use super::report::{counts_text, sync_text};
 use super::serve::Served;
 use super::sync::{run_one, tell_problems};
@@ -62,7 +62,7 @@ pub(crate) async fn run(home: Option<&Path>, args: Quickstart) -> Result<(), Fai
     tell_problems(&finished);
     if !args.once {
         if let Some(url) = platform.console_url() {
-            note(&format!("console: {url}\nmail:    {url}/mailbox"));
+            note(&format!("console: {url}\nmail:    {}", *mail_text(&platform, false, None)));
         }
         // For a person in front of it; never into a log.
         let is_watched = std::io::stderr().is_terminal();
@@ -84,6 +84,7 @@ pub(crate) async fn run(home: Option<&Path>, args: Quickstart) -> Result<(), Fai
 /// The same path for a person in a browser: each step beside it, in the guide's words.
 async fn by_hand(context: &Context, platform: Platform) -> Result<(), Failure> {
     let console = platform.console_url().unwrap_or_default().to_owned();
+    let mailbox = mail_text(&platform, false, None);
     let who = match platform.first_admin().map_err(failure)? {
         // For a person in front of it; never into a log.
         Some((name, password)) if std::io::stderr().is_terminal() => {
@@ -97,7 +98,8 @@ async fn by_hand(context: &Context, platform: Platform) -> Result<(), Failure> {
          1. {console}: sign in as {who}\n\
          2. Settings → Admin → Users → Add New User; under “Roles for a purpose” choose the\n   \
             API account that reads applications and findings; fill in the names; Save\n\
-         3. sign out; {console}/mailbox: open “Welcome to Veracode”, follow Activate Account\n\
+         3. sign out; the mailbox: {}\n   \
+            open “Welcome to Veracode”, follow Activate Account\n\
          4. set a password, set up an app or a passkey, store the recovery codes\n\
          5. API Credentials → Create API Credentials → HMAC Credentials → Generate\n\
          6. copy ID and Secret Key; in another terminal, give the Secret Key when it waits:\n   \
@@ -106,6 +108,7 @@ async fn by_hand(context: &Context, platform: Platform) -> Result<(), Failure> {
          7. countersign --home {} sync\n\n\
          Ctrl-C stops the platform",
         platform.ca_file().display(),
+        *mailbox,
         context.home.path().display(),
         platform.rest_url(),
         platform.ca_file().display(),

@@ -17,6 +17,7 @@ use countersign_client::Method;
 use countersign_connector::Subject;
 use countersign_connector::integration::Place;
 use countersign_connector::rotation::Mode;
+use countersign_files as files;
 use countersign_platform::{Config, Platform, SeedSpec, mint};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -75,12 +76,7 @@ impl Folder {
         (system::random())(&mut bytes);
         let name = format!("countersign-rehearsal-{:016x}", u64::from_le_bytes(bytes));
         let path = std::env::temp_dir().join(name);
-        let mut builder = std::fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&path).map_err(|error| {
-            Failure::storage(format!("failed to create `{}`: {error}", path.display()))
-        })?;
+        files::new_folder(&path)?;
         Ok(Self(path))
     }
 }

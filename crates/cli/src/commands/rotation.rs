@@ -8,6 +8,7 @@ use std::time::Duration;
 use countersign_connector::integration::Place;
 use countersign_connector::rotation::schedule::{Due, Schedule};
 use countersign_connector::rotation::{Arrangement, Connect, Mode, Options, Report};
+use countersign_files::{self as files, Created, Secrecy};
 use countersign_store::{Act, Credential, Verdict};
 use data_encoding::HEXLOWER;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -24,6 +25,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::{distance, note, print, print_json, printable, table, table_text, when};
 
 const HOUR_MS: i64 = 3_600_000;
+const MAX_NAME_BYTES: u64 = 1024;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
 impl From<RotationMode> for Mode {
@@ -258,27 +260,19 @@ pub(crate) fn options(
 /// A name of this machine that no other has: made once, kept beside the fences.
 fn machine(home: &Path, random: &countersign_connector::Random) -> Result<String, Failure> {
     let path = home.join("machine");
-    if let Ok(held) = std::fs::read_to_string(&path)
-        && held.trim().len() == 32
-    {
-        return Ok(held.trim().to_owned());
+    let held = || files::read_text(&path, Secrecy::Open, MAX_NAME_BYTES);
+    match held() {
+        Ok(name) => return Ok(name.trim().to_owned()),
+        Err(error) if !error.is_missing() => return Err(error.into()),
+        Err(_) => {}
     }
     let mut bytes = [0; 16];
     random(&mut bytes);
     let name = HEXLOWER.encode(&bytes);
-    let failed = |error| Failure::storage(format!("failed to write `{}`: {error}", path.display()));
-    let beside = home.join(format!("machine.{name}"));
-    std::fs::write(&beside, &name).map_err(failed)?;
-    // Whoever was first keeps it.
-    let linked = std::fs::hard_link(&beside, &path);
-    std::fs::remove_file(&beside).map_err(failed)?;
-    match linked {
-        Ok(()) => Ok(name),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            let held = std::fs::read_to_string(&path).map_err(failed)?;
-            Ok(held.trim().to_owned())
-        }
-        Err(error) => Err(failed(error)),
+    match files::create(&path, name.as_bytes(), &**random)? {
+        Created::New => Ok(name),
+        // Whoever was first keeps it.
+        Created::Existed => Ok(held()?.trim().to_owned()),
     }
 }
 

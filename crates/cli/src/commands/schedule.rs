@@ -22,7 +22,7 @@ use crate::config::Config as Settings;
 use crate::config::schedule::ScheduleConfig;
 use crate::failure::{Exit, Failure};
 use crate::home::Home;
-use crate::output::{distance, note, print, print_json, table, table_text, when};
+use crate::output::{distance, note, print, print_json, printable, table, table_text, when};
 use crate::system;
 
 /// Starts the scheduler over every integration of the store, those that are added later
@@ -156,7 +156,7 @@ async fn list(
             hours(entry.rule.period_ms),
             next,
             last,
-            problem.unwrap_or_default().to_owned(),
+            printable(problem.unwrap_or_default()),
         ]);
     }
     print(&table_text(&table))

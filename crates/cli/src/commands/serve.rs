@@ -5,16 +5,17 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use countersign_files::{self as files, Secrecy};
 use countersign_service::dashboard::{
     Config, Dashboard, FetchPaths, Identity, Inventory, Listener,
 };
 use countersign_service::scheduler::Scheduler;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use super::context::Context;
-use super::control::write_private;
+use super::control::write_ready_file;
 use super::people;
 use super::platform::until_stopped;
 use super::query::paths_of;
@@ -25,21 +26,26 @@ use crate::args::ServeDashboard;
 use crate::failure::Failure;
 use crate::output::note;
 
+/// Of a chain of certificates, or a key.
+const MAX_PEM_BYTES: u64 = 1 << 20;
+
 pub(crate) async fn run(context: &Context, args: ServeDashboard) -> Result<(), Failure> {
     let identity = match (&args.tls_cert, &args.tls_key) {
         (Some(certificate), Some(key)) => {
-            Some(Identity { certificates_pem: read(certificate)?.to_vec(), key_pem: read(key)? })
+            let certificates_pem = read(certificate, Secrecy::Open)?.to_vec();
+            Some(Identity { certificates_pem, key_pem: read(key, Secrecy::Secret)? })
         }
         _ => None,
     };
     let served = Served::begin(context, args.listen, identity, args.public_url.as_deref()).await?;
     if let Some(path) = &args.ready_file {
-        write_ready_file(path, &served.url, served.setup.as_deref().map(String::as_str))?;
+        write_ready_file(path, &served.ready_object())?;
     }
     served.tell();
     note("Ctrl-C stops it");
-    let opened = served.setup.as_deref().map_or(served.url.as_str(), String::as_str);
-    if args.open && !quickstart::open(opened) {
+    // Not the link of the first account: every user of the machine sees what a program is
+    // started with.
+    if args.open && !quickstart::open(&served.url) {
         note("no browser could be opened: open the address by hand");
     }
     until_stopped().await?;
@@ -79,9 +85,18 @@ impl Served {
             fetch_paths: fetch_paths(context),
             clock: context.connector.clock.clone(),
             random: context.connector.random.clone(),
+            limits: countersign_web::Limits::default(),
         };
         let dashboard = Dashboard::start(listener, config);
         Ok(Self { url, setup, dashboard, scheduler, schedule })
+    }
+
+    fn ready_object(&self) -> Value {
+        let mut object = json!({ "dashboard_url": self.url });
+        if let Some(setup) = &self.setup {
+            object["setup_url"] = setup.as_str().into();
+        }
+        object
     }
 
     /// Where it is, and how the first account is set up.
@@ -123,19 +138,6 @@ fn fetch_paths(context: &Context) -> FetchPaths {
     })
 }
 
-fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    std::fs::read(path)
-        .map(Zeroizing::new)
-        .map_err(|error| Failure::usage(format!("failed to read `{}`: {error}", path.display())))
-}
-
-/// It may hold the link of the first account: readable by its owner alone.
-fn write_ready_file(path: &Path, url: &str, setup: Option<&str>) -> Result<(), Failure> {
-    let mut object = json!({ "dashboard_url": url });
-    if let Some(setup) = setup {
-        object["setup_url"] = setup.into();
-    }
-    write_private(path, &format!("{object}\n")).map_err(|error| {
-        Failure::usage(format!("failed to write the ready file `{}`: {error}", path.display()))
-    })
+fn read(path: &Path, secrecy: Secrecy) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    files::read(path, secrecy, MAX_PEM_BYTES).map_err(Failure::usage)
 }

@@ -13,7 +13,7 @@ use super::context::Context;
 use super::report::sync_text;
 use crate::args::Sync;
 use crate::failure::{Exit, Failure};
-use crate::output::{note, print, print_json};
+use crate::output::{note, print, print_json, printable};
 
 pub(crate) async fn run(context: &Context, args: Sync) -> Result<(), Failure> {
     let integrations = match &args.name {
@@ -93,8 +93,8 @@ pub(crate) fn first_problems(finished: &Finished, most: usize) -> Vec<String> {
         .iter()
         .take(most)
         .map(|problem| match &problem.application {
-            Some(guid) => format!("application {guid}: {}", problem.reason),
-            None => problem.reason.clone(),
+            Some(guid) => format!("application {guid}: {}", printable(&problem.reason)),
+            None => printable(&problem.reason),
         })
         .collect();
     if problems.len() > most {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use countersign_connector::consumers::Consumers;
 use countersign_connector::watch::{Channels, PURPOSE, Row};
 use countersign_store::Credential;
+use countersign_text::json;
 use tokio::task::JoinSet;
 
 use super::context::Context;
@@ -152,6 +153,7 @@ async fn write_feeds(context: &Context) -> Result<(), Failure> {
         let (notices, deliveries) =
             (context.store().notices().await?, context.store().deliveries().await?);
         let snapshot = feeds::snapshot::render(&rows, &notices, &deliveries, now_ms);
+        let snapshot = json::to_string(&snapshot).map_err(Failure::unexpected)?;
         feeds::put(path, &format!("{snapshot}\n"))?;
     }
     Ok(())

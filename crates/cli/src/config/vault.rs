@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_files::{self as files, Secrecy};
 use countersign_vault::{External, KeySource, Kv, KvConfig, SealedFile, SecretText, SignIn, Vault};
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -19,6 +20,8 @@ const MOUNT: &str = "secret";
 /// The usual folder of the vault in it.
 const FOLDER: &str = "countersign";
 const KV: &str = "vault.kv";
+/// Of a passphrase or a certificate.
+const MAX_FILE_BYTES: u64 = 1 << 20;
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
 /// What the table may say.
@@ -202,9 +205,10 @@ impl VaultConfig {
 
 /// The passphrase in the first line of a file.
 pub(crate) fn passphrase_in(path: &Path) -> Result<KeySource, Failure> {
-    let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
-        let path = path.display();
-        Failure::storage(format!("failed to read the passphrase in `{path}`: {error}"))
+    let text = files::read_text(path, Secrecy::Secret, MAX_FILE_BYTES);
+    let text = text.map_err(|error| match error.is_exposed() {
+        true => error.into(),
+        false => Failure::storage(format!("failed to read the passphrase: {error}")),
     })?;
     let line = text.lines().next().unwrap_or_default().to_owned();
     passphrase_of(Zeroizing::new(line), &path.display().to_string())
@@ -283,10 +287,8 @@ impl KvTable {
 
     pub(crate) fn config(&self, keys: &'static str) -> Result<KvConfig, Failure> {
         let ca_pem = self.ca_file.as_ref().map(|path| {
-            std::fs::read(path).map_err(|error| {
-                let path = path.display();
-                Failure::usage(format!("failed to read the CA file `{path}`: {error}"))
-            })
+            let pem = files::read(path, Secrecy::Open, MAX_FILE_BYTES);
+            pem.map(|pem| pem.to_vec()).map_err(Failure::usage)
         });
         Ok(KvConfig {
             address: self.address.clone(),

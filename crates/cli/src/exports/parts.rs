@@ -1,55 +1,51 @@
 //! Parts of one export: the first goes where the whole would, the others beside it. They
-//! get their names when all of them are on disk.
+//! get their names when all of them are whole.
 
-use std::ffi::OsString;
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Out;
+use countersign_files::{Draft, Error, Readers};
 
-/// Where parts after the first go; nowhere when the first goes to standard output.
-#[derive(Debug, Clone, Default)]
+use super::Out;
+use crate::system::Random;
+
+/// Where the parts go; nowhere when the first goes to standard output.
+#[derive(Clone, Default)]
 pub(crate) struct More {
-    path: Option<PathBuf>,
-    opened: Arc<Mutex<Vec<File>>>,
+    place: Option<(PathBuf, Random)>,
+    begun: Arc<Mutex<Vec<Draft>>>,
 }
 
 impl More {
-    /// Beside this file.
-    pub(crate) fn beside(path: &Path) -> Self {
-        Self { path: Some(path.to_owned()), opened: Arc::default() }
+    /// The first part, for this file, and where the others will be.
+    pub(crate) fn begin(path: PathBuf, random: Random) -> Result<(Self, Out), Error> {
+        let more = Self { place: Some((path.clone(), random.clone())), begun: Arc::default() };
+        let out = more.draft(&path, &random)?;
+        Ok((more, out))
     }
 
     /// Gives the parts their names, that of the file when there is one part only, and
     /// says them.
-    pub(crate) fn settle(&self, path: &Path) -> io::Result<String> {
-        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        for file in opened.iter() {
-            file.sync_all()?;
-        }
-        if opened.is_empty() {
-            std::fs::rename(partial(path), path)?;
+    pub(crate) fn settle(&self) -> Result<String, Error> {
+        let Some((path, _)) = &self.place else { return Ok(String::new()) };
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let parts = begun.len();
+        if parts == 1 {
+            begun.drain(..).try_for_each(Draft::settle)?;
             return Ok(format!("`{}`", path.display()));
         }
-        std::fs::rename(partial(path), numbered(path, 1))?;
-        for number in 2..opened.len() + 2 {
-            let name = numbered(path, number);
-            std::fs::rename(partial(&name), name)?;
+        for (at, draft) in begun.drain(..).enumerate() {
+            draft.settle_as(&numbered(path, at + 1))?;
         }
-        let last = numbered(path, opened.len() + 1);
-        Ok(format!("`{}` to `{}`", numbered(path, 1).display(), last.display()))
+        Ok(format!("`{}` to `{}`", numbered(path, 1).display(), numbered(path, parts).display()))
     }
 
-    /// Takes away what has no name of its own yet.
-    pub(crate) fn remove(&self, path: &Path) {
-        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        let others = (2..opened.len() + 2).map(|number| numbered(path, number));
-        for name in others.chain([path.to_owned()]) {
-            // Half a file helps nobody; what failed is said in any case.
-            let _ = std::fs::remove_file(partial(&name));
-        }
+    fn draft(&self, path: &Path, random: &Random) -> Result<Out, Error> {
+        let draft = Draft::create(path, Readers::Everybody, &**random)?;
+        let out = Box::new(BufWriter::new(draft.writer()?));
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).push(draft);
+        Ok(out)
     }
 }
 
@@ -70,23 +66,15 @@ impl countersign_formats::Parts for Parts {
         if let Some(first) = self.first.take() {
             return Ok(first);
         }
-        let path = self.more.path.as_ref().ok_or_else(|| io::Error::other("one part only"))?;
-        let file = File::create(partial(&numbered(path, number)))?;
-        let mut opened = self.more.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        opened.push(file.try_clone()?);
-        Ok(Box::new(BufWriter::new(file)))
+        let place = self.more.place.as_ref();
+        let (path, random) = place.ok_or_else(|| io::Error::other("one part only"))?;
+        let out = self.more.draft(&numbered(path, number), random);
+        Ok(out.map_err(io::Error::other)?)
     }
 
     fn can_split(&self) -> bool {
-        self.more.path.is_some()
+        self.more.place.is_some()
     }
-}
-
-/// `findings.csv.partial`: no other export writes there.
-pub(crate) fn partial(path: &Path) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(".partial");
-    name.into()
 }
 
 /// `findings-2.sarif`
@@ -105,6 +93,7 @@ mod tests {
     use countersign_formats::Parts as _;
 
     use super::*;
+    use crate::system;
 
     fn names(folder: &Path) -> Vec<String> {
         let entries = std::fs::read_dir(folder).unwrap();
@@ -116,9 +105,8 @@ mod tests {
     }
 
     fn write(path: &Path, parts: usize) -> More {
-        let more = More::beside(path);
-        let first = File::create(partial(path)).unwrap();
-        let mut all = Parts::new(Box::new(first), more.clone());
+        let (more, first) = More::begin(path.to_owned(), system::random()).unwrap();
+        let mut all = Parts::new(first, more.clone());
         for number in 1..=parts {
             write!(all.open(number).unwrap(), "part {number}").unwrap();
         }
@@ -137,7 +125,7 @@ mod tests {
     fn one_part_has_the_name_of_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("all.sarif");
-        write(&path, 1).settle(&path).unwrap();
+        write(&path, 1).settle().unwrap();
         assert_eq!(names(folder.path()), ["all.sarif"]);
     }
 
@@ -146,9 +134,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("all.sarif");
         let more = write(&path, 3);
-        let begun = ["all-2.sarif.partial", "all-3.sarif.partial", "all.sarif.partial"];
-        assert_eq!(names(folder.path()), begun);
-        let told = more.settle(&path).unwrap();
+        let begun = names(folder.path());
+        assert!(begun.len() == 3 && begun.iter().all(|name| name.starts_with('.')), "{begun:?}");
+        let told = more.settle().unwrap();
         assert!(told.contains("all-1.sarif` to `") && told.contains("all-3.sarif`"), "{told}");
         assert_eq!(names(folder.path()), ["all-1.sarif", "all-2.sarif", "all-3.sarif"]);
         let third = std::fs::read_to_string(folder.path().join("all-3.sarif")).unwrap();
@@ -158,8 +146,7 @@ mod tests {
     #[test]
     fn what_failed_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("all.sarif");
-        write(&path, 3).remove(&path);
+        drop(write(&folder.path().join("all.sarif"), 3));
         assert_eq!(names(folder.path()), Vec::<String>::new());
     }
 }

@@ -5,6 +5,7 @@
 
 use countersign_connector::watch::{Row, THRESHOLDS_DAYS};
 use countersign_store::{Edition, Store};
+use countersign_text::line;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
@@ -46,12 +47,12 @@ fn event(row: &Row) -> Option<Event> {
     Some(Event {
         uid: HEXLOWER.encode(&Sha256::digest(identity.as_bytes())[..16]),
         expires_ms: row.expires_ms?,
-        summary: format!("Credential {} for {} expires", row.name, row.host),
+        summary: format!("Credential {} for {} expires", line(&row.name), line(&row.host)),
         description: format!(
             "Account: {}\nAPI ID: {}\nReplace it: countersign credentials rotate {}",
-            row.account.as_deref().unwrap_or("unknown"),
-            row.api_id,
-            row.name
+            line(row.account.as_deref().unwrap_or("unknown")),
+            line(&row.api_id),
+            line(&row.name)
         ),
     })
 }
@@ -91,7 +92,6 @@ fn escaped(text: &str) -> String {
         match c {
             '\\' | ';' | ',' => escaped.extend(['\\', c]),
             '\n' => escaped.push_str("\\n"),
-            c if c.is_control() => escaped.push(' '),
             c => escaped.push(c),
         }
     }
@@ -139,6 +139,6 @@ mod tests {
 
     #[test]
     fn text_cannot_end_its_line() {
-        assert_eq!(escaped("a\nEND:VEVENT;,\\\r"), "a\\nEND:VEVENT\\;\\,\\\\ ");
+        assert_eq!(escaped("a\nEND:VEVENT;,\\"), "a\\nEND:VEVENT\\;\\,\\\\");
     }
 }

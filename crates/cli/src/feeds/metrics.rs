@@ -5,6 +5,7 @@
 use std::fmt::Write;
 
 use countersign_connector::watch::{Row, State};
+use countersign_text::line;
 
 /// The whole file. `undelivered` is how many messages are still on their way.
 pub(crate) fn render(rows: &[Row], undelivered: usize, now_ms: i64) -> String {
@@ -83,13 +84,5 @@ fn labels(row: &Row) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\\' | '"' => escaped.extend(['\\', c]),
-            '\n' => escaped.push_str("\\n"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
+    line(text).to_string().replace('\\', "\\\\").replace('"', "\\\"")
 }

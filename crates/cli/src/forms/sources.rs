@@ -1,9 +1,9 @@
 //! Where tools look for a pair: the environment, `~/.veracode/credentials`, and
 //! `~/.veracode/veracode.yml`, in this order.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use countersign_files::{Secrecy, read_text};
 use zeroize::Zeroizing;
 
 use super::{DEFAULT_PROFILE, Form, Written, variables};
@@ -21,8 +21,7 @@ pub(crate) struct Found {
 /// The pair of a file, told by its content which form it has.
 pub(crate) fn of_file(path: &Path, profile: Option<&str>) -> Result<Found, Failure> {
     let shown = path.display();
-    let text =
-        read(path).map_err(|error| Failure::usage(format!("failed to read `{shown}`: {error}")))?;
+    let text = read_text(path, Secrecy::Open, MAX_BYTES).map_err(Failure::usage)?;
     let form = Form::of(&text).ok_or_else(|| {
         Failure::usage(format!(
             "`{shown}` has none of the forms that a pair is read from\nhint: sections with \
@@ -81,11 +80,15 @@ pub(crate) fn all_of_machine() -> Vec<Found> {
         variables::find(|name| std::env::var(name).ok().map(Zeroizing::new))
             .map(|written| Found { written, place: "the environment".into() }),
     );
-    if let Ok(folder) = folder() {
-        let files = ["credentials", "veracode.yml"].map(|name| folder.join(name));
-        all.extend(files.iter().filter_map(|path| of_file(path, None).ok()));
-    }
+    all.extend(files().iter().filter_map(|path| of_file(path, None).ok()));
     all
+}
+
+/// Where tools keep their pairs.
+pub(crate) fn files() -> Vec<PathBuf> {
+    let folder = folder();
+    let names = folder.map(|folder| ["credentials", "veracode.yml"].map(|name| folder.join(name)));
+    names.map_or_else(|_| Vec::new(), Vec::from)
 }
 
 fn wanted_profile() -> String {
@@ -101,10 +104,4 @@ fn place(path: &Path, form: Form, profile: &str) -> String {
         Form::Ini => format!("`{}` [{profile}]", path.display()),
         _ => format!("`{}`", path.display()),
     }
-}
-
-fn read(path: &Path) -> std::io::Result<Zeroizing<String>> {
-    let mut text = Zeroizing::new(String::new());
-    std::fs::File::open(path)?.take(MAX_BYTES).read_to_string(&mut text)?;
-    Ok(text)
 }

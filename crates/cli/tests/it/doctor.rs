@@ -8,7 +8,7 @@ use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::program::{Served, countersign, run, stderr, stdout};
+use crate::program::{Served, countersign, run, stderr, stdout, write_secret};
 
 const READER: &[&str] = &["resultsapi", "noteamrestrictionapi"];
 const ADMIN: &[&str] = &["adminapi", "resultsapi", "noteamrestrictionapi"];
@@ -240,7 +240,7 @@ fn pasted_blanks_and_swapped_halves() {
     let keep = |id: &str, secret: &str| {
         let text =
             format!("[default]\nveracode_api_key_id = {id}\nveracode_api_key_secret = {secret}\n");
-        std::fs::write(home.join(".veracode/credentials"), text).unwrap();
+        write_secret(&home.join(".veracode/credentials"), &text);
     };
     keep(&id, &secret);
     well(home);
@@ -354,7 +354,7 @@ fn a_locked_vault() {
     let file = home.join("passphrase");
     configure(home, &format!("[vault]\npassphrase_file = {file:?}\n"));
     assert_one(home, "vault_locked", 7, "failed to read the passphrase", "into `");
-    std::fs::write(&file, "correct horse\n").unwrap();
+    write_secret(&file, "correct horse\n");
     assert_one(home, "vault_locked", 7, "sealed by a key file", "take the passphrase out of `");
     for name in ["vault.json", "store.sqlite"] {
         std::fs::remove_file(home.join(name)).unwrap();
@@ -362,7 +362,7 @@ fn a_locked_vault() {
     let (id, secret) = clinic.served.mint("reader", READER);
     assert_ok(&clinic.served.add(home, (&id, &secret)));
     well(home);
-    std::fs::write(&file, "battery staple\n").unwrap();
+    write_secret(&file, "battery staple\n");
     assert_one(
         home,
         "vault_locked",

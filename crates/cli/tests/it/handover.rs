@@ -10,7 +10,7 @@ use countersign_vault::{KvConfig, KvPath, SecretText, SignIn};
 use serde_json::Value;
 
 use crate::kv_server::{POOR, ROOT, Server};
-use crate::program::{Served, countersign, stderr, stdout};
+use crate::program::{Served, countersign, stderr, stdout, write_secret};
 use crate::watch::Receiver;
 
 const READER: &[&str] = &["resultsapi", "noteamrestrictionapi"];
@@ -49,7 +49,7 @@ impl Bench {
         }
         std::fs::create_dir(bench.out()).unwrap();
         chmod(&bench.out(), 0o700);
-        std::fs::write(bench.path("hook.secret"), HOOK_SECRET).unwrap();
+        write_secret(&bench.path("hook.secret"), HOOK_SECRET);
         std::fs::write(bench.path("token"), ROOT).unwrap();
         std::fs::write(bench.path("poor"), POOR).unwrap();
         bench

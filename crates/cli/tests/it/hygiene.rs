@@ -6,7 +6,7 @@ mod cores;
 #[cfg(target_os = "linux")]
 mod everywhere;
 #[cfg(target_os = "linux")]
-mod life;
+pub(crate) mod life;
 pub(crate) mod needles;
 mod shown;
 mod sources;

@@ -10,11 +10,13 @@ mod exits;
 mod export;
 mod forms;
 mod handover;
+mod hostile;
 mod http;
 mod hygiene;
 #[path = "../../../vault/tests/it/kv_server.rs"]
 #[expect(dead_code, reason = "the tests of the vault use all of it")]
 mod kv_server;
+mod printers;
 mod program;
 mod proxy;
 mod quickstart;
@@ -23,5 +25,7 @@ mod rotation;
 mod schedule;
 mod secrets;
 mod serve;
+#[cfg(target_os = "linux")]
+mod strangers;
 mod vault;
 mod watch;

@@ -32,6 +32,13 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
+/// A file with a secret in it, for its owner alone.
+pub(crate) fn write_secret(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+    #[cfg(unix)]
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+}
+
 /// Waits without sleeping on a guess: until `ready` or a minute went by.
 pub(crate) fn wait_until(what: &str, mut ready: impl FnMut() -> bool) {
     for _ in 0..6000 {

@@ -1,4 +1,4 @@
-use crate::program::{Served, countersign, run, stderr, stdout};
+use crate::program::{Served, countersign, run, stderr, stdout, write_secret};
 
 const READER: &[&str] = &["resultsapi", "noteamrestrictionapi"];
 
@@ -16,16 +16,16 @@ fn a_vault_sealed_by_a_passphrase_needs_it_every_time() {
     let missing = served.add(&home, (&id, &secret));
     assert_eq!(missing.status.code(), Some(7), "{}", stderr(&missing));
     assert!(stderr(&missing).contains("passphrase"), "{}", stderr(&missing));
-    std::fs::write(&file, "\n").unwrap();
+    write_secret(&file, "\n");
     assert!(stderr(&served.add(&home, (&id, &secret))).contains("empty"));
 
-    std::fs::write(&file, "correct horse\n").unwrap();
+    write_secret(&file, "correct horse\n");
     let added = served.add(&home, (&id, &secret));
     assert!(added.status.success(), "{}", stderr(&added));
     assert!(run(&home, &["sync"]).status.success());
     assert!(!home.join("vault.key").exists());
 
-    std::fs::write(&file, "battery staple\n").unwrap();
+    write_secret(&file, "battery staple\n");
     assert_eq!(run(&home, &["sync"]).status.code(), Some(7));
     config("");
     assert_eq!(run(&home, &["sync"]).status.code(), Some(7), "no key file takes its place");

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::program::{Served, countersign, run, stderr, stdout};
+use crate::program::{Served, countersign, run, stderr, stdout, write_secret};
 
 const READER: &[&str] = &["resultsapi", "noteamrestrictionapi"];
 const MANUAL: &str = include_str!("../../../../docs/vault.md");
@@ -112,7 +112,7 @@ fn a_key_is_not_resealed_by_itself_nor_anywhere_else() {
     refused(&["--new-key-file", own.to_str().unwrap()], 7, "seals the vault already");
     refused(&["--new-passphrase-file", "/nonexistent/file"], 7, "/nonexistent/file");
     let empty = folder.path().join("empty");
-    std::fs::write(&empty, "\n").unwrap();
+    write_secret(&empty, "\n");
     refused(&["--new-passphrase-file", empty.to_str().unwrap()], 7, "is empty");
     configure(home, &example(home));
     refused(&["--new-key-file", "a"], 2, "only the sealed file");
@@ -126,7 +126,7 @@ fn reseal_and_go_on_with_the_line_that_it_prints() {
     let (id, secret) = served.mint("reader", READER);
     assert!(served.add(&home, (&id, &secret)).status.success());
     let passphrase = folder.path().join("passphrase");
-    std::fs::write(&passphrase, "correct horse\n").unwrap();
+    write_secret(&passphrase, "correct horse\n");
     let key = folder.path().join("new.key");
     for (option, path) in [("--new-passphrase-file", &passphrase), ("--new-key-file", &key)] {
         let output = run(&home, &["vault", "reseal", option, path.to_str().unwrap()]);

@@ -13,7 +13,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 
-use crate::program::{Served, countersign, run, stderr, stdout, wait_until};
+use crate::program::{Served, countersign, run, stderr, stdout, wait_until, write_secret};
 
 const SECRET: &str = "a shared secret of both ends";
 const DAY_MS: i64 = 86_400_000;
@@ -171,7 +171,7 @@ impl Bench {
         let bench = Self { served, folder, secret, id };
         let added = bench.served.add(&bench.home(), (&bench.id, &bench.secret));
         assert!(added.status.success(), "{}", stderr(&added));
-        std::fs::write(bench.path("hook.secret"), format!("{SECRET}\n")).unwrap();
+        write_secret(&bench.path("hook.secret"), &format!("{SECRET}\n"));
         bench
     }
 

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use countersign_files::{self as files, Folders};
 use zeroize::Zeroizing;
 
-use super::place::{self, Folders};
 use super::{Answering, Consumer, Receipt, Release};
 use crate::Random;
 
@@ -71,11 +71,11 @@ impl Consumer for File {
             let random = Random::clone(&self.random);
             let written = self.on_disk(release, move |path, form, release| {
                 let edit = |before: &str| form.write(before, release);
-                place::replace(path, Folders::OwnersAlone, &random, edit)?;
-                match place::read(path) {
+                let written = files::edit(path, Folders::OwnersAlone, &*random, edit);
+                match written.and_then(|()| files::read_back(path)) {
                     Ok(Some(text)) if form.holds(&text, release) => Ok(Receipt::Acknowledged),
                     Ok(_) => Err("it was written, and cannot be read back".to_owned()),
-                    Err(why) => Err(why),
+                    Err(why) => Err(why.to_string()),
                 }
             });
             written.await.unwrap_or_else(|| Err("writing it was stopped".into()))
@@ -85,7 +85,7 @@ impl Consumer for File {
     fn holds<'s>(&'s self, release: &'s Release) -> Answering<'s, Option<bool>> {
         Box::pin(async {
             let read = self.on_disk(release, |path, form, release| {
-                let text = place::read(path).ok().flatten();
+                let text = files::read_back(path).ok().flatten();
                 text.is_some_and(|text| form.holds(&text, release))
             });
             Some(read.await.unwrap_or(false))

@@ -5,6 +5,7 @@
 use std::io::{self, Write};
 
 use countersign_findings::Application;
+use countersign_text::json;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -43,7 +44,7 @@ impl<W: Write> Applications<W> {
     /// Writes one.
     pub fn application(&mut self, entry: &Entry<'_>) -> io::Result<()> {
         self.line.clear();
-        serde_json::to_writer(&mut self.line, &event(entry))?;
+        json::to_writer(&mut self.line, &event(entry))?;
         self.line.push(b'\n');
         self.out.write_all(&self.line)
     }

@@ -5,11 +5,13 @@ use axum::extract::{RawQuery, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use countersign_signin::audit::{Entry, Filter};
+use countersign_text::line;
 
 use super::Console;
 use super::web::{Admin, Frame, Moment, Stop};
-use crate::rest::query::{Query, encode};
+use crate::rest::query::Query;
 use countersign_tenant::{Error, View, activity};
+use countersign_web::query::encode;
 
 const PAGE: u32 = 100;
 /// Of a file; the newest.
@@ -85,7 +87,8 @@ pub(super) async fn csv(
 
 /// Quoted, and never the beginning of a formula.
 fn cell(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let text = line(text).to_string();
+    let is_formula = text.trim_start().starts_with(['=', '+', '-', '@']);
     format!("\"{}{}\"", if is_formula { "'" } else { "" }, text.replace('"', "\"\""))
 }
 
@@ -96,6 +99,7 @@ mod tests {
     #[test]
     fn cells_are_no_formulas() {
         assert_eq!(cell("=1+1"), "\"'=1+1\"");
+        assert_eq!(cell("\t=1\u{202e}"), "\"' =1<U+202E>\"");
         assert_eq!(cell("say \"a, b\""), "\"say \"\"a, b\"\"\"");
     }
 }

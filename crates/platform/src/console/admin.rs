@@ -7,11 +7,12 @@ use countersign_wire::identity as wire;
 
 use super::Console;
 use super::web::{Admin, Form, Frame, Person, Stop, complaints, from_now, go};
-use crate::rest::query::{Query, encode};
+use crate::rest::query::Query;
 use countersign_tenant::custom_roles::{self, CustomRole};
 use countersign_tenant::roles::{ROLES, Role};
 use countersign_tenant::users::{self, Address, Overview, OverviewFilter, User};
 use countersign_tenant::{Change, Error, Manner, Noted, Refused, View, credentials, teams};
+use countersign_web::query::encode;
 
 const PAGE: u64 = 50;
 

@@ -4,7 +4,7 @@
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
-use countersign_signin::session::{self, Stage};
+use countersign_signin::session::Stage;
 use countersign_signin::{Enrolment, Given, Question, Refusal, Seat, complaint};
 use countersign_tenant::users::User;
 use data_encoding::BASE64URL_NOPAD;
@@ -228,7 +228,7 @@ pub(super) async fn enrol(State(console): State<Console>, form: Form) -> Result<
         Ok(enrolled) => match enrolled.codes {
             Some(codes) => {
                 let mut frame = visitor.frame("Recovery codes");
-                frame.token = session::form_token(&enrolled.begun.token);
+                frame.token = countersign_web::form::token(&enrolled.begun.token);
                 let page = visitor.page(200, &Recovery { frame, codes })?;
                 Ok(enter(page, &enrolled.begun))
             }

@@ -8,9 +8,10 @@ use countersign_wire::identity as wire;
 
 use super::Console;
 use super::web::{Admin, Form, Frame, Stop, complaints, go};
-use crate::rest::query::{Query, encode};
+use crate::rest::query::Query;
 use countersign_tenant::list::{Counted, Window};
 use countersign_tenant::{Change, Error, Manner, Noted, Refused, View, teams, units};
+use countersign_web::query::encode;
 
 /// Of a list, and of the members of one.
 const PAGE: u64 = 100;

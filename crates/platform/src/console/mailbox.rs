@@ -1,13 +1,25 @@
 //! The built-in mailbox: what the platform would have sent, for machines without a
-//! mail server. Only for visitors on the same machine: the links in it open accounts.
+//! mail server. The links in it open accounts, so it is there only where nobody but this
+//! machine comes, and opens only to who has read its link: in the ready file, which its
+//! owner alone reads, or on the terminal. The link leaves a cookie and is gone from the
+//! address bar.
+
+use std::net::IpAddr;
 
 use askama::Template;
 use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Uri};
 use axum::response::{Html, IntoResponse, Response};
+use data_encoding::BASE64URL_NOPAD;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 use super::Console;
-use super::web::{Frame, Moment, Stop, Visitor};
-use countersign_tenant::{Error, outbox};
+use super::web::{COOKIES, Frame, Moment, Stop, Visitor, go};
+use countersign_tenant::{Error, Random, outbox};
+use countersign_web::cookie::Jar;
+
+const JAR: Jar = Jar("mailbox");
 
 struct Mail {
     id: i64,
@@ -25,9 +37,43 @@ impl From<outbox::Mail> for Mail {
     }
 }
 
+/// What opens the mailbox, for as long as the platform runs.
+pub(crate) struct Mailbox(Zeroizing<String>);
+
+impl Mailbox {
+    pub(crate) fn new(random: &Random) -> Self {
+        let mut token = Zeroizing::new([0; 32]);
+        random(&mut *token);
+        Self(Zeroizing::new(BASE64URL_NOPAD.encode(&*token)))
+    }
+
+    /// Whether nobody but this machine comes to a console that listens here and is known by
+    /// this address. One that a proxy on this machine passes on to the world is known by
+    /// another.
+    pub(crate) fn may_be_at(listen: IpAddr, url: &str) -> bool {
+        let url = url.parse::<Uri>().ok();
+        let host = url.as_ref().and_then(Uri::host).unwrap_or_default();
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let is_local = match bare.parse::<IpAddr>() {
+            Ok(ip) => ip.is_loopback(),
+            Err(_) => bare == "localhost" || bare.ends_with(".localhost"),
+        };
+        listen.is_loopback() && is_local
+    }
+
+    /// The end of its link.
+    pub(crate) fn path(&self) -> Zeroizing<String> {
+        Zeroizing::new(format!("/mailbox/open/{}", *self.0))
+    }
+
+    fn opens_to(&self, given: &str) -> bool {
+        self.0.as_bytes().ct_eq(given.as_bytes()).into()
+    }
+}
+
 #[derive(Template)]
 #[template(path = "mailbox.html")]
-struct Mailbox {
+struct Mails {
     frame: Frame,
     mails: Vec<Mail>,
 }
@@ -46,26 +92,53 @@ struct Piece {
     is_link: bool,
 }
 
-fn from_here(console: &Console, visitor: &Visitor) -> Result<(), Stop> {
-    if !console.app.has_mailbox() {
+/// The mailbox, to visitors on this machine.
+fn from_here<'a>(console: &'a Console, visitor: &Visitor) -> Result<&'a Mailbox, Stop> {
+    let address: Option<IpAddr> = visitor.visit.address.parse().ok();
+    let mailbox = console.app.mailbox().filter(|_| address.is_some_and(|ip| ip.is_loopback()));
+    mailbox.ok_or(Stop::NotFound)
+}
+
+/// Whether the visitor came by the link.
+fn opened(console: &Console, visitor: &Visitor, headers: &HeaderMap) -> Result<(), Stop> {
+    let mailbox = from_here(console, visitor)?;
+    match COOKIES.get(headers, JAR).is_some_and(|held| mailbox.opens_to(&held)) {
+        true => Ok(()),
+        false => Err(Stop::ByLinkOnly),
+    }
+}
+
+pub(super) async fn open(
+    State(console): State<Console>,
+    visitor: Visitor,
+    Path(token): Path<String>,
+) -> Result<Response, Stop> {
+    if !from_here(&console, &visitor)?.opens_to(&token) {
         return Err(Stop::NotFound);
     }
-    let address: Option<std::net::IpAddr> = visitor.visit.address.parse().ok();
-    if address.is_some_and(|ip| ip.is_loopback()) { Ok(()) } else { Err(Stop::NotFound) }
+    let mut response = go("/mailbox");
+    COOKIES.put(&mut response, JAR, &token);
+    Ok(response)
 }
 
 pub(super) async fn list(
     State(console): State<Console>,
     visitor: Visitor,
+    headers: HeaderMap,
 ) -> Result<Response, Stop> {
-    from_here(&console, &visitor)?;
+    opened(&console, &visitor, &headers)?;
     let mails = console.app.look::<_, Error>(outbox::newest).await?;
     let mails = mails.into_iter().map(Mail::from).collect();
-    visitor.page(200, &Mailbox { frame: visitor.frame("Mailbox"), mails })
+    visitor.page(200, &Mails { frame: visitor.frame("Mailbox"), mails })
 }
 
-async fn one(console: &Console, visitor: &Visitor, id: i64) -> Result<Mail, Stop> {
-    from_here(console, visitor)?;
+async fn one(
+    console: &Console,
+    visitor: &Visitor,
+    headers: &HeaderMap,
+    id: i64,
+) -> Result<Mail, Stop> {
+    opened(console, visitor, headers)?;
     let mail = console.app.look::<_, Error>(move |view| outbox::find(view, id)).await?;
     mail.map(Mail::from).ok_or(Stop::NotFound)
 }
@@ -73,9 +146,10 @@ async fn one(console: &Console, visitor: &Visitor, id: i64) -> Result<Mail, Stop
 pub(super) async fn read(
     State(console): State<Console>,
     visitor: Visitor,
+    headers: HeaderMap,
     Path(id): Path<i64>,
 ) -> Result<Response, Stop> {
-    let mail = one(&console, &visitor, id).await?;
+    let mail = one(&console, &visitor, &headers, id).await?;
     let pieces = mail
         .text
         .split_inclusive(char::is_whitespace)
@@ -88,9 +162,10 @@ pub(super) async fn read(
 pub(super) async fn html(
     State(console): State<Console>,
     visitor: Visitor,
+    headers: HeaderMap,
     Path(id): Path<i64>,
 ) -> Result<Response, Stop> {
-    let mail = one(&console, &visitor, id).await?;
+    let mail = one(&console, &visitor, &headers, id).await?;
     if mail.html.is_empty() {
         return Err(Stop::NotFound);
     }

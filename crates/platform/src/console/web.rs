@@ -1,22 +1,21 @@
 //! What all pages share: who visits, forms that only our own pages can send, and
 //! the frame around a page.
 
-use std::net::SocketAddr;
-
 use askama::Template;
-use axum::body::Bytes;
-use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
-use axum::http::header::{
-    COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, ORIGIN, RETRY_AFTER, SET_COOKIE,
-    USER_AGENT,
-};
+use axum::extract::{FromRequest, FromRequestParts, Request, State};
+use axum::http::header::{HeaderValue, RETRY_AFTER, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use countersign_signin::session::{self, Session, Stage};
+use countersign_signin::session::{Session, Stage};
 use countersign_signin::{Begun, Refusal, Seat, Visit, device};
-use data_encoding::BASE64URL_NOPAD;
+use countersign_web::body::Unread;
+use countersign_web::cookie::{Cookies, Jar};
+use countersign_web::form::{self, FormKey};
+use countersign_web::headers::{Pages, SecurityHeaders};
+use countersign_web::page::{self, Notice, html};
+use countersign_web::{Site, host_of, origin};
 use zeroize::Zeroizing;
 
 use super::Console;
@@ -25,20 +24,19 @@ use countersign_tenant::roles::Permission;
 use countersign_tenant::users::{self, User};
 use countersign_tenant::{Act, Error, Refused};
 
-const SESSION: &str = "__Host-session";
-/// For forms of visitors who are not signed in.
-const FORM: &str = "__Host-form";
-/// By which accounts know the browser.
-const DEVICE: &str = "__Host-device";
+pub(super) use countersign_web::moment::{Moment, from_now};
+pub(super) use countersign_web::page::go;
+
+pub(super) const COOKIES: Cookies = Cookies::new("", true);
+
+/// The mailbox shows mails in frames.
+pub(super) const PAGES: Pages = Pages { have_frames: true, fetch: false, are_always_secure: true };
 
 /// Who asks for a page.
 pub(super) struct Visitor {
     /// A session that goes on, and whose it is.
     pub(super) seat: Option<Seat<User>>,
-    /// The cookie that the forms of the page are bound to.
-    cookie: String,
-    /// It is not in the browser yet.
-    is_new: bool,
+    form_key: FormKey,
     pub(super) visit: Visit,
     pub(super) now_ms: i64,
 }
@@ -60,22 +58,15 @@ impl Visitor {
             title: title.to_owned(),
             user: user.map(|user| user.name.clone()),
             is_admin: user.is_some_and(is_admin),
-            token: session::form_token(&self.cookie),
+            token: self.form_key.token(),
         }
     }
 
     /// A page with this status.
     pub(super) fn page(&self, status: u16, page: &impl Template) -> Result<Response, Stop> {
         let body = page.render().map_err(|error| Stop::Broken(error.to_string()))?;
-        let mut response = (
-            StatusCode::from_u16(status).unwrap_or(StatusCode::OK),
-            [("content-type", "text/html; charset=utf-8")],
-            body,
-        )
-            .into_response();
-        if self.is_new {
-            put(&mut response, FORM, &self.cookie, None);
-        }
+        let mut response = html(status, body);
+        self.form_key.hand_out(COOKIES, &mut response);
         Ok(response)
     }
 }
@@ -98,14 +89,14 @@ impl FromRequestParts<Console> for Visitor {
     type Rejection = Stop;
 
     async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, Stop> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+        let client = site(parts).client(parts);
         let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
         let visit = Visit {
-            address: peer.map(|ip| ip.to_canonical().to_string()).unwrap_or_default(),
+            address: client.map(|ip| ip.to_string()).unwrap_or_default(),
             agent: agent.unwrap_or_default().to_owned(),
-            device: cookie(&parts.headers, DEVICE).map(Zeroizing::new),
+            device: COOKIES.get(&parts.headers, Jar::DEVICE).map(Zeroizing::new),
         };
-        let token = cookie(&parts.headers, SESSION);
+        let token = COOKIES.get(&parts.headers, Jar::SESSION);
         let seat = match token.clone() {
             Some(token) => {
                 let visit = visit.clone();
@@ -113,39 +104,15 @@ impl FromRequestParts<Console> for Visitor {
             }
             None => None,
         };
-        let (cookie, is_new) = match (token, &seat) {
-            (Some(token), Some(_)) => (token, false),
-            _ => match cookie(&parts.headers, FORM) {
-                Some(held) => (held, false),
-                None => {
-                    let mut bytes = [0; 32];
-                    (console.app.random())(&mut bytes);
-                    (BASE64URL_NOPAD.encode(&bytes), true)
-                }
-            },
-        };
-        Ok(Self { seat, cookie, is_new, visit, now_ms: console.app.now() })
-    }
-}
-
-fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    let all = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = all.flat_map(|value| value.split("; ")).filter_map(|pair| pair.split_once('='));
-    let value = pairs.find(|(held, _)| *held == name)?.1;
-    (value.len() == 43).then(|| value.to_owned())
-}
-
-fn put(response: &mut Response, name: &str, value: &str, seconds: Option<u32>) {
-    let age = seconds.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
-    let text = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax{age}");
-    if let Ok(value) = HeaderValue::from_str(&text) {
-        response.headers_mut().append(SET_COOKIE, value);
+        let token = token.filter(|_| seat.is_some());
+        let form_key = FormKey::new(token, COOKIES, &parts.headers, &**console.app.random());
+        Ok(Self { seat, form_key, visit, now_ms: console.app.now() })
     }
 }
 
 /// Goes on as a session that has begun.
 pub(super) fn enter(mut response: Response, begun: &Begun) -> Response {
-    put(&mut response, SESSION, &begun.token, None);
+    COOKIES.put(&mut response, Jar::SESSION, &begun.token);
     match &begun.device {
         Some(token) => known(response, token),
         None => response,
@@ -155,21 +122,12 @@ pub(super) fn enter(mut response: Response, begun: &Begun) -> Response {
 /// The account knows the browser from now on.
 pub(super) fn known(mut response: Response, token: &str) -> Response {
     let seconds = u32::try_from(device::LIFE_MS / 1000).unwrap_or(u32::MAX);
-    put(&mut response, DEVICE, token, Some(seconds));
+    COOKIES.keep(&mut response, Jar::DEVICE, token, seconds);
     response
 }
 
 pub(super) fn leave(mut response: Response) -> Response {
-    put(&mut response, SESSION, "", Some(0));
-    response
-}
-
-/// On with another page, by GET.
-pub(super) fn go(path: &str) -> Response {
-    let mut response = StatusCode::SEE_OTHER.into_response();
-    if let Ok(path) = HeaderValue::from_str(path) {
-        response.headers_mut().insert(LOCATION, path);
-    }
+    COOKIES.remove(&mut response, Jar::SESSION);
     response
 }
 
@@ -265,59 +223,36 @@ impl FromRequest<Console> for Form {
 
     async fn from_request(request: Request, console: &Console) -> Result<Self, Stop> {
         let (mut parts, body) = request.into_parts();
-        if !is_own(&parts) {
+        let own = site(&parts).origin;
+        if !origin::is_own(&parts.headers, |origin| origin == own) {
             return Err(Stop::Stranger);
         }
         let visitor = Visitor::from_request_parts(&mut parts, console).await?;
-        let request = Request::from_parts(parts, body);
-        let body = Bytes::from_request(request, console).await.map_err(|_| Stop::Stranger)?;
-        let fields = Query::parse(Some(std::str::from_utf8(&body).unwrap_or_default()));
-        let given = fields.get("token").unwrap_or_default();
-        if visitor.is_new || !session::is_form_token(&visitor.cookie, given) {
+        let fields = form::fields(body).await.map_err(Stop::Unread)?;
+        if !visitor.form_key.fits(&fields) {
             return Err(Stop::Stranger);
         }
-        Ok(Self { visitor, fields })
+        Ok(Self { visitor, fields: fields.into() })
     }
 }
 
-/// Whether a browser says that the request comes from one of our own pages. Who
-/// says nothing is judged by the token alone.
-fn is_own(parts: &Parts) -> bool {
-    let text = |name: HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let site = text(HeaderName::from_static("sec-fetch-site"));
-    let is_same = site.is_none_or(|site| site == "same-origin" || site == "none");
-    // HTTP/2 names the host in the target.
-    let host = text(HOST).or_else(|| parts.uri.authority().map(|authority| authority.as_str()));
-    let own = host.map(|host| format!("https://{host}"));
-    is_same && text(ORIGIN).is_none_or(|origin| Some(origin) == own.as_deref())
+fn site(parts: &Parts) -> Site {
+    Site::over_tls(host_of(&parts.headers, &parts.uri))
 }
 
 /// Headers of every answer.
-pub(super) async fn guarded(request: Request, next: Next) -> Response {
+pub(super) async fn guarded(
+    State(headers): State<SecurityHeaders>,
+    request: Request,
+    next: Next,
+) -> Response {
     let is_read = [Method::GET, Method::HEAD, Method::POST].contains(request.method());
     let mut response = if is_read {
         next.run(request).await
     } else {
         StatusCode::METHOD_NOT_ALLOWED.into_response()
     };
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (
-            "content-security-policy",
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; frame-src 'self'; \
-             form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
-        ),
-        ("strict-transport-security", "max-age=31536000"),
-        ("referrer-policy", "same-origin"),
-        ("x-content-type-options", "nosniff"),
-        ("x-frame-options", "SAMEORIGIN"),
-        ("cross-origin-opener-policy", "same-origin"),
-    ] {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-    }
-    headers
-        .entry("cache-control")
-        .or_insert(HeaderValue::from_static("no-store, no-cache, must-revalidate"));
+    headers.add_to(response.headers_mut());
     response
 }
 
@@ -329,9 +264,13 @@ pub(super) enum Stop {
     /// A fresh second factor first, then on to there.
     Prove(&'static str),
     Forbidden,
+    /// The mailbox is for who has its link.
+    ByLinkOnly,
     NotFound,
     /// A form that none of our pages sent, or from a session that is over.
     Stranger,
+    /// A form that did not come whole.
+    Unread(Unread),
     /// A secret of a person is for that person alone.
     OwnOnly,
     /// Who must have a second factor keeps the last one.
@@ -422,13 +361,16 @@ impl IntoResponse for Stop {
                 "This page is for administrators.",
                 "Ask an administrator for the role, or sign in with another account.",
             ),
-            Self::NotFound => (404, "No such page", "There is nothing here.", "Check the address."),
-            Self::Stranger => (
-                400,
-                "The form is out of date",
-                "The form belongs to a session that is over, or came from elsewhere.",
-                "Go back, reload the page and send the form again.",
+            Self::ByLinkOnly => (
+                403,
+                "The mailbox opens by its link",
+                "Mails open accounts: they are shown to who has the link of the mailbox.",
+                "The link is `mailbox_url` in the ready file of the platform, and on the \
+                 terminal where it was started.",
             ),
+            Self::NotFound => (404, "No such page", "There is nothing here.", "Check the address."),
+            Self::Stranger => notice(page::OUTDATED_FORM),
+            Self::Unread(unread) => notice(unread.into()),
             Self::OwnOnly => (
                 403,
                 "Only for the owner",
@@ -441,18 +383,8 @@ impl IntoResponse for Stop {
                 "This account must have a second factor, and this is the last one.",
                 "Set up another one first.",
             ),
-            Self::TooMany(_) => (
-                429,
-                "Too many tries",
-                "Too many tries to sign in came from this address.",
-                "Wait for a minute and try again.",
-            ),
-            Self::Busy => (
-                503,
-                "Busy",
-                "Too many people sign in at this moment.",
-                "Try again in a few seconds.",
-            ),
+            Self::TooMany(_) => notice(page::TOO_MANY_TRIES),
+            Self::Busy => notice(page::BUSY),
             Self::Broken(error) => {
                 tracing::error!(error, "a page failed");
                 (500, "Something failed", "The page could not be made.", "The log says why.")
@@ -466,9 +398,7 @@ impl IntoResponse for Stop {
             Frame { title: title.to_owned(), user: None, is_admin: false, token: String::new() };
         let page = StopPage { frame, what, fix };
         let body = page.render().unwrap_or_else(|_| what.to_owned());
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response =
-            (status, [("content-type", "text/html; charset=utf-8")], body).into_response();
+        let mut response = html(status, body);
         if let Some(seconds) = wait {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -476,36 +406,6 @@ impl IntoResponse for Stop {
     }
 }
 
-/// Shown as `2026-11-24 08:00 UTC`; a browser with scripts shows it in its own zone.
-#[derive(Clone, Copy)]
-pub(super) struct Moment(pub(super) i64);
-
-impl Moment {
-    fn time(self) -> jiff::Timestamp {
-        jiff::Timestamp::from_millisecond(self.0).unwrap_or_default()
-    }
-
-    /// For programs.
-    pub(super) fn iso(&self) -> String {
-        self.time().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-    }
-}
-
-impl std::fmt::Display for Moment {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.time().strftime("%Y-%m-%d %H:%M UTC"))
-    }
-}
-
-/// `in 364 days`, `3 hours ago`.
-pub(super) fn from_now(ms: i64, now_ms: i64) -> String {
-    let distance = (ms - now_ms).unsigned_abs();
-    let (count, unit) = match distance {
-        0..60_000 => return if ms >= now_ms { "in a moment".into() } else { "just now".into() },
-        60_000..3_600_000 => (distance / 60_000, "minute"),
-        3_600_000..172_800_000 => (distance / 3_600_000, "hour"),
-        _ => (distance / 86_400_000, "day"),
-    };
-    let s = if count == 1 { "" } else { "s" };
-    if ms >= now_ms { format!("in {count} {unit}{s}") } else { format!("{count} {unit}{s} ago") }
+fn notice(notice: Notice) -> (u16, &'static str, &'static str, &'static str) {
+    (notice.status, notice.title, notice.what, notice.fix)
 }

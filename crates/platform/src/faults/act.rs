@@ -7,6 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 use axum::response::{IntoResponse, Response};
+use countersign_web::Unsent;
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -104,10 +105,6 @@ fn one() -> usize {
 
 /// Between the bytes of a truncated answer and its end.
 const FLUSH: Duration = Duration::from_millis(5);
-
-/// Marks an answer that must not be sent: the connection ends instead.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Broken;
 
 impl Act {
     pub(super) fn check(&self) -> Result<(), String> {
@@ -235,7 +232,7 @@ pub(crate) async fn alter(
 
 fn broken() -> Response {
     let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    response.extensions_mut().insert(Broken);
+    response.extensions_mut().insert(Unsent);
     response
 }
 

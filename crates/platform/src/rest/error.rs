@@ -7,6 +7,8 @@ use countersign_wire::error::{
     ApiError, ApiErrors, EmbeddedErrors, ErrorSource, FlawError, GatewayError, ValidationErrors,
 };
 
+use countersign_web::body::Unread;
+
 use crate::state::AppState;
 use countersign_tenant::{Error, Refused};
 
@@ -67,6 +69,16 @@ impl Refusal {
         let mut refusal = Self::gateway(429, "rate limit exceeded");
         refusal.retry_after = seconds;
         refusal
+    }
+
+    /// A body that was not read.
+    pub(crate) fn unread(unread: Unread) -> Self {
+        let message = match unread {
+            Unread::TooLarge => "the body is larger than 1 MiB",
+            Unread::TooSlow => "the body took too long",
+            Unread::Broken => "the body broke off",
+        };
+        Self::gateway(unread.status(), message)
     }
 
     /// A path parameter that is no guid.

@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 
 use super::error::Refusal;
 use super::json;
-use super::query::{PAGING, Parameter, Query, encode};
+use super::query::{PAGING, Parameter, Query};
+use countersign_web::query::encode;
 
 /// A page of a list; without elements there is no `_embedded`.
 #[derive(Serialize, ToSchema)]

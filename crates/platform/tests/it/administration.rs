@@ -45,7 +45,7 @@ async fn an_administrator_mints_for_api_accounts_alone() {
     assert_eq!(status(&test, &pair).await, 200);
     let again = admin.send(&page, &path, &[]).await;
     assert_eq!(again.status, 422, "the page was loaded before");
-    let mailbox = admin.get("/mailbox").await;
+    let mailbox = admin.mailbox().await;
     assert!(mailbox.body.contains("API credentials generated"), "the owner is told");
 
     let page = admin.get(&path).await;
@@ -137,7 +137,7 @@ async fn another_address_is_verified_and_both_are_told() {
     assert_eq!(refused.status, 422);
     let page = admin.send(&page, "/profile/address", &[("email", "new@example.com")]).await;
     assert!(page.body.contains("new@example.com waits to be verified"), "{}", page.body);
-    let mailbox = admin.get("/mailbox").await;
+    let mailbox = admin.mailbox().await;
     let verify = mailbox.link("Verify your e-mail address");
     let mail = admin.get(&verify).await;
     assert!(mail.body.contains("new@example.com"));
@@ -151,7 +151,7 @@ async fn another_address_is_verified_and_both_are_told() {
     let page = admin.send(&page, "", &[]).await;
     assert!(page.body.contains("<p>new@example.com</p>"), "{}", page.body);
     assert_eq!(admin.get(&link).await.status, 410, "good once");
-    let mailbox = admin.get("/mailbox").await.body;
+    let mailbox = admin.mailbox().await.body;
     assert_eq!(mailbox.matches("E-mail address changed").count(), 3, "before, and both after");
 }
 
@@ -168,7 +168,7 @@ async fn a_lock_out_ends_by_the_link_of_its_mail() {
     let unknown = ask(&mut browser, "nobody").await;
     let words = |body: &str| between(body, "role=\"status\">", "<").expect("words").to_owned();
     assert_eq!(words(&known), words(&unknown), "one answer for everybody");
-    assert!(browser.get("/mailbox").await.body.contains("not locked"));
+    assert!(browser.mailbox().await.body.contains("not locked"));
     for _ in 0..5 {
         sign_in(&mut browser, &name, "wrong").await;
     }

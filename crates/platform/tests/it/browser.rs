@@ -35,6 +35,15 @@ impl<'a> Browser<'a> {
         self.load("GET", path, None, &[]).await
     }
 
+    /// The mailbox, by its link.
+    pub(crate) async fn mailbox(&mut self) -> Page {
+        let link = self.test.platform.mailbox_url().expect("there is a mailbox");
+        let path = link.strip_prefix(&self.url).expect("a link to the console").to_owned();
+        let page = self.get(&path).await;
+        assert_eq!((page.status, page.path.as_str()), (200, "/mailbox"));
+        page
+    }
+
     /// Sends the form of a page that goes to `action`, with these fields filled in.
     pub(crate) async fn send(
         &mut self,

@@ -271,3 +271,42 @@ async fn the_tenant_lives_the_same_life_twice() {
         assert_eq!(test.control("POST", "/mutate", body).await.status, 400, "{body}");
     }
 }
+
+/// What is made up about an application holds its name.
+#[tokio::test]
+async fn an_application_of_any_name_lives_on() {
+    let test = TestPlatform::start_controlled(SeedSpec::Demo).await;
+    let pair = test
+        .mint("both", &["uploadapi", "apisubmitanyscan", "resultsapi", "noteamrestrictionapi"])
+        .pair;
+    const APPLICATIONS: &str = "/appsec/v1/applications";
+    let list = test.get(&pair, &format!("{APPLICATIONS}?size=500")).await.json();
+    let applications = list["_embedded"]["applications"].as_array().expect("some").clone();
+    for (number, application) in applications.iter().enumerate() {
+        let target = format!("{APPLICATIONS}/{}", application["guid"].as_str().expect("a guid"));
+        let mut changed = application.clone();
+        changed["profile"]["name"] = json!(format!("A\"B\\{number},}}]\u{202e}"));
+        let answer = test.call(&pair, "PUT", &target, &changed.to_string()).await;
+        assert_eq!(answer.status, 200, "{}", answer.json());
+    }
+    let events = told(&test, "POST", "/mutate", json!({"days": 12, "seed": 3})).await;
+    assert!(events["findings_new"].as_u64() > Some(0), "{events}");
+    let get = async |target: &str| {
+        let header = test.header_at(&pair, "GET", target, START_MS + 12 * 86_400_000);
+        test.send("GET", target, &[("authorization", &header)], b"").await
+    };
+    let list = get(&format!("{APPLICATIONS}?size=500")).await.json();
+    let mut names = String::new();
+    for application in list["_embedded"]["applications"].as_array().expect("some") {
+        let guid = application["guid"].as_str().expect("a guid");
+        for query in ["", "&scan_type=SCA"] {
+            let target = format!("/appsec/v2/applications/{guid}/findings?size=500{query}");
+            let page = get(&target).await;
+            assert_eq!(page.status, 200);
+            for finding in page.json()["_embedded"]["findings"].as_array().into_iter().flatten() {
+                names.push_str(finding["finding_details"]["module"].as_str().unwrap_or_default());
+            }
+        }
+    }
+    assert!(names.contains("a\"b\\"), "no finding holds the name: {names} {events}");
+}

@@ -12,13 +12,13 @@ use super::Inner;
 use super::filters::{all, findings};
 use super::findings::short_context;
 use super::look::{grouped, in_words, verdict};
-use super::moment::{Moment, from_now};
 use super::overview::{Bar, Figure, Fixed, Shares, ageing, figures, fixing, spans, tops};
-use super::query::{Query, link};
+use super::query::{self, Query, link};
 use super::text::Shown;
 use super::trend::{self, Trend};
 use super::web::{Frame, Reader, Stop};
 use crate::chart;
+use countersign_web::moment::{Moment, from_now};
 
 const PAGE: usize = 50;
 const MAX_PAGE: usize = 100_000;
@@ -126,7 +126,7 @@ pub(super) async fn list(
     reader: Reader,
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Stop> {
-    let query = Query::parse(raw.as_deref());
+    let query = query::parse(raw.as_deref());
     let order = Order::read(&query);
     let cut =
         |name: &str| -> String { query.get(name).unwrap_or_default().chars().take(200).collect() };
@@ -224,7 +224,7 @@ pub(super) async fn show(
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Stop> {
     let now_ms = reader.visitor.now_ms;
-    let span = trend::span(&Query::parse(raw.as_deref()));
+    let span = trend::span(&query::parse(raw.as_deref()));
     let rows = inner.store.applications().await?;
     let row = rows
         .into_iter()

@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use super::Inner;
 use super::look::severity;
-use super::moment::Moment;
-use super::query::{Query, link};
+use super::query::{self, Query, link};
 use super::text::Shown;
 use super::web::{Frame, Reader, Stop};
+use countersign_web::moment::Moment;
 
 const PAGE: u32 = 50;
 const MAX_DIFFERENCES: usize = 20;
@@ -85,7 +85,7 @@ pub(super) async fn list(
     reader: Reader,
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Stop> {
-    let query = Query::parse(raw.as_deref());
+    let query = query::parse(raw.as_deref());
     let kind = query.get("kind").and_then(|word| KINDS.iter().find(|(name, _)| *name == word));
     let Ok(before) = query.get("before").map(str::parse::<i64>).transpose() else {
         let what = "`before` is not a place in the list\nhint: follow the link `Changes`";

@@ -7,10 +7,10 @@ use axum::response::Response;
 use countersign_connector::watch::{Row as Held, State as Standing};
 
 use super::Inner;
-use super::moment::{Moment, from_now};
 use super::text::Shown;
 use super::web::{Frame, Reader, Stop};
 use crate::chart::{Mark, timeline};
+use countersign_web::moment::{Moment, from_now};
 
 struct Row {
     name: Shown,

@@ -18,7 +18,7 @@ use futures::stream;
 
 use super::Inner;
 use super::filters::Asked;
-use super::query::Query;
+use super::query;
 use super::web::{Reader, Stop};
 use crate::export::{Applications, item};
 
@@ -53,7 +53,7 @@ async fn export(
     raw: Option<&str>,
     format: Format,
 ) -> Result<Response, Stop> {
-    let asked = Asked::read(&Query::parse(raw));
+    let asked = Asked::read(&query::parse(raw));
     if let Some(complaint) = asked.complaint {
         return Err(Stop::Input(complaint));
     }

@@ -8,16 +8,17 @@ use axum::response::{IntoResponse, Response};
 use countersign_findings::filter::Field;
 use countersign_findings::{DataPath, Finding, ScanType};
 use countersign_store::FindingRow;
+use countersign_text::{file, json};
 
 use super::Inner;
 use super::changes::{Difference, differences};
 use super::filters::{all, findings};
 use super::findings::place;
 use super::look::{severity, state};
-use super::moment::{Moment, from_now};
-use super::query::{Query, link};
+use super::query::{self, Query, link};
 use super::text::Shown;
 use super::web::{Form, Frame, Reader, Stop, go};
+use countersign_web::moment::{Moment, from_now};
 
 /// Of a description that the page shows.
 const PROSE_CHARS: usize = 6_000;
@@ -115,7 +116,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Stop> {
-    let (row, others) = row(&inner, &id, &Query::parse(raw.as_deref())).await?;
+    let (row, others) = row(&inner, &id, &query::parse(raw.as_deref())).await?;
     let now_ms = reader.visitor.now_ms;
     let finding = &row.finding;
     let events = inner.store.changes_of(finding.id.as_str()).await?;
@@ -363,8 +364,8 @@ pub(super) async fn raw(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Stop> {
-    let (row, _) = row(&inner, &id, &Query::parse(query.as_deref())).await?;
-    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], row.raw).into_response())
+    let (row, _) = row(&inner, &id, &query::parse(query.as_deref())).await?;
+    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], json::escaped(&row.raw)).into_response())
 }
 
 /// The whole description, as a file.
@@ -374,11 +375,11 @@ pub(super) async fn description(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Stop> {
-    let (row, _) = row(&inner, &id, &Query::parse(query.as_deref())).await?;
+    let (row, _) = row(&inner, &id, &query::parse(query.as_deref())).await?;
     let name = format!("attachment; filename=\"{}.txt\"", row.finding.id);
     let headers =
         [(CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, name)];
-    Ok((headers, row.finding.description).into_response())
+    Ok((headers, file(&row.finding.description).to_string()).into_response())
 }
 
 /// Asks the service how data reaches the flaw.

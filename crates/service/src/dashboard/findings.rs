@@ -12,10 +12,10 @@ use futures::future::try_join_all;
 use super::Inner;
 use super::filters::{Asked, Facet, findings, written};
 use super::look::{grouped, severity, state};
-use super::moment::Moment;
-use super::query::{Query, link};
+use super::query::{self, link};
 use super::text::Shown;
 use super::web::{Frame, Reader, Stop, go};
+use countersign_web::moment::Moment;
 
 const PAGE: u32 = 50;
 /// Values of one facet.
@@ -99,7 +99,7 @@ pub(super) async fn list(
     reader: Reader,
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Stop> {
-    let query = Query::parse(raw.as_deref());
+    let query = query::parse(raw.as_deref());
     let asked = Asked::read(&query);
     let words = query.get("words").map(str::trim).filter(|words| !words.is_empty());
     if let (Some(words), None) = (words, &asked.complaint) {

@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use super::Inner;
 use super::look::grouped;
-use super::moment::{Moment, from_now, span};
 use super::text::Shown;
 use super::web::{Form, Frame, Reader, Stop, cause_and_fix, go};
 use crate::scheduler::{Refusal, Running, Scheduler, State as Standing};
+use countersign_web::moment::{Moment, from_now, span};
 
 /// Runs that one integration shows.
 const RUNS: u32 = 10;

@@ -9,12 +9,12 @@ use countersign_store::{AtRisk, FacetRow, Overview, Scope};
 use super::Inner;
 use super::filters::{all, findings};
 use super::look::{grouped, in_words, severity, severity_name, verdict, verdict_in_words};
-use super::moment::span as in_time;
-use super::query::{Query, link};
+use super::query::{self, link};
 use super::text::Shown;
 use super::trend::{self, SPANS, Trend};
 use super::web::{Frame, Reader, Stop};
 use crate::chart;
+use countersign_web::moment::span as in_time;
 
 /// A number and where it leads.
 pub(super) struct Figure {
@@ -75,7 +75,7 @@ pub(super) async fn show(
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Stop> {
     let now_ms = reader.visitor.now_ms;
-    let span = trend::span(&Query::parse(raw.as_deref()));
+    let span = trend::span(&query::parse(raw.as_deref()));
     let overview = inner.store.overview(Scope::Everything, now_ms).await?;
     let trend = trend::trend(&inner.store, Scope::Everything, span, now_ms).await?;
     let page = Page {

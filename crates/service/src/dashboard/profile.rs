@@ -4,15 +4,14 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use countersign_signin::password::Rule;
-use countersign_signin::session;
 use countersign_signin::{APP, Enrolled, Enrolment, Given, Refusal, complaint};
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
 use super::Inner;
 use super::entry::Complaint;
-use super::moment::{Moment, from_now};
 use super::web::{Form, Frame, Reader, Stop, go};
+use countersign_web::moment::{Moment, from_now};
 
 struct Row {
     is_this: bool,
@@ -167,7 +166,7 @@ pub(super) async fn enrol(State(inner): State<Inner>, form: Form) -> Result<Resp
     match enrolled {
         Ok(Enrolled { begun, codes: Some(codes) }) => {
             let mut frame = visitor.frame("Recovery codes", "/profile");
-            frame.token = session::form_token(&begun.token);
+            frame.token = countersign_web::form::token(&begun.token);
             Ok(visitor.enter(visitor.page(200, &Codes { frame, codes })?, &begun))
         }
         Ok(Enrolled { begun, codes: None }) => Ok(visitor.enter(go("/profile"), &begun)),

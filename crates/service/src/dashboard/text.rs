@@ -1,9 +1,10 @@
 //! Words from elsewhere, as HTML: inert, and with what would hide or turn other words
 //! around made visible.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
-use countersign_findings::is_invisible;
+use countersign_text::html::{TEXT, escape};
+use countersign_text::{cut, is_odd, say_missing};
 
 use crate::chart::escaped;
 
@@ -56,44 +57,31 @@ enum Breaks {
 
 fn html(text: &str, breaks: Breaks) -> String {
     let mut html = String::with_capacity(text.len());
-    let mut plain = 0;
-    for (at, c) in text.char_indices() {
-        let is_break = matches!(c, '\n' | '\t') || c == '\r' && text[at..].starts_with("\r\n");
-        if !is_odd(c) || is_break && breaks == Breaks::Kept {
-            continue;
-        }
-        html.push_str(&escaped_line(&text[plain..at]));
-        plain = at + c.len_utf8();
-        match is_break {
-            true => html.push(' '),
-            false => {
-                html.push_str(&format!(
-                    "<span class=\"odd\" title=\"a character that cannot be seen\">U+{:04X}</span>",
-                    u32::from(c)
-                ));
-            }
-        }
-    }
-    html.push_str(&escaped_line(&text[plain..]));
+    // A `String` takes every character.
+    let _ = write_html(&mut html, text, breaks);
     html
 }
 
-/// What is left between odd characters; breaks in it are wanted.
-fn escaped_line(text: &str) -> String {
-    text.split('\n')
-        .map(|line| {
-            line.split('\t')
-                .map(|part| escaped(part.trim_end_matches('\r')))
-                .collect::<Vec<_>>()
-                .join("\t")
-        })
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
-/// Characters that have no shape of their own, or change the shape of others.
-pub(super) fn is_odd(c: char) -> bool {
-    c.is_control() || is_invisible(c)
+fn write_html(html: &mut String, text: &str, breaks: Breaks) -> fmt::Result {
+    let (mut rest, missing) = cut(text, TEXT);
+    while let Some(at) = rest.find(is_odd) {
+        let (plain, tail) = rest.split_at(at);
+        escape(html, plain)?;
+        let odd = tail.chars().next().unwrap_or_default();
+        rest = &tail[odd.len_utf8()..];
+        match (odd, breaks) {
+            ('\r', _) if rest.starts_with('\n') => {}
+            ('\n' | '\t', Breaks::Kept) => html.push(odd),
+            ('\n' | '\t', Breaks::Odd) => html.push(' '),
+            _ => write!(
+                html,
+                "<span class=\"odd\" title=\"a character that cannot be seen\">U+{:04X}</span>",
+                u32::from(odd)
+            )?,
+        }
+    }
+    escape(html, rest)?;
+    say_missing(html, missing)
 }
 
 /// An address that can be followed: the web's, without anything odd in it.

@@ -3,10 +3,10 @@
 use countersign_store::{Day, Scope, Store};
 
 use super::look::{grouped, open_over_time};
-use super::moment::Moment;
 use super::query::Query;
 use super::web::Stop;
 use crate::chart::{self, Chart, Label, Look, Series, Shape};
+use countersign_web::moment::Moment;
 
 const DAY_MS: i64 = 86_400_000;
 /// Bars that are still told apart.

@@ -1,39 +1,39 @@
 //! What all pages share: who visits, forms that only our own pages can send, the frame
 //! around a page, and why there is none.
 
-use std::net::SocketAddr;
-
 use askama::Template;
-use axum::body::Bytes;
-use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request, State};
-use axum::http::header::{
-    COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, ORIGIN, RETRY_AFTER, SET_COOKIE,
-    USER_AGENT,
-};
+use axum::extract::{FromRequest, FromRequestParts, Request, State};
+use axum::http::Method;
+use axum::http::header::{HeaderValue, RETRY_AFTER, USER_AGENT};
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use countersign_signin::session::{Session, Stage, form_token, is_form_token};
+use countersign_signin::session::{Session, Stage};
 use countersign_signin::{Begun, Refusal, Seat, Visit, device};
-use data_encoding::BASE64URL_NOPAD;
+use countersign_text::line;
+use countersign_web::body::Unread;
+use countersign_web::cookie::{Cookies, Jar};
+use countersign_web::form::{self, FormKey};
+use countersign_web::headers::Pages;
+use countersign_web::page::{self, Notice, html};
+use countersign_web::{Site, host_of, origin};
 use zeroize::Zeroizing;
 
 use super::Inner;
 use super::query::Query;
-use super::text::is_odd;
 use crate::people::{self, Person, Role};
+
+pub(super) use countersign_web::page::go;
+
+/// Pages ask whether something changed; no page has frames.
+pub(super) const PAGES: Pages = Pages { have_frames: false, fetch: true, are_always_secure: false };
 
 /// Who asks for a page.
 pub(super) struct Visitor {
     /// A session that goes on, and whose it is.
     pub(super) seat: Option<Seat<Person>>,
-    /// The cookie that the forms of the page are bound to.
-    cookie: String,
-    /// It is not in the browser yet.
-    is_new: bool,
-    /// Over TLS, as the browser sees it.
-    is_secure: bool,
+    form_key: FormKey,
+    cookies: Cookies,
     pub(super) visit: Visit,
     pub(super) now_ms: i64,
 }
@@ -52,12 +52,11 @@ impl Visitor {
     pub(super) fn frame(&self, title: &str, place: &'static str) -> Frame {
         let person = self.seat.as_ref().filter(|seat| seat.is_in()).map(|seat| &seat.owner);
         Frame {
-            // A title takes no markup that could show what is odd.
-            title: title.chars().map(|c| if is_odd(c) { '\u{fffd}' } else { c }).collect(),
+            title: line(title).to_string(),
             place,
             person: person.map(|person| person.name.clone()),
             is_operator: person.is_some_and(|person| person.role == Role::Operator),
-            token: form_token(&self.cookie),
+            token: self.form_key.token(),
         }
     }
 
@@ -65,15 +64,13 @@ impl Visitor {
     pub(super) fn page(&self, status: u16, page: &impl Template) -> Result<Response, Stop> {
         let body = page.render().map_err(|error| Stop::Failed(error.to_string()))?;
         let mut response = html(status, body);
-        if self.is_new {
-            put(&mut response, self.is_secure, Jar::Form, &self.cookie, None);
-        }
+        self.form_key.hand_out(self.cookies, &mut response);
         Ok(response)
     }
 
     /// Goes on as a session that has begun.
     pub(super) fn enter(&self, mut response: Response, begun: &Begun) -> Response {
-        put(&mut response, self.is_secure, Jar::Session, &begun.token, None);
+        self.cookies.put(&mut response, Jar::SESSION, &begun.token);
         match &begun.device {
             Some(token) => self.known(response, token),
             None => response,
@@ -83,19 +80,14 @@ impl Visitor {
     /// The account knows the browser from now on.
     pub(super) fn known(&self, mut response: Response, token: &str) -> Response {
         let seconds = u32::try_from(device::LIFE_MS / 1000).unwrap_or(u32::MAX);
-        put(&mut response, self.is_secure, Jar::Device, token, Some(seconds));
+        self.cookies.keep(&mut response, Jar::DEVICE, token, seconds);
         response
     }
 
     pub(super) fn leave(&self, mut response: Response) -> Response {
-        put(&mut response, self.is_secure, Jar::Session, "", Some(0));
+        self.cookies.remove(&mut response, Jar::SESSION);
         response
     }
-}
-
-fn html(status: u16, body: String) -> Response {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, [("content-type", "text/html; charset=utf-8")], body).into_response()
 }
 
 /// What every page shows around itself.
@@ -128,21 +120,15 @@ impl FromRequestParts<Inner> for Visitor {
     type Rejection = Stop;
 
     async fn from_request_parts(parts: &mut Parts, inner: &Inner) -> Result<Self, Stop> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
         let site = parts.extensions.get::<Site>().cloned().unwrap_or_default();
+        let cookies = Cookies::new("countersign-", site.is_secure());
         let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
-        let forwarded = parts.headers.get_all("x-forwarded-for").iter().next_back();
-        let forwarded = forwarded
-            .and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok())
-            .filter(|_| site.is_proxied && peer.is_some_and(|peer| peer.is_loopback()));
-        let address = forwarded.or(peer).map(|ip| ip.to_canonical().to_string());
         let visit = Visit {
-            address: address.unwrap_or_default(),
+            address: site.client(parts).map(|ip| ip.to_string()).unwrap_or_default(),
             agent: agent.unwrap_or_default().to_owned(),
-            device: cookie(&parts.headers, site.is_secure(), Jar::Device).map(Zeroizing::new),
+            device: cookies.get(&parts.headers, Jar::DEVICE).map(Zeroizing::new),
         };
-        let is_secure = site.is_secure();
-        let token = cookie(&parts.headers, is_secure, Jar::Session);
+        let token = cookies.get(&parts.headers, Jar::SESSION);
         let seat = match token.clone() {
             Some(token) => {
                 let visit = visit.clone();
@@ -150,69 +136,10 @@ impl FromRequestParts<Inner> for Visitor {
             }
             None => None,
         };
-        let (cookie, is_new) = match (token, &seat) {
-            (Some(token), Some(_)) => (token, false),
-            _ => match cookie(&parts.headers, is_secure, Jar::Form) {
-                Some(held) => (held, false),
-                None => {
-                    let mut bytes = [0; 32];
-                    (inner.random)(&mut bytes);
-                    (BASE64URL_NOPAD.encode(&bytes), true)
-                }
-            },
-        };
-        Ok(Self { seat, cookie, is_new, is_secure, visit, now_ms: (inner.clock)() })
+        let token = token.filter(|_| seat.is_some());
+        let form_key = FormKey::new(token, cookies, &parts.headers, &*inner.random);
+        Ok(Self { seat, form_key, cookies, visit, now_ms: (inner.clock)() })
     }
-}
-
-/// Cookies. Other programs on this machine may have some for other ports.
-#[derive(Debug, Clone, Copy)]
-enum Jar {
-    Session,
-    /// For forms of visitors who are not signed in.
-    Form,
-    /// By which accounts know the browser.
-    Device,
-}
-
-impl Jar {
-    fn name(self, is_secure: bool) -> &'static str {
-        match (self, is_secure) {
-            (Self::Session, true) => "__Host-countersign-session",
-            (Self::Form, true) => "__Host-countersign-form",
-            (Self::Device, true) => "__Host-countersign-device",
-            (Self::Session, false) => "countersign-session",
-            (Self::Form, false) => "countersign-form",
-            (Self::Device, false) => "countersign-device",
-        }
-    }
-}
-
-fn cookie(headers: &HeaderMap, is_secure: bool, jar: Jar) -> Option<String> {
-    let name = jar.name(is_secure);
-    let all = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = all.flat_map(|value| value.split("; ")).filter_map(|pair| pair.split_once('='));
-    let value = pairs.find(|(held, _)| *held == name)?.1;
-    (value.len() == 43).then(|| value.to_owned())
-}
-
-fn put(response: &mut Response, is_secure: bool, jar: Jar, value: &str, seconds: Option<u32>) {
-    let age = seconds.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
-    let secure = if is_secure { "; Secure" } else { "" };
-    let name = jar.name(is_secure);
-    let text = format!("{name}={value}; Path=/{secure}; HttpOnly; SameSite=Lax{age}");
-    if let Ok(value) = HeaderValue::from_str(&text) {
-        response.headers_mut().append(SET_COOKIE, value);
-    }
-}
-
-/// On with another page, by GET.
-pub(super) fn go(path: &str) -> Response {
-    let mut response = StatusCode::SEE_OTHER.into_response();
-    if let Ok(path) = HeaderValue::from_str(path) {
-        response.headers_mut().insert(LOCATION, path);
-    }
-    response
 }
 
 /// A visitor who is signed in: a reader or an operator.
@@ -273,43 +200,16 @@ impl FromRequest<Inner> for Form {
 
     async fn from_request(request: Request, inner: &Inner) -> Result<Self, Stop> {
         let (mut parts, body) = request.into_parts();
-        if !is_own(&parts) {
+        let own = parts.extensions.get::<Site>().map(|site| site.origin.as_str());
+        if !origin::is_own(&parts.headers, |origin| Some(origin) == own) {
             return Err(Stop::Stranger);
         }
         let visitor = Visitor::from_request_parts(&mut parts, inner).await?;
-        let request = Request::from_parts(parts, body);
-        let body = Bytes::from_request(request, inner).await.map_err(|_| Stop::TooLarge)?;
-        let fields = Query::parse(std::str::from_utf8(&body).ok());
-        let given = fields.get("token").unwrap_or_default();
-        if visitor.is_new || !is_form_token(&visitor.cookie, given) {
+        let fields = form::fields(body).await.map_err(Stop::Unread)?;
+        if !visitor.form_key.fits(&fields) {
             return Err(Stop::Stranger);
         }
         Ok(Self { visitor, fields })
-    }
-}
-
-/// Whether a browser says that the request comes from one of our own pages. Who says
-/// nothing is judged by the token alone.
-fn is_own(parts: &Parts) -> bool {
-    let text = |name: HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let site = text(HeaderName::from_static("sec-fetch-site"));
-    let is_same = site.is_none_or(|site| site == "same-origin" || site == "none");
-    let own = parts.extensions.get::<Site>().map(|site| site.origin.as_str());
-    is_same && text(ORIGIN).is_none_or(|origin| Some(origin) == own)
-}
-
-/// As what the browser addresses us.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Site {
-    /// Such as `http://127.0.0.1:8460`.
-    pub(super) origin: String,
-    /// Through a proxy in front of us, on this machine.
-    pub(super) is_proxied: bool,
-}
-
-impl Site {
-    fn is_secure(&self) -> bool {
-        self.origin.starts_with("https://")
     }
 }
 
@@ -320,10 +220,8 @@ pub(super) async fn guarded(
     mut request: Request,
     next: Next,
 ) -> Response {
-    // HTTP/2 names the host in the target.
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    let host = host.or_else(|| request.uri().authority().map(|authority| authority.as_str()));
-    let site = host.and_then(|host| inner.places.site(host));
+    let host = host_of(request.headers(), request.uri());
+    let site = host.and_then(|host| inner.names.site(host));
     let mut response = match site {
         None => Stop::Misdirected.into_response(),
         Some(site) => {
@@ -331,25 +229,9 @@ pub(super) async fn guarded(
             next.run(request).await
         }
     };
-    let headers = response.headers_mut();
-    for (name, value) in HEADERS {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-    }
-    headers.entry("cache-control").or_insert(HeaderValue::from_static("no-store"));
+    inner.headers.add_to(response.headers_mut());
     response
 }
-
-const HEADERS: [(&str, &str); 5] = [
-    (
-        "content-security-policy",
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-         connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    ),
-    ("referrer-policy", "same-origin"),
-    ("x-content-type-options", "nosniff"),
-    ("x-frame-options", "DENY"),
-    ("cross-origin-opener-policy", "same-origin"),
-];
 
 /// Why there is no page.
 #[derive(Debug)]
@@ -362,8 +244,8 @@ pub(super) enum Stop {
     WrongMethod,
     /// A form that none of our pages sent, or from a session that is over.
     Stranger,
-    /// A body beyond what forms need.
-    TooLarge,
+    /// A form that did not come whole.
+    Unread(Unread),
     /// A name that is not ours.
     Misdirected,
     /// Seconds to wait.
@@ -451,36 +333,16 @@ impl IntoResponse for Stop {
                 "There is something at this address, but nothing can be asked of it in this way.",
                 "Use the pages and their buttons.",
             ),
-            Self::Stranger => (
-                400,
-                "The form is out of date",
-                "The form belongs to a session that is over, or came from elsewhere.",
-                "Go back, reload the page and send the form again.",
-            ),
-            Self::TooLarge => (
-                413,
-                "Too much at once",
-                "No form of these pages is that large.",
-                "Go back and send less.",
-            ),
+            Self::Stranger => notice(page::OUTDATED_FORM),
+            Self::Unread(unread) => notice((*unread).into()),
             Self::Misdirected => (
                 421,
                 "Not this address",
                 "The dashboard does not answer to this name.",
                 "Use the address that `countersign serve` printed; where people reach it by another one, start it with `--public-url URL`.",
             ),
-            Self::TooMany(_) => (
-                429,
-                "Too many tries",
-                "Too many tries to sign in came from this address.",
-                "Wait for a minute and try again.",
-            ),
-            Self::Busy => (
-                503,
-                "Busy",
-                "Too many people sign in at this moment.",
-                "Try again in a few seconds.",
-            ),
+            Self::TooMany(_) => notice(page::TOO_MANY_TRIES),
+            Self::Busy => notice(page::BUSY),
             Self::Input(text) | Self::Refused(text) => {
                 let (status, title) = match &self {
                     Self::Input(_) => (400, "That cannot be asked"),
@@ -510,6 +372,10 @@ impl IntoResponse for Stop {
         }
         response
     }
+}
+
+fn notice(notice: Notice) -> (u16, &'static str, &'static str, &'static str) {
+    (notice.status, notice.title, notice.what, notice.fix)
 }
 
 fn stop(status: u16, title: &str, what: String, fix: String) -> Response {

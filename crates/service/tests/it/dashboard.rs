@@ -5,6 +5,7 @@ mod browser;
 mod entry;
 mod findings;
 mod forms;
+mod hostile;
 mod integrations;
 mod routes;
 mod strangers;
@@ -14,13 +15,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use countersign_connector::watch::Row;
 use countersign_findings::{Application, Context, Finding};
 use countersign_service::dashboard::{Config, Dashboard, Listener};
 use countersign_service::people::{People, Role, Seal};
 use countersign_service::scheduler::{self, Ended, Rule, Scheduler};
 use countersign_store::{
-    Change, ChangeKind, IntegrationId, NewCredential, Put, Reading, RunId, RunKind, RunSummary,
-    Store,
+    Change, ChangeKind, CredentialId, IntegrationId, NewCredential, Put, Reading, RunId, RunKind,
+    RunSummary, Store,
 };
 use countersign_testkit::repeatable_random;
 use serde_json::{Value, json};
@@ -55,6 +57,14 @@ impl Desk {
     }
 
     async fn start_at(public_url: Option<&str>) -> Self {
+        Self::start_with(public_url, |_| Vec::new()).await
+    }
+
+    /// With these credentials in the inventory.
+    async fn start_with(
+        public_url: Option<&str>,
+        credentials: fn(CredentialId) -> Vec<Row>,
+    ) -> Self {
         let home = tempfile::tempdir().unwrap();
         let store = Store::open(&home.path().join("store.sqlite")).await.unwrap();
         let now_ms = Arc::new(AtomicI64::new(START_MS));
@@ -72,6 +82,7 @@ impl Desk {
             added_ms: START_MS,
         };
         let integration = store.add_integration(new).await.unwrap();
+        let credentials = credentials(store.credentials().await.unwrap()[0].id);
         let run = store.begin_run(integration, RunKind::Full, START_MS).await.unwrap();
         let (runs, fetched) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let scheduler = scheduler(&store, &clock, &runs).await;
@@ -84,7 +95,10 @@ impl Desk {
             people: people.clone(),
             store: store.clone(),
             scheduler: Some(scheduler.clone()),
-            inventory: Arc::new(|| Box::pin(async { Ok(Vec::new()) })),
+            inventory: Arc::new(move || {
+                let rows = credentials.clone();
+                Box::pin(async { Ok(rows) })
+            }),
             fetch_paths: Arc::new(move |row| {
                 counted.fetch_add(1, Ordering::SeqCst);
                 let store = keeping.clone();
@@ -101,6 +115,7 @@ impl Desk {
             }),
             clock,
             random: repeatable_random(),
+            limits: countersign_web::Limits::default(),
         };
         let address = listener.address();
         let dashboard = Dashboard::start(listener, config);

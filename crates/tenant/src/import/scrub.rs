@@ -10,6 +10,8 @@ use countersign_wire::finding::{
 use data_encoding::{BASE64, HEXLOWER};
 use sha2::{Digest, Sha256};
 
+use crate::findings::BASE;
+
 /// Hosts that references lead to: public pages about weaknesses.
 const PUBLIC_HOSTS: [&str; 9] = [
     "cwe.mitre.org",
@@ -87,9 +89,6 @@ const PLAIN_WORDS: [&str; 48] = [
     "xml",
     "zip",
 ];
-
-/// What stands for scheme and host in links until they are stored.
-pub(crate) const BASE: &str = "countersign-base:";
 
 pub(crate) struct Scrubber {
     seed: String,

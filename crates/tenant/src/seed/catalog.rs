@@ -1,7 +1,9 @@
 //! What made-up tenants are made of. No real company, person or product
 //! version; weakness names are MITRE's.
 
-use super::BASE;
+use countersign_wire::finding::Reference;
+
+use crate::findings::BASE;
 
 #[derive(Clone, Copy)]
 pub struct Flaw {
@@ -16,14 +18,12 @@ pub struct Flaw {
 }
 
 impl Flaw {
-    pub fn cwe_json(&self) -> String {
-        let (id, name) = (self.cwe, self.name);
-        format!(r#"{{"id":{id},"name":"{name}","href":"{BASE}/appsec/v1/cwes/{id}"}}"#)
+    pub fn weakness(&self) -> Reference {
+        reference("cwes", self.cwe, self.name)
     }
 
-    pub fn category_json(&self) -> String {
-        let (id, name) = (self.category, self.category_name);
-        format!(r#"{{"id":{id},"name":"{name}","href":"{BASE}/appsec/v1/categories/{id}"}}"#)
+    pub fn category(&self) -> Reference {
+        reference("categories", self.category, self.category_name)
     }
 
     /// Three spans: what, how to fix, where to read on.
@@ -32,6 +32,15 @@ impl Flaw {
             "<span>The call to {subject}() handles untrusted input. {} The value reaches the call without a check that a reader of the code could point at.</span> <span>{} Check all input from outside against the form that is expected, in one central place.</span> <span>References: <a href=\"https://cwe.mitre.org/data/definitions/{}.html\">CWE</a> <a href=\"https://owasp.org/www-community/\">OWASP</a></span>",
             self.risk, self.fix, self.cwe
         )
+    }
+}
+
+/// An entry of this platform's own dictionary.
+pub fn reference(dictionary: &str, id: i64, name: &str) -> Reference {
+    Reference {
+        id: Some(id),
+        name: Some(name.into()),
+        href: Some(format!("{BASE}/appsec/v1/{dictionary}/{id}")),
     }
 }
 

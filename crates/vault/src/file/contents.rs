@@ -2,18 +2,17 @@
 //! the whole. With the seal no version can be hidden, renamed or renumbered without the
 //! key; who can write the file can still bring back an older one.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use argon2::{Algorithm, Argon2, Params, Version};
+use countersign_files::{self as files, Readers, Secrecy};
 use data_encoding::{BASE64, HEXLOWER};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Kind as Failure};
 use crate::seal::{MasterKey, seal, unseal};
-use crate::{Credential, Entry, Kind, Random, disk};
+use crate::{Credential, Entry, Kind, Random};
 
 const FORMAT: &str = "countersign-vault-2";
 /// Without the seal over the whole; read, never written.
@@ -66,21 +65,13 @@ impl Contents {
 
     /// Reads the file; none when it is missing.
     pub(super) fn read(path: &Path) -> Result<Option<Self>, Error> {
-        let file = match File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::io("open vault", path)(error)),
+        let bytes = match files::read(path, Secrecy::Secret, MAX_BYTES) {
+            Ok(bytes) => bytes,
+            Err(error) if error.is_missing() => return Ok(None),
+            Err(error) => return Err(error.into()),
         };
-        let mut text = Zeroizing::new(String::new());
-        let length = file
-            .take(MAX_BYTES + 1)
-            .read_to_string(&mut text)
-            .map_err(Error::io("read vault", path))?;
-        if length as u64 > MAX_BYTES {
-            return Err(Error::new(Failure::TooLarge { path: path.display().to_string() }));
-        }
         let contents: Self =
-            serde_json::from_str(&text).map_err(|error| Error::malformed(path, error))?;
+            serde_json::from_slice(&bytes).map_err(|error| Error::malformed(path, error))?;
         match (contents.format.as_str(), &contents.whole) {
             (FORMAT, Some(_)) | (FORMAT_BEFORE, None) => Ok(Some(contents)),
             (FORMAT, None) | (FORMAT_BEFORE, Some(_)) => {
@@ -106,7 +97,7 @@ impl Contents {
         if text.len() as u64 > MAX_BYTES {
             return Err(Error::new(Failure::TooLarge { path: path.display().to_string() }));
         }
-        disk::replace(path, &text)
+        Ok(files::write(path, &text, Readers::Owner, &**random)?)
     }
 
     /// Whether `key` sealed the whole. A file from before that seal passes.

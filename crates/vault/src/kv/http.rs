@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::time::Duration;
 
+use countersign_text::line;
 use reqwest::Url;
 use reqwest::blocking::Client;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -247,5 +248,5 @@ fn root_cause(error: &dyn std::error::Error) -> String {
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    cause.to_string()
+    line(&cause.to_string()).to_string()
 }

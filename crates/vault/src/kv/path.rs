@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::http::Method;
 use super::session::Session;
-use super::{KvConfig, check_engine, check_places, not_version_2, place};
+use super::{KvConfig, Options, Write, check_engine, check_places, not_version_2, place};
 use crate::Clock;
 use crate::error::{Error, Fault};
 use crate::payload::Document;
@@ -50,42 +50,29 @@ impl KvSecret {
 
     /// Puts a text under a key.
     pub fn set(&mut self, key: &str, text: &str) {
-        let mut json = Zeroizing::new(String::new());
-        push(&mut json, text);
-        self.members.insert(key.to_owned(), json);
+        // Room for all of it, so that no shorter copy is left behind.
+        let mut json = Zeroizing::new(Vec::with_capacity(2 + 6 * text.len()));
+        if serde_json::to_writer(&mut *json, text).is_ok()
+            && let Ok(json) = str::from_utf8(&json)
+        {
+            self.members.insert(key.to_owned(), Zeroizing::new(json.to_owned()));
+        }
     }
 
     /// The body that writes it, unless somebody else was faster.
-    fn body(&self) -> Zeroizing<String> {
+    fn body(&self) -> Result<Zeroizing<Vec<u8>>, serde_json::Error> {
         let length: usize = self.members.iter().map(|(key, json)| 6 * key.len() + json.len()).sum();
         // Room for all of it, so that no shorter copy is left behind.
-        let mut body = Zeroizing::new(String::with_capacity(64 + 4 * self.members.len() + length));
-        body.push_str(&format!("{{\"options\":{{\"cas\":{}}},\"data\":{{", self.version));
-        for (nth, (key, json)) in self.members.iter().enumerate() {
-            if nth > 0 {
-                body.push(',');
-            }
-            let mut name = Zeroizing::new(String::new());
-            push(&mut name, key);
-            [&*name, ":", json].into_iter().for_each(|part| body.push_str(part));
+        let room = 64 + 4 * self.members.len() + length;
+        let mut body = Zeroizing::new(Vec::with_capacity(room));
+        let mut data: BTreeMap<_, &RawValue> = BTreeMap::new();
+        for (key, json) in &self.members {
+            data.insert(key, serde_json::from_str(json)?);
         }
-        body.push_str("}}");
-        body
+        serde_json::to_writer(&mut *body, &Write { options: Options { cas: self.version }, data })?;
+        debug_assert_eq!(body.capacity(), room, "it was moved");
+        Ok(body)
     }
-}
-
-/// A text as JSON has it.
-fn push(json: &mut Zeroizing<String>, text: &str) {
-    json.reserve(2 + 6 * text.len());
-    json.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => json.extend(['\\', c]),
-            c if c.is_control() => json.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => json.push(c),
-        }
-    }
-    json.push('"');
 }
 
 impl KvPath {
@@ -133,8 +120,11 @@ impl KvPath {
     /// written, when there is another by now. After an error it may have been written.
     pub fn write(&self, secret: &KvSecret) -> Result<bool, Error> {
         check_engine(&self.session, &self.config)?;
-        let (path, body) = (self.path("data"), secret.body());
-        let answer = self.session.call(Method::Post, &path, &[], Some(body.as_bytes()))?;
+        let body = secret.body().map_err(|_| {
+            let what = format!("what is at {} is no JSON", self.place());
+            Error::elsewhere(Fault::Protocol, what, "")
+        })?;
+        let answer = self.session.call(Method::Post, &self.path("data"), &[], Some(&body))?;
         match answer.status {
             200 => Ok(true),
             204 => Err(not_version_2(&self.config)),
@@ -181,7 +171,7 @@ mod tests {
         assert_eq!(secret.text(odd).as_deref().map(String::as_str), Some(odd));
         assert_eq!(secret.text("n"), None);
         assert_eq!(secret.text("absent"), None);
-        let body: serde_json::Value = serde_json::from_str(&secret.body()).unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&secret.body().unwrap()).unwrap();
         assert_eq!(body["options"]["cas"], 7);
         assert_eq!(body["data"], serde_json::json!({ odd: odd, "b": "plain", "n": [1, {}] }));
         assert!(!format!("{secret:?}").contains("plain"));

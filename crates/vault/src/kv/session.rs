@@ -3,6 +3,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use countersign_files::{self as files, Secrecy};
+use countersign_text::line;
 use serde::Deserialize;
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -14,6 +16,8 @@ use crate::kv::{KvConfig, SecretText, SignIn};
 
 /// A message of the store is repeated up to so many characters.
 const SAID: usize = 300;
+/// What a file with a token or the like holds at most.
+const MAX_SECRET_BYTES: u64 = 1 << 20;
 
 pub(super) struct Session {
     config: Arc<KvConfig>,
@@ -227,19 +231,18 @@ fn said(answer: &Answer) -> String {
     let text = answer.errors().join("; ");
     let is_long = |word: &&str| word.len() >= 64;
     let words = text.split_whitespace().map(|word| if is_long(&word) { "…" } else { word });
-    let line: String = words.collect::<Vec<_>>().join(" ").chars().take(SAID).collect();
-    match line.is_empty() {
+    let words = words.collect::<Vec<_>>().join(" ");
+    match words.is_empty() {
         true => String::new(),
-        false => format!(" ({line})"),
+        false => format!(" ({})", line(&words).at_most(SAID)),
     }
 }
 
 fn read(what: &str, text: &SecretText) -> Result<Zeroizing<String>, Error> {
     let text = match text {
         SecretText::Given(text) => text.clone(),
-        SecretText::File(path) => std::fs::read_to_string(path)
-            .map(Zeroizing::new)
-            .map_err(Error::io("read the secret in", path))?,
+        // Orchestrators put tokens where everybody in a container reads them.
+        SecretText::File(path) => files::read_text(path, Secrecy::Open, MAX_SECRET_BYTES)?,
     };
     let trimmed = Zeroizing::new(text.trim().to_owned());
     match trimmed.is_empty() {

@@ -23,7 +23,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use countersign_web::body::read;
-use countersign_web::{Address, Limits, Listener, Unsent, serve, tls};
+use countersign_web::{Address, Bound, Limits, Listener, Unsent, serve, tls};
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -75,7 +75,8 @@ impl Served {
         let certificate: CertificateDer<'static> = made.cert.der().clone();
         let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
         let config = tls::server_config(vec![certificate.clone()], key.into()).unwrap();
-        let listener = Listener::tls(SocketAddr::from(([127, 0, 0, 1], 0)), config).unwrap();
+        let bound = Bound::new(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let listener = bound.over_tls(config);
         Self::start(listener, Some(certificate), limits)
     }
 

@@ -35,6 +35,11 @@ impl Trouble {
         Self { name, exit, cause: cause.into(), fix: fix.into() }
     }
 
+    /// Other users could have written to it, or read it.
+    pub(super) fn exposed(error: &impl std::fmt::Display) -> Self {
+        Self::of_failure("exposed", &Failure::usage(error))
+    }
+
     /// A failure says its cause, and its fix in the hint.
     pub(super) fn of_failure(name: &'static str, failure: &Failure) -> Self {
         let (cause, fix) = cause_and_fix(&failure.to_string());
@@ -51,7 +56,18 @@ impl Trouble {
             "service_unreachable" | "certificate_name" | "certificate_expired" => {
                 is_alike && self.cause == other.cause
             }
+            // Of a folder it is the trouble of every file in it.
+            "exposed" => self.cause == other.cause,
             _ => false,
+        }
+    }
+
+    /// The trouble of this subject, if it was not told of another before.
+    pub(super) fn of(self, subject: String, all: &[Diagnosis]) -> Diagnosis {
+        let mut told = all.iter().filter_map(|one| one.state.trouble());
+        match told.any(|told| self.is_shared_with(told)) {
+            true => Diagnosis::unexamined(subject, "the same trouble as above"),
+            false => Diagnosis::trouble(subject, self),
         }
     }
 }

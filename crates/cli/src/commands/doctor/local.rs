@@ -1,8 +1,10 @@
 //! What can be wrong on this machine: configuration, store, vault, and the pairs
 //! that other tools would take.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use countersign_files::{self as files, Secrecy};
 use countersign_store::Store;
 use countersign_vault::{KeySource, SealedFile, Vault};
 
@@ -16,9 +18,34 @@ use crate::home::Home;
 use crate::output::printable;
 use crate::system;
 
+/// What others could have written to, or read, but for what is looked at below: one
+/// trouble for each.
+pub(super) fn exposed(home: &Home, all: &mut Vec<Diagnosis>) {
+    for (path, secrecy) in home.files() {
+        judge(&path, secrecy, path.display().to_string(), all);
+    }
+}
+
+/// Says what is wrong with it, unless that was said before.
+fn judge(path: &Path, secrecy: Secrecy, subject: String, all: &mut Vec<Diagnosis>) {
+    if let Err(error) = files::check(path, secrecy)
+        && error.is_exposed()
+    {
+        let one = Trouble::exposed(&error).of(subject, all);
+        all.extend(one.state.trouble().is_some().then_some(one));
+    }
+}
+
 /// None when it cannot be read: nothing is tried with another configuration than
 /// the one that is meant.
 pub(super) fn config(home: &Home, all: &mut Vec<Diagnosis>) -> Option<Config> {
+    if let Err(error) = files::check(&home.config(), Secrecy::Open)
+        && error.is_exposed()
+    {
+        let one = Trouble::exposed(&error).of(home.config().display().to_string(), all);
+        all.push(one);
+        return None;
+    }
     match Config::read(&home.config()) {
         Ok(config) => Some(config),
         Err(failure) => {
@@ -52,13 +79,16 @@ pub(super) async fn store(home: &Home, all: &mut Vec<Diagnosis>) -> Option<Store
             Some(store)
         }
         Err(error) => {
-            all.push(Diagnosis::trouble(subject, broken_store(home, &error)));
+            all.push(broken_store(home, &error).of(subject, all));
             None
         }
     }
 }
 
 pub(super) fn broken_store(home: &Home, error: &countersign_store::Error) -> Trouble {
+    if error.is_exposed() {
+        return Trouble::exposed(error);
+    }
     let (cause, fix) = cause_and_fix(&error.to_string());
     let fix = fix.unwrap_or_else(|| {
         format!(
@@ -82,7 +112,7 @@ pub(super) fn vault(
             Some(vault)
         }
         Err(trouble) => {
-            all.push(Diagnosis::trouble(subject, trouble));
+            all.push(trouble.of(subject, all));
             None
         }
     }
@@ -106,6 +136,7 @@ fn open_vault(home: &Home, config: &Config) -> Result<Arc<dyn Vault>, Trouble> {
     };
     let source = match config.vault.key_source(home.vault_key()) {
         Ok(source) => source,
+        Err(failure) if failure.exit() == Exit::Usage => return Err(Trouble::exposed(&failure)),
         Err(failure) => {
             let fix = format!("put the passphrase that it was sealed with into {place}");
             return locked(cause_and_fix(&failure.to_string()).0, fix);
@@ -116,6 +147,9 @@ fn open_vault(home: &Home, config: &Config) -> Result<Arc<dyn Vault>, Trouble> {
     let vault = match opened.and_then(|vault| vault.entries().map(|_| vault)) {
         Ok(vault) => vault,
         Err(error) => {
+            if error.is_exposed() {
+                return Err(Trouble::exposed(&error));
+            }
             let (cause, fix) = cause_and_fix(&error.to_string());
             if error.is_malformed() || error.is_altered() {
                 let fix = format!("bring `{}` back from a backup", home.vault().display());
@@ -180,14 +214,22 @@ pub(super) async fn unreadable_records(store: &Store) -> Option<Diagnosis> {
         Trouble::new(
             "records_unreadable",
             Exit::Incomplete,
-            format!("the first is in application {}: {}", first.application, first.reason),
+            format!(
+                "the first is in application {}: {}",
+                printable(&first.application),
+                printable(&first.reason)
+            ),
             "they are kept as they came: update countersign, then run `countersign sync --full`",
         ),
     ))
 }
 
 /// The pairs in the environment and in other tools' files, by their form alone.
-pub(super) fn pairs_of_other_tools() -> Vec<Diagnosis> {
+pub(super) fn pairs_of_other_tools(all: &mut Vec<Diagnosis>) {
+    for path in sources::files() {
+        let subject = format!("pair in `{}`, as other tools find it", path.display());
+        judge(&path, Secrecy::Secret, subject, all);
+    }
     let each = sources::all_of_machine().into_iter().map(|found| {
         let subject = format!("pair in {}, as other tools find it", printable(&found.place));
         match enter(&found.written.id, &found.written.secret) {
@@ -219,5 +261,5 @@ pub(super) fn pairs_of_other_tools() -> Vec<Diagnosis> {
             }
         }
     });
-    each.collect()
+    all.extend(each);
 }

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::life::{Life, Receiver, Stays, TAKES_SECRET, last_words, leaks};
 use super::needles::Needles;
-use crate::program::{Served, run, stdout, wait_until};
+use crate::program::{Served, run, stdout, wait_until, write_secret};
 
 const READER: &[&str] = &["resultsapi", "noteamrestrictionapi"];
 const HOOK: &str = "what both ends of the webhook know";
@@ -79,7 +79,7 @@ impl Scene {
     fn configure(&mut self) {
         let out = self.life.path("out");
         let secret = self.life.path("hook.secret");
-        std::fs::write(&secret, format!("{HOOK}\n")).unwrap();
+        write_secret(&secret, &format!("{HOOK}\n"));
         let taker = self.make_taker();
         let hook = format!(
             "url = \"{}\"\nsecret_file = {secret:?}\nallow_http_loopback = true\n",
@@ -376,7 +376,7 @@ fn refused(scene: &mut Scene, url: &str, (id, secret): (&str, &str)) {
 
     // A vault that is sealed by a passphrase, and the wrong one.
     let passphrase = scene.life.path("passphrase");
-    std::fs::write(&passphrase, format!("{PASSPHRASE}\n")).unwrap();
+    write_secret(&passphrase, &format!("{PASSPHRASE}\n"));
     let sealed = scene.life.path("sealed");
     std::fs::create_dir(&sealed).unwrap();
     let config = format!("[vault]\npassphrase_file = {passphrase:?}\n");
@@ -388,7 +388,7 @@ fn refused(scene: &mut Scene, url: &str, (id, secret): (&str, &str)) {
     scene.life.run("sealed", &["vault", "check"]);
     let other = format!("{PASSPHRASE} and more");
     let wrong = [("COUNTERSIGN_VAULT_PASSPHRASE", "another one than that")];
-    std::fs::write(&passphrase, format!("{other}\n")).unwrap();
+    write_secret(&passphrase, &format!("{other}\n"));
     scene.life.run("sealed", &["vault", "check"]);
     std::fs::write(sealed.join("config.toml"), "").unwrap();
     scene.life.run_with("sealed", &["sync"], "", &wrong, true);

@@ -60,6 +60,32 @@ const NO_SECRETS: &[(&str, &str)] = &[
     ("wire::SentRequest.body", "what a dynamic scan sent to the scanned application"),
 ];
 
+/// How files and folders are made, changed and read by hand.
+const BY_HAND: &[&str] = &[
+    "OpenOptions",
+    "File::create",
+    "File::open",
+    "File::options",
+    "DirBuilder",
+    "create_dir",
+    "fs::write",
+    "fs::read(",
+    "fs::read_to_string",
+    "fs::rename",
+    "fs::copy",
+    "hard_link",
+    "symlink(",
+    "set_permissions",
+];
+
+/// Who may all the same, and why.
+const BY_OWN_HAND: &[(&str, &str, &str)] = &[
+    ("cli/src/commands/control.rs", "fs::read_to_string", "data of a tester: a plan, a page"),
+    ("cli/src/commands/env.rs", "File::open", "the terminal"),
+    ("cli/src/commands/http.rs", "File::open", "the body of a request, wherever it is"),
+    ("web/src/socket.rs", "set_permissions", "a socket, in a closed folder"),
+];
+
 /// A struct or an enum as it is written down.
 struct Type {
     krate: String,
@@ -87,10 +113,27 @@ impl Type {
     }
 }
 
-/// All types of all crates, tests of the same file left out.
+/// All types of all crates.
 fn types() -> Vec<Type> {
-    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut types = Vec::new();
+    for source in sources() {
+        types_in(&source.krate, &source.text, &mut types);
+    }
+    types
+}
+
+struct Source {
+    krate: String,
+    /// From the folder of the crates on.
+    path: String,
+    /// Without the tests in it.
+    text: String,
+}
+
+/// Every file of every crate but the test kit.
+fn sources() -> Vec<Source> {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut sources = Vec::new();
     for krate in std::fs::read_dir(crates).unwrap() {
         let krate = krate.unwrap();
         let name = krate.file_name().into_string().unwrap();
@@ -103,12 +146,13 @@ fn types() -> Vec<Type> {
                 files.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
             } else if path.extension().is_some_and(|end| end == "rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
-                let text = text.split("#[cfg(test)]\nmod ").next().unwrap();
-                types_in(&name, text, &mut types);
+                let text = text.split("#[cfg(test)]\nmod ").next().unwrap().to_owned();
+                let path = path.strip_prefix(crates).unwrap().display().to_string();
+                sources.push(Source { krate: name.clone(), path, text });
             }
         }
     }
-    types
+    sources
 }
 
 fn types_in(krate: &str, text: &str, types: &mut Vec<Type>) {
@@ -231,6 +275,30 @@ fn nothing_in_the_clear_is_shown_by_a_derived_debug() {
         }
     }
     assert!(wrong.is_empty(), "write their `Debug` by hand: {wrong:#?}");
+}
+
+/// What other users could have written to or swapped is found out in one place, so that
+/// place must see every file.
+#[test]
+fn files_are_made_and_read_in_one_place() {
+    let mut found = Vec::new();
+    for Source { krate, path, text } in sources() {
+        let is_named = |way: &str| {
+            let mut before = text.match_indices(way).map(|(at, _)| text[..at].chars().next_back());
+            before.any(|c| !c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_'))
+        };
+        for way in BY_HAND.iter().filter(|way| krate != "files" && is_named(way)) {
+            found.push((path.clone(), *way));
+        }
+    }
+    let is_excused = |path: &str, way: &str| {
+        BY_OWN_HAND.iter().any(|(excused, by, _)| *excused == path && *by == way)
+    };
+    let by_hand: Vec<_> = found.iter().filter(|(path, way)| !is_excused(path, way)).collect();
+    assert!(by_hand.is_empty(), "use `countersign_files`: {by_hand:#?}");
+    for (path, way, why) in BY_OWN_HAND {
+        assert!(found.iter().any(|one| one.0 == *path && one.1 == *way), "{path} ({why}) is gone");
+    }
 }
 
 #[test]

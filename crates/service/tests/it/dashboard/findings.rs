@@ -67,7 +67,8 @@ async fn hostile_descriptions_are_inert() {
     assert!(whole.body.len() > 1_000_000, "{}", whole.body.len());
     let raw = operator.get(&format!("/findings/{}/raw", findings[1].id)).await;
     assert_eq!(raw.header("content-type"), Some("text/plain; charset=utf-8"));
-    assert_eq!(raw.body, records[1].to_string());
+    assert_eq!(serde_json::from_str::<Value>(&raw.body).unwrap(), records[1]);
+    assert!(raw.body.contains("\\u202e") && !raw.body.contains('\u{202e}'), "{}", raw.body);
     desk.end().await;
 }
 

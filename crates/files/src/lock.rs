@@ -1,0 +1,79 @@
+//! Files that stay open: locks and databases. Whoever can open one for reading can take a
+//! lock on it, and hold everybody up: they are their owner's alone, old ones too.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::judge::{self, Folder};
+use crate::read::{Secrecy, as_it_is};
+use crate::way::Place;
+
+/// What SQLite keeps beside a database.
+const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// A file to lock, made when it is missing.
+pub fn lock_file(path: &Path) -> Result<File, Error> {
+    let (place, name) = Place::of_file(path)?;
+    place.judge(Folder::GuardedOrSticky)?;
+    let path = place.path.join(name);
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).read(true).write(true);
+    let file = as_it_is(&mut options).open(&path).map_err(Error::io("open", &path))?;
+    let met = file.metadata().map_err(Error::io("look at", &path))?;
+    judge::regular(&path, &met)?;
+    judge::owner(&path, &met)?;
+    if let Some(mode) = judge::tighter(&met) {
+        file.set_permissions(mode).map_err(Error::io("close to others", &path))?;
+    }
+    Ok(file)
+}
+
+/// A database, made empty when it is missing; its path without links. What SQLite keeps
+/// beside it is judged alike.
+///
+/// None of them is opened here if it is there: the end of a handle, whichever, ends the
+/// locks of this process on that file, those of SQLite too.
+pub fn database(path: &Path) -> Result<PathBuf, Error> {
+    let found = match Place::find(path) {
+        Ok((_, found, _)) => found,
+        Err(error) if error.is_missing() => {
+            let (place, name) = Place::of_file(path)?;
+            place.judge(Folder::GuardedOrSticky)?;
+            let found = place.path.join(name);
+            make(&found)?;
+            found
+        }
+        Err(error) => return Err(error),
+    };
+    guard(&found)?;
+    for ending in COMPANIONS {
+        let mut companion = found.clone().into_os_string();
+        companion.push(ending);
+        match guard(Path::new(&companion)) {
+            Err(error) if !error.is_missing() => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+fn make(path: &Path) -> Result<(), Error> {
+    let mut options = OpenOptions::new();
+    match as_it_is(options.write(true).create_new(true)).open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            Err(Error::io("create", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn guard(path: &Path) -> Result<(), Error> {
+    let met = fs::symlink_metadata(path).map_err(Error::io("look at", path))?;
+    judge::file(path, &met, Secrecy::Open, true)?;
+    match judge::tighter(&met) {
+        Some(mode) => fs::set_permissions(path, mode).map_err(Error::io("close to others", path)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,102 @@
+//! Reads what other users could not have written, and what is secret only if they could
+//! not have read it.
+
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use crate::error::Error;
+use crate::judge;
+use crate::way::Place;
+
+/// What others may do with a file beside writing to it, which they never may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrecy {
+    /// They may read it.
+    Open,
+    /// They may not: its mode says so, or that of a folder on the way. Of a file of root's,
+    /// its group may.
+    Secret,
+    /// They may not, and its own mode must say so.
+    Key,
+}
+
+/// The bytes of a file that holds no more than `max_bytes`.
+pub fn read(path: &Path, secrecy: Secrecy, max_bytes: u64) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let file = open(path, secrecy)?;
+    let failed = |error| Error::io("read", path)(error);
+    // Room for all of it, so that no shorter copy is left behind.
+    let length = file.metadata().map_err(failed)?.len().min(max_bytes);
+    let room = usize::try_from(length).unwrap_or_default() + 1;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    let read = file.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+    if read as u64 > max_bytes {
+        let size = match max_bytes.is_multiple_of(1 << 20) {
+            true => format!("{} MiB", max_bytes >> 20),
+            false => format!("{} KiB", max_bytes.div_ceil(1 << 10)),
+        };
+        return Err(Error::unfit(format!("`{}` is larger than {size}", path.display())));
+    }
+    Ok(bytes)
+}
+
+/// The text of a file that holds no more than `max_bytes`.
+pub fn read_text(
+    path: &Path,
+    secrecy: Secrecy,
+    max_bytes: u64,
+) -> Result<Zeroizing<String>, Error> {
+    let mut bytes = read(path, secrecy, max_bytes)?;
+    match String::from_utf8(std::mem::take(&mut *bytes)) {
+        Ok(text) => Ok(Zeroizing::new(text)),
+        Err(error) => {
+            drop(Zeroizing::new(error.into_bytes()));
+            Err(Error::unfit(format!("`{}` is not UTF-8 text", path.display())))
+        }
+    }
+}
+
+/// Judges a file without opening it; one that is not there is fine.
+pub fn check(path: &Path, secrecy: Secrecy) -> Result<(), Error> {
+    match Place::find(path) {
+        Ok((place, found, met)) => judge::file(&found, &met, secrecy, place.is_reachable),
+        Err(error) if error.is_missing() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn open(path: &Path, secrecy: Secrecy) -> Result<File, Error> {
+    if is_descriptor(path) {
+        return File::open(path).map_err(Error::io("open", path));
+    }
+    let missing = |error: Error| error.while_doing("read", path, "there is no such file");
+    let (place, found, _) = Place::find(path).map_err(missing)?;
+    let mut options = OpenOptions::new();
+    options.read(true);
+    let file = as_it_is(&mut options).open(&found).map_err(Error::io("open", &found))?;
+    let met = file.metadata().map_err(Error::io("look at", &found))?;
+    judge::file(&found, &met, secrecy, place.is_reachable)?;
+    Ok(file)
+}
+
+/// Whoever started us gave us these, and no name in a folder.
+pub(crate) fn is_descriptor(path: &Path) -> bool {
+    let names = ["/dev/stdin", "/dev/stdout", "/dev/stderr"];
+    let folders = ["/dev/fd/", "/proc/self/fd/"];
+    let path = path.to_string_lossy();
+    cfg!(unix) && (names.contains(&&*path) || folders.iter().any(|folder| path.starts_with(folder)))
+}
+
+/// Through no link, and without waiting for the other end of a pipe.
+pub(crate) fn as_it_is(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        std::os::unix::fs::OpenOptionsExt::custom_flags(options, flags.bits().cast_signed());
+        std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    }
+    options
+}
