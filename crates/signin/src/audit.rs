@@ -24,7 +24,21 @@ pub struct Entry {
     pub address: String,
 }
 
+/// A name that somebody typed can be long; an entry is read by people.
+const MAX_TARGET_CHARS: usize = 256;
+
 impl Entry {
+    /// An entry; the target is cut to what people read.
+    pub fn new(at_ms: i64, actor: &str, act: &str, target: &str, address: &str) -> Self {
+        Self {
+            at_ms,
+            actor: actor.to_owned(),
+            act: act.to_owned(),
+            target: target.chars().take(MAX_TARGET_CHARS).collect(),
+            address: address.to_owned(),
+        }
+    }
+
     fn hash(&self, id: i64, previous: &[u8]) -> [u8; 32] {
         let mut digest = Sha256::new();
         digest.update(previous);

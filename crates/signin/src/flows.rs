@@ -139,13 +139,7 @@ impl<H: Host> Signin<H> {
         target: &str,
         visit: &Visit,
     ) -> Result<(), Error> {
-        let entry = Entry {
-            at_ms: self.host.now_ms(),
-            actor: actor.to_owned(),
-            act: act.to_owned(),
-            target: target.chars().take(100).collect(),
-            address: visit.address.clone(),
-        };
+        let entry = Entry::new(self.host.now_ms(), actor, act, target, &visit.address);
         audit::append(transaction, &entry)
     }
 

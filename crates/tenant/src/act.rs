@@ -110,19 +110,10 @@ impl<'a> Change<'a> {
 
     /// The same for somebody whose name became known only in the course of it.
     pub(crate) fn note_as(&self, actor: &str, act: &str, target: &str) -> Result<(), Error> {
-        let entry = Entry {
-            at_ms: self.now_ms,
-            actor: actor.to_owned(),
-            act: act.to_owned(),
-            target: target.chars().take(MAX_TARGET_CHARS).collect(),
-            address: self.act.from.clone(),
-        };
+        let entry = Entry::new(self.now_ms, actor, act, target, &self.act.from);
         Ok(audit::append(self.transaction, &entry)?)
     }
 }
-
-/// A name in a body can be long; an entry is read by people.
-const MAX_TARGET_CHARS: usize = 256;
 
 /// What came of a change that stands in the audit log.
 #[must_use]

@@ -28,13 +28,7 @@ impl Desk {
         target: &str,
         visit: &Visit,
     ) -> Result<(), SigninError> {
-        let entry = Entry {
-            at_ms: self.now_ms(),
-            actor: actor.to_owned(),
-            act: act.to_owned(),
-            target: target.chars().take(200).collect(),
-            address: visit.address.clone(),
-        };
+        let entry = Entry::new(self.now_ms(), actor, act, target, &visit.address);
         audit::append(transaction, &entry)
     }
 }
