@@ -320,11 +320,11 @@ async function refusals() {
     await one.page.goto("/credentials");
     expect(await one.walk.title(), "Sign in");
   });
-  await check("six wrong passwords lock out", async () => {
+  await check("after five wrong passwords a stranger waits", async () => {
     const two = await fresh();
     for (let tries = 0; tries < 6; tries += 1) await signIn(two, "integration-plain", "wrong");
     await signIn(two, "integration-plain", PASSWORD);
-    await two.page.getByText("wait for 30 minutes").waitFor();
+    await two.page.getByText("wait before the next try").waitFor();
     await two.context.close();
   });
   await one.context.close();

@@ -5,7 +5,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use data_encoding::HEXLOWER;
 
@@ -234,9 +234,9 @@ fn sync_folder(folder: &Path) -> Result<(), Error> {
 /// with what is in there; they must not be able to lead us elsewhere. A bare name is in the
 /// folder that we are in, and nobody takes that from under us.
 fn shared(path: &Path) -> Result<(PathBuf, OsString), Error> {
-    let mut names = path.components();
+    let mut names = path.components().filter(|name| *name != Component::CurDir);
     match (names.next(), names.next()) {
-        (Some(std::path::Component::Normal(name)), None) => Ok((".".into(), name.to_owned())),
+        (Some(Component::Normal(name)), None) => Ok((".".into(), name.to_owned())),
         _ => {
             let name = path.file_name().unwrap_or_default().to_owned();
             let parent = path.parent().unwrap_or(path);

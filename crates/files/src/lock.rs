@@ -16,7 +16,7 @@ const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 /// A file to lock, made when it is missing.
 pub fn lock_file(path: &Path) -> Result<File, Error> {
     let (place, name) = Place::of_file(path)?;
-    place.judge(Folder::GuardedOrSticky)?;
+    place.judge(Folder::Guarded)?;
     let path = place.path.join(name);
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).read(true).write(true);
@@ -37,10 +37,13 @@ pub fn lock_file(path: &Path) -> Result<File, Error> {
 /// locks of this process on that file, those of SQLite too.
 pub fn database(path: &Path) -> Result<PathBuf, Error> {
     let found = match Place::find(path) {
-        Ok((_, found, _)) => found,
+        Ok((place, found, _)) => {
+            place.judge(Folder::Guarded)?;
+            found
+        }
         Err(error) if error.is_missing() => {
             let (place, name) = Place::of_file(path)?;
-            place.judge(Folder::GuardedOrSticky)?;
+            place.judge(Folder::Guarded)?;
             let found = place.path.join(name);
             make(&found)?;
             found

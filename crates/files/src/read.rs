@@ -100,3 +100,20 @@ pub(crate) fn as_it_is(options: &mut OpenOptions) -> &mut OpenOptions {
     }
     options
 }
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use super::*;
+
+    /// Not tried out: as root it would put a file where the system has something else.
+    #[test]
+    fn descriptors_are_no_names_of_files() {
+        for path in ["/dev/stdin", "/dev/stdout", "/dev/fd/63", "/proc/self/fd/1"] {
+            assert!(is_descriptor(Path::new(path)), "{path}");
+        }
+        for path in ["/dev/null", "/dev/fd", "stdout", "/dev/stdout.csv", "/proc/1/fd/1"] {
+            assert!(!is_descriptor(Path::new(path)), "{path}");
+        }
+    }
+}

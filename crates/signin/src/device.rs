@@ -12,7 +12,7 @@ pub const FAILURES: u32 = 5;
 /// How long a browser is known that is not seen.
 pub const LIFE_MS: i64 = 90 * 24 * 3_600_000;
 /// Of one person; the one that was not seen for longest is forgotten.
-pub const MAX_DEVICES: i64 = 5;
+pub const MAX_DEVICES: i64 = 10;
 
 /// A browser that the account knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

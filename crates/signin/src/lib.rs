@@ -19,6 +19,7 @@ pub mod session;
 pub mod throttle;
 pub mod ticket;
 pub mod totp;
+mod webauthn;
 
 pub use flows::{
     APP, Asked, Begun, Enrolled, Enrolment, Given, Mine, Question, Refusal, Seat, Signin,

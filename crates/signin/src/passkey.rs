@@ -7,11 +7,10 @@ use std::sync::{Mutex, PoisonError};
 
 use data_encoding::HEXLOWER;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
-use webauthn_rs::prelude::{
-    Passkey, PasskeyAuthentication, PasskeyRegistration, Url, Uuid, Webauthn, WebauthnBuilder,
-};
+use url::Url;
 
-use crate::Error;
+use crate::webauthn::{self, Passkey, Site, User};
+use crate::{Error, Random};
 
 /// How long a browser may take to answer.
 pub const ASKED_MS: i64 = 5 * 60_000;
@@ -42,9 +41,10 @@ pub struct Owner<'a> {
     pub name: &'a str,
 }
 
+/// What for, and the bytes that the answer must be about.
 enum Asked {
-    Enrol(PasskeyRegistration),
-    Proof(PasskeyAuthentication),
+    Enrol([u8; 32]),
+    Proof([u8; 32]),
 }
 
 struct Open {
@@ -54,14 +54,13 @@ struct Open {
 
 /// The site that passkeys are for, and the questions that are open.
 pub struct Passkeys {
-    webauthn: Webauthn,
-    domain: String,
+    site: Site,
     open: Mutex<HashMap<i64, Open>>,
 }
 
 impl std::fmt::Debug for Passkeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Passkeys").field("domain", &self.domain).finish_non_exhaustive()
+        f.debug_struct("Passkeys").field("domain", &self.site.domain).finish_non_exhaustive()
     }
 }
 
@@ -71,13 +70,14 @@ impl Passkeys {
     pub fn new(origin: &str, title: &str) -> Option<Self> {
         let url = Url::parse(origin).ok()?;
         let domain = url.domain()?.to_owned();
-        let webauthn = WebauthnBuilder::new(&domain, &url).ok()?.rp_name(title).build().ok()?;
-        Some(Self { webauthn, domain, open: Mutex::default() })
+        let origin = url.origin().ascii_serialization();
+        let site = Site { domain, origin, title: title.to_owned() };
+        Some(Self { site, open: Mutex::default() })
     }
 
     /// The name of the site: elsewhere a browser refuses.
     pub fn domain(&self) -> &str {
-        &self.domain
+        &self.site.domain
     }
 
     fn ask(&self, session: i64, asked: Asked, now_ms: i64) {
@@ -102,18 +102,17 @@ impl Passkeys {
         session: i64,
         owner: Owner<'_>,
         now_ms: i64,
+        random: Random<'_>,
     ) -> Result<Option<String>, Error> {
         let held = of_person(connection, owner.person)?;
-        let Ok(guid) = Uuid::parse_str(owner.guid) else { return Ok(None) };
         if held.len() >= MAX_PASSKEYS {
             return Ok(None);
         }
-        let known = held.iter().map(|passkey| passkey.cred_id().clone()).collect();
-        let begun =
-            self.webauthn.start_passkey_registration(guid, owner.name, owner.name, Some(known));
-        let Ok((question, state)) = begun else { return Ok(None) };
-        self.ask(session, Asked::Enrol(state), now_ms);
-        serde_json::to_string(&question.public_key).map(Some).map_err(|_| Error::Stored("question"))
+        let challenge = drawn(random);
+        let user = User { handle: owner.guid.as_bytes(), name: owner.name };
+        let question = webauthn::creation(&self.site, &user, &challenge, &held, ASKED_MS);
+        self.ask(session, Asked::Enrol(challenge), now_ms);
+        Ok(Some(question.to_string()))
     }
 
     /// Takes a new passkey, if the browser's answer is right.
@@ -125,16 +124,14 @@ impl Passkeys {
         answer: &str,
         now_ms: i64,
     ) -> Result<bool, Error> {
-        let Some(Asked::Enrol(state)) = self.asked(session, now_ms) else { return Ok(false) };
-        let Ok(answer) = serde_json::from_str(answer) else { return Ok(false) };
-        let Ok(passkey) = self.webauthn.finish_passkey_registration(&answer, &state) else {
-            return Ok(false);
-        };
+        let Some(Asked::Enrol(challenge)) = self.asked(session, now_ms) else { return Ok(false) };
+        let created = webauthn::created(&self.site, &challenge, answer);
+        let Some((id, passkey)) = created else { return Ok(false) };
         // One that somebody has already stays with that person.
         let added = transaction.execute(
             "insert or ignore into signin_passkeys (id, person, passkey, created_ms)
              values (?, ?, ?, ?)",
-            params![&passkey.cred_id()[..], person, stored(&passkey)?, now_ms],
+            params![id, person, stored(&passkey)?, now_ms],
         )?;
         Ok(added == 1)
     }
@@ -146,16 +143,16 @@ impl Passkeys {
         session: i64,
         person: i64,
         now_ms: i64,
+        random: Random<'_>,
     ) -> Result<Option<String>, Error> {
         let held = of_person(connection, person)?;
         if held.is_empty() {
             return Ok(None);
         }
-        let Ok((question, state)) = self.webauthn.start_passkey_authentication(&held) else {
-            return Ok(None);
-        };
-        self.ask(session, Asked::Proof(state), now_ms);
-        serde_json::to_string(&question.public_key).map(Some).map_err(|_| Error::Stored("question"))
+        let challenge = drawn(random);
+        let question = webauthn::request(&self.site, &challenge, &held, ASKED_MS);
+        self.ask(session, Asked::Proof(challenge), now_ms);
+        Ok(Some(question.to_string()))
     }
 
     /// Whether the browser's answer proves a passkey of this person.
@@ -167,12 +164,8 @@ impl Passkeys {
         answer: &str,
         now_ms: i64,
     ) -> Result<bool, Error> {
-        let Some(Asked::Proof(state)) = self.asked(session, now_ms) else { return Ok(false) };
-        let Ok(answer) = serde_json::from_str(answer) else { return Ok(false) };
-        let Ok(result) = self.webauthn.finish_passkey_authentication(&answer, &state) else {
-            return Ok(false);
-        };
-        let id = &result.cred_id()[..];
+        let Some(Asked::Proof(challenge)) = self.asked(session, now_ms) else { return Ok(false) };
+        let Some(id) = webauthn::claimed(answer) else { return Ok(false) };
         let held: Option<String> = transaction
             .query_row(
                 "select passkey from signin_passkeys where id = ? and person = ?",
@@ -181,9 +174,9 @@ impl Passkeys {
             )
             .optional()?;
         let Some(held) = held else { return Ok(false) };
-        let mut passkey: Passkey =
-            serde_json::from_str(&held).map_err(|_| Error::Stored("passkey"))?;
-        passkey.update_credential(&result);
+        let held: Passkey = serde_json::from_str(&held).map_err(|_| Error::Stored("passkey"))?;
+        let proven = webauthn::proven(&self.site, &challenge, &held, answer);
+        let Some(passkey) = proven else { return Ok(false) };
         transaction.execute(
             "update signin_passkeys set passkey = ?, last_used_ms = ? where id = ?",
             params![stored(&passkey)?, now_ms, id],
@@ -192,15 +185,22 @@ impl Passkeys {
     }
 }
 
+fn drawn(random: Random<'_>) -> [u8; 32] {
+    let mut challenge = [0; 32];
+    random(&mut challenge);
+    challenge
+}
+
 fn stored(passkey: &Passkey) -> Result<String, Error> {
     serde_json::to_string(passkey).map_err(|_| Error::Stored("passkey"))
 }
 
-fn of_person(connection: &Connection, person: i64) -> Result<Vec<Passkey>, Error> {
-    let sql = "select passkey from signin_passkeys where person = ? order by created_ms";
+/// The ids.
+fn of_person(connection: &Connection, person: i64) -> Result<Vec<Vec<u8>>, Error> {
+    let sql = "select id from signin_passkeys where person = ? order by created_ms";
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([person], |row| row.get::<_, String>(0))?;
-    rows.map(|text| serde_json::from_str(&text?).map_err(|_| Error::Stored("passkey"))).collect()
+    let rows = statement.query_map([person], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// The passkeys of a person, the oldest first.
@@ -240,21 +240,25 @@ mod tests {
         assert!(Passkeys::new("https://localhost:8443", "x").is_some());
     }
 
-    /// That a right answer is taken is shown in a real browser.
+    /// What a right answer is, `webauthn` shows, and a real browser.
     #[test]
     fn what_was_not_asked_is_not_taken() {
         let passkeys = Passkeys::new("https://localhost:8443", "x").unwrap();
         let owner =
             Owner { person: 1, guid: "00000000-0000-4000-8000-000000000001", name: "somebody" };
-        with(|transaction, _| {
+        with(|transaction, random| {
             assert!(!passkeys.enrol(transaction, 7, 1, "{}", 0).unwrap(), "nothing was asked");
-            let question = passkeys.ask_to_enrol(transaction, 7, owner, 0).unwrap().unwrap();
+            let question =
+                passkeys.ask_to_enrol(transaction, 7, owner, 0, random).unwrap().unwrap();
             assert!(question.contains("\"userVerification\":\"required\""), "{question}");
-            assert!(passkeys.ask_for_proof(transaction, 7, 1, 0).unwrap().is_none(), "has none");
+            assert!(
+                passkeys.ask_for_proof(transaction, 7, 1, 0, random).unwrap().is_none(),
+                "has none"
+            );
             for answer in ["", "{}", "null", &question] {
                 assert!(!passkeys.enrol(transaction, 7, 1, answer, 0).unwrap(), "{answer}");
                 assert!(!passkeys.prove(transaction, 7, 1, answer, 0).unwrap(), "{answer}");
-                passkeys.ask_to_enrol(transaction, 7, owner, 0).unwrap();
+                passkeys.ask_to_enrol(transaction, 7, owner, 0, random).unwrap();
             }
             assert!(passkeys.asked(8, 0).is_none(), "another session");
             assert!(passkeys.asked(7, ASKED_MS).is_none(), "too late");

@@ -3,7 +3,9 @@
 
 pub mod made_up;
 pub mod silence;
+pub mod strangers;
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -12,8 +14,8 @@ use countersign_signing::{Pair, Request, Signer};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
 
 /// Where the clock begins: 2026-06-01T00:00:00Z.
 pub const START_MS: i64 = 1_780_272_000_000;
@@ -211,7 +213,17 @@ impl TestPlatform {
         String::from_utf8_lossy(&answers).into_owned()
     }
 
+    /// A connection from another loopback address to the server at `url`.
+    pub async fn line(&self, url: &str, from: Ipv4Addr) -> Line {
+        Line(Box::new(self.secured(from_address(url, from).await).await))
+    }
+
     async fn connect(&self, url: &str) -> tokio_rustls::client::TlsStream<TcpStream> {
+        let address = url.trim_start_matches("https://");
+        self.secured(TcpStream::connect(address).await.expect("the platform listens")).await
+    }
+
+    async fn secured(&self, stream: TcpStream) -> tokio_rustls::client::TlsStream<TcpStream> {
         let mut roots = rustls::RootCertStore::empty();
         let ca = CertificateDer::from_pem_slice(self.platform.ca_pem().as_bytes());
         roots.add(ca.expect("the CA is PEM")).expect("the CA is a certificate");
@@ -221,14 +233,61 @@ impl TestPlatform {
             .expect("TLS versions")
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let address = url.trim_start_matches("https://");
-        let stream = TcpStream::connect(address).await.expect("the platform listens");
         let name = ServerName::try_from("127.0.0.1").expect("an address is a name");
         tokio_rustls::TlsConnector::from(Arc::new(config))
             .connect(name, stream)
             .await
             .expect("the certificate is trusted")
     }
+}
+
+/// A connection that stays open for many requests.
+pub struct Line(Box<dyn Stream>);
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+impl Line {
+    /// From a loopback address, without TLS.
+    pub async fn plain(url: &str, from: Ipv4Addr) -> Self {
+        Self(Box::new(from_address(url, from).await))
+    }
+
+    /// A request and its answer.
+    pub async fn send(
+        &mut self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let mut text = format!("{method} {target} HTTP/1.1\r\ncontent-length: {}\r\n", body.len());
+        for (name, value) in headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        text.push_str("\r\n");
+        text.push_str(body);
+        self.0.write_all(text.as_bytes()).await.expect("the server listens");
+        let mut answer = Vec::new();
+        loop {
+            self.0.read_buf(&mut answer).await.expect("the server answers");
+            let Some(end) = answer.windows(4).position(|w| w == b"\r\n\r\n") else { continue };
+            let head = parse(&answer[..end + 4]);
+            let length = head.header("content-length").and_then(|length| length.parse().ok());
+            if answer.len() == end + 4 + length.unwrap_or(0) {
+                return parse(&answer);
+            }
+        }
+    }
+}
+
+async fn from_address(url: &str, from: Ipv4Addr) -> TcpStream {
+    let address = url.split_once("://").map_or(url, |(_, address)| address);
+    let address = address.replace("localhost", "127.0.0.1").parse().expect("an address");
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind((from, 0).into()).expect("a loopback address");
+    socket.connect(address).await.expect("the server listens")
 }
 
 fn parse(bytes: &[u8]) -> Answer {

@@ -54,10 +54,15 @@ pub(crate) async fn serve(home: Option<&Path>, args: Serve) -> Result<(), Failur
     ));
     if let Some(url) = platform.console_url() {
         note(&format!("console:  {url}"));
-        let held = args.ready_file.is_some().then_some("`mailbox_url` of the ready file");
+        let has_ready_file = args.ready_file.is_some();
+        let held = has_ready_file.then_some("`mailbox_url` of the ready file");
         note(&format!("mail:     {}", *mail_text(&platform, has_smtp, held)));
         if let Some((name, _)) = platform.first_admin().map_err(failure)? {
-            note(&format!("sign in as {name}; the ready file holds the first password"));
+            let password = match has_ready_file {
+                true => "the ready file holds the first password",
+                false => "`--ready-file FILE` gets the first password",
+            };
+            note(&format!("sign in as {name}; {password}"));
         }
     }
     until_stopped().await?;

@@ -99,6 +99,32 @@ fn the_first_link_is_in_the_ready_file_alone_until_there_is_somebody() {
     assert_eq!(status(&old), "410", "there is somebody by now");
 }
 
+/// Every user of the machine sees what a program is started with.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_browser_is_not_opened_with_the_first_link() {
+    let home = tempfile::tempdir().unwrap();
+    let (programs, opened) = (home.path().join("bin"), home.path().join("opened"));
+    std::fs::create_dir(&programs).unwrap();
+    let program = programs.join("xdg-open");
+    std::fs::write(&program, format!("#!/bin/sh\necho \"$@\" > {}\n", opened.display())).unwrap();
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+        .unwrap();
+    let mut command = countersign(home.path());
+    command.args(["serve", "--listen", "127.0.0.1:0", "--open"]).stderr(Stdio::null());
+    command.env("PATH", format!("{}:/usr/bin:/bin", programs.display()));
+    let mut child = command.spawn().unwrap();
+    let shown = || std::fs::read_to_string(&opened).unwrap_or_default();
+    wait_until("a browser", || shown().ends_with('\n'));
+    let _ = child.kill();
+    let _ = child.wait();
+    assert!(
+        shown().starts_with("http://127.0.0.1:") && !shown().contains("welcome"),
+        "{}",
+        shown()
+    );
+}
+
 #[test]
 fn people_come_and_go() {
     let home = tempfile::tempdir().unwrap();

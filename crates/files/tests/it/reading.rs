@@ -142,9 +142,7 @@ fn where_a_link_leads_is_judged() {
 #[test]
 fn what_is_no_file() {
     let scene = Scene::new();
-    let pipe = scene.path("pipe");
-    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
-    assert!(made.unwrap().success());
+    let pipe = scene.pipe("pipe");
     assert!(told(text(&pipe, Secrecy::Open)).contains("not a regular file"), "and nothing waits");
     assert!(told(text(scene.0.path(), Secrecy::Open)).contains("not a regular file"));
     assert!(text(&scene.path("absent"), Secrecy::Open).unwrap_err().is_missing());

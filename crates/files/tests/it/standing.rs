@@ -29,9 +29,17 @@ fn locks_are_their_owners_alone() {
     if give_away(&scene.path("lock")) {
         assert!(lock_file(&scene.path("lock")).unwrap_err().is_exposed());
     }
-    scene.folder("open", 0o777);
-    assert!(lock_file(&scene.path("open/lock")).unwrap_err().is_exposed());
-    assert!(!scene.path("open/lock").exists());
+    for mode in [0o777, 0o1777] {
+        scene.folder("open", mode);
+        for make in
+            [|path: &Path| lock_file(path).map(drop), |path: &Path| database(path).map(drop)]
+        {
+            let path = scene.path("open/file");
+            assert!(make(&path).unwrap_err().is_exposed(), "others could plant one");
+            assert!(!path.exists());
+        }
+        fs::remove_dir(scene.path("open")).unwrap();
+    }
 }
 
 #[test]

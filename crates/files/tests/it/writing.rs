@@ -85,9 +85,8 @@ fn a_folder_that_others_share_holds_no_secret() {
 #[test]
 fn what_is_no_file_is_not_replaced() {
     let scene = Scene::new();
-    let folder = scene.folder("folder", 0o700);
-    for path in [&folder, Path::new("/dev/null"), Path::new("/dev/stdout"), Path::new("/dev/fd/1")]
-    {
+    let (folder, pipe) = (scene.folder("folder", 0o700), scene.pipe("pipe"));
+    for path in [&folder, &pipe] {
         for readers in BOTH {
             let told = told(put(path, readers));
             assert!(told.contains("not a regular file"), "{told}");
@@ -97,7 +96,7 @@ fn what_is_no_file_is_not_replaced() {
         assert!(put(Path::new("/"), readers).is_err());
         assert!(put(&scene.path("absent/file"), readers).unwrap_err().is_missing());
     }
-    assert!(folder.is_dir());
+    assert!(folder.is_dir() && !fs::symlink_metadata(&pipe).unwrap().is_file());
 }
 
 #[test]
@@ -114,6 +113,10 @@ fn a_draft_has_a_name_that_nobody_knows_and_leaves_nothing() {
     symlink(scene.path("victim"), &taken).unwrap();
     assert!(Draft::create(&path, Readers::Owner, &random()).is_err());
     assert!(!scene.path("victim").exists());
+    fs::remove_file(&taken).unwrap();
+    fs::write(&taken, "theirs").unwrap();
+    assert!(Draft::create(&path, Readers::Owner, &random()).is_err());
+    assert_eq!(fs::read_to_string(&taken).unwrap(), "theirs");
     let long = scene.path(&"n".repeat(250));
     put(&long, Readers::Owner).unwrap();
     assert!(long.exists());

@@ -190,17 +190,37 @@ async fn a_lock_out_ends_by_the_link_of_its_mail() {
 }
 
 #[tokio::test]
-async fn too_many_tries_from_one_address_wait() {
+async fn too_many_tries_from_one_address_wait_at_every_step() {
     let test = start().await;
+    let mut admin = admin(&test).await;
+    let link = add_reader(&mut admin, "reader").await;
     let mut browser = Browser::new(&test);
-    let page = browser.get("/forgot").await;
-    for _ in 0..60 {
-        assert_eq!(browser.send(&page, "/forgot", &[("user_name", "x")]).await.status, 200);
-    }
-    assert_eq!(browser.send(&page, "/forgot", &[("user_name", "x")]).await.status, 429);
-    assert_eq!(sign_in(&mut browser, "x", "y").await.status, 429, "counted together");
+    activate(&mut browser, &test, &link).await;
+    let page = sign_in(&mut browser, "reader", PASSWORD).await;
+    assert_eq!(page.title(), "Second factor");
+    let waiting = format!("token={}&code=1", page.field("token"));
+    let whole = format!("token={}&code=1&password=x", admin.get("/profile").await.field("token"));
+    let mut stranger = Browser::new(&test);
+    let page = stranger.get("/forgot").await;
     test.advance(60_000);
-    assert_eq!(sign_in(&mut browser, "x", "y").await.status, 401);
+    for _ in 0..60 {
+        assert_eq!(stranger.send(&page, "/forgot", &[("user_name", "x")]).await.status, 200);
+    }
+    let visitor = format!("token={}&user_name=x&password=y", page.field("token"));
+    for path in
+        ["/sign-in", "/forgot", "/locked", "/activate/x", "/reset/x", "/unlock/x", "/address/x"]
+    {
+        assert_eq!(stranger.post(path, &visitor, &[]).await.status, 429, "{path}");
+    }
+    for path in ["/activate/x", "/reset/x", "/unlock/x", "/address/x"] {
+        assert_eq!(stranger.get(path).await.status, 429, "{path}");
+    }
+    assert_eq!(browser.post("/second-factor", &waiting, &[]).await.status, 429);
+    for path in ["/prove", "/enrol", "/profile/password"] {
+        assert_eq!(admin.post(path, &whole, &[]).await.status, 429, "{path}");
+    }
+    test.advance(60_000);
+    assert_eq!(sign_in(&mut stranger, "x", "y").await.status, 401);
 }
 
 #[tokio::test]

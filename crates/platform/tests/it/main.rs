@@ -17,5 +17,6 @@ mod neighbours;
 mod oauth;
 mod refusals;
 mod roles;
+mod strangers;
 mod visibility;
 mod writes;

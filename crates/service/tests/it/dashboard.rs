@@ -8,6 +8,7 @@ mod forms;
 mod hostile;
 mod integrations;
 mod routes;
+mod strangers;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -47,7 +48,7 @@ pub(crate) struct Desk {
     runs: Arc<AtomicU64>,
     fetched: Arc<AtomicU64>,
     pub(crate) address: SocketAddr,
-    _home: TempDir,
+    home: TempDir,
 }
 
 impl Desk {
@@ -139,7 +140,7 @@ impl Desk {
             runs,
             fetched,
             address,
-            _home: home,
+            home,
         }
     }
 

@@ -88,7 +88,8 @@ impl<H: Host> Signin<H> {
             let Some(passkeys) = &self.passkeys else { return Ok(None) };
             let owner = passkey::Owner { person, guid: seat.owner.guid(), name: seat.owner.name() };
             let now_ms = self.host.now_ms();
-            let asked = passkeys.ask_to_enrol(transaction, session.id, owner, now_ms)?;
+            let asked =
+                passkeys.ask_to_enrol(transaction, session.id, owner, now_ms, &self.random())?;
             let domain = passkeys.domain();
             Ok(asked.map(|json| Question { json, domain: domain.to_owned() }))
         })?;

@@ -35,7 +35,13 @@ impl<H: Host> Signin<H> {
         self.host.read(|connection| {
             let has_factor = factor::is_set(connection, person)?;
             let Some(passkeys) = &self.passkeys else { return Ok((has_factor, None)) };
-            let asked = passkeys.ask_for_proof(connection, id, person, self.host.now_ms())?;
+            let asked = passkeys.ask_for_proof(
+                connection,
+                id,
+                person,
+                self.host.now_ms(),
+                &self.random(),
+            )?;
             let domain = passkeys.domain();
             Ok((has_factor, asked.map(|json| Question { json, domain: domain.to_owned() })))
         })

@@ -37,6 +37,7 @@ const EXCUSED: &[(&str, &str)] = &[
     ("/platform/control.json", "control token"),
     ("/ready.json", "control token"),
     ("/ready.json", "first password"),
+    ("/ready.json", "mailbox token"),
     ("/hook.secret", "webhook secret"),
     ("/passphrase", "passphrase"),
     ("/out/ci.token", "broker token"),
@@ -402,6 +403,8 @@ fn search(scene: Scene) {
         serde_json::from_slice(&bytes).unwrap()
     };
     needles.add_text("control token", ready["control_token"].as_str().unwrap());
+    let link = ready["mailbox_url"].as_str().unwrap();
+    needles.add_text("mailbox token", link.rsplit('/').next().unwrap());
     needles.add_text("first password", ready["admin"]["password"].as_str().unwrap());
     let key = std::fs::read_to_string(life.path("home/vault.key")).unwrap();
     needles.add_bytes("vault key", &HEXLOWER.decode(key.trim().as_bytes()).unwrap());

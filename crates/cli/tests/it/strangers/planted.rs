@@ -207,6 +207,32 @@ fn a_home_of_others_is_not_believed() {
     assert!(ran.exists(), "the same is believed where only its owner could write it");
 }
 
+/// Of a volume whose owner or group nobody in a container can change.
+#[test]
+fn whom_the_owner_trusts() {
+    let Some(stage) = Stage::set() else { return };
+    let home = stage.folder("home", 0o755);
+    let path = home.display().to_string();
+    give_away(&home);
+    let list = |trusted: &[&str]| {
+        let output = stage.run(&home, &[trusted, &["integration", "list"]].concat());
+        (output.status.code(), stderr(&output))
+    };
+    let (code, told) = list(&[]);
+    assert!(code == Some(2) && told.contains(&format!("chown -R 0 {path}")), "{told}");
+    assert_eq!(list(&["--trust", "gid:54321"]).0, Some(2), "it is not the group's");
+    assert_eq!(list(&["--trust", "uid:54321"]).0, Some(0));
+    std::os::unix::fs::lchown(&home, Some(0), None).unwrap();
+    chmod(&home, 0o2775);
+    assert_eq!(list(&["--trust", "uid:54321"]).0, Some(2), "its group writes to it");
+    assert_eq!(list(&["--trust", "uid:54321,gid:54321"]).0, Some(0));
+    chmod(&home, 0o2777);
+    assert_eq!(list(&["--trust", "gid:54321"]).0, Some(2), "everybody writes to it");
+    for wrong in ["54321", "uid:", "uid:x", "group:1"] {
+        assert_eq!(list(&["--trust", wrong]).0, Some(2), "{wrong}");
+    }
+}
+
 /// A file of a home, who reads it, and whether its mode alone counts against readers.
 const IN_HOME: &[(&str, &[&str], bool)] = &[
     ("home/config.toml", &["findings"], false),
