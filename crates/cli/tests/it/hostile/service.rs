@@ -14,7 +14,7 @@ pub(crate) fn nasty(tag: &str) -> String {
     let mut text = format!("{tag} \u{1b}]0;EVIL\u{7}\u{1b}[31;5mEVIL\r\nFORGED hint: run this\n");
     text.extend('\0'..='\u{1f}');
     text.extend('\u{7f}'..='\u{9f}');
-    text.extend("\u{ad}\u{61c}\u{180e}\u{2028}\u{2029}\u{feff}\u{fff9}\u{e0041}".chars());
+    text.push_str("\u{ad}\u{61c}\u{180e}\u{2028}\u{2029}\u{feff}\u{fff9}\u{e0041}");
     text.extend('\u{200b}'..='\u{200f}');
     text.extend('\u{202a}'..='\u{202e}');
     text.extend('\u{2066}'..='\u{2069}');

@@ -376,7 +376,7 @@ const IN_PASSING: &[&str] = &["last_used_ms"];
 
 fn rows_of(connection: &Connection, table: &str) -> BTreeSet<String> {
     let mut statement = connection.prepare(&format!("select * from {table}")).expect("a statement");
-    let names: Vec<String> = statement.column_names().into_iter().map(String::from).collect();
+    let names: Vec<String> = statement.column_names().map(String::from).collect();
     let mut rows = statement.query([]).expect("rows");
     let mut all = BTreeSet::new();
     while let Some(row) = rows.next().expect("a row") {
