@@ -188,33 +188,6 @@ mod tests {
         assert!(left.iter().all(|block| block.as_ref().iter().all(|word| *word == 0)));
     }
 
-    /// However many sign in at once.
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn memory_does_not_grow() {
-        let kib = |name: &str| {
-            let status = std::fs::read_to_string("/proc/self/status").unwrap();
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-            line.split_whitespace().next().unwrap().parse::<i64>().unwrap()
-        };
-        let hasher = Hasher::default();
-        let before = kib("VmRSS:");
-        std::thread::scope(|scope| {
-            for number in 0..MAX_IN_LINE {
-                let hasher = hasher.clone();
-                scope.spawn(move || {
-                    let salt = |buffer: &mut [u8]| buffer.fill(number as u8);
-                    for _ in 0..3 {
-                        hasher.place(true).unwrap().hash("plum-Kettle7-orbit", &salt).unwrap();
-                    }
-                });
-            }
-        });
-        let more_mib = (kib("VmHWM:") - before) / 1024;
-        // Other tests of this process hash as well, each with memory of its own.
-        assert!(more_mib < 24 + 19 * 4, "{more_mib} MiB more");
-    }
-
     #[test]
     fn strangers_leave_places_to_known_browsers() {
         let hasher = Hasher::default();

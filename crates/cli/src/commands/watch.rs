@@ -15,7 +15,7 @@ use crate::channels::channels;
 use crate::consumers::consumers;
 use crate::failure::{Exit, Failure};
 use crate::feeds;
-use crate::output::{note, print};
+use crate::output::{note, print_data};
 
 /// Longest that one credential may take.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -207,6 +207,6 @@ pub(crate) async fn metrics(context: &Context, args: Feed) -> Result<(), Failure
 fn put(args: Feed, text: &str) -> Result<(), Failure> {
     match &args.output {
         Some(path) => feeds::put(path, text),
-        None => print(text),
+        None => print_data(text.as_bytes()),
     }
 }

@@ -42,6 +42,8 @@ impl Scene {
         };
         let at = |name: &str| scene.folder.path().join(name);
         std::fs::write(at("hook.secret"), "what both ends of it know\n").unwrap();
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(at("hook.secret"), private).unwrap();
         std::fs::create_dir(scene.home()).unwrap();
         let config = format!(
             "[client]\nretry_budget_seconds = 1\n\

@@ -306,7 +306,6 @@ opaque! {
     "connector::Connector" = countersign_connector::Connector,
     "service::Broker" = broker::Broker,
     "service::Config" = broker::Config,
-    "service::Identity" = countersign_service::dashboard::Identity,
     "service::People" = people::People,
     "signin::Begun" = signin::Begun,
     "signin::Enrolled" = signin::Enrolled,

@@ -31,6 +31,7 @@ const HARMLESS: &[(&str, &str)] = &[
     ("connector::Subject", "ids of rows"),
     ("platform::Error", "sentences, and errors of the vault"),
     ("service::Ended", "sentences for people"),
+    ("service::Error", "sentences, and paths of files"),
     ("service::Listed", "what a list prints"),
     ("service::Next", "a time and why"),
     ("service::Person", "a name and a role"),
