@@ -4,9 +4,10 @@
 use countersign_signin::Hasher;
 
 fn kib(name: &str) -> i64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-    line.split_whitespace().next().unwrap().parse().unwrap()
+    let status = std::fs::read_to_string("/proc/self/status").expect("a status");
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
+    let number = line.split_whitespace().next().expect("a number");
+    number.parse().expect("a number")
 }
 
 #[test]
