@@ -30,7 +30,7 @@ pub fn document(text: &str) -> Document<'_> {
     Document(text)
 }
 
-/// Made by [`line`].
+/// Made by [`line()`].
 #[derive(Debug, Clone, Copy)]
 pub struct Line<'a> {
     text: &'a str,
@@ -41,7 +41,7 @@ pub struct Line<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Prose<'a>(&'a str);
 
-/// Made by [`file`].
+/// Made by [`file()`].
 #[derive(Debug, Clone, Copy)]
 pub struct File<'a>(&'a str);
 
