@@ -430,30 +430,40 @@ impl fmt::Display for Filter {
     }
 }
 
+/// With no parenthesis that is not needed: what was written within the bounds is read
+/// again within them.
 impl fmt::Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let joined = |f: &mut fmt::Formatter<'_>, parts: &[Self], word: &str| {
-            for (at, part) in parts.iter().enumerate() {
-                if at > 0 {
-                    write!(f, " {word} ")?;
-                }
-                match part {
-                    Self::Is(_) | Self::Not(_) => write!(f, "{part}")?,
-                    _ => write!(f, "({part})")?,
-                }
-            }
-            Ok(())
-        };
         match self {
             Self::Is(filter) => filter.fmt(f),
-            Self::All(parts) => joined(f, parts, "and"),
-            Self::Any(parts) => joined(f, parts, "or"),
+            Self::All(parts) => {
+                joined(f, parts, "and", |part| matches!(part, Self::All(_) | Self::Any(_)))
+            }
+            Self::Any(parts) => joined(f, parts, "or", |part| matches!(part, Self::Any(_))),
             Self::Not(part) => match **part {
-                Self::Is(_) => write!(f, "not {part}"),
+                Self::Is(_) | Self::Not(_) => write!(f, "not {part}"),
                 _ => write!(f, "not ({part})"),
             },
         }
     }
+}
+
+fn joined(
+    f: &mut fmt::Formatter<'_>,
+    parts: &[Expression],
+    word: &str,
+    is_apart: impl Fn(&Expression) -> bool,
+) -> fmt::Result {
+    for (at, part) in parts.iter().enumerate() {
+        if at > 0 {
+            write!(f, " {word} ")?;
+        }
+        match is_apart(part) {
+            true => write!(f, "({part})")?,
+            false => write!(f, "{part}")?,
+        }
+    }
+    Ok(())
 }
 
 fn written(field: Field, value: &Value) -> Cow<'_, str> {

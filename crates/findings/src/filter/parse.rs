@@ -388,11 +388,13 @@ mod tests {
     #[test]
     fn joining_words_bind_as_everywhere() {
         let shape = |text: &str| text.parse::<Expression>().unwrap().to_string();
+        let tree = |text: &str| text.parse::<Expression>().unwrap();
+        let bare = "severity[gte]4 or cwe[eq]89 and not state[eq]open";
+        assert_eq!(tree(bare), tree("severity[gte]4 or (cwe[eq]89 and (not state[eq]open))"));
+        assert_ne!(tree(bare), tree("(severity[gte]4 or cwe[eq]89) and not state[eq]open"));
         for (text, expected) in [
-            (
-                "severity[gte]4 or cwe[eq]89 and not state[eq]open",
-                "severity[gte]4 or (cwe[eq]89 and not state[eq]open)",
-            ),
+            (bare, bare),
+            ("severity[gte]4 or (cwe[eq]89 and not (state[eq]open))", bare),
             ("NOT (severity[eq]1 OR severity[eq]2)", "not (severity[eq]1 or severity[eq]2)"),
             (
                 "title[like]sql injection and cwe[eq]89",
