@@ -15,7 +15,7 @@ mod embedded {
 const IDLE_READERS: usize = 8;
 
 #[derive(Clone)]
-pub struct Database(Arc<Inner>);
+pub(crate) struct Database(Arc<Inner>);
 
 struct Inner {
     path: PathBuf,
@@ -27,7 +27,7 @@ struct Inner {
 }
 
 impl Database {
-    pub fn open(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let path = countersign_files::database(path)?;
         let failed = |what: String| Error::home(&path, what);
         let mut writer = connect(&path).map_err(|e| failed(e.to_string()))?;
@@ -44,7 +44,7 @@ impl Database {
     }
 
     /// Runs in one transaction on the writing connection.
-    pub fn write<T, E: From<rusqlite::Error>>(
+    pub(crate) fn write<T, E: From<rusqlite::Error>>(
         &self,
         act: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
@@ -58,7 +58,7 @@ impl Database {
     }
 
     /// Runs on the writing connection, outside of a transaction.
-    pub fn alone<T>(
+    pub(crate) fn alone<T>(
         &self,
         act: impl FnOnce(&mut Connection) -> Result<T, Error>,
     ) -> Result<T, Error> {
@@ -68,7 +68,7 @@ impl Database {
     }
 
     /// Runs on a reading connection.
-    pub fn read<T, E: From<rusqlite::Error>>(
+    pub(crate) fn read<T, E: From<rusqlite::Error>>(
         &self,
         act: impl FnOnce(&Connection) -> Result<T, E>,
     ) -> Result<T, E> {
@@ -87,12 +87,12 @@ impl Database {
 
     /// A number that changes with every write of this process, and with those of
     /// other processes once [`Database::look_around`] has seen them.
-    pub fn generation(&self) -> u64 {
+    pub(crate) fn generation(&self) -> u64 {
         self.0.generation.load(Ordering::Acquire)
     }
 
     /// Looks whether another process has written.
-    pub fn look_around(&self) -> Result<(), rusqlite::Error> {
+    pub(crate) fn look_around(&self) -> Result<(), rusqlite::Error> {
         let mut sentinel = locked(&self.0.sentinel);
         let (connection, last) = &mut *sentinel;
         let version =

@@ -147,7 +147,10 @@ fn new_api_user(change: &Change<'_>, name: &str, roles: &[String]) -> Result<Use
 }
 
 /// Database and master key; the default business unit and policy on first use.
-pub fn open_home(home: &Path, random: &dyn Fn(&mut [u8])) -> Result<(Database, MasterKey), Error> {
+pub(crate) fn open_home(
+    home: &Path,
+    random: &dyn Fn(&mut [u8]),
+) -> Result<(Database, MasterKey), Error> {
     let home = countersign_files::folder(home)?;
     let master = MasterKey::load_or_create(&home.join("master.key"), random).map_err(|error| {
         let is_exposed = error.is_exposed();
@@ -160,7 +163,7 @@ pub fn open_home(home: &Path, random: &dyn Fn(&mut [u8])) -> Result<(Database, M
 }
 
 /// What every tenant has.
-pub fn furnish(database: &Database) -> Result<(), Error> {
+pub(crate) fn furnish(database: &Database) -> Result<(), Error> {
     database.write(|transaction| {
         let is_furnished: Option<i64> = transaction
             .query_row("select 1 from business_units where is_default = 1", [], |row| row.get(0))

@@ -32,7 +32,7 @@ const DUE: &str = "from credentials c join users u on u.id = c.user join (
     and (c.revoked_ms is null or c.revoked_ms > c.expires_ms - n.ahead_ms)
     and not exists (select 1 from outbox o where o.api_id = c.api_id and o.kind = n.kind)";
 
-pub fn write_due(transaction: &Transaction<'_>, now_ms: i64) -> Result<(), Error> {
+pub(crate) fn write_due(transaction: &Transaction<'_>, now_ms: i64) -> Result<(), Error> {
     transaction.execute(
         &format!(
             "insert into outbox (kind, recipient, subject, body, due_ms, api_id)

@@ -74,7 +74,7 @@ impl Settings {
         Self::read(view.connection)
     }
 
-    pub fn read(connection: &Connection) -> Result<Self, Error> {
+    pub(crate) fn read(connection: &Connection) -> Result<Self, Error> {
         let held: Option<String> = connection
             .prepare_cached("select value from meta where name = 'settings'")?
             .query_row([], |row| row.get(0))

@@ -375,7 +375,7 @@ pub fn first_admin(view: &View<'_>) -> Result<Option<(String, zeroize::Zeroizing
 }
 
 /// The first password is told no longer: its owner has another.
-pub fn forget_first_password(transaction: &Transaction<'_>, user: i64) -> Result<(), Error> {
+pub(crate) fn forget_first_password(transaction: &Transaction<'_>, user: i64) -> Result<(), Error> {
     transaction.execute(
         "delete from meta where name = 'first_admin' and value like ? || ':%'",
         [user.to_string()],
@@ -384,7 +384,7 @@ pub fn forget_first_password(transaction: &Transaction<'_>, user: i64) -> Result
 }
 
 /// The user whose `column` (`id`, `guid` or `name`) is this.
-pub fn user_by(
+pub(crate) fn user_by(
     connection: &Connection,
     column: &'static str,
     value: &str,
@@ -492,7 +492,11 @@ fn write_user(transaction: &Transaction<'_>, id: i64, user: &User) -> rusqlite::
 }
 
 /// Another mail address of a user.
-pub fn set_email(transaction: &Transaction<'_>, user: i64, email: &str) -> rusqlite::Result<()> {
+pub(crate) fn set_email(
+    transaction: &Transaction<'_>,
+    user: i64,
+    email: &str,
+) -> rusqlite::Result<()> {
     transaction.execute("update users set email = ? where id = ?", params![email, user])?;
     Ok(())
 }
