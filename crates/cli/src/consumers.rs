@@ -5,6 +5,7 @@ mod credentials_file;
 mod kv;
 mod webhook;
 
+use countersign_connector::keyfile::{self, DEFAULT_PROFILE};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,6 @@ use countersign_connector::consumers::{
 use crate::config::watch::{ConsumerConfig, ConsumerKind, FileFormat, HookConfig};
 use crate::config::{Config, VaultConfig};
 use crate::failure::Failure;
-use crate::forms::{self, DEFAULT_PROFILE};
 use crate::signed::Hook;
 use crate::system;
 
@@ -66,12 +66,12 @@ fn make(config: &ConsumerConfig, vault: &VaultConfig) -> Result<Box<dyn Consumer
         }
         ConsumerKind::CredentialsFile => {
             let form = match config.format {
-                None | Some(FileFormat::Ini) => forms::Form::Ini,
-                Some(FileFormat::Env) => forms::Form::Variables,
-                Some(FileFormat::Yaml) => forms::Form::Yaml,
+                None | Some(FileFormat::Ini) => keyfile::Form::Ini,
+                Some(FileFormat::Env) => keyfile::Form::Variables,
+                Some(FileFormat::Yaml) => keyfile::Form::Yaml,
                 Some(_) => return Err("`format` must be \"ini\", \"env\" or \"yaml\"".into()),
             };
-            if form != forms::Form::Ini && config.profile.is_some() {
+            if form != keyfile::Form::Ini && config.profile.is_some() {
                 return Err("only `format = \"ini\"` has a `profile`".into());
             }
             let profile = config.profile.as_deref().unwrap_or(DEFAULT_PROFILE);

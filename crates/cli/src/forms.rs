@@ -1,148 +1,19 @@
-//! Pairs in the forms that other tools keep them in: the credentials file with
-//! sections, the YAML of the Veracode CLI, and variables. Reading and writing of
-//! text only; `sources` knows where tools look.
+//! Pairs that other tools keep, and pairs that people type.
 
-pub(crate) mod paste;
 pub(crate) mod sources;
 
-mod ini;
-mod variables;
-mod yaml;
+use countersign_connector::keyfile::paste::enter;
+use countersign_signing::Pair;
 
-use countersign_signing::{Pair, Region};
-use zeroize::Zeroizing;
+use crate::failure::Failure;
+use crate::output::note;
 
-pub(crate) use variables::{ALL as VARIABLES, URL as URL_VARIABLE};
-
-/// The profile that tools take when none is named.
-pub(crate) const DEFAULT_PROFILE: &str = "default";
-
-/// How a file is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// Sections, each a profile.
-    Ini,
-    /// `NAME=value`, a line each.
-    Variables,
-    /// `api:` with its members.
-    Yaml,
-}
-
-/// A pair as some tool keeps it, not judged yet.
-pub(crate) struct Written {
-    pub(crate) id: String,
-    pub(crate) secret: Zeroizing<String>,
-    /// Where it is for, if the form says so.
-    pub(crate) url: Option<String>,
-}
-
-impl Written {
-    /// A pair as the tools of its service expect it: with the prefix of the region
-    /// that the URL belongs to, and with the URL itself where it is no region's.
-    pub(crate) fn of(pair: &Pair, url: &str) -> Self {
-        let host = url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
-        let region = host.as_deref().and_then(Region::of_rest_host);
-        let bare = pair.secret.expose_hex();
-        let (id, secret) = match region {
-            None | Some(Region::Commercial) => (pair.id.to_string(), bare),
-            Some(region) => {
-                let prefixed = format!("vera01{}s-{}", region.letter(), *bare);
-                (pair.id.regional(region), Zeroizing::new(prefixed))
-            }
-        };
-        Self { id, secret, url: region.is_none().then(|| url.to_owned()) }
+/// The pair in two texts, however they were pasted; tells on standard error what was
+/// taken out of them.
+pub(crate) fn enter_telling(id: &str, secret: &str) -> Result<Pair, Failure> {
+    let entered = enter(id, secret).map_err(Failure::usage)?;
+    for (half, what) in &entered.removed {
+        note(&format!("taken out of the {half}: {what}"));
     }
+    Ok(entered.pair)
 }
-
-impl Form {
-    /// What a text is, by its first line that says something.
-    pub(crate) fn of(text: &str) -> Option<Self> {
-        let mut lines = unmarked(text).lines().map(str::trim);
-        let first = lines.find(|line| !line.is_empty() && !line.starts_with(['#', ';']))?;
-        let is_name = |name: &str| {
-            let name = name.strip_prefix("export ").unwrap_or(name);
-            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        };
-        if first.starts_with('[') {
-            Some(Self::Ini)
-        } else if first.split_once('=').is_some_and(|(name, _)| is_name(name.trim())) {
-            Some(Self::Variables)
-        } else if first == "---" || first.ends_with(':') || first.contains(": ") {
-            Some(Self::Yaml)
-        } else {
-            None
-        }
-    }
-
-    /// The pair in a text; none when there is none. `profile` counts for sections only.
-    pub(crate) fn read(self, text: &str, profile: &str) -> Result<Option<Written>, String> {
-        let text = unmarked(text);
-        match self {
-            Self::Ini => Ok(ini::read(text, profile)),
-            Self::Variables => Ok(variables::read(text)),
-            Self::Yaml => yaml::read(text),
-        }
-    }
-
-    /// The text with the pair in it and everything else as it was. Refuses a text
-    /// that the tools of this form would not read.
-    pub(crate) fn write(
-        self,
-        text: &str,
-        profile: &str,
-        pair: &Written,
-    ) -> Result<Zeroizing<String>, String> {
-        let text = unmarked(text);
-        let written = match self {
-            Self::Ini => ini::write(text, profile, pair)?,
-            Self::Variables => variables::write(text, pair)?,
-            Self::Yaml => yaml::write(text, pair)?,
-        };
-        match self.holds(&written, profile, pair) {
-            true => Ok(written),
-            false => Err("it could not be read back".into()),
-        }
-    }
-
-    /// Whether the tools of this form read this pair from a text.
-    pub(crate) fn holds(self, text: &str, profile: &str, pair: &Written) -> bool {
-        self.read(text, profile).ok().flatten().is_some_and(|read| {
-            read.id == pair.id
-                && read.secret == pair.secret
-                && (read.url == pair.url || self == Self::Ini)
-        })
-    }
-
-    /// Refuses a name that no section can have.
-    pub(crate) fn check_profile(self, profile: &str) -> Result<(), String> {
-        match self {
-            Self::Ini => ini::check_profile(profile),
-            Self::Variables | Self::Yaml => Ok(()),
-        }
-    }
-}
-
-/// Editors leave a mark at the beginning that is no part of the text.
-fn unmarked(text: &str) -> &str {
-    text.strip_prefix('\u{feff}').unwrap_or(text)
-}
-
-/// What lines of this text end with.
-fn line_end(text: &str) -> &'static str {
-    if text.contains("\r\n") { "\r\n" } else { "\n" }
-}
-
-/// The blanks that a line begins with.
-fn indent_of(line: &str) -> &str {
-    &line[..line.len() - line.trim_start().len()]
-}
-
-/// Ends the last line, so that another can follow.
-fn end_line(text: &mut String, end: &str) {
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push_str(end);
-    }
-}
-
-#[cfg(test)]
-mod tests;

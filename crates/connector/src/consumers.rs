@@ -24,6 +24,7 @@ pub use forms::{Kubernetes, Names, Variables};
 
 use crate::Connector;
 use crate::error::{Error, Fault};
+use crate::keyfile::regional_secret;
 use crate::watch::plan::{is_time, wait_ms};
 
 /// A version of a credential, for those who are to run it.
@@ -57,11 +58,7 @@ impl Release {
             let text = String::from_utf8_lossy(self.secret.secret().expose());
             return Zeroizing::new(text.into_owned());
         };
-        let bare = pair.secret.expose_hex();
-        match self.region() {
-            Some(region) => Zeroizing::new(format!("vera01{}s-{}", region.letter(), *bare)),
-            None => bare,
-        }
+        regional_secret(pair, self.region())
     }
 
     /// A region whose pairs have a prefix.

@@ -10,6 +10,7 @@ mod details;
 pub mod error;
 mod fence;
 pub mod integration;
+pub mod keyfile;
 pub mod rotation;
 mod source;
 pub mod sync;

@@ -1,6 +1,7 @@
 //! `credentials env`: one command with the pair in its environment. Ours never
 //! holds it, and no command line does.
 
+use countersign_connector::keyfile::{URL_VARIABLE, VARIABLES, Written};
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::process::ExitStatus;
@@ -10,7 +11,6 @@ use tokio::process::{Child, Command};
 use super::context::Context;
 use crate::args::RunWithPair;
 use crate::failure::Failure;
-use crate::forms::{URL_VARIABLE, VARIABLES, Written};
 
 /// What shells answer when there is no such command, or none that runs.
 const NOT_FOUND: u8 = 127;

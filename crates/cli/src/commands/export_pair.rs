@@ -1,5 +1,6 @@
 //! `credentials export`: a pair where other tools look for it.
 
+use countersign_connector::keyfile::{DEFAULT_PROFILE, Form, Written};
 use std::io::IsTerminal;
 use std::path::Path;
 
@@ -8,7 +9,6 @@ use countersign_files::{self as files, Folders};
 use super::context::Context;
 use crate::args::{ExportPair, PairFormat};
 use crate::failure::Failure;
-use crate::forms::{DEFAULT_PROFILE, Form, Written};
 use crate::output::{note, print_data};
 
 pub(crate) async fn run(context: &Context, args: ExportPair) -> Result<(), Failure> {

@@ -9,7 +9,7 @@ use countersign_signing::{Request, Signer, split_url};
 use super::context::{Context, parse_url};
 use crate::args::{Http, Sign};
 use crate::failure::Failure;
-use crate::forms::paste::enter_telling;
+use crate::forms::enter_telling;
 use crate::forms::sources;
 use crate::output::{note, print, print_data, printable};
 use crate::system;

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::context::Context;
 use crate::args::{AddIntegration, Json, NamedIntegration, RemoveIntegration};
 use crate::failure::{Exit, Failure};
-use crate::forms::paste::enter_telling;
+use crate::forms::enter_telling;
 use crate::forms::sources;
 use crate::output::{distance, note, print, print_json, printable, table, table_text, when};
 

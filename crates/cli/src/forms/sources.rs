@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
+use countersign_connector::keyfile::{DEFAULT_PROFILE, Form, Written, find_variables};
 use countersign_files::{Secrecy, read_text};
 use zeroize::Zeroizing;
 
-use super::{DEFAULT_PROFILE, Form, Written, variables};
 use crate::failure::Failure;
 
 const MAX_BYTES: u64 = 1 << 20;
@@ -54,7 +54,7 @@ pub(crate) fn of_file(path: &Path, profile: Option<&str>) -> Result<Found, Failu
 /// credentials file.
 pub(crate) fn of_machine(profile: Option<&str>) -> Result<Found, Failure> {
     if profile.is_none()
-        && let Some(written) = variables::find(|name| std::env::var(name).ok().map(Zeroizing::new))
+        && let Some(written) = find_variables(|name| std::env::var(name).ok().map(Zeroizing::new))
     {
         return Ok(Found { written, place: "the environment".into() });
     }
@@ -77,7 +77,7 @@ pub(crate) fn of_machine(profile: Option<&str>) -> Result<Found, Failure> {
 pub(crate) fn all_of_machine() -> Vec<Found> {
     let mut all = Vec::new();
     all.extend(
-        variables::find(|name| std::env::var(name).ok().map(Zeroizing::new))
+        find_variables(|name| std::env::var(name).ok().map(Zeroizing::new))
             .map(|written| Found { written, place: "the environment".into() }),
     );
     all.extend(files().iter().filter_map(|path| of_file(path, None).ok()));

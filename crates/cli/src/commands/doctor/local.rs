@@ -1,6 +1,7 @@
 //! What can be wrong on this machine: configuration, store, vault, and the pairs
 //! that other tools would take.
 
+use countersign_connector::keyfile::paste::{Fault, enter};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,7 +13,6 @@ use super::super::context::parse_url;
 use super::diagnosis::{Diagnosis, Trouble, cause_and_fix};
 use crate::config::{Backend, Config};
 use crate::failure::Exit;
-use crate::forms::paste::{Fault, enter};
 use crate::forms::sources;
 use crate::home::Home;
 use crate::output::printable;

@@ -4,21 +4,20 @@
 use std::fmt;
 
 use countersign_signing::Pair;
+use countersign_text::is_odd;
 use zeroize::Zeroizing;
 
-use crate::failure::Failure;
-use crate::output::note;
-
 /// A pair, and what was taken out of it.
-pub(crate) struct Entered {
-    pub(crate) pair: Pair,
+pub struct Entered {
+    /// The pair.
+    pub pair: Pair,
     /// Each half that held something more, and what.
-    pub(crate) removed: Vec<(&'static str, String)>,
+    pub removed: Vec<(&'static str, String)>,
 }
 
 /// Why two texts are no pair.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// Each is what the other should be.
     Swapped,
     /// The one is the other.
@@ -28,7 +27,8 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) fn cause(&self) -> String {
+    /// What is wrong.
+    pub fn cause(&self) -> String {
         match self {
             Self::Swapped => "these look swapped: the API ID is as long as a Secret Key, and the \
                               Secret Key as short as an API ID"
@@ -38,7 +38,8 @@ impl Fault {
         }
     }
 
-    pub(crate) fn fix(&self) -> &'static str {
+    /// What to do.
+    pub fn fix(&self) -> &'static str {
         match self {
             Self::Swapped => {
                 "give the 32 hex digits as API ID (Client ID) and the 128 as Secret Key (Client \
@@ -57,7 +58,7 @@ impl fmt::Display for Fault {
 }
 
 /// The pair in two texts, however they were pasted.
-pub(crate) fn enter(id: &str, secret: &str) -> Result<Entered, Fault> {
+pub fn enter(id: &str, secret: &str) -> Result<Entered, Fault> {
     let (id, of_id) = clean(id);
     let (secret, of_secret) = clean(secret);
     if is_swapped(&id, &secret) {
@@ -71,15 +72,6 @@ pub(crate) fn enter(id: &str, secret: &str) -> Result<Entered, Fault> {
         .into_iter()
         .filter_map(|(half, counts)| Some((half, counts.told()?)));
     Ok(Entered { pair, removed: removed.collect() })
-}
-
-/// The same, telling on standard error what was taken out.
-pub(crate) fn enter_telling(id: &str, secret: &str) -> Result<Pair, Failure> {
-    let entered = enter(id, secret).map_err(Failure::usage)?;
-    for (half, what) in &entered.removed {
-        note(&format!("taken out of the {half}: {what}"));
-    }
-    Ok(entered.pair)
 }
 
 /// How many characters of each kind a text had too many.
@@ -122,16 +114,8 @@ fn clean(text: &str) -> (Zeroizing<String>, Counts) {
                 &mut counts.line_breaks
             }
             '"' | '\'' | '`' | '\u{ab}' | '\u{bb}' | '\u{2018}'..='\u{201f}' => &mut counts.quotes,
-            // Soft hyphen, joiners, directions, word joiner, byte order mark.
-            '\u{ad}'
-            | '\u{180e}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{fe00}'..='\u{fe0f}'
-            | '\u{feff}' => &mut counts.invisible,
             c if c.is_whitespace() => &mut counts.blanks,
-            c if c.is_control() => &mut counts.invisible,
+            c if is_odd(c) => &mut counts.invisible,
             c => {
                 kept.push(c);
                 continue;

@@ -11,14 +11,14 @@ pub(super) const PAIRS: [(&str, &str); 2] =
     [("VERACODE_API_KEY_ID", "VERACODE_API_KEY_SECRET"), ("VERACODE_API_ID", "VERACODE_API_KEY")];
 
 /// Another server than the region's own.
-pub(crate) const URL: &str = "VERACODE_OVERRIDE_API_BASE_URL";
+pub const URL: &str = "VERACODE_OVERRIDE_API_BASE_URL";
 
 /// Every name, and whether it is for the API ID.
-pub(crate) const ALL: [(&str, bool); 4] =
+pub const ALL: [(&str, bool); 4] =
     [(PAIRS[0].0, true), (PAIRS[0].1, false), (PAIRS[1].0, true), (PAIRS[1].1, false)];
 
 /// A pair by what `variable` knows: both halves of it, or it is none.
-pub(super) fn find(variable: impl Fn(&str) -> Option<Zeroizing<String>>) -> Option<Written> {
+pub fn find(variable: impl Fn(&str) -> Option<Zeroizing<String>>) -> Option<Written> {
     let (id, secret) = PAIRS.iter().find_map(|(id, secret)| variable(id).zip(variable(secret)))?;
     let url = variable(URL).map(|url| url.trim().to_owned()).filter(|url| !url.is_empty());
     Some(Written { id: id.to_string(), secret, url })
