@@ -27,7 +27,7 @@ use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response, Uri};
 use subtle::Choice;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -45,6 +45,14 @@ pub use listen::{Address, Listener};
 pub use refusal::HEADER;
 pub use rule::{MAX_RULES, Rule};
 pub use token::{Digest, Token};
+
+/// The target of a request as it would be sent on; none where rules or its form forbid
+/// that. For whoever wants to know before there is a broker.
+pub fn let_through(rules: &[Rule], method: &Method, uri: &Uri) -> Option<String> {
+    let target = Target::parse(uri).ok()?;
+    let is_allowed = rule::judge(rules, method, target.path()) == Verdict::Allowed;
+    is_allowed.then(|| target.as_str().to_owned())
+}
 
 /// How a broker works.
 pub struct Config {

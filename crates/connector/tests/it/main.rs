@@ -4,6 +4,7 @@
 mod consumers;
 mod details;
 mod faults;
+mod fuzz;
 mod model;
 mod rotation;
 mod watch;

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod fuzz;
+
 use std::path::Path;
 
 use countersign_findings::{

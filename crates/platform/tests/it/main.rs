@@ -8,6 +8,7 @@ mod control;
 mod credentials;
 mod doors;
 mod faults;
+mod fuzz;
 mod hostile;
 mod identity;
 mod import;

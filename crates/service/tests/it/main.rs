@@ -6,6 +6,7 @@
 
 mod bounds;
 mod dashboard;
+mod fuzz;
 mod journal;
 mod life;
 mod month;

@@ -1,5 +1,6 @@
 //! The flows against a host that has everything in memory: refusals first.
 
+mod fuzz;
 mod host;
 
 mod entry;

@@ -7,6 +7,7 @@ mod suite;
 
 mod command;
 mod file;
+mod fuzz;
 #[cfg(feature = "keyring")]
 mod keyring;
 mod kv;

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod fairness;
+mod fuzz;
 mod limits;
 mod shutdown;
 #[expect(unreachable_pub, reason = "it is part of another crate as well")]

@@ -1,5 +1,7 @@
 //! Shapes: what is written, what is tolerated, what is refused.
 
+mod fuzz;
+
 use countersign_wire::error::ErrorBody;
 use countersign_wire::finding::{Finding, FindingDetails};
 use countersign_wire::hal::{Link, Links, Page};
