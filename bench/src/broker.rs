@@ -2,7 +2,7 @@
 //! both by the same client on as many connections, in turns, at the same rate; then
 //! each as fast as it goes. Client, broker and platform share the cores.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -169,27 +169,48 @@ impl Way {
     }
 }
 
-fn quantile(times: &[f64], share: f64) -> f64 {
+pub fn quantile(times: &[f64], share: f64) -> f64 {
     let mut times = times.to_vec();
     times.sort_by(f64::total_cmp);
     times[((times.len() - 1) as f64 * share) as usize]
 }
 
 /// A broker as a process of its own, stopped on drop.
-struct Broker {
+pub struct Broker {
     child: Child,
-    _home: tempfile::TempDir,
-    url: String,
-    token: String,
+    countersign: PathBuf,
+    home: tempfile::TempDir,
+    pub url: String,
+    /// Where it listens instead.
+    pub socket: Option<PathBuf>,
+    pub token: String,
 }
 
 impl Broker {
-    async fn start(
+    pub async fn start(
+        countersign: &Path,
+        platform: &Platform,
+        pair: &(String, String),
+    ) -> anyhow::Result<Self> {
+        Self::start_at(countersign, platform, pair, false).await
+    }
+
+    pub async fn start_at_socket(
+        countersign: &Path,
+        platform: &Platform,
+        pair: &(String, String),
+    ) -> anyhow::Result<Self> {
+        Self::start_at(countersign, platform, pair, true).await
+    }
+
+    async fn start_at(
         countersign: &Path,
         platform: &Platform,
         (id, secret): &(String, String),
+        is_socket: bool,
     ) -> anyhow::Result<Self> {
         let home = tempfile::tempdir()?;
+        let socket = is_socket.then(|| home.path().join("private").join("s"));
         // Its own bounds out of the way: what is measured is the broker.
         let config = "[client]\nrequests_per_minute = 1000000\nin_flight = 256\n";
         std::fs::write(home.path().join("config.toml"), config)?;
@@ -202,23 +223,37 @@ impl Broker {
         add.args(["integration", "add", "bench", "--client-id", id, "--client-secret-stdin"]);
         add.args(["--url", &platform.url, "--ca-file"]).arg(platform.ca_file());
         run_to_end(&mut add, secret)?;
-        let mut token = command();
-        token.args(["proxy", "token", "bench", "--allow", "GET /**"]);
-        let token = String::from_utf8(run_to_end(&mut token, "")?.output.stdout)?;
         let ready = home.path().join("proxy.json");
-        let mut child = command()
-            .args(["proxy", "--listen", "127.0.0.1:0", "--in-flight", "256", "--ready-file"])
-            .arg(&ready)
-            .stderr(Stdio::null())
-            .spawn()?;
+        let mut proxy = command();
+        proxy.args(["proxy", "--in-flight", "256", "--ready-file"]).arg(&ready);
+        match &socket {
+            Some(path) => proxy.arg("--socket").arg(path),
+            None => proxy.args(["--listen", "127.0.0.1:0"]),
+        };
+        let token = token(&mut command())?;
+        let mut child = proxy.stderr(Stdio::null()).spawn()?;
         let ready = told(&mut child, &ready).await?;
-        let url = ready["url"].as_str().context("no url")?.to_owned();
-        Ok(Self { child, _home: home, url, token: token.trim_end().to_owned() })
+        let url = match &socket {
+            Some(_) => "http://localhost".to_owned(),
+            None => ready["url"].as_str().context("no url")?.to_owned(),
+        };
+        Ok(Self { child, countersign: countersign.to_owned(), home, url, socket, token })
+    }
+
+    /// For another caller.
+    pub fn another_token(&self) -> anyhow::Result<String> {
+        token(Command::new(&self.countersign).arg("--home").arg(self.home.path()))
     }
 
     fn peak_mib(&self) -> f64 {
         crate::process::peak_kib(self.child.id()) as f64 / 1024.0
     }
+}
+
+/// Of a new caller that may read everything.
+fn token(command: &mut Command) -> anyhow::Result<String> {
+    command.args(["proxy", "token", "bench", "--allow", "GET /**", "--allow", "POST /api/authn/v2/users/self"]);
+    Ok(String::from_utf8(run_to_end(command, "")?.output.stdout)?.trim_end().to_owned())
 }
 
 impl Drop for Broker {

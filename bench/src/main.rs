@@ -1,6 +1,6 @@
 //! Ratios against a peer or a floor, both measured in the same run.
 //!
-//! `bench/run sign | request | soak [SECONDS] | start | pages | broker | sync | million | readers [HOME] | render` builds what is measured and starts this.
+//! `bench/run sign | signin | silence | request | soak [SECONDS] | start | pages | broker | sync | million | readers [HOME] | render` builds what is measured and starts this.
 
 mod broker;
 mod dashboard;
@@ -11,6 +11,8 @@ mod readers;
 mod render;
 mod request;
 mod sign;
+mod signin;
+mod silence;
 mod soak;
 mod start;
 mod sync;
@@ -29,6 +31,8 @@ fn main() -> anyhow::Result<()> {
         PathBuf::from(arguments.next().context("the path of countersign is missing")?);
     match what.as_str() {
         "sign" => sign::run(),
+        "silence" => runtime()?.block_on(silence::run(&countersign)),
+        "signin" => runtime()?.block_on(signin::run(&countersign)),
         "request" => runtime()?.block_on(request::run(&countersign)),
         "soak" => runtime()?.block_on(soak::run(&countersign, arguments.next().as_deref())),
         "start" => runtime()?.block_on(start::run(&countersign)),
@@ -39,7 +43,7 @@ fn main() -> anyhow::Result<()> {
         "readers" => runtime()?.block_on(readers::run_all(&countersign, arguments.next())),
         "render" => render::run(),
         _ => bail!(
-            "usage: bench/run sign | request | soak [SECONDS] | start | pages | broker | sync | million | readers [HOME] | render"
+            "usage: bench/run sign | signin | silence | request | soak [SECONDS] | start | pages | broker | sync | million | readers [HOME] | render"
         ),
     }
 }

@@ -31,7 +31,12 @@ pub struct Platform {
 
 impl Platform {
     pub async fn start(countersign: &Path, seed: &str) -> anyhow::Result<Self> {
-        Self::start_on(countersign, seed, tempfile::tempdir()?).await
+        Self::start_on(countersign, seed, "off", tempfile::tempdir()?).await
+    }
+
+    /// An empty one that lets tests change it.
+    pub async fn start_with_controls(countersign: &Path) -> anyhow::Result<Self> {
+        Self::start_on(countersign, "empty", "127.0.0.1:0", tempfile::tempdir()?).await
     }
 
     /// Ends it and starts another on the same home; answers the seconds until it
@@ -41,13 +46,14 @@ impl Platform {
         self.child.wait()?;
         let home = std::mem::replace(&mut self.home, tempfile::tempdir()?);
         let since = Instant::now();
-        let again = Self::start_on(&self.countersign, "empty", home).await?;
+        let again = Self::start_on(&self.countersign, "empty", "off", home).await?;
         Ok((again, since.elapsed().as_secs_f64()))
     }
 
     async fn start_on(
         countersign: &Path,
         seed: &str,
+        control: &str,
         home: tempfile::TempDir,
     ) -> anyhow::Result<Self> {
         let ready = home.path().join("ready.json");
@@ -59,7 +65,7 @@ impl Platform {
             .arg(home.path())
             .args(["platform", "serve", "--listen", "127.0.0.1:0", "--rate-limit", "off"])
             // Without the controls nothing is recorded: what is measured is the service.
-            .args(["--control", "off", "--seed", seed, "--ready-file"])
+            .args(["--control", control, "--seed", seed, "--ready-file"])
             .arg(&ready)
             .stderr(Stdio::null())
             .spawn()?;

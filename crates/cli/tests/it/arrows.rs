@@ -201,3 +201,15 @@ fn sources() -> Vec<(String, String)> {
     }
     sources
 }
+
+/// The lints of the workspace forbid `unsafe`, and every crate takes them.
+#[test]
+fn no_crate_is_unsafe() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let read = |path: &str| std::fs::read_to_string(format!("{root}/{path}")).expect("a manifest");
+    assert!(read("Cargo.toml").contains("\nunsafe_code = \"forbid\"\n"));
+    for (name, ..) in TABLE {
+        let manifest = read(&format!("crates/{name}/Cargo.toml"));
+        assert!(manifest.contains("\n[lints]\nworkspace = true\n"), "{name}");
+    }
+}
