@@ -304,6 +304,8 @@ opaque! {
     "client::Lease" = client::Lease,
     "client::Fixed" = client::Fixed,
     "connector::Connector" = countersign_connector::Connector,
+    "connector::Entered" = countersign_connector::keyfile::paste::Entered,
+    "connector::Written" = countersign_connector::keyfile::Written,
     "service::Broker" = broker::Broker,
     "service::Config" = broker::Config,
     "service::People" = people::People,

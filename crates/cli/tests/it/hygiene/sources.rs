@@ -7,8 +7,10 @@ use std::path::Path;
 use super::shown::{OPAQUE, SHOWN};
 
 /// Whose public types others hold in their hands.
-const CRATES: &[&str] =
-    &["signing", "wire", "vault", "client", "signin", "connector", "service", "platform"];
+const CRATES: &[&str] = &[
+    "text", "files", "signing", "wire", "vault", "client", "web", "signin", "connector", "tenant",
+    "service", "platform",
+];
 
 /// What a secret is kept in.
 const ROOTS: &[&str] =
