@@ -230,7 +230,7 @@ impl Broker {
             Some(path) => proxy.arg("--socket").arg(path),
             None => proxy.args(["--listen", "127.0.0.1:0"]),
         };
-        let token = token(&mut command())?;
+        let token = token(&mut command(), "bench")?;
         let mut child = proxy.stderr(Stdio::null()).spawn()?;
         let ready = told(&mut child, &ready).await?;
         let url = match &socket {
@@ -242,7 +242,7 @@ impl Broker {
 
     /// For another caller.
     pub fn another_token(&self) -> anyhow::Result<String> {
-        token(Command::new(&self.countersign).arg("--home").arg(self.home.path()))
+        token(Command::new(&self.countersign).arg("--home").arg(self.home.path()), "polite")
     }
 
     fn peak_mib(&self) -> f64 {
@@ -251,8 +251,9 @@ impl Broker {
 }
 
 /// Of a new caller that may read everything.
-fn token(command: &mut Command) -> anyhow::Result<String> {
-    command.args(["proxy", "token", "bench", "--allow", "GET /**", "--allow", "POST /api/authn/v2/users/self"]);
+fn token(command: &mut Command, name: &str) -> anyhow::Result<String> {
+    command.args(["proxy", "token", name, "--allow", "GET /**"]);
+    command.args(["--allow", "POST /api/authn/v2/users/self"]);
     Ok(String::from_utf8(run_to_end(command, "")?.output.stdout)?.trim_end().to_owned())
 }
 

@@ -41,10 +41,10 @@ pub async fn run(countersign: &Path) -> Result<()> {
     let rest = Door { writes: ("POST", "/api/authn/v2/users"), ..rest };
     measure("platform, REST", &rest, &rest).await?;
 
-    let console = door(tcp(member(&platform.ready, "console_url")?)?, Some(trusts));
+    let console = door(tcp(member(&platform.ready, "console_url")?)?, Some(trusts.clone()));
     measure("platform, console", &console, &console).await?;
 
-    let control = door(tcp(member(&platform.ready, "control_url")?)?, None);
+    let control = door(tcp(member(&platform.ready, "control_url")?)?, Some(trusts));
     let token = format!("Bearer {}", member(&platform.ready, "control_token")?);
     let mut control = Door { reads: ("GET", "/clock"), writes: ("PUT", "/clock"), ..control };
     control.large.1 = "";
