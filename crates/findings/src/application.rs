@@ -5,8 +5,9 @@ use std::fmt;
 use countersign_wire::application as wire;
 use serde::Serialize;
 
-use crate::decode::Undecodable;
-use crate::time::{self, parse_time};
+use crate::decode::{self, Undecodable};
+use crate::finding::Note;
+use crate::time;
 
 /// The key of an application everywhere.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -17,11 +18,7 @@ impl ApplicationGuid {
     /// Takes a guid as the service writes it. It goes into request paths, so
     /// only what a guid can hold is accepted.
     pub fn parse(text: &str) -> Result<Self, Undecodable> {
-        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-        if text.is_empty() || text.len() > 64 || !text.bytes().all(is_plain) {
-            return Err(Undecodable::new("the guid is not letters, digits and dashes"));
-        }
-        Ok(Self(text.into()))
+        Ok(Self(plain_guid(text)?.into()))
     }
 
     /// The guid.
@@ -34,6 +31,15 @@ impl fmt::Display for ApplicationGuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// What can stand in a path or a query as it is.
+pub(crate) fn plain_guid(text: &str) -> Result<&str, Undecodable> {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    if text.is_empty() || text.len() > 64 || !text.bytes().all(is_plain) {
+        return Err(Undecodable::new("the guid is not letters, digits and dashes"));
+    }
+    Ok(text)
 }
 
 /// An application.
@@ -69,19 +75,18 @@ pub struct Application {
     /// Last completed scan.
     #[serde(rename = "last_scan", serialize_with = "time::serialize")]
     pub last_scan_ms: Option<i64>,
+    /// What the record says and nothing here does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
 }
 
 impl Application {
     /// Reads an element of the applications list.
     pub fn decode(raw: &str) -> Result<Self, Undecodable> {
-        let read: wire::Application = serde_json::from_str(raw).map_err(Undecodable::new)?;
+        let (read, dropped) = wire::Application::parse_readable(raw).map_err(Undecodable::new)?;
         let guid = ApplicationGuid::parse(&read.guid)?;
-        let date = |text: &Option<String>, name| match text.as_deref() {
-            None => Ok(None),
-            Some(text) => parse_time(text)
-                .map(Some)
-                .ok_or_else(|| Undecodable::new(format_args!("`{name}` is not a date: `{text}`"))),
-        };
+        let mut notes = decode::notes(dropped);
+        let mut date = |text: &Option<String>, name| decode::date(text, name, &mut notes);
         let profile = read.profile;
         let policy = profile.policies.into_iter().next().unwrap_or_default();
         Ok(Self {
@@ -99,14 +104,15 @@ impl Application {
             business_criticality: profile.business_criticality,
             policy: policy.name,
             policy_compliance: policy.policy_compliance_status,
-            created_ms: date(&read.created, "created")?,
-            modified_ms: date(&read.modified, "modified")?,
+            created_ms: date(&read.created, "created"),
+            modified_ms: date(&read.modified, "modified"),
             policy_checked_ms: date(
                 &read.last_policy_compliance_check_date,
                 "last_policy_compliance_check_date",
-            )?,
-            last_scan_ms: date(&read.last_completed_scan_date, "last_completed_scan_date")?,
+            ),
+            last_scan_ms: date(&read.last_completed_scan_date, "last_completed_scan_date"),
             guid,
+            notes,
         })
     }
 }

@@ -3,11 +3,12 @@
 use std::fmt;
 
 use countersign_wire::finding as wire;
+use countersign_wire::readable::Dropped;
 
 use crate::application::ApplicationGuid;
 use crate::finding::{
-    Annotation, Component, Finding, License, Location, Numbered, ScanType, Severity, State, Status,
-    Vulnerability,
+    Annotation, Component, Finding, License, Location, Note, Numbered, ScanType, Severity, State,
+    Status, Vulnerability,
 };
 use crate::ids::{Context, FindingId, FindingKey};
 use crate::text::{readable, without_invisible};
@@ -54,7 +55,8 @@ impl Finding {
         application: &ApplicationGuid,
         context: &Context,
     ) -> Result<Self, Undecodable> {
-        let record = wire::Finding::parse(raw).map_err(Undecodable::new)?;
+        let (record, dropped) = wire::Finding::parse_readable(raw).map_err(Undecodable::new)?;
+        let mut notes = notes(dropped);
         let details = match record.finding_details {
             wire::FindingDetails::Static(details) => read_static(details),
             wire::FindingDetails::Dynamic(details) => read_dynamic(details),
@@ -72,22 +74,18 @@ impl Finding {
         let key = key(record.issue_id, &details)?;
         let (description, references) = readable(record.description.as_deref().unwrap_or_default());
         let status = record.finding_status;
-        let time = |text: &Option<String>, name| match text.as_deref() {
-            None => Ok(None),
-            Some(text) => parse_time(text)
-                .map(Some)
-                .ok_or_else(|| Undecodable::new(format_args!("`{name}` is not a date: `{text}`"))),
-        };
+        let mut time = |text: &Option<String>, name| date(text, name, &mut notes);
+        let first_found_ms = time(&status.first_found_date, "finding_status.first_found_date");
+        let last_seen_ms = time(&status.last_seen_date, "finding_status.last_seen_date");
+        let grace_period_expires_ms =
+            time(&record.grace_period_expires_date, "grace_period_expires_date");
         Ok(Self {
             id: FindingId::of(application, context, &key),
             title: title(&details),
             state: state(&status),
-            first_found_ms: time(&status.first_found_date, "first_found_date")?,
-            last_seen_ms: time(&status.last_seen_date, "last_seen_date")?,
-            grace_period_expires_ms: time(
-                &record.grace_period_expires_date,
-                "grace_period_expires_date",
-            )?,
+            first_found_ms,
+            last_seen_ms,
+            grace_period_expires_ms,
             application: application.clone(),
             context: context.clone(),
             key,
@@ -117,8 +115,29 @@ impl Finding {
                 .into_iter()
                 .map(annotation)
                 .collect(),
+            notes,
         })
     }
+}
+
+pub(crate) fn notes(dropped: Vec<Dropped>) -> Vec<Note> {
+    let notes = dropped.into_iter().map(|dropped| {
+        let member = Some(dropped.member).filter(|member| !member.is_empty());
+        Note { member, reason: dropped.reason }
+    });
+    notes.collect()
+}
+
+/// A member that is a date; one that cannot be read is noted.
+pub(crate) fn date(text: &Option<String>, member: &str, notes: &mut Vec<Note>) -> Option<i64> {
+    let text = text.as_deref()?;
+    let read = parse_time(text);
+    if read.is_none() {
+        let start: String = text.chars().take(60).collect();
+        let reason = format!("`{start}` is not a date with a time and a zone");
+        notes.push(Note { member: Some(member.to_owned()), reason });
+    }
+    read
 }
 
 /// From all of the status members: `CLOSED` without a mitigation is fixed; an
@@ -265,7 +284,7 @@ fn read_cve(cve: wire::Cve) -> Option<Vulnerability> {
     let exploitability = cve.exploitability.unwrap_or_default();
     let float = |number: Option<serde_json::Number>| number.and_then(|number| number.as_f64());
     Some(Vulnerability {
-        name: cve.name?,
+        name: identifier(&cve.name?),
         href: cve.href,
         cvss2: float(cve.cvss),
         cvss2_vector: cve.vector.as_deref().map(without_invisible),
@@ -277,6 +296,23 @@ fn read_cve(cve: wire::Cve) -> Option<Vulnerability> {
         exploit_observed: exploitability.exploit_observed,
         exploit_source: exploitability.exploit_source,
     })
+}
+
+/// An identifier of a vulnerability as its source writes it: without blanks around it,
+/// with plain dashes, `CVE-…` and `SRCCLR-SID-…` in capitals, `GHSA-…` in small letters
+/// after its first word.
+fn identifier(text: &str) -> String {
+    let plain: String = without_invisible(text)
+        .trim()
+        .chars()
+        .map(|c| if matches!(c, '\u{2010}'..='\u{2015}' | '\u{2212}') { '-' } else { c })
+        .collect();
+    let upper = plain.to_ascii_uppercase();
+    match upper.split_once('-') {
+        Some(("CVE" | "SRCCLR" | "CWE", _)) => upper,
+        Some(("GHSA", rest)) => format!("GHSA-{}", rest.to_ascii_lowercase()),
+        _ => plain,
+    }
 }
 
 fn annotation(written: wire::Annotation) -> Annotation {

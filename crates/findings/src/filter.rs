@@ -58,6 +58,9 @@ pub enum Field {
     LastSeen,
     /// `category`: the number of the finding category.
     Category,
+    /// `notes`: the members of the record that could not be read, with blanks between;
+    /// empty where nothing was left out, so `notes[ne]` finds those that are not whole.
+    Notes,
     /// `text`: the words of title, description, paths and component. `like` only:
     /// every word that is given has to be there, in whatever place.
     Text,
@@ -82,7 +85,7 @@ pub enum Type {
 
 impl Field {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Id,
         Self::Application,
         Self::ApplicationName,
@@ -103,6 +106,7 @@ impl Field {
         Self::FirstFound,
         Self::LastSeen,
         Self::Category,
+        Self::Notes,
         Self::Text,
     ];
 
@@ -151,6 +155,7 @@ impl Field {
             Self::FirstFound => "first_found",
             Self::LastSeen => "last_seen",
             Self::Category => "category",
+            Self::Notes => "notes",
             Self::Text => "text",
         }
     }
@@ -194,9 +199,16 @@ impl Field {
             Self::FirstFound => finding.first_found_ms.map(Value::Integer),
             Self::LastSeen => finding.last_seen_ms.map(Value::Integer),
             Self::Category => finding.category.as_ref().map(|c| Value::Integer(c.id)),
+            Self::Notes => Some(Value::Text(note_names(finding))),
             Self::Text => None,
         }
     }
+}
+
+/// What the notes of a finding are about, in their order; empty without any.
+pub fn note_names(finding: &Finding) -> String {
+    let names = finding.notes.iter().map(|note| note.member.as_deref().unwrap_or("record"));
+    names.collect::<Vec<_>>().join(" ")
 }
 
 /// How a field is compared.

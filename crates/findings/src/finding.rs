@@ -292,6 +292,17 @@ pub struct Annotation {
     pub mitigation: Vec<String>,
 }
 
+/// A member of a record that could not be read and was left out. The record as sent has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// Its path, such as `finding_details.file_line_number`; none where the record as a
+    /// whole is odd.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
+    /// Why; may repeat the beginning of what was sent.
+    pub reason: String,
+}
+
 /// A finding.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Finding {
@@ -369,6 +380,9 @@ pub struct Finding {
     /// Mitigation history, newest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub annotations: Vec<Annotation>,
+    /// What the record says and nothing here does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

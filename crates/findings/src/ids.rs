@@ -7,7 +7,8 @@ use data_encoding::HEXLOWER;
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use crate::application::ApplicationGuid;
+use crate::application::{ApplicationGuid, plain_guid};
+use crate::decode::Undecodable;
 
 /// Where a finding was seen: status and friends are relative to it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,9 +20,10 @@ pub enum Context {
 }
 
 impl Context {
-    /// The sandbox with this guid.
-    pub fn sandbox(guid: &str) -> Self {
-        Self::Sandbox(guid.into())
+    /// The sandbox with this guid. It goes into requests, so only what a guid can hold is
+    /// accepted.
+    pub fn sandbox(guid: &str) -> Result<Self, Undecodable> {
+        Ok(Self::Sandbox(plain_guid(guid)?.into()))
     }
 
     /// The sandbox's guid; none for the policy context.
@@ -48,7 +50,7 @@ impl FromStr for Context {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once(':') {
             None if text == "policy" => Ok(Self::Policy),
-            Some(("sandbox", guid)) if !guid.is_empty() => Ok(Self::sandbox(guid)),
+            Some(("sandbox", guid)) if !guid.is_empty() => Ok(Self::Sandbox(guid.into())),
             _ => Err("expected `policy` or `sandbox:GUID`"),
         }
     }

@@ -2,6 +2,7 @@
 //! and what is different between two sightings. Pure: built from `wire`, and
 //! without I/O of any kind.
 
+pub mod closure;
 pub mod filter;
 
 mod application;
@@ -17,8 +18,8 @@ pub use application::{Application, ApplicationGuid};
 pub use change::{Difference, Standing, Verdict, judge};
 pub use decode::Undecodable;
 pub use finding::{
-    Annotation, Component, Finding, License, Location, Numbered, SCHEMA, ScanType, Severity, State,
-    Status, Vulnerability,
+    Annotation, Component, Finding, License, Location, Note, Numbered, SCHEMA, ScanType, Severity,
+    State, Status, Vulnerability,
 };
 pub use ids::{Context, FindingId, FindingKey};
 pub use paths::{DataPath, Step};

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::hal::Link;
 use crate::lenient;
+use crate::readable::{self, Dropped};
 
 /// An application, in the recorded key order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +55,25 @@ pub struct Application {
     /// `self`, `sandboxes` (templated), `policy`.
     #[serde(default, rename = "_links")]
     pub links: ApplicationLinks,
+}
+
+impl Application {
+    /// Reads one application without the members that cannot be read, and names those.
+    /// Its guid is needed.
+    pub fn parse_readable(text: &str) -> Result<(Self, Vec<Dropped>), serde_json::Error> {
+        let error = match serde_json::from_str(text) {
+            Ok(application) => return Ok((application, Vec::new())),
+            Err(error) => error,
+        };
+        // Of a member that comes twice the last one counts here.
+        let mut record: Value = serde_json::from_str(text)?;
+        let mut dropped = Vec::new();
+        let application = readable::read(&mut record, "", &["guid"], &mut dropped)?;
+        if dropped.is_empty() {
+            dropped.push(Dropped::new(String::new(), &error));
+        }
+        Ok((application, dropped))
+    }
 }
 
 /// The links of an application.
@@ -229,7 +250,7 @@ pub struct CustomField {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(transparent)]
-pub struct Settings(pub BTreeMap<String, serde_json::Value>);
+pub struct Settings(pub BTreeMap<String, Value>);
 
 /// The body that creates or changes an application.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,10 +1,11 @@
 //! Findings. Keys that hold nothing are left out, never null.
 
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Number;
 use serde_json::value::RawValue;
+use serde_json::{Number, Value};
 
 use crate::lenient;
+use crate::readable::{self, Dropped};
 
 /// A finding, in the recorded key order.
 #[derive(Debug, Clone, Serialize)]
@@ -51,14 +52,35 @@ impl Finding {
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
     }
-}
 
-impl<'de> Deserialize<'de> for Finding {
-    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        let head = Head::deserialize(reader)?;
-        let details = FindingDetails::read(&head.scan_type, &head.finding_details)
-            .map_err(|error| serde::de::Error::custom(format_args!("finding_details: {error}")))?;
-        Ok(Self {
+    /// Reads one finding without the members that cannot be read, and names those. What
+    /// identifies it, the scan type and the severity are needed.
+    pub fn parse_readable(text: &str) -> Result<(Self, Vec<Dropped>), serde_json::Error> {
+        let error = match Self::parse(text) {
+            Ok(finding) => return Ok((finding, Vec::new())),
+            Err(error) => error,
+        };
+        // Of a member that comes twice the last one counts here.
+        let mut record: Value = serde_json::from_str(text)?;
+        let needed = match record["scan_type"].as_str() {
+            Some("SCA") => &["scan_type", "finding_details"][..],
+            _ => &["scan_type", "finding_details", "issue_id"],
+        };
+        let mut dropped = Vec::new();
+        let mut head: Head<Value> = readable::read(&mut record, "", needed, &mut dropped)?;
+        let details = FindingDetails::read_readable(
+            &head.scan_type,
+            std::mem::take(&mut head.finding_details),
+            &mut dropped,
+        )?;
+        if dropped.is_empty() {
+            dropped.push(Dropped::new(String::new(), &error));
+        }
+        Ok((Self::of(head, details), dropped))
+    }
+
+    fn of<D>(head: Head<D>, details: FindingDetails) -> Self {
+        Self {
             issue_id: head.issue_id,
             scan_type: head.scan_type,
             description: head.description,
@@ -71,12 +93,21 @@ impl<'de> Deserialize<'de> for Finding {
             build_id: head.build_id,
             annotations: head.annotations,
             grace_period_expires_date: head.grace_period_expires_date,
-        })
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Finding {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        let head: Head<Box<RawValue>> = Head::deserialize(reader)?;
+        let details = FindingDetails::read(&head.scan_type, &head.finding_details)
+            .map_err(|error| serde::de::Error::custom(format_args!("finding_details: {error}")))?;
+        Ok(Self::of(head, details))
     }
 }
 
 #[derive(Deserialize)]
-struct Head {
+struct Head<D> {
     #[serde(default, deserialize_with = "lenient::integer")]
     issue_id: Option<i64>,
     scan_type: String,
@@ -92,7 +123,7 @@ struct Head {
     violates_policy: Option<bool>,
     #[serde(default)]
     finding_status: FindingStatus,
-    finding_details: Box<RawValue>,
+    finding_details: D,
     #[serde(default, deserialize_with = "lenient::integer")]
     build_id: Option<i64>,
     #[serde(default)]
@@ -188,6 +219,25 @@ impl FindingDetails {
             "MANUAL" => Self::Manual(serde_json::from_str(text)?),
             "SCA" => Self::Sca(serde_json::from_str(text)?),
             _ => Self::Other(raw.to_owned()),
+        })
+    }
+
+    fn read_readable(
+        scan_type: &str,
+        mut value: Value,
+        dropped: &mut Vec<Dropped>,
+    ) -> Result<Self, serde_json::Error> {
+        const PLACE: &str = "finding_details";
+        let severity = &["severity"];
+        Ok(match scan_type {
+            "STATIC" => Self::Static(readable::read(&mut value, PLACE, severity, dropped)?),
+            "DYNAMIC" => Self::Dynamic(readable::read(&mut value, PLACE, severity, dropped)?),
+            "MANUAL" => Self::Manual(readable::read(&mut value, PLACE, severity, dropped)?),
+            "SCA" => {
+                let needed = &["severity", "component_id", "cve.name", "metadata.sca_scan_mode"];
+                Self::Sca(Box::new(readable::read(&mut value, PLACE, needed, dropped)?))
+            }
+            _ => Self::Other(serde_json::value::to_raw_value(&value)?),
         })
     }
 }
@@ -380,7 +430,7 @@ pub struct ScaDetails {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cwe: Option<Reference>,
     /// Component and version.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub component_id: Option<String>,
     /// Licences; may be empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -18,6 +18,7 @@ pub mod hal;
 pub mod identity;
 pub mod policy;
 pub mod raw;
+pub mod readable;
 pub mod sandbox;
 pub mod summary;
 pub mod weakness;
