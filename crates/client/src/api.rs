@@ -90,7 +90,9 @@ impl Client {
         family: ScanFamily,
         size: u32,
     ) -> Pages {
-        let context = sandbox.map(|guid| format!("context={guid}&")).unwrap_or_default();
+        let escaped =
+            |guid: &str| url::form_urlencoded::byte_serialize(guid.as_bytes()).collect::<String>();
+        let context = sandbox.map(|guid| format!("context={}&", escaped(guid))).unwrap_or_default();
         let family = match family {
             ScanFamily::NonSca => {
                 "include_annot=true&include_exp_date=true&scan_type=STATIC,DYNAMIC,MANUAL"

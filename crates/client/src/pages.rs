@@ -37,8 +37,12 @@ impl PageBody {
     }
 }
 
-/// Yields pages in order, fetching some ahead. Ends with an error that
-/// [`Error::is_incomplete`] when they do not add up.
+/// Elements that a list may have: what claims more is not read.
+const MAX_ELEMENTS: u64 = 10_000_000;
+
+/// Yields pages in order, fetching some ahead. When they do not add up, or claim more than
+/// ten million elements, what came is yielded all the same, and then it ends with an error
+/// that [`Error::is_incomplete`].
 pub struct Pages {
     client: Client,
     target: String,
@@ -50,6 +54,8 @@ pub struct Pages {
     first: Option<Page>,
     yielded: u64,
     elements: u64,
+    /// The first thing that did not add up.
+    complaint: Option<Error>,
     has_ended: bool,
 }
 
@@ -75,6 +81,7 @@ impl Pages {
             first: None,
             yielded: 0,
             elements: 0,
+            complaint: None,
             has_ended: false,
         }
     }
@@ -99,8 +106,21 @@ impl Pages {
             Ok(body) => body,
             Err(_) => Err(Error::new(Kind::Broken("the fetch was stopped".into()), &*self.target)),
         };
-        match body.and_then(|body| self.check(&body).map(|()| body)) {
-            Ok(body) => Ok(Some(body)),
+        match body {
+            Ok(body) => {
+                if let Err(what) = self.check(&body) {
+                    let error = Error::new(Kind::Incomplete(what), &*body.asked);
+                    self.complaint.get_or_insert(error);
+                    // What claims pages and has nothing on them may do so for ever.
+                    if body.elements == 0 {
+                        self.fetching.clear();
+                        self.next = u64::MAX;
+                    }
+                }
+                self.yielded += 1;
+                self.elements += body.elements;
+                Ok(Some(body))
+            }
             Err(error) => {
                 self.has_ended = true;
                 self.fetching.clear();
@@ -113,7 +133,7 @@ impl Pages {
         if self.has_ended {
             return;
         }
-        let total = self.first.map_or(1, |first| first.total_pages);
+        let total = self.first.map_or(1, |first| self.believed(first));
         let ahead = if self.first.is_some() { self.ahead } else { 1 };
         while self.next < total && self.fetching.len() < ahead {
             let joint = if self.target.contains('?') { '&' } else { '?' };
@@ -124,11 +144,19 @@ impl Pages {
         }
     }
 
-    fn check(&mut self, body: &PageBody) -> Result<(), Error> {
+    /// How many pages there are, by what the first one claimed.
+    fn believed(&self, first: Page) -> u64 {
+        if first.size == 0 || first.total_elements > MAX_ELEMENTS {
+            return 1;
+        }
+        first.total_pages.min(first.total_elements.div_ceil(first.size))
+    }
+
+    fn check(&mut self, body: &PageBody) -> Result<(), String> {
         let page = body.page;
         let number = self.yielded;
         let first = *self.first.get_or_insert(page);
-        let incomplete = |what| Err(Error::new(Kind::Incomplete(what), &*body.asked));
+        let incomplete = Err;
         if page.number != number {
             return incomplete(format!("asked for page {number}, got page {}", page.number));
         }
@@ -136,6 +164,12 @@ impl Pages {
             return incomplete(format!(
                 "asked for {} elements a page, got pages of {} and of {}",
                 self.size, first.size, page.size
+            ));
+        }
+        if page.total_elements > MAX_ELEMENTS {
+            return incomplete(format!(
+                "the list claims {} elements; more than {MAX_ELEMENTS} are not believed",
+                page.total_elements
             ));
         }
         if page.total_elements != first.total_elements {
@@ -157,12 +191,13 @@ impl Pages {
                 page.total_pages, body.elements
             ));
         }
-        self.yielded += 1;
-        self.elements += body.elements;
         Ok(())
     }
 
-    fn reconcile(&self) -> Result<(), Error> {
+    fn reconcile(&mut self) -> Result<(), Error> {
+        if let Some(complaint) = self.complaint.take() {
+            return Err(complaint);
+        }
         let total = self.first.map_or(0, |first| first.total_elements);
         if self.elements == total {
             return Ok(());

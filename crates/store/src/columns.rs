@@ -25,6 +25,7 @@ pub(crate) enum Kind {
     Url = 6,
     Component = 7,
     Cve = 8,
+    Notes = 9,
 }
 
 impl Kind {
@@ -38,6 +39,7 @@ impl Kind {
             Field::Url => Self::Url,
             Field::Component => Self::Component,
             Field::Cve => Self::Cve,
+            Field::Notes => Self::Notes,
             _ => return None,
         })
     }
@@ -158,6 +160,7 @@ pub(crate) struct Draft {
     cvss: Option<u64>,
     first_found_ms: Option<i64>,
     last_seen_ms: Option<i64>,
+    notes: String,
     /// Each of its words once.
     pub(crate) words: String,
 }
@@ -189,6 +192,7 @@ impl Draft {
             cvss: cvss.map(f64::to_bits),
             first_found_ms: finding.first_found_ms,
             last_seen_ms: finding.last_seen_ms,
+            notes: filter::note_names(finding),
             words: all_words(finding),
         }
     }
@@ -233,10 +237,11 @@ pub(crate) struct Columns {
     pub(crate) cvss: Option<f64>,
     pub(crate) first_found_ms: Option<i64>,
     pub(crate) last_seen_ms: Option<i64>,
+    pub(crate) notes: i64,
 }
 
 const NAMES: &str = "context, severity, state, scan_type, status, violates_policy, cwe, category,
-    title, file, module, url, component, cve, cvss, first_found_ms, last_seen_ms";
+    title, file, module, url, component, cve, cvss, first_found_ms, last_seen_ms, notes";
 
 impl Columns {
     pub(crate) fn of(draft: &Draft, texts: &mut Texts<'_>) -> Result<Self, Error> {
@@ -265,6 +270,7 @@ impl Columns {
             cvss: draft.cvss.map(f64::from_bits),
             first_found_ms: draft.first_found_ms,
             last_seen_ms: draft.last_seen_ms,
+            notes: texts.number(Kind::Notes, &draft.notes)?,
         })
     }
 
@@ -283,7 +289,7 @@ impl Columns {
             "insert into findings ({NAMES}, application, added_ms, changed_ms, kind, finding_id, hash)
              values (:context, :severity, :state, :scan_type, :status, :violates_policy, :cwe,
                 :category, :title, :file, :module, :url, :component, :cve, :cvss, :first_found_ms,
-                :last_seen_ms, :application, :at_ms, :at_ms, :kind, :finding_id, :hash)"
+                :last_seen_ms, :notes, :application, :at_ms, :at_ms, :kind, :finding_id, :hash)"
         ))?;
         statement.execute(named_params! {
             ":context": self.context, ":severity": self.severity, ":state": self.state,
@@ -292,7 +298,7 @@ impl Columns {
             ":title": self.title, ":file": self.file, ":module": self.module, ":url": self.url,
             ":component": self.component, ":cve": self.cve, ":cvss": self.cvss,
             ":first_found_ms": self.first_found_ms, ":last_seen_ms": self.last_seen_ms,
-            ":application": new.application, ":at_ms": new.at_ms, ":kind": new.kind.unwrap_or(0),
+            ":notes": self.notes, ":application": new.application, ":at_ms": new.at_ms, ":kind": new.kind.unwrap_or(0),
             ":finding_id": new.finding_id, ":hash": new.hash,
         })?;
         Ok(connection.last_insert_rowid())
@@ -311,7 +317,7 @@ impl Columns {
                 status = :status, violates_policy = :violates_policy, cwe = :cwe,
                 category = :category, title = :title, file = :file, module = :module, url = :url,
                 component = :component, cve = :cve, cvss = :cvss,
-                first_found_ms = :first_found_ms, last_seen_ms = :last_seen_ms
+                first_found_ms = :first_found_ms, last_seen_ms = :last_seen_ms, notes = :notes
              where id = :row",
         )?;
         statement.execute(named_params! {
@@ -321,7 +327,7 @@ impl Columns {
             ":title": self.title, ":file": self.file, ":module": self.module, ":url": self.url,
             ":component": self.component, ":cve": self.cve, ":cvss": self.cvss,
             ":first_found_ms": self.first_found_ms, ":last_seen_ms": self.last_seen_ms,
-            ":at_ms": new.at_ms, ":kind": new.kind, ":hash": new.hash, ":row": row,
+            ":notes": self.notes, ":at_ms": new.at_ms, ":kind": new.kind, ":hash": new.hash, ":row": row,
         })?;
         Ok(())
     }
@@ -338,7 +344,7 @@ pub(crate) struct NewRow<'a> {
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<(Columns, bool)> {
-    let context: String = row.get(17)?;
+    let context: String = row.get(18)?;
     let columns = Columns {
         context: row.get(0)?,
         is_policy: context == "policy",
@@ -358,8 +364,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(Columns, bool)> {
         cvss: row.get(14)?,
         first_found_ms: row.get(15)?,
         last_seen_ms: row.get(16)?,
+        notes: row.get(17)?,
     };
-    Ok((columns, row.get(18)?))
+    Ok((columns, row.get(19)?))
 }
 
 #[cfg(test)]

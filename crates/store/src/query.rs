@@ -113,6 +113,8 @@ pub struct ApplicationRow {
     pub read_ms: Option<i64>,
     /// Why the last reading was incomplete.
     pub incomplete: Option<String>,
+    /// Findings that the last reading would have closed and that stayed as they were.
+    pub held_back: u64,
     /// Whether a complete listing lacked it since.
     pub gone: bool,
     /// Open findings by severity, 0 to 5, policy context.
@@ -222,6 +224,8 @@ pub struct UndecodableRow {
 pub struct Counts {
     /// All.
     pub total: u64,
+    /// Of these, those with notes: something of their records could not be read.
+    pub noted: u64,
     /// Open ones by severity, 0 to 5.
     pub open_by_severity: [u64; 6],
     /// By scan type.
@@ -417,6 +421,11 @@ impl Store {
     pub async fn counts(&self, integration: IntegrationId) -> Result<Counts, Error> {
         self.database
             .read(move |connection| {
+                let noted = "select count(*) from findings where gone = 0 and notes <> 0
+                    and application in (select id from applications where integration = ?)";
+                let noted = connection
+                    .prepare_cached(noted)?
+                    .query_row([integration.0], |row| row.get(0))?;
                 let mut statement = connection.prepare_cached(
                     "select severity, text, state, sum(findings) from tallies
                      join texts on texts.id = scan_type
@@ -424,7 +433,7 @@ impl Store {
                      group by 1, 2, 3 order by 2, 3",
                 )?;
                 let mut rows = statement.query([integration.0])?;
-                let mut counts = Counts::default();
+                let mut counts = Counts { noted, ..Counts::default() };
                 while let Some(row) = rows.next()? {
                     let (severity, count): (usize, u64) = (row.get(0)?, row.get(3)?);
                     let (scan_type, state) = (row.get(1)?, state_of(row.get(2)?)?);
@@ -527,7 +536,8 @@ fn read_finding(row: &Row<'_>, unpacker: &mut Unpacker<'_>) -> Result<FindingRow
 
 fn read_applications(connection: &Connection) -> Result<Vec<ApplicationRow>, Error> {
     let mut statement = connection.prepare_cached(
-        "select applications.raw, integrations.name, read_ms, incomplete, gone, applications.id
+        "select applications.raw, integrations.name, read_ms, incomplete, gone, applications.id,
+            held_back
          from applications join integrations on integrations.id = applications.integration
          order by applications.name, applications.id",
     )?;
@@ -547,6 +557,7 @@ fn read_applications(connection: &Connection) -> Result<Vec<ApplicationRow>, Err
             read_ms: row.get(2)?,
             incomplete: row.get(3)?,
             gone: row.get(4)?,
+            held_back: row.get(6)?,
             open: [0; 6],
             findings: 0,
         };

@@ -165,6 +165,7 @@ pub(crate) fn column(field: Field) -> &'static str {
         Field::Cvss => "cvss",
         Field::FirstFound => "first_found_ms",
         Field::LastSeen => "last_seen_ms",
+        Field::Notes => "notes",
         Field::Text => "id",
     }
 }

@@ -1,5 +1,6 @@
 //! Integrations, runs, and what a run needs to know before it reads.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use countersign_findings::{Application, ApplicationGuid};
@@ -241,6 +242,25 @@ impl Store {
                     });
                 }
                 Ok(marks)
+            })
+            .await
+    }
+
+    /// The open findings of each application that is not gone.
+    pub async fn open_findings(
+        &self,
+        integration: IntegrationId,
+    ) -> Result<HashMap<String, u64>, Error> {
+        self.database
+            .read(move |connection| {
+                let mut statement = connection.prepare_cached(
+                    "select guid, coalesce(sum(iif(state = 0, findings, 0)), 0)
+                     from applications left join tallies on application = applications.id
+                     where integration = ? and gone = 0 group by applications.id",
+                )?;
+                let rows =
+                    statement.query_map([integration.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                Ok(rows.collect::<Result<_, _>>()?)
             })
             .await
     }

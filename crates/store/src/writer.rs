@@ -3,8 +3,8 @@
 //! Until `commit` nothing is visible and a crash leaves no trace: small readings
 //! wait in memory, large ones spill to a temporary table.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use countersign_findings::{Application, Context, Difference, Finding, Standing, State};
@@ -122,6 +122,8 @@ pub enum Reading {
         read_ms: i64,
         /// What is missing.
         reason: String,
+        /// Findings that would have been closed if it had been believed.
+        held_back: u64,
     },
 }
 
@@ -147,8 +149,10 @@ pub struct ApplicationWriter {
     rows: Vec<StagedRow>,
     bytes: usize,
     has_spilled: bool,
-    undecodable: Vec<(i64, [u8; HASH_BYTES], String, Vec<u8>)>,
+    undecodable: HashMap<(i64, [u8; HASH_BYTES]), (String, Vec<u8>)>,
     vanished: Vec<i64>,
+    withheld: HashSet<Id>,
+    scanned_ms: Option<i64>,
 }
 
 /// A finding that waits for the commit.
@@ -171,21 +175,23 @@ impl ApplicationWriter {
     ) -> Result<Self, Error> {
         static NEXT: AtomicI64 = AtomicI64::new(1);
         let guid = application.guid.to_string();
-        let (old_raw, held, contexts) = database
+        let (old_raw, scanned_ms, held, contexts) = database
             .read(move |connection| {
-                let found: Option<(i64, Vec<u8>)> = connection
+                let found: Option<(i64, Vec<u8>, Option<i64>)> = connection
                     .prepare_cached(
-                        "select id, raw from applications
+                        "select id, raw, scanned_ms from applications
                          where guid = ? and integration = (select integration from runs where id = ?)",
                     )?
-                    .query_row(params![guid, run.0], |row| Ok((row.get(0)?, row.get(1)?)))
+                    .query_row(params![guid, run.0], |row| {
+                        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                    })
                     .optional()?;
-                let Some((row, old_raw)) = found else {
-                    return Ok((None, HashMap::new(), HashMap::new()));
+                let Some((row, old_raw, scanned_ms)) = found else {
+                    return Ok((None, None, HashMap::new(), HashMap::new()));
                 };
                 let old_raw = Unpacker::new(connection).unpack(&old_raw)?;
                 let (held, contexts) = held(connection, row)?;
-                Ok((Some(old_raw), held, contexts))
+                Ok((Some(old_raw), scanned_ms, held, contexts))
             })
             .await?;
         let mut by_hash = HashMap::with_capacity(held.len());
@@ -209,14 +215,21 @@ impl ApplicationWriter {
             rows: Vec::new(),
             bytes: 0,
             has_spilled: false,
-            undecodable: Vec::new(),
+            undecodable: HashMap::new(),
             vanished: Vec::new(),
+            withheld: HashSet::new(),
+            scanned_ms,
         })
     }
 
     /// What the store has of this application.
     pub fn held(&self) -> &HashMap<Id, Held> {
         &self.held
+    }
+
+    /// The last scan, as the application's record had it at the last complete reading.
+    pub fn scanned_ms(&self) -> Option<i64> {
+        self.scanned_ms
     }
 
     /// Whether the application itself is new or different.
@@ -296,18 +309,27 @@ impl ApplicationWriter {
         self.database.packing().pack(sort, text)
     }
 
-    /// Puts a record aside that cannot be read.
+    /// Records that cannot be read.
+    pub fn undecodable(&self) -> u64 {
+        self.undecodable.len() as u64
+    }
+
+    /// Puts a record aside that cannot be read; answers whether it is the first of these
+    /// bytes.
     pub async fn put_undecodable(
         &mut self,
         context: &Context,
         reason: &str,
         raw: &str,
         hash: [u8; 32],
-    ) -> Result<(), Error> {
-        let context = self.context(context).await?;
+    ) -> Result<bool, Error> {
+        let key = (self.context(context).await?, short(&hash));
+        if self.undecodable.contains_key(&key) {
+            return Ok(false);
+        }
         let raw = self.database.packing().pack(Sort::Other, raw)?;
-        self.undecodable.push((context, short(&hash), reason.to_owned(), raw));
-        Ok(())
+        self.undecodable.insert(key, (reason.to_owned(), raw));
+        Ok(true)
     }
 
     /// Marks findings that a complete reading no longer shows. An open one is
@@ -315,6 +337,11 @@ impl ApplicationWriter {
     pub fn vanish(&mut self, ids: impl IntoIterator<Item = Id>) {
         let rows = ids.into_iter().filter_map(|id| self.held.get(&id));
         self.vanished.extend(rows.map(|held| held.row));
+    }
+
+    /// Leaves findings as they are in the store, whatever was put for them.
+    pub fn withhold(&mut self, ids: impl IntoIterator<Item = Id>) {
+        self.withheld.extend(ids);
     }
 
     /// Writes everything, or nothing.
@@ -348,6 +375,7 @@ impl ApplicationWriter {
         let mut entry = Rows {
             transaction,
             held: &self.held,
+            withheld: &self.withheld,
             run: self.run,
             application,
             at_ms,
@@ -379,23 +407,26 @@ impl ApplicationWriter {
         reading: &Reading,
         packed: &[u8],
     ) -> Result<(i64, i64), Error> {
-        let (read_ms, incomplete) = match reading {
-            Reading::Complete { read_ms } => (Some(*read_ms), None),
-            Reading::Incomplete { reason, .. } => (None, Some(reason)),
+        let (read_ms, incomplete, held_back) = match reading {
+            Reading::Complete { read_ms } => (Some(*read_ms), None, 0),
+            Reading::Incomplete { reason, held_back, .. } => (None, Some(reason), *held_back),
         };
         let ids = transaction
             .prepare_cached(
                 "insert into applications (integration, guid, name, modified_ms, policy_checked_ms,
-                    read_ms, incomplete, raw, policy, policy_compliance, criticality)
+                    read_ms, incomplete, raw, policy, policy_compliance, criticality, scanned_ms,
+                    held_back)
                  values ((select integration from runs where id = :run), :guid, :name,
                     :modified_ms, :policy_checked_ms, :read_ms, :incomplete, :raw, :policy,
-                    :policy_compliance, :criticality)
+                    :policy_compliance, :criticality, :scanned_ms, :held_back)
                  on conflict (integration, guid) do update set
                     name = excluded.name, modified_ms = excluded.modified_ms,
                     policy_checked_ms = excluded.policy_checked_ms, read_ms = excluded.read_ms,
                     incomplete = excluded.incomplete, gone = 0, raw = excluded.raw,
                     policy = excluded.policy, policy_compliance = excluded.policy_compliance,
-                    criticality = excluded.criticality
+                    criticality = excluded.criticality, held_back = excluded.held_back,
+                    scanned_ms = iif(excluded.read_ms is null,
+                        coalesce(scanned_ms, excluded.scanned_ms), excluded.scanned_ms)
                  returning integration, id",
             )?
             .query_row(
@@ -411,6 +442,8 @@ impl ApplicationWriter {
                     ":policy": self.application.policy,
                     ":policy_compliance": self.application.policy_compliance,
                     ":criticality": self.application.business_criticality,
+                    ":scanned_ms": self.application.last_scan_ms,
+                    ":held_back": held_back,
                 },
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )?;
@@ -450,7 +483,7 @@ impl ApplicationWriter {
             let delete = "delete from undecodable where application = ?";
             rows += transaction.execute(delete, [application])? as u64;
         }
-        for (context, hash, reason, raw) in &self.undecodable {
+        for ((context, hash), (reason, raw)) in &self.undecodable {
             rows += transaction.execute(
                 "insert into undecodable (application, context, hash, reason, seen_ms, raw)
                  values (?, ?, ?, ?, ?, ?)
@@ -536,6 +569,7 @@ impl Drop for ApplicationWriter {
 struct Rows<'a> {
     transaction: &'a Transaction<'a>,
     held: &'a HashMap<Id, Held>,
+    withheld: &'a HashSet<Id>,
     run: RunId,
     application: i64,
     at_ms: i64,
@@ -546,6 +580,9 @@ struct Rows<'a> {
 
 impl Rows<'_> {
     fn write(&mut self, staged: &StagedRow) -> Result<(), Error> {
+        if self.withheld.contains(&staged.finding_id) {
+            return Ok(());
+        }
         let columns = Columns::of(&staged.draft, &mut self.texts)?;
         let new = NewRow {
             application: self.application,

@@ -206,7 +206,10 @@ async fn an_unchanged_application_costs_one_row() {
 
     let mut writer = open(&store, run, "Alpha").await;
     writer.put_undecodable(&Context::Policy, "novel", "{}", hash).await.unwrap();
-    writer.commit(Reading::Incomplete { read_ms: 6, reason: "novel".into() }).await.unwrap();
+    writer
+        .commit(Reading::Incomplete { read_ms: 6, reason: "novel".into(), held_back: 0 })
+        .await
+        .unwrap();
     let marks = store.application_marks(integration).await.unwrap();
     assert_eq!((marks[0].read_ms, store.undecodable().await.unwrap().len()), (None, 1));
 }
