@@ -5,7 +5,8 @@
 //! - An application is written in one transaction, after it was read.
 //! - Nothing is closed unless every context of the application was read
 //!   completely, every page reconciled with the server's totals, and every
-//!   record decoded.
+//!   record decoded; nor where most would close at once and no scan accounts for it
+//!   ([`Brake`]).
 //! - 401 and 403 end the run; they are never read as "no findings".
 //! - A crash at any point leaves each application as it was or as it is.
 
@@ -14,18 +15,19 @@ pub mod plan;
 mod application;
 mod report;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use countersign_client::Client;
 use countersign_findings::Application;
+use countersign_findings::closure::Brake;
 use countersign_store::{IntegrationId, RunKind, RunSummary, Store};
 use countersign_wire::raw::RawPage;
 use tokio::task::JoinSet;
 
 use crate::error::{Error, Fault};
 use crate::{Clock, Connector};
-use application::{Outcome, read_application};
+use application::{Outcome, Read, Trust, read_application};
 use plan::{Listed, Mark, Plan, Scope};
 
 pub use report::{ApplicationCounts, FindingCounts, Problem, Report};
@@ -44,6 +46,10 @@ pub struct Options {
     pub rereads: u32,
     /// Applications in a row that may fail on the network before the run ends.
     pub patience: u32,
+    /// When closures are doubted.
+    pub brake: Brake,
+    /// Somebody said that closures are so, however many they are.
+    pub accepts_closures: bool,
 }
 
 impl Default for Options {
@@ -54,6 +60,8 @@ impl Default for Options {
             page_size: 500,
             rereads: 2,
             patience: 3,
+            brake: Brake::default(),
+            accepts_closures: false,
         }
     }
 }
@@ -171,7 +179,9 @@ impl Connector {
             report.problems.push(Problem { application: None, reason: error.to_string() });
         }
         report.complete = failure.is_none() && report.problems.is_empty();
-        report.findings.total = self.store.counts(integration).await?.total;
+        let counts = self.store.counts(integration).await?;
+        report.findings.total = counts.total;
+        report.findings.noted = counts.noted;
         let after = run.client.stats();
         report.requests = after.requests - before.requests;
         report.retries = after.retries - before.retries;
@@ -197,18 +207,72 @@ async fn run_once(
     let entries =
         list_applications(run, report).await.map_err(|e| e.during("list the applications"))?;
     report.applications.listed = entries.len() as u64;
+    let open = run.store.open_findings(integration).await?;
     let plan = plan_run(run, integration, &entries).await?;
     report.applications.skipped = plan.skip.len() as u64;
     report.applications.unchanged = plan.skip.len() as u64;
+    let mut doubts = Doubts::default();
     // A listing with an unreadable element may lack an application that exists.
-    if report.problems.is_empty() && !plan.gone.is_empty() {
-        report.applications.gone += plan.gone.len() as u64;
-        report.rows_written += run.store.mark_applications_gone(run.id, plan.gone).await?;
+    if report.problems.is_empty() {
+        doubts.gone = plan.gone;
     }
     (run.watch)(Progress::Planned { applications: plan.read.len() as u64 });
-    let mut slots: Vec<_> = entries.into_iter().map(Some).collect();
+    let mut slots: Vec<_> = entries.into_iter().map(|entry| Some(Arc::new(entry))).collect();
     let queue = plan.read.iter().filter_map(|at| slots[*at].take()).collect();
-    read_all(run, queue, report).await
+    read_all(run, queue, report, &mut doubts).await?;
+    settle(run, report, doubts, &open).await
+}
+
+/// What one application alone does not decide: seen together, it may be too much.
+#[derive(Default)]
+struct Doubts {
+    /// Applications that are no longer there.
+    gone: Vec<String>,
+    /// Applications that would lose few findings, and most of what they have.
+    waiting: Vec<(Arc<Entry>, Read)>,
+}
+
+/// Closes and marks what waited, unless it is most of what the account has.
+async fn settle(
+    run: &Arc<Run>,
+    report: &mut Report,
+    doubts: Doubts,
+    open: &HashMap<String, u64>,
+) -> Result<(), Error> {
+    let brake = if run.options.accepts_closures { Brake::off() } else { run.options.brake };
+    let Doubts { gone, waiting } = doubts;
+    let of_gone: u64 = gone.iter().filter_map(|guid| open.get(guid)).sum();
+    let of_waiting: u64 = waiting.iter().map(|(_, read)| read.findings.held_back).sum();
+    let going = report.findings.held_back + of_gone + of_waiting;
+    let is_too_much = brake.holds(open.values().sum(), going);
+    if is_too_much || brake.holds(open.len() as u64, gone.len() as u64) {
+        report.applications.held_back = gone.len() as u64;
+        if !gone.is_empty() {
+            let reason = format!(
+                "{} of {} applications are no longer in the list, with {of_gone} open findings: \
+                 none was marked as gone",
+                gone.len(),
+                open.len()
+            );
+            report.problems.push(Problem { application: None, reason });
+        }
+    } else if !gone.is_empty() {
+        report.applications.gone = gone.len() as u64;
+        report.rows_written += run.store.mark_applications_gone(run.id, gone).await?;
+    }
+    for (entry, mut first) in waiting {
+        let guid = entry.application.guid.to_string();
+        if !is_too_much
+            && let Outcome::Read(second) = read_application(run, &entry, Trust::Few).await?
+        {
+            first.findings.closed += second.findings.closed;
+            first.findings.held_back = second.findings.held_back;
+            first.incomplete = second.incomplete;
+            first.rows_written += second.rows_written;
+        }
+        count(report, guid, first);
+    }
+    Ok(())
 }
 
 /// The whole list, each application once. Reads it again when its totals drift
@@ -217,13 +281,12 @@ async fn list_applications(run: &Run, report: &mut Report) -> Result<Vec<Entry>,
     let mut tries_left = run.options.rereads;
     loop {
         match list_once(run).await {
-            Ok(listing) if listing.moved.is_some() && tries_left > 0 => tries_left -= 1,
+            Ok(listing) if listing.drift.is_some() && tries_left > 0 => tries_left -= 1,
             Ok(listing) => {
-                report.problems.extend(listing.moved);
+                report.problems.extend(listing.drift);
                 report.problems.extend(listing.problems);
                 return Ok(listing.entries);
             }
-            Err(error) if error.is_incomplete() && tries_left > 0 => tries_left -= 1,
             Err(error) => return Err(error.into()),
         }
     }
@@ -233,24 +296,44 @@ async fn list_applications(run: &Run, report: &mut Report) -> Result<Vec<Entry>,
 struct Listing {
     entries: Vec<Entry>,
     problems: Vec<Problem>,
-    /// That an application came twice.
-    moved: Option<Problem>,
+    /// That it did not add up.
+    drift: Option<Problem>,
 }
+
+/// Applications of an account that are read; a list that goes on is not believed.
+const MAX_APPLICATIONS: usize = 250_000;
+/// Elements of the list that cannot be read, before it is left.
+const MAX_PROBLEMS: usize = 1000;
 
 async fn list_once(run: &Run) -> Result<Listing, countersign_client::Error> {
     let mut pages = run.client.applications(run.options.page_size);
     let mut listing = Listing::default();
     let mut seen = HashMap::new();
-    while let Some(page) = pages.next().await? {
+    let mut unreadable = HashSet::new();
+    loop {
+        let page = match pages.next().await {
+            Ok(Some(page)) => page,
+            Ok(None) => break,
+            Err(error) if error.is_incomplete() => {
+                let reason = format!("list the applications: {error}");
+                listing.drift.get_or_insert(Problem { application: None, reason });
+                break;
+            }
+            Err(error) => return Err(error),
+        };
         let text = page.text()?;
         let raw_page = RawPage::parse(text, "applications").map_err(|e| page.not_json(&e))?;
+        let known = (listing.entries.len(), unreadable.len());
+        let is_empty = raw_page.elements.is_empty();
         for raw in raw_page.elements {
             let application = match Application::decode(raw.get()) {
                 Ok(application) => application,
                 Err(undecodable) => {
-                    let reason =
-                        format!("an application in the list cannot be read: {undecodable}");
-                    listing.problems.push(Problem { application: None, reason });
+                    if unreadable.insert(raw.get().to_owned()) {
+                        let reason =
+                            format!("an application in the list cannot be read: {undecodable}");
+                        listing.problems.push(Problem { application: None, reason });
+                    }
                     continue;
                 }
             };
@@ -268,7 +351,23 @@ async fn list_once(run: &Run) -> Result<Listing, countersign_client::Error> {
                 "application `{guid}` came twice in the list: rows moved between pages, and \
                  another may be missing"
             );
-            listing.moved = Some(Problem { application: None, reason });
+            listing.drift = Some(Problem { application: None, reason });
+        }
+        let is_new = known != (listing.entries.len(), unreadable.len());
+        // A list that repeats itself, or goes on, may do so for ever.
+        if (!is_new && !is_empty) || listing.entries.len() > MAX_APPLICATIONS {
+            let reason = match is_new {
+                true => format!("more than {MAX_APPLICATIONS} applications are not believed"),
+                false => format!(
+                    "page {} of the applications holds nothing but what came before",
+                    page.page().number
+                ),
+            };
+            listing.problems.push(Problem { application: None, reason });
+            break;
+        }
+        if listing.problems.len() > MAX_PROBLEMS {
+            break;
         }
     }
     Ok(listing)
@@ -302,7 +401,13 @@ async fn plan_run(run: &Run, integration: IntegrationId, entries: &[Entry]) -> R
 /// Reads the queue, several applications at once. The first failure that no
 /// later application can escape (pair refused, role missing, store broken,
 /// network down) ends the run; what was committed stays.
-async fn read_all(run: &Arc<Run>, queue: Vec<Entry>, report: &mut Report) -> Result<(), Error> {
+async fn read_all(
+    run: &Arc<Run>,
+    queue: Vec<Arc<Entry>>,
+    report: &mut Report,
+    doubts: &mut Doubts,
+) -> Result<(), Error> {
+    let trust = if run.options.accepts_closures { Trust::All } else { Trust::Usual };
     let mut queue = queue.into_iter();
     let mut tasks = JoinSet::new();
     let mut failed_in_a_row = 0;
@@ -311,20 +416,24 @@ async fn read_all(run: &Arc<Run>, queue: Vec<Entry>, report: &mut Report) -> Res
             let Some(entry) = queue.next() else { break };
             let run = Arc::clone(run);
             tasks.spawn(async move {
-                let guid = entry.application.guid.to_string();
-                let outcome = read_application(&run, entry).await;
+                let outcome = read_application(&run, &entry, trust).await;
                 (run.watch)(Progress::Application);
-                (guid, outcome)
+                (entry, outcome)
             });
         }
         let Some(ended) = tasks.join_next().await else { return Ok(()) };
-        let (guid, outcome) = ended.map_err(|error| {
+        let (entry, outcome) = ended.map_err(|error| {
             Error::new(Fault::Unexpected, format!("a reading task ended early: {error}"))
         })?;
+        let guid = entry.application.guid.to_string();
         match outcome {
             Ok(outcome) => {
                 failed_in_a_row = 0;
-                count(report, guid, outcome);
+                match outcome {
+                    Outcome::Gone => doubts.gone.push(guid),
+                    Outcome::Read(read) if read.is_waiting => doubts.waiting.push((entry, read)),
+                    Outcome::Read(read) => count(report, guid, read),
+                }
             }
             Err(error) => {
                 failed_in_a_row += 1;
@@ -340,24 +449,16 @@ async fn read_all(run: &Arc<Run>, queue: Vec<Entry>, report: &mut Report) -> Res
     }
 }
 
-fn count(report: &mut Report, guid: String, outcome: Outcome) {
-    match outcome {
-        Outcome::Gone { rows_written } => {
-            report.applications.gone += 1;
-            report.rows_written += rows_written;
-        }
-        Outcome::Read { findings, is_application_different, rows_written, incomplete } => {
-            if is_application_different || findings.is_different() {
-                report.applications.changed += 1;
-            } else {
-                report.applications.unchanged += 1;
-            }
-            report.findings.add(&findings);
-            report.rows_written += rows_written;
-            if let Some(reason) = incomplete {
-                report.problems.push(Problem { application: Some(guid), reason });
-            }
-        }
+fn count(report: &mut Report, guid: String, read: Read) {
+    if read.is_application_different || read.findings.is_different() {
+        report.applications.changed += 1;
+    } else {
+        report.applications.unchanged += 1;
+    }
+    report.findings.add(&read.findings);
+    report.rows_written += read.rows_written;
+    if let Some(reason) = read.incomplete {
+        report.problems.push(Problem { application: Some(guid), reason });
     }
 }
 

@@ -4,7 +4,8 @@
 use std::collections::{HashSet, VecDeque};
 
 use countersign_client::{Pages, ScanFamily};
-use countersign_findings::{Context, Finding, FindingId, Verdict, judge};
+use countersign_findings::closure::{Belief, Brake, Seen, is_newer_scan};
+use countersign_findings::{Context, Finding, FindingId, State, Verdict, judge};
 use countersign_store::{ApplicationWriter, Change, ChangeKind, Id, Put, Reading};
 use countersign_wire::raw::RawPage;
 use countersign_wire::sandbox::Sandbox;
@@ -14,39 +15,64 @@ use super::report::FindingCounts;
 use super::{Entry, Progress, Run};
 use crate::error::{Error, Fault};
 
+/// Sandboxes of an application that are read; what claims more is not believed.
+const MAX_SANDBOXES: usize = 5000;
+
 /// How the reading of one application ended.
 pub(super) enum Outcome {
     /// It was deleted, or taken out of sight, after it was listed.
-    Gone { rows_written: u64 },
+    Gone,
     /// It was read.
-    Read {
-        findings: FindingCounts,
-        is_application_different: bool,
-        rows_written: u64,
-        /// Why nothing was closed and it will be read again.
-        incomplete: Option<String>,
-    },
+    Read(Read),
+}
+
+/// What was read of an application.
+pub(super) struct Read {
+    pub(super) findings: FindingCounts,
+    pub(super) is_application_different: bool,
+    pub(super) rows_written: u64,
+    /// Why nothing was closed and it will be read again.
+    pub(super) incomplete: Option<String>,
+    /// Nothing was closed, but it may be if this is not so everywhere.
+    pub(super) is_waiting: bool,
+}
+
+/// How far a reading is believed when it would close most of an application's findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// By the brake alone.
+    Usual,
+    /// It may close few, whatever share they are.
+    Few,
+    /// Somebody said that it is so.
+    All,
 }
 
 /// Why one pass over an application did not get to its end.
 enum Interruption {
-    /// The totals did not reconcile: worth another pass.
-    Drift(String),
     /// The service says that there is no such application (any more).
     NotFound(Error),
     Failed(Error),
 }
 
-pub(super) async fn read_application(run: &Run, entry: Entry) -> Result<Outcome, Error> {
+pub(super) async fn read_application(
+    run: &Run,
+    entry: &Entry,
+    trust: Trust,
+) -> Result<Outcome, Error> {
     let mut tries_left = run.options.rereads;
+    let mut before = None;
     loop {
         // A fresh writer per pass: what an earlier pass put away is forgotten.
-        let mut pass = Pass::open(run, &entry).await?;
+        let mut pass = Pass::open(run, entry).await?;
         match pass.read().await {
-            Ok(()) => return pass.commit(None).await,
-            Err(Interruption::Drift(_)) if tries_left > 0 => tries_left -= 1,
-            Err(Interruption::Drift(reason)) => return pass.commit(Some(reason)).await,
-            Err(Interruption::NotFound(error)) => return not_found(run, &entry, error).await,
+            // What comes out the same once more will not be mended by asking again.
+            Ok(()) if pass.drift.is_some() && tries_left > 0 && pass.drift != before => {
+                before = pass.drift;
+                tries_left -= 1;
+            }
+            Ok(()) => return pass.commit(trust).await.map(Outcome::Read),
+            Err(Interruption::NotFound(error)) => return not_found(run, entry, error).await,
             Err(Interruption::Failed(error)) => return Err(error),
         }
     }
@@ -57,11 +83,7 @@ pub(super) async fn read_application(run: &Run, entry: Entry) -> Result<Outcome,
 async fn not_found(run: &Run, entry: &Entry, error: Error) -> Result<Outcome, Error> {
     let guid = &entry.application.guid;
     match run.client.application(guid.as_str()).await {
-        Err(answer) if answer.is_gone() => {
-            let rows_written =
-                run.store.mark_applications_gone(run.id, vec![guid.to_string()]).await?;
-            Ok(Outcome::Gone { rows_written })
-        }
+        Err(answer) if answer.is_gone() => Ok(Outcome::Gone),
         Err(answer) => Err(answer.into()),
         Ok(_) => Err(Error::new(Fault::Upstream, error.to_string())),
     }
@@ -73,13 +95,39 @@ struct Pass<'a> {
     entry: &'a Entry,
     writer: ApplicationWriter,
     seen: HashSet<Id>,
+    /// Open before, and shown as fixed now.
+    fixed: Vec<Id>,
     counts: FindingCounts,
+    /// The first thing that did not add up. The rest is read all the same.
+    drift: Option<String>,
 }
 
 impl<'a> Pass<'a> {
     async fn open(run: &'a Run, entry: &'a Entry) -> Result<Self, Error> {
         let writer = run.store.open_application(run.id, &entry.application, &entry.raw).await?;
-        Ok(Self { run, entry, writer, seen: HashSet::new(), counts: FindingCounts::default() })
+        let counts = FindingCounts::default();
+        Ok(Self {
+            run,
+            entry,
+            writer,
+            seen: HashSet::new(),
+            fixed: Vec::new(),
+            counts,
+            drift: None,
+        })
+    }
+
+    fn drifted(&mut self, reason: String) {
+        self.drift.get_or_insert(reason);
+    }
+
+    /// An error that concerns the list that it came from alone, or all.
+    fn only_drifted(&mut self, error: countersign_client::Error) -> Result<(), Interruption> {
+        if error.is_incomplete() {
+            self.drifted(error.to_string());
+            return Ok(());
+        }
+        Err(interruption(error))
     }
 
     /// One list after the other, the first page of the next always under way.
@@ -107,74 +155,111 @@ impl<'a> Pass<'a> {
         }
     }
 
-    async fn sandboxes(&self) -> Result<Vec<Context>, Interruption> {
+    async fn sandboxes(&mut self) -> Result<Vec<Context>, Interruption> {
         let guid = self.entry.application.guid.as_str();
         let mut pages = self.run.client.sandboxes(guid, self.run.options.page_size);
         let mut contexts = Vec::new();
-        while let Some(page) = pages.next().await.map_err(interruption)? {
+        let mut seen = HashSet::new();
+        loop {
+            let page = match pages.next().await {
+                Ok(Some(page)) => page,
+                Ok(None) => return Ok(contexts),
+                Err(error) => {
+                    self.only_drifted(error)?;
+                    return Ok(contexts);
+                }
+            };
             let text = page.text().map_err(interruption)?;
             let raw_page =
                 RawPage::parse(text, "sandboxes").map_err(|e| interruption(page.not_json(&e)))?;
             for raw in raw_page.elements {
-                let sandbox: Sandbox = serde_json::from_str(raw.get()).map_err(|error| {
-                    // Without its guid a sandbox's findings cannot be asked for.
-                    Interruption::Drift(format!("a sandbox cannot be read: {error}"))
-                })?;
-                contexts.push(Context::sandbox(&sandbox.guid));
+                // Without its guid a sandbox's findings cannot be asked for.
+                let sandbox = serde_json::from_str::<Sandbox>(raw.get())
+                    .map_err(|error| error.to_string())
+                    .and_then(|sandbox| Context::sandbox(&sandbox.guid).map_err(|e| e.reason));
+                match sandbox {
+                    Ok(context) if seen.insert(context.clone()) => contexts.push(context),
+                    Ok(context) => self.drifted(format!("`{context}` came twice in the list")),
+                    Err(reason) => self.drifted(format!("a sandbox cannot be read: {reason}")),
+                }
+            }
+            if contexts.len() > MAX_SANDBOXES {
+                self.drifted(format!("more than {MAX_SANDBOXES} sandboxes are not believed"));
+                return Ok(contexts);
             }
         }
-        Ok(contexts)
     }
 
     async fn findings(&mut self, context: &Context, mut pages: Pages) -> Result<(), Interruption> {
-        while let Some(page) = pages.next().await.map_err(interruption)? {
+        loop {
+            let page = match pages.next().await {
+                Ok(Some(page)) => page,
+                Ok(None) => return Ok(()),
+                Err(error) => return self.only_drifted(error),
+            };
             let text = page.text().map_err(interruption)?;
             let raw_page =
                 RawPage::parse(text, "findings").map_err(|e| interruption(page.not_json(&e)))?;
             (self.run.watch)(Progress::Findings { count: raw_page.elements.len() as u64 });
             let elements: Vec<_> = raw_page.elements.iter().map(|raw| raw.get()).collect();
-            self.page(context, &elements).await?;
+            let is_new = self.page(context, &elements).await?;
+            if !is_new && !elements.is_empty() {
+                // A list that repeats itself may do so for ever.
+                self.drifted(format!(
+                    "page {} of context `{context}` holds nothing but what came before",
+                    page.page().number
+                ));
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
-    /// One page. An element whose bytes the store already has stops at its hash.
-    async fn page(&mut self, context: &Context, elements: &[&str]) -> Result<(), Interruption> {
+    /// One page. An element whose bytes the store already has stops at its hash. Answers
+    /// whether there was anything that had not come before.
+    async fn page(&mut self, context: &Context, elements: &[&str]) -> Result<bool, Interruption> {
+        let mut is_new = false;
         let mut different = Vec::new();
         for raw in elements {
             let hash: [u8; 32] = Sha256::digest(raw.as_bytes()).into();
             if let Some(id) = self.writer.id_of_hash(context, &hash) {
-                self.saw(context, id)?;
-                self.counts.unchanged += 1;
+                if self.saw(context, id) {
+                    is_new = true;
+                    self.counts.unchanged += 1;
+                }
                 continue;
             }
             match Finding::decode(raw, &self.entry.application.guid, context) {
                 Ok(finding) => {
-                    self.saw(context, finding.id.to_bytes())?;
-                    different.push((finding, *raw, hash));
+                    if self.saw(context, finding.id.to_bytes()) {
+                        is_new = true;
+                        different.push((finding, *raw, hash));
+                    }
                 }
                 Err(undecodable) => {
-                    self.counts.undecodable += 1;
-                    self.writer
+                    is_new |= self
+                        .writer
                         .put_undecodable(context, &undecodable.reason, raw, hash)
                         .await
                         .map_err(|error| Interruption::Failed(error.into()))?;
                 }
             }
         }
-        self.put(different).await.map_err(Interruption::Failed)
+        self.put(different).await.map_err(Interruption::Failed)?;
+        Ok(is_new)
     }
 
-    /// A finding that shows twice in one pass means that rows moved between pages,
-    /// and then another row was missed.
-    fn saw(&mut self, context: &Context, id: Id) -> Result<(), Interruption> {
-        if self.seen.insert(id) {
-            return Ok(());
+    /// Whether it is the first time. A finding that shows twice in one pass means that
+    /// rows moved between pages, and then another row may have been missed; the first of
+    /// the two counts.
+    fn saw(&mut self, context: &Context, id: Id) -> bool {
+        let is_first = self.seen.insert(id);
+        if !is_first {
+            let id = FindingId::from_bytes(&id);
+            self.drifted(format!(
+                "finding `{id}` came twice in one reading of context `{context}`: another may be missing"
+            ));
         }
-        let id = FindingId::from_bytes(&id);
-        Err(Interruption::Drift(format!(
-            "finding `{id}` came twice in one reading of context `{context}`: rows moved between pages"
-        )))
+        is_first
     }
 
     async fn put(&mut self, different: Vec<(Finding, &str, [u8; 32])>) -> Result<(), Error> {
@@ -195,7 +280,13 @@ impl<'a> Pass<'a> {
                 Verdict::New => Some(ChangeKind::New),
                 Verdict::Changed => Some(ChangeKind::Changed),
                 Verdict::Reopened => Some(ChangeKind::Reopened),
-                Verdict::Closed => Some(ChangeKind::Closed),
+                Verdict::Closed => {
+                    // Mitigations and false positives are what people decide, not scans.
+                    if finding.state == State::Fixed {
+                        self.fixed.push(id);
+                    }
+                    Some(ChangeKind::Closed)
+                }
                 Verdict::Unchanged => None,
             };
             match kind {
@@ -211,42 +302,74 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    async fn commit(mut self, mut incomplete: Option<String>) -> Result<Outcome, Error> {
+    async fn commit(mut self, trust: Trust) -> Result<Read, Error> {
+        self.counts.undecodable = self.writer.undecodable();
+        let mut incomplete = self.drift.take();
         if incomplete.is_none() && self.counts.undecodable > 0 {
             incomplete = Some(format!(
                 "{} records cannot be read; they are kept raw and nothing was closed",
                 self.counts.undecodable
             ));
         }
+        let lacking = self.lacking();
+        let seen = Seen {
+            is_complete: incomplete.is_none(),
+            has_newer_scan: is_newer_scan(
+                self.writer.scanned_ms(),
+                self.entry.application.last_scan_ms,
+            ),
+            open: self.writer.held().values().filter(|held| held.is_open()).count() as u64,
+            lacking: lacking.iter().filter(|(_, is_open)| *is_open).count() as u64,
+            fixed: self.fixed.len() as u64,
+        };
+        let beliefs = match trust {
+            Trust::All => Brake::off().judge(seen),
+            Trust::Usual | Trust::Few => self.run.options.brake.judge(seen),
+        };
+        let closes =
+            |belief| belief == Belief::Close || (belief == Belief::Wait && trust == Trust::Few);
+        let mut held_back = 0;
+        if closes(beliefs.lacking) {
+            self.counts.closed += seen.lacking;
+            self.writer.vanish(lacking.into_iter().map(|(id, _)| id));
+        } else if seen.is_complete {
+            held_back += seen.lacking;
+        }
+        if !closes(beliefs.fixed) {
+            held_back += seen.fixed;
+            self.counts.closed -= seen.fixed;
+            self.writer.withhold(std::mem::take(&mut self.fixed));
+        }
+        if held_back > 0 && incomplete.is_none() {
+            incomplete = Some(format!(
+                "{held_back} of {} open findings would be closed, though no scan was published \
+                 since they were last shown: nothing was closed",
+                seen.open
+            ));
+        }
+        self.counts.held_back = held_back;
         let read_ms = (self.run.clock)();
         let reading = match &incomplete {
-            Some(reason) => Reading::Incomplete { read_ms, reason: reason.clone() },
-            None => {
-                self.vanish();
-                Reading::Complete { read_ms }
-            }
+            Some(reason) => Reading::Incomplete { read_ms, reason: reason.clone(), held_back },
+            None => Reading::Complete { read_ms },
         };
         let is_application_different = self.writer.is_application_different();
         let written = self.writer.commit(reading).await?;
-        Ok(Outcome::Read {
+        Ok(Read {
             findings: self.counts,
             is_application_different,
             rows_written: written.rows,
             incomplete,
+            is_waiting: held_back > 0 && beliefs.lacking == Belief::Wait,
         })
     }
 
-    /// Findings that a complete reading no longer shows.
-    fn vanish(&mut self) {
-        let vanished: Vec<_> = self
-            .writer
-            .held()
-            .iter()
-            .filter(|(id, held)| !held.gone && !self.seen.contains(*id))
+    /// Findings that this reading did not show, and whether they were open.
+    fn lacking(&self) -> Vec<(Id, bool)> {
+        let held = self.writer.held().iter();
+        held.filter(|(id, held)| !held.gone && !self.seen.contains(*id))
             .map(|(id, held)| (*id, held.is_open()))
-            .collect();
-        self.counts.closed += vanished.iter().filter(|(_, is_open)| *is_open).count() as u64;
-        self.writer.vanish(vanished.into_iter().map(|(id, _)| id));
+            .collect()
     }
 }
 
@@ -257,9 +380,7 @@ fn start_first(coming: &mut VecDeque<(Context, Pages)>) {
 }
 
 fn interruption(error: countersign_client::Error) -> Interruption {
-    if error.is_incomplete() {
-        Interruption::Drift(error.to_string())
-    } else if error.is_gone() {
+    if error.is_gone() {
         Interruption::NotFound(error.into())
     } else {
         Interruption::Failed(error.into())

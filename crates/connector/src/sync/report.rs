@@ -23,6 +23,13 @@ pub struct Report {
     pub problems: Vec<Problem>,
 }
 
+impl Report {
+    /// Whether it would have closed more than is believed.
+    pub fn is_held_back(&self) -> bool {
+        self.findings.held_back > 0 || self.applications.held_back > 0
+    }
+}
+
 /// Applications of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ApplicationCounts {
@@ -36,6 +43,8 @@ pub struct ApplicationCounts {
     pub skipped: u64,
     /// Known to the store and no longer in the list.
     pub gone: u64,
+    /// No longer in the list, and left as they were: too many at once.
+    pub held_back: u64,
 }
 
 /// Findings of the applications that a run read.
@@ -51,19 +60,25 @@ pub struct FindingCounts {
     pub closed: u64,
     /// As they were.
     pub unchanged: u64,
+    /// Would have been closed, and stayed as they were: too many at once without a scan.
+    pub held_back: u64,
     /// Kept raw because they could not be read.
     pub undecodable: u64,
+    /// Findings in the store for this integration, after the run, of which some member
+    /// could not be read and was left out.
+    pub noted: u64,
     /// Findings in the store for this integration, after the run.
     pub total: u64,
 }
 
 impl FindingCounts {
-    /// Adds another application's counts; `total` is not a sum and stays.
+    /// Adds another application's counts; `total` and `noted` are no sums and stay.
     pub(crate) fn add(&mut self, other: &Self) {
         self.new += other.new;
         self.changed += other.changed;
         self.reopened += other.reopened;
         self.closed += other.closed;
+        self.held_back += other.held_back;
         self.unchanged += other.unchanged;
         self.undecodable += other.undecodable;
     }

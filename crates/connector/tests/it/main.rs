@@ -1,6 +1,7 @@
 //! Sync against a scripted service that misbehaves: nothing is closed, nothing
 //! is lost, and the run says why it is not complete.
 
+mod believing;
 mod consumers;
 mod details;
 mod faults;
@@ -129,13 +130,18 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Self {
+        let service =
+            Service { mood: Arc::new(Mutex::new(Mood::Fine)), findings: Arc::new(Mutex::new(7)) };
+        let router = Router::new().fallback(answer).with_state(service.clone());
+        Self { service, ..Self::on(router).await }
+    }
+
+    /// Against any service.
+    async fn on(router: Router) -> Self {
         let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))
             .await
             .expect("a port");
         let host = format!("http://{}", listener.local_addr().expect("an address"));
-        let service =
-            Service { mood: Arc::new(Mutex::new(Mood::Fine)), findings: Arc::new(Mutex::new(7)) };
-        let router = Router::new().fallback(answer).with_state(service.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
 
         let folder = tempfile::tempdir().expect("a folder");
@@ -165,9 +171,11 @@ impl Bench {
         config.allow_http_loopback = true;
         config.max_attempts = 2;
         config.retry_budget = Duration::from_secs(1);
+        config.requests_per_minute = 1_000_000;
         let client = Client::new(config, &pair, clock.clone(), random.clone()).expect("a client");
         let fences = Fences::at(&folder.path().join("fences"));
         let connector = Connector { store, vault, fences, clock, random };
+        let service = Service { mood: Arc::new(Mutex::new(Mood::Fine)), findings: Arc::default() };
         Self { _folder: folder, service, connector, integration, client }
     }
 
