@@ -546,6 +546,11 @@ pub(crate) struct Sync {
     /// Read every application, not only those whose dates moved.
     #[arg(long)]
     pub(crate) full: bool,
+    /// Close and mark as gone whatever this run no longer finds, however much it is. For
+    /// once: without it, most of an application's findings, or of all, close only after a
+    /// newer scan.
+    #[arg(long)]
+    pub(crate) accept_closures: bool,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use countersign_connector::rotation::Mode;
 use countersign_files::{self as files, Secrecy};
+use countersign_findings::closure::Brake;
 use serde::Deserialize;
 
 use crate::failure::Failure;
@@ -120,11 +121,23 @@ pub(crate) struct SyncConfig {
     /// Hours after which an application is read again although its dates did
     /// not move.
     pub(crate) sweep_hours: u32,
+    /// The share of the open findings of an application, and of all, that may close at once
+    /// without a newer scan, 0 to 1. With 1 nothing is doubted.
+    pub(crate) closures_share: f64,
+    /// So few may close whatever share they are.
+    pub(crate) closures_few: u64,
 }
 
 impl Default for SyncConfig {
     fn default() -> Self {
-        Self { parallel: 12, page_size: 500, sweep_hours: 24 }
+        let brake = Brake::default();
+        Self {
+            parallel: 12,
+            page_size: 500,
+            sweep_hours: 24,
+            closures_share: brake.share,
+            closures_few: brake.few,
+        }
     }
 }
 
@@ -219,6 +232,9 @@ impl Config {
         }
         if !(1..=64).contains(&self.sync.parallel) {
             return Err("`sync.parallel` must be 1 to 64".into());
+        }
+        if !(0.0..=1.0).contains(&self.sync.closures_share) {
+            return Err("`sync.closures_share` must be 0 to 1".into());
         }
         if !(1..=256).contains(&self.client.in_flight) {
             return Err("`client.in_flight` must be 1 to 256".into());

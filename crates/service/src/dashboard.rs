@@ -161,6 +161,7 @@ fn router(inner: Inner) -> Router {
         .route("/integrations/{name}/run", post(integrations::run))
         .route("/integrations/{name}/pause", post(integrations::pause))
         .route("/integrations/{name}/resume", post(integrations::resume))
+        .route("/integrations/{name}/accept", post(integrations::accept))
         .route("/events", get(events::listen))
         .route("/credentials", get(credentials::list))
         .route("/style.css", get(style))

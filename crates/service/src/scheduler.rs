@@ -10,7 +10,7 @@ pub mod window;
 
 mod drive;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -40,6 +40,8 @@ pub struct Job {
     pub integration: String,
     /// How much of it.
     pub reads: Reads,
+    /// Somebody said that closures are so, however many they are.
+    pub accepts_closures: bool,
     /// Told with every step.
     pub watch: sync::Watch,
     /// When to end early.
@@ -157,7 +159,8 @@ struct Shared {
     store: Store,
     clock: Clock,
     states: Mutex<BTreeMap<String, State>>,
-    wishes: Mutex<BTreeSet<String>>,
+    /// By integration: whether closures are accepted.
+    wishes: Mutex<BTreeMap<String, bool>>,
     news: Notify,
     changed: watch::Sender<u64>,
     stop: watch::Sender<bool>,
@@ -193,6 +196,15 @@ impl Scheduler {
 
     /// Wants a run now, at any hour, of one that is paused too.
     pub fn run_now(&self, integration: &str) -> Result<(), Refusal> {
+        self.wish(integration, false)
+    }
+
+    /// The same; what it would close is closed, however much it is.
+    pub fn accept_closures(&self, integration: &str) -> Result<(), Refusal> {
+        self.wish(integration, true)
+    }
+
+    fn wish(&self, integration: &str, accepts_closures: bool) -> Result<(), Refusal> {
         if self.shared.is_ending() {
             return Err(Refusal::new("the scheduler is ending"));
         }
@@ -205,7 +217,7 @@ impl Scheduler {
             }
             Some(_) => {}
         }
-        locked(&self.shared.wishes).insert(integration.to_owned());
+        *locked(&self.shared.wishes).entry(integration.to_owned()).or_default() |= accepts_closures;
         self.shared.news.notify_one();
         Ok(())
     }

@@ -188,6 +188,7 @@ pub(crate) async fn applications(
         let text = |text: &Option<String>| printable(text.as_deref().unwrap_or("-"));
         let name = match row.gone {
             true => format!("{} (no longer visible)", application.name),
+            false if row.incomplete.is_some() => format!("{} (incomplete)", application.name),
             false => application.name.clone(),
         };
         table.add_row([
@@ -203,7 +204,12 @@ pub(crate) async fn applications(
     if !rows.is_empty() {
         print(&table_text(&table))?;
     }
-    note(&format!("{} of {} applications", rows.len().min(limit), rows.len()));
+    let incomplete = rows.iter().filter(|row| row.incomplete.is_some()).count();
+    let incomplete = match incomplete {
+        0 => String::new(),
+        count => format!(", {count} of them incomplete: `--json` says why"),
+    };
+    note(&format!("{} of {} applications{incomplete}", rows.len().min(limit), rows.len()));
     Ok(())
 }
 
@@ -214,6 +220,7 @@ fn application_json(row: &ApplicationRow) -> Result<Value, Failure> {
     object["gone"] = row.gone.into();
     object["read_at"] = row.read_ms.map(rfc3339).into();
     object["incomplete"] = row.incomplete.clone().into();
+    object["held_back"] = row.held_back.into();
     object["open_by_severity"] = row.open.to_vec().into();
     object["findings"] = row.findings.into();
     Ok(object)

@@ -19,7 +19,7 @@ use super::integration::check_text;
 use super::platform::{failure, mail_text, ready_object, start, until_stopped};
 use super::report::{counts_text, sync_text};
 use super::serve::Served;
-use super::sync::{run_one, tell_problems};
+use super::sync::{How, run_one, tell_problems};
 use crate::args::Quickstart;
 use crate::failure::{Exit, Failure};
 use crate::output::{note, print, print_json};
@@ -52,7 +52,7 @@ pub(crate) async fn run(home: Option<&Path>, args: Quickstart) -> Result<(), Fai
     };
     say("4/4 syncing …");
     let lock = context.store().lock_for_sync()?;
-    let finished = run_one(&context, &integration, false).await?;
+    let finished = run_one(&context, &integration, How::default()).await?;
     drop(lock);
     if args.json {
         print_json(&object(&context, &platform, &integration, &check, &finished).await?)?;

@@ -31,6 +31,19 @@ pub(crate) fn sync_text(name: &str, report: &Report) -> String {
             count => format!(", {} unreadable (kept raw)", grouped(count)),
         },
     ));
+    if findings.noted > 0 {
+        text.push_str(&format!(
+            "  {} with members that cannot be read: countersign findings --filter 'notes[ne]'\n",
+            grouped(findings.noted)
+        ));
+    }
+    if report.is_held_back() {
+        text.push_str(&format!(
+            "  held back: {} closures, {} applications that are no longer listed\n",
+            grouped(findings.held_back),
+            grouped(applications.held_back)
+        ));
+    }
     text.push_str(&format!(
         "  {} requests ({} repeated) in {:.1} s, {} rows written\n",
         grouped(report.requests),

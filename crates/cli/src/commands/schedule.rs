@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::context::Context;
-use super::sync::{bring_in, first_problems};
+use super::sync::{How, bring_in, first_problems};
 use super::watch::Rounds;
 use crate::args::{ListSchedules, Schedule, Scheduled};
 use crate::config::Config as Settings;
@@ -71,10 +71,11 @@ async fn tell_strangers(store: &Store, settings: &ScheduleConfig) -> Result<(), 
 }
 
 async fn run_job(context: &Context, job: Job) -> Ended {
-    let is_full = job.reads == Reads::Everything;
+    let how =
+        How { is_full: job.reads == Reads::Everything, accepts_closures: job.accepts_closures };
     let brought_in = async {
         let integration = context.integration(Some(&job.integration)).await?;
-        bring_in(context, &integration, is_full, job.watch, job.stop.wanted()).await
+        bring_in(context, &integration, how, job.watch, job.stop.wanted()).await
     };
     match brought_in.await {
         Ok(finished) => Ended { fault: finished.fault(), problem: told(&finished) },

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use countersign_connector::sync::plan::Scope;
 use countersign_connector::sync::{Finished, Options, Progress, Watch};
+use countersign_findings::closure::Brake;
 use countersign_store::Integration;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
@@ -24,9 +25,10 @@ pub(crate) async fn run(context: &Context, args: Sync) -> Result<(), Failure> {
         },
     };
     let _lock = context.store().lock_for_sync()?;
+    let how = How { is_full: args.full, accepts_closures: args.accept_closures };
     let mut worst = None;
     for integration in &integrations {
-        let finished = run_one(context, integration, args.full).await?;
+        let finished = run_one(context, integration, how).await?;
         if args.json {
             let mut object = serde_json::to_value(&finished.report).map_err(Failure::unexpected)?;
             object["integration"] = Value::from(integration.name.as_str());
@@ -35,19 +37,34 @@ pub(crate) async fn run(context: &Context, args: Sync) -> Result<(), Failure> {
             print(&sync_text(&integration.name, &finished.report))?;
         }
         tell_problems(&finished);
+        if finished.report.is_held_back() {
+            note(&format!(
+                "hint: look whether the account still sees everything; if it is so: countersign sync {} --accept-closures",
+                integration.name
+            ));
+        }
         worst = worst.or(finished.fault().map(Exit::from));
     }
     worst.map_or(Ok(()), |exit| Err(Failure::silent(exit)))
+}
+
+/// What is asked of a run.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct How {
+    /// Every application is read.
+    pub(crate) is_full: bool,
+    /// What it would close is closed, however much it is.
+    pub(crate) accepts_closures: bool,
 }
 
 /// One run with a progress bar, for terminals only.
 pub(crate) async fn run_one(
     context: &Context,
     integration: &Integration,
-    full: bool,
+    how: How,
 ) -> Result<Finished, Failure> {
     let (watch, bar) = progress_bar();
-    let finished = bring_in(context, integration, full, watch, std::future::pending()).await;
+    let finished = bring_in(context, integration, how, watch, std::future::pending()).await;
     bar.finish_and_clear();
     finished
 }
@@ -56,13 +73,13 @@ pub(crate) async fn run_one(
 pub(crate) async fn bring_in(
     context: &Context,
     integration: &Integration,
-    full: bool,
+    how: How,
     watch: Watch,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<Finished, Failure> {
     let client = context.client_of(integration, "sync")?;
     let config = &context.config.sync;
-    let scope = if full {
+    let scope = if how.is_full {
         Scope::Full
     } else {
         Scope::Incremental { sweep_after_ms: i64::from(config.sweep_hours) * 3_600_000 }
@@ -71,6 +88,8 @@ pub(crate) async fn bring_in(
         scope,
         parallel: config.parallel,
         page_size: config.page_size,
+        brake: Brake { share: config.closures_share, few: config.closures_few },
+        accepts_closures: how.accepts_closures,
         ..Options::default()
     };
     Ok(context.connector.sync_until(integration.id, client, options, watch, stop).await?)

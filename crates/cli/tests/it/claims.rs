@@ -38,7 +38,8 @@ fn every_row_names_what_fails() {
 fn what_does_not_exist_is_noticed() {
     let steps = read("test");
     let this = "cli::claims::what_does_not_exist_is_noticed";
-    for name in [this, "./test --only lints", "conformance/run", "text::shown::what_is_cut_says_so"] {
+    for name in [this, "./test --only lints", "conformance/run", "text::shown::what_is_cut_says_so"]
+    {
         assert!(exists(name, &steps), "{name}");
     }
     for name in [

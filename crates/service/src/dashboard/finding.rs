@@ -76,6 +76,8 @@ struct Page {
     vulnerability: Facts,
     description: Shown,
     is_cut: bool,
+    /// Members of the record that cannot be read, and why.
+    left_out: Vec<(Shown, Shown)>,
     references: Vec<Shown>,
     has_paths: bool,
     paths: Option<Vec<Way>>,
@@ -155,6 +157,14 @@ pub(super) async fn show(
         vulnerability: vulnerability(finding),
         description: Shown::prose(cut(&finding.description, PROSE_CHARS)),
         is_cut: cut(&finding.description, PROSE_CHARS).len() < finding.description.len(),
+        left_out: finding
+            .notes
+            .iter()
+            .map(|note| {
+                let member = note.member.as_deref().unwrap_or("the record");
+                (Shown::cut(member, LINE_CHARS), Shown::cut(&note.reason, LINE_CHARS))
+            })
+            .collect(),
         references: finding
             .references
             .iter()

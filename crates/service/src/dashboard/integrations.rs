@@ -67,6 +67,8 @@ struct Card {
     is_paused: bool,
     problem: Option<Problem>,
     under: Option<Under>,
+    /// What the last run would have closed.
+    held_back: Option<String>,
     runs: Vec<Run>,
 }
 
@@ -127,6 +129,7 @@ fn card(
         is_paused: standing.is_some_and(|standing| standing.paused),
         problem: problem.map(Problem::new),
         under: running.map(|running| under(running, now_ms)),
+        held_back: ended.and_then(held_back),
         runs: runs.iter().map(|run| shown(run, running, now_ms)).collect(),
     }
 }
@@ -138,6 +141,22 @@ fn under(running: &Running, now_ms: i64) -> Under {
         applications_total: running.applications_total,
         findings: grouped(running.findings),
         requests: grouped(running.requests),
+    }
+}
+
+/// What a run would have closed, if it was too much to be believed.
+fn held_back(run: &RunRow) -> Option<String> {
+    let report: Value = serde_json::from_str(run.report.as_deref()?).ok()?;
+    let count = |of: &str| report[of]["held_back"].as_u64().unwrap_or_default();
+    match (count("findings"), count("applications")) {
+        (0, 0) => None,
+        (findings, 0) => Some(format!("closed {} findings", grouped(findings))),
+        (0, applications) => Some(format!("marked {} applications as gone", grouped(applications))),
+        (findings, applications) => Some(format!(
+            "closed {} findings and marked {} applications as gone",
+            grouped(findings),
+            grouped(applications)
+        )),
     }
 }
 
@@ -219,6 +238,15 @@ pub(super) async fn run(
 ) -> Result<Response, Stop> {
     let scheduler = acting(&inner, form, &name, "sync.run").await?;
     done(scheduler.run_now(&name))
+}
+
+pub(super) async fn accept(
+    State(inner): State<Inner>,
+    Path(name): Path<String>,
+    form: Form,
+) -> Result<Response, Stop> {
+    let scheduler = acting(&inner, form, &name, "sync.accept").await?;
+    done(scheduler.accept_closures(&name))
 }
 
 pub(super) async fn pause(

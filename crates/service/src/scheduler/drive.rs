@@ -35,6 +35,7 @@ struct Known {
     seen_ms: i64,
     busy_ms: Option<i64>,
     is_wished: bool,
+    accepts_closures: bool,
     running: Option<Arc<Counters>>,
     /// Why it could not start.
     hindrance: Option<String>,
@@ -134,7 +135,7 @@ impl Drive {
                 self.config.store.draw_schedule(schedule.integration, draw).await?;
                 schedule.draw = Some(draw);
             }
-            let is_wished = wishes.contains(&schedule.name);
+            let wish = wishes.get(&schedule.name);
             let kept = before.remove(&schedule.name);
             // One of the same name may be another by now.
             let kept = kept.filter(|one| one.schedule.integration == schedule.integration);
@@ -143,11 +144,13 @@ impl Drive {
                 seen_ms: self.now(),
                 busy_ms: None,
                 is_wished: false,
+                accepts_closures: false,
                 running: None,
                 hindrance: None,
                 next: None,
             });
-            known.is_wished |= is_wished;
+            known.is_wished |= wish.is_some();
+            known.accepts_closures |= wish.is_some_and(|accepts_closures| *accepts_closures);
             known.schedule = schedule;
             self.known.insert(known.schedule.name.clone(), known);
         }
@@ -215,6 +218,7 @@ impl Drive {
         let job = Job {
             integration: name.to_owned(),
             reads: next.reads,
+            accepts_closures: std::mem::take(&mut known.accepts_closures),
             watch: watch(counters),
             stop: Stop(self.shared.stop.subscribe()),
         };

@@ -8,8 +8,18 @@ use super::shown::{OPAQUE, SHOWN};
 
 /// Whose public types others hold in their hands.
 const CRATES: &[&str] = &[
-    "text", "files", "signing", "wire", "vault", "client", "web", "signin", "connector", "tenant",
-    "service", "platform",
+    "text",
+    "files",
+    "signing",
+    "wire",
+    "vault",
+    "client",
+    "web",
+    "signin",
+    "connector",
+    "tenant",
+    "service",
+    "platform",
 ];
 
 /// What a secret is kept in.

@@ -37,6 +37,7 @@ const ROUTES: &[(&str, May, Takes)] = &[
     ("/integrations/{name}/run", May::Operator, Takes::Forms),
     ("/integrations/{name}/pause", May::Operator, Takes::Forms),
     ("/integrations/{name}/resume", May::Operator, Takes::Forms),
+    ("/integrations/{name}/accept", May::Operator, Takes::Forms),
     ("/events", May::Reader, Takes::Looks),
     ("/credentials", May::Reader, Takes::Looks),
     ("/style.css", May::Everybody, Takes::Looks),
