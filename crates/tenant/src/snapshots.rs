@@ -172,9 +172,15 @@ fn copy_all(transaction: &Transaction<'_>) -> Result<(), Error> {
     for table in &tables {
         transaction.execute(&format!("delete from main.{table}"), [])?;
     }
+    // With a condition: SQLite copies whole tables without looking at what points to them.
     for table in &tables {
-        transaction
-            .execute(&format!("insert into main.{table} select * from other.{table}"), [])?;
+        let sql = format!("insert into main.{table} select * from other.{table} where true");
+        transaction.execute(&sql, [])?;
     }
+    // Which numbers were given.
+    transaction.execute_batch(
+        "delete from main.sqlite_sequence;
+         insert into main.sqlite_sequence select * from other.sqlite_sequence",
+    )?;
     Ok(())
 }
