@@ -65,6 +65,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn_with_state(state.clone(), error::shaped))
         .layer(from_fn_with_state(state.clone(), around))
         .with_state(state)
 }
@@ -339,6 +340,18 @@ impl Begun {
             ..self.entry
         }
     }
+}
+
+/// A new thing, as it is now.
+pub(crate) fn created(value: &impl Serialize) -> Result<Response, Refusal> {
+    let mut response = json(value)?;
+    *response.status_mut() = StatusCode::CREATED;
+    Ok(response)
+}
+
+/// Done, with nothing to say: the Identity API says so in JSON.
+pub(crate) fn done() -> Response {
+    ok("{}")
 }
 
 /// Done, with nothing to say.

@@ -36,7 +36,7 @@ pub fn visible(view: &View<'_>, user: &User, guid: &str) -> Result<Visible, Refu
         .optional()?;
     match id {
         Some(id) => Ok(Visible { id }),
-        None => Err(Refused::NoSuch(format!("/appsec/v1/applications/{guid}"))),
+        None => Err(Refused::NoSuch("Application")),
     }
 }
 

@@ -70,7 +70,7 @@ pub fn read(view: &View<'_>, guid: &str, base: &str) -> Result<Policy, Refused> 
     let sql = format!("select {} from {} where guid = ?", SOURCE.columns, SOURCE.tables);
     let found =
         view.connection.query_row(&sql, [guid_of(guid)?], |row| read_row(row, base)).optional()?;
-    found.ok_or_else(|| Refused::NoSuch(format!("/appsec/v1/policies/{guid}")))
+    found.ok_or(Refused::NoSuch("Policy"))
 }
 
 fn read_row(row: &Row<'_>, base: &str) -> rusqlite::Result<Policy> {

@@ -14,8 +14,8 @@ pub enum Refused {
     Taken { pointer: String, title: String },
     /// There is no such thing, or none that the caller sees: what it is called.
     Missing(&'static str),
-    /// The same for a resource of the Applications family: its path.
-    NoSuch(String),
+    /// The same for a resource of the Applications family: `Application`.
+    NoSuch(&'static str),
     /// A guid that is none.
     MalformedGuid(String),
     /// The account may not: why.

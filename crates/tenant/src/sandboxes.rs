@@ -65,9 +65,7 @@ pub fn read(
     let sql = format!("select {} from {} where {condition}", SOURCE.columns, SOURCE.tables);
     let key = params![visible.id, guid_of(sandbox)?];
     let found = view.connection.query_row(&sql, key, read_row).optional()?;
-    found.ok_or_else(|| {
-        Refused::NoSuch(format!("/appsec/v1/applications/{application}/sandboxes/{sandbox}"))
-    })
+    found.ok_or(Refused::NoSuch("Sandbox"))
 }
 
 /// A new sandbox of an application.
@@ -188,7 +186,7 @@ fn id_of(connection: &Connection, application: Visible, guid: &str) -> Result<i6
         .prepare_cached(sql)?
         .query_row(params![application.id, guid_of(guid)?], |row| row.get(0))
         .optional()?;
-    id.ok_or_else(|| Refused::NoSuch(format!("context {guid}")))
+    id.ok_or(Refused::NoSuch("Sandbox"))
 }
 
 fn whole(connection: &Connection, id: i64) -> rusqlite::Result<Sandbox> {

@@ -1,7 +1,10 @@
 //! Every status and every error shape, in one place.
 
+use axum::body::Body;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use countersign_wire::error::{
     ApiError, ApiErrors, EmbeddedErrors, ErrorSource, FlawError, GatewayError, ValidationErrors,
@@ -18,8 +21,19 @@ pub(crate) struct Refusal {
     status: StatusCode,
     content_type: &'static str,
     body: Vec<u8>,
+    complaint: Option<Complaint>,
     conversation: Option<[String; 2]>,
     retry_after: Option<u64>,
+}
+
+/// What is wrong with a request. Which shape says so, [`shaped`] decides by the family of
+/// the resource that was asked for.
+#[derive(Debug, Clone)]
+struct Complaint {
+    status: u16,
+    code: &'static str,
+    title: String,
+    source: Option<ErrorSource>,
 }
 
 const GATEWAY: &str = "application/json;charset=UTF-8";
@@ -30,10 +44,23 @@ impl Refusal {
         Self {
             status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             content_type,
-            body: serde_json::to_vec(body).unwrap_or_default(),
+            body: encoded(body),
+            complaint: None,
             conversation: None,
             retry_after: None,
         }
+    }
+
+    fn complaint(
+        status: u16,
+        code: &'static str,
+        title: &str,
+        source: Option<ErrorSource>,
+    ) -> Self {
+        let complaint = Complaint { status, code, title: title.to_owned(), source };
+        let mut refusal = Self::new(status, JSON, &());
+        refusal.complaint = Some(complaint);
+        refusal
     }
 
     /// The gateway's shape.
@@ -87,24 +114,6 @@ impl Refusal {
         Self::gateway(400, &format!("Invalid UUID string: {shown}"))
     }
 
-    /// The shape of the Applications family.
-    pub(crate) fn appsec(status: u16, code: &str, title: &str, source: ErrorSource) -> Self {
-        let error = ApiError {
-            id: String::new(),
-            code: code.to_owned(),
-            title: title.to_owned(),
-            detail: None,
-            status: status.to_string(),
-            source: Some(source),
-        };
-        let body = ApiErrors {
-            embedded: EmbeddedErrors { api_errors: vec![error] },
-            fallback_type: None,
-            full_type: None,
-        };
-        Self::new(status, JSON, &body)
-    }
-
     /// The shape of the flaw details.
     pub(crate) fn flaw(status: u16, message: &str) -> Self {
         let words = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
@@ -112,14 +121,14 @@ impl Refusal {
         Self::new(status, JSON, &FlawError { message: message.to_owned(), code })
     }
 
-    pub(crate) fn no_such(path: &str) -> Self {
-        let source = ErrorSource { pointer: Some(path.to_owned()), parameter: None };
-        Self::appsec(404, "NOT_FOUND", "The resource was not found.", source)
+    /// Nothing of this kind is where the request looks for it.
+    pub(crate) fn no_such(what: &str) -> Self {
+        Self::complaint(404, "NOT_FOUND", &format!("{what} not found."), None)
     }
 
     pub(crate) fn bad_parameter(name: &str, title: &str) -> Self {
         let source = ErrorSource { pointer: None, parameter: Some(name.to_owned()) };
-        Self::appsec(400, "BAD_REQUEST", title, source)
+        Self::complaint(400, "BAD_REQUEST", title, Some(source))
     }
 
     /// The shape of the Identity API's validation.
@@ -141,15 +150,17 @@ impl From<Error> for Refusal {
 
 impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {
-        let at = |pointer| ErrorSource { pointer: Some(pointer), parameter: None };
+        let at = |pointer| Some(ErrorSource { pointer: Some(pointer), parameter: None });
         match refused {
             Refused::Invalid(errors) => Self::invalid(errors),
             Refused::Member { pointer, title } => {
-                Self::appsec(400, "BAD_REQUEST", &title, at(pointer))
+                Self::complaint(400, "BAD_REQUEST", &title, at(pointer))
             }
-            Refused::Taken { pointer, title } => Self::appsec(409, "CONFLICT", &title, at(pointer)),
+            Refused::Taken { pointer, title } => {
+                Self::complaint(409, "CONFLICT", &title, at(pointer))
+            }
             Refused::Missing(what) => Self::gateway(404, &format!("no such {what}")),
-            Refused::NoSuch(path) => Self::no_such(&path),
+            Refused::NoSuch(what) => Self::no_such(what),
             Refused::MalformedGuid(text) => Self::malformed_guid(&text),
             Refused::Forbidden(why) => Self::gateway(403, why),
             Refused::Conflict(why) => Self::gateway(409, why),
@@ -161,6 +172,9 @@ impl From<Refused> for Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let mut response = (self.status, self.body).into_response();
+        if let Some(complaint) = self.complaint {
+            response.extensions_mut().insert(complaint);
+        }
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
         if let Some(seconds) = self.retry_after {
@@ -173,6 +187,57 @@ impl IntoResponse for Refusal {
         }
         response
     }
+}
+
+/// Gives a complaint the shape of its family: the one of the Identity API is a list of
+/// texts; collections have the error alone, the rest of the Applications family a list of
+/// them. Each error has an id of its own, and where it is about nothing that the request
+/// said, it points to what was asked for.
+pub(super) async fn shaped(
+    State(state): State<AppState>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let path = request.uri().path().to_owned();
+    let mut response = next.run(request).await;
+    let Some(complaint) = response.extensions_mut().remove::<Complaint>() else {
+        return response;
+    };
+    let body = complaint.body(&path, conversation_id(&state));
+    *response.body_mut() = Body::from(body);
+    response
+}
+
+impl Complaint {
+    fn body(self, path: &str, id: String) -> Vec<u8> {
+        let Self { status, code, title, source } = self;
+        if path.starts_with("/api/authn/") {
+            let parameter = source.and_then(|source| source.parameter);
+            let error = parameter.map_or(title.clone(), |name| format!("{name}: {title}"));
+            return encoded(&ValidationErrors { errors: vec![error], status });
+        }
+        let here = || ErrorSource { pointer: Some(path.to_owned()), parameter: None };
+        let error = ApiError {
+            id,
+            code: code.to_owned(),
+            title,
+            detail: None,
+            status: status.to_string(),
+            source: Some(source.unwrap_or_else(here)),
+        };
+        if path.starts_with("/appsec/v1/collections") {
+            return encoded(&error);
+        }
+        encoded(&ApiErrors {
+            embedded: EmbeddedErrors { api_errors: vec![error] },
+            fallback_type: None,
+            full_type: None,
+        })
+    }
+}
+
+fn encoded(body: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(body).unwrap_or_default()
 }
 
 /// A random guid.

@@ -119,8 +119,7 @@ pub(crate) async fn read_policy_version(
         .look(move |view| {
             let found = policies::read(view, &policy, &grant.caller.base)?;
             if found.version != Some(version) {
-                let path = format!("/appsec/v1/policies/{policy}/versions/{version}");
-                return Err(Refusal::no_such(&path));
+                return Err(Refusal::no_such("Policy version"));
             }
             json(&found)
         })

@@ -35,9 +35,7 @@ pub(crate) async fn read_summary_report(
             let visible = applications::visible(view, &grant.caller.user, &application)?;
             let query = Query::parse(raw.as_deref());
             let context = sandboxes::context(view, visible, query.get("context"))?;
-            let missing = || {
-                Refusal::no_such(&format!("/appsec/v2/applications/{application}/summary_report"))
-            };
+            let missing = || Refusal::no_such("Summary report");
             let report = summary::report(view, context)?.ok_or_else(missing)?;
             if query.number::<i64>("build_id")?.is_some_and(|wanted| wanted != report.build_id) {
                 return Err(missing());

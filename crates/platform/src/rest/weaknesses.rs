@@ -38,12 +38,12 @@ fn list<T: Serialize, E: From<Vec<T>> + Serialize + ToSchema>(
 fn one<T: Serialize>(
     view: &View<'_>,
     dictionary: &Dictionary<T>,
-    path: &str,
+    what: &str,
     id: &str,
 ) -> Result<Response, Refusal> {
     let number: i64 = id.parse().map_err(|_| wrong("id", "a number"))?;
     let found = dictionary.find(view, number)?;
-    json(&found.ok_or_else(|| Refusal::no_such(&format!("{path}/{id}")))?)
+    json(&found.ok_or_else(|| Refusal::no_such(what))?)
 }
 
 /// Weaknesses.
@@ -75,7 +75,7 @@ pub(crate) async fn read_cwe(
     Path(id): Path<String>,
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
-    state.look(move |view| one(view, &CWES, "/appsec/v1/cwes", &id)).await
+    state.look(move |view| one(view, &CWES, "CWE", &id)).await
 }
 
 /// Categories of findings.
@@ -109,7 +109,7 @@ pub(crate) async fn read_category(
     Path(id): Path<String>,
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
-    state.look(move |view| one(view, &CATEGORIES, "/appsec/v1/categories", &id)).await
+    state.look(move |view| one(view, &CATEGORIES, "Category", &id)).await
 }
 
 /// Names of custom fields of applications.
