@@ -167,10 +167,7 @@ pub(crate) fn apply(
             Some("resolution = 'POTENTIAL_FALSE_POSITIVE', resolution_status = 'PROPOSED'")
         }
         Action::Propose(_) => Some("resolution = 'MITIGATED', resolution_status = 'PROPOSED'"),
-        Action::Approve => Some(
-            "resolution_status = 'APPROVED',
-             status = iif(resolution = 'MITIGATED', 'CLOSED', status)",
-        ),
+        Action::Approve => Some("resolution_status = 'APPROVED', status = 'CLOSED'"),
         Action::Reject => Some("resolution = 'UNRESOLVED', resolution_status = 'REJECTED'"),
     };
     if let Some(change) = change {

@@ -394,7 +394,7 @@ impl Seeder<'_> {
                 vec![step("REJECTED", "The check can be bypassed.", decided_ms), design()],
             ),
             _ => mitigated(
-                "OPEN",
+                "CLOSED",
                 "POTENTIAL_FALSE_POSITIVE",
                 "APPROVED",
                 vec![
@@ -518,7 +518,7 @@ impl Seeder<'_> {
             module: Some("web".into()),
             remediation_desc: Some(flaw.fix.into()),
             severity_desc: Some("Access to other accounts.".into()),
-            finding_category: None,
+            finding_category: Some(flaw.category()),
         });
         Details { wire, subject: "the sign-in page".into() }
     }
@@ -558,8 +558,12 @@ impl Seeder<'_> {
         } else {
             (home.created_ms + DAY_MS, home.scanned_ms)
         };
-        let standing = self.standing(first_ms);
-        let violates = severity >= 4;
+        let mut standing = self.standing(first_ms);
+        let is_approved = standing.resolution_status == "APPROVED";
+        if is_approved {
+            standing.status = "OPEN";
+        }
+        let violates = severity >= 4 && !is_approved;
         self.insert(Row {
             home,
             sandbox,
@@ -598,11 +602,6 @@ impl Seeder<'_> {
             ["Informational", "Very Low", "Low", "Medium", "High", "Very High"][severity as usize];
         let tenths = severity * 20 - self.dice.below(15) as i64;
         let score = tenths as f64 / 10.0;
-        // `10` and `10.0` both occur.
-        let shown = match (tenths % 10, self.dice.below(2)) {
-            (0, 0) => Some((tenths / 10).into()),
-            _ => Number::from_f64(score),
-        };
         let gap = if self.dice.below(10) == 0 { "\u{200b}" } else { "" };
         let cvss3 = (self.dice.below(8) != 0).then(|| Cvss3 {
             score: Number::from_f64(score),
@@ -631,8 +630,8 @@ impl Seeder<'_> {
             }),
             cve: Some(Cve {
                 name: Some(cve.into()),
-                cvss: shown,
-                href: Some(format!("http://nvd.nist.gov/vuln/detail/{cve}")),
+                cvss: Number::from_f64(score),
+                href: Some(catalog::vulnerability_href(cve)),
                 severity: Some(word.into()),
                 vector: Some(format!("AV:N/{gap}AC:L/{gap}Au:N/C:P/I:P/A:P")),
                 cvss3,

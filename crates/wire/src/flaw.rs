@@ -55,7 +55,7 @@ pub struct DataPath {
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Call {
-    /// Number of the data path, from 1.
+    /// Position in the data path, from 1.
     pub data_path: Option<i64>,
     /// File.
     pub file_name: Option<String>,

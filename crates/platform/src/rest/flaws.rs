@@ -11,7 +11,7 @@ use data_encoding::BASE64;
 
 use super::error::Refusal;
 use super::json;
-use super::query::{Context, Query, wrong};
+use super::query::{Context, Kind, Query, parameter, parameters, wrong};
 use crate::caller::{Caller, Grant, ReadFindings};
 use crate::state::AppState;
 use countersign_tenant::flaws::{self, Flaw};
@@ -19,12 +19,17 @@ use countersign_tenant::seed::catalog::{CLASSES, METHODS};
 use countersign_tenant::weaknesses::CWES;
 use countersign_tenant::{View, applications, sandboxes};
 
-/// How data reaches a static flaw.
+parameters!(
+    NoContext,
+    &[parameter("context", Kind::Guid, "Must be left out: a sandbox has no answer (404).")]
+);
+
+/// How data reaches a static flaw, in whatever context it is.
 #[utoipa::path(
     get,
     path = "/appsec/v2/applications/{guid}/findings/{issue_id}/static_flaw_info",
     tag = "Findings",
-    params(Context),
+    params(NoContext),
     responses((status = 200, body = StaticFlawInfo)),
 )]
 pub(crate) async fn read_static_flaw(
@@ -38,16 +43,15 @@ pub(crate) async fn read_static_flaw(
             let query = Query::parse(raw.as_deref());
             let asked = Asked { application: &application, issue: &issue_id, query: &query };
             let flaw = asked.find(view, &grant.caller, "STATIC")?;
-            let context = query.get("context").unwrap_or(&application).to_ascii_lowercase();
             json(&StaticFlawInfo {
                 issue_summary: StaticIssue {
                     app_guid: application.to_ascii_lowercase(),
                     name: Some(flaw.application_name.clone()),
                     build_id: flaw.build_id,
                     issue_id: flaw.issue_id,
-                    context: Some(context),
+                    context: Some(flaw.context.clone()),
                 },
-                data_paths: vec![data_path(&flaw)],
+                data_paths: data_path(&flaw).into_iter().collect(),
             })
         })
         .await
@@ -101,8 +105,13 @@ impl Asked<'_> {
     fn find(&self, view: &View<'_>, caller: &Caller, kind: &str) -> Result<Flaw, Refusal> {
         let visible = applications::visible(view, &caller.user, self.application)?;
         let issue_id = self.issue.parse().map_err(|_| wrong("issue_id", "a number"))?;
-        let context = sandboxes::context(view, visible, self.query.get("context"))?;
-        flaws::find(view, context, issue_id, kind, &caller.base)?.ok_or_else(|| {
+        let context = self.query.get("context");
+        let context = context.map(|guid| sandboxes::context(view, visible, Some(guid)));
+        let context = context.transpose()?;
+        if kind == "STATIC" && context.is_some() {
+            return Err(Refusal::flaw(404, "Build does not have static flaws"));
+        }
+        flaws::find(view, visible, context, issue_id, kind, &caller.base)?.ok_or_else(|| {
             let message = format!("Build does not have {} flaw {issue_id}", kind.to_lowercase());
             Refusal::flaw(404, &message)
         })
@@ -113,10 +122,14 @@ fn text(flaw: &Flaw, name: &str) -> Option<String> {
     flaw.details[name].as_str().map(String::from)
 }
 
-/// The flaw, and the calls that lead to it, all in the same package.
-fn data_path(flaw: &Flaw) -> DataPath {
+/// The flaw, and the calls that lead to it, all in the same package. A flaw of which no
+/// place is known has none.
+fn data_path(flaw: &Flaw) -> Option<DataPath> {
     let line = flaw.details["file_line_number"].as_i64();
     let (file_path, procedure) = (text(flaw, "file_path"), text(flaw, "procedure"));
+    if file_path.is_none() && procedure.is_none() {
+        return None;
+    }
     let mut calls = vec![Call {
         data_path: Some(1),
         file_name: text(flaw, "file_name"),
@@ -132,7 +145,7 @@ fn data_path(flaw: &Flaw) -> DataPath {
             let class = CLASSES[at % CLASSES.len()];
             let method = METHODS[(at * 3) % METHODS.len()];
             calls.push(Call {
-                data_path: Some(1),
+                data_path: Some(1 + step),
                 file_name: Some(format!("{class}.java")),
                 file_path: Some(format!("{folder}/{class}.java")),
                 function_name: Some(format!("{package}.{class}.{method}")),
@@ -140,14 +153,14 @@ fn data_path(flaw: &Flaw) -> DataPath {
             });
         }
     }
-    DataPath {
+    Some(DataPath {
         module_name: text(flaw, "module"),
         steps: calls.len() as i64,
         local_path: file_path,
         function_name: text(flaw, "attack_vector").or(procedure),
         line_number: line,
         calls,
-    }
+    })
 }
 
 fn exchange(flaw: &Flaw) -> Exchange {

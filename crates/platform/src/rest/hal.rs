@@ -7,8 +7,7 @@ use utoipa::ToSchema;
 
 use super::error::Refusal;
 use super::json;
-use super::query::{PAGING, Parameter, Query};
-use countersign_web::query::encode;
+use super::query::{PAGING, Parameter, Query, encode};
 
 /// A page of a list; without elements there is no `_embedded`.
 #[derive(Serialize, ToSchema)]

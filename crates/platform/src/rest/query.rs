@@ -233,6 +233,11 @@ impl Query {
     }
 }
 
+/// For the value of a link: commas are encoded as well, as the service does it.
+pub(crate) fn encode(text: &str) -> String {
+    countersign_web::query::encode(text).replace(',', "%2C")
+}
+
 /// The values of a filter, to keep.
 pub(crate) fn owned(values: Vec<&str>) -> Vec<String> {
     values.into_iter().map(String::from).collect()

@@ -7,6 +7,7 @@ mod console;
 mod control;
 mod credentials;
 mod doors;
+mod facts;
 mod faults;
 mod fuzz;
 mod hostile;

@@ -161,7 +161,8 @@ impl<'a> Said<'a> {
     fn outcome<'s>(&self, standing: Option<&'s str>) -> Option<(&'s str, Option<&'static str>)> {
         Some(match self.action {
             "APPROVE" | "REJECT" if standing != Some("PROPOSED") => return None,
-            "APPROVE" => ("ACCEPTED", Some("resolution_status = 'APPROVED'")),
+            // Unlike a flaw's, its finding stays open, and no longer counts.
+            "APPROVE" => ("ACCEPTED", Some("resolution_status = 'APPROVED', violates_policy = 0")),
             "REJECT" => {
                 ("REJECTED", Some("resolution = 'UNRESOLVED', resolution_status = 'REJECTED'"))
             }

@@ -44,6 +44,16 @@ pub fn reference(dictionary: &str, id: i64, name: &str) -> Reference {
     }
 }
 
+/// Where a vulnerability is described: by the vendor if it gave the id, else by NVD.
+pub fn vulnerability_href(id: &str) -> String {
+    match id.starts_with("CVE-") {
+        true => format!("http://nvd.nist.gov/vuln/detail/{id}"),
+        false => format!(
+            "https://sca.analysiscenter.veracode.com/vulnerability-database/search#query={id}"
+        ),
+    }
+}
+
 pub const FLAWS: &[Flaw] = &[
     Flaw {
         severity: 5,

@@ -1,10 +1,13 @@
 //! Lists of users by what they are called and how they stand.
 
 use super::{USER_COLUMNS, User, read_user};
+use countersign_signing::ApiId;
+use rusqlite::Connection;
+
 use crate::act::View;
 use crate::condition::{Condition, text};
 use crate::list::{Source, Window};
-use crate::{Error, roles};
+use crate::{Error, Refused, custom_roles, guid_of, roles};
 
 const SOURCE: Source = Source {
     columns: USER_COLUMNS,
@@ -46,6 +49,37 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// An id that is none, or that nothing has, is refused: all of them at once.
+    fn check(&self, connection: &Connection) -> Result<(), Refused> {
+        let is_there = |sql: &str, id: &str| -> Result<bool, Error> {
+            Ok(connection.prepare_cached(sql)?.exists([id])?)
+        };
+        let mut errors = Vec::new();
+        let mut require = |member: &str, is: bool| {
+            if !is {
+                errors.push(format!("{member}: Invalid value."));
+            }
+        };
+        if let Some(id) = &self.role_id {
+            let is = match guid_of(id) {
+                Ok(guid) => {
+                    roles::of_id(&guid).is_some() || custom_roles::by(connection, &guid)?.is_some()
+                }
+                Err(_) => false,
+            };
+            require("role_id", is);
+        }
+        if let Some(id) = &self.team_id {
+            let guid = guid_of(id).unwrap_or_default();
+            require("team_id", is_there("select 1 from teams where guid = ?", &guid)?);
+        }
+        if let Some(id) = &self.api_id {
+            let id = ApiId::parse(id).map(|id| id.lowercase()).unwrap_or_default();
+            require("api_id", is_there("select 1 from credentials where api_id = ?", &id)?);
+        }
+        if errors.is_empty() { Ok(()) } else { Err(Refused::Invalid(errors)) }
+    }
+
     fn condition(&self) -> Condition {
         let mut condition = Condition::always();
         if let Some(name) = &self.user_name {
@@ -91,7 +125,7 @@ impl Filter {
         if let Some(id) = &self.api_id {
             condition.and(
                 "id in (select user from credentials where api_id = ?)",
-                [text(&id.to_lowercase())],
+                [text(&ApiId::parse(id).map(|id| id.lowercase()).unwrap_or_default())],
             );
         }
         let used = "id in (select user from credentials where last_used_ms is not null)";
@@ -106,6 +140,11 @@ impl Filter {
 
 /// One page of the users that a filter leaves, without roles and teams, and how many it
 /// leaves.
-pub fn list(view: &View<'_>, filter: &Filter, window: &Window) -> Result<(Vec<User>, u64), Error> {
+pub fn list(
+    view: &View<'_>,
+    filter: &Filter,
+    window: &Window,
+) -> Result<(Vec<User>, u64), Refused> {
+    filter.check(view.connection)?;
     Ok(SOURCE.page(view.connection, &filter.condition(), window, read_user)?)
 }

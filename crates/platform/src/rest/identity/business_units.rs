@@ -9,7 +9,7 @@ use countersign_wire::identity as wire;
 use super::super::error::Refusal;
 use super::super::hal::{Listing, embedded};
 use super::super::query::{Kind, Query, parameter, parameters};
-use super::super::{input, json, no_content};
+use super::super::{created, done, input, json};
 use super::{ChangeParameters, SORT, listing, manner, page_of};
 use crate::caller::{Grant, ManageIdentity};
 use crate::state::AppState;
@@ -77,7 +77,7 @@ pub(crate) async fn read_business_unit(
     path = "/api/authn/v2/business_units",
     tag = "Business units",
     request_body = wire::BusinessUnitInput,
-    responses((status = 200, body = wire::BusinessUnit)),
+    responses((status = 201, body = wire::BusinessUnit)),
 )]
 pub(crate) async fn create_business_unit(
     grant: Grant<ManageIdentity>,
@@ -87,7 +87,7 @@ pub(crate) async fn create_business_unit(
     let wanted: wire::BusinessUnitInput = input(body)?;
     let act = grant.caller.act();
     let make = move |change: &Change<'_>| units::create(change, wanted, &grant.caller.base);
-    json(&state.change(act, make).await?)
+    created(&state.change(act, make).await?)
 }
 
 /// Changes a business unit.
@@ -120,7 +120,7 @@ pub(crate) async fn update_business_unit(
     delete,
     path = "/api/authn/v2/business_units/{bu_id}",
     tag = "Business units",
-    responses((status = 204)),
+    responses((status = 200, description = "An empty object.")),
 )]
 pub(crate) async fn delete_business_unit(
     grant: Grant<ManageIdentity>,
@@ -128,5 +128,5 @@ pub(crate) async fn delete_business_unit(
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
     state.change(grant.caller.act(), move |change| units::delete(change, &bu_id)).await?;
-    Ok(no_content())
+    Ok(done())
 }

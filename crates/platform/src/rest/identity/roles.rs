@@ -11,7 +11,7 @@ use countersign_wire::identity as wire;
 use super::super::error::Refusal;
 use super::super::hal::{Listing, embedded};
 use super::super::query::{Pages, Query};
-use super::super::{input, json, no_content};
+use super::super::{created, done, input, json};
 use super::{ChangeParameters, MOST, listing, manner};
 use crate::caller::{Grant, ManageIdentity};
 use crate::state::AppState;
@@ -86,7 +86,7 @@ pub(crate) async fn read_role(
     path = "/api/authn/v2/roles",
     tag = "Roles",
     request_body = wire::RoleInput,
-    responses((status = 200, body = wire::Role)),
+    responses((status = 201, body = wire::Role)),
 )]
 pub(crate) async fn create_role(
     grant: Grant<ManageIdentity>,
@@ -96,7 +96,7 @@ pub(crate) async fn create_role(
     let wanted: wire::RoleInput = input(body)?;
     let make = move |change: &Change<'_>| custom_roles::create(change, wanted);
     let role = state.change(grant.caller.act(), make).await?;
-    json(&custom_on_the_wire(&role, &grant.caller.base))
+    created(&custom_on_the_wire(&role, &grant.caller.base))
 }
 
 /// Changes a custom role.
@@ -127,7 +127,7 @@ pub(crate) async fn update_role(
     delete,
     path = "/api/authn/v2/roles/{role_id}",
     tag = "Roles",
-    responses((status = 204)),
+    responses((status = 200, description = "An empty object.")),
 )]
 pub(crate) async fn delete_role(
     grant: Grant<ManageIdentity>,
@@ -135,7 +135,7 @@ pub(crate) async fn delete_role(
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
     state.change(grant.caller.act(), move |change| custom_roles::delete(change, &text)).await?;
-    Ok(no_content())
+    Ok(done())
 }
 
 /// The permissions that custom roles are made of.

@@ -3,14 +3,13 @@
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use countersign_wire::identity as wire;
 
 use super::super::error::Refusal;
 use super::super::hal::{Listing, embedded};
 use super::super::query::{Kind, Query, parameter, parameters};
-use super::super::{input, json, no_content};
+use super::super::{created, done, input, json};
 use super::{ChangeParameters, SORT, listing, manner, page_of};
 use crate::caller::{Caller, Grant, ManageIdentity};
 use crate::state::AppState;
@@ -23,6 +22,7 @@ parameters!(
     TeamFilters,
     &[
         parameter("all_for_org", Kind::Truth, "Not only those of the caller."),
+        parameter("ignore_self_teams", Kind::Truth, "The same."),
         parameter("team_name", Kind::Text, "Part of the name."),
         SORT,
     ],
@@ -34,7 +34,7 @@ parameters!(
     paged
 );
 
-/// The caller's teams, or with `all_for_org` all of them.
+/// The caller's teams, or with `all_for_org` or `ignore_self_teams` all of them.
 #[utoipa::path(
     get,
     path = "/api/authn/v2/teams",
@@ -48,7 +48,8 @@ pub(crate) async fn list_teams(
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
     let query = Query::parse(raw.as_deref());
-    let is_all = query.truth("all_for_org")?.unwrap_or_default();
+    let is_asked = |name| Ok::<_, Refusal>(query.truth(name)?.unwrap_or_default());
+    let is_all = is_asked("all_for_org")? || is_asked("ignore_self_teams")?;
     page(state, grant.caller, is_all, query, "teams").await
 }
 
@@ -119,9 +120,7 @@ pub(crate) async fn create_team(
     let wanted: wire::TeamInput = input(body)?;
     let act = grant.caller.act();
     let make = move |change: &Change<'_>| teams::create(change, wanted, &grant.caller.base);
-    let mut response = json(&state.change(act, make).await?)?;
-    *response.status_mut() = StatusCode::CREATED;
-    Ok(response)
+    created(&state.change(act, make).await?)
 }
 
 /// Changes a team.
@@ -154,7 +153,7 @@ pub(crate) async fn update_team(
     delete,
     path = "/api/authn/v2/teams/{team_id}",
     tag = "Teams",
-    responses((status = 204)),
+    responses((status = 200, description = "An empty object.")),
 )]
 pub(crate) async fn delete_team(
     grant: Grant<ManageIdentity>,
@@ -162,5 +161,5 @@ pub(crate) async fn delete_team(
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
     state.change(grant.caller.act(), move |change| teams::delete(change, &team_id)).await?;
-    Ok(no_content())
+    Ok(done())
 }

@@ -6,7 +6,7 @@ use super::super::credentials::{minted_on_the_wire, on_the_wire};
 use super::super::error::Refusal;
 use super::super::hal::{Listing, embedded};
 use super::super::query::{Kind, Query, parameter, parameters, wrong};
-use super::super::{input, json, no_content, ok};
+use super::super::{created, done, input, json, no_content, ok};
 use super::{CHANGE, ChangeParameters, SORT, listing, manner, page_of};
 use crate::caller::{By, Caller, Grant, ManageIdentity};
 use crate::state::AppState;
@@ -83,6 +83,7 @@ fn brief(user: &User, base: &str) -> wire::User {
         last_name: Some(user.last_name.clone()),
         email_address: Some(user.email.clone()),
         login_enabled: Some(user.login_enabled),
+        active: Some(user.active),
         saml_user: Some(false),
         links: Some(SelfLink::to(format!("{base}/api/authn/v2/users/{}", user.guid))),
         ..wire::User::default()
@@ -91,7 +92,6 @@ fn brief(user: &User, base: &str) -> wire::User {
 
 fn detailed(user: &User, base: &str) -> wire::User {
     wire::User {
-        active: Some(user.active),
         account_type: Some(if user.is_api { "API" } else { "USER" }.to_owned()),
         ..brief(user, base)
     }
@@ -187,7 +187,7 @@ pub(crate) async fn read_user(
     delete,
     path = "/api/authn/v2/users/{user_id}",
     tag = "Users",
-    responses((status = 204)),
+    responses((status = 200, description = "An empty object.")),
 )]
 pub(crate) async fn delete_user(
     grant: Grant<ManageIdentity>,
@@ -195,7 +195,7 @@ pub(crate) async fn delete_user(
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
     state.change(grant.caller.act(), move |change| users::delete(change, &user_id)).await?;
-    Ok(no_content())
+    Ok(done())
 }
 
 /// Users.
@@ -300,7 +300,7 @@ async fn page(
     tag = "Users",
     params(NewUser),
     request_body = wire::UserInput,
-    responses((status = 200, body = wire::User)),
+    responses((status = 201, body = wire::User)),
 )]
 pub(crate) async fn create_user(
     grant: Grant<ManageIdentity>,
@@ -322,7 +322,7 @@ pub(crate) async fn create_user(
                 let minted = credentials::generate(change, &user)?;
                 body.api_credentials = Some(minted_on_the_wire(&minted, &user, base));
             }
-            user.try_map(|_| json(&body))
+            user.try_map(|_| created(&body))
         })
         .await
 }
