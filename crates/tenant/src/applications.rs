@@ -6,14 +6,17 @@ mod search;
 use countersign_wire::application as wire;
 use countersign_wire::hal::Link;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::act::{Change, Noted, View};
 use crate::condition::{Condition, text};
 use crate::manner::Manner;
+use crate::recorded::Json;
 use crate::users::User;
-use crate::{ORGANIZATION, Refused, guid_of, timestamp};
+use crate::{Error, ORGANIZATION, Refused, guid_of, timestamp};
 use input::Wanted;
+pub(crate) use input::chosen as settings_of;
 
 pub use search::{COMPLIANCE, Filter, SCAN_TYPES, list};
 
@@ -40,15 +43,14 @@ pub fn visible(view: &View<'_>, user: &User, guid: &str) -> Result<Visible, Refu
     }
 }
 
+/// An application as JSON: a [`wire::Application`], or one that was imported as it was
+/// recorded.
+pub type Body = Box<RawValue>;
+
 /// An application; `base` is for links.
-pub fn read(
-    view: &View<'_>,
-    user: &User,
-    guid: &str,
-    base: &str,
-) -> Result<wire::Application, Refused> {
+pub fn read(view: &View<'_>, user: &User, guid: &str, base: &str) -> Result<Body, Refused> {
     let application = visible(view, user, guid)?;
-    Ok(whole(view.connection, application.id, base)?)
+    Ok(whole(view.connection, application.id, base)?.body(base)?)
 }
 
 /// A new application with this profile.
@@ -57,7 +59,7 @@ pub fn create(
     user: &User,
     profile: Map<String, Value>,
     base: &str,
-) -> Result<Noted<wire::Application>, Refused> {
+) -> Result<Noted<Body>, Refused> {
     let guid = change.tenant.guid();
     let wanted = Wanted::read(change.connection, user, profile, None)?;
     let id = wanted.insert(change.transaction, &guid, change.now_ms)?;
@@ -73,10 +75,10 @@ pub fn update(
     mut profile: Map<String, Value>,
     manner: Manner,
     base: &str,
-) -> Result<Noted<wire::Application>, Refused> {
+) -> Result<Noted<Body>, Refused> {
     let id = visible(change, user, guid)?.id;
     if manner.is_partial {
-        let current = whole(change.connection, id, base)?.profile;
+        let current = whole(change.connection, id, base)?.wire.profile;
         profile = input::overlaid(&current, profile)?;
     }
     let wanted = Wanted::read(change.connection, user, profile, Some(id))?;
@@ -94,15 +96,10 @@ pub fn delete(change: &Change<'_>, user: &User, guid: &str) -> Result<Noted<()>,
     Ok(change.noted("application.delete", &name, ())?)
 }
 
-fn noted(
-    change: &Change<'_>,
-    act: &str,
-    id: i64,
-    base: &str,
-) -> Result<Noted<wire::Application>, Refused> {
+fn noted(change: &Change<'_>, act: &str, id: i64, base: &str) -> Result<Noted<Body>, Refused> {
     let application = whole(change.connection, id, base)?;
-    let name = application.profile.name.clone().unwrap_or_default();
-    Ok(change.noted(act, &name, application)?)
+    let name = application.wire.profile.name.clone().unwrap_or_default();
+    Ok(change.noted(act, &name, application.body(base)?)?)
 }
 
 pub(crate) fn name(connection: &Connection, id: i64) -> rusqlite::Result<String> {
@@ -127,21 +124,39 @@ fn seen_by(user: &User) -> Condition {
 const SELECT: &str = "select a.id, a.guid, a.name, a.tags, b.id, b.name, b.guid, a.business_owners,
     p.guid, p.name, p.is_default, a.compliance, a.custom_fields, a.description,
     a.business_criticality, a.git_repo_url, a.build_id, a.created_ms, a.modified_ms,
-    a.policy_checked_ms, a.last_scan_ms, a.settings, a.archer_app_name, a.custom_kms_alias
+    a.policy_checked_ms, a.last_scan_ms, a.settings, a.archer_app_name, a.custom_kms_alias,
+    a.recorded, a.recorded_then
     from applications a
     join business_units b on b.id = a.business_unit
     join policies p on p.id = a.policy";
 
+/// An application, and what was recorded of it where it was imported.
+pub(crate) struct Whole {
+    pub(crate) wire: wire::Application,
+    /// See `V12__recorded.sql`.
+    recorded: Option<(String, String)>,
+}
+
+impl Whole {
+    fn body(self, base: &str) -> Result<Body, Error> {
+        let now = serde_json::to_string(&self.wire)?;
+        let Some((recorded, then)) = self.recorded else { return Ok(RawValue::from_string(now)?) };
+        let then = Json::of_stored(&then, base)?;
+        let shown = Json::of_stored(&recorded, base)?.brought_up(&then, Json::parse(&now)?);
+        Ok(RawValue::from_string(shown.to_string())?)
+    }
+}
+
 /// With its teams and scans.
-fn whole(connection: &Connection, id: i64, base: &str) -> rusqlite::Result<wire::Application> {
+pub(crate) fn whole(connection: &Connection, id: i64, base: &str) -> rusqlite::Result<Whole> {
     let mut application = connection
         .prepare_cached(&format!("{SELECT} where a.id = ?"))?
         .query_row([id], |row| read_row(row, base))?;
-    complete(connection, &mut application)?;
+    complete(connection, &mut application.wire)?;
     Ok(application)
 }
 
-fn read_row(row: &Row<'_>, base: &str) -> rusqlite::Result<wire::Application> {
+fn read_row(row: &Row<'_>, base: &str) -> rusqlite::Result<Whole> {
     let id: i64 = row.get(0)?;
     let guid: String = row.get(1)?;
     let policy_guid: String = row.get(8)?;
@@ -151,7 +166,8 @@ fn read_row(row: &Row<'_>, base: &str) -> rusqlite::Result<wire::Application> {
     let date = |ms: Option<i64>| ms.map(timestamp);
     let own = format!("{base}/appsec/v1/applications/{guid}");
     let settings: String = row.get(21)?;
-    Ok(wire::Application {
+    let recorded: Option<String> = row.get(24)?;
+    let wire = wire::Application {
         id: Some(id),
         oid: Some(ORGANIZATION),
         alt_org_id: None,
@@ -193,7 +209,8 @@ fn read_row(row: &Row<'_>, base: &str) -> rusqlite::Result<wire::Application> {
             policy: Some(Link::to(format!("{base}/appsec/v1/policies/{policy_guid}"))),
         },
         guid,
-    })
+    };
+    Ok(Whole { wire, recorded: recorded.zip(row.get(25)?) })
 }
 
 /// Teams and scans, which live in tables of their own.

@@ -5,11 +5,12 @@ use std::io::Write;
 
 use countersign_wire::finding::FindingDetails;
 use rusqlite::types::Value;
-use rusqlite::{Row, params_from_iter};
+use rusqlite::{Connection, Row, params_from_iter};
 
 use crate::act::View;
 use crate::condition::{Condition, number, text};
 use crate::list::Window;
+use crate::recorded::Json;
 use crate::sandboxes::Context;
 use crate::{Error, timestamp};
 
@@ -120,15 +121,11 @@ pub fn write_page(
         return Ok(total);
     }
     let sql = format!(
-        "select f.issue_id, f.scan_type, t.json, f.violates_policy, f.first_found_ms, f.status,
-            f.resolution, f.review_status, f.is_new, f.resolution_status, f.last_seen_ms,
-            f.details, f.build_id, f.annotations, f.grace_ms
-         from (select id from findings where {} order by ordinal limit ? offset ?) page
+        "select {COLUMNS} from (select id from findings where {} order by ordinal limit ? offset ?) page
          join findings f on f.id = page.id join texts t on t.id = f.text order by f.ordinal",
         condition.text()
     );
     let values = condition.values_and([number(window.limit), number(window.offset)]);
-    let kind = if context.is_sandbox() { "SANDBOX" } else { "APPLICATION" };
     let mut statement = view.connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
     let mut is_first = true;
@@ -137,16 +134,61 @@ pub fn write_page(
             body.push(b',');
         }
         is_first = false;
-        write_finding(row, kind, form, body)?;
+        let from = body.len();
+        write_finding(row, context, form, body)?;
+        let kept: (Option<String>, Option<String>) = (row.get(15)?, row.get(16)?);
+        if let (Some(recorded), Some(then)) = kept {
+            let now = String::from_utf8_lossy(&body[from..]).into_owned();
+            body.truncate(from);
+            let shown = as_recorded(&recorded, &then, &now, form)?;
+            body.extend_from_slice(shown.to_string().as_bytes());
+        }
     }
     Ok(total)
+}
+
+/// In the order in which [`write_finding`] takes them.
+const COLUMNS: &str = "f.issue_id, f.scan_type, t.json, f.violates_policy, f.first_found_ms,
+    f.status, f.resolution, f.review_status, f.is_new, f.resolution_status, f.last_seen_ms,
+    f.details, f.build_id, f.annotations, f.grace_ms, f.recorded, f.recorded_then";
+
+/// What was recorded of a finding, with what has changed since.
+fn as_recorded(recorded: &str, then: &str, now: &str, form: &Form<'_>) -> Result<Json, Error> {
+    let then = Json::of_stored(then, form.base)?;
+    let mut left_out = Vec::new();
+    if !form.with_annotations {
+        left_out.push("annotations");
+    }
+    if !form.with_grace {
+        left_out.push("grace_period_expires_date");
+    }
+    let shown = Json::of_stored(recorded, form.base)?.brought_up(&then, Json::parse(now)?);
+    Ok(shown.without(&left_out))
+}
+
+/// The finding of this row, as it would be written if nothing had been recorded of it.
+pub(crate) fn one(
+    connection: &Connection,
+    id: i64,
+    context: Context,
+    form: &Form<'_>,
+) -> Result<String, Error> {
+    let sql =
+        format!("select {COLUMNS} from findings f join texts t on t.id = f.text where f.id = ?");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([id])?;
+    let mut body = Vec::new();
+    if let Some(row) = rows.next()? {
+        write_finding(row, context, form, &mut body)?;
+    }
+    Ok(String::from_utf8_lossy(&body).into_owned())
 }
 
 /// One finding in the recorded key order. Description, details and annotations are
 /// stored as JSON; every other text may have come with an import.
 fn write_finding(
     row: &Row<'_>,
-    kind: &str,
+    context: Context,
     form: &Form<'_>,
     body: &mut Vec<u8>,
 ) -> Result<(), Error> {
@@ -158,6 +200,7 @@ fn write_finding(
     append_text(body, "\"scan_type\":", text(1)?)?;
     body.extend_from_slice(b",\"description\":");
     body.extend_from_slice(text(2)?.as_bytes());
+    let kind = if context.is_sandbox() { "SANDBOX" } else { "APPLICATION" };
     append_text(body, ",\"count\":1,\"context_type\":", kind)?;
     append_text(body, ",\"context_guid\":", &form.context)?;
     push(body, format_args!(",\"violates_policy\":{}", row.get::<_, bool>(3)?));
@@ -201,8 +244,12 @@ pub(crate) const BASE: &str = "countersign-base:";
 /// Details as they are stored: a byte that JSON never holds stands where links name the
 /// host, which is known when they are served.
 pub(crate) fn stored(details: &FindingDetails) -> Result<String, Error> {
-    let json = serde_json::to_string(details)?;
-    Ok(json.replace(&format!("\"href\":\"{BASE}"), "\"href\":\"\u{1}"))
+    Ok(with_marks(&serde_json::to_string(details)?))
+}
+
+/// The same for any JSON that holds links.
+pub(crate) fn with_marks(json: &str) -> String {
+    json.replace(&format!("\"href\":\"{BASE}"), "\"href\":\"\u{1}")
 }
 
 /// What goes before it, then the text as a JSON string.

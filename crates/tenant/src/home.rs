@@ -146,7 +146,7 @@ fn new_api_user(change: &Change<'_>, name: &str, roles: &[String]) -> Result<Use
     })
 }
 
-/// Database and master key; the default business unit and policy on first use.
+/// Database and master key, and what every tenant has.
 pub(crate) fn open_home(
     home: &Path,
     random: &dyn Fn(&mut [u8]),
@@ -173,23 +173,12 @@ pub(crate) fn furnish(database: &Database) -> Result<(), Error> {
                 "insert into business_units (guid, name, is_default) values (?, 'Not Specified', 1)",
                 [guid_from("business-unit:default")],
             )?;
-            transaction.execute(
-                "insert into policies (guid, name, is_default) values (?, 'Example Recommended High', 1),
-                    (?, 'Example Baseline', 0)",
-                [guid_from("policy:default"), guid_from("policy:baseline")],
-            )?;
         }
         let is_described: Option<i64> =
             transaction.query_row("select 1 from cwes", [], |row| row.get(0)).optional()?;
         if is_described.is_none() {
             seed::weaknesses(transaction)?;
-            for (name, highest) in [("Example Recommended High", 3), ("Example Baseline", 4)] {
-                transaction.execute(
-                    "update policies set definition = ? where name = ?",
-                    [policies::definition(highest, 0), name.to_owned()],
-                )?;
-            }
         }
-        Ok(())
+        policies::furnish(transaction)
     })
 }

@@ -4,14 +4,16 @@ mod scrub;
 
 use std::collections::HashMap;
 
-use countersign_wire::application::{Application, Profile, Scan};
+use countersign_wire::application::{Application, PolicyRef, Profile, Scan};
 use countersign_wire::finding::{Finding, FindingDetails, Reference};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::act::{Change, Noted};
-use crate::{Error, findings, policies, seed};
+use crate::applications::{self, settings_of};
+use crate::recorded::Json;
+use crate::{Error, ORGANIZATION, Refused, findings, policies, sandboxes, seed};
 use scrub::Scrubber;
 
 /// What became of a page.
@@ -31,8 +33,10 @@ pub fn page(
     seed: &str,
     application: Option<&str>,
 ) -> Result<Noted<Taken>, Error> {
-    let page: Value = serde_json::from_slice(body)
-        .map_err(|error| Error::input(format!("the page is no JSON: {error}")))?;
+    let no_json =
+        |error: &dyn std::fmt::Display| Error::input(format!("the page is no JSON: {error}"));
+    let text = std::str::from_utf8(body).map_err(|error| no_json(&error))?;
+    let page = Json::parse(text).map_err(|error| no_json(&error))?;
     let inner = page.get("_embedded").unwrap_or(&page);
     let mut import = Import {
         transaction: change.transaction,
@@ -40,15 +44,17 @@ pub fn page(
         taken: Taken::default(),
         texts: HashMap::new(),
     };
-    if let Some(applications) = inner.get("applications").and_then(Value::as_array) {
+    if let Some(applications) = inner.get("applications").and_then(Json::elements) {
         for (at, application) in applications.iter().enumerate() {
             import.application(application).map_err(|error| at_record(at, error))?;
         }
     } else if inner.get("profile").is_some() {
         import.application(inner)?;
-    } else if let Some(findings) = inner.get("findings").and_then(Value::as_array) {
-        let linked = page["_links"]["application"]["href"].as_str();
-        let linked = linked.and_then(|href| href.rsplit('/').next());
+    } else if let Some(findings) = inner.get("findings").and_then(Json::elements) {
+        let linked = ["_links", "application", "href"];
+        let linked = linked.iter().try_fold(&page, |json, name| json.get(name));
+        let linked = linked.and_then(Json::text);
+        let linked = linked.as_deref().and_then(|href| href.rsplit('/').next());
         let owner = application.or(linked);
         for (at, finding) in findings.iter().enumerate() {
             import.finding(finding, owner).map_err(|error| at_record(at, error))?;
@@ -81,11 +87,11 @@ struct Import<'a> {
 }
 
 impl Import<'_> {
-    fn application(&mut self, value: &Value) -> Result<(), Error> {
-        let application: Application = serde_json::from_value(value.clone())
+    fn application(&mut self, original: &Json) -> Result<(), Error> {
+        let application: Application = serde_json::from_str(&original.to_string())
             .map_err(|error| Error::input(error.to_string()))?;
         let guid = self.scrubber.guid(&application.guid);
-        let mut profile = application.profile;
+        let mut profile = application.profile.clone();
         self.scrubber.profile(&mut profile);
         let id = self.row(&guid, profile.name.as_deref().unwrap_or_default())?;
         let policy = profile.policies.first();
@@ -99,7 +105,6 @@ impl Import<'_> {
         for field in profile.custom_fields.iter().flatten().filter_map(|f| f.name.as_deref()) {
             seed::custom_field(self.transaction, field)?;
         }
-        let policy_name = policy.and_then(|policy| policy.name.as_deref()).unwrap_or_default();
         let unit = profile.business_unit.as_ref().and_then(|unit| unit.name.as_deref());
         let fields = profile.custom_fields.as_ref().filter(|fields| !fields.is_empty());
         self.transaction.execute(
@@ -107,14 +112,14 @@ impl Import<'_> {
                 business_owners = ?5, policy = ?6, compliance = ?7, custom_fields = ?8,
                 description = ?9, business_criticality = ?10, git_repo_url = ?11, build_id = ?12,
                 created_ms = ?13, modified_ms = ?14, policy_checked_ms = ?15, last_scan_ms = ?16,
-                archer_app_name = ?17, custom_kms_alias = ?18 where id = ?1",
+                archer_app_name = ?17, custom_kms_alias = ?18, settings = ?19 where id = ?1",
             params![
                 id,
                 profile.name,
                 profile.tags,
                 self.unit(unit.unwrap_or("Not Specified"))?,
                 json(serde_json::to_string(&profile.business_owners))?,
-                self.policy(policy_name)?,
+                self.policy(policy)?,
                 compliance.unwrap_or("NOT_ASSESSED"),
                 fields.map(serde_json::to_string).map(json).transpose()?,
                 profile.description,
@@ -127,13 +132,68 @@ impl Import<'_> {
                 ms(&application.last_completed_scan_date)?,
                 profile.archer_app_name,
                 profile.custom_kms_alias,
+                settings_of(profile.settings.as_ref()).map_err(|refused| match refused {
+                    Refused::Failed(error) => error,
+                    other => Error::input(format!("a setting is no truth value: {other:?}")),
+                })?,
             ],
         )?;
         self.teams(id, &profile)?;
+        self.transaction.execute("delete from scans where application = ?", [id])?;
         for scan in &application.scans {
             self.scan(id, scan)?;
         }
+        self.keep_application(id, original, Application { profile, ..application })?;
         self.taken.applications += 1;
+        Ok(())
+    }
+
+    /// Keeps what was recorded of an application, beside what is served of it now: ids and
+    /// all that holds them are this platform's.
+    fn keep_application(
+        &self,
+        id: i64,
+        original: &Json,
+        scrubbed: Application,
+    ) -> Result<(), Error> {
+        let own = applications::whole(self.transaction, id, findings::BASE)?.wire;
+        let mut told = Application {
+            id: own.id,
+            oid: own.oid,
+            alt_org_id: scrubbed.alt_org_id.map(|_| ORGANIZATION),
+            guid: own.guid.clone(),
+            app_profile_url: own.app_profile_url.clone(),
+            results_url: own.results_url.clone(),
+            links: own.links.clone(),
+            ..scrubbed
+        };
+        for scan in &mut told.scans {
+            let same = own.scans.iter().find(|other| other.scan_type == scan.scan_type);
+            scan.scan_url = same.and_then(|scan| scan.scan_url.clone());
+        }
+        if let Some(unit) = &mut told.profile.business_unit {
+            unit.clone_from(&own.profile.business_unit.clone().unwrap_or_default());
+        }
+        for (policy, own) in told.profile.policies.iter_mut().zip(&own.profile.policies) {
+            policy.guid.clone_from(&own.guid);
+            policy.name.clone_from(&own.name);
+        }
+        for team in &mut told.profile.teams {
+            let name = self.scrubber.name("Team", team.team_name.as_deref().unwrap_or_default());
+            let same = own.profile.teams.iter().find(|own| own.team_name.as_ref() == Some(&name));
+            *team = same.cloned().unwrap_or_default();
+        }
+        let told = Json::parse(&serde_json::to_string(&told)?)?.shaped_as(original);
+        let then = Json::parse(&serde_json::to_string(&own)?)?;
+        self.keep("applications", id, &told, &then)
+    }
+
+    /// Keeps what was recorded, unless it is served like that anyway.
+    fn keep(&self, table: &str, id: i64, recorded: &Json, then: &Json) -> Result<(), Error> {
+        let kept = (recorded != then).then(|| (recorded.stored(), then.stored()));
+        let sql = format!("update {table} set recorded = ?2, recorded_then = ?3 where id = ?1");
+        let (recorded, then) = kept.unzip();
+        self.transaction.execute(&sql, params![id, recorded, then])?;
         Ok(())
     }
 
@@ -147,8 +207,9 @@ impl Import<'_> {
         self.transaction.execute(
             "insert into applications
                 (guid, name, business_unit, policy, business_criticality, created_ms, modified_ms)
-             values (?, ?, 1, 1, 'MEDIUM', 0, 0)",
-            [guid, name],
+             values (?, ?, (select id from business_units where is_default),
+                (select id from policies where guid = ?), 'MEDIUM', 0, 0)",
+            [guid, name, policies::RECOMMENDED],
         )?;
         Ok(self.transaction.last_insert_rowid())
     }
@@ -162,7 +223,15 @@ impl Import<'_> {
         self.named("business_units", &name)
     }
 
-    fn policy(&self, name: &str) -> Result<i64, Error> {
+    /// The vendor's policies are everybody's, others are somebody's.
+    fn policy(&self, policy: Option<&PolicyRef>) -> Result<i64, Error> {
+        let guid = policy.and_then(|policy| policy.guid.as_deref()).unwrap_or_default();
+        let supplied = "select id from policies where is_default and guid = lower(?)";
+        let supplied = self.transaction.query_row(supplied, [guid], |row| row.get(0)).optional()?;
+        if let Some(id) = supplied {
+            return Ok(id);
+        }
+        let name = policy.and_then(|policy| policy.name.as_deref()).unwrap_or("none");
         let id = self.named("policies", &self.scrubber.name("Policy", name))?;
         self.transaction.execute(
             "update policies set definition = ? where id = ? and definition = '{}'",
@@ -172,6 +241,8 @@ impl Import<'_> {
     }
 
     fn teams(&self, application: i64, profile: &Profile) -> Result<(), Error> {
+        let held = "delete from application_teams where application = ?";
+        self.transaction.execute(held, [application])?;
         for team in profile.teams.iter().filter_map(|team| team.team_name.as_deref()) {
             let team = self.named("teams", &self.scrubber.name("Team", team))?;
             self.transaction.execute(
@@ -213,9 +284,9 @@ impl Import<'_> {
         Ok(())
     }
 
-    fn finding(&mut self, value: &Value, owner: Option<&str>) -> Result<(), Error> {
-        let mut finding =
-            Finding::parse(&value.to_string()).map_err(|error| Error::input(error.to_string()))?;
+    fn finding(&mut self, original: &Json, owner: Option<&str>) -> Result<(), Error> {
+        let mut finding = Finding::parse(&original.to_string())
+            .map_err(|error| Error::input(error.to_string()))?;
         let is_sandbox = finding.context_type.as_deref() == Some("SANDBOX");
         let context = finding.context_guid.clone();
         let owner = match (owner, &context) {
@@ -237,7 +308,11 @@ impl Import<'_> {
         };
         self.learn(&finding)?;
         let is_sca = matches!(finding.finding_details, FindingDetails::Sca(_));
-        let details = findings::stored(&finding.finding_details)?;
+        let details = Json::parse(&serde_json::to_string(&finding.finding_details)?)?;
+        let details = match original.get("finding_details") {
+            Some(original) => details.shaped_as(original),
+            None => details,
+        };
         let held = self.held(application, sandbox, &finding)?;
         if held.is_some() {
             self.taken.repeated += 1;
@@ -254,7 +329,40 @@ impl Import<'_> {
                 |row| row.get(0),
             )?,
         };
-        self.insert(application, sandbox, ordinal, &finding, &details)
+        self.insert(application, sandbox, ordinal, &finding, &details.stored())?;
+        let place = sandboxes::Context { application, sandbox };
+        self.keep_finding(place, original, finding, details)
+    }
+
+    /// The same for the finding that was inserted last.
+    fn keep_finding(
+        &self,
+        place: sandboxes::Context,
+        original: &Json,
+        scrubbed: Finding,
+        details: Json,
+    ) -> Result<(), Error> {
+        let id = self.transaction.last_insert_rowid();
+        let context: String = self.transaction.query_row(
+            "select coalesce((select guid from sandboxes where id = ?2),
+                (select guid from applications where id = ?1))",
+            [place.application, place.sandbox],
+            |row| row.get(0),
+        )?;
+        let form = findings::Form {
+            base: findings::BASE,
+            context: context.clone(),
+            with_annotations: scrubbed.annotations.is_some(),
+            with_grace: scrubbed.grace_period_expires_date.is_some(),
+        };
+        let then = Json::parse(&findings::one(self.transaction, id, place, &form)?)?;
+        let told = Finding {
+            context_guid: Some(context),
+            build_id: scrubbed.build_id.map(|id| self.scrubber.number(id)),
+            ..scrubbed
+        };
+        let told = Json::parse(&serde_json::to_string(&told)?)?.shaped_as(original);
+        self.keep("findings", id, &told.with("finding_details", details), &then)
     }
 
     fn sandbox(&self, application: i64, context: &str) -> Result<i64, Error> {

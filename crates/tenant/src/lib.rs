@@ -29,6 +29,7 @@ pub mod notices;
 pub mod outbox;
 mod people;
 pub mod policies;
+mod recorded;
 mod refused;
 pub mod roles;
 pub mod sandboxes;

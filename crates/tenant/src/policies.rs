@@ -1,4 +1,6 @@
-//! Policies.
+//! Policies: the vendor's, which every tenant has, and the organisation's own.
+
+mod supplied;
 
 use countersign_wire::credential::SelfLink;
 use countersign_wire::policy::Policy;
@@ -9,8 +11,15 @@ use crate::condition::{Condition, text};
 use crate::list::{Source, Window};
 use crate::{Error, ORGANIZATION, Refused, guid_of, timestamp};
 
-const SOURCE: Source =
-    Source { columns: "guid, name, definition", tables: "policies", sorts: &[], order: "id" };
+const SOURCE: Source = Source {
+    columns: "guid, name, definition, is_default",
+    tables: "policies",
+    sorts: &[],
+    order: "id",
+};
+
+pub use supplied::RECOMMENDED;
+pub(crate) use supplied::furnish;
 
 /// What a policy is for.
 pub const CATEGORIES: &[&str] = &["APPLICATION", "COMPONENT"];
@@ -44,7 +53,7 @@ impl Filter {
             None => {}
         }
         if self.public_policy == Some(false) {
-            condition.and("definition ->> 'type' = ?", [text("CUSTOMER")]);
+            condition.and("not is_default", []);
         }
         if let Some(is) = self.vendor_policy {
             condition.and("definition ->> 'vendor_policy' = ?", [is.into()]);
@@ -78,9 +87,10 @@ fn read_row(row: &Row<'_>, base: &str) -> rusqlite::Result<Policy> {
     let definition: String = row.get(2)?;
     let definition: Policy = serde_json::from_str(&definition)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(2, TEXT, error.into()))?;
+    let is_supplied: bool = row.get(3)?;
     Ok(Policy {
         name: row.get(1)?,
-        organization_id: Some(ORGANIZATION),
+        organization_id: (!is_supplied).then_some(ORGANIZATION),
         links: Some(SelfLink::to(format!("{base}/appsec/v1/policies/{guid}"))),
         guid,
         ..definition
@@ -89,7 +99,7 @@ fn read_row(row: &Row<'_>, base: &str) -> rusqlite::Result<Policy> {
 
 const TEXT: rusqlite::types::Type = rusqlite::types::Type::Text;
 
-/// What the policies that every tenant has say.
+/// What a policy of the organisation says.
 pub(crate) fn definition(highest_severity: i64, made_ms: i64) -> String {
     use countersign_wire::policy::{FindingRule, ScanFrequencyRule};
     let rule = |kind: &str, scan_type: &str, value: String| FindingRule {
@@ -100,7 +110,7 @@ pub(crate) fn definition(highest_severity: i64, made_ms: i64) -> String {
     };
     let policy = Policy {
         description: Some("An example for demonstrations and tests.".into()),
-        kind: Some("BUILTIN".into()),
+        kind: Some("CUSTOMER".into()),
         category: Some("APPLICATION".into()),
         version: Some(1),
         created: Some(timestamp(made_ms)),

@@ -17,7 +17,7 @@ use serde_json::{Number, Value, json};
 
 use crate::act::{Act, Noted};
 use crate::tenant::Tenant;
-use crate::{Error, findings, guid_from, timestamp};
+use crate::{Error, findings, guid_from, policies, timestamp};
 use catalog::{COMPONENTS, FLAWS, Flaw, NAMES, TEAMS, UNITS};
 use dice::Dice;
 
@@ -200,6 +200,10 @@ struct Standing {
 impl Seeder<'_> {
     fn organisation(&mut self) -> Result<(), Error> {
         custom_field(self.transaction, "Cost Center")?;
+        self.transaction.execute(
+            "insert into policies (guid, name, definition) values (?, 'Example Baseline', ?)",
+            [guid_from("policy:baseline"), policies::definition(4, 0)],
+        )?;
         for unit in UNITS {
             self.transaction.execute(
                 "insert into business_units (guid, name) values (?, ?)",
@@ -242,6 +246,11 @@ impl Seeder<'_> {
             (true, 0) => "PASSED",
             _ => *self.dice.pick(&["DID_NOT_PASS", "DID_NOT_PASS", "CONDITIONAL_PASS", "PASSED"]),
         };
+        // A few under the organisation's own policy, the others under the recommended one.
+        let policy = match n % 6 {
+            5 => guid_from("policy:baseline"),
+            _ => policies::RECOMMENDED.to_owned(),
+        };
         let owners = match self.dice.below(3) {
             0 => json!([{"name": "Alex Example", "email": "alex@example.com"}]),
             1 => json!([{"email": "owner@example.com"}]),
@@ -259,7 +268,8 @@ impl Seeder<'_> {
             "insert into applications (id, guid, name, tags, business_unit, business_owners, policy,
                 compliance, custom_fields, description, business_criticality, build_id, created_ms,
                 modified_ms, policy_checked_ms, last_scan_ms)
-             values (?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             values (?, ?, ?, ?, ?, ?, (select id from policies where guid = ?),
+                ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 id,
                 self.dice.guid(),
@@ -267,6 +277,7 @@ impl Seeder<'_> {
                 tags,
                 1 + self.dice.below(UNITS.len() as u64 + 1) as i64,
                 owners.to_string(),
+                policy,
                 compliance,
                 fields,
                 n.is_multiple_of(2).then(|| format!("{name}, a made-up application")),

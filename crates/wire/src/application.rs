@@ -1,9 +1,9 @@
 //! Applications. Every recorded key is written, null where nothing is known.
 
-use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::hal::Link;
 use crate::lenient;
@@ -66,7 +66,7 @@ impl Application {
             Err(error) => error,
         };
         // Of a member that comes twice the last one counts here.
-        let mut record: Value = serde_json::from_str(text)?;
+        let mut record: serde_json::Value = serde_json::from_str(text)?;
         let mut dropped = Vec::new();
         let application = readable::read(&mut record, "", &["guid"], &mut dropped)?;
         if dropped.is_empty() {
@@ -246,11 +246,47 @@ pub struct CustomField {
     pub value: Option<String>,
 }
 
-/// Switches of an application. Their set drifts over the years.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Switches of an application, in the order in which they were sent. Their set drifts over
+/// the years.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(transparent)]
-pub struct Settings(pub BTreeMap<String, Value>);
+#[cfg_attr(feature = "schema", schema(value_type = std::collections::BTreeMap<String, serde_json::Value>))]
+pub struct Settings(pub Vec<(String, serde_json::Value)>);
+
+impl Settings {
+    /// The switch of this name.
+    pub fn get(&self, name: &str) -> Option<&serde_json::Value> {
+        self.0.iter().find(|(own, _)| own == name).map(|(_, value)| value)
+    }
+}
+
+impl Serialize for Settings {
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        writer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Settings {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Settings;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Settings, A::Error> {
+                let mut settings = Vec::new();
+                while let Some(setting) = map.next_entry()? {
+                    settings.push(setting);
+                }
+                Ok(Settings(settings))
+            }
+        }
+        reader.deserialize_map(Reader)
+    }
+}
 
 /// The body that creates or changes an application.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -263,7 +299,7 @@ pub struct ApplicationInput {
 
 pub(crate) fn null_is_empty<'de, D, T>(reader: D) -> Result<Vec<T>, D::Error>
 where
-    D: serde::Deserializer<'de>,
+    D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
     Ok(Option::<Vec<T>>::deserialize(reader)?.unwrap_or_default())

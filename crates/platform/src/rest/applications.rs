@@ -59,7 +59,8 @@ struct Listing {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Applications)]
 struct Embedded {
-    applications: Vec<wire::Application>,
+    #[schema(value_type = Vec<wire::Application>)]
+    applications: Vec<applications::Body>,
 }
 
 /// Applications that the caller sees.

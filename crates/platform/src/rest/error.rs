@@ -21,7 +21,7 @@ pub(crate) struct Refusal {
     status: StatusCode,
     content_type: &'static str,
     body: Vec<u8>,
-    complaint: Option<Complaint>,
+    complaint: Option<Box<Complaint>>,
     conversation: Option<[String; 2]>,
     retry_after: Option<u64>,
 }
@@ -59,7 +59,7 @@ impl Refusal {
     ) -> Self {
         let complaint = Complaint { status, code, title: title.to_owned(), source };
         let mut refusal = Self::new(status, JSON, &());
-        refusal.complaint = Some(complaint);
+        refusal.complaint = Some(Box::new(complaint));
         refusal
     }
 
@@ -173,7 +173,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let mut response = (self.status, self.body).into_response();
         if let Some(complaint) = self.complaint {
-            response.extensions_mut().insert(complaint);
+            response.extensions_mut().insert(*complaint);
         }
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));

@@ -402,3 +402,68 @@ async fn an_error_has_an_id_a_title_of_its_own_and_points_to_what_was_asked_for(
         assert_eq!(id.len(), 36, "a uuid: {id}");
     }
 }
+
+const RECOMMENDED: &str = "9ab6dc63-29cf-4457-a1d1-e2125277df0e";
+
+#[tokio::test]
+async fn the_vendors_policies_are_in_every_tenant() {
+    let (test, pair) = start(SeedSpec::Empty).await;
+    let (other, others) = start(sized()).await;
+    for (guid, name, rules) in [
+        (RECOMMENDED, "Veracode Recommended High", [("MAX_SEVERITY", "3"), ("MIN_SCORE", "80")]),
+        (
+            "c8ffa32c-58fa-48a3-9d53-e4cbf7d29283",
+            "Veracode Recommended Very High",
+            [("MAX_SEVERITY", "3"), ("MIN_SCORE", "90")],
+        ),
+    ] {
+        let policy = test.get(&pair, &format!("/appsec/v1/policies/{guid}")).await.json();
+        assert_eq!(policy["name"], name);
+        for ((kind, value), rule) in
+            rules.into_iter().zip(policy["finding_rules"].as_array().expect("rules"))
+        {
+            let expected = json!({"type": kind, "value": value,
+                "scan_type": ["STATIC", "DYNAMIC", "MANUAL"]});
+            assert_eq!(*rule, expected, "{name}");
+        }
+        for (member, value) in [
+            ("type", json!("BUILTIN")),
+            ("version", json!(1)),
+            ("vendor_policy", json!(false)),
+            ("organization_id", Value::Null),
+            ("sev5_grace_period", json!(0)),
+            ("modified_by", json!("Veracode")),
+        ] {
+            assert_eq!(policy[member], value, "{name}: {member}");
+        }
+    }
+    let pci = "/appsec/v1/policies/69c4a7e9-760a-415e-9fd0-fa45c8603772";
+    assert_eq!(test.get(&pair, pci).await.json()["name"], "PCI 3.2.1");
+    let list = "/appsec/v1/policies?name=veracode&size=500";
+    let guids = |page: &Value| -> Vec<String> {
+        let policies = page["_embedded"]["policy_versions"].as_array().expect("policies");
+        policies.iter().map(|policy| text(policy, "guid")).collect()
+    };
+    let here = guids(&test.get(&pair, list).await.json());
+    assert_eq!(here.len(), 14);
+    assert_eq!(here, guids(&other.get(&others, list).await.json()), "the same everywhere");
+}
+
+#[tokio::test]
+async fn a_new_application_has_the_recommended_policy() {
+    let (test, pair) = start(SeedSpec::Empty).await;
+    for (at, criticality) in
+        ["VERY_HIGH", "HIGH", "MEDIUM", "LOW", "VERY_LOW"].into_iter().enumerate()
+    {
+        for policies in [json!(null), json!([]), json!([{"guid": RECOMMENDED.to_uppercase()}])] {
+            let name = format!("{at} {policies}");
+            let profile = json!({"profile": {"name": name, "business_criticality": criticality,
+                "policies": policies}});
+            let made = post(&test, &pair, APPLICATIONS, &profile).await;
+            assert_eq!(made.status, 200, "{}", made.json());
+            let expected = json!([{"guid": RECOMMENDED, "name": "Veracode Recommended High",
+                "is_default": true, "policy_compliance_status": "NOT_ASSESSED"}]);
+            assert_eq!(made.json()["profile"]["policies"], expected, "{name}");
+        }
+    }
+}

@@ -1,12 +1,15 @@
 //! Real exported JSON: refused whole or served whole, and nobody's any more.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
 
 use countersign_platform::SeedSpec;
 use countersign_testkit::TestPlatform;
+use countersign_wire::raw::RawPage;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 const READER: &[&str] = &["resultsapi", "noteamrestrictionapi"];
@@ -203,29 +206,296 @@ async fn every_imported_text_is_served_as_it_came() {
     }
 }
 
-/// The genuine answers, where they are at hand.
-#[tokio::test]
-async fn genuine_answers_are_taken_in_completely() {
-    let Some(folder) = samples() else { return };
-    let test = TestPlatform::start_controlled(SeedSpec::Empty).await;
-    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
-        let path = entry.path();
-        if path.extension().is_none_or(|extension| extension != "json") {
-            continue;
+/// Pages in the shape, order and spelling of recorded ones, about nobody.
+const PAGES: [&str; 4] = [
+    include_str!("import/applications.json"),
+    include_str!("import/static.json"),
+    include_str!("import/sca.json"),
+    include_str!("import/dynamic.json"),
+];
+
+/// And genuine answers of the service, where they are at hand.
+fn pages() -> Vec<String> {
+    let samples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/samples");
+    let genuine = [
+        "applications-by-name.json",
+        "findings-static-page0of3.json",
+        "findings-sca-anonymised.json",
+        "findings-dynamic-anonymised.json",
+    ];
+    let genuine = genuine.map(|name| std::fs::read_to_string(format!("{samples}/{name}")));
+    PAGES.map(str::to_owned).into_iter().chain(genuine.into_iter().flatten()).collect()
+}
+
+/// Members whose values say whose it is: they may differ, and nothing else.
+const SCRUBBED: &[&str] = &[
+    // Of applications.
+    "id",
+    "oid",
+    "guid",
+    "name",
+    "tags",
+    "value",
+    "email",
+    "description",
+    "team_id",
+    "team_name",
+    "app_profile_url",
+    "results_url",
+    "scan_url",
+    "git_repo_url",
+    "href",
+    // Of findings.
+    "context_guid",
+    "build_id",
+    "component_id",
+    "product_id",
+    "file_path",
+    "file_name",
+    "module",
+    "procedure",
+    "attack_vector",
+    "url",
+    "hostname",
+    "path",
+    "vulnerable_parameter",
+    "comment",
+    "user_name",
+];
+
+/// Public names and numbers under the same members.
+const PUBLIC: &[&str] = &["cwe", "finding_category", "cve"];
+
+/// Every value with its path, in the order and the spelling in which it stands there.
+fn leaves(text: &str) -> Vec<(String, String)> {
+    struct Members<'a>(Vec<(String, &'a RawValue)>);
+    impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+        fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+            struct Reader;
+            impl<'de> Visitor<'de> for Reader {
+                type Value = Vec<(String, &'de RawValue)>;
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("an object")
+                }
+                fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                    let mut members = Vec::new();
+                    while let Some(member) = map.next_entry()? {
+                        members.push(member);
+                    }
+                    Ok(members)
+                }
+            }
+            reader.deserialize_map(Reader).map(Members)
         }
-        let page: Value =
-            serde_json::from_slice(&std::fs::read(&path).expect("a file")).expect("JSON");
-        let count = |name: &str| page["_embedded"][name].as_array().map_or(0, Vec::len);
-        let taken = import(&test, "s", &page).await;
-        assert_eq!(taken["applications"], count("applications"), "{}", path.display());
-        let findings = taken["findings"].as_u64().expect("a number") as usize;
-        assert_eq!(findings, count("findings"), "{}: {taken}", path.display());
+    }
+    fn collect(at: &str, raw: &RawValue, found: &mut Vec<(String, String)>) {
+        let text = raw.get();
+        match text.as_bytes()[0] {
+            b'{' => {
+                let Members(members) = serde_json::from_str(text).expect("an object");
+                found.push((at.to_owned(), format!("{} members", members.len())));
+                for (name, value) in members {
+                    collect(&format!("{at}/{name}"), value, found);
+                }
+            }
+            b'[' => {
+                let elements: Vec<&RawValue> = serde_json::from_str(text).expect("a list");
+                found.push((at.to_owned(), format!("{} elements", elements.len())));
+                for (number, value) in elements.into_iter().enumerate() {
+                    collect(&format!("{at}/{number}"), value, found);
+                }
+            }
+            _ => found.push((at.to_owned(), text.to_owned())),
+        }
+    }
+    let mut found = Vec::new();
+    collect("", serde_json::from_str(text).expect("JSON"), &mut found);
+    found
+}
+
+/// What is wrong with what is served of a record.
+fn differences(recorded: &str, served: &str) -> Vec<String> {
+    let (recorded, served) = (leaves(recorded), leaves(served));
+    let paths = |leaves: &[(String, String)]| -> Vec<String> {
+        leaves.iter().map(|(path, _)| path.clone()).collect()
+    };
+    if paths(&recorded) != paths(&served) {
+        return vec![format!("{:?}\nbecame {:?}", paths(&recorded), paths(&served))];
+    }
+    let is_scrubbed = |path: &str| {
+        let mut names = path.rsplit('/').filter(|name| name.parse::<usize>().is_err());
+        let (own, parent) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
+        SCRUBBED.contains(&own) && !(PUBLIC.contains(&parent) && own != "href")
+    };
+    let kind = |leaf: &str| match leaf.as_bytes()[0] {
+        b'"' => "text",
+        b'0'..=b'9' | b'-' => "number",
+        _ => "word",
+    };
+    let pairs = recorded.iter().zip(&served);
+    let wrong = pairs.filter(|((path, recorded), (_, served))| match is_scrubbed(path) {
+        true => kind(recorded) != kind(served),
+        false => recorded != served,
+    });
+    wrong.map(|((path, a), (_, b))| format!("{path}: {a} became {b}")).collect()
+}
+
+fn elements<'a>(page: &'a str, list: &str) -> Vec<&'a str> {
+    let page = RawPage::parse(page, list).expect("a page");
+    page.elements.into_iter().map(RawValue::get).collect()
+}
+
+/// Imports a page and answers with what is served of each record, in the recorded order,
+/// and which of the recorded are meant.
+async fn served_again(test: &TestPlatform, page: &str) -> Vec<(String, String)> {
+    let is_list = page.contains("\"applications\"");
+    let target = "/import?seed=s&application=0aa11bb2-3cc4-4dd5-8ee6-ff7788990011";
+    let target = if is_list { "/import?seed=s" } else { target };
+    let taken = test.control("POST", target, page).await;
+    assert_eq!(taken.status, 200, "{}", taken.json());
+    let list = if is_list { "applications" } else { "findings" };
+    let recorded = elements(page, list);
+    assert_eq!(taken.json()[list], recorded.len(), "{}", taken.json());
+    let pair = test.mint("reader", READER).pair;
+    let mut served = Vec::new();
+    let answer = test.get(&pair, "/appsec/v1/applications?size=500").await;
+    if is_list {
+        served.push(String::from_utf8(answer.body).expect("text"));
+    } else {
+        for application in answer.json()["_embedded"]["applications"].as_array().expect("some") {
+            let findings = format!(
+                "/appsec/v2/applications/{}/findings?size=500&include_annot=true&include_exp_date=true",
+                application["guid"].as_str().expect("a guid")
+            );
+            for more in ["", "&scan_type=SCA"] {
+                let answer = test.get(&pair, &format!("{findings}{more}")).await;
+                served.push(String::from_utf8(answer.body).expect("text"));
+            }
+        }
+    }
+    let served: Vec<_> = served.iter().flat_map(|page| elements(page, list)).collect();
+    assert_eq!(served.len(), recorded.len());
+    // What is nobody's and tells records apart.
+    let key = |text: &str| -> Value {
+        let record: Value = serde_json::from_str(text).expect("JSON");
+        let details = &record["finding_details"];
+        json!([
+            record["issue_id"],
+            record["created"],
+            details["component_filename"],
+            details["cve"]["name"],
+            details["metadata"]
+        ])
+    };
+    let same = |recorded: &&str| {
+        let own = key(recorded);
+        let same = served.iter().find(|served| key(served) == own);
+        (*same.unwrap_or_else(|| panic!("{own} is not served"))).to_owned()
+    };
+    recorded.iter().map(|recorded| ((*recorded).to_owned(), same(recorded))).collect()
+}
+
+#[tokio::test]
+async fn recorded_answers_are_served_as_they_were_recorded() {
+    for page in pages() {
+        let test = TestPlatform::start_controlled(SeedSpec::Empty).await;
+        for (recorded, served) in served_again(&test, &page).await {
+            let wrong = differences(&recorded, &served);
+            assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        }
     }
 }
 
-fn samples() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/samples");
-    folder.is_dir().then_some(folder)
+/// The same answers, as other years write them: members in another order and left out,
+/// numbers in other spellings, words that this program does not know.
+#[tokio::test]
+async fn answers_of_other_years_are_served_as_they_were_recorded() {
+    let mut turned = BTreeSet::new();
+    for page in pages() {
+        for (from, to) in [
+            ("\"severity\": 4", "\"severity\": 4.0"),
+            ("\"cvss\": 7.1", "\"cvss\": 10.0"),
+            ("\"score\": 7.5", "\"score\": 1.0E1"),
+            ("\"port\": \"443\"", "\"port\": 443"),
+            ("\"count\": 1", "\"count\": 2"),
+            ("\"is_default\": true", "\"is_default\": false"),
+            ("\"sca_enabled\": false", "\"sca_enabled\": true, \"static_scan_xpp_enabled\": true"),
+            ("\"nextday_consultation_allowed\": false,", "\"nextday_consultation_allowed\": null,"),
+            ("\"archer_app_name\": null,", ""),
+            ("\"resultsready\"", "\"somewhere\""),
+            ("\"status\": \"OPEN\"", "\"status\": \"NOVEL\""),
+            ("\"violates_policy\": true,", ""),
+            ("\"new\": false,", "\"new\": \"FALSE\","),
+            (".000Z\"", "Z\""),
+            ("\"tags\": null", "\"tags\": \"\""),
+            ("\"custom_fields\": null", "\"custom_fields\": []"),
+            (
+                "\"business_criticality\": \"VERY_HIGH\"",
+                "\"vendor_rescan\": false, \"business_criticality\": \"NOVEL\"",
+            ),
+            ("\"mitigation_review_status\": \"NONE\",", ""),
+        ] {
+            let plain = without_layout(&page);
+            let [from, to] = [from, to].map(|text| text.replace("\": ", "\":"));
+            let other = plain.replace(&from, &to);
+            if other == plain {
+                continue;
+            }
+            turned.insert(from.clone());
+            let test = TestPlatform::start_controlled(SeedSpec::Empty).await;
+            for (recorded, served) in served_again(&test, &other).await {
+                let wrong = differences(&recorded, &served);
+                assert!(wrong.is_empty(), "{from} -> {to}: {}", wrong.join("\n"));
+            }
+        }
+    }
+    assert!(turned.len() > 16, "{turned:?}");
+}
+
+/// Without white space outside of texts.
+fn without_layout(text: &str) -> String {
+    let (mut is_text, mut is_escaped) = (false, false);
+    let keep = |c: &char| {
+        let keeps = is_text || !c.is_whitespace();
+        is_text ^= *c == '"' && !is_escaped;
+        is_escaped = *c == '\\' && !is_escaped;
+        keeps
+    };
+    text.chars().filter(keep).collect()
+}
+
+/// What is changed afterwards is shown, and all else stays as it was recorded.
+#[tokio::test]
+async fn a_change_after_an_import_is_shown() {
+    let test = TestPlatform::start_controlled(SeedSpec::Empty).await;
+    served_again(&test, PAGES[0]).await;
+    let roles = ["uploadapi", "apisubmitanyscan", "noteamrestrictionapi"];
+    let pair = test.mint("upload", &roles).pair;
+    let list = test.get(&pair, "/appsec/v1/applications").await;
+    let list = String::from_utf8(list.body).expect("text");
+    let before = elements(&list, "applications")[0];
+    let value: Value = serde_json::from_str(before).expect("JSON");
+    let target = format!("/appsec/v1/applications/{}", value["guid"].as_str().expect("a guid"));
+    let change = json!({"profile": {"description": "Changed.", "business_criticality": "LOW",
+        "settings": {"sca_enabled": false, "nextday_consultation_allowed": true}}});
+    let answer =
+        test.call(&pair, "PUT", &format!("{target}?method=partial"), &change.to_string()).await;
+    assert_eq!(answer.status, 200, "{}", answer.json());
+    let after = String::from_utf8(test.get(&pair, &target).await.body).expect("text");
+    let (before, after) = (leaves(before), leaves(&after));
+    let changed: Vec<_> = before.iter().zip(&after).filter(|(a, b)| a != b).collect();
+    let changed: Vec<_> = changed.iter().map(|(_, (path, value))| (&**path, &**value)).collect();
+    let modified = after.iter().find(|(path, _)| path == "/modified").expect("it");
+    assert_eq!(
+        changed,
+        [
+            ("/modified", &*modified.1),
+            ("/profile/description", "\"Changed.\""),
+            ("/profile/settings/nextday_consultation_allowed", "true"),
+            ("/profile/business_criticality", "\"LOW\""),
+        ]
+    );
+    assert_eq!(before.len(), after.len());
 }
 
 #[tokio::test]

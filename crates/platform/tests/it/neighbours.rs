@@ -81,21 +81,28 @@ async fn policies() {
         let versions = page["_embedded"]["policy_versions"].as_array().cloned().unwrap_or_default();
         versions.iter().map(|policy| policy["name"].as_str().unwrap_or_default().into()).collect()
     };
-    assert_eq!(names(&all), ["Example Recommended High", "Example Baseline"]);
+    let supplied = 15;
+    assert_eq!(names(&all).len(), supplied + 1);
     for (query, expected) in [
-        ("name=example", 2),
-        ("name=baseline", 1),
+        ("name=example", 1),
+        ("name=recommended", 9),
+        ("name=Recommended%20High", 2),
         ("name=example&name_exact=true", 0),
         ("name=Example%20Baseline&name_exact=True", 1),
-        ("category=APPLICATION", 2),
+        ("name=Veracode%20Recommended%20High&name_exact=true", 1),
+        ("category=APPLICATION", supplied + 1),
         ("category=COMPONENT", 0),
-        ("public_policy=false", 0),
-        ("vendor_policy=false", 2),
+        ("public_policy=false", 1),
+        ("public_policy=true", supplied + 1),
+        ("vendor_policy=false", supplied + 1),
         ("vendor_policy=true", 0),
         ("legacy_policy_id=2", 1),
+        // What one integration sends where it means nothing.
+        ("undefined=undefined", supplied + 1),
     ] {
         let page = test.get(&pair, &format!("{list}?{query}")).await.json();
         assert_eq!(names(&page).len(), expected, "{query}");
+        assert_eq!(page["page"]["total_elements"], expected, "{query}");
     }
     let guid = all["_embedded"]["policy_versions"][1]["guid"].as_str().expect("a guid").to_owned();
     let one = test.get(&pair, &format!("{list}/{guid}/versions/1")).await.json();

@@ -7,24 +7,28 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde_json::{Map, Value};
 
 use crate::users::User;
-use crate::{Error, Refused, guid_of, seed, whole_second};
+use crate::{Error, Refused, guid_of, policies, seed, whole_second};
 
 const CRITICALITIES: [&str; 5] = ["VERY_HIGH", "HIGH", "MEDIUM", "LOW", "VERY_LOW"];
 
-/// Every switch that clients read, with its value where nobody set it.
+/// Every switch that clients read, in the recorded order, with its value where nobody set
+/// it.
 const SETTINGS: [(&str, bool); 5] = [
-    ("dynamic_scan_approval_not_required", false),
     ("nextday_consultation_allowed", false),
-    ("sca_enabled", true),
     ("static_scan_xpa_or_dpa", false),
+    ("dynamic_scan_approval_not_required", false),
+    ("sca_enabled", true),
     ("static_scan_xpp_enabled", false),
 ];
 
 /// The switches of an application from those that were set.
 pub(super) fn settings(set: &str) -> wire::Settings {
     let set: Map<String, Value> = serde_json::from_str(set).unwrap_or_default();
-    let defaults = SETTINGS.into_iter().map(|(name, is)| (name.to_owned(), Value::Bool(is)));
-    wire::Settings(defaults.chain(set).collect())
+    let settings = SETTINGS.into_iter().map(|(name, default)| {
+        let value = set.get(name).cloned().unwrap_or(Value::Bool(default));
+        (name.to_owned(), value)
+    });
+    wire::Settings(settings.collect())
 }
 
 /// The current profile with the given members. A null changes nothing, and
@@ -177,13 +181,12 @@ fn text(
     Err(Refused::member(&format!("/profile/{name}"), &title))
 }
 
-/// The given policy, else the default one.
+/// The given policy, else the one that the vendor recommends.
 fn policy(connection: &Connection, profile: &wire::Profile) -> Result<i64, Refused> {
-    let sql = "select id from policies where guid = ?1 or (?1 is null and is_default)
-        order by id limit 1";
     let given = profile.policies.first().and_then(|policy| policy.guid.as_deref());
-    let given = given.map(guid_of).transpose()?;
-    let found = connection.query_row(sql, [given], |row| row.get(0)).optional()?;
+    let guid = guid_of(given.unwrap_or(policies::RECOMMENDED))?;
+    let sql = "select id from policies where guid = ?";
+    let found = connection.query_row(sql, [guid], |row| row.get(0)).optional()?;
     found.ok_or_else(|| Refused::member("/profile/policies/0/guid", "There is no such policy."))
 }
 
@@ -234,8 +237,8 @@ fn teams(
 }
 
 /// Of the switches those that differ from what they are by themselves.
-fn chosen(settings: Option<&wire::Settings>) -> Result<String, Refused> {
-    let given = settings.map(|settings| settings.0.clone()).unwrap_or_default();
+pub(crate) fn chosen(settings: Option<&wire::Settings>) -> Result<String, Refused> {
+    let given = settings.cloned().unwrap_or_default();
     let mut set = Map::new();
     for (name, default) in SETTINGS {
         match given.get(name) {

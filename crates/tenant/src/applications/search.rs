@@ -1,10 +1,9 @@
 //! Lists of applications.
 
-use countersign_wire::application as wire;
 use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
-use super::{SELECT, TABLE, complete, read_row, seen_by};
+use super::{Body, SELECT, TABLE, complete, read_row, seen_by};
 use crate::Error;
 use crate::act::View;
 use crate::condition::{Condition, number, text};
@@ -124,7 +123,7 @@ pub fn list(
     filter: &Filter,
     window: &Window,
     base: &str,
-) -> Result<(Vec<wire::Application>, u64), Error> {
+) -> Result<(Vec<Body>, u64), Error> {
     let condition = filter.condition(user);
     let total = condition.count(view.connection, TABLE)?;
     if window.offset >= total {
@@ -138,7 +137,8 @@ pub fn list(
     let rows = statement.query_map(params_from_iter(values), |row| read_row(row, base))?;
     let mut applications = rows.collect::<Result<Vec<_>, _>>()?;
     for application in &mut applications {
-        complete(view.connection, application)?;
+        complete(view.connection, &mut application.wire)?;
     }
-    Ok((applications, total))
+    let bodies = applications.into_iter().map(|application| application.body(base));
+    Ok((bodies.collect::<Result<_, _>>()?, total))
 }

@@ -114,6 +114,9 @@ impl Scrubber {
 
     /// `Application 1f2e3d4c`.
     pub(crate) fn name(&self, kind: &str, text: &str) -> String {
+        if text.is_empty() {
+            return String::new();
+        }
         format!("{kind} {}", self.token(kind, &text.to_lowercase()))
     }
 
@@ -132,14 +135,23 @@ impl Scrubber {
     }
 
     pub(crate) fn mail(&self, text: &str) -> String {
+        if text.is_empty() {
+            return String::new();
+        }
         format!("person-{}@example.com", self.token("mail", &text.to_lowercase()))
     }
 
     fn host(&self, text: &str) -> String {
+        if text.is_empty() {
+            return String::new();
+        }
         format!("host-{}.example.com", self.token("host", &text.to_lowercase()))
     }
 
     fn sentence(&self, text: &str) -> String {
+        if text.is_empty() {
+            return String::new();
+        }
         format!("A text of {} characters.", text.chars().count())
     }
 
@@ -222,7 +234,10 @@ impl Scrubber {
         profile.name = Some(self.name("Application", &name));
         profile.description = profile.description.take().map(|text| self.sentence(&text));
         profile.tags = profile.tags.take().map(|tags| {
-            let tags = tags.split(',').map(|tag| format!("tag-{}", self.token("tag", tag.trim())));
+            let tags = tags.split(',').map(|tag| match tag.trim() {
+                "" => String::new(),
+                tag => format!("tag-{}", self.token("tag", tag)),
+            });
             tags.collect::<Vec<_>>().join(",")
         });
         for owner in &mut profile.business_owners {
@@ -231,7 +246,11 @@ impl Scrubber {
         }
         for field in profile.custom_fields.iter_mut().flatten() {
             field.name = field.name.take().map(|name| self.name("Field", &name));
-            field.value = field.value.take().map(|value| self.token("value", &value));
+            let value = field.value.take();
+            field.value = value.map(|value| match value.is_empty() {
+                true => value,
+                false => self.token("value", &value),
+            });
         }
         profile.archer_app_name = profile.archer_app_name.take().map(|n| self.name("Archer", &n));
         profile.git_repo_url = profile.git_repo_url.take().map(|url| self.url(&url));

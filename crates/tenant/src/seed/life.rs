@@ -11,7 +11,7 @@ use super::{DAY_MS, Dice, Home, Seeder};
 use crate::act::Act;
 use crate::annotations::{self, Action};
 use crate::tenant::Tenant;
-use crate::{Error, clock, notices};
+use crate::{Error, clock, notices, policies};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -263,8 +263,8 @@ impl Life<'_, '_> {
             "insert or ignore into applications (guid, name, business_unit, policy,
                 business_criticality, created_ms, modified_ms)
              values (?1, ?2, (select id from business_units where is_default),
-                (select id from policies where is_default), 'MEDIUM', ?3, ?3)",
-            params![guid, name, self.now_ms],
+                (select id from policies where guid = ?4), 'MEDIUM', ?3, ?3)",
+            params![guid, name, self.now_ms, policies::RECOMMENDED],
         )?;
         self.events.applications_created += 1;
         Ok(())
