@@ -315,7 +315,9 @@ needs!(
     ReadSandboxes,
     WriteApplications,
     WriteSandboxes,
-    ManageIdentity
+    ManageIdentity,
+    ReadCollections,
+    WriteCollections
 );
 
 /// A caller that holds the permission.

@@ -4,6 +4,7 @@ pub(crate) mod error;
 
 mod annotations;
 mod applications;
+mod collections;
 mod credentials;
 mod findings;
 mod flaws;
@@ -42,7 +43,7 @@ use crate::state::AppState;
 use annotations::components;
 use applications::write;
 use error::Refusal;
-use identity::{business_units, roles, teams, users};
+use identity::{business_units, principal, roles, teams, users};
 
 /// Size of a request body.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -52,8 +53,8 @@ const SMALL_BODY_BYTES: u64 = 64 * 1024;
 
 pub(crate) fn router(state: AppState) -> Router {
     let (routes, document) = openapi::described();
-    // The same under the address that the old documentation names, and under the
-    // one that lists link to.
+    // The same under the address that the old documentation names, under the one that lists
+    // link to, and under the one that an integration of the vendor calls.
     let credentials = get(credentials::read_own_credentials)
         .post(credentials::mint_own_credentials)
         .delete(credentials::revoke_own_credentials);
@@ -61,6 +62,7 @@ pub(crate) fn router(state: AppState) -> Router {
     routes
         .route("/api/authn/v2/users/api_credentials", credentials)
         .route("/appsec/v1/applications/", applications)
+        .route("/appsec/v2/applications/{guid}/sandboxes", get(sandboxes::list_sandboxes))
         .merge(openapi::route(&document))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
@@ -94,6 +96,9 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(oauth::clone_client))
         .routes(routes!(users::list_users, users::create_user))
         .routes(routes!(users::search_users))
+        .routes(routes!(users::list_users_by_role))
+        .routes(routes!(users::list_users_not_in_team))
+        .routes(routes!(principal::read_principal))
         .routes(routes!(users::read_own_user, users::update_own_user))
         .routes(routes!(users::read_user, users::update_user, users::delete_user))
         .routes(routes!(users::reset_password))
@@ -122,6 +127,15 @@ fn routes() -> OpenApiRouter<AppState> {
             sandboxes::update_sandbox,
             sandboxes::delete_sandbox
         ))
+        .routes(routes!(sandboxes::promote_sandbox))
+        .routes(routes!(collections::list_collections, collections::create_collection))
+        .routes(routes!(collections::read_statistics))
+        .routes(routes!(
+            collections::read_collection,
+            collections::update_collection,
+            collections::delete_collection
+        ))
+        .routes(routes!(collections::list_assets))
         .routes(routes!(policies::list_policies))
         .routes(routes!(policies::read_policy))
         .routes(routes!(policies::list_policy_versions))

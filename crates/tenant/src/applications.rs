@@ -110,7 +110,7 @@ pub(crate) fn name(connection: &Connection, id: i64) -> rusqlite::Result<String>
 const TABLE: &str = "applications a";
 
 /// What the user sees.
-fn seen_by(user: &User) -> Condition {
+pub(crate) fn seen_by(user: &User) -> Condition {
     if user.sees_all() {
         return Condition::always();
     }

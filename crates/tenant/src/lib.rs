@@ -12,6 +12,7 @@ pub mod annotations;
 pub mod applications;
 pub mod clients;
 pub mod clock;
+pub mod collections;
 mod condition;
 pub mod credentials;
 pub mod custom_roles;

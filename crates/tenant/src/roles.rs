@@ -123,11 +123,15 @@ pub enum Permission {
     ApproveMitigations,
     /// The Identity API.
     ManageIdentity,
+    /// List and read collections.
+    ReadCollections,
+    /// Create, change and delete collections.
+    WriteCollections,
 }
 
 impl Permission {
     /// All of them, with what they allow.
-    pub const ALL: [(Self, &str); 8] = [
+    pub const ALL: [(Self, &str); 10] = [
         (Self::ReadApplications, "lists and reads applications"),
         (Self::ReadFindings, "reads findings"),
         (Self::ReadSandboxes, "reads sandboxes"),
@@ -136,7 +140,25 @@ impl Permission {
         (Self::ProposeMitigations, "proposes mitigations"),
         (Self::ApproveMitigations, "approves mitigations"),
         (Self::ManageIdentity, "manages users"),
+        (Self::ReadCollections, "lists and reads collections"),
+        (Self::WriteCollections, "writes collections"),
     ];
+
+    /// As accounts are told what they may. Only `approveMitigations` is known for sure.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::ReadApplications => "viewApplications",
+            Self::ReadFindings => "viewResults",
+            Self::ReadSandboxes => "viewSandbox",
+            Self::WriteApplications => "editApplications",
+            Self::WriteSandboxes => "editSandbox",
+            Self::ProposeMitigations => "proposeMitigations",
+            Self::ApproveMitigations => "approveMitigations",
+            Self::ManageIdentity => "manageUsers",
+            Self::ReadCollections => "viewCollections",
+            Self::WriteCollections => "editCollections",
+        }
+    }
 
     /// Whether an account of this kind with these roles holds it.
     pub fn is_held_by(self, is_api: bool, roles: &[String]) -> bool {
@@ -156,6 +178,12 @@ impl Permission {
             (Self::ProposeMitigations, false) => any(&["extreviewer", "extseclead"]),
             (Self::ApproveMitigations, true) => any(&["mitigationapi"]),
             (Self::ApproveMitigations, false) => any(&["extmitigationapprover"]),
+            (Self::ReadCollections, true) => {
+                any(&["collectionManagerAPI", "collectionReviewerAPI"])
+            }
+            (Self::ReadCollections, false) => any(&["collectionManager", "collectionReviewer"]),
+            (Self::WriteCollections, true) => any(&["collectionManagerAPI"]),
+            (Self::WriteCollections, false) => any(&["collectionManager"]),
             (Self::ManageIdentity, true) => any(&["adminapi"]),
             (Self::ManageIdentity, false) => any(&["extadmin"]),
         }

@@ -1,5 +1,7 @@
 //! Sandboxes of an application.
 
+pub mod promotion;
+
 use countersign_wire::sandbox::{Sandbox, SandboxInput};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -118,12 +120,17 @@ pub fn delete(
     let application = applications::visible(change, user, application)?;
     let id = id_of(change.connection, application, sandbox)?;
     let target = target(change, application, &whole(change.connection, id)?)?;
+    remove(change, application, id)?;
+    Ok(change.noted("sandbox.delete", &target, ())?)
+}
+
+fn remove(change: &Change<'_>, application: Visible, id: i64) -> rusqlite::Result<()> {
     change.transaction.execute(
         "delete from findings where application = ? and sandbox = ?",
         params![application.id, id],
     )?;
     change.transaction.execute("delete from sandboxes where id = ?", [id])?;
-    Ok(change.noted("sandbox.delete", &target, ())?)
+    Ok(())
 }
 
 fn write(change: &Change<'_>, id: i64, wanted: &SandboxInput) -> Result<(), Error> {

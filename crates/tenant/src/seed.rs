@@ -122,8 +122,9 @@ pub(crate) fn fill(
     };
     // Whole days, so that a tenant seeded twice on one day is the same.
     let today_ms = now_ms - now_ms.rem_euclid(DAY_MS);
-    let mut seeder =
-        Seeder { transaction, dice: Dice::new(rng), today_ms, is_demo, texts: HashMap::new() };
+    let mut dice = Dice::new(rng);
+    let salt = dice.below(u64::MAX);
+    let mut seeder = Seeder { transaction, dice, salt, today_ms, is_demo, texts: HashMap::new() };
     seeder.organisation()?;
     let mut left = u64::from(findings);
     for n in 0..applications {
@@ -174,6 +175,8 @@ pub(crate) fn custom_field(transaction: &Transaction<'_>, name: &str) -> Result<
 struct Seeder<'a> {
     transaction: &'a Transaction<'a>,
     dice: Dice,
+    /// What flaws are made from beside their numbers.
+    salt: u64,
     today_ms: i64,
     is_demo: bool,
     texts: HashMap<String, i64>,
@@ -304,7 +307,7 @@ impl Seeder<'_> {
 
     fn scans(&mut self, id: i64, n: u32, scanned_ms: i64) -> Result<(), Error> {
         for (at, scan_type) in ["STATIC", "DYNAMIC", "MANUAL"].iter().enumerate() {
-            if at == 0 || (self.is_demo && n.is_multiple_of(at as u32 * 2 + 1)) {
+            if self.is_scanned(n, scan_type) {
                 self.transaction.execute(
                     "insert into scans values (?, ?, 'PUBLISHED', ?, ?, ?)",
                     params![
@@ -320,16 +323,18 @@ impl Seeder<'_> {
         Ok(())
     }
 
-    /// The findings: in a sized tenant all static and SCA in the policy context,
-    /// in the demo every type, and some in sandboxes.
+    /// The findings: in a sized tenant all static and SCA in the policy context, in the demo
+    /// every type where a scan of it was, and some in sandboxes.
     fn contents(&mut self, home: &Home, n: u32, findings: u64) -> Result<(), Error> {
         let has_sandboxes = self.is_demo && n >= 2 && n % 4 == 2;
         let in_sandboxes = if has_sandboxes { findings / 5 } else { 0 };
         let in_policy = findings - in_sandboxes;
         let sca = in_policy * 3 / 10;
-        let (dynamic, manual) =
-            if self.is_demo { (in_policy / 10, in_policy / 40) } else { (0, 0) };
+        let share =
+            |scan_type, part| if self.is_scanned(n, scan_type) { in_policy / part } else { 0 };
+        let (dynamic, manual) = (share("DYNAMIC", 6), share("MANUAL", 15));
         let mut issue_id = 0;
+        let mut of_static = Vec::new();
         for at in 0..in_policy - sca {
             issue_id += 1 + i64::from(self.is_demo && self.dice.below(9) == 0);
             let scan_type = match at {
@@ -337,6 +342,9 @@ impl Seeder<'_> {
                 at if at < dynamic + manual => "MANUAL",
                 _ => "STATIC",
             };
+            if has_sandboxes && scan_type == "STATIC" {
+                of_static.push(issue_id);
+            }
             self.flaw(home, 0, issue_id, scan_type)?;
         }
         for at in 0..sca {
@@ -354,16 +362,35 @@ impl Seeder<'_> {
             )?;
             let sandbox = self.transaction.last_insert_rowid();
             let share = if at == 0 { in_sandboxes / 2 } else { in_sandboxes - in_sandboxes / 2 };
+            let mut known = of_static.iter();
             for at in 0..share {
-                // The same flaw keeps its number in a sandbox.
                 if at % 5 == 4 {
                     self.component(home, sandbox, at as i64)?;
-                } else {
-                    self.flaw(home, sandbox, 1 + at as i64, "STATIC")?;
+                    continue;
                 }
+                // The same flaw keeps its number in a sandbox; some are there alone.
+                let number = match at % 7 {
+                    6 => None,
+                    _ => known.next().copied(),
+                };
+                let number = number.unwrap_or_else(|| {
+                    issue_id += 1;
+                    issue_id
+                });
+                self.flaw(home, sandbox, number, "STATIC")?;
             }
         }
         Ok(())
+    }
+
+    /// Whether the application of this number has a scan of this type: all have static
+    /// ones, in the demo some have others as well.
+    fn is_scanned(&self, n: u32, scan_type: &str) -> bool {
+        match scan_type {
+            "STATIC" => true,
+            "DYNAMIC" => self.is_demo && n.is_multiple_of(3),
+            _ => self.is_demo && n.is_multiple_of(5),
+        }
     }
 
     fn standing(&mut self, found_ms: i64) -> Standing {
@@ -423,12 +450,16 @@ impl Seeder<'_> {
         issue_id: i64,
         scan_type: &str,
     ) -> Result<(), Error> {
+        // The same number, the same flaw, in whatever context.
+        let own = Dice::new(self.salt ^ ((home.id as u64) << 32) ^ issue_id as u64);
+        let all = std::mem::replace(&mut self.dice, own);
         let flaw = *self.dice.pick(FLAWS);
         let details = match scan_type {
             "STATIC" => self.static_details(home, &flaw),
             "DYNAMIC" => self.dynamic_details(home, &flaw),
             _ => self.manual_details(home, &flaw),
         };
+        self.dice = all;
         let html = flaw.description(&details.subject);
         // Answers since 2025 carry the dynamic ones as base64; older ones did not.
         let description = if scan_type == "DYNAMIC" && issue_id % 6 != 0 {
@@ -534,33 +565,14 @@ impl Seeder<'_> {
         Details { wire, subject: "the sign-in page".into() }
     }
 
+    /// The finding of this number of an application: the same number, the same component and
+    /// vulnerability, in whatever context.
     fn component(&mut self, home: &Home, sandbox: i64, at: i64) -> Result<(), Error> {
-        let kind = *self.dice.pick(COMPONENTS);
-        let version = format!("{}.{}.{}", 1 + at % 5, at / 5 % 20, at / 100);
-        let component_id = guid_from(&format!("component:{}:{version}", kind.name));
-        let number = 1000 + (home.id * 31 + at * 7).rem_euclid(8000);
-        let cve = if self.dice.below(15) == 0 {
-            format!("SRCCLR-SID-{number}{at}")
-        } else {
-            format!("CVE-{}-{number}{at}", 2018 + at % 8)
-        };
-        let severity = *self.dice.pick(&[2, 3, 3, 3, 4, 4, 4, 5]);
-        let mode = if self.dice.below(4) == 0 { "AGENT" } else { "UPLOAD" };
-        let dependency = match mode {
-            "AGENT" => *self.dice.pick(&["DIRECT", "TRANSITIVE"]),
-            _ => "UNKNOWN",
-        };
-        let (score, details) = self.component_details(
-            kind,
-            &version,
-            &component_id,
-            &cve,
-            severity,
-            [mode, dependency],
-        );
+        let part = Part::of(home, at);
+        let vulnerability = part.vulnerability(self.today_ms);
         let text = self.text(&format!(
             "{} is vulnerable to {}. An attacker can send crafted input to an application that uses the component.",
-            kind.name, kind.weakness
+            part.kind.name, part.kind.weakness
         ))?;
         // A vulnerability published after the last scan: seen before it was found.
         let is_new = self.dice.below(15) == 0;
@@ -574,18 +586,19 @@ impl Seeder<'_> {
         if is_approved {
             standing.status = "OPEN";
         }
-        let violates = severity >= 4 && !is_approved;
+        let violates = vulnerability.severity >= 4 && !is_approved;
+        let details = part.details(&vulnerability);
         self.insert(Row {
             home,
             sandbox,
             ordinal: at,
             issue_id: None,
             scan_type: "SCA",
-            severity,
-            cwe: kind.cwe.map(|(cwe, _)| cwe),
+            severity: vulnerability.severity,
+            cwe: part.kind.cwe.map(|(cwe, _)| cwe),
             category: None,
-            cvss: Some(score),
-            cve: Some(cve),
+            cvss: Some(vulnerability.score),
+            cve: vulnerability.cve.name,
             violates,
             is_new,
             standing: Standing { annotations: None, mitigated_ms: None, ..standing },
@@ -593,90 +606,10 @@ impl Seeder<'_> {
             first_ms,
             last_ms,
             grace_ms: violates.then_some(first_ms + 30 * DAY_MS),
-            scan_mode: Some(mode),
-            dependency_mode: Some(dependency),
+            scan_mode: Some(part.mode),
+            dependency_mode: Some(part.dependency),
             text,
             details: findings::stored(&details)?,
-        })
-    }
-
-    fn component_details(
-        &mut self,
-        kind: catalog::Component,
-        version: &str,
-        component_id: &str,
-        cve: &str,
-        severity: i64,
-        [mode, dependency]: [&str; 2],
-    ) -> (f64, FindingDetails) {
-        let word =
-            ["Informational", "Very Low", "Low", "Medium", "High", "Very High"][severity as usize];
-        let tenths = severity * 20 - self.dice.below(15) as i64;
-        let score = tenths as f64 / 10.0;
-        let gap = if self.dice.below(10) == 0 { "\u{200b}" } else { "" };
-        let cvss3 = (self.dice.below(8) != 0).then(|| Cvss3 {
-            score: Number::from_f64(score),
-            severity: Some(word.into()),
-            vector: Some("AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H".into()),
-        });
-        let exploitability = self.exploitability(cve);
-        let license = |id: &str, risk: &str| License {
-            license_id: Some(id.into()),
-            risk_rating: Some(risk.into()),
-        };
-        let licenses = match self.dice.below(5) {
-            0 => Vec::new(),
-            1 => vec![license("gpl-2.0", "4"), license("mit", "2")],
-            _ => vec![license("apache-2.0", "2")],
-        };
-        let file = format!("{}-{version}.{}", kind.name, kind.extension);
-        let details = FindingDetails::Sca(Box::new(ScaDetails {
-            severity: Some(severity),
-            cwe: kind.cwe.map(|(id, name)| catalog::reference("cwes", id, name)),
-            component_id: Some(component_id.into()),
-            licenses: Some(licenses),
-            metadata: Some(ScaMetadata {
-                sca_scan_mode: Some(mode.into()),
-                sca_dep_mode: Some(dependency.into()),
-            }),
-            cve: Some(Cve {
-                name: Some(cve.into()),
-                cvss: Number::from_f64(score),
-                href: Some(catalog::vulnerability_href(cve)),
-                severity: Some(word.into()),
-                vector: Some(format!("AV:N/{gap}AC:L/{gap}Au:N/C:P/I:P/A:P")),
-                cvss3,
-                exploitability,
-            }),
-            product_id: Some(guid_from(&format!("product:{}", kind.name))),
-            component_path: Some(vec![ComponentPath { path: Some(format!("lib/{file}")) }]),
-            component_filename: Some(file),
-            language: Some(kind.language.into()),
-            version: Some(version.into()),
-        }));
-        (score, details)
-    }
-
-    fn exploitability(&mut self, cve: &str) -> Option<Exploitability> {
-        let at = self.dice.below(4);
-        if at == 0 {
-            return None;
-        }
-        let mut share = || Number::from_f64(self.dice.below(100_000) as f64 / 100_000.0);
-        let (epss_score, epss_percentile) = (share(), share());
-        let is_observed = at == 1;
-        Some(Exploitability {
-            full_cve: Some(cve.into()),
-            epss_score,
-            epss_percentile,
-            epss_score_date: Some(timestamp(self.today_ms - 40 * DAY_MS)[..10].into()),
-            epss_model_version: Some("v2025.03.14".into()),
-            epss_citation: Some("example".into()),
-            epss_status: Some("match found".into()),
-            exploit_service_status: Some("available".into()),
-            exploit_observed: Some(is_observed),
-            exploit_source: is_observed.then(|| "KEV".into()),
-            exploit_note: is_observed.then(|| "Listed as exploited.".into()),
         })
     }
 
@@ -761,6 +694,158 @@ struct Row<'a> {
     dependency_mode: Option<&'a str>,
     text: i64,
     details: String,
+}
+
+/// A component as an application holds it, and one of its vulnerabilities.
+struct Part {
+    kind: catalog::Component,
+    version: String,
+    mode: &'static str,
+    dependency: &'static str,
+    paths: Vec<String>,
+    licenses: Vec<License>,
+    /// Start of the sequence that the vulnerability is made from: the same in every
+    /// application.
+    vulnerability: u64,
+}
+
+/// A vulnerability, which says the same wherever it is found.
+struct Vulnerability {
+    severity: i64,
+    score: f64,
+    cve: Cve,
+}
+
+/// How many vulnerabilities the components of an application have, again and again.
+const VULNERABILITIES: [i64; 4] = [3, 1, 2, 4];
+
+/// How many vulnerabilities are known of one kind of component.
+const KNOWN: i64 = 12;
+
+impl Part {
+    fn of(home: &Home, at: i64) -> Self {
+        let of_block: i64 = VULNERABILITIES.iter().sum();
+        let (block, mut of_part) = (at / of_block, at % of_block);
+        let mut part = block * VULNERABILITIES.len() as i64;
+        for count in VULNERABILITIES {
+            if of_part < count {
+                break;
+            }
+            of_part -= count;
+            part += 1;
+        }
+        let kinds = COMPONENTS.len() as i64;
+        let kind_at = (part + home.id / 7).rem_euclid(kinds);
+        let kind = COMPONENTS[kind_at as usize];
+        // Each kind once in a version of its own; a few versions for all applications.
+        let number = part / kinds + (home.id / 7).rem_euclid(3);
+        let version = format!("{}.{}.{}", 1 + number % 5, number / 5 % 20, number / 100);
+        let mut own = Dice::new((home.id as u64).wrapping_mul(1_000_003) + part as u64);
+        let mode = if own.below(4) == 0 { "AGENT" } else { "UPLOAD" };
+        let dependency = match mode {
+            "AGENT" => *own.pick(&["DIRECT", "TRANSITIVE"]),
+            _ => "UNKNOWN",
+        };
+        let file = format!("{}-{version}.{}", kind.name, kind.extension);
+        let folders = ["lib", "WEB-INF/lib", "services/reports/lib", "tools/import/lib"];
+        let count = 1 + own.below(folders.len() as u64) as usize;
+        let license = |id: &str, risk: &str| License {
+            license_id: Some(id.into()),
+            risk_rating: Some(risk.into()),
+        };
+        let licenses = match kind_at % 5 {
+            0 => Vec::new(),
+            1 => vec![license("gpl-2.0", "4"), license("mit", "2")],
+            _ => vec![license("apache-2.0", "2")],
+        };
+        Self {
+            kind,
+            paths: folders[..count].iter().map(|folder| format!("{folder}/{file}")).collect(),
+            licenses,
+            version,
+            mode,
+            dependency,
+            vulnerability: (kind_at * KNOWN + (number * 3 + of_part) % KNOWN) as u64,
+        }
+    }
+
+    fn vulnerability(&self, today_ms: i64) -> Vulnerability {
+        let number = self.vulnerability;
+        let mut own = Dice::new(number.wrapping_mul(7_919) + 17);
+        let name = match own.below(15) {
+            0 => format!("SRCCLR-SID-{}", 2_000 + number * 7),
+            _ => format!("CVE-{}-{}", 2018 + own.below(8), 10_000 + number * 61),
+        };
+        let severity = *own.pick(&[2, 3, 3, 3, 4, 4, 4, 5]);
+        let word =
+            ["Informational", "Very Low", "Low", "Medium", "High", "Very High"][severity as usize];
+        let tenths = match own.below(3) {
+            0 => severity * 20,
+            _ => severity * 20 - own.below(15) as i64,
+        };
+        let score = tenths as f64 / 10.0;
+        let gap = if own.below(10) == 0 { "\u{200b}" } else { "" };
+        let cvss3 = (own.below(8) != 0).then(|| Cvss3 {
+            score: Number::from_f64(score),
+            severity: Some(word.into()),
+            vector: Some("AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H".into()),
+        });
+        let exploitability = exploitability(&mut own, &name, today_ms);
+        let cve = Cve {
+            cvss: Number::from_f64(score),
+            href: Some(catalog::vulnerability_href(&name)),
+            name: Some(name),
+            severity: Some(word.into()),
+            vector: Some(format!("AV:N/{gap}AC:L/{gap}Au:N/C:P/I:P/A:P")),
+            cvss3,
+            exploitability,
+        };
+        Vulnerability { severity, score, cve }
+    }
+
+    fn details(&self, vulnerability: &Vulnerability) -> FindingDetails {
+        let Self { kind, version, .. } = self;
+        let path = |path: &String| ComponentPath { path: Some(path.clone()) };
+        FindingDetails::Sca(Box::new(ScaDetails {
+            severity: Some(vulnerability.severity),
+            cwe: kind.cwe.map(|(id, name)| catalog::reference("cwes", id, name)),
+            component_id: Some(guid_from(&format!("component:{}:{version}", kind.name))),
+            licenses: Some(self.licenses.clone()),
+            metadata: Some(ScaMetadata {
+                sca_scan_mode: Some(self.mode.into()),
+                sca_dep_mode: Some(self.dependency.into()),
+            }),
+            cve: Some(vulnerability.cve.clone()),
+            product_id: Some(guid_from(&format!("product:{}", kind.name))),
+            component_filename: Some(format!("{}-{version}.{}", kind.name, kind.extension)),
+            language: Some(kind.language.into()),
+            component_path: Some(self.paths.iter().map(path).collect()),
+            version: Some(version.clone()),
+        }))
+    }
+}
+
+fn exploitability(dice: &mut Dice, name: &str, today_ms: i64) -> Option<Exploitability> {
+    let at = dice.below(4);
+    if at == 0 {
+        return None;
+    }
+    let mut share = || Number::from_f64(dice.below(100_000) as f64 / 100_000.0);
+    let (epss_score, epss_percentile) = (share(), share());
+    let is_observed = at == 1;
+    Some(Exploitability {
+        full_cve: Some(name.into()),
+        epss_score,
+        epss_percentile,
+        epss_score_date: Some(timestamp(today_ms - 40 * DAY_MS)[..10].into()),
+        epss_model_version: Some("v2025.03.14".into()),
+        epss_citation: Some("example".into()),
+        epss_status: Some("match found".into()),
+        exploit_service_status: Some("available".into()),
+        exploit_observed: Some(is_observed),
+        exploit_source: is_observed.then(|| "KEV".into()),
+        exploit_note: is_observed.then(|| "Listed as exploited.".into()),
+    })
 }
 
 #[cfg(test)]

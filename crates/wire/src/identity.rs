@@ -71,6 +71,47 @@ pub struct User {
     pub links: Option<SelfLink>,
 }
 
+/// Whoever asks, about itself. Its members are in camel case, unlike all others.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(default, rename_all = "camelCase")]
+pub struct Principal {
+    /// Login name.
+    pub username: String,
+    /// Numeric id of the older APIs.
+    pub user_id: i64,
+    /// Guid.
+    pub user_uuid: String,
+    /// First name.
+    pub user_first_name: String,
+    /// Last name.
+    pub user_last_name: String,
+    /// Address.
+    pub email: String,
+    /// Numeric organisation id.
+    pub organization_id: i64,
+    /// Guid of the organisation.
+    pub organization_uuid: String,
+    /// Name of the organisation.
+    pub organization_name: String,
+    /// Roles, in words for people.
+    pub roles: Vec<String>,
+    /// What the roles allow, such as `approveMitigations`.
+    pub permissions: Vec<String>,
+    /// What the organisation has, such as `sandbox`; never null.
+    pub features: Vec<String>,
+    /// Whether a second factor is required.
+    pub pin_required: bool,
+    /// Whether it signs in by SAML.
+    pub saml_user: bool,
+    /// Whether the organisation has sandboxes.
+    pub sandbox_enabled: bool,
+    /// Of the eLearning product.
+    pub learn_group_id: i64,
+    /// Of the eLearning product.
+    pub learn_track_id: i64,
+}
+
 /// An organisation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

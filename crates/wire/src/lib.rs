@@ -10,6 +10,7 @@
 
 pub mod annotation;
 pub mod application;
+pub mod collection;
 pub mod credential;
 pub mod error;
 pub mod finding;

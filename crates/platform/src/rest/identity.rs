@@ -1,6 +1,7 @@
 //! The Identity API: what its resources share.
 
 pub(crate) mod business_units;
+pub(crate) mod principal;
 pub(crate) mod roles;
 pub(crate) mod teams;
 pub(crate) mod users;

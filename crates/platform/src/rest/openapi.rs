@@ -106,9 +106,11 @@ fn complete_operation(path: &str, operation: &mut Operation, components: &mut Co
     let schemas = &["GatewayError", "ValidationErrors", "ApiErrors"];
     let identity = &Shapes { name: "Identity", schemas };
     let appsec = &Shapes { name: "Applications", schemas: &["GatewayError", "ApiErrors"] };
+    let collections = &Shapes { name: "Collections", schemas: &["GatewayError", "ApiError"] };
     let flaw = &Shapes { name: "Flaw", schemas: &["GatewayError", "ApiErrors", "FlawError"] };
     let of_family = match path {
         _ if path.starts_with("/api/authn/") => identity,
+        _ if path.starts_with("/appsec/v1/collections") => collections,
         _ if path.ends_with("_flaw_info") => flaw,
         _ => appsec,
     };

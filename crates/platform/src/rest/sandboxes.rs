@@ -10,10 +10,11 @@ use countersign_wire::sandbox::{Sandbox, SandboxInput};
 
 use super::error::Refusal;
 use super::hal::{List, Listing, embedded, listing};
-use super::query::{Pages, Query};
+use super::query::{Kind, Pages, Query, parameter, parameters};
 use super::{input, json, no_content};
 use crate::caller::{Caller, Grant, ReadSandboxes, WriteSandboxes};
 use crate::state::AppState;
+use countersign_tenant::sandboxes::promotion::{self, Wanted};
 use countersign_tenant::{applications, sandboxes};
 
 embedded!(Sandboxes, sandboxes: Sandbox);
@@ -110,6 +111,42 @@ pub(crate) async fn update_sandbox(
     state
         .change(act, move |change| {
             sandboxes::update(change, &grant.caller.user, &application, &sandbox, &wanted)?
+                .try_map(|sandbox| json(&sandbox))
+        })
+        .await
+}
+
+parameters!(
+    Promotion,
+    &[
+        parameter("build_id", Kind::Integer(0, i64::MAX), "This scan, else the newest."),
+        parameter("delete_on_promote", Kind::Truth, "The sandbox goes."),
+    ]
+);
+
+/// Makes the newest scan of a sandbox the newest policy scan of its application.
+#[utoipa::path(
+    post,
+    path = "/appsec/v1/applications/{guid}/sandboxes/{sandbox}/promote",
+    tag = "Sandboxes",
+    params(Promotion),
+    responses((status = 200, body = Sandbox)),
+)]
+pub(crate) async fn promote_sandbox(
+    grant: Grant<WriteSandboxes>,
+    Path((application, sandbox)): Path<(String, String)>,
+    RawQuery(raw): RawQuery,
+    State(state): State<AppState>,
+) -> Result<Response, Refusal> {
+    let query = Query::parse(raw.as_deref());
+    let wanted = Wanted {
+        build_id: query.number("build_id")?,
+        is_last: query.truth("delete_on_promote")?.unwrap_or_default(),
+    };
+    let act = grant.caller.act();
+    state
+        .change(act, move |change| {
+            promotion::promote(change, &grant.caller.user, &application, &sandbox, wanted)?
                 .try_map(|sandbox| json(&sandbox))
         })
         .await

@@ -48,6 +48,10 @@ const DOORS: &[(&str, &[&str])] = &[
     ("POST /api/authn/v2/business_units", &["unit.create"]),
     ("PUT /api/authn/v2/business_units/{bu_id}", &["unit.edit"]),
     ("DELETE /api/authn/v2/business_units/{bu_id}", &["unit.delete"]),
+    // REST: collections.
+    ("POST /appsec/v1/collections", &["collection.create"]),
+    ("PUT /appsec/v1/collections/{guid}", &["collection.edit"]),
+    ("DELETE /appsec/v1/collections/{guid}", &["collection.delete"]),
     // REST: applications. Policies can only be read.
     ("POST /appsec/v1/applications", &["application.create"]),
     ("PUT /appsec/v1/applications/{guid}", &["application.edit"]),
@@ -55,6 +59,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("POST /appsec/v1/applications/{guid}/sandboxes", &["sandbox.create"]),
     ("PUT /appsec/v1/applications/{guid}/sandboxes/{sandbox}", &["sandbox.edit"]),
     ("DELETE /appsec/v1/applications/{guid}/sandboxes/{sandbox}", &["sandbox.delete"]),
+    ("POST /appsec/v1/applications/{guid}/sandboxes/{sandbox}/promote", &["sandbox.promote"]),
     ("POST /appsec/v2/applications/{guid}/annotations", &["annotation.add"]),
     ("POST /srcclr/v3/applications/{guid}/sca_annotations", &["component_annotation.add"]),
     // The console: administration.

@@ -1,7 +1,7 @@
 //! Facts of the wire that clients assert: statuses, members, errors, numbers. Where each
 //! comes from is in `docs/fidelity.md`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_platform::SeedSpec;
 use countersign_signing::Pair;
@@ -297,14 +297,13 @@ async fn findings_carry_what_clients_index() {
         whole += body.matches("\"cvss\":10.0,").count();
         let links = test.get(&pair, &format!("{findings}?scan_type=SCA")).await.json();
         let href = text(&links["_links"]["non-sca"], "href");
-        let own = format!("/findings?scan_type=STATIC%2CDYNAMIC%2CMANUAL{{&context,");
-        assert!(href.contains(&own), "{href}");
+        let own = "/findings?scan_type=STATIC%2CDYNAMIC%2CMANUAL{&context,";
+        assert!(href.contains(own), "{href}");
         let own =
             test.get(&pair, &format!("{findings}?scan_type=STATIC,DYNAMIC&size=1")).await.json();
         for (name, link) in own["_links"].as_object().expect("links") {
-            let (own, _) =
-                link["href"].as_str().expect("a link").split_once('{').unwrap_or_default();
-            assert!(!own.contains(','), "{name}: {own}");
+            let filled = link["href"].as_str().and_then(|href| href.split('{').next());
+            assert!(filled.is_some_and(|filled| !filled.contains(',')), "{name}: {link}");
         }
     }
     assert!(manual > 0 && vendor > 0 && whole > 0, "{manual} {vendor} {whole}");
@@ -466,4 +465,398 @@ async fn a_new_application_has_the_recommended_policy() {
             assert_eq!(made.json()["profile"]["policies"], expected, "{name}");
         }
     }
+}
+
+#[tokio::test]
+async fn whoever_asks_learns_what_it_is_and_may() {
+    let (test, admin) = start(SeedSpec::Empty).await;
+    let unsigned = test.send("GET", "/api/authn/v2/principal", &[], b"").await;
+    assert_eq!(unsigned.status, 401);
+    let own = test.get(&admin, "/api/authn/v2/principal").await;
+    assert_eq!((own.status, own.header("content-type")), (200, Some("application/json")));
+    let own = own.json();
+    let account = test.get(&admin, &format!("{USERS}/self")).await.json();
+    for (member, other) in [
+        ("username", "user_name"),
+        ("userId", "user_legacy_id"),
+        ("userUuid", "user_id"),
+        ("userFirstName", "first_name"),
+        ("userLastName", "last_name"),
+        ("email", "email_address"),
+        ("pinRequired", "pin_required"),
+        ("samlUser", "saml_user"),
+    ] {
+        assert_eq!(own[member], account[other], "{member}");
+    }
+    assert_eq!(own["organizationUuid"], account["organization"]["org_id"]);
+    assert_eq!(own["organizationName"], account["organization"]["org_name"]);
+    assert!(own["organizationId"].is_i64() && own["sandboxEnabled"].is_boolean());
+    assert_eq!((&own["learnGroupId"], &own["learnTrackId"]), (&json!(0), &json!(0)));
+    assert_eq!(own["features"], json!(["sandbox"]));
+    let words = |own: &Value, member: &str| -> BTreeSet<String> {
+        let words = own[member].as_array().expect("a list");
+        words.iter().map(|word| word.as_str().expect("a text").to_owned()).collect()
+    };
+    assert!(words(&own, "roles").contains("Admin API"), "{own}");
+    assert!(words(&own, "permissions").contains("approveMitigations"), "{own}");
+    // Of any role, and only what it allows.
+    let mut reader = user("reader");
+    reader["roles"] = json!([{"role_name": "scribe"}, {"role_name": "noteamrestrictionapi"}]);
+    let role = json!({"role_name": "scribe", "role_description": "Scribe", "is_api": true,
+        "permissions": [{"permission_name": "viewSandbox"}, {"permission_name": "submitStaticScan"}]});
+    assert_eq!(post(&test, &admin, ROLES, &role).await.status, 201);
+    let made =
+        post(&test, &admin, &format!("{USERS}?generate_api_creds=true"), &reader).await.json();
+    let credentials = &made["api_credentials"];
+    let pair = Pair::parse(&text(credentials, "api_id"), &text(credentials, "api_secret"));
+    let own = test.get(&pair.expect("a pair"), "/api/authn/v2/principal").await.json();
+    assert_eq!(
+        words(&own, "roles"),
+        ["No Team Restriction API", "Scribe"].map(String::from).into()
+    );
+    let expected = ["submitStaticScan", "viewApplications", "viewSandbox"];
+    assert_eq!(words(&own, "permissions"), expected.map(String::from).into());
+}
+
+fn user_names(page: &Value) -> BTreeSet<String> {
+    let users = page["_embedded"]["users"].as_array().cloned().unwrap_or_default();
+    assert_eq!(page["page"]["total_elements"], users.len());
+    for user in &users {
+        for member in ["user_id", "user_name", "email_address"] {
+            assert!(user[member].is_string(), "{user}");
+        }
+    }
+    users.iter().map(|user| text(user, "user_name")).collect()
+}
+
+#[tokio::test]
+async fn users_by_role_and_not_in_a_team() {
+    let (test, admin) = start(SeedSpec::Empty).await;
+    let role = json!({"role_name": "reading", "role_description": "Reading", "is_api": true,
+        "child_roles": [{"role_name": "resultsapi"}]});
+    let custom = post(&test, &admin, ROLES, &role).await.json();
+    let mut by_part = user("part");
+    by_part["roles"] = json!([{"role_name": "reading"}, {"role_name": "noteamrestrictionapi"}]);
+    let mut other = user("other");
+    other["roles"] = json!([{"role_name": "mitigationapi"}, {"role_name": "noteamrestrictionapi"}]);
+    for body in [&user("itself"), &by_part, &other] {
+        assert_eq!(post(&test, &admin, USERS, body).await.status, 201);
+    }
+    let all = test.get(&admin, &format!("{ROLES}?size=500")).await.json();
+    let roles = all["_embedded"]["roles"].as_array().expect("roles");
+    let id = |name: &str| {
+        let role = roles.iter().find(|role| role["role_name"] == name).expect("the role");
+        text(role, "role_id")
+    };
+    let by_role = |id: String| format!("{USERS}/by_role/{id}?size=100");
+    let holders = test.get(&admin, &by_role(id("resultsapi"))).await.json();
+    let expected = ["everything", "itself", "part"].map(String::from);
+    assert_eq!(user_names(&holders), expected.into(), "with those who hold it as a part");
+    let direct = test.get(&admin, &format!("{USERS}/search?role_id={}", id("resultsapi"))).await;
+    assert_eq!(user_names(&direct.json()), ["everything", "itself"].map(String::from).into());
+    let holders = test.get(&admin, &by_role(text(&custom, "role_id"))).await.json();
+    assert_eq!(user_names(&holders), ["part"].map(String::from).into());
+    let nobody = test.get(&admin, &by_role(id("archerreports"))).await.json();
+    assert!(nobody.get("_embedded").is_none() && nobody["page"]["total_elements"] == 0, "{nobody}");
+    assert_eq!(test.get(&admin, &by_role(NOWHERE.into())).await.status, 404);
+    assert_eq!(test.get(&admin, &by_role("x".into())).await.status, 400);
+
+    let team = json!({"team_name": "Crew", "users": [{"user_name": "itself"}]});
+    let team = text(&post(&test, &admin, TEAMS, &team).await.json(), "team_id");
+    let target = format!("{USERS}/notinteam");
+    let outside = test.get(&admin, &format!("{target}?team_id={team}")).await.json();
+    assert_eq!(user_names(&outside), ["everything", "other", "part"].map(String::from).into());
+    let found = test.get(&admin, &format!("{target}?team_id={team}&search_term=OTHE")).await.json();
+    assert_eq!(user_names(&found), ["other"].map(String::from).into());
+    for query in ["", "?team_id=x", &format!("?team_id={NOWHERE}")] {
+        let answer = test.get(&admin, &format!("{target}{query}")).await;
+        let expected = json!({"errors": ["team_id: Invalid value."], "status": 400});
+        assert_eq!((answer.status, answer.json()), (400, expected), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_promoted_scan_is_the_newest_policy_scan() {
+    let (test, pair) = start(SeedSpec::Demo).await;
+    let list = test.get(&pair, &format!("{APPLICATIONS}?size=500")).await.json();
+    let (mut own, mut sandboxes) = (String::new(), Vec::new());
+    for application in list["_embedded"]["applications"].as_array().expect("applications") {
+        own = text(application, "guid");
+        // The same list under the address that an integration calls.
+        let [one, two] = ["v1", "v2"]
+            .map(|version| format!("/appsec/{version}/applications/{own}/sandboxes?size=500"));
+        let page = test.get(&pair, &one).await.json();
+        assert_eq!(page, test.get(&pair, &two).await.json());
+        sandboxes = page["_embedded"]["sandboxes"].as_array().cloned().unwrap_or_default();
+        if !sandboxes.is_empty() {
+            break;
+        }
+    }
+    let target = format!("{APPLICATIONS}/{own}");
+    let findings = format!("/appsec/v2/applications/{own}/findings?size=500");
+    let sandbox = text(&sandboxes[0], "guid");
+    let promote = format!("{target}/sandboxes/{sandbox}/promote");
+    let rows = async |context: &str, kind: &str| -> Vec<Value> {
+        let page = test.get(&pair, &format!("{findings}&scan_type={kind}{context}")).await.json();
+        page["_embedded"]["findings"].as_array().cloned().unwrap_or_default()
+    };
+    let before = test.get(&pair, &target).await.json();
+    let context = format!("&context={sandbox}");
+    let (static_rows, components) = (rows(&context, "STATIC").await, rows(&context, "SCA").await);
+    assert!(!static_rows.is_empty() && !components.is_empty());
+    let others = rows("", "DYNAMIC,MANUAL").await;
+
+    let empty = post(&test, &pair, &format!("{target}/sandboxes"), &json!({"name": "Empty"})).await;
+    let empty = format!("{target}/sandboxes/{}/promote", text(&empty.json(), "guid"));
+    for (target, status) in [
+        (empty, 400),
+        (format!("{target}/sandboxes/{NOWHERE}/promote"), 404),
+        (format!("{promote}?build_id=1"), 404),
+        (format!("{promote}?build_id=x"), 400),
+        (format!("{promote}?delete_on_promote=perhaps"), 400),
+    ] {
+        let answer = post(&test, &pair, &target, &Value::Null).await;
+        assert_eq!(answer.status, status, "{target}: {}", answer.json());
+        assert!(answer.json()["_embedded"]["api_errors"][0]["id"].is_string());
+    }
+    assert_eq!(test.get(&pair, &target).await.json(), before, "a refusal changes nothing");
+
+    let answer = post(&test, &pair, &promote, &Value::Null).await;
+    assert_eq!((answer.status, &answer.json()["guid"]), (200, &json!(sandbox)));
+    let after = test.get(&pair, &target).await.json();
+    let [modified, checked] = ["modified", "last_policy_compliance_check_date"].map(|member| {
+        assert!(text(&after, member) > text(&before, member), "{member}");
+        text(&after, member)
+    });
+    assert!(checked > modified, "{modified} {checked}");
+    let build = text(&after, "results_url").rsplit(':').next().expect("a build").to_owned();
+    let scans = after["scans"].as_array().expect("scans");
+    let scan = scans.iter().find(|scan| scan["scan_type"] == "STATIC").expect("the scan");
+    assert_eq!(text(scan, "scan_url").split(':').nth(3), Some(&*build));
+    assert_eq!(scan["modified_date"], after["last_completed_scan_date"]);
+    let policy = rows("", "STATIC").await;
+    for row in &static_rows {
+        let now = policy.iter().find(|now| now["issue_id"] == row["issue_id"]).expect("the flaw");
+        assert_eq!(now["build_id"].to_string(), build);
+        if now["finding_status"]["resolution_status"] != "APPROVED" {
+            assert_eq!(now["finding_status"]["status"], row["finding_status"]["status"]);
+        }
+    }
+    let found: BTreeSet<_> = static_rows.iter().map(|row| row["issue_id"].as_i64()).collect();
+    for row in policy.iter().filter(|row| !found.contains(&row["issue_id"].as_i64())) {
+        assert_eq!(row["finding_status"]["status"], "CLOSED", "{row}");
+    }
+    let policy = rows("", "SCA").await;
+    for row in &components {
+        let same = policy.iter().filter(|now| now["finding_details"] == row["finding_details"]);
+        assert_eq!(same.count(), 1, "{row}");
+    }
+    assert_eq!(rows("", "DYNAMIC,MANUAL").await, others, "other scans found these");
+    let is_against =
+        |row: &Value| row["violates_policy"] == true && row["finding_status"]["status"] == "OPEN";
+    let is_against = rows("", "STATIC,DYNAMIC,MANUAL").await.iter().any(is_against)
+        || policy.iter().any(is_against);
+    let verdict = if is_against { "DID_NOT_PASS" } else { "PASSED" };
+    assert_eq!(after["profile"]["policies"][0]["policy_compliance_status"], verdict);
+
+    assert_eq!(test.get(&pair, &format!("{target}/sandboxes/{sandbox}")).await.status, 200);
+    let last = format!("{promote}?delete_on_promote=True");
+    assert_eq!(post(&test, &pair, &last, &Value::Null).await.status, 200);
+    assert_eq!(test.get(&pair, &format!("{target}/sandboxes/{sandbox}")).await.status, 404);
+}
+
+#[tokio::test]
+async fn collections_live_and_die() {
+    const COLLECTIONS: &str = "/appsec/v1/collections";
+    let (test, admin) = start(SeedSpec::Demo).await;
+    let manager = test.mint("manager", &["collectionManagerAPI", "noteamrestrictionapi"]).pair;
+    let list = test.get(&manager, &format!("{APPLICATIONS}?size=4")).await.json();
+    let applications = list["_embedded"]["applications"].as_array().expect("applications").clone();
+    let assets: Vec<_> = applications
+        .iter()
+        .map(|one| json!({"guid": one["guid"], "type": "APPLICATION"}))
+        .collect();
+    let unit = test.get(&admin, UNITS).await.json()["_embedded"]["business_units"][1].clone();
+    let wanted = json!({"name": "Payments", "description": "All of them", "tags": "money,shop",
+        "business_unit": {"guid": unit["bu_id"]}, "restricted": true,
+        "custom_fields": [{"name": "Owner", "value": "Ana"}], "asset_infos": assets});
+    let made = post(&test, &manager, COLLECTIONS, &wanted).await;
+    assert_eq!(made.status, 200, "{}", made.json());
+    let made = made.json();
+    let own = format!("{COLLECTIONS}/{}", text(&made, "guid"));
+    assert_eq!(made, test.get(&manager, &own).await.json());
+    for member in ["name", "description", "tags", "restricted", "custom_fields"] {
+        assert_eq!(made[member], wanted[member], "{member}");
+    }
+    assert_eq!(made["business_unit"]["name"], unit["bu_name"]);
+    assert_eq!(made["total_assets"], 4);
+    let count = |words: &[&str]| {
+        let verdict = |one: &&Value| {
+            let verdict = text(&one["profile"]["policies"][0], "policy_compliance_status");
+            words.contains(&verdict.as_str())
+        };
+        applications.iter().filter(verdict).count()
+    };
+    let overview = json!({"out_of_compliance": count(&["DID_NOT_PASS"]),
+        "within_grace_period": count(&["CONDITIONAL_PASS"]), "compliant": count(&["PASSED"]),
+        "not_assessed": count(&["NOT_ASSESSED"])});
+    assert_eq!(made["compliance_overview"], overview);
+    let expected: Vec<_> = applications
+        .iter()
+        .map(|one| {
+            json!({"guid": one["guid"],
+        "type": "APPLICATION", "name": one["profile"]["name"]})
+        })
+        .collect();
+    assert_eq!(made["asset_infos"], json!(expected));
+    let page = test.get(&manager, &format!("{own}/assets?size=3&page=1")).await.json();
+    assert_eq!(page["_embedded"]["assets"].as_array().map(Vec::len), Some(1));
+    assert_eq!(page["page"]["total_elements"], 4);
+
+    post(&test, &manager, COLLECTIONS, &json!({"name": "Empty"})).await;
+    for (query, found) in [
+        ("", 2),
+        ("?name=PAY", 1),
+        ("?name=pay%2520", 0),
+        ("?tag=shop", 1),
+        ("?tag=sho", 0),
+        ("?custom_field_names=Owner&custom_field_values=Ana", 1),
+        ("?custom_field_names=Owner&custom_field_values=Jo", 0),
+        ("?size=1", 1),
+    ] {
+        let page = test.get(&manager, &format!("{COLLECTIONS}{query}")).await.json();
+        let shown = page["_embedded"]["collections"].as_array().map_or(0, Vec::len);
+        assert_eq!(shown, found, "{query}: {page}");
+    }
+    let statistics = test.get(&manager, &format!("{COLLECTIONS}/statistics")).await.json();
+    assert_eq!(statistics["total_collections"], 2);
+    assert_eq!(
+        (&statistics["total_assets"], &statistics["compliance_overview"]),
+        (&json!(4), &overview)
+    );
+
+    // A collection shows only what its reader sees.
+    let bound = test.mint("bound", &["collectionReviewerAPI"]).pair;
+    assert_eq!(test.get(&bound, &own).await.json()["total_assets"], 0);
+
+    for (body, status, pointer) in [
+        (json!({}), 400, "/name"),
+        (json!({"name": "payments"}), 409, "/name"),
+        (json!({"name": "X", "asset_infos": [{"guid": NOWHERE}]}), 400, "/asset_infos/0/guid"),
+        (
+            json!({"name": "X", "asset_infos": [{"guid": NOWHERE, "type": "TEAM"}]}),
+            400,
+            "/asset_infos/0/type",
+        ),
+        (json!({"name": "X", "business_unit": {"guid": NOWHERE}}), 400, "/business_unit/guid"),
+    ] {
+        let answer = post(&test, &manager, COLLECTIONS, &body).await;
+        let error = answer.json();
+        assert_eq!(answer.status, status, "{body}: {error}");
+        // The error alone, not in a list.
+        assert_eq!(
+            (&error["status"], &error["source"]["pointer"]),
+            (&json!(status.to_string()), &json!(pointer))
+        );
+        assert!(text(&error, "id").len() == 36 && error["title"].is_string());
+    }
+    let missing = format!("{COLLECTIONS}/{NOWHERE}");
+    let error = test.get(&manager, &missing).await.json();
+    assert_eq!(
+        (&error["title"], &error["source"]["pointer"]),
+        (&json!("Collection not found."), &json!(missing))
+    );
+
+    // What is not said about assets leaves them.
+    let put = async |body: Value| test.call(&manager, "PUT", &own, &body.to_string()).await.json();
+    let changed = put(json!({"name": "Money"})).await;
+    assert_eq!((&changed["total_assets"], &changed["description"]), (&json!(4), &Value::Null));
+    assert_eq!((&changed["tags"], &changed["restricted"]), (&json!(""), &json!(false)));
+    let changed = put(json!({"name": "Money", "asset_infos": [assets[1]]})).await;
+    assert_eq!(changed["asset_infos"][0]["guid"], assets[1]["guid"]);
+    assert_eq!(changed["total_assets"], 1);
+    let gone = format!("{APPLICATIONS}/{}", assets[1]["guid"].as_str().expect("a guid"));
+    assert_eq!(test.call(&admin, "DELETE", &gone, "").await.status, 204);
+    assert_eq!(test.get(&manager, &own).await.json()["total_assets"], 0);
+    assert_eq!(test.call(&manager, "DELETE", &own, "").await.status, 204);
+    assert_eq!(test.get(&manager, &own).await.status, 404);
+}
+
+/// The demo is like a tenant of the service: components with several vulnerabilities and
+/// several places, vulnerabilities in several applications, and scans of some types in some
+/// applications only.
+#[tokio::test]
+async fn the_demo_is_like_a_real_tenant() {
+    let (test, pair) = start(SeedSpec::Demo).await;
+    let list = test.get(&pair, &format!("{APPLICATIONS}?size=500")).await.json();
+    let applications = list["_embedded"]["applications"].as_array().expect("applications");
+    let mut by_component: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+    let mut by_vulnerability: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut said: BTreeMap<String, Value> = BTreeMap::new();
+    let mut places = BTreeSet::new();
+    let mut with: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut total = 0;
+    for application in applications {
+        let own = text(application, "guid");
+        let scans = application["scans"].as_array().expect("scans");
+        let findings = format!("/appsec/v2/applications/{own}/findings?size=500");
+        for kind in ["STATIC", "DYNAMIC", "MANUAL"] {
+            let page = test.get(&pair, &format!("{findings}&scan_type={kind}")).await.json();
+            let count = page["page"]["total_elements"].as_u64().expect("a number");
+            total += count;
+            let is_scanned = scans.iter().any(|scan| scan["scan_type"] == kind);
+            assert!(is_scanned || count == 0, "{kind}: {own}");
+            *with.entry(kind).or_default() += usize::from(is_scanned);
+        }
+        let page = test.get(&pair, &format!("{findings}&scan_type=SCA")).await.json();
+        let mut keys = BTreeSet::new();
+        for row in page["_embedded"]["findings"].as_array().into_iter().flatten() {
+            total += 1;
+            let details = &row["finding_details"];
+            let (component, cve) = (text(details, "component_id"), text(&details["cve"], "name"));
+            assert!(keys.insert((component.clone(), cve.clone())), "twice: {row}");
+            by_component.entry((own.clone(), component)).or_default().insert(cve.clone());
+            by_vulnerability.entry(cve.clone()).or_default().insert(own.clone());
+            // A vulnerability says the same everywhere.
+            let other = said.entry(cve).or_insert_with(|| details["cve"].clone());
+            assert_eq!(*other, details["cve"]);
+            places.insert(details["component_path"].as_array().map_or(0, Vec::len));
+        }
+    }
+    let several = |sets: Vec<usize>| sets.iter().filter(|size| **size > 1).count() * 2 > sets.len();
+    assert!(several(by_component.values().map(BTreeSet::len).collect()));
+    assert!(several(by_vulnerability.values().map(BTreeSet::len).collect()));
+    assert!(by_vulnerability.len() > 50, "{}", by_vulnerability.len());
+    assert!(places.contains(&1) && places.len() > 2, "{places:?}");
+    assert!(with["DYNAMIC"] * 2 < with["STATIC"] && with["DYNAMIC"] > 5, "{with:?}");
+    assert!(with["MANUAL"] * 2 < with["STATIC"] && with["MANUAL"] > 5, "{with:?}");
+    assert!((5_000..=6_000).contains(&total), "{total}");
+}
+
+/// One number is one flaw, in the policy context and in sandboxes.
+#[tokio::test]
+async fn a_flaw_of_the_demo_is_the_same_in_every_context() {
+    let (test, pair) = start(SeedSpec::Demo).await;
+    let list = test.get(&pair, &format!("{APPLICATIONS}?size=500")).await.json();
+    let mut shared = 0;
+    for application in list["_embedded"]["applications"].as_array().expect("applications") {
+        let own = text(application, "guid");
+        let findings = format!("/appsec/v2/applications/{own}/findings?size=500");
+        let sandboxes = test.get(&pair, &format!("{APPLICATIONS}/{own}/sandboxes")).await.json();
+        let mut flaws: BTreeMap<i64, Value> = BTreeMap::new();
+        let contexts = sandboxes["_embedded"]["sandboxes"].as_array().cloned().unwrap_or_default();
+        let contexts = contexts.iter().map(|sandbox| format!("&context={}", text(sandbox, "guid")));
+        for context in std::iter::once(String::new()).chain(contexts) {
+            let page = test.get(&pair, &format!("{findings}{context}")).await.json();
+            for row in page["_embedded"]["findings"].as_array().into_iter().flatten() {
+                let number = row["issue_id"].as_i64().expect("a number");
+                let what = json!([row["scan_type"], row["finding_details"], row["description"]]);
+                if let Some(other) = flaws.insert(number, what.clone()) {
+                    assert_eq!(other, what);
+                    shared += 1;
+                }
+            }
+        }
+    }
+    assert!(shared > 100, "{shared}");
 }

@@ -5,6 +5,7 @@ use countersign_testkit::TestPlatform;
 const ENDPOINTS: &[(&str, &str, Option<Permission>)] = &[
     ("GET", "/api/authn/v2/users/self", None),
     ("GET", "/api/authn/v2/api_credentials", None),
+    ("GET", "/api/authn/v2/principal", None),
     ("GET", "/healthcheck/status", None),
     ("GET", "/api/authn/v2/oauth_clients", None),
     ("GET", "/api/authn/v2/oauth_clients/user_id/{any}", Some(Permission::ManageIdentity)),
@@ -16,6 +17,8 @@ const ENDPOINTS: &[(&str, &str, Option<Permission>)] = &[
     ("DELETE", "/api/authn/v2/users/{any}", Some(Permission::ManageIdentity)),
     ("POST", "/api/authn/v2/users/1/resetPassword", Some(Permission::ManageIdentity)),
     ("GET", "/api/authn/v2/users/search", Some(Permission::ManageIdentity)),
+    ("GET", "/api/authn/v2/users/by_role/{any}", Some(Permission::ManageIdentity)),
+    ("GET", "/api/authn/v2/users/notinteam", Some(Permission::ManageIdentity)),
     ("GET", "/api/authn/v2/roles", Some(Permission::ManageIdentity)),
     ("GET", "/api/authn/v2/roles/{any}", Some(Permission::ManageIdentity)),
     ("GET", "/api/authn/v2/teams", Some(Permission::ManageIdentity)),
@@ -38,6 +41,13 @@ const ENDPOINTS: &[(&str, &str, Option<Permission>)] = &[
     ("PUT", "/appsec/v1/applications/{any}", Some(Permission::WriteApplications)),
     ("DELETE", "/appsec/v1/applications/{any}", Some(Permission::WriteApplications)),
     ("GET", "/appsec/v2/applications/{any}/findings", Some(Permission::ReadFindings)),
+    ("GET", "/appsec/v1/collections", Some(Permission::ReadCollections)),
+    ("GET", "/appsec/v1/collections/statistics", Some(Permission::ReadCollections)),
+    ("GET", "/appsec/v1/collections/{any}", Some(Permission::ReadCollections)),
+    ("GET", "/appsec/v1/collections/{any}/assets", Some(Permission::ReadCollections)),
+    ("POST", "/appsec/v1/collections", Some(Permission::WriteCollections)),
+    ("PUT", "/appsec/v1/collections/{any}", Some(Permission::WriteCollections)),
+    ("DELETE", "/appsec/v1/collections/{any}", Some(Permission::WriteCollections)),
     ("GET", "/appsec/v1/policies", Some(Permission::ReadApplications)),
     ("GET", "/appsec/v1/policies/{any}", Some(Permission::ReadApplications)),
     ("GET", "/appsec/v1/policies/{any}/versions", Some(Permission::ReadApplications)),
@@ -60,7 +70,13 @@ const ENDPOINTS: &[(&str, &str, Option<Permission>)] = &[
     ("GET", "/appsec/v2/applications/{any}/summary_report", Some(Permission::ReadFindings)),
     ("GET", "/srcclr/v3/applications/{any}/sca_annotations", Some(Permission::ReadFindings)),
     ("GET", "/appsec/v1/applications/{any}/sandboxes", Some(Permission::ReadSandboxes)),
+    ("GET", "/appsec/v2/applications/{any}/sandboxes", Some(Permission::ReadSandboxes)),
     ("POST", "/appsec/v1/applications/{any}/sandboxes", Some(Permission::WriteSandboxes)),
+    (
+        "POST",
+        "/appsec/v1/applications/{any}/sandboxes/{any}/promote",
+        Some(Permission::WriteSandboxes),
+    ),
     ("GET", "/appsec/v1/applications/{any}/sandboxes/{any}", Some(Permission::ReadSandboxes)),
     ("PUT", "/appsec/v1/applications/{any}/sandboxes/{any}", Some(Permission::WriteSandboxes)),
     ("DELETE", "/appsec/v1/applications/{any}/sandboxes/{any}", Some(Permission::WriteSandboxes)),
@@ -98,8 +114,14 @@ const ACCOUNTS: &[(&[&str], &[Permission])] = &[
     (&["archerreports", "noteamrestrictionapi"], &[Permission::ReadApplications]),
     (&["greenlightapiuser", "noteamrestrictionapi"], &[Permission::ReadApplications]),
     (&["reportingApi", "noteamrestrictionapi"], &[Permission::ReadApplications]),
-    (&["collectionManagerAPI", "noteamrestrictionapi"], &[Permission::ReadApplications]),
-    (&["collectionReviewerAPI", "noteamrestrictionapi"], &[Permission::ReadApplications]),
+    (
+        &["collectionManagerAPI", "noteamrestrictionapi"],
+        &[Permission::ReadApplications, Permission::ReadCollections, Permission::WriteCollections],
+    ),
+    (
+        &["collectionReviewerAPI", "noteamrestrictionapi"],
+        &[Permission::ReadApplications, Permission::ReadCollections],
+    ),
     (&["noteamrestrictionapi"], &[Permission::ReadApplications]),
 ];
 
@@ -141,6 +163,8 @@ fn user_accounts_by_the_documentation() {
         (Permission::ProposeMitigations, &["extreviewer", "extseclead"]),
         (Permission::ApproveMitigations, &["extmitigationapprover"]),
         (Permission::ManageIdentity, &["extadmin"]),
+        (Permission::ReadCollections, &["collectionManager", "collectionReviewer"]),
+        (Permission::WriteCollections, &["collectionManager"]),
     ] {
         for role in [
             "extadmin",
@@ -153,6 +177,8 @@ fn user_accounts_by_the_documentation() {
             "sandboxadmin",
             "sandboxuser",
             "teamAdmin",
+            "collectionManager",
+            "collectionReviewer",
             "resultsapi",
             "adminapi",
         ] {

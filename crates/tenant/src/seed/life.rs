@@ -71,6 +71,7 @@ fn day(
     let seeder = Seeder {
         transaction,
         dice: Dice::new(start),
+        salt: start,
         today_ms: number * DAY_MS,
         is_demo: true,
         texts: HashMap::new(),

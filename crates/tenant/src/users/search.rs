@@ -39,7 +39,11 @@ pub struct Filter {
     /// In a name or the address.
     pub search_term: Option<String>,
     pub role_id: Option<String>,
+    /// A role that it has by itself or as part of a custom one.
+    pub holds_role: Option<String>,
     pub team_id: Option<String>,
+    /// A team that it does not belong to.
+    pub not_in_team: Option<String>,
     pub is_api: Option<bool>,
     pub login_status: Option<LoginStatus>,
     pub login_enabled: Option<bool>,
@@ -60,16 +64,23 @@ impl Filter {
                 errors.push(format!("{member}: Invalid value."));
             }
         };
-        if let Some(id) = &self.role_id {
-            let is = match guid_of(id) {
+        let is_role = |id: &str| -> Result<bool, Error> {
+            Ok(match guid_of(id) {
                 Ok(guid) => {
                     roles::of_id(&guid).is_some() || custom_roles::by(connection, &guid)?.is_some()
                 }
                 Err(_) => false,
-            };
-            require("role_id", is);
+            })
+        };
+        if let Some(id) = &self.role_id {
+            require("role_id", is_role(id)?);
         }
-        if let Some(id) = &self.team_id {
+        if let Some(id) = &self.holds_role
+            && !is_role(id)?
+        {
+            return Err(Refused::Missing("role"));
+        }
+        for id in self.team_id.iter().chain(&self.not_in_team) {
             let guid = guid_of(id).unwrap_or_default();
             require("team_id", is_there("select 1 from teams where guid = ?", &guid)?);
         }
@@ -116,11 +127,21 @@ impl Filter {
                 format!("id in (select user from user_roles where role = ? or role in ({custom}))");
             condition.and(&sql, [text(name), text(&id.to_lowercase())]);
         }
-        if let Some(id) = &self.team_id {
+        if let Some(id) = &self.holds_role {
+            let name = roles::of_id(id).map(|role| role.name).unwrap_or_default();
             condition.and(
-                "id in (select user from team_members join teams on teams.id = team where guid = ?)",
-                [text(&id.to_lowercase())],
+                "id in (select user from user_roles where role = ? or role in
+                    (select name from custom_roles where guid = ? or exists
+                        (select 1 from json_each(child_roles) where value = ?)))",
+                [text(name), text(id), text(name)],
             );
+        }
+        for (id, is) in [(&self.team_id, "in"), (&self.not_in_team, "not in")] {
+            if let Some(id) = id {
+                let members =
+                    "select user from team_members join teams on teams.id = team where guid = ?";
+                condition.and(&format!("id {is} ({members})"), [text(&id.to_lowercase())]);
+            }
         }
         if let Some(id) = &self.api_id {
             condition.and(

@@ -15,10 +15,11 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_tenant::users::{self, Address, Filter, LoginStatus, Team, User};
-use countersign_tenant::{Refused, credentials, guid_from, roles};
+use countersign_tenant::{Refused, credentials, guid_from, guid_of, roles};
 use countersign_wire::credential::SelfLink;
 use countersign_wire::identity as wire;
 
+pub(super) const ORGANIZATION_NAME: &str = "Example Organization";
 pub(super) static ORGANIZATION_ID: LazyLock<String> = LazyLock::new(|| guid_from("organization"));
 
 embedded!(Users, users: wire::User);
@@ -65,6 +66,20 @@ parameters!(
         parameter("saml_user", Kind::Truth, "Whether it signs in by SAML."),
         parameter("api_id", Kind::Text, "Whose pair this is."),
         parameter("detailed", Kind::Truth, "More members of each user."),
+        SORT,
+    ],
+    paged
+);
+parameters!(
+    RoleHolders,
+    &[parameter("detailed", Kind::Truth, "Changes nothing: all members are there."), SORT],
+    paged
+);
+parameters!(
+    Outsiders,
+    &[
+        parameter("team_id", Kind::Guid, "The team; required."),
+        parameter("search_term", Kind::Text, "In a name or the address."),
         SORT,
     ],
     paged
@@ -123,7 +138,7 @@ fn whole(user: &User, base: &str) -> wire::User {
         allowed_ip_addresses: Some(user.allowed_ips.clone()),
         organization: Some(wire::Organization {
             org_id: Some(ORGANIZATION_ID.clone()),
-            org_name: Some("Example Organization".into()),
+            org_name: Some(ORGANIZATION_NAME.into()),
         }),
         roles: Some(user.roles.iter().map(role_ref).collect()),
         teams: Some(user.teams.iter().map(membership).collect()),
@@ -213,7 +228,7 @@ pub(crate) async fn list_users(
 ) -> Result<Response, Refusal> {
     let query = Query::parse(raw.as_deref());
     let shape = if query.truth("detailed")?.unwrap_or_default() { detailed } else { brief };
-    page(state, listed, query, "users", grant.caller, shape).await
+    page(state, listed, query, "users".into(), grant.caller, shape).await
 }
 
 fn listed(query: &Query) -> Result<Filter, Refusal> {
@@ -244,7 +259,7 @@ pub(crate) async fn search_users(
     State(state): State<AppState>,
 ) -> Result<Response, Refusal> {
     let query = Query::parse(raw.as_deref());
-    page(state, searched, query, "users/search", grant.caller, detailed).await
+    page(state, searched, query, "users/search".into(), grant.caller, detailed).await
 }
 
 fn searched(query: &Query) -> Result<Filter, Refusal> {
@@ -275,11 +290,56 @@ fn searched(query: &Query) -> Result<Filter, Refusal> {
     })
 }
 
+/// Users who have a role, by itself or as part of a custom one.
+#[utoipa::path(
+    get,
+    path = "/api/authn/v2/users/by_role/{role_id}",
+    tag = "Users",
+    params(RoleHolders),
+    responses((status = 200, body = Listing<Users>)),
+)]
+pub(crate) async fn list_users_by_role(
+    grant: Grant<ManageIdentity>,
+    Path(role_id): Path<String>,
+    RawQuery(raw): RawQuery,
+    State(state): State<AppState>,
+) -> Result<Response, Refusal> {
+    let query = Query::parse(raw.as_deref());
+    let role = guid_of(&role_id)?;
+    let path = format!("users/by_role/{role}");
+    let read = move |_: &Query| Ok(Filter { holds_role: Some(role.clone()), ..Filter::default() });
+    page(state, read, query, path, grant.caller, detailed).await
+}
+
+/// Users who do not belong to a team.
+#[utoipa::path(
+    get,
+    path = "/api/authn/v2/users/notinteam",
+    tag = "Users",
+    params(Outsiders),
+    responses((status = 200, body = Listing<Users>)),
+)]
+pub(crate) async fn list_users_not_in_team(
+    grant: Grant<ManageIdentity>,
+    RawQuery(raw): RawQuery,
+    State(state): State<AppState>,
+) -> Result<Response, Refusal> {
+    let read = |query: &Query| {
+        Ok(Filter {
+            not_in_team: Some(query.get("team_id").unwrap_or_default().to_owned()),
+            search_term: query.get("search_term").map(String::from),
+            ..Filter::default()
+        })
+    };
+    let query = Query::parse(raw.as_deref());
+    page(state, read, query, "users/notinteam".into(), grant.caller, detailed).await
+}
+
 async fn page(
     state: AppState,
-    read: fn(&Query) -> Result<Filter, Refusal>,
+    read: impl Fn(&Query) -> Result<Filter, Refusal> + Send + 'static,
     query: Query,
-    path: &'static str,
+    path: String,
     caller: Caller,
     shape: fn(&User, &str) -> wire::User,
 ) -> Result<Response, Refusal> {
@@ -288,7 +348,7 @@ async fn page(
             let (found, page) =
                 page_of(&query, |query, window| Ok(users::list(view, &read(query)?, window)?))?;
             let users = found.iter().map(|user| shape(user, &caller.base)).collect();
-            listing::<_, Users>(path, users, page, &caller.base, &query)
+            listing::<_, Users>(&path, users, page, &caller.base, &query)
         })
         .await
 }

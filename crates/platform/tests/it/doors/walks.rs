@@ -6,6 +6,7 @@ use super::world::{Moment, Seen, World};
 
 const USERS: &str = "/api/authn/v2/users";
 const CREDENTIALS: &str = "/api/authn/v2/api_credentials";
+const COLLECTIONS: &str = "/appsec/v1/collections";
 const CLIENTS: &str = "/api/authn/v2/oauth_clients";
 
 /// Does the act and answers with what it left behind.
@@ -257,6 +258,25 @@ pub(super) async fn walk(world: &mut World, act: &str, door: &str) -> Seen {
             let target = sandbox(world, &application).await;
             world.boss("DELETE", &target, &nothing).await;
         }
+        ("POST /appsec/v1/applications/{guid}/sandboxes/{sandbox}/promote", "sandbox.promote") => {
+            let own = sandbox(world, &application).await;
+            world.copy_findings_into(own.rsplit('/').next().unwrap_or_default());
+            let target = format!("{own}/promote?delete_on_promote=true");
+            world.boss("POST", &target, &nothing).await;
+        }
+        ("POST /appsec/v1/collections", "collection.create") => {
+            let wanted = json!({"name": "Portfolio", "tags": "a,b",
+                "asset_infos": [{"guid": world.application_id, "type": "APPLICATION"}]});
+            world.boss("POST", COLLECTIONS, &wanted).await;
+        }
+        ("PUT /appsec/v1/collections/{guid}", "collection.edit") => {
+            let target = collection(world).await;
+            world.boss("PUT", &target, &json!({"name": "Portfolio II", "asset_infos": []})).await;
+        }
+        ("DELETE /appsec/v1/collections/{guid}", "collection.delete") => {
+            let target = collection(world).await;
+            world.boss("DELETE", &target, &nothing).await;
+        }
         ("POST /appsec/v2/applications/{guid}/annotations", "annotation.add") => {
             let target = format!("/appsec/v2/applications/{}/annotations", world.application_id);
             let said = json!({"issue_list": world.issue().to_string(), "comment": "Seen.",
@@ -332,6 +352,12 @@ async fn sandbox(world: &World, application: &str) -> String {
     let body = json!({"name": "Beach"}).to_string();
     let made = world.test.call(&world.boss, "POST", &target, &body).await.json();
     format!("{target}/{}", made["guid"].as_str().expect("a guid"))
+}
+
+async fn collection(world: &World) -> String {
+    let body = json!({"name": "Portfolio"}).to_string();
+    let made = world.test.call(&world.boss, "POST", COLLECTIONS, &body).await.json();
+    format!("{COLLECTIONS}/{}", made["guid"].as_str().expect("a guid"))
 }
 
 async fn control(world: &World, target: &str, body: &Value) {

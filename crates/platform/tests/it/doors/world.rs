@@ -134,6 +134,7 @@ impl World {
             "apisubmitanyscan",
             "resultsapi",
             "mitigationapi",
+            "collectionManagerAPI",
             "noteamrestrictionapi",
         ];
         let boss = test.mint(BOSS, &roles).pair;
@@ -283,6 +284,19 @@ impl World {
             ended: ended.collect(),
             rows,
         }
+    }
+
+    /// Puts a copy of what was found in the policy context into a sandbox.
+    pub(super) fn copy_findings_into(&self, sandbox: &str) {
+        let database = self.database();
+        let sql = "create temp table copied as select f.* from findings f
+            join applications a on a.id = f.application
+            where a.guid = ?1 and f.sandbox = 0 and f.is_sca = 0 limit 3";
+        database.execute(sql, [&self.application_id]).expect("copies");
+        let sql = "update copied set id = null,
+            sandbox = (select id from sandboxes where guid = ?1)";
+        database.execute(sql, [sandbox]).expect("a sandbox");
+        database.execute("insert into findings select * from copied", []).expect("rows");
     }
 
     fn database(&self) -> Connection {
