@@ -15,6 +15,8 @@ import urllib.error
 import urllib.request
 import ssl
 
+RECOMMENDED = "9ab6dc63-29cf-4457-a1d1-e2125277df0e"
+VERY_HIGH = "c8ffa32c-58fa-48a3-9d53-e4cbf7d29283"
 HOME = os.environ["PLATFORM_HOME"]
 REST = os.environ["PLATFORM_URL"]
 EXPORTED = os.environ["EXPORT_HOME"]
@@ -55,9 +57,11 @@ def richest(scan_type):
 def veracode_api_py():
     name = "veracode-api-py"
     from veracode_api_py import (
-        APICredentials, Applications, BusinessUnits, CustomFields, CWECategories, CWEs, Findings,
-        Policies, Roles, Sandboxes, SCAApplications, SummaryReport, Teams, Users,
+        APICredentials, Applications, BusinessUnits, Collections, CustomFields, CWECategories, CWEs,
+        Findings, Policies, Roles, Sandboxes, SCAApplications, SummaryReport, Teams, Users,
     )
+    from requests.exceptions import RequestException
+    from veracode_api_py.identity import Permissions
 
     def applications_list():
         listed = Applications().get_all()
@@ -260,7 +264,137 @@ def veracode_api_py():
         said = SCAApplications().get_annotations(guid, "VULNERABILITY", annotation_status="PROPOSED", cve_name=cve)
         same(said["_embedded"]["sca_annotations"][0]["action"], "BYDESIGN")
 
+    def vendor_policies():
+        same(Policies().get(RECOMMENDED)["name"], "Veracode Recommended High")
+        same(Policies().get(VERY_HIGH)["name"], "Veracode Recommended Very High")
+        rules = {rule["type"]: rule["value"] for rule in Policies().get(RECOMMENDED)["finding_rules"]}
+        same(rules, {"MAX_SEVERITY": "3", "MIN_SCORE": "80"})
+
+    def default_policy():
+        made = Applications().create("Policy Shop", "LOW")
+        policy = made["profile"]["policies"][0]
+        same((policy["guid"], policy["is_default"]), (RECOMMENDED, True))
+        other = Applications().create("Stricter Shop", "LOW", policy_guid=VERY_HIGH)
+        same(other["profile"]["policies"][0]["guid"], VERY_HIGH)
+        for one in [made, other]:
+            Applications().delete(one["guid"])
+
+    def manual_category():
+        guid, _ = richest("MANUAL")
+        for flaw in Findings().get_findings(guid, scantype="MANUAL"):
+            category = flaw["finding_details"]["finding_category"]
+            assert category["id"] and category["name"] and category["href"], flaw
+
+    def false_positive():
+        guid, issue = truth(
+            "select a.guid, f.issue_id from findings f join applications a on a.id = f.application"
+            " where f.scan_type = 'STATIC' and f.sandbox = 0 and f.resolution_status = 'NONE'"
+            " and f.status = 'OPEN' limit 1"
+        )[0]
+        Findings().add_annotation(guid, [issue], "a constant", "FP")
+        Findings().add_annotation(guid, [issue], "agreed", "ACCEPTED")
+        found = Findings().get_findings(guid, scantype="STATIC")
+        status = [f for f in found if f["issue_id"] == issue][0]["finding_status"]
+        same(
+            (status["status"], status["resolution"], status["resolution_status"]),
+            ("CLOSED", "POTENTIAL_FALSE_POSITIVE", "APPROVED"),
+        )
+
+    def component_false_positive():
+        guid, component, cve = truth(
+            "select a.guid, replace(f.details, char(1), '') ->> 'component_id', f.cve"
+            " from findings f join applications a on a.id = f.application where f.is_sca = 1 and f.sandbox = 0"
+            " and f.status = 'OPEN' and f.resolution_status = 'NONE' and f.violates_policy limit 1"
+        )[0]
+        for action in ["FP", "APPROVE"]:
+            SCAApplications().add_annotation(guid, action, "not called", "VULNERABILITY", component, cve_name=cve)
+        found = Findings().get_findings(guid, scantype="SCA")
+        details = lambda f: (f["finding_details"]["component_id"], f["finding_details"]["cve"]["name"])
+        for finding in [f for f in found if details(f) == (component, cve)]:
+            status = finding["finding_status"]
+            same(
+                (status["status"], status["resolution"], status["resolution_status"], finding["violates_policy"]),
+                ("OPEN", "POTENTIAL_FALSE_POSITIVE", "APPROVED", False),
+            )
+
+    def role_life():
+        made = Roles().create("scribe", "Scribe", permissions=[{"permission_name": "viewResults"}])
+        same(Roles().get(made["role_id"])["role_description"], "Scribe")
+        Roles().delete(made["role_id"])
+        same(truth("select count(*) from custom_roles"), [(0,)])
+
+    def permissions():
+        all = Permissions().get_all()
+        one = Permissions().get(all[0]["permission_id"])
+        same(one["permission_name"], all[0]["permission_name"])
+
+    def search_by_role():
+        role = [r["role_id"] for r in Roles().get_all() if r["role_name"] == "adminapi"][0]
+        same([u["user_name"] for u in Users().get_user_search(role_id=role)], ["judge"])
+
+    def search_by_no_role():
+        try:
+            Users().get_user_search(role_id="00000000-0000-4000-8000-000000000000")
+        except RequestException as error:
+            same((error.errno, error.response.json()["status"]), (400, 400))
+            return
+        raise AssertionError("a role that is none was found")
+
+    collected = {}
+
+    def collection_create():
+        guids = [row[0] for row in truth("select guid from applications order by id limit 3")]
+        unit = truth("select guid, name from business_units where is_default = 0")[0]
+        made = Collections().create(
+            "Night Portfolio", "made up", "night,day", unit[0], [{"name": "Owner", "value": "Ana"}], guids
+        )
+        collected.update(made, unit=unit, guids=guids)
+        same((made["total_assets"], made["business_unit"]["name"]), (3, unit[1]))
+
+    def collection_find():
+        for found in [
+            Collections().get_all(),
+            Collections().get_by_name("Night"),
+            Collections().get_by_business_unit(collected["unit"][1]),
+        ]:
+            same([c["guid"] for c in found], [collected["guid"]])
+        same(Collections().get(collected["guid"])["custom_fields"], [{"name": "Owner", "value": "Ana"}])
+
+    def collection_assets():
+        same([a["guid"] for a in Collections().get_assets(collected["guid"])], collected["guids"])
+
+    def collection_statistics():
+        counts = Collections().get_statistics()
+        same((counts["total_collections"], counts["total_assets"]), (1, 3))
+        assert set(counts["compliance_overview"]) >= set(Collections.compliance_titles) - {
+            "DID_NOT_PASS", "PASSED", "CONDITIONAL_PASS", "NOT_ASSESSED", "NOT_EVALUATED"
+        }, counts
+
+    def collection_update():
+        same(Collections().update(collected["guid"], "Day Portfolio")["total_assets"], 3)
+        one = collected["guids"][:1]
+        same(Collections().update(collected["guid"], "Day Portfolio", assets=one)["total_assets"], 1)
+
+    def collection_delete():
+        Collections().delete(collected["guid"])
+        same(truth("select count(*) from collections"), [(0,)])
+
     check(name, "policies (list, get)", policies)
+    check(name, "policies of the vendor by their known guids", vendor_policies)
+    check(name, "applications.create (the recommended policy, and another)", default_policy)
+    check(name, "findings.manual with finding_category", manual_category)
+    check(name, "findings.add_annotation (an approved false positive is closed)", false_positive)
+    check(name, "sca annotations (an approved one stays open)", component_false_positive)
+    check(name, "roles (create, get, delete)", role_life)
+    check(name, "permissions (list, get)", permissions)
+    check(name, "users.get_user_search by role", search_by_role)
+    check(name, "users.get_user_search by a role that is none", search_by_no_role)
+    check(name, "collections.create", collection_create)
+    check(name, "collections.get_all, get_by_name, get_by_business_unit, get", collection_find)
+    check(name, "collections.get_assets", collection_assets)
+    check(name, "collections.get_statistics", collection_statistics)
+    check(name, "collections.update (members stay where none are named)", collection_update)
+    check(name, "collections.delete", collection_delete)
     check(name, "cwes, categories, custom fields", dictionaries)
     check(name, "findings.static_flaw_info, dynamic_flaw_info", flaw_details)
     check(name, "summary_report", summary)
@@ -365,8 +499,137 @@ def httpie():
         body = run("GET", f"{REST}/appsec/v1/applications", "size==2", "page==1")
         same((body["page"]["number"], len(body["_embedded"]["applications"])), (1, 2))
 
+    def call(method, path, *arguments):
+        """Status and body of whatever is answered."""
+        made = subprocess.run(
+            [f"{BIN}/http", "--ignore-stdin", "--verify", f"{HOME}/ca.pem", "--auth-type", "veracode_hmac",
+             "--print", "hb", "--pretty", "none", method, f"{REST}{path}", *arguments],
+            capture_output=True, text=True,
+        )
+        head, _, body = made.stdout.replace("\r\n", "\n").partition("\n\n")
+        return int(head.split()[1]), json.loads(body) if body.strip() else None
+
+    def life(path, id, fields):
+        """What the vendor's own collection of calls asserts: 201, 200, 200."""
+        status, made = call("POST", path, *fields)
+        same(status, 201)
+        own = f"{path}/{made[id]}"
+        same(call("PUT", own, "partial==true", fields[0])[0], 200)
+        same(call("DELETE", own)[0], 200)
+        same(call("GET", own)[0], 404)
+
+    identity = "/api/authn/v2"
+    user = [
+        "user_name=visitor", "email_address=visitor@example.com", "first_name=Vi", "last_name=Sitor",
+        'roles:=[{"role_name": "resultsapi"}, {"role_name": "noteamrestrictionapi"}]',
+        'permissions:=[{"permission_name": "apiUser"}]', "ipRestricted:=false", "userType=VOSP",
+    ]
+    role = ["role_name=visiting", "role_description=Visiting", 'child_roles:=[{"role_name": "extreviewer"}]']
+
+    def numbers():
+        ids = []
+        for _ in range(3):
+            made = call("POST", f"{identity}/teams", "team_name=Numbered")[1]
+            ids.append(made["team_legacy_id"])
+            call("DELETE", f"{identity}/teams/{made['team_id']}")
+        same(len(set(ids)), 3)
+
+    def principal():
+        status, own = call("GET", f"{identity}/principal")
+        same((status, own["username"], own["samlUser"]), (200, "judge", False))
+        assert "approveMitigations" in own["permissions"] and "Admin API" in own["roles"], own
+        assert isinstance(own["userId"], int) and isinstance(own["features"], list), own
+
+    def role_id(of):
+        roles = call("GET", f"{identity}/roles", "page==0", "size==500")[1]["_embedded"]["roles"]
+        return [one["role_id"] for one in roles if one["role_name"] == of][0]
+
+    def by_role():
+        status, page = call("GET", f"{identity}/users/by_role/{role_id('adminapi')}")
+        same((status, [one["user_name"] for one in page["_embedded"]["users"]]), (200, ["judge"]))
+        same(page["page"]["total_elements"], 1)
+
+    def not_in_team():
+        team = truth("select guid from teams limit 1")[0][0]
+        status, page = call("GET", f"{identity}/users/notinteam", f"team_id=={team}", "search_term==judge")
+        same((status, [one["user_name"] for one in page["_embedded"]["users"]]), (200, ["judge"]))
+
+    def all_teams():
+        page = call("GET", f"{identity}/teams", "ignore_self_teams==true")[1]
+        same(page["page"]["total_elements"], truth("select count(*) from teams")[0][0])
+
+    def active():
+        users = call("GET", f"{identity}/users")[1]["_embedded"]["users"]
+        assert users and all(isinstance(one["active"], bool) for one in users), users
+
+    def bad_id():
+        status, body = call("GET", f"{identity}/users/search", "team_id==nonsense")
+        same((status, body["status"], len(body["errors"])), (400, 400, 1))
+
+    def error_of_application():
+        path = "/appsec/v1/applications/00000000-0000-4000-8000-000000000000"
+        status, body = call("GET", path)
+        error = body["_embedded"]["api_errors"][0]
+        same((status, error["code"], error["status"], error["source"]["pointer"]), (404, "NOT_FOUND", "404", path))
+        assert re.fullmatch(r"[0-9a-f-]{36}", error["id"]) and error["title"], error
+
+    def policy_by_name():
+        lookup = ["name==Veracode Recommended High", "name_exact==true"]
+        page = call("GET", "/appsec/v1/policies", *lookup)[1]
+        same((page["page"]["total_elements"], page["_embedded"]["policy_versions"][0]["guid"]), (1, RECOMMENDED))
+        whole = call("GET", "/appsec/v1/policies", "undefined==undefined")[1]
+        same(whole["page"]["total_elements"], truth("select count(*) from policies")[0][0])
+
+    def flaw_of_sandbox():
+        guid, sandbox, issue = truth(
+            "select a.guid, s.guid, f.issue_id from findings f join sandboxes s on s.id = f.sandbox"
+            " join applications a on a.id = f.application where f.scan_type = 'STATIC' and not exists"
+            " (select 1 from findings o where o.application = a.id and o.sandbox = 0 and o.issue_id = f.issue_id) limit 1"
+        )[0]
+        path = f"/appsec/v2/applications/{guid}/findings/{issue}/static_flaw_info"
+        same(call("GET", path)[0], 200)
+        status, body = call("GET", path, f"context=={sandbox}")
+        same((status, body["message"]), (404, "Build does not have static flaws"))
+
+    def other_types():
+        guid, _ = richest("SCA")
+        page = call("GET", f"/appsec/v2/applications/{guid}/findings", "scan_type==SCA")[1]
+        assert "?scan_type=STATIC%2CDYNAMIC%2CMANUAL{&" in page["_links"]["non-sca"]["href"], page["_links"]
+
+    def sandboxes_elsewhere():
+        guid, sandbox = os.environ["SANDBOX"].split("/")
+        status, page = call("GET", f"/appsec/v2/applications/{guid}/sandboxes")
+        assert status == 200 and sandbox in [one["guid"] for one in page["_embedded"]["sandboxes"]], page
+
+    def promotion():
+        guid, sandbox = os.environ["SANDBOX"].split("/")
+        path = f"/appsec/v1/applications/{guid}"
+        before = call("GET", path)[1]
+        status, body = call("POST", f"{path}/sandboxes/{sandbox}/promote", "delete_on_promote==true")
+        same((status, body["guid"]), (200, sandbox))
+        after = call("GET", path)[1]
+        assert before["modified"] < after["modified"] < after["last_policy_compliance_check_date"], after
+        same(call("GET", f"{path}/sandboxes/{sandbox}")[0], 404)
+
     check(name, "GET", get)
     check(name, "GET with a query", query)
+    check(name, "user (POST 201, PUT 200, DELETE 200)", lambda: life(f"{identity}/users", "user_id", user))
+    check(name, "team (POST 201, PUT 200, DELETE 200)", lambda: life(f"{identity}/teams", "team_id", ["team_name=Visitors"]))
+    check(name, "business unit (POST 201, PUT 200, DELETE 200)", lambda: life(f"{identity}/business_units", "bu_id", ["bu_name=Visits"]))
+    check(name, "role (POST 201, PUT 200, DELETE 200)", lambda: life(f"{identity}/roles", "role_id", role))
+    check(name, "numeric ids are not used again", numbers)
+    check(name, "principal", principal)
+    check(name, "users by role", by_role)
+    check(name, "users not in a team", not_in_team)
+    check(name, "teams with ignore_self_teams", all_teams)
+    check(name, "users say whether they are active", active)
+    check(name, "search by an id that is none (400)", bad_id)
+    check(name, "error of an application that is none (id, title, pointer)", error_of_application)
+    check(name, "policy by its exact name, and a query of no meaning", policy_by_name)
+    check(name, "static_flaw_info of a flaw in a sandbox (with context 404)", flaw_of_sandbox)
+    check(name, "link from components to the other types (%2C)", other_types)
+    check(name, "sandboxes under /appsec/v2", sandboxes_elsewhere)
+    check(name, "promotion of a sandbox", promotion)
 
 
 veracode_api_py()

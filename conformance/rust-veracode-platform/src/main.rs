@@ -6,6 +6,7 @@
 use std::process::ExitCode;
 
 use veracode_platform::findings::FindingsQuery;
+use veracode_platform::identity::CreateTeamRequest;
 use veracode_platform::{VeracodeClient, VeracodeConfig};
 
 const NAME: &str = "veracode-platform";
@@ -57,12 +58,36 @@ async fn main() -> ExitCode {
         .and_then(|all| same(all.len(), &env("TRUE_POLICIES")));
     tell("policies", outcome, &mut failed);
 
+    let recommended = "9ab6dc63-29cf-4457-a1d1-e2125277df0e";
+    let policy = client.policy_api().get_policy(recommended).await;
+    let outcome = policy.map_err(|error| error.to_string()).and_then(|policy| {
+        match (&*policy.name, &*policy.policy_type) {
+            ("Veracode Recommended High", "BUILTIN") => Ok(()),
+            other => Err(format!("got {other:?}")),
+        }
+    });
+    tell("policy of the vendor", outcome, &mut failed);
+
+    let request = CreateTeamRequest {
+        team_name: "Rust Team".into(),
+        team_description: None,
+        business_unit_id: None,
+        user_ids: None,
+    };
+    let identity = client.identity_api();
+    let outcome = match identity.create_team(request).await {
+        Ok(team) => identity.delete_team(&team.team_id).await,
+        Err(error) => Err(error),
+    };
+    let outcome = outcome.map_err(|error| error.to_string());
+    tell("teams (create, delete)", outcome, &mut failed);
+
     let report = client.policy_api().get_summary_report(&guid, None, None).await;
     let outcome = report
         .map_err(|error| error.to_string())
         .and_then(|report| same(report.flaw_status.map_or(0, |f| f.total as usize), &env("TRUE_OPEN_FLAWS")));
     tell("summary report", outcome, &mut failed);
 
-    println!("{} passed, {failed} failed", 4 - failed);
+    println!("{} passed, {failed} failed", 6 - failed);
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
