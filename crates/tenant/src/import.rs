@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::act::{Change, Noted};
 use crate::applications::{self, settings_of};
 use crate::recorded::Json;
-use crate::{Error, ORGANIZATION, Refused, findings, policies, sandboxes, seed};
+use crate::{Error, ORGANIZATION, findings, policies, sandboxes, seed};
 use scrub::Scrubber;
 
 /// What became of a page.
@@ -132,10 +132,7 @@ impl Import<'_> {
                 ms(&application.last_completed_scan_date)?,
                 profile.archer_app_name,
                 profile.custom_kms_alias,
-                settings_of(profile.settings.as_ref()).map_err(|refused| match refused {
-                    Refused::Failed(error) => error,
-                    other => Error::input(format!("a setting is no truth value: {other:?}")),
-                })?,
+                settings_of(profile.settings.as_ref()),
             ],
         )?;
         self.teams(id, &profile)?;
@@ -170,6 +167,8 @@ impl Import<'_> {
         for scan in &mut told.scans {
             let same = own.scans.iter().find(|other| other.scan_type == scan.scan_type);
             scan.scan_url = same.and_then(|scan| scan.scan_url.clone());
+            scan.links.clear();
+            (scan.fallback_type, scan.full_type) = (None, None);
         }
         if let Some(unit) = &mut told.profile.business_unit {
             unit.clone_from(&own.profile.business_unit.clone().unwrap_or_default());

@@ -20,7 +20,8 @@ fn applications() -> Value {
         "id": 7, "oid": 9, "guid": APPLICATION, "created": "2025-01-02T03:04:05.000Z",
         "modified": "2025-06-07T08:09:10.000Z", "last_completed_scan_date": null,
         "scans": [{"scan_type": "STATIC", "status": "PUBLISHED",
-            "modified_date": "2025-06-07T08:09:10.000Z", "scan_url": "StaticOverview:9:7:11:12:13"}],
+            "modified_date": "2025-06-07T08:09:10.000Z", "scan_url": "StaticOverview:9:7:11:12:13",
+            "links": [{"href": "https://zanzibar.test/x"}], "full_type": "Zanzibar"}],
         "profile": {
             "name": "Zanzibar Ledger", "tags": "zanzibar,internet",
             "description": "The ledger of Zanzibar, ask jo@zanzibar.test",
@@ -31,6 +32,8 @@ fn applications() -> Value {
             "teams": [{"team_id": 1, "team_name": "Zanzibar Team", "guid": APPLICATION}],
             "custom_fields": [{"name": "Zanzibar Field", "value": "Zanzibar Value"}],
             "git_repo_url": "https://git.zanzibar.test/ledger.git",
+            "settings": {"sca_enabled": false, "Zanzibar": true, "note": "Zanzibar"},
+            "zanzibar": null, "enterprise_id": null, "vendor_rescan": false,
             "business_criticality": "HIGH"},
         "results_url": "ViewReportsResultSummary:9:7:11"}]},
         "_links": {}, "page": {}})
@@ -128,6 +131,8 @@ async fn what_is_served_is_nobodys_any_more() {
     assert_eq!(finding["finding_details"]["file_line_number"], 42);
     assert_eq!(finding["finding_status"]["last_seen_date"], "2025-06-07T08:09:10.456Z");
     assert_eq!(application["profile"]["business_criticality"], "HIGH");
+    assert_eq!(application["profile"]["settings"], json!({"sca_enabled": false}));
+    assert_eq!(application["profile"]["vendor_rescan"], false);
     let description = finding["description"].as_str().expect("text");
     assert!(description.contains("https://cwe.mitre.org/data/definitions/89.html"));
     assert_eq!(application["guid"], finding["context_guid"]);

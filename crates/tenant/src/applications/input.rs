@@ -79,6 +79,7 @@ impl Wanted {
                 "The business criticality must be VERY_HIGH, HIGH, MEDIUM, LOW or VERY_LOW.",
             ));
         }
+        check(profile.settings.as_ref())?;
         let taken: Option<i64> = connection
             .query_row("select id from applications where name = ?", [&name], |row| row.get(0))
             .optional()?;
@@ -89,7 +90,7 @@ impl Wanted {
             policy: policy(connection, &profile)?,
             business_unit: business_unit(connection, &profile)?,
             teams: teams(connection, user, &profile, own)?,
-            settings: chosen(profile.settings.as_ref())?,
+            settings: chosen(profile.settings.as_ref()),
             name,
             criticality,
             profile,
@@ -236,20 +237,26 @@ fn teams(
     Ok(ids)
 }
 
-/// Of the switches those that differ from what they are by themselves.
-pub(crate) fn chosen(settings: Option<&wire::Settings>) -> Result<String, Refused> {
-    let given = settings.cloned().unwrap_or_default();
-    let mut set = Map::new();
-    for (name, default) in SETTINGS {
-        match given.get(name) {
-            None | Some(Value::Null) => {}
-            Some(Value::Bool(is)) if *is == default => {}
-            Some(Value::Bool(is)) => drop(set.insert(name.to_owned(), Value::Bool(*is))),
-            Some(_) => {
-                let path = format!("/profile/settings/{name}");
-                return Err(Refused::member(&path, "A setting is true or false."));
-            }
+/// A switch is true or false, or null for what it is by itself.
+fn check(settings: Option<&wire::Settings>) -> Result<(), Refused> {
+    for (name, _) in SETTINGS {
+        let value = settings.and_then(|settings| settings.get(name));
+        if !value.is_none_or(|value| value.is_boolean() || value.is_null()) {
+            let path = format!("/profile/settings/{name}");
+            return Err(Refused::member(&path, "A setting is true or false."));
         }
     }
-    Ok(Value::Object(set).to_string())
+    Ok(())
+}
+
+/// Of the switches those that differ from what they are by themselves.
+pub(crate) fn chosen(settings: Option<&wire::Settings>) -> String {
+    let mut set = Map::new();
+    for (name, default) in SETTINGS {
+        let value = settings.and_then(|settings| settings.get(name)).and_then(Value::as_bool);
+        if let Some(value) = value.filter(|is| *is != default) {
+            set.insert(name.to_owned(), Value::Bool(value));
+        }
+    }
+    Value::Object(set).to_string()
 }

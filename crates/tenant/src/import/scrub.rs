@@ -252,6 +252,13 @@ impl Scrubber {
                 false => self.token("value", &value),
             });
         }
+        // Switches say nothing about anybody; whatever else is among them might.
+        if let Some(settings) = &mut profile.settings {
+            settings.0.retain(|(name, value)| {
+                let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+                (value.is_boolean() || value.is_null()) && name.bytes().all(is_plain)
+            });
+        }
         profile.archer_app_name = profile.archer_app_name.take().map(|n| self.name("Archer", &n));
         profile.git_repo_url = profile.git_repo_url.take().map(|url| self.url(&url));
         profile.custom_kms_alias = profile.custom_kms_alias.take().map(|n| self.name("Key", &n));
