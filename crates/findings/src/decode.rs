@@ -72,7 +72,8 @@ impl Finding {
         let severity = Severity::new(level)
             .ok_or_else(|| Undecodable::new(format_args!("severity {level} is not 0 to 5")))?;
         let key = key(record.issue_id, &details)?;
-        let (description, references) = readable(record.description.as_deref().unwrap_or_default());
+        let description = record.description.as_deref().unwrap_or_default();
+        let (description, references) = readable(description, &scan_type);
         let status = record.finding_status;
         let mut time = |text: &Option<String>, name| date(text, name, &mut notes);
         let first_found_ms = time(&status.first_found_date, "finding_status.first_found_date");

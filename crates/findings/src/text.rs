@@ -2,15 +2,16 @@
 
 use data_encoding::BASE64;
 
-/// Plain text of a description and the links in it. Dynamic findings carry the
-/// HTML as base64 since 2025.
-pub(crate) fn readable(description: &str) -> (String, Vec<String>) {
-    let decoded = decode_base64_html(description);
-    let text = decoded.as_deref().unwrap_or(description);
-    if !text.trim_start().starts_with('<') {
-        return (text.trim().to_owned(), Vec::new());
+use crate::finding::ScanType;
+
+/// Plain text of a description and the links in it. Those of components are plain text
+/// as they are sent; those of flaws are HTML, of dynamic ones as base64 since 2025.
+pub(crate) fn readable(description: &str, scan_type: &ScanType) -> (String, Vec<String>) {
+    if *scan_type == ScanType::Sca {
+        return (description.trim().to_owned(), Vec::new());
     }
-    html_to_text(text)
+    let decoded = decode_base64_html(description);
+    html_to_text(decoded.as_deref().unwrap_or(description))
 }
 
 /// A text counts as encoded only when it decodes to something that starts like
@@ -30,8 +31,7 @@ fn html_to_text(html: &str) -> (String, Vec<String>) {
         push_text(&mut text, &rest[..open]);
         let tag_and_rest = &rest[open + 1..];
         // A `<` that starts no tag is a character like any other.
-        let is_tag = tag_and_rest.len() >= last_close
-            && tag_and_rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '!');
+        let is_tag = tag_and_rest.len() >= last_close && starts_a_tag(tag_and_rest);
         let close = is_tag.then(|| tag_and_rest.find('>')).flatten();
         let Some(close) = close else {
             text.push('<');
@@ -50,6 +50,52 @@ fn html_to_text(html: &str) -> (String, Vec<String>) {
     push_text(&mut text, rest);
     let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     (lines.join("\n"), links)
+}
+
+/// Whether a tag of formatted text starts here. Others, such as `<script>` or the `<T>`
+/// of a type, are what the text is about.
+fn starts_a_tag(text: &str) -> bool {
+    const TAGS: [&str; 36] = [
+        "a",
+        "b",
+        "blockquote",
+        "body",
+        "br",
+        "code",
+        "dd",
+        "div",
+        "dl",
+        "dt",
+        "em",
+        "font",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "hr",
+        "html",
+        "i",
+        "li",
+        "ol",
+        "p",
+        "pre",
+        "span",
+        "strong",
+        "sub",
+        "sup",
+        "table",
+        "tbody",
+        "td",
+        "th",
+        "tr",
+        "u",
+        "ul",
+    ];
+    let text = text.strip_prefix('/').unwrap_or(text);
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(text.len());
+    TAGS.iter().any(|tag| tag.eq_ignore_ascii_case(&text[..end]))
 }
 
 fn ends_a_block(tag: &str) -> bool {
@@ -126,40 +172,68 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const FLAWS: [ScanType; 3] = [ScanType::Static, ScanType::Dynamic, ScanType::Manual];
+
     #[test]
     fn html_becomes_text_and_links() {
         let html = "<span>Call to f&lt;T&gt;() &amp; more.</span> <span>Fix &#39;it&#x27;.</span> <span>References: <a href=\"https://example.com/89\">CWE</a></span>";
-        let (text, links) = readable(html);
-        assert_eq!(text, "Call to f<T>() & more.\nFix 'it'.\nReferences: CWE");
-        assert_eq!(links, ["https://example.com/89"]);
-        assert_eq!(readable(&BASE64.encode(html.as_bytes())), (text, links));
+        for scan_type in FLAWS {
+            let (text, links) = readable(html, &scan_type);
+            assert_eq!(text, "Call to f<T>() & more.\nFix 'it'.\nReferences: CWE");
+            assert_eq!(links, ["https://example.com/89"]);
+            assert_eq!(readable(&BASE64.encode(html.as_bytes()), &scan_type), (text, links));
+        }
     }
 
     #[test]
-    fn what_is_not_html_stays() {
-        for plain in ["okio is vulnerable.", "if a < b && c > d", "YWJjZA==", "abcd"] {
-            assert_eq!(readable(plain).0, plain);
+    fn the_scan_type_says_what_is_html() {
+        for words in [
+            "<script> tags are passed through by jquery, which <b>everybody</b> uses.",
+            "<a href=\"https://example.com\"> is not sanitised &amp; stays.",
+            "<span>okio</span> is vulnerable.",
+            "PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg==",
+            "okio is vulnerable.",
+            "a &lt; b",
+        ] {
+            assert_eq!(
+                readable(&format!(" {words}\n"), &ScanType::Sca),
+                (words.to_owned(), vec![])
+            );
         }
-        assert_eq!(readable("<b>1 < 2</b>").0, "1 < 2");
-        assert!(readable("<a href=\"javascript:alert(1)\">x</a>").1.is_empty());
+        for scan_type in FLAWS {
+            for (html, text) in [
+                ("Call <b>it</b> &lt;T&gt;", "Call it <T>"),
+                ("<script>alert(1)</script> is sent", "<script>alert(1)</script> is sent"),
+                ("the <input> of <SPAN class=x>a form</SPAN>", "the <input> of a form"),
+                ("if a < b && c > d", "if a < b && c > d"),
+                ("List<String> x", "List<String> x"),
+                ("YWJjZA==", "YWJjZA=="),
+                ("abcd", "abcd"),
+            ] {
+                assert_eq!(readable(html, &scan_type).0, text);
+            }
+        }
+        assert_eq!(readable("<b>1 < 2</b>", &ScanType::Static).0, "1 < 2");
+        assert!(readable("<a href=\"javascript:alert(1)\">x</a>", &ScanType::Static).1.is_empty());
     }
 
     #[test]
     fn five_megabytes_are_read_whole() {
         const TIMES: usize = 1_250_000;
-        assert_eq!(readable(&format!("<b>{}", "<a<a".repeat(TIMES))).0.len(), 4 * TIMES);
-        assert_eq!(readable(&"<a<a".repeat(TIMES)).0.len(), 4 * TIMES);
-        assert_eq!(readable(&format!("<b>{}", "&&&&".repeat(TIMES))).0.len(), 4 * TIMES);
-        assert_eq!(readable(&format!("<b>{}", "< < ".repeat(TIMES))).0.len(), 4 * TIMES - 1);
-        assert_eq!(readable(&format!("<b>{}>", "<a<a".repeat(TIMES))).0, "");
-        assert_eq!(readable(&format!("<b>{}", "&gt;".repeat(TIMES))).0.len(), TIMES);
+        let read = |html: &str| readable(html, &ScanType::Dynamic).0;
+        assert_eq!(read(&format!("<b>{}", "<a<a".repeat(TIMES))).len(), 4 * TIMES);
+        assert_eq!(read(&"<a<a".repeat(TIMES)).len(), 4 * TIMES);
+        assert_eq!(read(&format!("<b>{}", "&&&&".repeat(TIMES))).len(), 4 * TIMES);
+        assert_eq!(read(&format!("<b>{}", "< < ".repeat(TIMES))).len(), 4 * TIMES - 1);
+        assert_eq!(read(&format!("<b>{}>", "<a<a".repeat(TIMES))), "");
+        assert_eq!(read(&format!("<b>{}", "&gt;".repeat(TIMES))).len(), TIMES);
     }
 
     proptest! {
         #[test]
         fn no_input_panics(text in "\\PC{0,200}", html in "[<>&;#xa/\" =spanhref]{0,100}") {
-            readable(&text);
-            readable(&format!("<{html}"));
+            readable(&text, &ScanType::Static);
+            readable(&format!("<{html}"), &ScanType::Static);
         }
     }
 }
