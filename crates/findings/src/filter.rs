@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::finding::Finding;
+use crate::ids::Context;
 use crate::time::rfc3339;
 
 pub use parse::FilterError;
@@ -69,7 +70,7 @@ pub enum Field {
 /// What a field holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Type {
-    /// Text, compared as written; `like` ignores the case of ASCII letters.
+    /// Text, compared as written; `like` ignores case.
     Text,
     /// Words, in any order.
     Words,
@@ -334,6 +335,33 @@ impl Expression {
             Self::Not(part) => !part.matches(finding, application_name),
         }
     }
+
+    /// Whether the findings of one context of one application match, as far as that can be
+    /// said without looking at them: none when it depends on the finding.
+    pub fn of_place(&self, application: &str, name: &str, context: &Context) -> Option<bool> {
+        let of = |parts: &[Self], decides: bool| {
+            let mut whole = Some(!decides);
+            for part in parts {
+                match part.of_place(application, name, context) {
+                    Some(is) if is == decides => return Some(decides),
+                    Some(_) => {}
+                    None => whole = None,
+                }
+            }
+            whole
+        };
+        match self {
+            Self::Is(filter) => match filter.field {
+                Field::Application => Some(filter.holds(&Value::Text(application.to_owned()))),
+                Field::ApplicationName => Some(filter.holds(&Value::Text(name.to_owned()))),
+                Field::Context => Some(filter.holds(&Value::Text(context.to_string()))),
+                _ => None,
+            },
+            Self::All(parts) => of(parts, false),
+            Self::Any(parts) => of(parts, true),
+            Self::Not(part) => part.of_place(application, name, context).map(|is| !is),
+        }
+    }
 }
 
 impl From<Filter> for Expression {
@@ -350,18 +378,22 @@ impl Filter {
             let mut wanted = self.values.iter().filter_map(Value::as_text).flat_map(words);
             return wanted.all(|word| held.contains(&word));
         }
-        let Some(actual) = self.field.value(finding, application_name) else {
-            return self.operator == Operator::Ne;
-        };
+        match self.field.value(finding, application_name) {
+            Some(actual) => self.holds(&actual),
+            None => self.operator == Operator::Ne,
+        }
+    }
+
+    fn holds(&self, actual: &Value) -> bool {
         let given = &self.values;
         match self.operator {
-            Operator::Eq | Operator::In => given.contains(&actual),
-            Operator::Ne => !given.contains(&actual),
-            Operator::Gt => given.iter().any(|given| actual > *given),
-            Operator::Gte => given.iter().any(|given| actual >= *given),
-            Operator::Lt => given.iter().any(|given| actual < *given),
-            Operator::Lte => given.iter().any(|given| actual <= *given),
-            Operator::Like => match (&actual, given.first()) {
+            Operator::Eq | Operator::In => given.contains(actual),
+            Operator::Ne => !given.contains(actual),
+            Operator::Gt => given.iter().any(|given| actual > given),
+            Operator::Gte => given.iter().any(|given| actual >= given),
+            Operator::Lt => given.iter().any(|given| actual < given),
+            Operator::Lte => given.iter().any(|given| actual <= given),
+            Operator::Like => match (actual, given.first()) {
                 (Value::Text(actual), Some(Value::Text(pattern))) => is_like(actual, pattern),
                 _ => false,
             },
@@ -409,11 +441,11 @@ pub fn words(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
 }
 
 /// Whether a text is like a pattern: without a `*` it has to contain it, with one the
-/// whole text has to fit. The case of ASCII letters does not matter.
+/// whole text has to fit. Case does not matter.
 pub fn is_like(text: &str, pattern: &str) -> bool {
-    let (text, pattern) = (text.to_ascii_lowercase(), pattern.to_ascii_lowercase());
+    let (text, pattern) = (folded(text), folded(pattern));
     if !pattern.contains('*') {
-        return text.contains(&pattern);
+        return text.contains(&*pattern);
     }
     let mut pieces = pattern.split('*');
     let first = pieces.next().unwrap_or_default();
@@ -427,6 +459,26 @@ pub fn is_like(text: &str, pattern: &str) -> bool {
         }
     }
     rest.ends_with(last)
+}
+
+/// The text without case, as Unicode folds it: `STRASSE` and `Straße` are one, and so are
+/// the three forms of a sigma.
+pub fn folded(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
+        return Cow::Borrowed(text);
+    }
+    let mut folded = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if c.is_ascii() => folded.push(c.to_ascii_lowercase()),
+            // Its capital is the one of another letter.
+            '\u{131}' => folded.push(c),
+            // Some letters have a capital of several, others a small one of another capital.
+            c => folded
+                .extend(c.to_lowercase().flat_map(char::to_uppercase).flat_map(char::to_lowercase)),
+        }
+    }
+    Cow::Owned(folded)
 }
 
 /// The way to write it that is read back as the same: values that could be taken for

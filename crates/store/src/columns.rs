@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use countersign_findings::filter::{self, Field};
+use countersign_findings::filter::{self, Field, folded};
 use countersign_findings::{Context, Finding, Numbered, State};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use serde::{Deserialize, Serialize};
@@ -126,9 +126,11 @@ pub(crate) fn find(connection: &Connection, kind: Kind, text: &str) -> Result<Op
     Ok(statement.query_row((kind as u8, hash(text), text), |row| row.get(0)).optional()?)
 }
 
-/// As the index of trigrams takes it: a text ends at a NUL there.
+/// As the index of trigrams takes it: without case, and without a NUL, at which a text
+/// ends there.
 pub(crate) fn searchable(text: &str) -> Cow<'_, str> {
-    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
+    let folded = folded(text);
+    if folded.contains('\0') { folded.replace('\0', "\u{fffd}").into() } else { folded }
 }
 
 fn hash(text: &str) -> i64 {

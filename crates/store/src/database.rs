@@ -9,6 +9,7 @@ use countersign_findings::filter::is_like;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use crate::columns::searchable;
 use crate::error::Error;
 use crate::raw::Packing;
 use crate::upgrade;
@@ -128,6 +129,10 @@ fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, Error> {
         connection.create_scalar_function("is_like", 2, flags, |context| {
             let (text, pattern) = (context.get_raw(0), context.get_raw(1));
             Ok(is_like(text.as_str()?, pattern.as_str()?))
+        })?;
+        // For the migration that writes the index of trigrams anew.
+        connection.create_scalar_function("searchable", 1, flags, |context| {
+            Ok(searchable(context.get_raw(0).as_str()?).into_owned())
         })?;
         Ok(connection)
     });

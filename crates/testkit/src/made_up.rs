@@ -218,6 +218,8 @@ fn text() -> impl Strategy<Value = String> {
             "C:\\Users\\x y\\#%41.cs",
             "\u{0}\u{1}\u{7f}",
             "日本語 🎈",
+            "Straße ÜNÏCÖDÉ ΟΔΟΣ İıﬁ",
+            "STRASSE ünïcödé οδος",
             "'; drop table findings; --",
         ][..],
     );

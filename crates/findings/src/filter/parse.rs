@@ -345,6 +345,7 @@ fn distance(a: &str, b: &str) -> usize {
 mod tests {
     use super::super::is_like;
     use super::*;
+    use crate::ids::Context;
 
     #[test]
     fn what_cannot_be_read_says_what_could() {
@@ -416,6 +417,52 @@ mod tests {
         assert_eq!(value("severity[eq]very_high"), Value::Integer(5));
         assert_eq!(value("first_found[gte]1970-01-02"), Value::Integer(86_400_000));
         assert_eq!("cwe[in]79, 89".parse::<Filter>().unwrap().values.len(), 2);
+    }
+
+    #[test]
+    fn a_place_can_be_judged_without_its_findings() {
+        let sandbox = Context::sandbox("7c1b0a52-0000-4000-8000-000000000009");
+        for (text, policy, in_sandbox) in [
+            ("severity[gte]4", None, None),
+            ("application[eq]a", Some(true), Some(true)),
+            ("application[eq]b", Some(false), Some(false)),
+            ("application[eq]a and severity[gte]4", None, None),
+            ("application[eq]b and severity[gte]4", Some(false), Some(false)),
+            ("application[eq]a or severity[gte]4", Some(true), Some(true)),
+            ("not application_name[like]SHOP", Some(false), Some(false)),
+            ("not (application_name[like]shop and severity[gte]4)", None, None),
+            ("context[eq]policy", Some(true), Some(false)),
+            ("context[eq]policy and application[in]a,b", Some(true), Some(false)),
+        ] {
+            let filter: Expression = text.parse().unwrap();
+            assert_eq!(filter.of_place("a", "Web Shop", &Context::Policy), policy, "{text}");
+            assert_eq!(filter.of_place("a", "Web Shop", &sandbox), in_sandbox, "{text}");
+        }
+        assert_eq!(Expression::default().of_place("a", "b", &sandbox), Some(true));
+    }
+
+    #[test]
+    fn like_ignores_case_in_any_script() {
+        for (text, pattern) in [
+            ("Ünïcödé", "ünï"),
+            ("ünïcödé", "ÜNÏ*DÉ"),
+            ("Straße", "STRASSE"),
+            ("STRASSE", "straße"),
+            ("ẞ", "ß"),
+            ("ΟΔΟΣ", "οδος"),
+            ("οδος", "ΟΔΟΣ"),
+            ("ΟΔΟΣ ΣΟΥ", "οδοσ"),
+            ("Приложение", "ПРИЛО"),
+            ("ﬁle", "FILE"),
+            ("K", "k"),
+            ("日本語", "本"),
+            ("İstanbul", "i\u{307}STANBUL"),
+        ] {
+            assert!(is_like(text, pattern), "{text} {pattern}");
+        }
+        for (text, pattern) in [("ınsan", "insan"), ("Ünï", "uni"), ("é", "e")] {
+            assert!(!is_like(text, pattern), "{text} {pattern}");
+        }
     }
 
     #[test]

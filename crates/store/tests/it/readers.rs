@@ -95,6 +95,11 @@ fn value(field: Field, operator: Operator, n: u16, findings: &[Held]) -> Value {
     match (taken, field.type_(), operator) {
         (Some(Value::Text(text)), _, Operator::Like) => {
             let part: String = text.chars().skip(n % 3).take(1 + n % 6).collect();
+            let part = match n % 7 {
+                0 | 1 => part.to_uppercase(),
+                2 | 3 => part.to_lowercase(),
+                _ => part,
+            };
             Value::Text(if n % 2 == 0 { part } else { format!("*{part}*") })
         }
         (Some(Value::Integer(number)), Type::Truth, _) => Value::Integer(number),
@@ -412,4 +417,38 @@ async fn an_older_store_is_carried_over() {
     drop(store);
     let again = Store::open(&path).await.unwrap();
     assert_eq!(again.count_findings("text[like]old".parse().unwrap()).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn an_index_that_knew_less_of_case_is_written_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _, run) = store(folder.path()).await;
+    let mut writer = open(&store, run, "Alpha").await;
+    let record = flaw(1, 3, 80, "Injektion in Straße", Some("src/Ünïcödé.rs"), "OPEN");
+    put(&mut writer, "Alpha", &record, Some(ChangeKind::New)).await;
+    writer.commit(COMPLETE).await.unwrap();
+    drop(store);
+    let path = folder.path().join("store.sqlite");
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    // As it was before.
+    connection
+        .execute_batch(
+            "drop table trigrams;
+             create virtual table trigrams using fts5 (
+                text, content = '', detail = none, tokenize = 'trigram'
+             );
+             insert into trigrams (rowid, text) select id, text from texts;
+             delete from refinery_schema_history where version = 9;",
+        )
+        .unwrap();
+    drop(connection);
+
+    let store = Store::open(&path).await.unwrap();
+    for filter in
+        ["title[like]STRASSE", "title[like]in straß", "file[like]ÜNÏ", "file[like]SRC/*.RS"]
+    {
+        let count = store.count_findings(filter.parse().unwrap()).await.unwrap();
+        assert_eq!(count, 1, "{filter}");
+    }
+    assert_eq!(store.count_findings("title[like]strase".parse().unwrap()).await.unwrap(), 0);
 }
