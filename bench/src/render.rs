@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use countersign_findings::{Application, Context, Finding};
-use countersign_formats::csv::Csv;
+use countersign_formats::csv::{Csv, Style};
 use countersign_formats::ndjson::{Line, Ndjson};
 use countersign_formats::ocsf::{Ocsf, Shape};
 use countersign_formats::parquet::Parquet;
-use countersign_formats::{Export, Head, Item, Last};
+use countersign_formats::{Export, Head, Item, Last, Paths};
 use serde_json::{Value, json};
 
 const FINDINGS: usize = 20_000;
@@ -35,6 +35,7 @@ pub fn run() -> Result<()> {
         filter: String::new(),
         total: FINDINGS as u64,
         with_raw: false,
+        paths: Paths::default(),
     };
     let mut events = Vec::new();
     export(Box::new(Ocsf::new(&mut events, &head, Shape::Posture)), &rows, &application)?;
@@ -63,7 +64,7 @@ pub fn run() -> Result<()> {
             bare(out, rows.iter().map(|row| Line::of(&item(row, &application))))
         })?;
         measure("ndjson", &|out| export(Box::new(Ndjson::new(out)), &rows, &application))?;
-        measure("csv", &|out| export(Box::new(Csv::new(out)?), &rows, &application))?;
+        measure("csv", &|out| export(Box::new(Csv::new(out, Style::default())?), &rows, &application))?;
         measure("serde_json: OCSF events", &|out| bare(out, &events))?;
         measure("ocsf 2007", &|out| {
             export(Box::new(Ocsf::new(out, &head, Shape::Posture)), &rows, &application)

@@ -72,19 +72,34 @@ pub const COLUMNS: [&str; 60] = [
     "last_scan",
 ];
 
+/// How the file is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Style {
+    /// Whether it begins with the mark of UTF-8, by which a spreadsheet knows accents.
+    pub has_mark: bool,
+    /// Whether cells are as they are, without the quote in front of what a spreadsheet
+    /// takes for a formula, a number or a date.
+    pub is_plain: bool,
+}
+
 /// A header and a row for each finding.
 pub struct Csv<W: Write> {
     out: csv::Writer<W>,
-    /// For cells that have to be put together.
-    scratch: String,
+    style: Style,
+    /// A cell that is put together. It begins with a quote, which is written where it is
+    /// needed.
+    cell: String,
 }
 
 impl<W: Write> Csv<W> {
     /// Writes the header to `out`.
-    pub fn new(out: W) -> io::Result<Self> {
+    pub fn new(mut out: W, style: Style) -> io::Result<Self> {
+        if style.has_mark {
+            out.write_all("\u{feff}".as_bytes())?;
+        }
         let mut out = csv::Writer::from_writer(out);
         out.write_record(COLUMNS).map_err(failed)?;
-        Ok(Self { out, scratch: String::new() })
+        Ok(Self { out, style, cell: String::new() })
     }
 }
 
@@ -156,13 +171,7 @@ impl<W: Write> Csv<W> {
         self.plain(known.and_then(|known| known.epss_percentile))?;
         self.plain(known.and_then(|known| known.exploit_observed))?;
         self.list(finding.references.iter().map(String::as_str))?;
-        // On one line: who counts lines or imports by them has rows.
-        self.joined(|text| {
-            for (at, line) in finding.description.split(['\n', '\r']).enumerate() {
-                text.push_str(if at == 0 { "" } else { " " });
-                text.push_str(line);
-            }
-        })?;
+        self.text(&finding.description)?;
         self.time(finding.grace_period_expires_ms)?;
         self.plain(finding.build_id)?;
         self.plain(Some(item.gone))?;
@@ -182,13 +191,12 @@ impl<W: Write> Csv<W> {
 
     /// Words from elsewhere.
     fn text(&mut self, text: &str) -> Result<(), csv::Error> {
-        if !would_run(text) {
+        if text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
+            && (self.style.is_plain || !is_taken(text))
+        {
             return self.out.write_field(text);
         }
-        self.scratch.clear();
-        self.scratch.push('\'');
-        self.scratch.push_str(text);
-        self.out.write_field(&self.scratch)
+        self.joined(|cell| push_line(cell, text))
     }
 
     fn maybe(&mut self, text: &Option<String>) -> Result<(), csv::Error> {
@@ -197,40 +205,34 @@ impl<W: Write> Csv<W> {
 
     /// Words with parts from elsewhere.
     fn shown(&mut self, value: &impl Display) -> Result<(), csv::Error> {
-        self.joined(|text| {
-            // Writing into a String cannot fail.
-            let _ = write!(text, "{value}");
-        })
+        self.text(&value.to_string())
     }
 
     fn list<'a>(&mut self, texts: impl Iterator<Item = &'a str>) -> Result<(), csv::Error> {
-        self.joined(|joined| {
+        self.joined(|cell| {
             for (at, text) in texts.enumerate() {
-                joined.push_str(if at == 0 { "" } else { "; " });
-                joined.push_str(text);
+                cell.push_str(if at == 0 { "" } else { "; " });
+                push_line(cell, text);
             }
         })
     }
 
     fn joined(&mut self, put: impl FnOnce(&mut String)) -> Result<(), csv::Error> {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        scratch.clear();
-        scratch.push('\'');
-        put(&mut scratch);
-        let from = usize::from(!would_run(&scratch[1..]));
-        let written = self.out.write_field(&scratch[from..]);
-        self.scratch = scratch;
-        written
+        self.cell.clear();
+        self.cell.push('\'');
+        put(&mut self.cell);
+        let is_quoted = !self.style.is_plain && is_taken(&self.cell[1..]);
+        self.out.write_field(&self.cell[usize::from(!is_quoted)..])
     }
 
     /// A number or a truth value: it runs nothing, whatever its sign.
     fn plain(&mut self, value: Option<impl Display>) -> Result<(), csv::Error> {
-        self.scratch.clear();
+        self.cell.clear();
         if let Some(value) = value {
             // Writing into a String cannot fail.
-            let _ = write!(self.scratch, "{value}");
+            let _ = write!(self.cell, "{value}");
         }
-        self.out.write_field(&self.scratch)
+        self.out.write_field(&self.cell)
     }
 
     fn time(&mut self, ms: Option<i64>) -> Result<(), csv::Error> {
@@ -249,9 +251,30 @@ fn failed(error: csv::Error) -> io::Error {
     }
 }
 
+/// Adds a text on one line, for those who count rows or import by lines, and with a mark
+/// in place of what databases refuse.
+fn push_line(cell: &mut String, text: &str) {
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        cell.push(match c {
+            '\r' if characters.peek() == Some(&'\n') => continue,
+            '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => ' ',
+            '\t' => '\t',
+            c if c.is_control() => char::REPLACEMENT_CHARACTER,
+            c => c,
+        });
+    }
+}
+
+/// Whether a spreadsheet would take the text for something else, and run it or show
+/// another one: such a cell gets a quote in front.
+fn is_taken(cell: &str) -> bool {
+    would_run(cell) || is_read_as_number(cell)
+}
+
 /// Whether a spreadsheet would run the cell as a formula: it begins with one of the
 /// signs for it, perhaps in full width, or behind what an import cuts off or cannot
-/// be seen. Such a cell gets a quote in front.
+/// be seen.
 fn would_run(cell: &str) -> bool {
     // Most cells say no by their first byte.
     match cell.as_bytes().first() {
@@ -264,9 +287,113 @@ fn would_run(cell: &str) -> bool {
     seen.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
 }
 
+/// Whether a spreadsheet of some language may read the text as a number, a date, a time
+/// or a truth value, and then shows another text: `1.10`, `007`, `1-2`, `12e45`, more
+/// digits than it keeps. A plain number of up to fifteen digits stays what it is.
+fn is_read_as_number(cell: &str) -> bool {
+    let cell = cell.trim_matches(|c: char| c.is_whitespace() || is_odd(c));
+    // `Wednesday, 30 September 2026 12:34:56 PM` is shorter.
+    if cell.is_empty() || cell.len() > 48 {
+        return false;
+    }
+    if !cell.bytes().any(|byte| byte.is_ascii_digit()) {
+        return ["true", "false"].iter().any(|word| cell.eq_ignore_ascii_case(word));
+    }
+    if cell.bytes().all(|byte| byte.is_ascii_digit()) {
+        return cell.len() > 15 || (cell.len() > 1 && cell.starts_with('0'));
+    }
+    let is_sign = |c: char| c.is_ascii_digit() || c.is_whitespace() || ".,:/-+%'()$€£¥".contains(c);
+    let mut words = cell.split(is_sign).filter(|word| !word.is_empty());
+    // `e1` is a name; only a month, a day or a currency comes first.
+    let is_name = cell.starts_with(|c: char| c.is_alphabetic())
+        && words.clone().next().is_some_and(|word| word.len() < 3);
+    !is_name && words.all(|word| is_word_of_numbers(&word.to_ascii_lowercase()))
+}
+
+/// Whether a word may be part of a number, a time or a date: an exponent, a half of the
+/// day, a zone, a day of the week or a month, in English.
+fn is_word_of_numbers(word: &str) -> bool {
+    const WHOLE: [&str; 19] = [
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+    ];
+    matches!(word, "e" | "am" | "pm" | "a" | "p" | "t" | "z" | "usd" | "eur" | "gbp" | "sept")
+        || WHOLE.iter().any(|whole| *whole == word || (word.len() == 3 && whole.starts_with(word)))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::would_run;
+    use super::{is_read_as_number, would_run};
+
+    #[test]
+    fn what_is_read_as_another_text_is_recognised() {
+        for cell in [
+            "007",
+            "1.10",
+            "1,5",
+            "2.8.0",
+            "1-2",
+            "1/2",
+            "12:30",
+            "1e5",
+            "12E+45",
+            "12345e678901234567890",
+            "1234567890123456",
+            " 1.0 ",
+            "\u{200b}1.0",
+            "50%",
+            "$5",
+            "(5)",
+            "1 000",
+            "TRUE",
+            "false",
+            "Mar 1",
+            "1-March-2024",
+            "2024-01-02T03:04:05.000Z",
+            "3 PM",
+            "00",
+            "\u{a0}01",
+        ] {
+            assert!(is_read_as_number(cell), "{cell:?}");
+        }
+        for cell in [
+            "",
+            "7",
+            "0",
+            "123456789012345",
+            "1.2.3-rc1",
+            "v1.0",
+            "a1",
+            "12ab",
+            "CVE-2026-0001",
+            "flaw:7",
+            "March",
+            "e",
+            "true story",
+            "2 or 3",
+            "1.0.0.RELEASE",
+            "日本 1",
+        ] {
+            assert!(!is_read_as_number(cell), "{cell:?}");
+        }
+    }
 
     #[test]
     fn formulas_are_recognised() {

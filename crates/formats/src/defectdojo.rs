@@ -8,27 +8,28 @@ use serde_json::{Value, json};
 
 use crate::facts::{self, Review};
 use crate::json::{Elements, some, tidy};
-use crate::place::{Address, relative_path};
-use crate::text::{clip, plain, some_plain};
-use crate::{Export, Held, Item};
+use crate::place::{Address, Paths};
+use crate::text::{clip, line, plain, some_plain};
+use crate::{Export, Head, Held, Item};
 
 /// One document.
 pub struct DefectDojo<W> {
     out: W,
+    paths: Paths,
     findings: Elements,
 }
 
 impl<W: Write> DefectDojo<W> {
     /// Begins the document on `out`.
-    pub fn new(mut out: W) -> io::Result<Self> {
+    pub fn new(mut out: W, head: &Head) -> io::Result<Self> {
         out.write_all(b"{\"findings\":[")?;
-        Ok(Self { out, findings: Elements::default() })
+        Ok(Self { out, paths: head.paths.clone(), findings: Elements::default() })
     }
 }
 
 impl<W: Write> Export for DefectDojo<W> {
     fn finding(&mut self, item: &Item<'_>) -> io::Result<Held> {
-        self.findings.write(&mut self.out, &finding(item))?;
+        self.findings.write(&mut self.out, &finding(item, &self.paths))?;
         Ok(Held::Written)
     }
 
@@ -40,7 +41,7 @@ impl<W: Write> Export for DefectDojo<W> {
 
 /// Lengths are those of DefectDojo's columns. Members that older versions of its
 /// parser refuse are left out.
-fn finding(item: &Item<'_>) -> Value {
+fn finding(item: &Item<'_>, paths: &Paths) -> Value {
     let finding = item.finding;
     let location = &finding.location;
     let component = finding.component.as_ref();
@@ -51,18 +52,17 @@ fn finding(item: &Item<'_>) -> Value {
     let is_accepted_risk = finding.state == State::Mitigated
         && matches!(facts::newest_measure(finding), Some("ACCEPTRISK" | "DEFER"));
     let is_mitigated = is_fixed || (finding.state == State::Mitigated && !is_accepted_risk);
-    let file = location
-        .file
-        .as_deref()
-        .or_else(|| component?.paths.first().map(String::as_str))
-        .and_then(relative_path);
+    let file = match &location.file {
+        Some(file) => paths.source(file),
+        None => component.and_then(|one| one.paths.first()).and_then(|path| paths.other(path)),
+    };
     let is_dynamic = finding.scan_type == ScanType::Dynamic;
     let address = is_dynamic.then(|| Address::of(location)).flatten();
     let cvss3 = facts::vectors(finding).into_iter().find(|vector| vector.version != "2");
     let unit = |value: Option<f64>| value.filter(|value| (0.0..=1.0).contains(value));
     tidy(json!({
         "title": facts::title(finding, 500),
-        "description": facts::words(item.finding),
+        "description": description(item, address.as_ref()),
         "severity": match finding.severity.level() {
             0 => "Info",
             1 | 2 => "Low",
@@ -106,6 +106,22 @@ fn finding(item: &Item<'_>) -> Value {
         "planned_remediation_date": finding.grace_period_expires_ms.map(day),
         "tags": tags(item),
     }))
+}
+
+/// The description, and what tells the finding from others: unless it is set otherwise,
+/// DefectDojo takes two of one title, place and description for one, in all of a product.
+fn description(item: &Item<'_>, address: Option<&Address>) -> String {
+    let finding = item.finding;
+    let address = address.map(|address| format!("Address: {}\n", address.uri()));
+    format!(
+        "{}\n\n{}Application: {}\nContext: {}\nVeracode {}\nFinding {}",
+        facts::words(finding),
+        address.unwrap_or_default(),
+        line(&item.application.name, 200),
+        plain(&finding.context.to_string()),
+        plain(&finding.key.to_string()),
+        finding.id,
+    )
 }
 
 /// The vulnerability, or else the weakness.

@@ -76,20 +76,16 @@ pub(crate) fn reasons(finding: &Finding) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
-/// 0 to 10: of CVSS 3, else of CVSS 2, else of a text, else a number in the middle of
-/// what the severity stands for.
-pub(crate) fn score(finding: &Finding) -> f64 {
+/// 0 to 10: of CVSS 3, else of CVSS 2, else of a text.
+pub(crate) fn cvss(finding: &Finding) -> Option<f64> {
     let known = finding.vulnerability.as_ref();
     let text = || finding.cvss.as_deref().and_then(|text| text.trim().parse::<f64>().ok());
-    known
-        .and_then(|v| v.cvss3)
-        .or_else(|| known.and_then(|v| v.cvss2))
-        .or_else(text)
-        .filter(|score| (0.0..=10.0).contains(score))
-        .unwrap_or_else(|| middle(finding.severity))
+    let score = known.and_then(|v| v.cvss3).or_else(|| known.and_then(|v| v.cvss2)).or_else(text);
+    score.filter(|score| (0.0..=10.0).contains(score))
 }
 
-fn middle(severity: Severity) -> f64 {
+/// A number of 0 to 10 in the middle of what readers take for this severity.
+pub(crate) fn score(severity: Severity) -> f64 {
     match severity.level() {
         0 => 0.0,
         1 => 1.0,

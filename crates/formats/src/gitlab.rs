@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::facts::{self, Review};
 use crate::json::{Elements, some, tidy, write_members};
-use crate::place::{Address, relative_path, web_uri};
+use crate::place::{Address, Paths, web_uri};
 use crate::text::{clip, plain, some_plain};
 use crate::{Export, Head, Held, Item};
 
@@ -109,9 +109,9 @@ impl<W: Write> Export for GitLab<W> {
 impl<W: Write> GitLab<W> {
     fn location(&self, finding: &Finding) -> Option<Value> {
         match self.report {
-            Report::Sast => Some(sast(finding)),
+            Report::Sast => Some(sast(finding, &self.head.paths)),
             Report::Dast => Some(dast(finding)),
-            Report::DependencyScanning => dependency(finding),
+            Report::DependencyScanning => dependency(finding, &self.head.paths),
         }
     }
 
@@ -193,9 +193,13 @@ fn uuid(id: &str) -> String {
     )
 }
 
-/// The first is what GitLab compares by.
+/// The first is what GitLab compares by, beside the place: it is the finding's own, since
+/// a weakness or a CVE can be in one place several times.
 fn identifiers(finding: &Finding) -> Vec<Value> {
-    let mut identifiers = Vec::new();
+    let key = plain(&finding.key.to_string());
+    let mut identifiers = vec![json!({
+        "type": "veracode_finding", "name": format!("Veracode {key}"), "value": finding.id,
+    })];
     if let Some(known) = &finding.vulnerability
         && let Some(name) = some_plain(Some(&known.name))
     {
@@ -216,14 +220,13 @@ fn identifiers(finding: &Finding) -> Vec<Value> {
         identifiers.push(json!({"type": "veracode_category",
             "name": name.unwrap_or_else(|| value.clone()), "value": value}));
     }
-    let key = plain(&finding.key.to_string());
-    identifiers.push(json!({"type": "veracode_finding", "name": key, "value": key}));
     identifiers
 }
 
-fn sast(finding: &Finding) -> Value {
+fn sast(finding: &Finding, paths: &Paths) -> Value {
     let location = &finding.location;
-    let file = location.file.as_deref().and_then(relative_path).map(|file| plain(&file));
+    let file =
+        location.file.as_deref().and_then(|file| paths.source(file)).map(|file| plain(&file));
     let line = facts::line_number(location.line).filter(|_| file.is_some());
     json!({
         "file": file,
@@ -243,11 +246,11 @@ fn dast(finding: &Finding) -> Value {
     })
 }
 
-fn dependency(finding: &Finding) -> Option<Value> {
+fn dependency(finding: &Finding, paths: &Paths) -> Option<Value> {
     let component = finding.component.as_ref()?;
     let version = some_plain(component.version.as_deref())?;
     let name = some_plain(component.name.as_deref()).unwrap_or_else(|| plain(&component.id));
-    let file = component.paths.iter().find_map(|path| relative_path(path));
+    let file = component.paths.iter().find_map(|path| paths.other(path));
     let is_direct = match component.dependency_mode.as_deref() {
         Some("DIRECT") => Some(true),
         Some("TRANSITIVE") => Some(false),

@@ -175,7 +175,7 @@ fn details(item: &Item<'_>) -> String {
         ("Description", Some(clip(finding.description.trim(), MAX_DESCRIPTION))),
         ("Weakness", weakness),
         ("Vulnerability", known.map(|known| known.name.clone())),
-        ("Score", known.and(Some(format!("{:.1}", facts::score(finding))))),
+        ("Score", known.and(facts::cvss(finding)).map(|score| format!("{score:.1}"))),
         ("Module", location.module.clone()),
         ("Procedure", location.procedure.clone()),
         ("Attack vector", location.attack_vector.clone()),

@@ -25,6 +25,8 @@ use std::io::{self, Write};
 
 use countersign_findings::{Application, DataPath, Finding};
 
+pub use place::Paths;
+
 /// One finding with all that is known about it.
 #[derive(Debug, Clone, Copy)]
 pub struct Item<'a> {
@@ -86,6 +88,8 @@ pub struct Head {
     pub total: u64,
     /// Whether the record as sent goes along, in formats that have a place for it.
     pub with_raw: bool,
+    /// Where the sources are in a repository, for formats whose readers look for files.
+    pub paths: Paths,
 }
 
 /// Whether a format can hold a finding.
@@ -101,6 +105,11 @@ pub enum Held {
 pub trait Export {
     /// Writes one finding, or says why the format cannot hold it.
     fn finding(&mut self, item: &Item<'_>) -> io::Result<Held>;
+
+    /// What its readers will not do with what was written; empty when they read all of it.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Writes what comes after the last finding, and flushes.
     fn end(self: Box<Self>) -> io::Result<()>;

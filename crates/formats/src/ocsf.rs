@@ -25,7 +25,7 @@ use self::event::{
     Tag, Vulnerability, Weakness,
 };
 use self::rest::Record;
-use crate::{Export, Head, Held, Item, Last};
+use crate::{Export, Head, Held, Item, Last, place};
 
 /// Where the members of a record go, for those who read it: the path in the record, and
 /// the attribute that has its value. `{…}` stands for `cve.related_cwes[0]`,
@@ -338,7 +338,7 @@ fn subject(finding: &Finding, shape: Shape) -> Option<Subject<'_>> {
     let location = &finding.location;
     let (url, path) = (filled(&location.url), filled(&location.path));
     if url.or(path).is_some() {
-        let hostname = shape.since_1_4(filled(&location.host)).filter(|host| is_hostname(host));
+        let hostname = shape.since_1_4(filled(&location.host)).and_then(hostname);
         return Some(Subject {
             uid: url,
             name: path,
@@ -460,9 +460,13 @@ fn package(component: &Component, shape: Shape) -> Option<Package<'_>> {
     })
 }
 
-fn is_hostname(text: &str) -> bool {
+/// To the letter, or as A-labels where it has letters of other scripts.
+fn hostname(host: &str) -> Option<Cow<'_, str>> {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-    text.bytes().all(is_plain)
+    match host.is_ascii() {
+        true => host.bytes().all(is_plain).then_some(Cow::Borrowed(host)),
+        false => place::host(host),
+    }
 }
 
 fn filled(text: &Option<String>) -> Option<&str> {

@@ -9,16 +9,23 @@ use crate::place::{Percent, push_encoded};
 pub(crate) fn purl(component: &Component) -> Option<String> {
     let name = component.name.as_deref()?;
     let version = component.version.as_deref().filter(|version| is_version(version))?;
-    let (kind, path) = match component.language.as_deref()? {
-        "JAVA" | "KOTLIN" | "SCALA" => ("maven", coordinates(name, ':')?),
-        "JAVASCRIPT" | "NODE" | "TYPESCRIPT" => ("npm", npm(name)?),
-        "PYTHON" => ("pypi", vec![word(name)?.to_ascii_lowercase().replace('_', "-")]),
-        "RUBY" => ("gem", vec![word(name)?]),
-        "GO" => ("golang", module(name)?),
+    // An agent reads names from the files of package managers, an upload from files. Of
+    // `chart.js` only an agent knows that it is a package.
+    let is_agent = component.scan_mode.as_deref() == Some("AGENT");
+    let (kind, path) = match component.language.as_deref()?.to_ascii_uppercase().as_str() {
+        "JAVA" | "KOTLIN" | "SCALA" | "GROOVY" => ("maven", coordinates(name, ':', &JAVA)?),
+        "JAVASCRIPT" | "NODE" | "NODEJS" | "TYPESCRIPT" if is_agent => ("npm", npm(name, &[])?),
+        "JAVASCRIPT" | "NODE" | "NODEJS" | "TYPESCRIPT" => ("npm", npm(name, &SCRIPTS)?),
+        "PYTHON" => ("pypi", vec![word(name, &PYTHON)?.to_ascii_lowercase().replace('_', "-")]),
+        "RUBY" => ("gem", vec![word(name, &[".gem", ".rb"])?]),
+        "GO" | "GOLANG" => ("golang", module(name)?),
         "PHP" => {
-            ("composer", coordinates(name, '/')?.iter().map(|part| part.to_lowercase()).collect())
+            let path = coordinates(name, '/', &[".phar", ".php", ".zip"])?;
+            ("composer", path.iter().map(|part| part.to_lowercase()).collect())
         }
-        "DOTNET" | "CSHARP" | ".NET" => ("nuget", vec![word(name)?]),
+        "DOTNET" | "CSHARP" | "C#" | ".NET" | "VBNET" | "FSHARP" => {
+            ("nuget", vec![word(name, &[".dll", ".exe", ".nupkg"])?])
+        }
         _ => return None,
     };
     let mut purl = format!("pkg:{kind}");
@@ -31,42 +38,44 @@ pub(crate) fn purl(component: &Component) -> Option<String> {
     Some(purl)
 }
 
+// How files of a language end. What is a file in one is a name in another:
+// `Newtonsoft.Json` is a package of .NET.
+const JAVA: [&str; 5] = [".jar", ".war", ".ear", ".aar", ".zip"];
+const SCRIPTS: [&str; 5] = [".js", ".mjs", ".cjs", ".json", ".tgz"];
+const PYTHON: [&str; 5] = [".whl", ".egg", ".py", ".tar.gz", ".zip"];
+
 /// A version as registries have them.
 fn is_version(version: &str) -> bool {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._+~:".contains(&b);
     version.starts_with(|c: char| c.is_ascii_alphanumeric()) && version.bytes().all(is_plain)
 }
 
-/// A name without folders that is no file.
-fn word(name: &str) -> Option<String> {
-    const FILES: [&str; 14] = [
-        ".jar", ".war", ".ear", ".aar", ".js", ".mjs", ".json", ".dll", ".exe", ".nupkg", ".whl",
-        ".gz", ".zip", ".tgz",
-    ];
+/// A name without folders that does not end like a file.
+fn word(name: &str, files: &[&str]) -> Option<String> {
     let lower = name.to_ascii_lowercase();
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
-    let is_file = FILES.iter().any(|ending| lower.ends_with(ending));
+    let is_file = files.iter().any(|ending| lower.ends_with(ending));
     let is_word = name.starts_with(|c: char| c.is_ascii_alphanumeric());
     (is_word && name.bytes().all(is_plain) && !is_file).then(|| name.to_owned())
 }
 
-fn coordinates(name: &str, separator: char) -> Option<Vec<String>> {
+fn coordinates(name: &str, separator: char, files: &[&str]) -> Option<Vec<String>> {
     let (group, artifact) = name.split_once(separator)?;
-    Some(vec![word(group)?, word(artifact)?])
+    Some(vec![word(group, &[])?, word(artifact, files)?])
 }
 
-fn npm(name: &str) -> Option<Vec<String>> {
+fn npm(name: &str, files: &[&str]) -> Option<Vec<String>> {
     match name.strip_prefix('@') {
         Some(scoped) => {
             let (scope, name) = scoped.split_once('/')?;
-            Some(vec![format!("@{}", word(scope)?), word(name)?])
+            Some(vec![format!("@{}", word(scope, &[])?), word(name, files)?])
         }
-        None => Some(vec![word(name)?]),
+        None => Some(vec![word(name, files)?]),
     }
 }
 
 fn module(name: &str) -> Option<Vec<String>> {
-    let parts: Option<Vec<_>> = name.split('/').map(word).collect();
+    let parts: Option<Vec<_>> = name.split('/').map(|part| word(part, &[])).collect();
     parts.filter(|parts| parts.len() > 1 && parts[0].contains('.'))
 }
 
@@ -177,6 +186,8 @@ mod tests {
             ("PHP", "monolog", "1.0"),
             ("GO", "protobuf", "1.0"),
             ("DOTNET", "Newtonsoft.Json.dll", "12.0"),
+            ("PYTHON", "requests-2.0-py3-none-any.whl", "2.0"),
+            ("PHP", "vendor/lib.phar", "1.0"),
             ("NOVEL", "x", "1"),
             ("PYTHON", "requests", ""),
             ("PYTHON", "requests", "1 or 2"),
@@ -189,6 +200,16 @@ mod tests {
     fn purls_are_those_of_the_registries() {
         for (language, name, version, expected) in [
             ("JAVA", "com.squareup.okio:okio", "2.8.0", "pkg:maven/com.squareup.okio/okio@2.8.0"),
+            ("DOTNET", "Newtonsoft.Json", "12.0.1", "pkg:nuget/Newtonsoft.Json@12.0.1"),
+            ("CSHARP", "Iot.Device.Js", "1.0", "pkg:nuget/Iot.Device.Js@1.0"),
+            ("PYTHON", "zope.json", "1.0", "pkg:pypi/zope.json@1.0"),
+            ("RUBY", "rails.js", "1.0", "pkg:gem/rails.js@1.0"),
+            ("GO", "github.com/nats-io/nats.js", "v1", "pkg:golang/github.com/nats-io/nats.js@v1"),
+            ("GO", "gopkg.in/x.zip", "v1", "pkg:golang/gopkg.in/x.zip@v1"),
+            ("PHP", "components/highlight.js", "9", "pkg:composer/components/highlight.js@9"),
+            ("JAVA", "org.webjars:chart.js", "2.0", "pkg:maven/org.webjars/chart.js@2.0"),
+            ("java", "org.json:json", "2.0", "pkg:maven/org.json/json@2.0"),
+            ("JAVASCRIPT", "socket.io", "2.0", "pkg:npm/socket.io@2.0"),
             ("JAVASCRIPT", "semver", "5.7.1", "pkg:npm/semver@5.7.1"),
             ("JAVASCRIPT", "@babel/core", "7.0.0", "pkg:npm/%40babel/core@7.0.0"),
             ("PYTHON", "Ruamel_Yaml", "0.1", "pkg:pypi/ruamel-yaml@0.1"),
@@ -197,6 +218,14 @@ mod tests {
         ] {
             assert_eq!(purl(&component(language, name, version)).as_deref(), Some(expected));
         }
+    }
+
+    #[test]
+    fn an_agent_knows_packages() {
+        let mut chart = component("JAVASCRIPT", "chart.js", "2.9.4");
+        assert_eq!(purl(&chart), None);
+        chart.scan_mode = Some("AGENT".into());
+        assert_eq!(purl(&chart).as_deref(), Some("pkg:npm/chart.js@2.9.4"));
     }
 
     #[test]

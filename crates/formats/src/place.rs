@@ -1,5 +1,8 @@
 //! Where a finding is, as URIs.
 
+use std::borrow::Cow;
+use std::net::Ipv6Addr;
+
 use countersign_findings::Location;
 
 /// A web address, in the parts that readers ask for.
@@ -16,12 +19,12 @@ impl Address {
     /// Names and passwords in it are left out.
     pub(crate) fn of(location: &Location) -> Option<Self> {
         location.url.as_deref().and_then(Self::parse).or_else(|| {
-            let host = location.host.as_deref().filter(|host| is_host(host))?;
+            let host = host(location.host.as_deref()?)?;
             let port = location.port.as_deref().filter(|port| is_port(port));
             let scheme = if matches!(port, Some("443" | "8443")) { "https" } else { "http" };
             let port = port.map(|port| format!(":{port}")).unwrap_or_default();
             let path = path_and_query(location.path.as_deref().unwrap_or_default());
-            Some(Self { origin: format!("{scheme}://{}{port}", host.to_ascii_lowercase()), path })
+            Some(Self { origin: format!("{scheme}://{host}{port}"), path })
         })
     }
 
@@ -35,20 +38,44 @@ impl Address {
         let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
         let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        let (name, port) = match authority.rsplit_once(':') {
+            Some((name, port)) if !port.contains(']') => (name, Some(port)),
             _ => (authority, None),
         };
-        if !is_host(host) || !port.is_none_or(|port| port.is_empty() || is_port(port)) {
-            return None;
-        }
-        let origin = format!("{scheme}://{}", authority.trim_end_matches(':').to_ascii_lowercase());
+        let port = match port.filter(|port| !port.is_empty()) {
+            Some(port) if is_port(port) => format!(":{port}"),
+            Some(_) => return None,
+            None => String::new(),
+        };
+        let origin = format!("{scheme}://{}{port}", host(name)?);
         Some(Self { origin, path: path_and_query(path) })
     }
 
     /// The whole of it.
     pub(crate) fn uri(&self) -> String {
         format!("{}{}", self.origin, self.path)
+    }
+
+    /// Host and path as a URI reference without a scheme, for readers that only take
+    /// files: what leads upwards is resolved, the query is left out.
+    pub(crate) fn relative_uri(&self) -> String {
+        let host = self.origin.split_once("://").map_or("", |(_, host)| host);
+        let path = self.path.split('?').next().unwrap_or_default();
+        let mut kept: Vec<&str> = Vec::new();
+        for segment in path.split('/') {
+            match segment.to_ascii_lowercase().replace("%2e", ".").as_str() {
+                "" | "." => {}
+                ".." => {
+                    kept.pop();
+                }
+                _ => kept.push(segment),
+            }
+        }
+        kept.insert(0, host);
+        let mut uri = String::new();
+        // A colon would make a scheme of what is before it.
+        push_encoded(&mut uri, &kept.join("/"), "/@!$&'()*+,;=", Percent::Kept);
+        uri
     }
 }
 
@@ -57,15 +84,19 @@ pub(crate) fn web_uri(text: &str) -> Option<String> {
     Address::parse(text).map(|address| address.uri())
 }
 
-fn is_host(host: &str) -> bool {
+/// A host as URIs have it: in small letters, a name in other scripts as its A-labels,
+/// such as `xn--bcher-kva.example`. None when it is no host.
+pub(crate) fn host(host: &str) -> Option<Cow<'_, str>> {
     let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    match literal {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => {
-            let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
-            !host.is_empty() && host.len() <= 253 && host.bytes().all(is_plain)
-        }
+    if let Some(address) = literal {
+        return address.parse::<Ipv6Addr>().is_ok().then(|| host.to_ascii_lowercase().into());
     }
+    let name = match host.is_ascii() {
+        true => Cow::Owned(host.to_ascii_lowercase()),
+        false => idna::domain_to_ascii_cow(host.as_bytes(), idna::AsciiDenyList::URL).ok()?,
+    };
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+    (!name.is_empty() && name.len() <= 253 && name.bytes().all(is_plain)).then_some(name)
 }
 
 fn is_port(port: &str) -> bool {
@@ -88,16 +119,15 @@ fn path_and_query(text: &str) -> String {
     all
 }
 
-/// The path of a file as a URI reference relative to the root of the sources: no
-/// scheme, no drive, never upwards; none when nothing is left of it.
-pub(crate) fn relative_uri(path: &str) -> Option<String> {
-    let path = relative_path(path)?;
+/// A relative path as a URI reference.
+pub(crate) fn encoded(path: &str) -> String {
     let mut uri = String::with_capacity(path.len());
-    push_encoded(&mut uri, &path, "/@", Percent::Encoded);
-    Some(uri)
+    push_encoded(&mut uri, path, "/@", Percent::Encoded);
+    uri
 }
 
-/// The same as a plain path with slashes.
+/// A path with slashes, relative to the root of the sources: no drive, never upwards;
+/// none when nothing is left of it.
 pub(crate) fn relative_path(path: &str) -> Option<String> {
     let path = path.trim().replace('\\', "/");
     let path = match path.as_bytes() {
@@ -115,6 +145,89 @@ pub(crate) fn relative_path(path: &str) -> Option<String> {
         }
     }
     (!kept.is_empty()).then(|| kept.join("/"))
+}
+
+/// From paths of scans to paths of a repository. Scans know a Java class by its package,
+/// and readers look for a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Paths {
+    root: Option<String>,
+    /// Longest beginning first.
+    maps: Vec<(String, String)>,
+}
+
+impl Paths {
+    /// `maps` are `FROM=TO`: a path that begins with the folders FROM begins with TO
+    /// instead; the longest FROM counts, an empty one is every path's. A source file that
+    /// none of them fits is below `root`.
+    ///
+    /// # Errors
+    ///
+    /// When a map has no `=` or a path of a repository is absolute or leads upwards; in
+    /// words for people.
+    pub fn new(root: Option<&str>, maps: &[String]) -> Result<Self, String> {
+        let inside = |path: &str| {
+            let plain = path.trim().replace('\\', "/");
+            let is_outside = plain.starts_with('/')
+                || plain.split('/').any(|part| part == ".." || part.ends_with(':'));
+            if is_outside {
+                return Err(format!(
+                    "`{path}` is not a path within a repository\nhint: write it relative to the root of the repository, such as `src/main/java`"
+                ));
+            }
+            Ok(relative_path(path))
+        };
+        let mut read = Vec::new();
+        for map in maps {
+            let (from, to) = map.split_once('=').ok_or_else(|| {
+                format!(
+                    "`{map}` is not FROM=TO\nhint: for example `--map-path com/example=src/main/java/com/example`"
+                )
+            })?;
+            read.push((relative_path(from).unwrap_or_default(), inside(to)?.unwrap_or_default()));
+        }
+        // The last of two alike counts, as with other options.
+        read.reverse();
+        read.sort_by_key(|(from, _)| std::cmp::Reverse(from.len()));
+        Ok(Self { root: root.map(inside).transpose()?.flatten(), maps: read })
+    }
+
+    /// Whether every path stays what it is.
+    pub fn is_empty(&self) -> bool {
+        self.root.is_none() && self.maps.is_empty()
+    }
+
+    /// The path of a source file, relative to the root of the sources.
+    pub(crate) fn source(&self, path: &str) -> Option<String> {
+        let path = relative_path(path)?;
+        Some(match (self.mapped(&path), &self.root) {
+            (Some(mapped), _) => mapped,
+            (None, Some(root)) => format!("{root}/{path}"),
+            (None, None) => path,
+        })
+    }
+
+    /// The path of what is no source, such as a component.
+    pub(crate) fn other(&self, path: &str) -> Option<String> {
+        let path = relative_path(path)?;
+        Some(self.mapped(&path).unwrap_or(path))
+    }
+
+    fn mapped(&self, path: &str) -> Option<String> {
+        self.maps.iter().find_map(|(from, to)| {
+            let rest = match (from.as_str(), path.strip_prefix(from.as_str())?) {
+                ("", rest) => rest,
+                (_, "") => "",
+                (_, rest) => rest.strip_prefix('/')?,
+            };
+            match (to.as_str(), rest) {
+                ("", "") => None,
+                ("", rest) => Some(rest.to_owned()),
+                (to, "") => Some(to.to_owned()),
+                (to, rest) => Some(format!("{to}/{rest}")),
+            }
+        })
+    }
 }
 
 /// Whether a percent sign may be one of an encoding already.
@@ -161,6 +274,9 @@ mod tests {
             "https://a:99999/",
             "https://a:x/",
             "http://[::zz]/",
+            "http://ü ü.example/",
+            "http://ü<.example/",
+            "http://\u{202e}x.example/",
             "//host/x",
         ] {
             assert_eq!(web_uri(text), None, "{text}");
@@ -176,6 +292,11 @@ mod tests {
             ("https://a@b@c/x|y", "https://c/x%7Cy"),
             ("https://h?x=1", "https://h/?x=1"),
             ("https://h:/x", "https://h/x"),
+            ("https://Bücher.example:8443/ä", "https://xn--bcher-kva.example:8443/%C3%A4"),
+            ("http://日本語.example", "http://xn--wgv71a119e.example/"),
+            ("http://xn--bcher-kva.example/", "http://xn--bcher-kva.example/"),
+            ("https://straße.example/", "https://xn--strae-oqa.example/"),
+            ("https://例え。テスト/", "https://xn--r8jz45g.xn--zckzah/"),
         ] {
             assert_eq!(web_uri(text).as_deref(), Some(uri), "{text}");
         }
@@ -186,6 +307,8 @@ mod tests {
             ..Location::default()
         };
         assert_eq!(Address::of(&location).unwrap().uri(), "https://h.example.com:443/x%20y");
+        let location = Location { host: Some("bücher.example".into()), ..Location::default() };
+        assert_eq!(Address::of(&location).unwrap().uri(), "http://xn--bcher-kva.example/");
     }
 
     #[test]
@@ -202,7 +325,44 @@ mod tests {
             ("..", None),
             ("C:\\", None),
         ] {
-            assert_eq!(relative_uri(path).as_deref(), uri, "{path}");
+            let found = relative_path(path).map(|path| encoded(&path));
+            assert_eq!(found.as_deref(), uri, "{path}");
+        }
+    }
+
+    #[test]
+    fn paths_become_those_of_a_repository() {
+        let maps = ["com/x=app/src/com/x", "com/x/y=lib", "C:\\build\\a=", "gen=gen2", "gen=out"];
+        let paths = Paths::new(Some("./src/main/java/"), &maps.map(str::to_owned)).unwrap();
+        for (path, source, other) in [
+            ("com/x/F.java", "app/src/com/x/F.java", "app/src/com/x/F.java"),
+            ("com\\x\\F.java", "app/src/com/x/F.java", "app/src/com/x/F.java"),
+            ("com/x/y/G.java", "lib/G.java", "lib/G.java"),
+            ("com/x", "app/src/com/x", "app/src/com/x"),
+            ("com/xy/F.java", "src/main/java/com/xy/F.java", "com/xy/F.java"),
+            ("org/F.java", "src/main/java/org/F.java", "org/F.java"),
+            ("build/a/b.c", "b.c", "b.c"),
+            ("build/a", "src/main/java/build/a", "build/a"),
+            ("gen/a.c", "out/a.c", "out/a.c"),
+        ] {
+            assert_eq!(paths.source(path).as_deref(), Some(source), "{path}");
+            assert_eq!(paths.other(path).as_deref(), Some(other), "{path}");
+        }
+        let all = Paths::new(None, &["=src".to_owned()]).unwrap();
+        assert_eq!(all.source("/a.c").as_deref(), Some("src/a.c"));
+        assert_eq!(all.source(".."), None);
+        assert!(Paths::new(Some("."), &[]).unwrap().is_empty());
+        for (root, map) in [
+            (None, "com/x"),
+            (None, "com/x=/etc"),
+            (None, "com/x=../up"),
+            (None, "com/x=C:\\src"),
+            (Some("/abs"), "a=b"),
+            (Some("a/../../b"), "a=b"),
+            (Some("\\\\server\\share"), "a=b"),
+        ] {
+            let error = Paths::new(root, &[map.to_owned()]).unwrap_err();
+            assert!(error.contains("hint: "), "{error}");
         }
     }
 }

@@ -1,17 +1,23 @@
 //! SARIF 2.1.0. Results stream; the rules they refer to come behind them in each run.
 //!
+//! A run has the findings of one context of one application: its category, by which
+//! code scanning tells uploads apart, is made from those two and so is the same tomorrow.
+//!
 //! What is kept until the end of a run is one entry for each CWE (or, without one,
-//! category) met in it, so memory is bounded by how many of those there are.
+//! category) and severity met in it, and until the end of all one for each run.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use countersign_findings::{DataPath, Finding, ScanType, Severity, State, rfc3339};
+use countersign_findings::{
+    ApplicationGuid, Context, DataPath, Finding, ScanType, Severity, State, rfc3339,
+};
 use serde_json::{Value, json};
 
 use crate::facts::{self, Review};
 use crate::json::{Elements, some, tidy, write_members};
-use crate::place::{Address, relative_uri};
+use crate::package::purl;
+use crate::place::{Address, Paths, encoded};
 use crate::text::{line, plain, some_plain};
 use crate::{Export, Head, Held, Item, Last, Parts};
 
@@ -20,6 +26,8 @@ use crate::{Export, Head, Held, Item, Last, Parts};
 pub struct Limits {
     /// Results of one run.
     pub results_per_run: usize,
+    /// Results of one run that people get to see.
+    pub shown_per_run: usize,
     /// Runs of one file.
     pub runs_per_file: usize,
     /// Size at which a further part is begun, where there can be parts.
@@ -27,10 +35,24 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What GitHub takes: 25,000 results a run, 20 runs a file, and 10 MB compressed,
-    /// which 40 MB of findings stay below.
-    pub const GITHUB: Self =
-        Self { results_per_run: 25_000, runs_per_file: 20, bytes_per_part: 40_000_000 };
+    /// What GitHub takes: 25,000 results a run, of which it shows the 5,000 most severe,
+    /// 20 runs a file, and 10 MB compressed, which 40 MB of findings stay below.
+    pub const GITHUB: Self = Self {
+        results_per_run: 25_000,
+        shown_per_run: 5_000,
+        runs_per_file: 20,
+        bytes_per_part: 40_000_000,
+    };
+}
+
+/// What is chosen for an export.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The category of everything, instead of one for each application and context.
+    pub category: Option<String>,
+    /// Applications and contexts that have a run even when none of their findings comes:
+    /// readers close what a run without it would show.
+    pub places: Vec<(ApplicationGuid, Context)>,
 }
 
 /// Steps of data paths written for one result; GitHub refuses more.
@@ -39,17 +61,31 @@ const MAX_STEPS: usize = 10_000;
 /// Places written for one component; GitHub shows no more than a hundred.
 const MAX_PLACES: usize = 100;
 
-/// What relative URIs are relative to; the name that GitHub knows.
+/// What paths of files are relative to; the name that GitHub knows.
 const BASE: &str = "%SRCROOT%";
+
+/// What paths of pages are relative to. It has no address: readers would make absolute
+/// addresses of the paths, and refuse the file.
+const WEB: &str = "WEBROOT";
 
 /// Runs of results, in one part or several.
 pub struct Sarif<P: Parts> {
     parts: P,
     head: Head,
+    options: Options,
     limits: Limits,
     part: Option<Part>,
     parts_begun: usize,
-    runs_begun: usize,
+    /// By category: the runs begun so far.
+    runs: HashMap<String, usize>,
+    cut: Vec<Cut>,
+}
+
+/// A run of which readers show a part only.
+struct Cut {
+    application: ApplicationGuid,
+    category: String,
+    results: usize,
 }
 
 /// The file that is being written.
@@ -61,50 +97,63 @@ struct Part {
 
 /// The run that is being written.
 struct Run {
-    number: usize,
+    /// What it shares with further runs of the same findings.
+    category: String,
+    /// Its own.
+    id: String,
     results: Elements,
     rules: Vec<Rule>,
     by_id: HashMap<String, usize>,
 }
 
-/// What a run remembers of a weakness.
+/// What a run remembers of a weakness of one severity.
 struct Rule {
     id: String,
     name: String,
     cwe: Option<i64>,
     severity: Severity,
-    score: f64,
 }
 
 impl<P: Parts> Sarif<P> {
     /// Writes to these parts, within what GitHub takes.
-    pub fn new(parts: P, head: &Head) -> Self {
-        Self::with_limits(parts, head, Limits::GITHUB)
+    pub fn new(parts: P, head: &Head, options: Options) -> Self {
+        Self::with_limits(parts, head, options, Limits::GITHUB)
     }
 
     /// The same within other limits.
-    pub fn with_limits(parts: P, head: &Head, limits: Limits) -> Self {
-        Self { parts, head: head.clone(), limits, part: None, parts_begun: 0, runs_begun: 0 }
+    pub fn with_limits(parts: P, head: &Head, options: Options, limits: Limits) -> Self {
+        Self {
+            parts,
+            head: head.clone(),
+            options,
+            limits,
+            part: None,
+            parts_begun: 0,
+            runs: HashMap::new(),
+            cut: Vec::new(),
+        }
     }
 
-    /// The run that takes the next result: the same, another, or one in another part.
-    fn place(&mut self) -> io::Result<&mut Part> {
+    fn category(&self, application: &ApplicationGuid, context: &Context) -> String {
+        self.options.category.clone().unwrap_or_else(|| {
+            format!("countersign/{application}/{}", context.guid().unwrap_or("policy"))
+        })
+    }
+
+    /// The run that takes the next result of this category: the same, another, or one in
+    /// another part.
+    fn place(&mut self, category: String) -> io::Result<()> {
         let limits = self.limits;
         let can_split = self.parts.can_split();
         if let Some(part) = &mut self.part {
-            let is_full =
-                part.run.as_ref().is_some_and(|run| run.results.count() >= limits.results_per_run);
-            if is_full {
+            let is_over = part.run.as_ref().is_some_and(|run| {
+                run.category != category || run.results.count() >= limits.results_per_run
+            });
+            if is_over {
                 part.end_run(&self.head)?;
             }
             let has_no_room = part.run.is_none() && part.runs >= limits.runs_per_file;
-            if has_no_room && !can_split {
-                return Err(io::Error::other(format!(
-                    "one SARIF file holds {} findings and there are more\nhint: give `--output FILE`, so that there can be several, or narrow with a filter",
-                    limits.results_per_run * limits.runs_per_file,
-                )));
-            }
-            if has_no_room || (can_split && part.out.bytes >= limits.bytes_per_part) {
+            if can_split && (has_no_room || part.out.bytes >= limits.bytes_per_part) {
                 self.end_part()?;
             }
         }
@@ -117,10 +166,23 @@ impl<P: Parts> Sarif<P> {
         };
         let part = self.part.insert(part);
         if part.run.is_none() {
-            self.runs_begun += 1;
-            part.begin_run(self.runs_begun)?;
+            let begun = self.runs.entry(category.clone()).or_default();
+            *begun += 1;
+            let id = match *begun {
+                1 => format!("{category}/"),
+                number => format!("{category}/{number}/"),
+            };
+            part.begin_run(category, id)?;
         }
-        Ok(part)
+        Ok(())
+    }
+
+    /// A run of this category, without results if none comes.
+    fn keep(&mut self, category: String) -> io::Result<()> {
+        if self.runs.contains_key(&category) {
+            return Ok(());
+        }
+        self.place(category)
     }
 
     fn end_part(&mut self) -> io::Result<()> {
@@ -133,25 +195,59 @@ impl<P: Parts> Sarif<P> {
 
 impl<P: Parts> Export for Sarif<P> {
     fn finding(&mut self, item: &Item<'_>) -> io::Result<Held> {
-        if item.gone {
-            return Ok(Held::NotHeld("it is no longer reported: a result is what was found"));
+        let application = &item.finding.application;
+        let category = self.category(application, &item.finding.context);
+        let is_fixed = item.finding.state == State::Fixed;
+        if item.gone || is_fixed {
+            self.keep(category)?;
+            return Ok(Held::NotHeld(match is_fixed {
+                true => "it is fixed: a result is what was found",
+                false => "it is no longer reported: a result is what was found",
+            }));
         }
-        if item.finding.state == State::Fixed {
-            return Ok(Held::NotHeld("it is fixed: a result is what was found"));
-        }
-        let with_raw = self.head.with_raw;
-        let part = self.place()?;
-        let Some(run) = &mut part.run else { return Err(io::Error::other("no run was begun")) };
+        self.place(category)?;
+        let Some(Part { run: Some(run), out, .. }) = &mut self.part else {
+            return Err(io::Error::other("no run was begun"));
+        };
         let rule = run.rule(item.finding);
-        let result = result(item, &run.rules[rule].id, rule, with_raw);
-        run.results.write(&mut part.out, &result)?;
+        run.results.write(out, &result(item, &run.rules[rule].id, rule, &self.head))?;
+        let results = run.results.count();
+        if results > self.limits.shown_per_run {
+            let category = run.id.trim_end_matches('/').to_owned();
+            match self.cut.last_mut().filter(|cut| cut.category == category) {
+                Some(cut) => cut.results = results,
+                None => {
+                    self.cut.push(Cut { application: application.clone(), category, results });
+                }
+            }
+        }
         Ok(Held::Written)
     }
 
+    fn remarks(&self) -> Vec<String> {
+        let shown = self.limits.shown_per_run;
+        let cut = self.cut.iter().map(|Cut { application, category, results }| {
+            format!(
+                "code scanning shows the {shown} most severe of the {results} findings in `{category}`\nhint: give each scan type a category: `countersign export --format sarif --filter 'application[eq]{application} and scan_type[eq]STATIC' --category {application}-static --output static.sarif`"
+            )
+        });
+        let mut remarks: Vec<_> = cut.collect();
+        let runs: usize = self.runs.values().sum();
+        if !self.parts.can_split() && runs > self.limits.runs_per_file {
+            remarks.push(format!(
+                "the document has {runs} runs, and code scanning accepts {} in one file\nhint: `countersign export --format sarif --output findings.sarif` writes several files",
+                self.limits.runs_per_file,
+            ));
+        }
+        remarks
+    }
+
     fn end(mut self: Box<Self>) -> io::Result<()> {
-        // Readers close what a run without it would show: an empty run is worth writing.
+        for (application, context) in std::mem::take(&mut self.options.places) {
+            self.keep(self.category(&application, &context))?;
+        }
         if self.parts_begun == 0 {
-            self.place()?;
+            self.place(self.options.category.clone().unwrap_or_else(|| "countersign".to_owned()))?;
         }
         self.end_part()
     }
@@ -165,12 +261,13 @@ impl Part {
         Ok(Self { out, runs: 0, run: None })
     }
 
-    fn begin_run(&mut self, number: usize) -> io::Result<()> {
+    fn begin_run(&mut self, category: String, id: String) -> io::Result<()> {
         self.out.write_all(if self.runs == 0 { b"\n" } else { b",\n" })?;
         self.out.write_all(b"{\"results\":[")?;
         self.runs += 1;
         self.run = Some(Run {
-            number,
+            category,
+            id,
             results: Elements::default(),
             rules: vec![],
             by_id: HashMap::new(),
@@ -188,10 +285,11 @@ impl Part {
 
 impl Run {
     /// The place of this finding's rule, which is made when it is the first of its kind.
+    /// A rule has one severity: readers take that of the rule for its results'.
     fn rule(&mut self, finding: &Finding) -> usize {
         let cwe = facts::cwe(finding);
         let category = finding.category.as_ref();
-        let (id, name) = match (cwe, category) {
+        let (weakness, name) = match (cwe, category) {
             (Some(cwe), _) => {
                 (format!("CWE-{cwe}"), finding.cwe.as_ref().and_then(|cwe| cwe.name.as_deref()))
             }
@@ -203,19 +301,15 @@ impl Run {
             }
             (None, None) => ("UNCLASSIFIED".to_owned(), Some("Weakness without a number")),
         };
-        let score = facts::score(finding);
-        let at = *self.by_id.entry(id.clone()).or_insert(self.rules.len());
-        match self.rules.get_mut(at) {
-            Some(rule) => {
-                rule.score = rule.score.max(score);
-                rule.severity = rule.severity.max(finding.severity);
-            }
-            None => {
-                let name = name.map(|name| line(name, 200)).filter(|name| !name.is_empty());
-                let name = name.unwrap_or_else(|| id.clone());
-                self.rules.push(Rule { id, name, cwe, severity: finding.severity, score });
-            }
+        let severity = finding.severity;
+        let id = format!("{weakness}/{}", severity.name().to_lowercase().replace(' ', "-"));
+        if let Some(at) = self.by_id.get(&id) {
+            return *at;
         }
+        let name = name.map(|name| line(name, 200)).filter(|name| !name.is_empty());
+        let at = self.rules.len();
+        self.rules.push(Rule { id: id.clone(), name: name.unwrap_or(weakness), cwe, severity });
+        self.by_id.insert(id, at);
         at
     }
 
@@ -223,11 +317,14 @@ impl Run {
     fn tail(self, head: &Head) -> Value {
         let filter = some_plain(Some(&head.filter));
         tidy(json!({
-            "automationDetails": {"id": format!("countersign/{}/", self.number)},
+            "automationDetails": {"id": self.id},
             "columnKind": "unicodeCodePoints",
             "invocations": [{"executionSuccessful": true, "endTimeUtc": rfc3339(head.made_ms)}],
-            "originalUriBaseIds": {BASE: {
-                "description": {"text": "The root of the application's sources."}}},
+            "originalUriBaseIds": {
+                BASE: {"description": {"text": "The root of the application's sources."}},
+                WEB: {"description": {
+                    "text": "Where the application is served: paths begin with the host."}},
+            },
             "properties": {"filter": filter},
             "tool": {"driver": {
                 "name": "countersign",
@@ -248,24 +345,26 @@ impl Rule {
             None => self.name.clone(),
         };
         let url = self.cwe.map(facts::cwe_url);
-        let help = url.as_ref().map(|url| format!("{full}\n{url}"));
+        let more = url.as_ref().map(|url| format!("\n{url}")).unwrap_or_default();
+        let help = format!("{full}\nSeverity: {}{more}", self.severity.name());
+        let score = facts::score(self.severity);
         json!({
             "id": self.id,
             "name": self.name,
             "shortDescription": {"text": message(&self.name)},
             "fullDescription": {"text": message(&full)},
-            "help": help.map(|help| json!({"text": message(&help)})),
+            "help": {"text": message(&help)},
             "helpUri": url,
             "defaultConfiguration": {"level": level(self.severity)},
-            "properties": {"tags": tags, "security-severity": format!("{:.1}", self.score)},
+            "properties": {"tags": tags, "security-severity": format!("{score:.1}")},
         })
     }
 }
 
-fn result(item: &Item<'_>, rule: &str, at: usize, with_raw: bool) -> Value {
+fn result(item: &Item<'_>, rule: &str, at: usize, head: &Head) -> Value {
     let finding = item.finding;
     let id = finding.id.as_str();
-    let (location, others) = locations(item);
+    let (location, others) = locations(item, &head.paths);
     let mut result = tidy(json!({
         "ruleId": rule,
         "ruleIndex": at,
@@ -274,7 +373,7 @@ fn result(item: &Item<'_>, rule: &str, at: usize, with_raw: bool) -> Value {
         "message": {"text": message(&facts::words(item.finding))},
         "locations": [location],
         "relatedLocations": some(others),
-        "codeFlows": code_flows(item.paths),
+        "codeFlows": code_flows(item.paths, &head.paths),
         "fingerprints": {"countersign/v1": id},
         // The name is the one that GitHub looks for. It stands for the flaw itself,
         // which keeps its id when lines move.
@@ -288,7 +387,9 @@ fn result(item: &Item<'_>, rule: &str, at: usize, with_raw: bool) -> Value {
         "webRequest": web_request(finding),
         "properties": properties(item),
     }));
-    if with_raw && let Ok(raw) = serde_json::from_str::<Value>(item.raw) {
+    if head.with_raw
+        && let Ok(raw) = serde_json::from_str::<Value>(item.raw)
+    {
         result["properties"]["raw"] = raw;
     }
     result
@@ -322,7 +423,7 @@ fn message(text: &str) -> String {
 
 /// The place of a result, and others where a component lies too. Readers take each of
 /// several locations for a finding of its own, so there is one.
-fn locations(item: &Item<'_>) -> (Value, Vec<Value>) {
+fn locations(item: &Item<'_>, paths: &Paths) -> (Value, Vec<Value>) {
     let finding = item.finding;
     let location = &finding.location;
     let logical = some(logical(finding));
@@ -331,20 +432,21 @@ fn locations(item: &Item<'_>) -> (Value, Vec<Value>) {
         _ => None,
     };
     if let Some(address) = address {
-        let physical = json!({"artifactLocation": {"uri": address.uri()}, "region": region(None)});
+        let artifact = json!({"uri": address.relative_uri(), "uriBaseId": WEB});
+        let physical = json!({"artifactLocation": artifact, "region": region(None)});
         return (json!({"physicalLocation": physical, "logicalLocations": logical}), vec![]);
     }
     let component = finding.component.as_ref();
     let files: Vec<_> = match component {
-        Some(component) => component.paths.iter().collect(),
-        None => location.file.iter().collect(),
+        Some(component) => component.paths.iter().filter_map(|path| paths.other(path)).collect(),
+        None => location.file.iter().filter_map(|path| paths.source(path)).collect(),
     };
-    let mut uris = files.into_iter().filter_map(|file| relative_uri(file)).take(MAX_PLACES);
+    let mut uris = files.iter().map(|file| encoded(file)).take(MAX_PLACES);
     // Readers refuse a file with a result that is nowhere: the nearest that is known.
     let first = uris.next().unwrap_or_else(|| {
         let name = component.and_then(|component| component.name.as_deref());
-        let near = name.or(location.module.as_deref()).and_then(relative_uri);
-        near.unwrap_or_else(|| finding.application.to_string())
+        let near = name.or(location.module.as_deref()).and_then(|near| paths.other(near));
+        near.map_or_else(|| finding.application.to_string(), |near| encoded(&near))
     });
     let line = facts::line_number(location.line);
     let physical = file_location(&first, line);
@@ -376,15 +478,15 @@ fn logical(finding: &Finding) -> Vec<Value> {
 }
 
 /// A step without a file is left out: readers ask each for one.
-fn code_flows(paths: &[DataPath]) -> Option<Vec<Value>> {
+fn code_flows(flows: &[DataPath], paths: &Paths) -> Option<Vec<Value>> {
     let mut left = MAX_STEPS;
-    let flows = paths.iter().filter_map(|path| {
+    let flows = flows.iter().filter_map(|path| {
         let steps: Vec<_> = path
             .steps
             .iter()
             .filter_map(|step| {
                 let file = step.file.as_deref().or(path.module.as_deref());
-                let uri = file.and_then(relative_uri)?;
+                let uri = file.and_then(|file| paths.source(file)).map(|file| encoded(&file))?;
                 let function = some_plain(step.function.as_deref());
                 let logical = function
                     .as_ref()
@@ -403,16 +505,15 @@ fn code_flows(paths: &[DataPath]) -> Option<Vec<Value>> {
     some(flows.collect())
 }
 
+/// What holds. Readers take any suppression, whatever its status, for one that does: a
+/// proposed or refused one is in the properties.
 fn suppression(finding: &Finding) -> Option<Value> {
-    let status = match facts::review(finding) {
-        Review::None => return None,
-        Review::Accepted => "accepted",
-        Review::Proposed => "underReview",
-        Review::Rejected => "rejected",
-    };
+    if facts::review(finding) != Review::Accepted {
+        return None;
+    }
     let justification =
         facts::reasons(finding).or_else(|| finding.status.resolution.as_deref().map(plain));
-    Some(json!({"kind": "external", "status": status, "justification": justification}))
+    Some(json!({"kind": "external", "status": "accepted", "justification": justification}))
 }
 
 /// Against the scan before the latest, as far as it is known.
@@ -435,8 +536,14 @@ fn properties(item: &Item<'_>) -> Value {
     let finding = item.finding;
     let known = finding.vulnerability.as_ref();
     let text = |text: &Option<String>| some_plain(text.as_deref());
+    let review = match facts::review(finding) {
+        Review::None => None,
+        Review::Accepted => Some("accepted"),
+        Review::Proposed => Some("proposed"),
+        Review::Rejected => Some("rejected"),
+    };
     json!({
-        "security-severity": format!("{:.1}", facts::score(finding)),
+        "security-severity": format!("{:.1}", facts::score(finding.severity)),
         "id": finding.id,
         "key": finding.key,
         "integration": item.integration,
@@ -447,6 +554,11 @@ fn properties(item: &Item<'_>) -> Value {
         "severity": finding.severity,
         "severityName": finding.severity.name(),
         "state": finding.state,
+        "review": review,
+        "reviewReason": review.and(text(&finding.status.resolution)),
+        "comments": facts::reasons(finding),
+        "address": web_request(finding).map(|request| request["target"].clone()),
+        "cvss": facts::cvss(finding),
         "violatesPolicy": finding.violates_policy,
         "exploitability": finding.exploitability,
         "title": facts::title(finding, 500),
@@ -464,6 +576,7 @@ fn properties(item: &Item<'_>) -> Value {
             "id": plain(&component.id),
             "name": text(&component.name),
             "version": text(&component.version),
+            "purl": purl(component),
             "scanMode": text(&component.scan_mode),
             "dependencyMode": text(&component.dependency_mode),
         })),

@@ -26,6 +26,26 @@ pub(crate) struct Export {
     /// OCSF: 1.3.0, which has class 2002 alone, for lakes of that age [default: 1.6.0].
     #[arg(long, value_enum, value_name = "VERSION")]
     pub(crate) ocsf_version: Option<OcsfVersion>,
+    /// CSV: begin with the mark of UTF-8, by which Excel knows accents.
+    #[arg(long)]
+    pub(crate) bom: bool,
+    /// CSV: write cells as they are, for programs. Without it, a cell that a spreadsheet
+    /// would run as a formula or read as a number or date begins with `'`.
+    #[arg(long)]
+    pub(crate) plain_cells: bool,
+    /// SARIF: one category for all findings, by which code scanning tells uploads apart
+    /// [default: one for each application and context].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) category: Option<String>,
+    /// Paths that begin with the folders FROM begin with TO, such as
+    /// `com/example=src/main/java/com/example`; repeatable, the longest FROM counts (sarif,
+    /// gitlab-sast, gitlab-dependency-scanning, defectdojo).
+    #[arg(long, value_name = "FROM=TO")]
+    pub(crate) map_path: Vec<String>,
+    /// Folder of the repository that source files lie below, such as `src/main/java`; not
+    /// for paths that a `--map-path` changes (sarif, gitlab-sast, defectdojo).
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) source_root: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

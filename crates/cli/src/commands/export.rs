@@ -1,13 +1,15 @@
 //! `export`: streams what is stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufWriter};
 
+use countersign_findings::filter::{Expression, Field, Filter, Operator, Value};
+use countersign_findings::{Application, ApplicationGuid};
 use countersign_formats::ocsf::Shape;
 use countersign_formats::ocsf::applications::{Applications as Inventory, Entry};
-use countersign_formats::{Head, Held};
+use countersign_formats::{Head, Held, Paths, sarif};
 use countersign_service::export::{Applications, item};
-use countersign_store::{Order, Query};
+use countersign_store::{ApplicationRow, Order, Query};
 
 use super::context::Context;
 use super::query::{filter, for_each};
@@ -41,18 +43,18 @@ async fn write(
 ) -> Result<String, Failure> {
     match plan {
         Plan::Applications => write_applications(context, out).await,
-        Plan::Findings(format, shape) => {
-            write_findings(context, args, format, shape, out, more).await
+        Plan::Findings(format, shape, paths) => {
+            write_findings(context, args, (format, shape, paths), out, more).await
         }
     }
 }
 
-/// Says how many it wrote, and how many the format cannot hold and why.
+/// Says how many it wrote, how many the format cannot hold and why, and what its readers
+/// will not do.
 async fn write_findings(
     context: &Context,
     args: &Export,
-    format: Format,
-    shape: Shape,
+    (format, shape, paths): (Format, Shape, Paths),
     out: Out,
     more: More,
 ) -> Result<String, Failure> {
@@ -63,27 +65,111 @@ async fn write_findings(
         filter: args.filter.join(" "),
         total: context.store().count_findings(filter.clone()).await?,
         with_raw: args.raw,
+        paths,
     };
-    let applications = Applications::new(context.store().applications().await?);
-    // People read from the top; programs want it quickly.
-    let order = if format == Format::Html { Order::Severity } else { Order::Arrival };
-    let mut export = piped(exports::renderer(format, shape, out, more, &head))?;
+    let rows = context.store().applications().await?;
+    let is_by_place = format == Format::Sarif && args.category.is_none();
+    let places = if is_by_place { places(context, &filter, &rows).await? } else { Vec::new() };
+    let filters = match is_by_place {
+        true => places.iter().map(|place| place.filter(&filter)).collect(),
+        false => vec![filter],
+    };
+    let options = sarif::Options {
+        category: args.category.as_ref().map(|name| name.trim_matches('/').trim().to_owned()),
+        places: places.into_iter().filter(|place| place.is_named).map(Place::into).collect(),
+    };
+    let applications = Applications::new(rows);
+    // People read from the top, and code scanning shows so many; others want it quickly.
+    let order = match format {
+        Format::Html | Format::Sarif => Order::Severity,
+        _ => Order::Arrival,
+    };
+    let mut export = piped(exports::renderer(args, shape, out, more, &head, options))?;
     let mut written: u64 = 0;
     let mut not_held: BTreeMap<&str, u64> = BTreeMap::new();
-    for_each(context, Query { filter, order, ..Query::default() }, 0, |row| {
-        let application = applications.of(&row).map_err(Failure::unexpected)?;
-        match piped(export.finding(&item(&row, &application)))? {
-            Held::Written => written += 1,
-            Held::NotHeld(reason) => *not_held.entry(reason).or_default() += 1,
-        }
-        Ok(())
-    })
-    .await?;
+    for filter in filters {
+        for_each(context, Query { filter, order, ..Query::default() }, 0, |row| {
+            let application = applications.of(&row).map_err(Failure::unexpected)?;
+            match piped(export.finding(&item(&row, &application)))? {
+                Held::Written => written += 1,
+                Held::NotHeld(reason) => *not_held.entry(reason).or_default() += 1,
+            }
+            Ok(())
+        })
+        .await?;
+    }
+    let remarks = export.remarks();
     piped(export.end())?;
     for (reason, count) in &not_held {
         note(&format!("{} findings left out: {reason}", grouped(*count)));
     }
+    for remark in &remarks {
+        note(remark);
+    }
     Ok(format!("{} findings", grouped(written)))
+}
+
+/// One context of one application.
+struct Place {
+    application: ApplicationGuid,
+    context: countersign_findings::Context,
+    /// Whether the filter asks for this application, and not only for findings.
+    is_named: bool,
+}
+
+impl Place {
+    /// What of the filter's findings is here.
+    fn filter(&self, filter: &Expression) -> Expression {
+        let is = |field, text: String| {
+            let values = vec![Value::Text(text)];
+            Expression::Is(Filter { field, operator: Operator::Eq, values })
+        };
+        Expression::all([
+            filter.clone(),
+            is(Field::Application, self.application.to_string()),
+            is(Field::Context, self.context.to_string()),
+        ])
+    }
+}
+
+impl From<Place> for (ApplicationGuid, countersign_findings::Context) {
+    fn from(place: Place) -> Self {
+        (place.application, place.context)
+    }
+}
+
+/// The places whose findings may match, application after application.
+async fn places(
+    context: &Context,
+    filter: &Expression,
+    rows: &[ApplicationRow],
+) -> Result<Vec<Place>, Failure> {
+    let mut places = Vec::new();
+    let mut seen = BTreeSet::new();
+    for row in rows {
+        let Application { guid, name, .. } = &row.application;
+        // Two integrations may hold one application.
+        if !seen.insert(guid) {
+            continue;
+        }
+        let of_application = Filter {
+            field: Field::Application,
+            operator: Operator::Eq,
+            values: vec![Value::Text(guid.to_string())],
+        };
+        let held = context.store().facet(of_application.into(), Field::Context, u32::MAX).await?;
+        let mut contexts = BTreeSet::from([countersign_findings::Context::Policy]);
+        for row in held {
+            contexts.insert(row.value.parse().map_err(Failure::unexpected)?);
+        }
+        for context in contexts {
+            if filter.of_place(guid.as_str(), name, &context) != Some(false) {
+                let is_named = filter.of_place("", "", &context) == Some(false);
+                places.push(Place { application: guid.clone(), context, is_named });
+            }
+        }
+    }
+    Ok(places)
 }
 
 async fn write_applications(context: &Context, out: Out) -> Result<String, Failure> {

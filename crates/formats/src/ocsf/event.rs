@@ -112,7 +112,7 @@ pub(super) struct Subject<'a> {
     #[serde(rename = "type")]
     pub(super) type_name: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) hostname: Option<&'a str>,
+    pub(super) hostname: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) criticality: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -246,7 +246,9 @@ impl<'a> Home<'_, 'a> {
             "module" => held(is_text(raw, is_subject("module").and_then(|one| one.name))),
             "url" => held(is_text(raw, is_subject("url").and_then(|one| one.uid))),
             "path" => held(is_text(raw, is_subject("url").and_then(|one| one.name))),
-            "hostname" => held(is_text(raw, is_subject("url").and_then(|one| one.hostname))),
+            "hostname" => {
+                held(is_text(raw, is_subject("url").and_then(|one| one.hostname.as_deref())))
+            }
             "component_id" => held(is_text(raw, package.and_then(|package| package.uid))),
             "component_filename" => held(is_text(raw, package.map(|package| package.name))),
             "version" => held(is_text(raw, package.map(|package| package.version))),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use countersign_findings::Application;
 use countersign_formats::Export;
-use countersign_formats::csv::Csv;
+use countersign_formats::csv::{Csv, Style};
 use countersign_formats::ndjson::Ndjson;
 use countersign_formats::ocsf::applications::{Applications, Entry};
 use countersign_formats::ocsf::{Ocsf, Shape};
@@ -39,7 +39,7 @@ fn made_up_files() {
     let (plain, with_raw) = (&head(false), &head(true));
     export("findings.ndjson", &|out| Box::new(Ndjson::new(out)));
     export("ndjson.ndjson", &|out| Box::new(Ndjson::new(out)));
-    export("csv.csv", &|out| Box::new(Csv::new(out).unwrap()));
+    export("csv.csv", &|out| Box::new(Csv::new(out, Style::default()).unwrap()));
     export("ocsf.ndjson", &|out| Box::new(Ocsf::new(out, plain, Shape::Posture)));
     export("ocsf-raw.ndjson", &|out| Box::new(Ocsf::new(out, with_raw, Shape::Posture)));
     export("ocsf-2002.ndjson", &|out| Box::new(Ocsf::new(out, plain, Shape::Vulnerability)));

@@ -17,7 +17,7 @@ mod sarif;
 mod tables;
 
 use countersign_findings::{Application, Context, DataPath, Finding, Step};
-use countersign_formats::{Export, Head, Held, Item, Last};
+use countersign_formats::{Export, Head, Held, Item, Last, Paths};
 use countersign_testkit::made_up;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -68,6 +68,7 @@ pub(crate) fn head(with_raw: bool) -> Head {
         filter: String::new(),
         total: 8,
         with_raw,
+        paths: Paths::default(),
     }
 }
 

@@ -428,6 +428,11 @@ fn what_is_mapped_is_not_in_unmapped() {
         "type": "url", "hostname": "a.example.com"})
     );
     assert_eq!(event["resources"][0]["uid"], made_up::APPLICATION);
+    let address = json!({"severity": 4, "url": "https://bücher.example/x",
+        "hostname": "bücher.example", "cwe": cwe});
+    let event = only_event(record("DYNAMIC", address), Shape::Vulnerability);
+    assert_eq!(event["resources"][1]["hostname"], "xn--bcher-kva.example");
+    assert_eq!(event["unmapped"]["finding_details"]["hostname"], "bücher.example");
 
     let component = json!({"severity": 5, "cwe": cwe, "component_id": "c-1", "version": "1.2",
         "component_filename": "lib.jar", "component_path": [{"path": "x/lib.jar"}],

@@ -12,7 +12,7 @@ use countersign_formats::cyclonedx::CycloneDx;
 use countersign_formats::defectdojo::DefectDojo;
 use countersign_formats::gitlab::{GitLab, Report};
 use countersign_formats::html::Html;
-use countersign_formats::sarif::Sarif;
+use countersign_formats::sarif::{Options, Sarif};
 use countersign_formats::{Export, Head, Held, Last, Parts};
 use countersign_testkit::made_up;
 use proptest::prelude::*;
@@ -160,12 +160,12 @@ pub(crate) fn write_files(folder: &Path, samples: &[Sample]) {
         Box::new(GitLab::new(file(name), report, &head).unwrap())
     };
     let exports: [Box<dyn Export>; 7] = [
-        Box::new(Sarif::new(One(folder.join("sarif.sarif")), &head)),
+        Box::new(Sarif::new(One(folder.join("sarif.sarif")), &head, Options::default())),
         Box::new(CycloneDx::new(file("cyclonedx.json"), &head).unwrap()),
         gitlab("gitlab-sast.json", Report::Sast),
         gitlab("gitlab-dast.json", Report::Dast),
         gitlab("gitlab-dependency-scanning.json", Report::DependencyScanning),
-        Box::new(DefectDojo::new(file("defectdojo.json")).unwrap()),
+        Box::new(DefectDojo::new(file("defectdojo.json"), &head).unwrap()),
         Box::new(Html::new(file("report.html"), &head).unwrap()),
     ];
     for one in exports {
@@ -202,10 +202,10 @@ fn genuine_findings_are_held() {
     }
     assert!(!samples.is_empty());
     let mut bytes = Vec::new();
-    let held = export(Box::new(DefectDojo::new(&mut bytes).unwrap()), &samples);
+    let held = export(Box::new(DefectDojo::new(&mut bytes, &head()).unwrap()), &samples);
     assert!(held.iter().all(|held| *held == Held::Written));
     let memory = Memory::default();
-    let held = export(Box::new(Sarif::new(memory.clone(), &head())), &samples);
+    let held = export(Box::new(Sarif::new(memory.clone(), &head(), Options::default())), &samples);
     for (sample, held) in samples.iter().zip(&held) {
         assert_eq!(*held == Held::Written, sample.finding.state != State::Fixed);
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use countersign_findings::{Application, Context, Finding};
 use countersign_formats::Last;
-use countersign_formats::csv::Csv;
+use countersign_formats::csv::{Csv, Style};
 use countersign_formats::ndjson::Ndjson;
 use countersign_formats::ocsf::Shape;
 use serde_json::Value;
@@ -52,7 +52,10 @@ fn nothing_of_recorded_answers_is_lost() {
         assert_eq!(write(Box::new(Ndjson::new(&mut bytes)), &samples), samples.len());
         assert_eq!(bytes.iter().filter(|byte| **byte == b'\n').count(), samples.len());
         let mut bytes = Vec::new();
-        assert_eq!(write(Box::new(Csv::new(&mut bytes).unwrap()), &samples), samples.len());
+        assert_eq!(
+            write(Box::new(Csv::new(&mut bytes, Style::default()).unwrap()), &samples),
+            samples.len()
+        );
         assert_eq!(csv::Reader::from_reader(bytes.as_slice()).records().count(), samples.len());
     }
 }

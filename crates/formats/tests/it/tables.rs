@@ -1,7 +1,7 @@
 //! NDJSON and CSV: as many lines and rows as findings, and nothing that a reader
 //! would run.
 
-use countersign_formats::csv::{COLUMNS, Csv};
+use countersign_formats::csv::{COLUMNS, Csv, Style};
 use countersign_formats::ndjson::{Line, Ndjson};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -17,9 +17,17 @@ fn ndjson(samples: &[Sample]) -> Vec<Value> {
 }
 
 fn csv(samples: &[Sample]) -> Vec<csv::StringRecord> {
+    rows(&csv_bytes(samples, Style::default()))
+}
+
+fn csv_bytes(samples: &[Sample], style: Style) -> Vec<u8> {
     let mut bytes = Vec::new();
-    assert_eq!(write(Box::new(Csv::new(&mut bytes).unwrap()), samples), samples.len());
-    let mut reader = csv::Reader::from_reader(bytes.as_slice());
+    assert_eq!(write(Box::new(Csv::new(&mut bytes, style).unwrap()), samples), samples.len());
+    bytes
+}
+
+fn rows(bytes: &[u8]) -> Vec<csv::StringRecord> {
+    let mut reader = csv::Reader::from_reader(bytes);
     assert_eq!(reader.headers().unwrap(), COLUMNS.as_slice());
     reader.records().map(Result::unwrap).collect()
 }
@@ -30,7 +38,38 @@ fn cell<'a>(row: &'a csv::StringRecord, column: &str) -> &'a str {
     cell.strip_prefix('\'').unwrap_or(cell)
 }
 
+/// A text without breaks and controls, as documented.
+fn on_a_line(text: &str) -> String {
+    let text = text.replace("\r\n", "\n");
+    let one = |c| match c {
+        '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => ' ',
+        '\t' => '\t',
+        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    text.chars().map(one).collect()
+}
+
 proptest! {
+    #[test]
+    fn a_row_is_a_line_without_controls(samples in samples()) {
+        for style in [Style::default(), Style { is_plain: true, has_mark: true }] {
+            let text = String::from_utf8(csv_bytes(&samples, style)).unwrap();
+            prop_assert_eq!(text.starts_with('\u{feff}'), style.has_mark);
+            let text = text.trim_start_matches('\u{feff}');
+            prop_assert_eq!(text.matches('\n').count(), samples.len() + 1);
+            let is_odd = |c: char| c.is_control() && c != '\t' && c != '\n';
+            prop_assert!(!text.contains(is_odd));
+            let read = rows(text.as_bytes());
+            for (row, sample) in read.iter().zip(&samples) {
+                let title = on_a_line(&sample.finding.title);
+                let held = &row[11];
+                let quoted = held.strip_prefix('\'').filter(|_| !style.is_plain);
+                prop_assert!(held == title || quoted == Some(&title), "{:?}", held);
+            }
+        }
+    }
+
     #[test]
     fn every_finding_is_a_line_with_all_its_members(samples in samples()) {
         let lines = ndjson(&samples);
@@ -57,7 +96,8 @@ proptest! {
         for (row, sample) in rows.iter().zip(&samples) {
             let finding = &sample.finding;
             prop_assert_eq!(&row[0], finding.id.as_str());
-            prop_assert_eq!(cell(row, "title"), finding.title.as_str().strip_prefix('\'').unwrap_or(&finding.title));
+            let title = on_a_line(&finding.title);
+            prop_assert_eq!(cell(row, "title"), title.strip_prefix('\'').unwrap_or(&title));
             prop_assert_eq!(cell(row, "key"), finding.key.to_string());
             prop_assert_eq!(cell(row, "last_change"), sample.last.as_str());
             for cell in row {
@@ -126,4 +166,31 @@ fn a_line_that_is_not_known_is_a_number() {
     let application = json!({"guid": "7c1b0a52-0000-4000-8000-000000000001"});
     let rows = csv(&[Sample::of(&application, &record)]);
     assert_eq!((&rows[0][13], &rows[0][12]), ("-1", "'-1"));
+}
+
+#[test]
+fn texts_stay_texts() {
+    let of = |name: &str, version: &str, style| {
+        let application = json!({"guid": "7c1b0a52-0000-4000-8000-000000000001",
+            "profile": {"name": name}});
+        let record = json!({"scan_type": "SCA", "finding_status": {}, "finding_details": {
+            "severity": 0, "component_id": "c", "version": version}});
+        let rows = rows(&csv_bytes(&[Sample::of(&application, &record)], style));
+        (rows[0][3].to_owned(), rows[0][17].to_owned())
+    };
+    // The name of an application that breaks lines, and a version that is a number.
+    let told = of("a\0b\r\nc\u{2028}d", "1.10", Style::default());
+    assert_eq!(told, ("a\u{fffd}b c d".to_owned(), "'1.10".to_owned()));
+    let told = of("=1", "007", Style::default());
+    assert_eq!(told, ("'=1".to_owned(), "'007".to_owned()));
+    let told = of("=1", "007", Style { is_plain: true, ..Style::default() });
+    assert_eq!(told, ("=1".to_owned(), "007".to_owned()));
+    let mut sample = Sample::of(
+        &json!({"guid": "7c1b0a52-0000-4000-8000-000000000001"}),
+        &json!({"issue_id": 1, "scan_type": "STATIC", "finding_status": {},
+            "finding_details": {"severity": 0}}),
+    );
+    let id = [0x12, 0x34, 0x56, 0x78, 0x90, 0x12, 0x34, 0x56, 0x78, 0x90];
+    sample.finding.id = countersign_findings::FindingId::from_bytes(&id);
+    assert_eq!(&csv(&[sample])[0][0], "'12345678901234567890");
 }

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use countersign_findings::filter::Expression;
 use countersign_formats::Export;
-use countersign_formats::csv::Csv;
+use countersign_formats::csv::{Csv, Style};
 use countersign_formats::ndjson::Ndjson;
 use countersign_store::{Order, Query as Wanted, Seek, Store};
 use futures::stream;
@@ -129,7 +129,11 @@ impl Sink {
     fn new(format: Format) -> io::Result<Self> {
         let buffer = Buffer::default();
         let export: Box<dyn Export + Send> = match format {
-            Format::Csv => Box::new(Csv::new(buffer.clone())?),
+            Format::Csv => {
+                // What a person downloads is opened in a spreadsheet.
+                let style = Style { has_mark: true, ..Style::default() };
+                Box::new(Csv::new(buffer.clone(), style)?)
+            }
             Format::Ndjson => Box::new(Ndjson::new(buffer.clone())),
         };
         Ok(Self { export, buffer })
