@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use countersign_findings::Rfc3339;
 use countersign_text::is_odd;
 
-use crate::{Export, Held, Item};
+use crate::{Export, Held, Item, facts};
 
 /// The columns, in order. Stable: new ones are added at the end.
 pub const COLUMNS: [&str; 60] = [
@@ -160,9 +160,10 @@ impl<W: Write> Csv<W> {
         self.text(component.and_then(|one| one.dependency_mode.as_deref()).unwrap_or_default())?;
         let licenses = component.into_iter().flat_map(|one| &one.licenses);
         self.list(licenses.map(|license| license.id.as_str()))?;
-        match known.and_then(|known| known.cvss3) {
-            Some(score) => self.plain(Some(score))?,
-            None => self.maybe(&finding.cvss)?,
+        match (known.and_then(|known| known.cvss3).or(facts::written_score(finding)), &finding.cvss)
+        {
+            (Some(score), _) => self.plain(Some(score))?,
+            (None, words) => self.maybe(words)?,
         }
         self.text(known.and_then(|known| known.cvss3_vector.as_deref()).unwrap_or_default())?;
         self.plain(known.and_then(|known| known.cvss2))?;

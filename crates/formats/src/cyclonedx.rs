@@ -185,11 +185,16 @@ fn ratings(finding: &Finding) -> Vec<Value> {
         Some("3.1") => "CVSSv31",
         _ => "CVSSv3",
     };
+    // The severity is the vendor's in each: readers take one of them. A reader that knows
+    // the method asks for the vector.
     let mut add = |score: Option<f64>, vector: Option<&facts::Vector>, method| {
         let score = score.filter(|score| (0.0..=10.0).contains(score));
         if score.is_some() || vector.is_some() {
+            let method = vector.map(|_| method);
             let vector = vector.map(|vector| &vector.text);
-            ratings.push(json!({"score": score, "vector": vector, "method": method}));
+            ratings.push(json!({
+                "score": score, "severity": severity, "vector": vector, "method": method,
+            }));
         }
     };
     add(known.and_then(|known| known.cvss3), third, method);

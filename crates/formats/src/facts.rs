@@ -79,9 +79,14 @@ pub(crate) fn reasons(finding: &Finding) -> Option<String> {
 /// 0 to 10: of CVSS 3, else of CVSS 2, else of a text.
 pub(crate) fn cvss(finding: &Finding) -> Option<f64> {
     let known = finding.vulnerability.as_ref();
-    let text = || finding.cvss.as_deref().and_then(|text| text.trim().parse::<f64>().ok());
-    let score = known.and_then(|v| v.cvss3).or_else(|| known.and_then(|v| v.cvss2)).or_else(text);
-    score.filter(|score| (0.0..=10.0).contains(score))
+    let score = known.and_then(|v| v.cvss3).or_else(|| known.and_then(|v| v.cvss2));
+    score.or_else(|| written_score(finding)).filter(|score| (0.0..=10.0).contains(score))
+}
+
+/// The score that is written as a text.
+pub(crate) fn written_score(finding: &Finding) -> Option<f64> {
+    let score = finding.cvss.as_deref()?.trim().parse::<f64>().ok()?;
+    score.is_finite().then_some(score)
 }
 
 /// A number of 0 to 10 in the middle of what readers take for this severity.

@@ -79,7 +79,8 @@ fn decisions_become_analysis() {
             "finding_details": {"severity": 5, "component_id": "c-1", "version": "5.7.1",
                 "component_filename": "semver", "language": "JAVASCRIPT",
                 "licenses": [{"license_id": "isc"}, {"license_id": "house licence"}],
-                "cve": {"name": "CVE-2026-0001"}},
+                "cve": {"name": "CVE-2026-0001", "cvss3": {"score": 5.5},
+                    "vector": "AV:N/AC:L/Au:N/C:P/I:P/A:P"}},
         });
         let sample = Sample::of(&application, &finding);
         write(&[sample]).1
@@ -103,6 +104,15 @@ fn decisions_become_analysis() {
     assert_eq!(network["justification"], "protected_at_perimeter");
 
     let bom = told(serde_json::json!({"status": "OPEN"}), None);
+    // A severity in each rating, and no method of scoring without its vector.
+    assert_eq!(
+        bom["vulnerabilities"][0]["ratings"],
+        serde_json::json!([
+            {"source": {"name": "Veracode"}, "severity": "critical", "method": "other"},
+            {"score": 5.5, "severity": "critical"},
+            {"severity": "critical", "method": "CVSSv2", "vector": "AV:N/AC:L/Au:N/C:P/I:P/A:P"},
+        ])
+    );
     let component = &bom["components"][0];
     assert_eq!(component["purl"], "pkg:npm/semver@5.7.1");
     assert_eq!(

@@ -40,6 +40,8 @@ fn made_up_files() {
     export("findings.ndjson", &|out| Box::new(Ndjson::new(out)));
     export("ndjson.ndjson", &|out| Box::new(Ndjson::new(out)));
     export("csv.csv", &|out| Box::new(Csv::new(out, Style::default()).unwrap()));
+    let style = Style { has_mark: true, ..Style::default() };
+    export("spreadsheet.csv", &|out| Box::new(Csv::new(out, style).unwrap()));
     export("ocsf.ndjson", &|out| Box::new(Ocsf::new(out, plain, Shape::Posture)));
     export("ocsf-raw.ndjson", &|out| Box::new(Ocsf::new(out, with_raw, Shape::Posture)));
     export("ocsf-2002.ndjson", &|out| Box::new(Ocsf::new(out, plain, Shape::Vulnerability)));

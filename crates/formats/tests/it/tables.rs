@@ -169,6 +169,19 @@ fn a_line_that_is_not_known_is_a_number() {
 }
 
 #[test]
+fn a_score_that_is_written_is_a_number() {
+    let of = |cvss: &str| {
+        let application = json!({"guid": "7c1b0a52-0000-4000-8000-000000000001"});
+        let record = json!({"issue_id": 1, "scan_type": "MANUAL", "finding_status": {},
+            "finding_details": {"severity": 0, "cvss": cvss}});
+        csv(&[Sample::of(&application, &record)])[0][37].to_owned()
+    };
+    assert_eq!(COLUMNS[37], "cvss");
+    assert_eq!((of("7.5"), of("-1"), of("=7")), ("7.5".into(), "-1".into(), "'=7".into()));
+    assert_eq!((of("7.5 (high)"), of("inf")), ("7.5 (high)".into(), "inf".into()));
+}
+
+#[test]
 fn texts_stay_texts() {
     let of = |name: &str, version: &str, style| {
         let application = json!({"guid": "7c1b0a52-0000-4000-8000-000000000001",
