@@ -7,7 +7,7 @@ from cyclonedx.model.bom import Bom
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
-from report import FOLDER, check, end, findings
+from report import FOLDER, WORDS, check, end, findings, in_json, reads
 
 TEXT = (FOLDER / "cyclonedx.json").read_text()
 
@@ -25,13 +25,29 @@ def a_wrong_file_is_refused():
         yield "it is taken"
 
 
-def the_library_reads_it():
-    document = json.loads(TEXT)
-    bom = Bom.from_json(document)
-    if len(bom.components) != len(document["components"]):
-        yield "another number of components"
-    if len(bom.vulnerabilities) != len(document["vulnerabilities"]):
-        yield "another number of vulnerabilities"
+def the_library(files):
+    bom = Bom.from_json(json.loads(files[0].read_text()))
+    for vulnerability in bom.vulnerabilities:
+        ratings = [rating for rating in vulnerability.ratings if rating.source is not None]
+        analysis = vulnerability.analysis
+        accepted = any(response.value == "will_not_fix" for response in analysis.responses)
+        is_open = analysis.state.value in ("in_triage", "exploitable") and not accepted
+        own = vulnerability.bom_ref.value.removeprefix("finding:")
+        yield own, ratings[0].severity.value, is_open
+
+
+def less(document):
+    document["vulnerabilities"].pop()
+
+
+def another_severity(document):
+    for rating in document["vulnerabilities"][0]["ratings"]:
+        rating["severity"] = "high" if rating["severity"] == "low" else "low"
+
+
+def another_state(document):
+    one = next(v for v in document["vulnerabilities"] if v["analysis"]["state"] == "in_triage")
+    one["analysis"]["state"] = "resolved"
 
 
 def names_are_unique_and_resolved():
@@ -79,7 +95,15 @@ def every_sca_finding_is_a_vulnerability():
 
 check("the strict schema of 1.6", the_strict_schema)
 check("a wrong file is refused", a_wrong_file_is_refused)
-check("the library reads it", the_library_reads_it)
+reads(
+    "cyclonedx-python-lib",
+    "CycloneDX",
+    "cyclonedx.json",
+    the_library,
+    [f for f in findings().values() if f["scan_type"] == "SCA" and not f["gone"]],
+    [in_json("less", less), in_json("another severity", another_severity), in_json("another state", another_state)],
+    [word.lower() for word in WORDS],
+)
 check("names are unique and resolved", names_are_unique_and_resolved)
 check("package URLs are read and written the same", package_urls_are_read_and_written_the_same)
 check("every SCA finding is a vulnerability, unless gone", every_sca_finding_is_a_vulnerability)

@@ -1,14 +1,18 @@
 # export: parquet.parquet --format parquet
 # export: parquet-raw.parquet --format parquet --raw
-"""Parquet by pyarrow: every finding once, typed, and the values of the listing."""
+"""Parquet by pyarrow: every finding once, typed, and the values of the listing. And what
+DuckDB, pandas and Polars read."""
 
 import datetime
 import json
 
+import duckdb
+import pandas
+import polars
 import pyarrow
 import pyarrow.parquet
 
-from report import FOLDER, check, end, findings
+from report import FOLDER, check, end, findings, reads
 
 TYPES = {
     "id": pyarrow.string(),
@@ -129,6 +133,55 @@ def records_are_there():
         yield "the record is there without being asked for"
 
 
+COLUMNS = ["id", "severity_name", "state", "gone"]
+NAMES = ["Informational", "Very Low", "Low", "Medium", "High", "Very High"]
+
+
+def found(rows):
+    for own, severity, state, gone in rows:
+        yield own, severity, state == "open" and not gone
+
+
+def by_duckdb(files):
+    return found(duckdb.sql(f"select {', '.join(COLUMNS)} from '{files[0]}'").fetchall())
+
+
+def by_pandas(files):
+    return found(pandas.read_parquet(files[0])[COLUMNS].itertuples(index=False))
+
+
+def by_polars(files):
+    return found(polars.read_parquet(files[0]).select(COLUMNS).iter_rows())
+
+
+def rewritten(name, change):
+    def spoil(file):
+        pyarrow.parquet.write_table(change(pyarrow.parquet.read_table(file)), file)
+
+    spoil.__name__ = name
+    return spoil
+
+
+def all_fixed(table):
+    at = table.schema.get_field_index("state")
+    return table.set_column(at, "state", pyarrow.array(["fixed"] * len(table)))
+
+
+def all_medium(table):
+    at = table.schema.get_field_index("severity_name")
+    return table.set_column(at, "severity_name", pyarrow.array(["Medium"] * len(table)))
+
+
+for reader, read in [("DuckDB", by_duckdb), ("pandas", by_pandas), ("Polars", by_polars)]:
+    reads(
+        reader, "Parquet", "parquet.parquet", read, findings().values(),
+        [
+            rewritten("less", lambda table: table.slice(1)),
+            rewritten("all fixed", all_fixed),
+            rewritten("all medium", all_medium),
+        ],
+        NAMES,
+    )
 check("columns are typed", columns_are_typed)
 check("every finding once, with the values of the listing", every_finding_once)
 check("repeated texts are dictionaries, groups are bounded", texts_are_dictionaries)

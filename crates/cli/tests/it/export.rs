@@ -20,6 +20,8 @@ fn every_format_whole_or_not_at_all() {
     refused_before_a_file_is_made(&home, folder.path());
     every_format_is_whole(&home, folder.path(), findings);
     filters_are_kept_to(&home);
+    sarif_is_by_application_and_context(&home, folder.path());
+    options_do_what_they_say(&home);
     a_reader_may_go_away(&home);
 }
 
@@ -32,6 +34,10 @@ fn refused_before_a_file_is_made(home: &Path, folder: &Path) {
         &["ocsf", "--ocsf-version", "1.3.0"],
         &["ocsf", "--ocsf-class", "2004"],
         &["ocsf", "--filter", "severity"],
+        &["ndjson", "--bom"],
+        &["csv", "--category", "shop"],
+        &["sarif", "--map-path", "com/x"],
+        &["sarif", "--source-root", "/abs"],
         &["ocsf-applications", "--filter", "severity[gte]4"],
     ] {
         std::fs::write(&file, "as it was").unwrap();
@@ -98,6 +104,90 @@ fn filters_are_kept_to(home: &Path) {
     }
     let told = stderr(&output);
     assert!(told.contains(&format!("{} findings", events.lines().count())), "{told}");
+}
+
+/// Of one document: the category of each run, and its results.
+fn runs(document: &str) -> Vec<(String, Vec<Value>)> {
+    let document: Value = serde_json::from_str(document).unwrap();
+    let told = |run: &Value| {
+        let id = run["automationDetails"]["id"].as_str().unwrap().to_owned();
+        (id, run["results"].as_array().unwrap().clone())
+    };
+    document["runs"].as_array().unwrap().iter().map(told).collect()
+}
+
+fn sarif_is_by_application_and_context(home: &Path, folder: &Path) {
+    let output = run(home, &["export", "--format", "sarif"]);
+    let all = runs(&stdout(&output));
+    assert!(
+        stderr(&output).contains("code scanning accepts 20 in one file"),
+        "{}",
+        stderr(&output)
+    );
+    for (category, results) in &all {
+        for result in results {
+            let own = &result["properties"];
+            let context = own["context"].as_str().unwrap().trim_start_matches("sandbox:");
+            let expected =
+                format!("countersign/{}/{context}/", own["application"].as_str().unwrap());
+            assert_eq!(*category, expected);
+        }
+    }
+    // One application has the same categories when it is exported alone.
+    let application = all[0].1[0]["properties"]["application"].as_str().unwrap();
+    let only = format!("application[eq]{application}");
+    let alone = runs(&stdout(&run(home, &["export", "--format", "sarif", "--filter", &only])));
+    let of: Vec<_> = all.iter().filter(|(category, _)| category.contains(application)).collect();
+    assert!(alone.iter().eq(of), "{only}");
+    // And when nothing of it is left: code scanning closes what it had.
+    let none = format!("{only} and title[like]there is no such title");
+    let none = runs(&stdout(&run(home, &["export", "--format", "sarif", "--filter", &none])));
+    let is_policy = |(category, results): &(String, Vec<Value>)| {
+        *category == format!("countersign/{application}/policy/") && results.is_empty()
+    };
+    assert!(none.iter().any(is_policy), "{none:?}");
+    let args = ["export", "--format", "sarif", "--filter", &only, "--category", "web/shop/"];
+    let named = runs(&stdout(&run(home, &args)));
+    assert_eq!((named.len(), named[0].0.as_str()), (1, "web/shop/"));
+
+    // Files have twenty runs each.
+    let file = folder.join("all.sarif");
+    let output =
+        run(home, &["export", "--format", "sarif", "--output", &file.display().to_string()]);
+    assert!(!stderr(&output).contains("code scanning"), "{}", stderr(&output));
+    let mut parts = Vec::new();
+    for number in 1..=all.len().div_ceil(20) {
+        let part = std::fs::read_to_string(folder.join(format!("all-{number}.sarif"))).unwrap();
+        let part = runs(&part);
+        assert!(part.len() <= 20);
+        parts.extend(part);
+    }
+    assert_eq!(parts.len(), all.len());
+}
+
+fn options_do_what_they_say(home: &Path) {
+    let csv =
+        |options: &[&str]| stdout(&run(home, &[&["export", "--format", "csv"], options].concat()));
+    let (default, marked, plain) = (csv(&[]), csv(&["--bom"]), csv(&["--plain-cells"]));
+    assert_eq!(marked.strip_prefix('\u{feff}'), Some(default.as_str()));
+    // What would be a number is quoted: demo has versions of components.
+    assert!(default.contains(",'") && plain.len() < default.len());
+
+    let sarif = |options: &[&str]| {
+        let args = [&["export", "--format", "sarif", "--filter", "scan_type[eq]STATIC"], options];
+        runs(&stdout(&run(home, &args.concat())))
+    };
+    let path = |result: &Value| {
+        let place = &result["locations"][0]["physicalLocation"]["artifactLocation"];
+        place["uri"].as_str().unwrap().to_owned()
+    };
+    let before = path(&sarif(&[])[0].1[0]);
+    let folder = before.split('/').next().unwrap();
+    let map = format!("{folder}=other/place");
+    let after = path(&sarif(&["--map-path", &map])[0].1[0]);
+    assert_eq!(after, before.replacen(folder, "other/place", 1));
+    let below = path(&sarif(&["--source-root", "src/main/java"])[0].1[0]);
+    assert_eq!(below, format!("src/main/java/{before}"));
 }
 
 fn a_reader_may_go_away(home: &Path) {
