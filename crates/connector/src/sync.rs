@@ -151,6 +151,9 @@ impl Connector {
         stop: impl Future<Output = ()> + Send,
     ) -> Result<Finished, Error> {
         let started_ms = self.now();
+        if options.scope == Scope::Full {
+            self.store.ready_for_full().await?;
+        }
         let kind = match options.scope {
             Scope::Full => RunKind::Full,
             Scope::Incremental { .. } => RunKind::Incremental,

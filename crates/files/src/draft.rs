@@ -137,6 +137,11 @@ impl Draft {
         )))
     }
 
+    /// Where it is until it is in its place, for what writes by name: a database.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Another handle to write with.
     pub fn writer(&self) -> Result<File, Error> {
         self.file.try_clone().map_err(Error::io("write", &self.target))

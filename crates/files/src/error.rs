@@ -16,7 +16,63 @@ pub struct Error {
 enum Kind {
     Exposed,
     Missing,
+    Kept(Cause),
     Other,
+}
+
+/// What keeps a file from being read or written although nothing is wrong with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// This user may not.
+    Denied,
+    /// The file system is read-only.
+    ReadOnly,
+    /// There is no room: the disk, a quota or a limit is full.
+    Full,
+}
+
+impl Cause {
+    /// The cause behind an error of the operating system, if it is one of these.
+    pub fn of(error: &io::Error) -> Option<Self> {
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => Some(Self::Denied),
+            io::ErrorKind::ReadOnlyFilesystem => Some(Self::ReadOnly),
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => Some(Self::Full),
+            _ => None,
+        }
+    }
+
+    /// The cause in words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Denied => "permission denied",
+            Self::ReadOnly => "the file system is read-only",
+            Self::Full => "no space is left: the disk, a quota or a file size limit is full",
+        }
+    }
+
+    /// What to do about it.
+    pub fn fix(self, path: &Path) -> String {
+        match self {
+            Self::Denied => format!(
+                "run it as the owner of the file, whom `ls -ld {}` names",
+                quoted(&path.display().to_string())
+            ),
+            Self::ReadOnly => "mount it for writing, or choose another folder".into(),
+            Self::Full => "free some space there, then run the command again".into(),
+        }
+    }
+}
+
+/// A path as a shell takes it.
+pub(crate) fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
+    match text.chars().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
 }
 
 impl Error {
@@ -37,12 +93,20 @@ impl Error {
 
     pub(crate) fn io(doing: &str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let what = format!("failed to {doing} `{}`", path.display());
-        move |error| {
-            let kind = match error.kind() {
-                io::ErrorKind::NotFound => Kind::Missing,
-                _ => Kind::Other,
-            };
-            Self { kind, what: format!("{what}: {error}"), hint: None }
+        let path = path.to_owned();
+        move |error| match Cause::of(&error) {
+            Some(cause) => Self {
+                kind: Kind::Kept(cause),
+                what: format!("{what}: {}", cause.as_str()),
+                hint: Some(cause.fix(&path)),
+            },
+            None => {
+                let kind = match error.kind() {
+                    io::ErrorKind::NotFound => Kind::Missing,
+                    _ => Kind::Other,
+                };
+                Self { kind, what: format!("{what}: {error}"), hint: None }
+            }
         }
     }
 
@@ -57,6 +121,14 @@ impl Error {
     /// It was refused for its mode, its owner, or those of a folder or link on the way.
     pub fn is_exposed(&self) -> bool {
         self.kind == Kind::Exposed
+    }
+
+    /// What kept it from being used, if the file itself is fine.
+    pub fn cause(&self) -> Option<Cause> {
+        match self.kind {
+            Kind::Kept(cause) => Some(cause),
+            _ => None,
+        }
     }
 
     /// There is no such file.
@@ -76,3 +148,31 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_quoted_for_a_shell() {
+        assert_eq!(quoted("/a/b-c_1.d"), "/a/b-c_1.d");
+        assert_eq!(quoted("/a b/it's $HOME"), r"'/a b/it'\''s $HOME'");
+    }
+
+    #[test]
+    fn what_the_system_refuses_is_told_by_its_cause() {
+        for (kind, cause) in [
+            (io::ErrorKind::PermissionDenied, Some(Cause::Denied)),
+            (io::ErrorKind::ReadOnlyFilesystem, Some(Cause::ReadOnly)),
+            (io::ErrorKind::StorageFull, Some(Cause::Full)),
+            (io::ErrorKind::QuotaExceeded, Some(Cause::Full)),
+            (io::ErrorKind::FileTooLarge, Some(Cause::Full)),
+            (io::ErrorKind::InvalidData, None),
+        ] {
+            let error = Error::io("read", Path::new("/x"))(kind.into());
+            assert_eq!(error.cause(), cause, "{error}");
+            assert!(!error.to_string().contains("os error"), "{error}");
+            assert_eq!(error.to_string().contains("hint: "), cause.is_some(), "{error}");
+        }
+    }
+}

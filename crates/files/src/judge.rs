@@ -44,6 +44,7 @@ mod unix {
     use std::os::unix::fs::MetadataExt;
 
     use super::*;
+    use crate::error::quoted;
 
     const STICKY: u32 = 0o1000;
 
@@ -180,24 +181,6 @@ mod unix {
         format!("{sudo}{what} {}", quoted(&path.display().to_string()))
     }
 
-    fn quoted(text: &str) -> String {
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
-        match text.chars().all(is_plain) {
-            true => text.to_owned(),
-            false => format!("'{}'", text.replace('\'', r"'\''")),
-        }
-    }
-
-    #[cfg(test)]
-    mod tests {
-        use super::*;
-
-        #[test]
-        fn paths_are_quoted_for_a_shell() {
-            assert_eq!(quoted("/a/b-c_1.d"), "/a/b-c_1.d");
-            assert_eq!(quoted("/a b/it's $HOME"), r"'/a b/it'\''s $HOME'");
-        }
-    }
 }
 
 pub(crate) fn regular(path: &Path, met: &Metadata) -> Result<(), Error> {

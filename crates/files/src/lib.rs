@@ -23,10 +23,10 @@ mod way;
 
 pub use draft::{Created, Draft, Readers, create, put_in_place, write};
 pub use edit::{Folders, edit, read_back};
-pub use error::Error;
+pub use error::{Cause, Error};
 pub use folder::{closed_folder, folder, new_folder};
 pub use judge::{Trusted, trust};
-pub use lock::{database, lock_file};
+pub use lock::{database, has_room, is_frozen, lock_file, usable};
 pub use read::{Secrecy, check, read, read_text};
 
 #[cfg(not(any(test, feature = "stops")))]

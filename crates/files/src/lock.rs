@@ -5,7 +5,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::error::Error;
+use crate::draft::{Draft, Readers};
+use crate::error::{Cause, Error};
 use crate::judge::{self, Folder};
 use crate::read::{Secrecy, as_it_is};
 use crate::way::Place;
@@ -75,8 +76,56 @@ fn make(path: &Path) -> Result<(), Error> {
 fn guard(path: &Path) -> Result<(), Error> {
     let met = fs::symlink_metadata(path).map_err(Error::io("look at", path))?;
     judge::file(path, &met, Secrecy::Open, true)?;
-    match judge::tighter(&met) {
-        Some(mode) => fs::set_permissions(path, mode).map_err(Error::io("close to others", path)),
-        None => Ok(()),
+    let Some(mode) = judge::tighter(&met) else { return Ok(()) };
+    match fs::set_permissions(path, mode).map_err(Error::io("close to others", path)) {
+        // Nobody writes there, so a lock holds nobody up.
+        Err(error) if error.cause() == Some(Cause::ReadOnly) => Ok(()),
+        other => other,
     }
+}
+
+/// Whether nothing on the file system of this path can be written, by whomever.
+pub fn is_frozen(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::fs::{StatVfsMountFlags, statvfs};
+        statvfs(path).is_ok_and(|met| met.f_flag.contains(StatVfsMountFlags::RDONLY))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
+}
+
+/// Why this user cannot read a file, or cannot write to it, without opening it.
+pub fn usable(path: &Path, is_to_be_written: bool) -> Result<(), Error> {
+    #[cfg(unix)]
+    {
+        use rustix::fs::{Access, AtFlags, CWD, accessat};
+        let met = fs::symlink_metadata(path).map_err(Error::io("look at", path))?;
+        let mut wanted = Access::READ_OK;
+        wanted.set(Access::EXEC_OK, met.is_dir());
+        for (doing, wanted) in [("read", wanted), ("write to", Access::WRITE_OK)] {
+            if doing == "read" || is_to_be_written {
+                accessat(CWD, path, wanted, AtFlags::EACCESS)
+                    .map_err(|error| Error::io(doing, path)(error.into()))?;
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = is_to_be_written;
+        fs::symlink_metadata(path).map_err(Error::io("look at", path))?;
+    }
+    Ok(())
+}
+
+/// Whether so many bytes can be written in a folder of ours: writes them to a file that is
+/// gone afterwards.
+pub fn has_room(folder: &Path, bytes: usize, random: &dyn Fn(&mut [u8])) -> Result<(), Error> {
+    let draft = Draft::create(&folder.join("room"), Readers::Owner, random)?;
+    draft.put(&vec![0; bytes])?;
+    let written = draft.writer()?.sync_all();
+    written.map_err(Error::io("write to", folder))
 }

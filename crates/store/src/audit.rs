@@ -127,7 +127,7 @@ pub(crate) fn append(transaction: &Transaction<'_>, act: &Act, now_ms: i64) -> R
     Ok(())
 }
 
-fn verify(connection: &Connection) -> Result<Verdict, Error> {
+pub(crate) fn verify(connection: &Connection) -> Result<Verdict, Error> {
     let mut statement = connection
         .prepare("select id, at_ms, credential, act, detail, hash from audit order by id")?;
     let mut rows = statement.query([])?;

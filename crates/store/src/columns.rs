@@ -133,7 +133,7 @@ pub(crate) fn searchable(text: &str) -> Cow<'_, str> {
     if folded.contains('\0') { folded.replace('\0', "\u{fffd}").into() } else { folded }
 }
 
-fn hash(text: &str) -> i64 {
+pub(crate) fn hash(text: &str) -> i64 {
     let digest = Sha256::digest(text.as_bytes());
     let mut first = [0; 8];
     first.copy_from_slice(&digest[..8]);
@@ -279,7 +279,7 @@ impl Columns {
     /// Of the row with this number, and whether it is gone.
     pub(crate) fn read(connection: &Connection, row: i64) -> Result<(Self, bool), Error> {
         let mut statement = connection.prepare_cached(&format!(
-            "select {NAMES}, (select name from contexts c where c.id = context), gone
+            "select {NAMES}, coalesce((select name from contexts c where c.id = context), ''), gone
              from findings where id = ?"
         ))?;
         Ok(statement.query_row([row], read)?)
@@ -313,7 +313,7 @@ impl Columns {
         new: &NewRow<'_>,
     ) -> Result<(), Error> {
         let mut statement = connection.prepare_cached(
-            "update findings set gone = 0, hash = :hash,
+            "update findings set gone = 0, hash = :hash, finding_id = :finding_id,
                 changed_ms = iif(:kind is null, changed_ms, :at_ms), kind = coalesce(:kind, kind),
                 context = :context, severity = :severity, state = :state, scan_type = :scan_type,
                 status = :status, violates_policy = :violates_policy, cwe = :cwe,
@@ -329,7 +329,8 @@ impl Columns {
             ":title": self.title, ":file": self.file, ":module": self.module, ":url": self.url,
             ":component": self.component, ":cve": self.cve, ":cvss": self.cvss,
             ":first_found_ms": self.first_found_ms, ":last_seen_ms": self.last_seen_ms,
-            ":notes": self.notes, ":at_ms": new.at_ms, ":kind": new.kind, ":hash": new.hash, ":row": row,
+            ":notes": self.notes, ":at_ms": new.at_ms, ":kind": new.kind, ":hash": new.hash,
+            ":row": row, ":finding_id": new.finding_id,
         })?;
         Ok(())
     }

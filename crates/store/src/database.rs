@@ -1,13 +1,23 @@
 //! Connections: one that writes, a few that read, all on blocking threads.
+//!
+//! A store at rest is one file in rollback mode, which can be read where nothing can be
+//! written. The first write puts it into write-ahead mode, and whoever closes it last
+//! folds the log in and takes it out of that mode again. While the log counts, the file
+//! itself says so (`mark`): a copy of it without the log is noticed.
 
-use std::fs::{File, TryLockError};
+use std::ffi::OsString;
+use std::fs::{self, File, TryLockError};
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use countersign_files as files;
 use countersign_findings::filter::is_like;
+use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::columns::searchable;
 use crate::error::Error;
@@ -20,14 +30,38 @@ mod embedded {
 
 const IDLE_READERS: usize = 4;
 
+/// How often a change of the journal is tried while others read.
+const TRIES: usize = 20;
+
+/// `user_version` of a store whose log holds what the file does not.
+const IN_USE: i64 = 1;
+
+/// Of the header of a log, and what it begins with.
+const LOG_HEADER: usize = 32;
+const LOG_MAGIC: [u8; 3] = [0x37, 0x7f, 0x06];
+
 #[derive(Clone)]
 pub(crate) struct Database(Arc<Inner>);
 
 struct Inner {
     path: PathBuf,
     packing: Packing,
-    writer: Mutex<Connection>,
+    access: Access,
+    /// Opened by the first write.
+    writer: Mutex<Option<Connection>>,
     readers: Mutex<Vec<Connection>>,
+    is_closed: AtomicBool,
+}
+
+/// How a connection reaches the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Write,
+    Read,
+    /// On a file system that nobody writes to, where SQLite cannot keep what it needs beside
+    /// a store that has a log.
+    Frozen,
+    FrozenWithLog,
 }
 
 /// Held by the one process that syncs into a store; released on drop, and by
@@ -38,29 +72,36 @@ pub struct SyncLock(#[expect(dead_code, reason = "held for its lock")] File);
 impl Database {
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let path = files::database(path)?;
-        let mut writer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        migrate(&mut writer).map_err(|what| Error::open(&path, what))?;
-        let packing = Packing::load(&writer)?;
-        upgrade::upgrade(&mut writer, &packing)?;
-        // One that reads first and writes then would fail at once, not wait, when another
-        // process wrote in between.
-        writer.set_transaction_behavior(TransactionBehavior::Immediate);
-        Ok(Self(Arc::new(Inner {
-            path,
-            packing,
-            writer: Mutex::new(writer),
-            readers: Mutex::default(),
-        })))
+        Self::open_found(&path).map_err(|error| error.at(&path))
+    }
+
+    fn open_found(path: &Path) -> Result<Self, Error> {
+        files::usable(path, false)?;
+        if is_log_missing(path)? {
+            return Err(Error::log_missing(path));
+        }
+        let (mut access, mut reader) = first_reader(path)?;
+        let mut writer = None;
+        if !is_current(&reader, path)? {
+            drop(reader);
+            writer = Some(open_writer(path)?);
+            (access, reader) = first_reader(path)?;
+        }
+        let packing = Packing::load(&reader)?;
+        let readers = Mutex::new(vec![reader]);
+        let (path, writer) = (path.to_owned(), Mutex::new(writer));
+        let is_closed = AtomicBool::new(false);
+        Ok(Self(Arc::new(Inner { path, packing, access, writer, readers, is_closed })))
+    }
+
+    /// Folds the log in, if nobody else has the store open. Nothing can be read or written
+    /// afterwards, by whomever.
+    pub(crate) fn close(&self) {
+        self.0.close();
     }
 
     pub(crate) fn lock_for_sync(&self) -> Result<SyncLock, Error> {
-        let path = self.0.path.with_extension("sync-lock");
-        let file = files::lock_file(&path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(SyncLock(file)),
-            Err(TryLockError::WouldBlock) => Err(Error::busy(&self.0.path)),
-            Err(TryLockError::Error(error)) => Err(Error::open(&path, error)),
-        }
+        lock_for_sync(&self.0.path)
     }
 
     pub(crate) fn packing(&self) -> &Packing {
@@ -74,7 +115,18 @@ impl Database {
         F: FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
     {
         let inner = Arc::clone(&self.0);
-        blocking(move || act(&mut locked(&inner.writer))).await
+        blocking(move || {
+            let mut writer = locked(&inner.writer);
+            if inner.is_closed.load(Ordering::Relaxed) {
+                return Err(Error::stopped());
+            }
+            let outcome = match &mut *writer {
+                Some(writer) => act(writer),
+                none => open_writer(&inner.path).and_then(|opened| act(none.insert(opened))),
+            };
+            outcome.map_err(|error| error.at(&inner.path))
+        })
+        .await
     }
 
     /// Runs on a reading connection, beside writers and other readers.
@@ -85,19 +137,56 @@ impl Database {
     {
         let inner = Arc::clone(&self.0);
         blocking(move || {
+            if inner.is_closed.load(Ordering::Relaxed) {
+                return Err(Error::stopped());
+            }
             let idle = locked(&inner.readers).pop();
             let connection = match idle {
                 Some(connection) => connection,
-                None => connect(&inner.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+                None => connect(&inner.path, inner.access)?,
             };
             let outcome = act(&connection);
             let mut readers = locked(&inner.readers);
-            if readers.len() < IDLE_READERS {
+            if readers.len() < IDLE_READERS && !inner.is_closed.load(Ordering::Relaxed) {
                 readers.push(connection);
             }
-            outcome
+            outcome.map_err(|error| error.at(&inner.path))
         })
         .await
+    }
+}
+
+impl Inner {
+    fn close(&self) {
+        let mut writer = locked(&self.writer);
+        self.is_closed.store(true, Ordering::Relaxed);
+        locked(&self.readers).clear();
+        let has_log = fs::symlink_metadata(log_of(&self.path)).is_ok();
+        let writer = match writer.take() {
+            None if has_log => connect(&self.path, Access::Write).ok(),
+            writer => writer,
+        };
+        // Where somebody else has it open or nothing can be written, the log stays: it is
+        // folded in by whoever closes the store next.
+        let _ = writer.map(|writer| fold(&writer));
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if !self.is_closed.load(Ordering::Relaxed) {
+            self.close();
+        }
+    }
+}
+
+pub(crate) fn lock_for_sync(store: &Path) -> Result<SyncLock, Error> {
+    let path = store.with_extension("sync-lock");
+    let file = files::lock_file(&path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(SyncLock(file)),
+        Err(TryLockError::WouldBlock) => Err(Error::busy(store)),
+        Err(TryLockError::Error(error)) => Err(Error::open(&path, error)),
     }
 }
 
@@ -112,52 +201,236 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, Error> {
-    let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
-        connection.execute_batch(
-            "pragma busy_timeout = 10000;
-             pragma journal_mode = wal;
-             pragma synchronous = full;
-             pragma foreign_keys = on;
-             pragma temp_store = file;
-             pragma cache_size = -16384;
-             pragma wal_autocheckpoint = 16000;",
-        )?;
-        connection.set_prepared_statement_cache_capacity(64);
-        let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-        connection.create_scalar_function("is_like", 2, flags, |context| {
-            let (text, pattern) = (context.get_raw(0), context.get_raw(1));
-            Ok(is_like(text.as_str()?, pattern.as_str()?))
-        })?;
-        // For the migration that writes the index of trigrams anew.
-        connection.create_scalar_function("searchable", 1, flags, |context| {
-            Ok(searchable(context.get_raw(0).as_str()?).into_owned())
-        })?;
-        Ok(connection)
-    });
-    opened.map_err(|error| Error::open(path, error))
+/// The write-ahead log of a store.
+pub(crate) fn log_of(path: &Path) -> PathBuf {
+    beside(path, "-wal")
 }
 
-fn migrate(connection: &mut Connection) -> Result<(), String> {
-    match embedded::migrations::runner().run(connection) {
-        Ok(_) => {}
-        Err(error) if error.to_string().contains("missing") => {
-            return Err(format!(
-                "it was written by a newer version ({error})\nhint: use that version of countersign"
-            ));
+pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(ending);
+    name.into()
+}
+
+/// Whether there is a log that SQLite can read. Its locks are on other files: this one may
+/// be opened and closed.
+fn has_log(path: &Path) -> bool {
+    let mut header = [0; LOG_HEADER];
+    File::open(log_of(path)).and_then(|mut log| log.read_exact(&mut header)).is_ok()
+        && header.starts_with(&LOG_MAGIC)
+}
+
+/// Whether the file says that its log counts, and there is none. Others may fold it in
+/// between two looks: then the mark is gone at the second.
+fn is_log_missing(path: &Path) -> Result<bool, Error> {
+    for _ in 0..2 {
+        if has_log(path) || !is_marked(path)? {
+            return Ok(false);
         }
-        Err(error) => return Err(error.to_string()),
+    }
+    // A copy that SQLite made of a store in use has the mark, and needs no log. Where SQLite
+    // has no means for a log, it opens such a copy and no store in write-ahead mode.
+    match mark(&open(path, Access::FrozenWithLog)?) {
+        Err(error) => Ok(error.sqlite_error_code() == Some(ErrorCode::CannotOpen)),
+        Ok(_) => Ok(false),
+    }
+}
+
+/// What the file itself says, whatever is beside it.
+fn is_marked(path: &Path) -> Result<bool, Error> {
+    let file = open(path, Access::Frozen)?;
+    match mark(&file) {
+        Ok(mark) => Ok(mark == IN_USE),
+        // What it is instead shows when it is opened.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => Ok(false),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn mark(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("pragma user_version", [], |row| row.get(0))
+}
+
+/// Goes on with what is there of a store whose log is missing.
+pub(crate) fn accept_missing_log(path: &Path) -> Result<(), Error> {
+    let path = files::database(path)?;
+    let accepted = || {
+        let writer = connect(&path, Access::Write)?;
+        writer.pragma_update(None, "user_version", 0)?;
+        fold(&writer)
+    };
+    accepted().map_err(|error: Error| error.at(&path))
+}
+
+/// A connection that reads, and how it does.
+fn first_reader(path: &Path) -> Result<(Access, Connection), Error> {
+    let read = |access| {
+        let connection = connect(path, access)?;
+        connection.query_row("select count(*) from sqlite_schema", [], |_| Ok(()))?;
+        Ok::<_, Error>((access, connection))
+    };
+    match read(Access::Read) {
+        Err(error) if !error.is_damage() && files::is_frozen(path) => {
+            let is_with_log = fs::metadata(log_of(path)).is_ok_and(|met| met.len() > 0);
+            read(if is_with_log { Access::FrozenWithLog } else { Access::Frozen })
+        }
+        other => other,
+    }
+}
+
+fn open_writer(path: &Path) -> Result<Connection, Error> {
+    let mut writer = connect(path, Access::Write)?;
+    switch(&writer, "wal")?;
+    if mark(&writer)? != IN_USE {
+        // In the log first, which is there from then on; then in the file.
+        writer.pragma_update(None, "user_version", IN_USE)?;
+        writer.query_row("pragma wal_checkpoint(passive)", [], |_| Ok(()))?;
+    }
+    migrate(&mut writer, path)?;
+    let packing = Packing::load(&writer)?;
+    upgrade::upgrade(&mut writer, &packing)?;
+    // One that reads first and writes then would fail at once, not wait, when another
+    // process wrote in between.
+    writer.set_transaction_behavior(TransactionBehavior::Immediate);
+    Ok(writer)
+}
+
+/// Puts the store into another mode. That fails at once while others read: then it waits
+/// until they have read.
+fn switch(connection: &Connection, mode: &str) -> Result<(), Error> {
+    let change = format!("pragma journal_mode = {mode}");
+    for _ in 0..TRIES {
+        match connection.query_row(&change, [], |row| row.get::<_, String>(0)) {
+            Ok(now) if now == mode => return Ok(()),
+            Err(error) if error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) => {
+                return Err(error.into());
+            }
+            _ => connection.execute_batch("begin exclusive; rollback")?,
+        }
+    }
+    Err(rusqlite::Error::SqliteFailure(
+        rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY),
+        Some("the store is read all the time".into()),
+    )
+    .into())
+}
+
+/// Puts the log into the file and ends it, unless somebody else has the store open.
+pub(crate) fn fold(writer: &Connection) -> Result<(), Error> {
+    writer.busy_timeout(Duration::ZERO)?;
+    // Before the log goes: there is no moment at which the file asks for one that it no
+    // longer needs.
+    writer.pragma_update(None, "user_version", 0)?;
+    let folded = writer.query_row("pragma journal_mode = delete", [], |row| row.get::<_, String>(0));
+    match folded {
+        Ok(mode) if mode == "delete" => Ok(()),
+        other => {
+            writer.pragma_update(None, "user_version", IN_USE)?;
+            Err(other.err().map_or_else(Error::stopped, Error::from))
+        }
+    }
+}
+
+fn open(path: &Path, access: Access) -> Result<Connection, Error> {
+    let flags = match access {
+        Access::Write | Access::Read => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        Access::Frozen | Access::FrozenWithLog => OpenFlags::SQLITE_OPEN_READ_ONLY,
+    } | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = match access {
+        Access::Write | Access::Read => Connection::open_with_flags(path, flags),
+        Access::Frozen => Connection::open_with_flags(uri(path, "immutable=1"), flags | OpenFlags::SQLITE_OPEN_URI),
+        Access::FrozenWithLog => Connection::open_with_flags(uri(path, "nolock=1"), flags | OpenFlags::SQLITE_OPEN_URI),
+    };
+    Ok(opened?)
+}
+
+fn uri(path: &Path, option: &str) -> String {
+    let escaped = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    format!("file:{escaped}?{option}")
+}
+
+fn connect(path: &Path, access: Access) -> Result<Connection, Error> {
+    let connection = open(path, access)?;
+    connection.execute_batch(
+        "pragma busy_timeout = 10000;
+         pragma synchronous = full;
+         pragma foreign_keys = on;
+         pragma temp_store = file;
+         pragma cache_size = -16384;",
+    )?;
+    // The log goes by `fold` alone, after the mark.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    match access {
+        Access::Write => connection.execute_batch("pragma wal_autocheckpoint = 16000;")?,
+        Access::Read | Access::Frozen => connection.execute_batch("pragma query_only = on;")?,
+        Access::FrozenWithLog => {
+            connection.execute_batch("pragma locking_mode = exclusive; pragma query_only = on;")?;
+        }
+    }
+    connection.set_prepared_statement_cache_capacity(64);
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("is_like", 2, flags, |context| {
+        let (text, pattern) = (context.get_raw(0), context.get_raw(1));
+        Ok(is_like(text.as_str()?, pattern.as_str()?))
+    })?;
+    // For the migration that writes the index of trigrams anew.
+    connection.create_scalar_function("searchable", 1, flags, |context| {
+        Ok(searchable(context.get_raw(0).as_str()?).into_owned())
+    })?;
+    Ok(connection)
+}
+
+/// Whether the schema is this version's, and all that it holds. Fails on one of a newer
+/// version.
+fn is_current(connection: &Connection, path: &Path) -> Result<bool, Error> {
+    let tables: i64 =
+        connection.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
+    if tables == 0 {
+        return Ok(false);
+    }
+    let mut statement = connection.prepare(
+        "select version, name, checksum from refinery_schema_history order by version",
+    )?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let applied: Vec<(i64, String, String)> = rows.collect::<Result<_, _>>()?;
+    let runner = embedded::migrations::runner();
+    let known: Vec<_> = runner
+        .get_migrations()
+        .iter()
+        .map(|one| (i64::from(one.version()), one.name().to_owned(), one.checksum().to_string()))
+        .collect();
+    let newest = known.iter().map(|(version, ..)| *version).max();
+    if applied.iter().any(|(version, ..)| Some(*version) > newest) {
+        return Err(Error::newer(path));
+    }
+    if applied.iter().any(|one| !known.contains(one)) {
+        return Err(Error::corrupt("the list of its schema changes"));
+    }
+    Ok(applied.len() == known.len() && !upgrade::is_due(connection)?)
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
+    if let Err(error) = embedded::migrations::runner().run(connection) {
+        if error.to_string().contains("missing") {
+            return Err(Error::newer(path));
+        }
+        let database = std::error::Error::source(&error)
+            .and_then(|source| source.downcast_ref::<rusqlite::Error>());
+        return Err(match database {
+            Some(rusqlite::Error::SqliteFailure(code, what)) => {
+                rusqlite::Error::SqliteFailure(*code, what.clone()).into()
+            }
+            _ => Error::open(path, error),
+        });
     }
     // Where readings wait until their application is complete. A temporary
     // table: never in the store's file, gone with the process.
-    connection
-        .execute_batch(
-            "create temp table staged (
-                writer integer not null, finding_id blob not null, hash blob not null,
-                raw blob not null, kind integer, differences text, draft text not null
-            ) strict;
-            create index temp.staged_by_writer on staged (writer);",
-        )
-        .map_err(|error| error.to_string())
+    Ok(connection.execute_batch(
+        "create temp table staged (
+            writer integer not null, finding_id blob not null, hash blob not null,
+            raw blob not null, kind integer, differences text, draft text not null
+        ) strict;
+        create index temp.staged_by_writer on staged (writer);",
+    )?)
 }

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::path::Path;
 
+use countersign_files::{self as files, Cause};
+use rusqlite::ErrorCode;
+
 /// A store failure.
 #[derive(Debug)]
 pub struct Error(Kind);
@@ -11,8 +14,14 @@ pub struct Error(Kind);
 enum Kind {
     File(countersign_files::Error),
     Open { path: String, what: String },
+    Kept { path: String, cause: Cause },
+    WriteFailed { path: String },
+    NewerSchema { path: String },
+    LogMissing { path: String },
+    InUseElsewhere { path: String },
     Sql(rusqlite::Error),
     Corrupt(String),
+    Damaged { path: String, what: String },
     NotFound { what: &'static str, name: String },
     Exists { what: &'static str, name: String },
     InUse { name: String },
@@ -25,6 +34,56 @@ enum Kind {
 impl Error {
     pub(crate) fn open(path: &Path, what: impl fmt::Display) -> Self {
         Self(Kind::Open { path: path.display().to_string(), what: what.to_string() })
+    }
+
+    pub(crate) fn newer(path: &Path) -> Self {
+        Self(Kind::NewerSchema { path: path.display().to_string() })
+    }
+
+    pub(crate) fn log_missing(path: &Path) -> Self {
+        Self(Kind::LogMissing { path: path.display().to_string() })
+    }
+
+    pub(crate) fn in_use_elsewhere(path: &Path) -> Self {
+        Self(Kind::InUseElsewhere { path: path.display().to_string() })
+    }
+
+    /// The same, with the cause that is behind it when it is the disk, the file system or
+    /// a permission.
+    pub(crate) fn at(self, path: &Path) -> Self {
+        let error = match &self.0 {
+            Kind::Sql(error) if is_damage(error) => {
+                let (path, what) = (path.display().to_string(), error.to_string());
+                return Self(Kind::Damaged { path, what });
+            }
+            Kind::Corrupt(what) => {
+                let (path, what) = (path.display().to_string(), what.clone());
+                return Self(Kind::Damaged { path, what });
+            }
+            Kind::Sql(error) => error,
+            _ => return self,
+        };
+        let folder = path.parent().unwrap_or(Path::new("."));
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => {
+                Self(Kind::Kept { path: path.display().to_string(), cause: Cause::Full })
+            }
+            Some(ErrorCode::SystemIoFailure) if is_write(error) => {
+                Self(Kind::WriteFailed { path: path.display().to_string() })
+            }
+            Some(
+                ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+                | ErrorCode::PermissionDenied
+                | ErrorCode::SystemIoFailure,
+            ) => {
+                let found = files::usable(path, false)
+                    .and_then(|()| files::usable(path, true))
+                    .and_then(|()| files::usable(folder, true));
+                found.err().filter(|found| found.cause().is_some()).map_or(self, Self::from)
+            }
+            _ => self,
+        }
     }
 
     pub(crate) fn corrupt(what: impl fmt::Display) -> Self {
@@ -72,7 +131,7 @@ impl Error {
     /// Somebody else writes, and did not end in time; the same may work later.
     pub fn is_locked(&self) -> bool {
         matches!(&self.0, Kind::Sql(error)
-            if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy))
+            if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
     }
 
     /// Another process has taken over what this one was writing.
@@ -83,6 +142,44 @@ impl Error {
     /// Other users could have written to it, or to a folder on the way.
     pub fn is_exposed(&self) -> bool {
         matches!(&self.0, Kind::File(error) if error.is_exposed())
+    }
+
+    /// What keeps the store from being read or written although nothing is wrong with it.
+    pub fn cause(&self) -> Option<Cause> {
+        match &self.0 {
+            Kind::File(error) => error.cause(),
+            Kind::Kept { cause, .. } => Some(*cause),
+            _ => None,
+        }
+    }
+
+    /// What is stored is not what was written.
+    pub fn is_damage(&self) -> bool {
+        match &self.0 {
+            Kind::Corrupt(_) | Kind::Damaged { .. } => true,
+            Kind::Sql(error) => is_damage(error),
+            _ => false,
+        }
+    }
+
+    /// It says nothing of what is stored: another time it may work.
+    pub(crate) fn is_of_the_moment(&self) -> bool {
+        self.is_locked()
+            || self.cause().is_some()
+            || matches!(self.0, Kind::File(_) | Kind::WriteFailed { .. } | Kind::Stopped)
+    }
+
+    /// What is damaged, without where.
+    pub(crate) fn damage(&self) -> String {
+        match &self.0 {
+            Kind::Damaged { what, .. } | Kind::Corrupt(what) => what.clone(),
+            _ => self.to_string(),
+        }
+    }
+
+    /// The store was copied without its write-ahead log.
+    pub fn is_log_missing(&self) -> bool {
+        matches!(self.0, Kind::LogMissing { .. })
     }
 
     /// Another process is syncing into this store.
@@ -96,8 +193,36 @@ impl fmt::Display for Error {
         match &self.0 {
             Kind::File(error) => error.fmt(f),
             Kind::Open { path, what } => write!(f, "failed to open the store `{path}`: {what}"),
+            Kind::Kept { path, cause } => write!(
+                f,
+                "failed to write to the store `{path}`: {}\nhint: {}",
+                cause.as_str(),
+                cause.fix(Path::new(path))
+            ),
+            Kind::WriteFailed { path } => write!(
+                f,
+                "failed to write to the store `{path}`: the disk, a quota or a file size limit is full, or the disk is failing\nhint: `df -h {path}` shows the space that is left"
+            ),
+            Kind::NewerSchema { path } => write!(
+                f,
+                "the store `{path}` was written by a newer version of countersign\nhint: use that version"
+            ),
+            Kind::LogMissing { path } => write!(
+                f,
+                "the store `{path}` was copied without its write-ahead log `{path}-wal`: what was written last is missing\nhint: copy both files, or make the copy with `countersign store backup FILE`; `countersign store check --accept-missing-log` continues without what is missing"
+            ),
+            Kind::InUseElsewhere { path } => write!(
+                f,
+                "another process has the store `{path}` open\nhint: stop `countersign serve` and other commands, then run it again"
+            ),
+            Kind::Sql(error) if is_damage(error) => {
+                write!(f, "the store is damaged: {error}\nhint: {DAMAGED}")
+            }
             Kind::Sql(error) => write!(f, "the store failed: {error}"),
-            Kind::Corrupt(what) => write!(f, "the store holds something unreadable: {what}"),
+            Kind::Corrupt(what) => write!(f, "the store is damaged: {what}\nhint: {DAMAGED}"),
+            Kind::Damaged { path, what } => {
+                write!(f, "the store `{path}` is damaged: {what}\nhint: {DAMAGED}")
+            }
             Kind::NotFound { what, name } => write!(f, "there is no {what} `{name}`"),
             Kind::Exists { what, name } => write!(
                 f,
@@ -134,4 +259,29 @@ impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         Self(Kind::Sql(error))
     }
+}
+
+const DAMAGED: &str = "`countersign store check` lists what is damaged and what to do about it";
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    ) || matches!(
+        error,
+        rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::Utf8Error(..)
+            | rusqlite::Error::InvalidColumnType(..)
+    )
+}
+
+fn is_write(error: &rusqlite::Error) -> bool {
+    let writes = [
+        rusqlite::ffi::SQLITE_IOERR_WRITE,
+        rusqlite::ffi::SQLITE_IOERR_FSYNC,
+        rusqlite::ffi::SQLITE_IOERR_TRUNCATE,
+        rusqlite::ffi::SQLITE_IOERR_SHMSIZE,
+    ];
+    error.sqlite_error().is_some_and(|error| writes.contains(&error.extended_code))
 }

@@ -8,6 +8,7 @@
 
 mod audit;
 mod broker;
+mod check;
 mod columns;
 mod credentials;
 mod database;
@@ -19,6 +20,7 @@ mod query;
 mod raw;
 mod rotations;
 mod schedules;
+mod seal;
 mod sql;
 mod store;
 mod tally;
@@ -28,6 +30,7 @@ mod writer;
 
 pub use audit::{Act, Entry as AuditEntry, Verdict};
 pub use broker::{BrokerRequest, Caller, HANDLE_BYTES, Kept, NewCaller};
+pub use check::{Checkup, Problem};
 pub use credentials::{Credential, CredentialId, NewCredential, Observed};
 pub use database::SyncLock;
 pub use error::Error;

@@ -1,6 +1,7 @@
 //! What readers ask. Lists are read in batches that a cursor continues, so that
 //! exports stream.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -14,6 +15,7 @@ use crate::columns::state_of;
 use crate::error::Error;
 use crate::facets;
 use crate::raw::{Sort, Unpacker};
+use crate::seal;
 use crate::sql::{self, Goal, Plan, Planner, Way};
 use crate::store::{IntegrationId, Store};
 use crate::writer::ChangeKind;
@@ -234,15 +236,23 @@ pub struct Counts {
     pub by_state: Vec<(String, u64)>,
 }
 
-const SELECT_FINDING: &str = "select f.id, f.severity, f.gone, records.raw, contexts.name,
-        applications.guid, applications.name, integrations.name, f.added_ms, f.changed_ms, f.kind,
-        details.raw, details.read_ms
-     from findings f
-     join records on records.finding = f.id
-     join applications on applications.id = f.application
-     join integrations on integrations.id = applications.integration
-     join contexts on contexts.id = f.context
-     left join details on details.finding = f.id";
+fn select_finding() -> String {
+    format!(
+        "select f.id, f.severity, f.gone, records.raw, contexts.name,
+            applications.guid, applications.name, integrations.name, f.added_ms, f.changed_ms,
+            f.kind, details.raw, details.read_ms, f.application, f.finding_id, f.hash, f.seal, {}
+         from findings f
+         join records on records.finding = f.id
+         join applications on applications.id = f.application
+         join integrations on integrations.id = applications.integration
+         join contexts on contexts.id = f.context
+         left join details on details.finding = f.id",
+        seal::FINDING
+    )
+}
+
+/// Where the columns of the seal begin in it.
+const SEALED: usize = 17;
 
 impl Store {
     /// How many rows are few enough to look at one by one. The way to an answer depends
@@ -277,7 +287,7 @@ impl Store {
                     (plan.arrivals(after, query.limit), "f.id")
                 }
             };
-            let sql = format!("{SELECT_FINDING} where f.id in ({}) order by {order}", page.text);
+            let sql = format!("{} where f.id in ({}) order by {order}", select_finding(), page.text);
             read_findings(planner.connection, &sql, page.values)
         })
         .await
@@ -294,7 +304,8 @@ impl Store {
         self.database
             .read(move |connection| {
                 let sql = format!(
-                    "{SELECT_FINDING} where f.finding_id between ? and ? order by f.id limit 2"
+                    "{} where f.finding_id between ? and ? order by f.id limit 2",
+                    select_finding()
                 );
                 let values = vec![SqlValue::Blob(from), SqlValue::Blob(to)];
                 read_findings(connection, &sql, values)
@@ -501,10 +512,33 @@ fn read_findings(
     let mut unpacker = Unpacker::new(connection);
     let mut rows = statement.query(params_from_iter(values))?;
     let mut findings = Vec::new();
+    // In the snapshot of this statement, once for each.
+    let mut sound = HashSet::new();
     while let Some(row) = rows.next()? {
         findings.push(read_finding(row, &mut unpacker)?);
+        let application: i64 = row.get(13)?;
+        if sound.insert(application) {
+            seal::check_application(connection, application)?;
+        }
     }
     Ok(findings)
+}
+
+/// Fails unless a row with the columns of [`select_finding`] and what was made of it are
+/// what was written.
+fn check_finding(row: &Row<'_>, raw: &str, finding: &Finding) -> Result<(), Error> {
+    let (id, hash): (Vec<u8>, Vec<u8>) = (row.get(14)?, row.get(15)?);
+    let is_sound = id == finding.id.to_bytes()
+        && hash == seal::hash_of(raw)
+        && row.get::<_, Option<i64>>(16)? == Some(seal::of_finding(row, SEALED)?);
+    match is_sound {
+        true => Ok(()),
+        false => Err(Error::corrupt(format_args!(
+            "finding {} of application {} is not as it was written",
+            FindingId::from_bytes(&finding.id.to_bytes()),
+            finding.application
+        ))),
+    }
 }
 
 fn read_finding(row: &Row<'_>, unpacker: &mut Unpacker<'_>) -> Result<FindingRow, Error> {
@@ -519,8 +553,10 @@ fn read_finding(row: &Row<'_>, unpacker: &mut Unpacker<'_>) -> Result<FindingRow
         None => None,
     };
     let paths = detail.map(|detail| DataPath::decode(&detail)).transpose();
+    let finding = Finding::decode(&raw, &guid, &context).map_err(Error::corrupt)?;
+    check_finding(row, &raw, &finding)?;
     Ok(FindingRow {
-        finding: Finding::decode(&raw, &guid, &context).map_err(Error::corrupt)?,
+        finding,
         application_name: row.get(6)?,
         integration: row.get(7)?,
         gone: row.get(2)?,
@@ -551,6 +587,7 @@ fn read_applications(connection: &Connection) -> Result<Vec<ApplicationRow>, Err
     let mut applications = Vec::new();
     while let Some(row) = rows.next()? {
         let raw = unpacker.unpack(row.get_ref(0)?.as_blob().map_err(Error::corrupt)?)?;
+        seal::check_application(connection, row.get(5)?)?;
         let mut entry = ApplicationRow {
             application: Application::decode(&raw).map_err(Error::corrupt)?,
             integration: row.get(1)?,

@@ -138,7 +138,10 @@ impl Packer {
         let compressor = match &mut self.compressor {
             Some(compressor) => compressor,
             none => {
-                let made = Compressor::with_dictionary(LEVEL, &self.content);
+                let made = Compressor::with_dictionary(LEVEL, &self.content).and_then(|mut made| {
+                    made.include_checksum(true)?;
+                    Ok(made)
+                });
                 none.insert(made.map_err(Error::corrupt)?)
             }
         };
@@ -171,7 +174,8 @@ impl<'a> Unpacker<'a> {
             .and_then(|size| usize::try_from(size).ok())
             .filter(|size| *size <= MAX_BYTES)
             .ok_or_else(|| Error::corrupt("a record without a believable size"))?;
-        let bytes = self.decompressor(number)?.decompress(packed, size).map_err(Error::corrupt)?;
+        let unpacked = self.decompressor(number)?.decompress(packed, size);
+        let bytes = unpacked.map_err(|_| Error::corrupt("a record that cannot be unpacked"))?;
         String::from_utf8(bytes).map_err(Error::corrupt)
     }
 

@@ -9,6 +9,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use crate::credentials::{self, CredentialId, NewCredential};
 use crate::database::{Database, SyncLock};
 use crate::error::Error;
+use crate::seal;
 use crate::sql::FEW;
 use crate::writer::ApplicationWriter;
 
@@ -100,6 +101,14 @@ impl Store {
             .await
             .map_err(|_| Error::stopped())?
             .map(|database| Self { database, few: FEW })
+    }
+
+    /// Ends all use of the store, whoever has a clone of it. What was written is folded into
+    /// its file, unless another process has it open: then the last one does that.
+    pub async fn close(&self) {
+        let database = self.database.clone();
+        // It ends with what is under way.
+        let _ = tokio::task::spawn_blocking(move || database.close()).await;
     }
 
     /// Claims the right to sync into this store.
@@ -277,12 +286,20 @@ impl Store {
                 let transaction = connection.transaction()?;
                 let mut rows = 0;
                 for guid in guids {
-                    rows += transaction.execute(
-                        "update applications set gone = 1, read_ms = null
-                         where guid = ? and gone = 0
-                           and integration = (select integration from runs where id = ?)",
-                        params![guid, run.0],
-                    )? as u64;
+                    let marked: Option<i64> = transaction
+                        .query_row(
+                            "update applications set gone = 1, read_ms = null
+                             where guid = ? and gone = 0
+                               and integration = (select integration from runs where id = ?)
+                             returning id",
+                            params![guid, run.0],
+                            |row| row.get(0),
+                        )
+                        .optional()?;
+                    if let Some(application) = marked {
+                        seal::application(&transaction, application)?;
+                        rows += 1;
+                    }
                 }
                 transaction.commit()?;
                 Ok(rows)

@@ -45,6 +45,111 @@ struct Count {
     is_policy: bool,
 }
 
+/// The rows of `tallies` as they follow from the findings; one value: the application, null
+/// for all of them.
+const TALLIES: &str = "select application, context, scan_type, severity, state, status,
+        violates_policy, count(*) as findings
+     from findings where gone = 0 and application = coalesce(?1, application)
+     group by 1, 2, 3, 4, 5, 6, 7";
+
+/// The rows of `counts` as they follow from the findings; one value: the integration, null
+/// for all of them.
+fn counts() -> String {
+    let found_day = format!(
+        "iif(state = {open}, (first_found_ms - (first_found_ms % {DAY_MS} + {DAY_MS}) % {DAY_MS})
+            / {DAY_MS}, null)",
+        open = state_code(State::Open),
+    );
+    let parts = [
+        (Counted::Cwe, "cwe"),
+        (Counted::Category, "category"),
+        (Counted::Component, "component"),
+        (Counted::Cve, "cve"),
+        (Counted::Module, "module"),
+        (Counted::File, "file"),
+        (Counted::FoundDay, &found_day),
+    ]
+    .map(|(field, value)| {
+        format!(
+            "select integration, {} as field, {value} as value, severity, state,
+                context = (select id from contexts where name = 'policy') as is_policy,
+                count(*) as findings
+             from findings join applications a on a.id = application
+             where findings.gone = 0 and integration = coalesce(?1, integration)
+                and {value} is not null group by 1, 2, 3, 4, 5, 6",
+            field as u8
+        )
+    });
+    parts.join(" union all ")
+}
+
+/// Counts anew what lists count from, after rows were found that cannot be believed.
+pub(crate) fn recount(
+    connection: &Connection,
+    integration: i64,
+    application: i64,
+) -> Result<(), Error> {
+    count_anew(connection, Some(integration), Some(application))
+}
+
+/// The same, of everything.
+pub(crate) fn recount_all(connection: &Connection) -> Result<(), Error> {
+    count_anew(connection, None, None)
+}
+
+fn count_anew(
+    connection: &Connection,
+    integration: Option<i64>,
+    application: Option<i64>,
+) -> Result<(), Error> {
+    let clear = "delete from tallies where application = coalesce(?, application)";
+    connection.execute(clear, [application])?;
+    connection.execute(
+        &format!(
+            "insert into tallies (application, context, scan_type, severity, state, status,
+                violates_policy, findings) {TALLIES}"
+        ),
+        [application],
+    )?;
+    let clear = "delete from counts where integration = coalesce(?, integration)";
+    connection.execute(clear, [integration])?;
+    connection.execute(
+        &format!(
+            "insert into counts (integration, field, value, severity, state, is_policy, findings)
+             {}",
+            counts()
+        ),
+        [integration],
+    )?;
+    Ok(())
+}
+
+/// What lists count from and does not follow from the findings: the names of its tables.
+pub(crate) fn disagreeing(connection: &Connection) -> Result<Vec<&'static str>, Error> {
+    let mut tables = Vec::new();
+    for (table, columns, truth) in [
+        (
+            "tallies",
+            "application, context, scan_type, severity, state, status, violates_policy, findings",
+            TALLIES.to_owned(),
+        ),
+        ("counts", "integration, field, value, severity, state, is_policy, findings", counts()),
+    ] {
+        let is_different: bool = connection.query_row(
+            &format!(
+                "select exists (select * from ({truth}) except select {columns} from {table})
+                    or exists (select {columns} from {table} except select * from ({truth}))"
+            ),
+            [None::<i64>],
+            |row| row.get(0),
+        )?;
+        if is_different {
+            tables.push(table);
+        }
+    }
+    Ok(tables)
+}
+
 /// What happened on one day, by severity.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Happened {

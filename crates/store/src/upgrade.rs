@@ -7,17 +7,31 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use crate::columns::{Columns, Draft, NewRow, Texts};
 use crate::error::Error;
 use crate::raw::{Packing, Sort, Unpacker};
+use crate::seal;
 use crate::tally::Ledger;
 use crate::writer::ChangeKind;
 
-/// Does nothing where there is nothing to carry over.
-pub(crate) fn upgrade(connection: &mut Connection, packing: &Packing) -> Result<(), Error> {
+/// Whether there is something to carry over or to seal.
+pub(crate) fn is_due(connection: &Connection) -> Result<bool, Error> {
+    Ok(holds_fifth_schema(connection)? || !seal::is_complete(connection)?)
+}
+
+fn holds_fifth_schema(connection: &Connection) -> Result<bool, Error> {
     let is_there: Option<i64> = connection
         .query_row("select 1 from sqlite_schema where name = 'findings_5'", [], |row| row.get(0))
         .optional()?;
-    if is_there.is_none() {
-        return Ok(());
+    Ok(is_there.is_some())
+}
+
+/// Does nothing where there is nothing to do.
+pub(crate) fn upgrade(connection: &mut Connection, packing: &Packing) -> Result<(), Error> {
+    if holds_fifth_schema(connection)? {
+        carry_all(connection, packing)?;
     }
+    if seal::is_complete(connection)? { Ok(()) } else { seal::everything(connection) }
+}
+
+fn carry_all(connection: &mut Connection, packing: &Packing) -> Result<(), Error> {
     let transaction = connection.transaction()?;
     let applications: Vec<(i64, i64, String, Vec<u8>)> = {
         let mut statement = transaction

@@ -7,15 +7,18 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use countersign_findings::{Application, Context, Difference, Finding, Standing, State};
+use countersign_findings::{
+    Application, ApplicationGuid, Context, Difference, Finding, Standing, State,
+};
 use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
 
 use crate::columns::{Columns, Draft, NewRow, Texts, state_of};
 use crate::database::Database;
 use crate::error::Error;
 use crate::raw::{Sort, Unpacker};
+use crate::seal;
 use crate::store::RunId;
-use crate::tally::Ledger;
+use crate::tally::{self, Ledger};
 
 /// Bytes that a reading may hold in memory before it spills.
 const SPILL_BYTES: usize = 4 * 1024 * 1024;
@@ -34,9 +37,24 @@ pub struct Held {
     state: State,
     /// Whether a complete reading no longer showed it.
     pub gone: bool,
+    damage: Option<Damage>,
+}
+
+/// What of a stored finding is not as it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Damage {
+    /// Its record alone.
+    Record,
+    /// Its row, and so what was counted by it.
+    Row,
 }
 
 impl Held {
+    /// Whether the store has it otherwise than it was written: then it is written anew.
+    pub fn is_damaged(&self) -> bool {
+        self.damage.is_some()
+    }
+
     /// How it stood.
     pub fn standing(&self) -> Standing {
         Standing { state: self.state, is_gone: self.gone }
@@ -143,6 +161,8 @@ pub struct ApplicationWriter {
     raw: String,
     is_known: bool,
     is_different: bool,
+    /// Whether what was counted of it can be believed.
+    is_sound: bool,
     held: HashMap<Id, Held>,
     by_hash: HashMap<(i64, [u8; HASH_BYTES]), Id>,
     contexts: HashMap<Context, i64>,
@@ -175,7 +195,7 @@ impl ApplicationWriter {
     ) -> Result<Self, Error> {
         static NEXT: AtomicI64 = AtomicI64::new(1);
         let guid = application.guid.to_string();
-        let (old_raw, scanned_ms, held, contexts) = database
+        let (old_raw, is_sound, scanned_ms, held, contexts) = database
             .read(move |connection| {
                 let found: Option<(i64, Vec<u8>, Option<i64>)> = connection
                     .prepare_cached(
@@ -187,17 +207,25 @@ impl ApplicationWriter {
                     })
                     .optional()?;
                 let Some((row, old_raw, scanned_ms)) = found else {
-                    return Ok((None, None, HashMap::new(), HashMap::new()));
+                    return Ok((None, true, None, HashMap::new(), HashMap::new()));
                 };
-                let old_raw = Unpacker::new(connection).unpack(&old_raw)?;
-                let (held, contexts) = held(connection, row)?;
-                Ok((Some(old_raw), scanned_ms, held, contexts))
+                // One that cannot be unpacked is different from any other.
+                let old_raw = Unpacker::new(connection).unpack(&old_raw).unwrap_or_default();
+                let is_sound = seal::is_sound(connection, row)?;
+                let is_full: bool = connection.query_row(
+                    "select kind = 'full' from runs where id = ?",
+                    [run.0],
+                    |row| row.get(0),
+                )?;
+                let (held, contexts) = held(connection, row, &guid, is_full)?;
+                Ok((Some(old_raw), is_sound, scanned_ms, held, contexts))
             })
             .await?;
         let mut by_hash = HashMap::with_capacity(held.len());
         for (id, held) in &held {
-            // A finding that comes back after it was gone has to be judged again.
-            if !held.gone {
+            // A finding that comes back after it was gone has to be judged again, and one that
+            // is not as it was written has to be written again.
+            if !held.gone && !held.is_damaged() {
                 by_hash.insert((held.context, held.hash), *id);
             }
         }
@@ -207,6 +235,7 @@ impl ApplicationWriter {
             run,
             is_known: old_raw.is_some(),
             is_different: old_raw.is_none_or(|old_raw| old_raw != raw),
+            is_sound,
             application,
             raw,
             held,
@@ -243,7 +272,8 @@ impl ApplicationWriter {
         self.by_hash.get(&(*context, short(hash))).copied()
     }
 
-    /// The findings as they were, to say what is different.
+    /// The findings as they were, to say what is different. Without those whose records are
+    /// not what was written.
     pub async fn before(&self, ids: &[Id]) -> Result<HashMap<Id, Finding>, Error> {
         let rows: Vec<(Id, i64)> =
             ids.iter().filter_map(|id| self.held.get(id).map(|held| (*id, held.row))).collect();
@@ -254,15 +284,20 @@ impl ApplicationWriter {
         self.database
             .read(move |connection| {
                 let mut statement = connection.prepare_cached(
-                    "select raw, name from findings join records on finding = findings.id
+                    "select raw, name, hash from findings join records on finding = findings.id
                      join contexts on contexts.id = context where findings.id = ?",
                 )?;
                 let mut unpacker = Unpacker::new(connection);
                 let mut before = HashMap::with_capacity(rows.len());
                 for (id, row) in rows {
-                    let (packed, context): (Vec<u8>, String) =
-                        statement.query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))?;
-                    let raw = unpacker.unpack(&packed)?;
+                    let found: Option<(Vec<u8>, String, Vec<u8>)> = statement
+                        .query_row([row], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                        .optional()?;
+                    let Some((packed, context, hash)) = found else { continue };
+                    let Ok(raw) = unpacker.unpack(&packed) else { continue };
+                    if hash != seal::hash_of(&raw) {
+                        continue;
+                    }
                     let context = context.parse().map_err(Error::corrupt)?;
                     let finding =
                         Finding::decode(&raw, &application, &context).map_err(Error::corrupt)?;
@@ -381,6 +416,7 @@ impl ApplicationWriter {
             at_ms,
             texts: Texts::new(transaction),
             ledger: Ledger::new(transaction, integration, application, at_ms, !self.is_known),
+            is_sound: self.is_sound,
             rows: 1,
         };
         if self.has_spilled {
@@ -396,6 +432,10 @@ impl ApplicationWriter {
             }
         }
         entry.ledger.write()?;
+        if !entry.is_sound {
+            tally::recount(transaction, integration, application)?;
+        }
+        seal::application(transaction, application)?;
         Ok(entry.rows)
     }
 
@@ -575,6 +615,8 @@ struct Rows<'a> {
     at_ms: i64,
     texts: Texts<'a>,
     ledger: Ledger<'a>,
+    /// Whether what is counted can go on from what was counted before.
+    is_sound: bool,
     rows: u64,
 }
 
@@ -591,9 +633,14 @@ impl Rows<'_> {
             finding_id: &staged.finding_id,
             hash: &staged.hash,
         };
+        let damage = self.held.get(&staged.finding_id).and_then(|held| held.damage);
         let held = self.held.get(&staged.finding_id).map(|held| held.row);
         let (row, before) = match held {
             None => (columns.insert(self.transaction, &new)?, None),
+            Some(row) if damage == Some(Damage::Row) => {
+                columns.update(self.transaction, row, &new)?;
+                (row, None)
+            }
             Some(row) => {
                 let (before, is_gone) = Columns::read(self.transaction, row)?;
                 columns.update(self.transaction, row, &new)?;
@@ -606,16 +653,38 @@ impl Rows<'_> {
                  on conflict (finding) do update set raw = excluded.raw",
             )?
             .execute(params![row, staged.raw])?;
+        if damage == Some(Damage::Row) {
+            self.mend(row)?;
+        }
         let words = match held {
             None => "insert into words (rowid, text) values (?, ?)",
             Some(_) => "insert or replace into words (rowid, text) values (?, ?)",
         };
         self.transaction.prepare_cached(words)?.execute(params![row, staged.draft.words])?;
-        self.ledger.moved(before.as_ref(), Some(&columns))?;
+        if damage != Some(Damage::Row) {
+            self.ledger.moved(before.as_ref(), Some(&columns))?;
+        }
+        seal::finding(self.transaction, row)?;
         self.rows += 1;
         if let Some(kind) = staged.kind {
             self.announce(row, kind, None, &columns, staged.differences.as_deref())?;
         }
+        Ok(())
+    }
+
+    /// What a row says beside its record, as the feed of changes has it.
+    fn mend(&mut self, row: i64) -> Result<(), Error> {
+        self.is_sound = false;
+        self.transaction.execute(
+            "update findings set application = ?2,
+                added_ms = coalesce((select min(at_ms) from changes where finding = ?1), added_ms),
+                (kind, changed_ms) = (select coalesce(last.kind, findings.kind),
+                        coalesce(last.at_ms, findings.changed_ms)
+                    from (select 1) left join (select kind, at_ms from changes
+                        where finding = ?1 order by seq desc limit 1) last)
+             where id = ?1",
+            params![row, self.application],
+        )?;
         Ok(())
     }
 
@@ -632,6 +701,7 @@ impl Rows<'_> {
         self.transaction
             .prepare_cached("update findings set gone = 1, changed_ms = ?, kind = ? where id = ?")?
             .execute(params![self.at_ms, kind.code(), row])?;
+        seal::finding(self.transaction, row)?;
         self.rows += 1;
         self.ledger.moved(Some(&columns), None)
     }
@@ -673,27 +743,106 @@ fn short(hash: &[u8; 32]) -> [u8; HASH_BYTES] {
 /// What the store has of an application, and the contexts that it has them in.
 type Holdings = (HashMap<Id, Held>, HashMap<i64, Context>);
 
-fn held(connection: &Connection, application: i64) -> Result<Holdings, Error> {
-    let mut statement = connection.prepare_cached(
-        "select id, context, finding_id, hash, state, gone from findings where application = ?",
-    )?;
+/// Records are looked at too when everything is read anew: then each can be mended.
+fn held(
+    connection: &Connection,
+    application: i64,
+    guid: &str,
+    is_full: bool,
+) -> Result<Holdings, Error> {
+    let guid = ApplicationGuid::parse(guid).map_err(Error::corrupt)?;
+    let record = if is_full { "(select raw from records where finding = f.id)" } else { "null" };
+    let mut statement = connection.prepare_cached(&format!(
+        "select id, context, finding_id, hash, state, gone, seal, {record}, {}
+         from findings f where application = ?",
+        seal::FINDING
+    ))?;
+    let mut unpacker = Unpacker::new(connection);
     let mut name = connection.prepare_cached("select name from contexts where id = ?")?;
     let mut rows = statement.query([application])?;
     let (mut held, mut contexts) = (HashMap::new(), HashMap::new());
     while let Some(row) = rows.next()? {
         let context: i64 = row.get(1)?;
         if let Entry::Vacant(vacant) = contexts.entry(context) {
-            let name: String = name.query_row([context], |row| row.get(0))?;
-            vacant.insert(name.parse().map_err(Error::corrupt)?);
+            let name: Option<String> = name.query_row([context], |row| row.get(0)).optional()?;
+            // A row that points nowhere is not as it was written, which shows below.
+            if let Some(name) = name {
+                vacant.insert(name.parse().map_err(Error::corrupt)?);
+            }
         }
+        let is_sound = row.get::<_, Option<i64>>(6)? == Some(seal::of_finding(row, 8)?);
+        let number = row.get(0)?;
+        if !is_sound {
+            let context = contexts.get(&context).unwrap_or(&Context::Policy);
+            if let Some((id, mut entry)) = misread(connection, number, &guid, context)? {
+                entry.context = row.get(1)?;
+                held.insert(id, entry);
+                continue;
+            }
+        }
+        let hash: [u8; HASH_BYTES] = row.get(3)?;
+        let is_record_sound = match row.get_ref(7)?.as_blob_or_null().map_err(Error::corrupt)? {
+            _ if !is_full => true,
+            Some(packed) => unpacker.unpack(packed).is_ok_and(|raw| seal::hash_of(&raw) == hash),
+            None => false,
+        };
         let entry = Held {
-            row: row.get(0)?,
+            row: number,
             context,
-            hash: row.get(3)?,
+            hash,
             state: state_of(row.get(4)?)?,
             gone: row.get(5)?,
+            damage: match (is_sound, is_record_sound) {
+                (false, _) => Some(Damage::Row),
+                (true, false) => Some(Damage::Record),
+                (true, true) => None,
+            },
         };
         held.insert(row.get(2)?, entry);
     }
     Ok((held, contexts))
+}
+
+/// What a row that is not as it was written is of, by its record and the feed of changes;
+/// none when the record does not say.
+fn misread(
+    connection: &Connection,
+    row: i64,
+    application: &ApplicationGuid,
+    context: &Context,
+) -> Result<Option<(Id, Held)>, Error> {
+    let packed: Option<Vec<u8>> = connection
+        .prepare_cached("select raw from records where finding = ?")?
+        .query_row([row], |row| row.get(0))
+        .optional()?;
+    let raw = packed.and_then(|packed| Unpacker::new(connection).unpack(&packed).ok());
+    let Some(raw) = raw else { return Ok(None) };
+    // Either the id may be wrong or the context that it is made of.
+    let id: Vec<u8> = connection
+        .prepare_cached("select finding_id from findings where id = ?")?
+        .query_row([row], |row| row.get(0))?;
+    let mut names = connection.prepare_cached("select name from contexts")?;
+    let names = names.query_map([], |row| row.get::<_, String>(0))?;
+    let names: Vec<String> = names.collect::<Result<_, _>>()?;
+    let all = names.iter().filter_map(|name| name.parse::<Context>().ok());
+    let by_id = all
+        .filter_map(|context| Finding::decode(&raw, application, &context).ok())
+        .find(|finding| finding.id.to_bytes().as_slice() == id);
+    let finding = by_id.or_else(|| Finding::decode(&raw, application, context).ok());
+    let Some(finding) = finding else { return Ok(None) };
+    let last: Option<Option<String>> = connection
+        .prepare_cached(
+            "select reason from changes where finding = ? and kind <> 0 order by seq desc limit 1",
+        )?
+        .query_row([row], |row| row.get(0))
+        .optional()?;
+    let entry = Held {
+        row,
+        context: 0,
+        hash: [0; HASH_BYTES],
+        state: finding.state,
+        gone: last.flatten().as_deref() == Some("vanished"),
+        damage: Some(Damage::Row),
+    };
+    Ok(Some((finding.id.to_bytes(), entry)))
 }

@@ -44,6 +44,10 @@ pub(crate) fn sync_text(name: &str, report: &Report) -> String {
             grouped(applications.held_back)
         ));
     }
+    if findings.mended > 0 {
+        let mended = grouped(findings.mended);
+        text.push_str(&format!("  {mended} damaged in the store, and written anew\n"));
+    }
     text.push_str(&format!(
         "  {} requests ({} repeated) in {:.1} s, {} rows written\n",
         grouped(report.requests),

@@ -272,6 +272,7 @@ impl<'a> Pass<'a> {
         for (finding, raw, hash) in different {
             let id = finding.id.to_bytes();
             let held = self.writer.held().get(&id);
+            self.counts.mended += u64::from(held.is_some_and(|held| held.is_damaged()));
             let differences = match before.remove(&id) {
                 Some(before) => before.differences(&finding),
                 None => Vec::new(),

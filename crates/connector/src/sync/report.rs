@@ -67,6 +67,8 @@ pub struct FindingCounts {
     /// Findings in the store for this integration, after the run, of which some member
     /// could not be read and was left out.
     pub noted: u64,
+    /// Of all these, those that were damaged in the store and are written anew.
+    pub mended: u64,
     /// Findings in the store for this integration, after the run.
     pub total: u64,
 }
@@ -81,6 +83,7 @@ impl FindingCounts {
         self.held_back += other.held_back;
         self.unchanged += other.unchanged;
         self.undecodable += other.undecodable;
+        self.mended += other.mended;
     }
 
     /// Whether anything is different from the run before.

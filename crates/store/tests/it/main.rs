@@ -5,6 +5,7 @@
 
 mod broker;
 mod credentials;
+mod health;
 mod readers;
 mod schedules;
 mod watch;

@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::{COMPLETE, flaw, open, put, store};
 
@@ -384,8 +385,8 @@ async fn an_older_store_is_carried_over() {
         let finding = Finding::decode(&record, &application.guid, &Context::Policy).unwrap();
         connection.execute(
             "insert into findings (id, application, context, key, finding_id, hash, gone, scan_type, severity, state, title, raw)
-             values (?, 3, 1, ?, ?, x'00112233445566778899aabbccddeeff', ?, 'STATIC', ?, 'open', 'Old one', ?)",
-            (10 * n, finding.key.to_string(), finding.id.as_str(), n == 1, n, pack(&record))).unwrap();
+             values (?, 3, 1, ?, ?, ?, ?, 'STATIC', ?, 'open', 'Old one', ?)",
+            (10 * n, finding.key.to_string(), finding.id.as_str(), &Sha256::digest(record.as_bytes())[..16], n == 1, n, pack(&record))).unwrap();
         connection.execute("insert into changes (run, at_ms, application, finding_id, kind, severity, title) values (1, ?, 3, ?, 'new', ?, 'Old one')", (500 + n, finding.id.as_str(), n)).unwrap();
         expected.push(finding);
     }

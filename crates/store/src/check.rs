@@ -1,0 +1,395 @@
+//! Looks through everything that is stored, piece by piece: what SQLite knows of its pages
+//! and indexes, and what hashes and seals know of the rest.
+
+use std::collections::VecDeque;
+
+use countersign_findings::{Application, ApplicationGuid, DataPath, Finding, FindingId};
+use rusqlite::{Connection, params};
+
+use crate::audit::Verdict;
+use crate::columns;
+use crate::database::{Database, accept_missing_log};
+use crate::error::Error;
+use crate::raw::Unpacker;
+use crate::seal;
+use crate::store::Store;
+use crate::tally;
+
+/// Problems that one piece tells; more of a kind say nothing new.
+const MOST: usize = 20;
+/// Rows that one piece looks at.
+const ROWS: u32 = 500;
+
+/// Something that is not as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// What, in words.
+    pub what: String,
+    /// Whether a sync that reads everything anew writes it again.
+    pub is_mended_by_full_sync: bool,
+}
+
+impl Problem {
+    fn lasting(what: impl Into<String>) -> Self {
+        Self { what: what.into(), is_mended_by_full_sync: false }
+    }
+
+    fn passing(what: impl Into<String>) -> Self {
+        Self { what: what.into(), is_mended_by_full_sync: true }
+    }
+}
+
+/// A check under way: one piece after the other, so that other work goes on in between.
+pub struct Checkup {
+    database: Database,
+    pieces: VecDeque<Piece>,
+}
+
+#[derive(Debug, Clone)]
+enum Piece {
+    /// All pages, and that none is lost or used twice.
+    Pages,
+    /// A table with its indexes.
+    Table(String),
+    References,
+    Applications,
+    /// Findings after this row.
+    Findings(i64),
+    /// Texts after this row.
+    Texts(i64),
+    /// What was kept raw, after this row.
+    Undecodable(i64),
+    /// Data paths after this row.
+    Details(i64),
+    Counts,
+    Audit,
+}
+
+impl Store {
+    /// Looks at everything at once.
+    pub async fn check(&self) -> Result<Vec<Problem>, Error> {
+        let mut checkup =
+            Checkup { database: self.database.clone(), pieces: Piece::contents(Piece::Pages) };
+        let mut problems = Vec::new();
+        while let Some(found) = checkup.step().await? {
+            problems.extend(found);
+        }
+        Ok(problems)
+    }
+
+    /// Looks at everything in small pieces. Pages that belong to no table are left to
+    /// [`check`](Self::check).
+    pub async fn checkup(&self) -> Result<Checkup, Error> {
+        let tables = self
+            .database
+            .read(|connection| {
+                let mut statement = connection
+                    .prepare("select name from sqlite_schema where type = 'table' order by name")?;
+                let rows = statement.query_map([], |row| row.get(0))?;
+                Ok(rows.collect::<Result<Vec<String>, _>>()?)
+            })
+            .await?;
+        let mut pieces: VecDeque<_> = tables.into_iter().map(Piece::Table).collect();
+        pieces.extend(Piece::contents(Piece::References));
+        Ok(Checkup { database: self.database.clone(), pieces })
+    }
+
+    /// What a sync that reads everything anew begins with: fails where the file itself is
+    /// damaged, which a sync cannot mend, and counts anew what does not add up.
+    pub async fn ready_for_full(&self) -> Result<(), Error> {
+        let found = self.database.read(|connection| pages(connection, None)).await?;
+        if let Some(first) = found.first() {
+            return Err(Error::corrupt(&first.what));
+        }
+        if self.database.read(tally::disagreeing).await?.is_empty() {
+            return Ok(());
+        }
+        self.database
+            .write(|connection| {
+                let transaction = connection.transaction()?;
+                let mut statement = transaction.prepare("select id from applications")?;
+                let rows = statement.query_map([], |row| row.get(0))?;
+                let all: Vec<i64> = rows.collect::<Result<_, _>>()?;
+                drop(statement);
+                tally::recount_all(&transaction)?;
+                for application in all {
+                    seal::application(&transaction, application)?;
+                }
+                Ok(transaction.commit()?)
+            })
+            .await
+    }
+
+    /// A number that is another after every sync that wrote something.
+    pub async fn generation(&self) -> Result<i64, Error> {
+        self.database
+            .read(|connection| {
+                let mut statement = connection.prepare_cached("select seal from applications")?;
+                let mut rows = statement.query([])?;
+                let mut sum = 0_i64;
+                while let Some(row) = rows.next()? {
+                    sum = sum.wrapping_add(row.get::<_, Option<i64>>(0)?.unwrap_or_default());
+                }
+                Ok(sum)
+            })
+            .await
+    }
+
+    /// What was written last is lost: goes on with what is in the file.
+    pub async fn accept_missing_log(path: &std::path::Path) -> Result<(), Error> {
+        let path = path.to_owned();
+        tokio::task::spawn_blocking(move || accept_missing_log(&path))
+            .await
+            .map_err(|_| Error::stopped())?
+    }
+}
+
+impl Piece {
+    fn contents(first: Self) -> VecDeque<Self> {
+        let rest = [
+            Self::References,
+            Self::Applications,
+            Self::Findings(i64::MIN),
+            Self::Texts(i64::MIN),
+            Self::Undecodable(i64::MIN),
+            Self::Details(i64::MIN),
+            Self::Counts,
+            Self::Audit,
+        ];
+        let skipped = usize::from(matches!(first, Self::References));
+        std::iter::once(first).chain(rest.into_iter().skip(skipped)).collect()
+    }
+
+    /// What it finds, and the piece that follows on it.
+    fn look(&self, connection: &Connection) -> Result<(Vec<Problem>, Option<Self>), Error> {
+        let problems = match self {
+            Self::Pages => pages(connection, None)?,
+            Self::Table(name) => pages(connection, Some(name))?,
+            Self::References => references(connection)?,
+            Self::Applications => applications(connection)?,
+            Self::Findings(after) => {
+                let (problems, last) = findings(connection, *after)?;
+                return Ok((problems, last.map(Self::Findings)));
+            }
+            Self::Texts(after) => {
+                let (problems, last) = texts(connection, *after)?;
+                return Ok((problems, last.map(Self::Texts)));
+            }
+            Self::Undecodable(after) => {
+                let (problems, last) = undecodable(connection, *after)?;
+                return Ok((problems, last.map(Self::Undecodable)));
+            }
+            Self::Details(after) => {
+                let (problems, last) = details(connection, *after)?;
+                return Ok((problems, last.map(Self::Details)));
+            }
+            Self::Counts => counts(connection)?,
+            Self::Audit => audit(connection)?,
+        };
+        Ok((problems, None))
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::Pages => "the pages of the file".into(),
+            Self::Table(name) => format!("the table `{name}`"),
+            Self::References => "references between tables".into(),
+            Self::Applications => "applications".into(),
+            Self::Findings(_) => "findings".into(),
+            Self::Texts(_) => "texts".into(),
+            Self::Undecodable(_) => "records that cannot be read".into(),
+            Self::Details(_) => "data paths".into(),
+            Self::Counts => "counts".into(),
+            Self::Audit => "the audit log".into(),
+        }
+    }
+}
+
+impl Checkup {
+    /// Looks at the next piece; none when there is none left. What cannot be looked at
+    /// because it is damaged is a problem, and the rest is looked at all the same.
+    pub async fn step(&mut self) -> Result<Option<Vec<Problem>>, Error> {
+        let Some(piece) = self.pieces.pop_front() else { return Ok(None) };
+        let looked = piece.clone();
+        let found = self.database.read(move |connection| looked.look(connection)).await;
+        match found {
+            Ok((problems, next)) => {
+                if let Some(next) = next {
+                    self.pieces.push_front(next);
+                }
+                Ok(Some(problems))
+            }
+            Err(error) if error.is_of_the_moment() => Err(error),
+            Err(error) => {
+                let what = format!("{} cannot be read: {}", piece.name(), error.damage());
+                Ok(Some(vec![Problem::lasting(what)]))
+            }
+        }
+    }
+}
+
+/// What SQLite knows, of a table or of the whole file.
+fn pages(connection: &Connection, table: Option<&str>) -> Result<Vec<Problem>, Error> {
+    let argument = match table {
+        Some(name) => format!("'{}'", name.replace('\'', "''")),
+        None => MOST.to_string(),
+    };
+    let mut statement = connection.prepare(&format!("pragma integrity_check({argument})"))?;
+    let mut rows = statement.query([])?;
+    let mut problems = Vec::new();
+    while let Some(row) = rows.next()? {
+        let what: String = row.get(0)?;
+        if what != "ok" && problems.len() < MOST {
+            let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
+            problems.push(Problem::lasting(format!("the file is damaged: {what}")));
+        }
+    }
+    Ok(problems)
+}
+
+fn references(connection: &Connection) -> Result<Vec<Problem>, Error> {
+    let mut statement = connection.prepare(&format!(
+        "select \"table\", parent, count(*) from pragma_foreign_key_check
+         group by 1, 2 limit {MOST}"
+    ))?;
+    let rows = statement.query_map([], |row| {
+        let (table, parent, count): (String, String, u64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(Problem::lasting(format!("{count} rows of `{table}` are of no row of `{parent}`")))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn applications(connection: &Connection) -> Result<Vec<Problem>, Error> {
+    let mut statement = connection.prepare("select id, guid, name, raw from applications")?;
+    let mut unpacker = Unpacker::new(connection);
+    let mut rows = statement.query([])?;
+    let mut problems = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (id, guid, name): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let packed = row.get_ref(3)?.as_blob().map_err(Error::corrupt)?;
+        let listed = unpacker.unpack(packed).ok().and_then(|raw| Application::decode(&raw).ok());
+        let is_sound = seal::is_sound(connection, id)?
+            && listed.is_some_and(|one| one.guid.as_str() == guid && one.name == name);
+        if !is_sound && problems.len() < MOST {
+            let what = format!("application `{guid}` or its counts are not as they were written");
+            problems.push(Problem::passing(what));
+        }
+    }
+    Ok(problems)
+}
+
+/// What is wrong with some rows, and the last of them; none when these were the last.
+type Looked = (Vec<Problem>, Option<i64>);
+
+fn findings(connection: &Connection, after: i64) -> Result<Looked, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "select f.id, f.finding_id, f.hash, f.seal, records.raw, applications.guid, contexts.name, {}
+         from findings f
+         left join records on records.finding = f.id
+         left join applications on applications.id = f.application
+         left join contexts on contexts.id = f.context
+         where f.id > ? order by f.id limit ?",
+        seal::FINDING
+    ))?;
+    let mut unpacker = Unpacker::new(connection);
+    let mut rows = statement.query(params![after, ROWS])?;
+    let (mut problems, mut last) = (Vec::new(), None);
+    while let Some(row) = rows.next()? {
+        last = Some(row.get(0)?);
+        let id: Vec<u8> = row.get(1)?;
+        let hash: Vec<u8> = row.get(2)?;
+        let packed = row.get_ref(4)?.as_blob_or_null().map_err(Error::corrupt)?;
+        let raw = packed.and_then(|packed| unpacker.unpack(packed).ok());
+        let (guid, context): (Option<String>, Option<String>) = (row.get(5)?, row.get(6)?);
+        let is_record_sound = raw.as_ref().is_some_and(|raw| hash == seal::hash_of(raw));
+        let of = guid.as_ref().and_then(|guid| ApplicationGuid::parse(guid).ok());
+        let of = of.zip(context.and_then(|context| context.parse().ok()));
+        let decoded = raw
+            .zip(of)
+            .and_then(|(raw, (guid, context))| Finding::decode(&raw, &guid, &context).ok());
+        let is_row_sound = row.get::<_, Option<i64>>(3)? == Some(seal::of_finding(row, 7)?)
+            && (!is_record_sound || decoded.is_some_and(|one| id == one.id.to_bytes()));
+        let what = match (is_row_sound, is_record_sound) {
+            (true, true) => continue,
+            (true, false) => "the record",
+            (false, _) => "the row",
+        };
+        if problems.len() < MOST {
+            let id = <[u8; 10]>::try_from(id.as_slice());
+            let id = id.map_or_else(|_| "?".into(), |id| FindingId::from_bytes(&id).to_string());
+            let guid = guid.unwrap_or_else(|| "?".into());
+            problems.push(Problem::passing(format!(
+                "{what} of finding {id} of application `{guid}` is not as it was written"
+            )));
+        }
+    }
+    Ok((problems, last))
+}
+
+fn texts(connection: &Connection, after: i64) -> Result<Looked, Error> {
+    let mut statement = connection
+        .prepare_cached("select id, hash, text from texts where id > ? order by id limit ?")?;
+    let mut rows = statement.query(params![after, ROWS])?;
+    let (mut problems, mut last) = (Vec::new(), None);
+    while let Some(row) = rows.next()? {
+        let id: i64 = row.get(0)?;
+        last = Some(id);
+        let text = row.get_ref(2)?.as_str().ok();
+        if text.map(columns::hash) != Some(row.get(1)?) && problems.len() < MOST {
+            problems.push(Problem::lasting(format!("text {id} is not as it was written")));
+        }
+    }
+    Ok((problems, last))
+}
+
+fn undecodable(connection: &Connection, after: i64) -> Result<Looked, Error> {
+    let mut statement = connection
+        .prepare_cached("select id, hash, raw from undecodable where id > ? order by id limit ?")?;
+    let mut unpacker = Unpacker::new(connection);
+    let mut rows = statement.query(params![after, ROWS])?;
+    let (mut problems, mut last) = (Vec::new(), None);
+    while let Some(row) = rows.next()? {
+        let id: i64 = row.get(0)?;
+        last = Some(id);
+        let hash: Vec<u8> = row.get(1)?;
+        let raw = unpacker.unpack(row.get_ref(2)?.as_blob().map_err(Error::corrupt)?);
+        if !raw.is_ok_and(|raw| hash == seal::hash_of(&raw)) && problems.len() < MOST {
+            let what = format!("record {id} that cannot be read is not as it was written");
+            problems.push(Problem::passing(what));
+        }
+    }
+    Ok((problems, last))
+}
+
+fn details(connection: &Connection, after: i64) -> Result<Looked, Error> {
+    let mut statement = connection.prepare_cached(
+        "select finding, raw from details where finding > ? order by finding limit ?",
+    )?;
+    let mut unpacker = Unpacker::new(connection);
+    let mut rows = statement.query(params![after, ROWS])?;
+    let (mut problems, mut last) = (Vec::new(), None);
+    while let Some(row) = rows.next()? {
+        let id: i64 = row.get(0)?;
+        last = Some(id);
+        let raw = unpacker.unpack(row.get_ref(1)?.as_blob().map_err(Error::corrupt)?);
+        if !raw.is_ok_and(|raw| DataPath::decode(&raw).is_ok()) && problems.len() < MOST {
+            problems.push(Problem::lasting(format!("data paths {id} are not as they were written")));
+        }
+    }
+    Ok((problems, last))
+}
+
+fn counts(connection: &Connection) -> Result<Vec<Problem>, Error> {
+    let found = tally::disagreeing(connection)?;
+    let told = |table| Problem::passing(format!("`{table}` does not add up to the findings"));
+    Ok(found.into_iter().map(told).collect())
+}
+
+fn audit(connection: &Connection) -> Result<Vec<Problem>, Error> {
+    Ok(match crate::audit::verify(connection)? {
+        Verdict::Whole { .. } => Vec::new(),
+        Verdict::Broken { id } => {
+            vec![Problem::lasting(format!("entry {id} of the audit log is not as it was written"))]
+        }
+    })
+}

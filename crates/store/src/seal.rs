@@ -1,0 +1,167 @@
+//! Whether what is stored is what was written. SQLite sees a page that is not one; a byte
+//! that turned within a value it takes for another value. So each record has its hash, each
+//! row of a finding or an application a digest over its other columns, the seal. Readers
+//! check both, and show nothing that does not agree.
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row, params};
+use sha2::{Digest, Sha256};
+
+use crate::error::Error;
+
+/// What the seal of a finding covers. `hash` ties the record to it, and `finding_id` is a
+/// hash of the guid, the context and the key of the record. Written by [`finding`] after
+/// every change of one of them.
+pub(crate) const FINDING: &str = "f.finding_id, f.hash, f.application, f.context, f.severity,
+    f.state, f.gone, f.scan_type, f.status, f.violates_policy, f.cwe, f.category, f.title, f.file,
+    f.module, f.url, f.component, f.cve, f.cvss, f.first_found_ms, f.last_seen_ms, f.added_ms,
+    f.changed_ms, f.kind, f.notes";
+/// How many these are.
+pub(crate) const FINDING_COLUMNS: usize = 25;
+
+/// What the seal of an application covers beside its counts. Written by [`application`]
+/// after every change of one of them.
+const APPLICATION: &str = "i.name, a.guid, a.name, a.modified_ms, a.policy_checked_ms, a.read_ms,
+    a.incomplete, a.gone, a.raw, a.policy, a.policy_compliance, a.criticality, a.scanned_ms,
+    a.held_back";
+const APPLICATION_COLUMNS: usize = 14;
+
+const COUNTS: &str = "context, scan_type, severity, state, status, violates_policy, findings";
+const COUNTS_COLUMNS: usize = 7;
+
+/// Values one after the other, so that no two lists of them look alike.
+#[derive(Default)]
+struct Sealing(Sha256);
+
+impl Sealing {
+    fn add(&mut self, row: &Row<'_>, columns: std::ops::Range<usize>) -> Result<(), Error> {
+        for at in columns {
+            let (tag, bytes): (u8, &[u8]) = match row.get_ref(at)? {
+                ValueRef::Null => (0, &[]),
+                ValueRef::Integer(integer) => {
+                    self.0.update([1]);
+                    self.0.update(integer.to_le_bytes());
+                    continue;
+                }
+                ValueRef::Real(real) => {
+                    self.0.update([2]);
+                    self.0.update(real.to_bits().to_le_bytes());
+                    continue;
+                }
+                ValueRef::Text(text) => (3, text),
+                ValueRef::Blob(blob) => (4, blob),
+            };
+            self.0.update([tag]);
+            self.0.update((bytes.len() as u64).to_le_bytes());
+            self.0.update(bytes);
+        }
+        Ok(())
+    }
+
+    fn end(self) -> i64 {
+        let digest = self.0.finalize();
+        let mut first = [0; 8];
+        first.copy_from_slice(&digest[..8]);
+        i64::from_le_bytes(first)
+    }
+}
+
+/// The seal of a row that has the columns of [`FINDING`] from here on.
+pub(crate) fn of_finding(row: &Row<'_>, from: usize) -> Result<i64, Error> {
+    let mut sealing = Sealing::default();
+    sealing.add(row, from..from + FINDING_COLUMNS)?;
+    Ok(sealing.end())
+}
+
+/// Seals the row with this number as it is.
+pub(crate) fn finding(connection: &Connection, row: i64) -> Result<(), Error> {
+    let mut select =
+        connection.prepare_cached(&format!("select {FINDING} from findings f where f.id = ?"))?;
+    let mut rows = select.query([row])?;
+    let Some(found) = rows.next()? else { return Ok(()) };
+    let seal = of_finding(found, 0)?;
+    drop(rows);
+    connection
+        .prepare_cached("update findings set seal = ? where id = ?")?
+        .execute(params![seal, row])?;
+    Ok(())
+}
+
+/// Seals an application with its counts as they are.
+pub(crate) fn application(connection: &Connection, id: i64) -> Result<(), Error> {
+    let (seal, _) = of_application(connection, id)?;
+    connection
+        .prepare_cached("update applications set seal = ? where id = ?")?
+        .execute(params![seal, id])?;
+    Ok(())
+}
+
+/// Whether an application and its counts are what was written.
+pub(crate) fn is_sound(connection: &Connection, application: i64) -> Result<bool, Error> {
+    let (seal, kept) = of_application(connection, application)?;
+    Ok(kept == Some(seal))
+}
+
+/// Fails unless an application and its counts are what was written.
+pub(crate) fn check_application(connection: &Connection, id: i64) -> Result<(), Error> {
+    match is_sound(connection, id)? {
+        true => Ok(()),
+        false => Err(Error::corrupt(format_args!("application {id} is not as it was written"))),
+    }
+}
+
+/// The seal that it should have, and the one that it has.
+fn of_application(connection: &Connection, id: i64) -> Result<(i64, Option<i64>), Error> {
+    let mut sealing = Sealing::default();
+    let mut select = connection.prepare_cached(&format!(
+        "select {APPLICATION}, a.seal from applications a
+         join integrations i on i.id = a.integration where a.id = ?"
+    ))?;
+    let mut rows = select.query([id])?;
+    let Some(row) = rows.next()? else {
+        return Err(Error::corrupt(format_args!("application {id} has no integration")));
+    };
+    sealing.add(row, 0..APPLICATION_COLUMNS)?;
+    let kept = row.get(APPLICATION_COLUMNS)?;
+    let mut select = connection.prepare_cached(&format!(
+        "select {COUNTS} from tallies where application = ? order by {COUNTS}"
+    ))?;
+    let mut rows = select.query([id])?;
+    while let Some(row) = rows.next()? {
+        sealing.add(row, 0..COUNTS_COLUMNS)?;
+    }
+    Ok((sealing.end(), kept))
+}
+
+/// Whether every application is sealed, and so is everything in it.
+pub(crate) fn is_complete(connection: &Connection) -> Result<bool, Error> {
+    let unsealed = "select exists (select 1 from applications where seal is null)";
+    Ok(!connection.query_row(unsealed, [], |row| row.get::<_, bool>(0))?)
+}
+
+/// Seals what an earlier version wrote, as it is.
+pub(crate) fn everything(connection: &mut Connection) -> Result<(), Error> {
+    let transaction = connection.transaction()?;
+    let all = |sql: &str| -> Result<Vec<i64>, Error> {
+        let mut statement = transaction.prepare(sql)?;
+        let rows = statement.query_map([], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    };
+    let of_these = "select id from findings
+         where application in (select id from applications where seal is null)";
+    for row in all(of_these)? {
+        finding(&transaction, row)?;
+    }
+    for id in all("select id from applications where seal is null")? {
+        application(&transaction, id)?;
+    }
+    Ok(transaction.commit()?)
+}
+
+/// The part of a record's hash that is kept.
+pub(crate) fn hash_of(raw: &str) -> [u8; 16] {
+    let digest = Sha256::digest(raw.as_bytes());
+    let mut hash = [0; 16];
+    hash.copy_from_slice(&digest[..16]);
+    hash
+}
