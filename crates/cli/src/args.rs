@@ -6,6 +6,7 @@ mod forms;
 mod proxy;
 mod rotation;
 mod schedule;
+mod store;
 mod vault;
 mod watch;
 
@@ -23,6 +24,7 @@ pub(crate) use rotation::{
     RotationMode,
 };
 pub(crate) use schedule::{ListSchedules, Schedule, Scheduled};
+pub(crate) use store::{BackUp, CheckStore, Restore, Store};
 pub(crate) use vault::{Reseal, Vault};
 pub(crate) use watch::{Acknowledge, Feed, ListConsumers, ListCredentials, WatchCredentials};
 
@@ -107,6 +109,9 @@ pub(crate) enum Command {
     /// API credentials: what there is and when it expires.
     #[command(subcommand)]
     Credentials(Credentials),
+    /// The health of what is stored: check it, back it up, restore it.
+    #[command(subcommand)]
+    Store(Store),
     /// Where the secrets are: prove that it works, seal it under another key.
     #[command(subcommand)]
     Vault(Vault),

@@ -21,6 +21,7 @@ mod report;
 mod rotation;
 mod schedule;
 mod serve;
+mod store;
 mod sync;
 mod vault;
 mod watch;
@@ -28,6 +29,7 @@ mod watch;
 use crate::args::{Args, Command, Credentials, Integration, Platform, Vault};
 use crate::failure::Failure;
 use context::Context;
+pub(crate) use context::close;
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let home = args.home.as_deref();
@@ -50,7 +52,10 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             Platform::Outbox(args) => control::outbox(home, args).await,
         },
         Command::Integration(command) => {
-            let context = Context::open(home).await?;
+            let context = match command {
+                Integration::List(_) | Integration::Show(_) => Context::offline(home).await?,
+                _ => Context::open(home).await?,
+            };
             match command {
                 Integration::Add(args) => integration::add(&context, args).await,
                 Integration::Check(args) => integration::check(&context, args).await,
@@ -60,14 +65,23 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             }
         }
         Command::Sync(args) => sync::run(&Context::open(home).await?, args).await,
-        Command::Applications(args) => query::applications(&Context::open(home).await?, args).await,
-        Command::Findings(args) => query::findings(&Context::open(home).await?, args).await,
-        Command::Finding(args) => query::finding(&Context::open(home).await?, args).await,
-        Command::Changes(args) => query::changes(&Context::open(home).await?, args).await,
-        Command::Export(args) => export::run(&Context::open(home).await?, args).await,
+        Command::Applications(args) => {
+            query::applications(&Context::offline(home).await?, args).await
+        }
+        Command::Findings(args) => query::findings(&Context::offline(home).await?, args).await,
+        Command::Finding(args) => query::finding(&Context::offline(home).await?, args).await,
+        Command::Changes(args) => query::changes(&Context::offline(home).await?, args).await,
+        Command::Export(args) => export::run(&Context::offline(home).await?, args).await,
         Command::Credentials(Credentials::Rehearse(args)) => rehearse::run(args).await,
         Command::Credentials(command) => {
-            let context = Context::open(home).await?;
+            let context = match command {
+                Credentials::List(_)
+                | Credentials::Acknowledge(_)
+                | Credentials::Calendar(_)
+                | Credentials::Metrics(_)
+                | Credentials::Log(_) => Context::offline(home).await?,
+                _ => Context::open(home).await?,
+            };
             match command {
                 Credentials::List(args) => credentials::list(&context, args).await,
                 Credentials::Watch(args) => watch::run(&context, args).await,
@@ -88,6 +102,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
                 Credentials::Rehearse(args) => rehearse::run(args).await,
             }
         }
+        Command::Store(command) => store::run(home, command).await,
         Command::Vault(Vault::Check(args)) => vault::check(home, args).await,
         Command::Vault(Vault::Reseal(args)) => vault::reseal(home, args).await,
         Command::Sign(args) => http::sign(home, args).await,

@@ -214,6 +214,7 @@ impl Config {
         let text = match files::read_text(path, Secrecy::Open, MAX_BYTES) {
             Ok(text) => text,
             Err(error) if error.is_missing() => return Ok(Self::default()),
+            Err(error) if error.cause().is_some() => return Err(error.into()),
             Err(error) => return Err(Failure::usage(error)),
         };
         let config: Self = toml::from_str(&text).map_err(|error| {

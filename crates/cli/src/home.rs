@@ -16,11 +16,13 @@ impl Home {
     /// can write to it, before anything in it is believed.
     pub(crate) fn find(given: Option<&Path>) -> Result<Self, Failure> {
         let path = Self::named(given)?.0;
-        let folder = files::folder(&path).map_err(|error| match error.is_exposed() {
-            true => error.into(),
-            false => {
-                let shown = path.display();
-                Failure::storage(format!("failed to create the home `{shown}`: {error}"))
+        let folder = files::folder(&path).map_err(|error| {
+            match error.is_exposed() || error.cause().is_some() {
+                true => error.into(),
+                false => {
+                    let shown = path.display();
+                    Failure::storage(format!("failed to create the home `{shown}`: {error}"))
+                }
             }
         })?;
         Ok(Self(folder))

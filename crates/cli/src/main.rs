@@ -3,6 +3,7 @@
 //! randomness, or looks at files, environment and terminal.
 
 mod args;
+mod backup;
 mod channels;
 mod commands;
 mod config;
@@ -12,6 +13,7 @@ mod failure;
 mod feeds;
 mod forms;
 mod home;
+mod later;
 mod off_runtime;
 mod output;
 mod signed;
@@ -45,7 +47,14 @@ fn main() -> ExitCode {
             return Failure::unexpected(format!("failed to start the runtime: {error}")).report();
         }
     };
-    let outcome = runtime.block_on(commands::run(args));
+    let outcome = runtime.block_on(async {
+        let outcome = match system::survive_file_limits() {
+            Ok(()) => commands::run(args).await,
+            Err(error) => Err(error.into()),
+        };
+        commands::close().await;
+        outcome
+    });
     // Blocking reads of a terminal or a pipe must not hold up the end.
     runtime.shutdown_background();
     match outcome {

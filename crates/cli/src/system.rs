@@ -34,6 +34,19 @@ pub(crate) fn forbid_core_files() {
     }
 }
 
+/// A write past the limit on the size of files fails like one on a full disk, and does not
+/// end the process. Within a runtime.
+pub(crate) fn survive_file_limits() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use rustix::process::Signal;
+        use tokio::signal::unix::{SignalKind, signal};
+        // Caught from then on, even when nobody waits for it.
+        drop(signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))?);
+    }
+    Ok(())
+}
+
 /// Logs go to standard error; a filter that cannot be read falls back to the
 /// default and says so.
 pub(crate) fn start_logging(filter: &str) {

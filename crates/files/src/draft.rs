@@ -80,6 +80,30 @@ pub fn put_in_place(finished: &Path, path: &Path) -> Result<(), Error> {
     sync_folder(&place.path)
 }
 
+/// Gives a file of ours another name of the same folder too, in place of what had it; where
+/// that cannot be, instead.
+pub fn keep_as(path: &Path, kept: &Path) -> Result<(), Error> {
+    discard(kept)?;
+    match fs::hard_link(path, kept) {
+        Ok(()) => sync_folder(path.parent().unwrap_or(Path::new("."))),
+        Err(_) => move_away(path, kept),
+    }
+}
+
+/// Gives a file of ours another name of the same folder, in place of what had it.
+pub fn move_away(path: &Path, kept: &Path) -> Result<(), Error> {
+    fs::rename(path, kept).map_err(Error::io("move", path))?;
+    sync_folder(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Removes a file of ours, if it is there.
+pub fn discard(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
 impl Draft {
     /// Begins one for this place.
     pub fn create(

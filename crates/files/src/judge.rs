@@ -180,7 +180,6 @@ mod unix {
         let sudo = if is_possible { "" } else { "sudo " };
         format!("{sudo}{what} {}", quoted(&path.display().to_string()))
     }
-
 }
 
 pub(crate) fn regular(path: &Path, met: &Metadata) -> Result<(), Error> {

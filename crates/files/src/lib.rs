@@ -21,7 +21,9 @@ mod read;
 pub mod stop;
 mod way;
 
-pub use draft::{Created, Draft, Readers, create, put_in_place, write};
+pub use draft::{
+    Created, Draft, Readers, create, discard, keep_as, move_away, put_in_place, write,
+};
 pub use edit::{Folders, edit, read_back};
 pub use error::{Cause, Error};
 pub use folder::{closed_folder, folder, new_folder};

@@ -13,6 +13,7 @@ pub mod chart;
 pub mod dashboard;
 mod error;
 pub mod export;
+pub mod health;
 pub mod people;
 pub mod scheduler;
 

@@ -65,6 +65,9 @@ enum Piece {
     Audit,
 }
 
+/// Problems, and the piece that follows.
+type Found = (Vec<Problem>, Option<Piece>);
+
 impl Store {
     /// Looks at everything at once.
     pub async fn check(&self) -> Result<Vec<Problem>, Error> {
@@ -161,7 +164,7 @@ impl Piece {
     }
 
     /// What it finds, and the piece that follows on it.
-    fn look(&self, connection: &Connection) -> Result<(Vec<Problem>, Option<Self>), Error> {
+    fn look(&self, connection: &Connection) -> Result<Found, Error> {
         let problems = match self {
             Self::Pages => pages(connection, None)?,
             Self::Table(name) => pages(connection, Some(name))?,
@@ -189,6 +192,17 @@ impl Piece {
         Ok((problems, None))
     }
 
+    /// What cannot be looked at because it is damaged is a problem.
+    fn judge(&self, found: Result<Found, Error>) -> Result<Found, Error> {
+        match found {
+            Err(error) if !error.is_of_the_moment() => {
+                let what = format!("{} cannot be read: {}", self.name(), error.damage());
+                Ok((vec![Problem::lasting(what)], None))
+            }
+            found => found,
+        }
+    }
+
     fn name(&self) -> String {
         match self {
             Self::Pages => "the pages of the file".into(),
@@ -212,20 +226,30 @@ impl Checkup {
         let Some(piece) = self.pieces.pop_front() else { return Ok(None) };
         let looked = piece.clone();
         let found = self.database.read(move |connection| looked.look(connection)).await;
-        match found {
-            Ok((problems, next)) => {
-                if let Some(next) = next {
-                    self.pieces.push_front(next);
-                }
-                Ok(Some(problems))
-            }
-            Err(error) if error.is_of_the_moment() => Err(error),
-            Err(error) => {
-                let what = format!("{} cannot be read: {}", piece.name(), error.damage());
-                Ok(Some(vec![Problem::lasting(what)]))
-            }
+        let (problems, next) = piece.judge(found)?;
+        if let Some(next) = next {
+            self.pieces.push_front(next);
         }
+        Ok(Some(problems))
     }
+}
+
+/// Looks at everything; of a schema that is not this version's, at what every one has.
+pub(crate) fn check_connection(
+    connection: &Connection,
+    is_current: bool,
+) -> Result<Vec<Problem>, Error> {
+    let mut pieces = match is_current {
+        true => Piece::contents(Piece::Pages),
+        false => [Piece::Pages, Piece::References].into(),
+    };
+    let mut problems = Vec::new();
+    while let Some(piece) = pieces.pop_front() {
+        let (found, next) = piece.judge(piece.look(connection))?;
+        problems.extend(found);
+        pieces.extend(next.into_iter());
+    }
+    Ok(problems)
 }
 
 /// What SQLite knows, of a table or of the whole file.
@@ -373,7 +397,8 @@ fn details(connection: &Connection, after: i64) -> Result<Looked, Error> {
         last = Some(id);
         let raw = unpacker.unpack(row.get_ref(1)?.as_blob().map_err(Error::corrupt)?);
         if !raw.is_ok_and(|raw| DataPath::decode(&raw).is_ok()) && problems.len() < MOST {
-            problems.push(Problem::lasting(format!("data paths {id} are not as they were written")));
+            problems
+                .push(Problem::lasting(format!("data paths {id} are not as they were written")));
         }
     }
     Ok((problems, last))

@@ -100,6 +100,13 @@ impl Database {
         self.0.close();
     }
 
+    /// A connection that reads, and may write elsewhere.
+    pub(crate) fn plain_reader(&self) -> Result<Connection, Error> {
+        let connection = open(&self.0.path, self.0.access)?;
+        connection.busy_timeout(Duration::from_secs(10))?;
+        Ok(connection)
+    }
+
     pub(crate) fn lock_for_sync(&self) -> Result<SyncLock, Error> {
         lock_for_sync(&self.0.path)
     }
@@ -322,7 +329,8 @@ pub(crate) fn fold(writer: &Connection) -> Result<(), Error> {
     // Before the log goes: there is no moment at which the file asks for one that it no
     // longer needs.
     writer.pragma_update(None, "user_version", 0)?;
-    let folded = writer.query_row("pragma journal_mode = delete", [], |row| row.get::<_, String>(0));
+    let folded =
+        writer.query_row("pragma journal_mode = delete", [], |row| row.get::<_, String>(0));
     match folded {
         Ok(mode) if mode == "delete" => Ok(()),
         other => {
@@ -332,6 +340,17 @@ pub(crate) fn fold(writer: &Connection) -> Result<(), Error> {
     }
 }
 
+/// Folds the log in; fails with [`Error::is_locked`] while others have the store open.
+pub(crate) fn fold_alone(path: &Path) -> Result<(), Error> {
+    let folded = || fold(&connect(path, Access::Write)?);
+    folded().map_err(|error: Error| error.at(path))
+}
+
+/// A copy that nobody writes to.
+pub(crate) fn open_image(path: &Path) -> Result<Connection, Error> {
+    connect(path, Access::Frozen)
+}
+
 fn open(path: &Path, access: Access) -> Result<Connection, Error> {
     let flags = match access {
         Access::Write | Access::Read => OpenFlags::SQLITE_OPEN_READ_WRITE,
@@ -339,14 +358,20 @@ fn open(path: &Path, access: Access) -> Result<Connection, Error> {
     } | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = match access {
         Access::Write | Access::Read => Connection::open_with_flags(path, flags),
-        Access::Frozen => Connection::open_with_flags(uri(path, "immutable=1"), flags | OpenFlags::SQLITE_OPEN_URI),
-        Access::FrozenWithLog => Connection::open_with_flags(uri(path, "nolock=1"), flags | OpenFlags::SQLITE_OPEN_URI),
+        Access::Frozen => Connection::open_with_flags(
+            uri(path, "immutable=1"),
+            flags | OpenFlags::SQLITE_OPEN_URI,
+        ),
+        Access::FrozenWithLog => {
+            Connection::open_with_flags(uri(path, "nolock=1"), flags | OpenFlags::SQLITE_OPEN_URI)
+        }
     };
     Ok(opened?)
 }
 
 fn uri(path: &Path, option: &str) -> String {
-    let escaped = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let escaped =
+        path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     format!("file:{escaped}?{option}")
 }
 
@@ -383,15 +408,14 @@ fn connect(path: &Path, access: Access) -> Result<Connection, Error> {
 
 /// Whether the schema is this version's, and all that it holds. Fails on one of a newer
 /// version.
-fn is_current(connection: &Connection, path: &Path) -> Result<bool, Error> {
+pub(crate) fn is_current(connection: &Connection, path: &Path) -> Result<bool, Error> {
     let tables: i64 =
         connection.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
     if tables == 0 {
         return Ok(false);
     }
-    let mut statement = connection.prepare(
-        "select version, name, checksum from refinery_schema_history order by version",
-    )?;
+    let mut statement = connection
+        .prepare("select version, name, checksum from refinery_schema_history order by version")?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let applied: Vec<(i64, String, String)> = rows.collect::<Result<_, _>>()?;
     let runner = embedded::migrations::runner();

@@ -7,6 +7,7 @@
 //! behind the same [`Store`].
 
 mod audit;
+mod backup;
 mod broker;
 mod check;
 mod columns;
@@ -29,6 +30,7 @@ mod watch;
 mod writer;
 
 pub use audit::{Act, Entry as AuditEntry, Verdict};
+pub use backup::{check_image, set_aside};
 pub use broker::{BrokerRequest, Caller, HANDLE_BYTES, Kept, NewCaller};
 pub use check::{Checkup, Problem};
 pub use credentials::{Credential, CredentialId, NewCredential, Observed};

@@ -287,7 +287,8 @@ impl Store {
                     (plan.arrivals(after, query.limit), "f.id")
                 }
             };
-            let sql = format!("{} where f.id in ({}) order by {order}", select_finding(), page.text);
+            let sql =
+                format!("{} where f.id in ({}) order by {order}", select_finding(), page.text);
             read_findings(planner.connection, &sql, page.values)
         })
         .await

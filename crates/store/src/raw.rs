@@ -138,10 +138,11 @@ impl Packer {
         let compressor = match &mut self.compressor {
             Some(compressor) => compressor,
             none => {
-                let made = Compressor::with_dictionary(LEVEL, &self.content).and_then(|mut made| {
-                    made.include_checksum(true)?;
-                    Ok(made)
-                });
+                let made =
+                    Compressor::with_dictionary(LEVEL, &self.content).and_then(|mut made| {
+                        made.include_checksum(true)?;
+                        Ok(made)
+                    });
                 none.insert(made.map_err(Error::corrupt)?)
             }
         };

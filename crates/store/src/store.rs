@@ -111,6 +111,11 @@ impl Store {
         let _ = tokio::task::spawn_blocking(move || database.close()).await;
     }
 
+    /// Keeps others from replacing the store while this process lives.
+    pub async fn hold(&self) -> Result<(), Error> {
+        self.database.write(|_| Ok(())).await
+    }
+
     /// Claims the right to sync into this store.
     pub fn lock_for_sync(&self) -> Result<SyncLock, Error> {
         self.database.lock_for_sync()

@@ -1,18 +1,19 @@
 //! What most commands need: home, configuration, store and vault, opened once.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_client::{Client, Config as ClientConfig, Fixed, Url};
 use countersign_connector::integration::Place;
 use countersign_connector::{Connector, Fences, Subject};
 use countersign_signing::Pair;
 use countersign_store::{Credential, Integration, Store};
-use countersign_vault::{Credential as Secret, prove};
+use countersign_vault::{Credential as Secret, Vault, prove};
 
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::home::Home;
+use crate::later::Later;
 use crate::system;
 
 #[derive(Clone)]
@@ -22,12 +23,43 @@ pub(crate) struct Context {
     pub(crate) connector: Connector,
 }
 
+/// What is to be closed before the program ends.
+static OPENED: Mutex<Vec<Store>> = Mutex::new(Vec::new());
+
+/// Opens the store, which [`close`] closes.
+pub(crate) async fn open_store(home: &Home) -> Result<Store, countersign_store::Error> {
+    let store = Store::open(&home.store()).await?;
+    OPENED.lock().unwrap_or_else(PoisonError::into_inner).push(store.clone());
+    Ok(store)
+}
+
+/// Ends all use of every store: what was written is folded into its file.
+pub(crate) async fn close() {
+    let opened = std::mem::take(&mut *OPENED.lock().unwrap_or_else(PoisonError::into_inner));
+    for store in opened {
+        store.close().await;
+    }
+}
+
 impl Context {
     pub(crate) async fn open(home: Option<&Path>) -> Result<Self, Failure> {
+        Self::with_vault(home, |home, config| config.vault.open(home)).await
+    }
+
+    /// For what needs no secret, or one in some cases only: the vault is opened when it is
+    /// needed.
+    pub(crate) async fn offline(home: Option<&Path>) -> Result<Self, Failure> {
+        Self::with_vault(home, |home, config| Ok(Arc::new(Later::new(home, config)))).await
+    }
+
+    async fn with_vault(
+        home: Option<&Path>,
+        open: impl FnOnce(&Home, &Config) -> Result<Arc<dyn Vault>, Failure>,
+    ) -> Result<Self, Failure> {
         let home = Home::find(home)?;
         let config = Config::read(&home.config())?;
-        let store = Store::open(&home.store()).await?;
-        let vault = config.vault.open(&home)?;
+        let store = open_store(&home).await?;
+        let vault = open(&home, &config)?;
         let fences = Fences::at(&home.fences());
         let (clock, random) = (system::clock(), system::random());
         let connector = Connector { store, vault, fences, clock, random };

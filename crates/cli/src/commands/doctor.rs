@@ -13,6 +13,7 @@ use std::sync::Arc;
 use countersign_connector::check::{Check, Outcome, check};
 use countersign_connector::integration::Place;
 use countersign_connector::{Connector, Fault, Fences, Subject};
+use countersign_files as files;
 use countersign_signing::{ApiId, ApiSecret, Pair};
 use countersign_store::{CredentialId, Integration};
 
@@ -39,7 +40,13 @@ pub(crate) async fn run(home: Option<&Path>, args: Doctor) -> Result<(), Failure
         }
         Err(failure) => {
             let subject = "home".to_owned();
-            all.push(Diagnosis::trouble(subject, Trouble::of_failure("home", &failure)));
+            let named = Home::named(home)?;
+            let why = files::usable(named.path(), false).err();
+            let trouble = match why.as_ref().and_then(|error| Some((error, error.cause()?))) {
+                Some((error, cause)) => Trouble::kept(error, cause),
+                None => Trouble::of_failure("home", &failure),
+            };
+            all.push(Diagnosis::trouble(subject, trouble));
             local::exposed(&Home::named(home)?, &mut all);
         }
     }
@@ -52,6 +59,7 @@ pub(crate) async fn run(home: Option<&Path>, args: Doctor) -> Result<(), Failure
 async fn examine(home: &Home, all: &mut Vec<Diagnosis>) {
     let config = local::config(home, all);
     let is_way_known = config.as_ref().is_some_and(|config| local::has_way(home, config, all));
+    local::room(home, all);
     let store = local::store(home, all).await;
     let vault = match &config {
         Some(config) => local::vault(home, config, all),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufWriter};
 
+use countersign_files::Cause;
 use countersign_findings::filter::{Expression, Field, Filter, Operator, Value};
 use countersign_findings::{Application, ApplicationGuid};
 use countersign_formats::ocsf::Shape;
@@ -59,11 +60,13 @@ async fn write_findings(
     more: More,
 ) -> Result<String, Failure> {
     let filter = filter(&args.filter)?;
+    let generation = context.store().generation().await?;
+    let total = context.store().count_findings(filter.clone()).await?;
     let head = Head {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         made_ms: context.now(),
         filter: args.filter.join(" "),
-        total: context.store().count_findings(filter.clone()).await?,
+        total,
         with_raw: args.raw,
         paths,
     };
@@ -97,6 +100,15 @@ async fn write_findings(
             Ok(())
         })
         .await?;
+    }
+    let found = written + not_held.values().sum::<u64>();
+    // A sync may have written meanwhile. If none has, all that were counted must be there.
+    if found != total && context.store().generation().await? == generation {
+        return Err(Failure::storage(format!(
+            "the store is damaged: it counts {} findings, and {} of them can be read\nhint: `countersign store check` lists what is damaged and what to do about it",
+            grouped(total),
+            grouped(found)
+        )));
     }
     let remarks = export.remarks();
     piped(export.end())?;
@@ -193,6 +205,10 @@ async fn write_applications(context: &Context, out: Out) -> Result<String, Failu
 fn piped<T>(result: io::Result<T>) -> Result<T, Failure> {
     match result {
         Ok(written) => Ok(written),
+        Err(error) if Cause::of(&error) == Some(Cause::Full) => Err(Failure::storage(format!(
+            "failed to write the export: {}\nhint: free some space, then run the command again",
+            Cause::Full.as_str()
+        ))),
         Err(error) => {
             let told = error.to_string();
             tolerate_closed_pipe(Err(error))?;

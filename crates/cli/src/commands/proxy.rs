@@ -11,7 +11,7 @@ use countersign_store::{BrokerRequest, Caller, NewCaller, Store};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::context::Context;
+use super::context::{Context, open_store};
 use super::control::write_ready_file;
 use super::platform::until_stopped;
 use crate::args::{Json, MakeToken, Proxy, ProxyCommand, ProxyLog, RevokeCaller, RunProxy};
@@ -29,7 +29,7 @@ pub(crate) async fn run(home: Option<&Path>, args: Proxy) -> Result<(), Failure>
         return serve(&Context::open(home).await?, args.run).await;
     };
     // Callers and log need no vault, and so no passphrase.
-    let store = Store::open(&Home::find(home)?.store()).await?;
+    let store = open_store(&Home::find(home)?).await?;
     match command {
         ProxyCommand::Token(args) => token(&store, args).await,
         ProxyCommand::Callers(args) => callers(&store, args).await,
@@ -40,6 +40,7 @@ pub(crate) async fn run(home: Option<&Path>, args: Proxy) -> Result<(), Failure>
 
 async fn serve(context: &Context, args: RunProxy) -> Result<(), Failure> {
     let integration = context.integration(args.integration.as_deref()).await?;
+    context.store().hold().await?;
     let stored = context.store().callers().await?;
     let further = match args.config_callers {
         true => further(&context.config.proxy.callers, &stored)?,

@@ -14,7 +14,7 @@ use countersign_store::{Schedule as Row, Store};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use super::context::Context;
+use super::context::{Context, open_store};
 use super::sync::{How, bring_in, first_problems};
 use super::watch::Rounds;
 use crate::args::{ListSchedules, Schedule, Scheduled};
@@ -31,7 +31,6 @@ use crate::system;
 pub(crate) async fn start(context: &Context) -> Result<(Scheduler, JoinHandle<()>), Failure> {
     let settings = &context.config.schedule;
     tell_strangers(context.store(), settings).await?;
-    let wait: Wait = Arc::new(|ms| Box::pin(tokio::time::sleep(Duration::from_millis(ms))));
     let shared = context.clone();
     let run: Run = Arc::new(move |job| {
         let context = shared.clone();
@@ -41,7 +40,7 @@ pub(crate) async fn start(context: &Context) -> Result<(Scheduler, JoinHandle<()
         store: context.store().clone(),
         clock: context.connector.clock.clone(),
         random: context.connector.random.clone(),
-        wait,
+        wait: wait(),
         run,
         usual: settings.usual(),
         rules: settings.rules(),
@@ -59,6 +58,11 @@ pub(crate) async fn start(context: &Context) -> Result<(Scheduler, JoinHandle<()
         }
     });
     Ok((scheduler, both))
+}
+
+/// How time passes.
+pub(crate) fn wait() -> Wait {
+    Arc::new(|ms| Box::pin(tokio::time::sleep(Duration::from_millis(ms))))
 }
 
 /// A misspelt name would leave an integration without the settings meant for it.
@@ -109,7 +113,7 @@ fn fault(exit: Exit) -> Fault {
 pub(crate) async fn run(home: Option<&Path>, command: Schedule) -> Result<(), Failure> {
     let home = Home::find(home)?;
     let settings = Settings::read(&home.config())?.schedule;
-    let store = Store::open(&home.store()).await?;
+    let store = open_store(&home).await?;
     let now_ms = (system::clock())();
     match command {
         Schedule::List(args) => list(&store, &settings, args, now_ms).await,

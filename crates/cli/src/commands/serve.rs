@@ -9,6 +9,7 @@ use countersign_files::{self as files, Secrecy};
 use countersign_service::dashboard::{
     Config, Dashboard, FetchPaths, Identity, Inventory, Listener,
 };
+use countersign_service::health::{Tell, look_after};
 use countersign_service::scheduler::Scheduler;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -21,6 +22,7 @@ use super::platform::until_stopped;
 use super::query::paths_of;
 use super::quickstart;
 use super::schedule;
+use super::store::{are_mendable, counted, fix};
 use super::watch::rows;
 use crate::args::ServeDashboard;
 use crate::failure::Failure;
@@ -61,6 +63,7 @@ pub(crate) struct Served {
     dashboard: Dashboard,
     scheduler: Scheduler,
     schedule: JoinHandle<()>,
+    health: JoinHandle<()>,
 }
 
 impl Served {
@@ -70,6 +73,7 @@ impl Served {
         identity: Option<Identity>,
         public_url: Option<&str>,
     ) -> Result<Self, Failure> {
+        context.store().hold().await?;
         let people = people::open(&context.home).await?;
         let listener = Listener::bind(listen, identity, public_url).await?;
         let url = listener.url();
@@ -88,7 +92,13 @@ impl Served {
             limits: countersign_web::Limits::default(),
         };
         let dashboard = Dashboard::start(listener, config);
-        Ok(Self { url, setup, dashboard, scheduler, schedule })
+        let health = tokio::spawn(look_after(
+            context.store().clone(),
+            context.connector.clock.clone(),
+            schedule::wait(),
+            tell_health(context),
+        ));
+        Ok(Self { url, setup, dashboard, scheduler, schedule, health })
     }
 
     fn ready_object(&self) -> Value {
@@ -113,10 +123,31 @@ impl Served {
     }
 
     pub(crate) async fn end(self) -> Result<(), Failure> {
+        // Given up in the middle, it begins anew at the next start.
+        self.health.abort();
         self.dashboard.shutdown().await;
         self.scheduler.stop();
         self.schedule.await.map_err(Failure::unexpected)
     }
+}
+
+/// What the daily look at the store found, unless all is well.
+fn tell_health(context: &Context) -> Tell {
+    let home = context.home.clone();
+    Arc::new(move |found| match found {
+        Ok(problems) => {
+            if let Some(first) = problems.first() {
+                note(&format!(
+                    "the store `{}` is damaged: {}; the first is: {}\nhint: {}",
+                    home.store().display(),
+                    counted(&problems),
+                    first.what,
+                    fix(&home, are_mendable(&problems))
+                ));
+            }
+        }
+        Err(error) => note(&format!("the store cannot be checked: {error}")),
+    })
 }
 
 fn inventory(context: &Context) -> Inventory {

@@ -41,12 +41,8 @@ async fn healthy(folder: &Path) -> PathBuf {
 
 /// Every cell that exports read, by finding and by application.
 async fn cells(store: &Store) -> Result<Vec<String>, countersign_store::Error> {
-    let query = Query {
-        filter: Expression::default(),
-        limit: 10_000,
-        after: None,
-        order: Order::Arrival,
-    };
+    let query =
+        Query { filter: Expression::default(), limit: 10_000, after: None, order: Order::Arrival };
     let generation = store.generation().await?;
     let total = store.count_findings(Expression::default()).await?;
     let findings = store.findings(query).await?;
@@ -144,7 +140,8 @@ fn damage(path: &Path, pages: &[(String, Vec<usize>)], seed: u64) -> String {
         }
         6 => {
             let other = (numbers.of(of) - 1) * PAGE;
-            let (one, two) = (bytes[start..start + PAGE].to_vec(), bytes[other..other + PAGE].to_vec());
+            let (one, two) =
+                (bytes[start..start + PAGE].to_vec(), bytes[other..other + PAGE].to_vec());
             bytes[start..start + PAGE].copy_from_slice(&two);
             bytes[other..other + PAGE].copy_from_slice(&one);
             format!("two pages of `{name}` change places")
@@ -156,7 +153,8 @@ fn damage(path: &Path, pages: &[(String, Vec<usize>)], seed: u64) -> String {
         }
         8 => {
             // Page counts, the free list, formats.
-            let at = *numbers.of(&[16, 18, 19, 20, 21, 28, 29, 30, 31, 32, 35, 36, 39, 44, 47, 56, 59]);
+            let at =
+                *numbers.of(&[16, 18, 19, 20, 21, 28, 29, 30, 31, 32, 35, 36, 39, 44, 47, 56, 59]);
             bytes[at] ^= 1 << numbers.below(8);
             format!("a bit of the header at {at}")
         }

@@ -1,5 +1,6 @@
 //! What was looked at, and what came of it.
 
+use countersign_files::Cause;
 use serde_json::json;
 
 use crate::failure::{Exit, Failure};
@@ -40,6 +41,16 @@ impl Trouble {
         Self::of_failure("exposed", &Failure::usage(error))
     }
 
+    /// Nothing is wrong with it, and it cannot be read or written all the same.
+    pub(super) fn kept(error: &impl std::fmt::Display, cause: Cause) -> Self {
+        let name = match cause {
+            Cause::Denied => "permission_denied",
+            Cause::ReadOnly => "read_only",
+            Cause::Full => "disk_full",
+        };
+        Self::of_failure(name, &Failure::storage(error))
+    }
+
     /// A failure says its cause, and its fix in the hint.
     pub(super) fn of_failure(name: &'static str, failure: &Failure) -> Self {
         let (cause, fix) = cause_and_fix(&failure.to_string());
@@ -52,7 +63,8 @@ impl Trouble {
     pub(super) fn is_shared_with(&self, other: &Self) -> bool {
         let is_alike = self.name == other.name;
         match self.name {
-            "clock_skewed" | "proxy_unreachable" | "proxy_refuses" => is_alike,
+            "clock_skewed" | "proxy_unreachable" | "proxy_refuses" | "permission_denied"
+            | "read_only" | "disk_full" => is_alike,
             "service_unreachable" | "certificate_name" | "certificate_expired" => {
                 is_alike && self.cause == other.cause
             }

@@ -9,7 +9,8 @@ use countersign_files::{self as files, Secrecy};
 use countersign_store::Store;
 use countersign_vault::{KeySource, SealedFile, Vault};
 
-use super::super::context::parse_url;
+use super::super::context::{open_store, parse_url};
+use super::super::store::{are_mendable, fix};
 use super::diagnosis::{Diagnosis, Trouble, cause_and_fix};
 use crate::config::{Backend, Config};
 use crate::failure::Exit;
@@ -17,6 +18,9 @@ use crate::forms::sources;
 use crate::home::Home;
 use crate::output::printable;
 use crate::system;
+
+/// What must fit.
+const ROOM_BYTES: usize = 1 << 20;
 
 /// What others could have written to, or read, but for what is looked at below: one
 /// trouble for each.
@@ -46,6 +50,12 @@ pub(super) fn config(home: &Home, all: &mut Vec<Diagnosis>) -> Option<Config> {
         all.push(one);
         return None;
     }
+    if let Err(error) = files::usable(&home.config(), false)
+        && let Some(cause) = error.cause()
+    {
+        all.push(Trouble::kept(&error, cause).of(home.config().display().to_string(), all));
+        return None;
+    }
     match Config::read(&home.config()) {
         Ok(config) => Some(config),
         Err(failure) => {
@@ -73,9 +83,25 @@ pub(super) fn has_way(home: &Home, config: &Config, all: &mut Vec<Diagnosis>) ->
 
 pub(super) async fn store(home: &Home, all: &mut Vec<Diagnosis>) -> Option<Store> {
     let subject = format!("store {}", home.store().display());
-    match Store::open(&home.store()).await {
-        Ok(store) => {
-            all.push(Diagnosis::well(subject));
+    let looked = match open_store(home).await {
+        Ok(store) => store.check().await.map(|problems| (store, problems)),
+        Err(error) => Err(error),
+    };
+    match looked {
+        Ok((store, problems)) => {
+            all.push(match problems.first() {
+                None => Diagnosis::well(subject),
+                Some(first) => {
+                    let cause = format!("the store is damaged: {}", printable(&first.what));
+                    let cause = match problems.len() {
+                        1 => cause,
+                        count => format!("{cause}, and {} more", count - 1),
+                    };
+                    let fix = fix(home, are_mendable(&problems));
+                    let trouble = Trouble::new("store_damaged", Exit::Storage, cause, fix);
+                    Diagnosis::trouble(subject, trouble)
+                }
+            });
             Some(store)
         }
         Err(error) => {
@@ -85,18 +111,31 @@ pub(super) async fn store(home: &Home, all: &mut Vec<Diagnosis>) -> Option<Store
     }
 }
 
+/// Whether what a sync writes has a place.
+pub(super) fn room(home: &Home, all: &mut Vec<Diagnosis>) {
+    let subject = format!("room in {}", home.path().display());
+    let written = files::has_room(home.path(), ROOM_BYTES, &*system::random());
+    all.push(match written {
+        Ok(()) => Diagnosis::well(subject),
+        Err(error) => match error.cause() {
+            Some(cause) => Trouble::kept(&error, cause).of(subject, all),
+            None => Trouble::of_failure("home", &error.into()).of(subject, all),
+        },
+    });
+}
+
 pub(super) fn broken_store(home: &Home, error: &countersign_store::Error) -> Trouble {
     if error.is_exposed() {
         return Trouble::exposed(error);
     }
-    let (cause, fix) = cause_and_fix(&error.to_string());
-    let fix = fix.unwrap_or_else(|| {
-        format!(
-            "bring `{}` back from a backup; or move it away, add the integrations again and sync",
-            home.store().display()
-        )
-    });
-    Trouble::new("store", Exit::Storage, cause, fix)
+    if let Some(cause) = error.cause() {
+        return Trouble::kept(error, cause);
+    }
+    let (cause, hint) = cause_and_fix(&error.to_string());
+    let hint = hint.filter(|_| !error.is_damage());
+    let name = if error.is_log_missing() { "store_log_missing" } else { "store" };
+    let fix = hint.unwrap_or_else(|| fix(home, false));
+    Trouble::new(name, Exit::Storage, cause, fix)
 }
 
 /// Opens the vault and every secret in it.
