@@ -19,6 +19,8 @@ use crate::way::{Missing, Place};
 const SUFFIX: usize = 8;
 /// To create a file that nobody sweeps away in the same moment.
 const MAX_TRIES: u32 = 3;
+/// What SQLite puts behind the name of a database.
+const JOURNAL: &str = "-journal";
 /// So that a file system takes the name with what is put around it.
 const MAX_NAME_BYTES: usize = 200;
 
@@ -301,10 +303,25 @@ fn sweep(folder: &Path, name: &OsStr) {
     let prefix = hidden.as_encoded_bytes();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let found = entry.file_name();
-        let rest = found.as_encoded_bytes().strip_prefix(prefix);
-        if rest.is_some_and(|rest| rest.len() == 2 * SUFFIX && HEXLOWER.decode(rest).is_ok())
-            && is_abandoned(&entry.path()).unwrap_or(false)
-        {
+        let Some(rest) = found.as_encoded_bytes().strip_prefix(prefix) else { continue };
+        // A database is written with a journal beside it.
+        let (rest, is_journal) = match rest.strip_suffix(JOURNAL.as_bytes()) {
+            Some(rest) => (rest, true),
+            None => (rest, false),
+        };
+        if rest.len() != 2 * SUFFIX || HEXLOWER.decode(rest).is_err() {
+            continue;
+        }
+        let is_left = match is_journal {
+            true => {
+                found.to_str().and_then(|name| name.strip_suffix(JOURNAL)).is_some_and(|name| {
+                    let draft = folder.join(name);
+                    fs::symlink_metadata(&draft).is_err() || is_abandoned(&draft).unwrap_or(false)
+                })
+            }
+            false => is_abandoned(&entry.path()).unwrap_or(false),
+        };
+        if is_left {
             let _ = fs::remove_file(entry.path());
         }
     }

@@ -36,6 +36,9 @@ const TRIES: usize = 20;
 /// `user_version` of a store whose log holds what the file does not.
 const IN_USE: i64 = 1;
 
+/// How a file is opened that nobody writes to.
+const FROZEN: OpenFlags = OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLITE_OPEN_URI);
+
 /// Of the header of a log, and what it begins with.
 const LOG_HEADER: usize = 32;
 const LOG_MAGIC: [u8; 3] = [0x37, 0x7f, 0x06];
@@ -237,7 +240,8 @@ fn is_log_missing(path: &Path) -> Result<bool, Error> {
     }
     // A copy that SQLite made of a store in use has the mark, and needs no log. Where SQLite
     // has no means for a log, it opens such a copy and no store in write-ahead mode.
-    match mark(&open(path, Access::FrozenWithLog)?) {
+    let lockless = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    match mark(&Connection::open_with_flags(uri(path, "nolock=1"), lockless)?) {
         Err(error) => Ok(error.sqlite_error_code() == Some(ErrorCode::CannotOpen)),
         Ok(_) => Ok(false),
     }
@@ -352,21 +356,16 @@ pub(crate) fn open_image(path: &Path) -> Result<Connection, Error> {
 }
 
 fn open(path: &Path, access: Access) -> Result<Connection, Error> {
-    let flags = match access {
-        Access::Write | Access::Read => OpenFlags::SQLITE_OPEN_READ_WRITE,
-        Access::Frozen | Access::FrozenWithLog => OpenFlags::SQLITE_OPEN_READ_ONLY,
-    } | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let opened = match access {
-        Access::Write | Access::Read => Connection::open_with_flags(path, flags),
-        Access::Frozen => Connection::open_with_flags(
-            uri(path, "immutable=1"),
-            flags | OpenFlags::SQLITE_OPEN_URI,
-        ),
-        Access::FrozenWithLog => {
-            Connection::open_with_flags(uri(path, "nolock=1"), flags | OpenFlags::SQLITE_OPEN_URI)
+    let (name, flags) = match access {
+        Access::Write | Access::Read => {
+            (path.as_os_str().to_owned(), OpenFlags::SQLITE_OPEN_READ_WRITE)
         }
+        Access::Frozen => (uri(path, "immutable=1").into(), FROZEN),
+        Access::FrozenWithLog if cfg!(windows) => (uri(path, "vfs=win32-none").into(), FROZEN),
+        Access::FrozenWithLog => (uri(path, "vfs=unix-none").into(), FROZEN),
     };
-    Ok(opened?)
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Ok(Connection::open_with_flags(Path::new(&name), flags)?)
 }
 
 fn uri(path: &Path, option: &str) -> String {
@@ -377,6 +376,10 @@ fn uri(path: &Path, option: &str) -> String {
 
 fn connect(path: &Path, access: Access) -> Result<Connection, Error> {
     let connection = open(path, access)?;
+    if access == Access::FrozenWithLog {
+        // Before the first look at the file: then the index of the log is in memory.
+        connection.execute_batch("pragma locking_mode = exclusive;")?;
+    }
     connection.execute_batch(
         "pragma busy_timeout = 10000;
          pragma synchronous = full;
@@ -386,13 +389,10 @@ fn connect(path: &Path, access: Access) -> Result<Connection, Error> {
     )?;
     // The log goes by `fold` alone, after the mark.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    match access {
-        Access::Write => connection.execute_batch("pragma wal_autocheckpoint = 16000;")?,
-        Access::Read | Access::Frozen => connection.execute_batch("pragma query_only = on;")?,
-        Access::FrozenWithLog => {
-            connection.execute_batch("pragma locking_mode = exclusive; pragma query_only = on;")?;
-        }
-    }
+    connection.execute_batch(match access {
+        Access::Write => "pragma wal_autocheckpoint = 16000;",
+        _ => "pragma query_only = on;",
+    })?;
     connection.set_prepared_statement_cache_capacity(64);
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function("is_like", 2, flags, |context| {

@@ -26,6 +26,7 @@ mod rotation;
 mod schedule;
 mod secrets;
 mod serve;
+mod store;
 #[cfg(target_os = "linux")]
 mod strangers;
 mod vault;
