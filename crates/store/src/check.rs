@@ -247,7 +247,7 @@ pub(crate) fn check_connection(
     while let Some(piece) = pieces.pop_front() {
         let (found, next) = piece.judge(piece.look(connection))?;
         problems.extend(found);
-        pieces.extend(next.into_iter());
+        pieces.extend(next);
     }
     Ok(problems)
 }

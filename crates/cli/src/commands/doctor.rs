@@ -172,7 +172,11 @@ impl Ward {
             }
         };
         let now_ms = reach.now();
-        connector.note_check(one, &check).await?;
+        match connector.note_check(one, &check).await {
+            // That nothing can be written is a trouble of the home, which is told of it.
+            Err(error) if error.fault() == Fault::Storage => {}
+            noted => noted?,
+        }
         if let Some(trouble) = missing_role(&check) {
             return Ok(Some(trouble));
         }

@@ -7,6 +7,7 @@
 mod bounds;
 mod dashboard;
 mod fuzz;
+mod health;
 mod journal;
 mod life;
 mod month;
