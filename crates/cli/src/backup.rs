@@ -116,9 +116,8 @@ pub(crate) fn unpack(
     };
     let mut file = File::open(backup).map_err(failed)?;
     let length = file.metadata().map_err(failed)?.len();
-    let (manifest, content) = match manifest_of(&mut file, length).map_err(failed)? {
-        Some(found) => found,
-        None => return Err(is_none("its end is missing or damaged")),
+    let Some((manifest, content)) = manifest_of(&mut file, length).map_err(failed)? else {
+        return Err(is_none("its end is missing or damaged"));
     };
     file.seek(SeekFrom::Start(0)).map_err(failed)?;
     let draft = Draft::create(place, Readers::Owner, &**random)?;
@@ -175,9 +174,9 @@ fn manifest_of(file: &mut File, length: u64) -> std::io::Result<Option<(Manifest
     file.seek(SeekFrom::Start(start))?;
     file.read_exact(&mut content)?;
     let Ok(manifest) = serde_json::from_slice::<Manifest>(&content) else { return Ok(None) };
-    let parts = manifest.files.iter().map(|part| part.bytes);
+    let mut parts = manifest.files.iter().map(|part| part.bytes);
     let is_small = parts.clone().all(|bytes| bytes <= MAX_FILE);
-    let sum = parts.fold(Some(manifest.store), |sum, bytes| sum?.checked_add(bytes));
+    let sum = parts.try_fold(manifest.store, |sum: u64, bytes| sum.checked_add(bytes));
     if !is_small || sum != Some(start) {
         return Ok(None);
     }

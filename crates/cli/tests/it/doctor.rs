@@ -512,7 +512,7 @@ fn one_trouble_does_not_hide_another() {
     let named: Vec<_> = rows.iter().filter_map(|row| row["diagnosis"].as_str()).collect();
     assert_eq!((code, named.as_slice()), (Some(2), &["configuration", "store"][..]), "{rows:?}");
     configure(home, "");
-    let rows = assert_one(home, "store", 7, "store.sqlite", "bring `");
+    let rows = assert_one(home, "store", 7, "store.sqlite", "store restore");
     assert!(
         rows.iter()
             .any(|row| row["ok"] == true && row["subject"].as_str().unwrap().starts_with("vault"))

@@ -550,7 +550,8 @@ fn a_backup_with_a_turned_bit_is_refused() {
     well(other.path(), &["store", "restore", "--with-secrets", file.to_str().unwrap()]);
     well(other.path(), &["vault", "check"]);
     for name in ["vault.json", "vault.key"] {
-        assert_eq!(fs::read(other.path().join(name)).unwrap().is_empty(), false);
+        let (here, there) = (home.path().join(name), other.path().join(name));
+        assert_eq!(fs::read(here).unwrap().len(), fs::read(there).unwrap().len());
     }
     let third = Home::new();
     fs::write(third.path().join("vault.key"), format!("{}\n", "0".repeat(64))).unwrap();
