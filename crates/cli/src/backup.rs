@@ -78,7 +78,7 @@ pub(crate) fn complete(
     out.write_all(&manifest).map_err(failed)?;
     out.write_all(&(manifest.len() as u64).to_le_bytes()).map_err(failed)?;
     let mut digest = Sha256::new();
-    let mut whole = File::open(draft.path()).map_err(failed)?;
+    let mut whole = draft.reader()?;
     let mut piece = vec![0; PIECE];
     loop {
         match whole.read(&mut piece).map_err(failed)? {
@@ -106,7 +106,6 @@ pub(crate) fn unpack(
     random: &Random,
 ) -> Result<(Draft, Manifest, Vec<Attached>), Failure> {
     let secrecy = if with_files { Secrecy::Secret } else { Secrecy::Open };
-    files::check(backup, secrecy)?;
     let shown = backup.display();
     let failed = |error| Failure::storage(format!("failed to read `{shown}`: {}", told(&error)));
     let is_none = |why: &str| {
@@ -114,7 +113,7 @@ pub(crate) fn unpack(
             "`{shown}` is not a whole backup: {why}\nhint: use another backup; nothing was restored"
         ))
     };
-    let mut file = File::open(backup).map_err(failed)?;
+    let mut file = files::open(backup, secrecy)?;
     let length = file.metadata().map_err(failed)?.len();
     let Some((manifest, content)) = manifest_of(&mut file, length).map_err(failed)? else {
         return Err(is_none("its end is missing or damaged"));

@@ -168,6 +168,11 @@ impl Draft {
         &self.path
     }
 
+    /// A handle that reads what was written, from its beginning on.
+    pub fn reader(&self) -> Result<File, Error> {
+        File::open(&self.path).map_err(Error::io("read", &self.target))
+    }
+
     /// Another handle to write with.
     pub fn writer(&self) -> Result<File, Error> {
         self.file.try_clone().map_err(Error::io("write", &self.target))

@@ -67,7 +67,8 @@ pub fn check(path: &Path, secrecy: Secrecy) -> Result<(), Error> {
     }
 }
 
-fn open(path: &Path, secrecy: Secrecy) -> Result<File, Error> {
+/// A file to read piece by piece, judged like one that is read at once.
+pub fn open(path: &Path, secrecy: Secrecy) -> Result<File, Error> {
     if is_descriptor(path) {
         return File::open(path).map_err(Error::io("open", path));
     }

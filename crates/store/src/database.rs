@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use countersign_files as files;
+use countersign_files::{self as files, Secrecy};
 use countersign_findings::filter::is_like;
 use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
@@ -226,7 +226,8 @@ pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
 /// be opened and closed.
 fn has_log(path: &Path) -> bool {
     let mut header = [0; LOG_HEADER];
-    File::open(log_of(path)).and_then(|mut log| log.read_exact(&mut header)).is_ok()
+    files::open(&log_of(path), Secrecy::Open)
+        .is_ok_and(|mut log| log.read_exact(&mut header).is_ok())
         && header.starts_with(&LOG_MAGIC)
 }
 
