@@ -340,7 +340,7 @@ impl World {
                             let is_fixed = !finding.state.is_open();
                             let id = finding.id.to_string();
                             // Two records that say they are the same finding.
-                            seen.is_whole &= seen.shown.get(&id).is_none();
+                            seen.is_whole &= !seen.shown.contains_key(&id);
                             seen.shown.entry(id).or_insert(is_fixed);
                         }
                         Err(_) => seen.is_whole = false,
