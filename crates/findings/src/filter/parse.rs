@@ -421,7 +421,7 @@ mod tests {
 
     #[test]
     fn a_place_can_be_judged_without_its_findings() {
-        let sandbox = Context::sandbox("7c1b0a52-0000-4000-8000-000000000009");
+        let sandbox = Context::sandbox("7c1b0a52-0000-4000-8000-000000000009").unwrap();
         for (text, policy, in_sandbox) in [
             ("severity[gte]4", None, None),
             ("application[eq]a", Some(true), Some(true)),

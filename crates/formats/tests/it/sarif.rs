@@ -241,7 +241,7 @@ fn what_readers_will_not_show_is_said() {
 #[test]
 fn a_run_is_of_one_application_and_context() {
     let other = "7c1b0a52-0000-4000-8000-000000000002";
-    let sandbox = Context::sandbox("7c1b0a52-0000-4000-8000-000000000009");
+    let sandbox = Context::sandbox("7c1b0a52-0000-4000-8000-000000000009").unwrap();
     let mut samples = vec![
         numbered(APPLICATION, &Context::Policy, 1),
         numbered(APPLICATION, &Context::Policy, 2),
@@ -259,7 +259,7 @@ fn a_run_is_of_one_application_and_context() {
     samples[3].finding.state = State::Fixed;
     assert_eq!(of(&samples[3..]), [(others.clone(), 0)]);
     samples[2].gone = true;
-    assert_eq!(of(&samples), [(policy.clone(), 2), (of_sandbox.clone(), 0), (others.clone(), 0)]);
+    assert_eq!(of(&samples), [(policy.clone(), 2), (of_sandbox, 0), (others.clone(), 0)]);
 
     // Places that were asked for have a run.
     let places = vec![
