@@ -1,6 +1,6 @@
 # export: sarif.sarif --format sarif
-"""Microsoft's SARIF Multitool: its rules for SARIF and for GitHub's code scanning, and what
-its queries count."""
+"""Microsoft's SARIF Multitool: its rules for GitHub's code scanning, and what its queries
+count."""
 
 import json
 import pathlib
@@ -24,10 +24,11 @@ def run(*arguments):
 
 
 def problems(files):
+    # Of its other rules one asks the network for every address in the file.
     with tempfile.TemporaryDirectory() as folder:
         told = pathlib.Path(folder) / "told.sarif"
         run(
-            "validate", *files, "--rule-kind", "Sarif;Ghas", "--level", "Error;Warning",
+            "validate", *files, "--rule-kind", "Ghas", "--level", "Error;Warning",
             "--output", told, "--quiet",
         )
         for result in json.loads(told.read_text())["runs"][0]["results"]:
@@ -43,6 +44,7 @@ def a_file_against_its_rules_is_refused():
     document = json.loads(FILES[0].read_text())
     run_ = next(run for run in document["runs"] if run["results"])
     del run_["tool"]["driver"]["rules"][0]["help"]
+    document["runs"], run_["results"] = [run_], run_["results"][:2]
     run_["results"][0]["locations"] = []
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder) / "wrong.sarif"
@@ -77,7 +79,7 @@ def a_suppression(document):
     next(r for r in results if "suppressions" not in r)["suppressions"] = [{"kind": "external"}]
 
 
-check("its rules for SARIF and for GitHub", its_rules)
+check("its rules for GitHub", its_rules)
 check("a file against its rules is refused", a_file_against_its_rules_is_refused)
 reads(
     "SARIF Multitool",
