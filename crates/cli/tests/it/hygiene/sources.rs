@@ -64,6 +64,7 @@ const NO_SECRETS: &[(&str, &str)] = &[
     ("cli::KvTable.token_env", "the name of a variable"),
     ("connector::Names.secret", "the name of a variable"),
     ("platform::Act.body", "what a tester lets the platform answer"),
+    ("platform::Complaint.code", "a word of the service"),
     ("platform::Refusal.body", "the answer of a refusal"),
     ("vault::KvConfig.keys", "what the keys of the configuration are called"),
     ("service::Refusal.code", "a word of a list"),

@@ -1,6 +1,5 @@
 //! Whoever asks, about itself: what clients of every kind call to see whether they can.
 
-use axum::extract::State;
 use axum::response::Response;
 use countersign_tenant::roles::{self, Permission};
 use countersign_tenant::users::{self, User};
@@ -11,7 +10,6 @@ use super::super::error::Refusal;
 use super::super::json;
 use super::users::{ORGANIZATION_ID, ORGANIZATION_NAME};
 use crate::caller::Caller;
-use crate::state::AppState;
 
 /// The caller, with what its roles allow.
 #[utoipa::path(
@@ -20,10 +18,7 @@ use crate::state::AppState;
     tag = "Users",
     responses((status = 200, body = Principal)),
 )]
-pub(crate) async fn read_principal(
-    caller: Caller,
-    _: State<AppState>,
-) -> Result<Response, Refusal> {
+pub(crate) async fn read_principal(caller: Caller) -> Result<Response, Refusal> {
     json(&principal(&caller.user))
 }
 

@@ -70,11 +70,7 @@ parameters!(
     ],
     paged
 );
-parameters!(
-    RoleHolders,
-    &[parameter("detailed", Kind::Truth, "Changes nothing: all members are there."), SORT],
-    paged
-);
+parameters!(RoleHolders, &[SORT], paged);
 parameters!(
     Outsiders,
     &[
