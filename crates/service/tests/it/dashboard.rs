@@ -26,6 +26,7 @@ use countersign_store::{
 };
 use countersign_testkit::repeatable_random;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
@@ -173,11 +174,10 @@ impl Desk {
         let application = Application::decode(&raw).unwrap();
         let mut writer = self.store.open_application(self.run, &application, &raw).await.unwrap();
         let mut findings = Vec::new();
-        for (number, record) in records.iter().enumerate() {
+        for record in records {
             let raw = record.to_string();
             let finding = Finding::decode(&raw, &application.guid, &Context::Policy).unwrap();
-            let mut hash = [0; 32];
-            hash[..8].copy_from_slice(&(number as u64).to_be_bytes());
+            let hash = Sha256::digest(raw.as_bytes()).into();
             let change = Some(Change { kind: ChangeKind::New, differences: Vec::new() });
             writer.put(Put { finding: finding.clone(), raw: &raw, hash, change }).await.unwrap();
             findings.push(finding);
