@@ -17,6 +17,8 @@ use crate::tally;
 
 /// Problems that one piece tells; more of a kind say nothing new.
 const MOST: usize = 20;
+/// What FTS5 says of a contentless index with deleted rows.
+const REPLACED_WORDS: &str = "fts5: corruption found reading blob";
 /// Rows that one piece looks at.
 const ROWS: u32 = 500;
 
@@ -263,7 +265,10 @@ fn pages(connection: &Connection, table: Option<&str>) -> Result<Vec<Problem>, E
     let mut problems = Vec::new();
     while let Some(row) = rows.next()? {
         let what: String = row.get(0)?;
-        if what != "ok" && problems.len() < MOST {
+        // FTS5 says so of `words` in stores that nobody damaged, after rows of it were
+        // replaced many times: it would be a false alarm in every store that lives long.
+        let is_said_in_health = what.contains(REPLACED_WORDS);
+        if what != "ok" && !is_said_in_health && problems.len() < MOST {
             let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
             problems.push(Problem::lasting(format!("the file is damaged: {what}")));
         }
