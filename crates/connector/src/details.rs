@@ -19,7 +19,7 @@ impl Connector {
         let target = target(finding)?;
         let response = client.get(&target).await.map_err(|error| match error.is_gone() {
             true => Error::new(Fault::Config, "the service has no data path for this finding")
-                .hint("it may be in a sandbox alone, or fixed meanwhile: sync again"),
+                .hint("it may be fixed meanwhile: countersign sync"),
             false => error.into(),
         })?;
         let unreadable = |what: &dyn std::fmt::Display| {
