@@ -204,6 +204,27 @@ async fn integrations_run_beside_each_other_and_each_but_once() {
 }
 
 #[tokio::test]
+async fn closures_are_accepted_for_one_run() {
+    let mut stage = Stage::set(&["a"]).await;
+    let (scheduler, task) = stage.start().await;
+    let first = stage.next().await;
+    assert!(!first.job.accepts_closures);
+    first.end(Some(Fault::Incomplete));
+    idle(&scheduler).await;
+    scheduler.accept_closures("a").unwrap();
+    let accepted = stage.next().await;
+    assert!(accepted.job.accepts_closures);
+    accepted.end(Some(Fault::Incomplete));
+    idle(&scheduler).await;
+    scheduler.run_now("a").unwrap();
+    let again = stage.next().await;
+    assert!(!again.job.accepts_closures, "once is once");
+    again.end(None);
+    idle(&scheduler).await;
+    end(scheduler, task).await;
+}
+
+#[tokio::test]
 async fn failures_are_told_and_tried_again_and_a_run_may_break_down() {
     let mut stage = Stage::set(&["a"]).await;
     let (scheduler, task) = stage.start().await;

@@ -438,8 +438,15 @@ async fn an_index_that_knew_less_of_case_is_written_anew() {
              create virtual table trigrams using fts5 (
                 text, content = '', detail = none, tokenize = 'trigram'
              );
-             insert into trigrams (rowid, text) select id, text from texts;
-             delete from refinery_schema_history where version = 9;",
+             insert into trigrams (rowid, text) select id, text from texts where id > 0;
+             drop index findings_by_notes;
+             alter table findings drop column notes;
+             alter table findings drop column seal;
+             alter table applications drop column scanned_ms;
+             alter table applications drop column held_back;
+             alter table applications drop column seal;
+             delete from texts where id = 0;
+             delete from refinery_schema_history where version >= 9;",
         )
         .unwrap();
     drop(connection);

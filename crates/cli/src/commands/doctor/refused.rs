@@ -144,7 +144,13 @@ impl Refused<'_> {
             Some(user_id) => Some(user_id.to_owned()),
             // Only administrators may search.
             None => {
-                let found = get(format!("/api/authn/v2/users/search?api_id={id}")).await.ok()?;
+                let found = get(format!("/api/authn/v2/users/search?api_id={id}")).await;
+                let found = match found {
+                    Ok(found) => found,
+                    // An id that nobody has is refused like one that is none.
+                    Err(error) if error.status() == Some(400) => Value::Null,
+                    Err(_) => return None,
+                };
                 let first = found["_embedded"]["users"].get(0);
                 first.and_then(|user| user["user_id"].as_str()).map(str::to_owned)
             }

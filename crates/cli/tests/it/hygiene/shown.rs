@@ -202,6 +202,12 @@ fn all() -> Shown {
     shown.check("connector::Release", release(Credential::Pair(pair())));
     shown.check("connector::Release", release(Credential::OAuthClient(oauth_client())));
 
+    let identity = countersign_web::tls::Identity {
+        certificates_pem: b"-----BEGIN CERTIFICATE-----".to_vec(),
+        key_pem: Zeroizing::new(BYTES.to_vec()),
+    };
+    shown.check("web::Identity", identity);
+
     let token = broker::Token::generate(&random());
     shown.needles.add_text("the broker's token", token.expose());
     shown.check("service::Token", token);
@@ -281,6 +287,7 @@ pub(super) const SHOWN: &[&str] = &[
     "client::Response",
     "client::Error",
     "connector::Release",
+    "web::Identity",
     "service::Token",
     "signin::Secret",
     "platform::Control",

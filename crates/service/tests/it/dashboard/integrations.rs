@@ -59,6 +59,36 @@ async fn operators_run_pause_and_resume() {
 }
 
 #[tokio::test]
+async fn closures_that_were_held_back_are_accepted_by_operators() {
+    let desk = Desk::start().await;
+    let report = json!({
+        "findings": {"held_back": 1520}, "applications": {"held_back": 7}, "requests": 3,
+        "problems": [{"reason": "no scan accounts for it"}],
+    });
+    let summary = RunSummary {
+        finished_ms: START_MS + 1000,
+        complete: false,
+        requests: 3,
+        report: report.to_string(),
+    };
+    desk.store.finish_run(desk.run, summary).await.unwrap();
+    let words = "closed 1,520 findings and marked 7 applications as gone";
+    let mut reader = desk.person("rita", Role::Reader).await;
+    let page = reader.get("/integrations").await;
+    assert!(page.body.contains(words) && !page.body.contains("/integrations/demo/accept"));
+
+    let mut operator = desk.person("otto", Role::Operator).await;
+    let mut changes = desk.scheduler.subscribe();
+    let page = operator.get("/integrations").await;
+    assert!(page.body.contains(words) && page.body.contains("/integrations/demo/accept"));
+    assert_eq!(operator.send(&page, "/integrations/demo/accept", &[]).await.status, 200);
+    while desk.runs.load(Ordering::SeqCst) == 0 {
+        changes.changed().await.unwrap();
+    }
+    desk.end().await;
+}
+
+#[tokio::test]
 async fn pages_that_listen_are_told_and_let_go() {
     let desk = Desk::start().await;
     let mut operator = desk.person("otto", Role::Operator).await;
