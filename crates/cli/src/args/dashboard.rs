@@ -42,8 +42,8 @@ pub(crate) enum People {
     List(Json),
     /// Take somebody away; their sessions end.
     Remove(RemovePerson),
-    /// Print a link to choose another password, good once and for an hour; ends a
-    /// lock-out.
+    /// Print a link to choose another password, good once and for an hour; its
+    /// browser signs in while others wait.
     Reset(ResetPerson),
     /// Follow the chain of what people did; tells its length and last digest.
     Audit(Json),

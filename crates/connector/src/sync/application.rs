@@ -18,6 +18,9 @@ use crate::error::{Error, Fault};
 /// Sandboxes of an application that are read; what claims more is not believed.
 const MAX_SANDBOXES: usize = 5000;
 
+/// Records of an application that are kept although they cannot be read.
+const MAX_UNDECODABLE: u64 = 10_000;
+
 /// How the reading of one application ended.
 pub(super) enum Outcome {
     /// It was deleted, or taken out of sight, after it was listed.
@@ -158,8 +161,8 @@ impl<'a> Pass<'a> {
     async fn sandboxes(&mut self) -> Result<Vec<Context>, Interruption> {
         let guid = self.entry.application.guid.as_str();
         let mut pages = self.run.client.sandboxes(guid, self.run.options.page_size);
-        let mut contexts = Vec::new();
-        let mut seen = HashSet::new();
+        let (mut contexts, mut known) = (Vec::new(), 0);
+        let (mut seen, mut unreadable) = (HashSet::new(), HashSet::new());
         loop {
             let page = match pages.next().await {
                 Ok(Some(page)) => page,
@@ -172,6 +175,7 @@ impl<'a> Pass<'a> {
             let text = page.text().map_err(interruption)?;
             let raw_page =
                 RawPage::parse(text, "sandboxes").map_err(|e| interruption(page.not_json(&e)))?;
+            let is_empty = raw_page.elements.is_empty();
             for raw in raw_page.elements {
                 // Without its guid a sandbox's findings cannot be asked for.
                 let sandbox = serde_json::from_str::<Sandbox>(raw.get())
@@ -180,13 +184,22 @@ impl<'a> Pass<'a> {
                 match sandbox {
                     Ok(context) if seen.insert(context.clone()) => contexts.push(context),
                     Ok(context) => self.drifted(format!("`{context}` came twice in the list")),
-                    Err(reason) => self.drifted(format!("a sandbox cannot be read: {reason}")),
+                    Err(reason) => {
+                        unreadable.insert(raw.get().to_owned());
+                        self.drifted(format!("a sandbox cannot be read: {reason}"));
+                    }
                 }
             }
-            if contexts.len() > MAX_SANDBOXES {
+            let count = contexts.len() + unreadable.len();
+            if count > MAX_SANDBOXES {
                 self.drifted(format!("more than {MAX_SANDBOXES} sandboxes are not believed"));
                 return Ok(contexts);
             }
+            // A list that repeats itself may do so for ever.
+            if count == known && !is_empty {
+                return Ok(contexts);
+            }
+            known = count;
         }
     }
 
@@ -234,6 +247,12 @@ impl<'a> Pass<'a> {
                         is_new = true;
                         different.push((finding, *raw, hash));
                     }
+                }
+                Err(_) if self.writer.undecodable() >= MAX_UNDECODABLE => {
+                    is_new = true;
+                    self.drifted(format!(
+                        "more than {MAX_UNDECODABLE} records cannot be read; the others are not kept"
+                    ));
                 }
                 Err(undecodable) => {
                     is_new |= self

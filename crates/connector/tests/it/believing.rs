@@ -576,6 +576,10 @@ impl Run {
         *self.lists.lock().expect("no panic under the lock") = all;
     }
 
+    fn add(&self, path: &str, list: List) {
+        self.lists.lock().expect("no panic under the lock").insert(path.to_owned(), list);
+    }
+
     fn change(&self, path: &str, change: impl FnOnce(&mut List)) {
         let mut lists = self.lists.lock().expect("no panic under the lock");
         change(lists.get_mut(path).expect("a list"));
@@ -700,8 +704,22 @@ async fn applications_do_not_go_all_at_once() {
 #[tokio::test]
 async fn a_list_that_claims_a_billion_pages_ends() {
     for total in [4_000_000_000, 9_999_999] {
-        for path in ["/appsec/v1/applications", "/appsec/v2/applications/app-0 flaws "] {
+        for path in [
+            "/appsec/v1/applications",
+            "/appsec/v1/applications/app-0/sandboxes",
+            "/appsec/v2/applications/app-0 flaws ",
+        ] {
             let run = settled().await;
+            run.change("/appsec/v1/applications/app-0/sandboxes", |list| {
+                let raw = (0..SIZE).map(|at| json!({"guid": format!("s-{at}")}).to_string());
+                *list = List::of("sandboxes", &raw.collect::<Vec<_>>());
+            });
+            for at in 0..SIZE {
+                for family in ["flaws", "sca"] {
+                    let path = format!("/appsec/v2/applications/app-0 {family} s-{at}");
+                    run.add(&path, List::of("findings", &[]));
+                }
+            }
             run.change(path, |list| (list.total, list.is_endless) = (total, true));
             let finished = run.sync(false).await;
             assert_eq!(finished.fault(), Some(Fault::Incomplete));
