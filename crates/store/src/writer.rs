@@ -169,7 +169,9 @@ pub struct ApplicationWriter {
     rows: Vec<StagedRow>,
     bytes: usize,
     has_spilled: bool,
-    undecodable: HashMap<(i64, [u8; HASH_BYTES]), (String, Vec<u8>)>,
+    undecodable: Vec<(i64, [u8; HASH_BYTES], String, Vec<u8>)>,
+    /// Contexts and hashes of those.
+    is_undecodable: HashSet<(i64, [u8; HASH_BYTES])>,
     vanished: Vec<i64>,
     withheld: HashSet<Id>,
     scanned_ms: Option<i64>,
@@ -244,7 +246,8 @@ impl ApplicationWriter {
             rows: Vec::new(),
             bytes: 0,
             has_spilled: false,
-            undecodable: HashMap::new(),
+            undecodable: Vec::new(),
+            is_undecodable: HashSet::new(),
             vanished: Vec::new(),
             withheld: HashSet::new(),
             scanned_ms,
@@ -358,12 +361,12 @@ impl ApplicationWriter {
         raw: &str,
         hash: [u8; 32],
     ) -> Result<bool, Error> {
-        let key = (self.context(context).await?, short(&hash));
-        if self.undecodable.contains_key(&key) {
+        let (context, hash) = (self.context(context).await?, short(&hash));
+        if !self.is_undecodable.insert((context, hash)) {
             return Ok(false);
         }
         let raw = self.database.packing().pack(Sort::Other, raw)?;
-        self.undecodable.insert(key, (reason.to_owned(), raw));
+        self.undecodable.push((context, hash, reason.to_owned(), raw));
         Ok(true)
     }
 
@@ -523,7 +526,7 @@ impl ApplicationWriter {
             let delete = "delete from undecodable where application = ?";
             rows += transaction.execute(delete, [application])? as u64;
         }
-        for ((context, hash), (reason, raw)) in &self.undecodable {
+        for (context, hash, reason, raw) in &self.undecodable {
             rows += transaction.execute(
                 "insert into undecodable (application, context, hash, reason, seen_ms, raw)
                  values (?, ?, ?, ?, ?, ?)
