@@ -156,37 +156,36 @@ impl Pages {
         let page = body.page;
         let number = self.yielded;
         let first = *self.first.get_or_insert(page);
-        let incomplete = Err;
         if page.number != number {
-            return incomplete(format!("asked for page {number}, got page {}", page.number));
+            return Err(format!("asked for page {number}, got page {}", page.number));
         }
         if page.size == 0 || page.size > u64::from(self.size) || page.size != first.size {
-            return incomplete(format!(
+            return Err(format!(
                 "asked for {} elements a page, got pages of {} and of {}",
                 self.size, first.size, page.size
             ));
         }
         if page.total_elements > MAX_ELEMENTS {
-            return incomplete(format!(
+            return Err(format!(
                 "the list claims {} elements; more than {MAX_ELEMENTS} are not believed",
                 page.total_elements
             ));
         }
         if page.total_elements != first.total_elements {
-            return incomplete(format!(
+            return Err(format!(
                 "the total moved from {} to {} while paging",
                 first.total_elements, page.total_elements
             ));
         }
         if page.total_pages != page.total_elements.div_ceil(page.size) {
-            return incomplete(format!(
+            return Err(format!(
                 "{} elements cannot fill {} pages of {}",
                 page.total_elements, page.total_pages, page.size
             ));
         }
         let expected = page.total_elements.saturating_sub(number * page.size).min(page.size);
         if body.elements != expected {
-            return incomplete(format!(
+            return Err(format!(
                 "page {number} of {} holds {} elements instead of {expected}",
                 page.total_pages, body.elements
             ));

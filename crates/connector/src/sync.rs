@@ -46,10 +46,8 @@ pub struct Options {
     pub rereads: u32,
     /// Applications in a row that may fail on the network before the run ends.
     pub patience: u32,
-    /// When closures are doubted.
+    /// When closures are doubted; [`Brake::off`] where somebody said that they are so.
     pub brake: Brake,
-    /// Somebody said that closures are so, however many they are.
-    pub accepts_closures: bool,
 }
 
 impl Default for Options {
@@ -61,7 +59,6 @@ impl Default for Options {
             rereads: 2,
             patience: 3,
             brake: Brake::default(),
-            accepts_closures: false,
         }
     }
 }
@@ -242,7 +239,7 @@ async fn settle(
     doubts: Doubts,
     open: &HashMap<String, u64>,
 ) -> Result<(), Error> {
-    let brake = if run.options.accepts_closures { Brake::off() } else { run.options.brake };
+    let brake = run.options.brake;
     let Doubts { gone, waiting } = doubts;
     let of_gone: u64 = gone.iter().filter_map(|guid| open.get(guid)).sum();
     let of_waiting: u64 = waiting.iter().map(|(_, read)| read.findings.held_back).sum();
@@ -410,7 +407,6 @@ async fn read_all(
     report: &mut Report,
     doubts: &mut Doubts,
 ) -> Result<(), Error> {
-    let trust = if run.options.accepts_closures { Trust::All } else { Trust::Usual };
     let mut queue = queue.into_iter();
     let mut tasks = JoinSet::new();
     let mut failed_in_a_row = 0;
@@ -419,7 +415,7 @@ async fn read_all(
             let Some(entry) = queue.next() else { break };
             let run = Arc::clone(run);
             tasks.spawn(async move {
-                let outcome = read_application(&run, &entry, trust).await;
+                let outcome = read_application(&run, &entry, Trust::Usual).await;
                 (run.watch)(Progress::Application);
                 (entry, outcome)
             });

@@ -88,8 +88,10 @@ pub(crate) async fn bring_in(
         scope,
         parallel: config.parallel,
         page_size: config.page_size,
-        brake: Brake { share: config.closures_share, few: config.closures_few },
-        accepts_closures: how.accepts_closures,
+        brake: match how.accepts_closures {
+            true => Brake::off(),
+            false => Brake { share: config.closures_share, few: config.closures_few },
+        },
         ..Options::default()
     };
     Ok(context.connector.sync_until(integration.id, client, options, watch, stop).await?)

@@ -3,8 +3,8 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use countersign_client::{Pages, ScanFamily};
-use countersign_findings::closure::{Belief, Brake, Seen, is_newer_scan};
+use countersign_client::{PageBody, Pages, ScanFamily};
+use countersign_findings::closure::{Belief, Seen, is_newer_scan};
 use countersign_findings::{Context, Finding, FindingId, State, Verdict, judge};
 use countersign_store::{ApplicationWriter, Change, ChangeKind, Id, Put, Reading};
 use countersign_wire::raw::RawPage;
@@ -47,8 +47,6 @@ pub(super) enum Trust {
     Usual,
     /// It may close few, whatever share they are.
     Few,
-    /// Somebody said that it is so.
-    All,
 }
 
 /// Why one pass over an application did not get to its end.
@@ -124,13 +122,15 @@ impl<'a> Pass<'a> {
         self.drift.get_or_insert(reason);
     }
 
-    /// An error that concerns the list that it came from alone, or all.
-    fn only_drifted(&mut self, error: countersign_client::Error) -> Result<(), Interruption> {
-        if error.is_incomplete() {
-            self.drifted(error.to_string());
-            return Ok(());
+    /// The next page. What does not add up concerns its list alone, which ends.
+    async fn next(&mut self, pages: &mut Pages) -> Result<Option<PageBody>, Interruption> {
+        match pages.next().await {
+            Err(error) if error.is_incomplete() => {
+                self.drifted(error.to_string());
+                Ok(None)
+            }
+            other => other.map_err(interruption),
         }
-        Err(interruption(error))
     }
 
     /// One list after the other, the first page of the next always under way.
@@ -163,15 +163,7 @@ impl<'a> Pass<'a> {
         let mut pages = self.run.client.sandboxes(guid, self.run.options.page_size);
         let (mut contexts, mut known) = (Vec::new(), 0);
         let (mut seen, mut unreadable) = (HashSet::new(), HashSet::new());
-        loop {
-            let page = match pages.next().await {
-                Ok(Some(page)) => page,
-                Ok(None) => return Ok(contexts),
-                Err(error) => {
-                    self.only_drifted(error)?;
-                    return Ok(contexts);
-                }
-            };
+        while let Some(page) = self.next(&mut pages).await? {
             let text = page.text().map_err(interruption)?;
             let raw_page =
                 RawPage::parse(text, "sandboxes").map_err(|e| interruption(page.not_json(&e)))?;
@@ -193,23 +185,19 @@ impl<'a> Pass<'a> {
             let count = contexts.len() + unreadable.len();
             if count > MAX_SANDBOXES {
                 self.drifted(format!("more than {MAX_SANDBOXES} sandboxes are not believed"));
-                return Ok(contexts);
+                break;
             }
             // A list that repeats itself may do so for ever.
             if count == known && !is_empty {
-                return Ok(contexts);
+                break;
             }
             known = count;
         }
+        Ok(contexts)
     }
 
     async fn findings(&mut self, context: &Context, mut pages: Pages) -> Result<(), Interruption> {
-        loop {
-            let page = match pages.next().await {
-                Ok(Some(page)) => page,
-                Ok(None) => return Ok(()),
-                Err(error) => return self.only_drifted(error),
-            };
+        while let Some(page) = self.next(&mut pages).await? {
             let text = page.text().map_err(interruption)?;
             let raw_page =
                 RawPage::parse(text, "findings").map_err(|e| interruption(page.not_json(&e)))?;
@@ -222,9 +210,10 @@ impl<'a> Pass<'a> {
                     "page {} of context `{context}` holds nothing but what came before",
                     page.page().number
                 ));
-                return Ok(());
+                break;
             }
         }
+        Ok(())
     }
 
     /// One page. An element whose bytes the store already has stops at its hash. Answers
@@ -342,10 +331,7 @@ impl<'a> Pass<'a> {
             lacking: lacking.iter().filter(|(_, is_open)| *is_open).count() as u64,
             fixed: self.fixed.len() as u64,
         };
-        let beliefs = match trust {
-            Trust::All => Brake::off().judge(seen),
-            Trust::Usual | Trust::Few => self.run.options.brake.judge(seen),
-        };
+        let beliefs = self.run.options.brake.judge(seen);
         let closes =
             |belief| belief == Belief::Close || (belief == Belief::Wait && trust == Trust::Few);
         let mut held_back = 0;

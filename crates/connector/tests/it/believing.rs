@@ -16,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use countersign_connector::Fault;
 use countersign_connector::sync::plan::Scope;
 use countersign_connector::sync::{Finished, Options};
+use countersign_findings::closure::Brake;
 use countersign_findings::filter::Expression;
 use countersign_findings::{ApplicationGuid, Context, Finding};
 use countersign_store::{Query, Since};
@@ -406,7 +407,7 @@ impl Run {
             scope: Scope::Full,
             page_size: SIZE as u32,
             rereads: 1,
-            accepts_closures,
+            brake: if accepts_closures { Brake::off() } else { Brake::default() },
             ..Options::default()
         };
         let (client, watch) = (self.bench.client.clone(), Arc::new(|_| {}));
