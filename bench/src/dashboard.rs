@@ -1,26 +1,16 @@
 //! How long the dashboard's pages take on the store of a home, signed in as a reader.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use tokio::net::TcpStream;
 
 use crate::pages::Visitor;
-use crate::process::{run, told};
+use crate::process::{Ended, run, told};
 
 const PASSWORD: &str = "plum-Kettle7-orbit";
 const HIGH_AND_OPEN: &str = "/findings?filter=severity%5Bgte%5D4+and+state%5Beq%5Dopen";
-
-/// Ends with what uses it.
-struct Serving(Child);
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// The home is one of ours: somebody is added to it, and its schedule is paused.
 pub async fn measure(countersign: &Path, home: &Path, integration: &str) -> Result<()> {
@@ -36,7 +26,7 @@ pub async fn measure(countersign: &Path, home: &Path, integration: &str) -> Resu
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()?;
-    let mut serving = Serving(serve);
+    let mut serving = Ended(serve);
     let ready = told(&mut serving.0, &ready).await?;
     let setup = ready["setup_url"].as_str().context("no link for the first account")?;
     let (host, path) =

@@ -19,6 +19,16 @@ pub async fn told(child: &mut Child, ready: &Path) -> anyhow::Result<Value> {
     }
 }
 
+/// A program that ends with what uses it.
+pub struct Ended(pub Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A platform on a temporary home, stopped on drop.
 pub struct Platform {
     child: Child,

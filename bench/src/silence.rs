@@ -6,7 +6,7 @@
 mod clients;
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use rustls_pki_types::pem::PemObject;
 use serde_json::Value;
 
 use crate::broker::{Broker, quantile};
-use crate::process::{Platform, told};
+use crate::process::{Ended, Platform, told};
 
 const CONNECTIONS: usize = 2000;
 /// What nobody reads is held by the system, megabytes for each.
@@ -30,9 +30,13 @@ const TICK: Duration = Duration::from_millis(250);
 const PAUSE: Duration = Duration::from_millis(10);
 
 pub async fn run(countersign: &Path) -> Result<()> {
-    println!("{CONNECTIONS} silent connections a listener; ms of a whole polite request (aim: p99 250)");
+    println!(
+        "{CONNECTIONS} silent connections a listener; ms of a whole polite request (aim: p99 250)"
+    );
     println!("                              alone          meanwhile");
-    println!("                         median     p99   median     p99     worst   asked    lost   longest");
+    println!(
+        "                         median     p99   median     p99     worst   asked    lost   longest"
+    );
     let platform = Platform::start_with_controls(countersign).await?;
     let trusts = CertificateDer::from_pem_file(platform.ca_file())?;
     let rest = door(tcp(&platform.url)?, Some(trusts.clone()));
@@ -102,16 +106,6 @@ fn tcp(url: &str) -> Result<Place> {
 
 fn member<'a>(ready: &'a Value, name: &'static str) -> Result<&'a str> {
     ready[name].as_str().context(name)
-}
-
-/// Ends with what uses it.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// `polite` is another caller at the same listener, where callers are told apart.

@@ -16,7 +16,6 @@ mod targets {
 
 macro_rules! targets {
     ($($name:ident)*) => { $(
-        #[allow(missing_docs)]
         pub fn $name(data: &[u8]) {
             targets::$name::run(data);
         }
