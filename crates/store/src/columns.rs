@@ -300,8 +300,8 @@ impl Columns {
             ":title": self.title, ":file": self.file, ":module": self.module, ":url": self.url,
             ":component": self.component, ":cve": self.cve, ":cvss": self.cvss,
             ":first_found_ms": self.first_found_ms, ":last_seen_ms": self.last_seen_ms,
-            ":notes": self.notes, ":application": new.application, ":at_ms": new.at_ms, ":kind": new.kind.unwrap_or(0),
-            ":finding_id": new.finding_id, ":hash": new.hash,
+            ":notes": self.notes, ":application": new.application, ":at_ms": new.at_ms,
+            ":kind": new.kind.unwrap_or(0), ":finding_id": new.finding_id, ":hash": new.hash,
         })?;
         Ok(connection.last_insert_rowid())
     }

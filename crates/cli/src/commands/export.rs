@@ -132,16 +132,16 @@ struct Place {
 impl Place {
     /// What of the filter's findings is here.
     fn filter(&self, filter: &Expression) -> Expression {
-        let is = |field, text: String| {
-            let values = vec![Value::Text(text)];
-            Expression::Is(Filter { field, operator: Operator::Eq, values })
-        };
         Expression::all([
             filter.clone(),
             is(Field::Application, self.application.to_string()),
             is(Field::Context, self.context.to_string()),
         ])
     }
+}
+
+fn is(field: Field, text: String) -> Expression {
+    Expression::Is(Filter { field, operator: Operator::Eq, values: vec![Value::Text(text)] })
 }
 
 impl From<Place> for (ApplicationGuid, countersign_findings::Context) {
@@ -164,12 +164,8 @@ async fn places(
         if !seen.insert(guid) {
             continue;
         }
-        let of_application = Filter {
-            field: Field::Application,
-            operator: Operator::Eq,
-            values: vec![Value::Text(guid.to_string())],
-        };
-        let held = context.store().facet(of_application.into(), Field::Context, u32::MAX).await?;
+        let own = is(Field::Application, guid.to_string());
+        let held = context.store().facet(own, Field::Context, u32::MAX).await?;
         let mut contexts = BTreeSet::from([countersign_findings::Context::Policy]);
         for row in held {
             contexts.insert(row.value.parse().map_err(Failure::unexpected)?);
