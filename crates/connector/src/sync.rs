@@ -23,6 +23,7 @@ use countersign_findings::Application;
 use countersign_findings::closure::Brake;
 use countersign_store::{IntegrationId, RunKind, RunSummary, Store};
 use countersign_wire::raw::RawPage;
+use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 
 use crate::error::{Error, Fault};
@@ -302,6 +303,8 @@ struct Listing {
 
 /// Applications of an account that are read; a list that goes on is not believed.
 const MAX_APPLICATIONS: usize = 250_000;
+/// Bytes of their records, all of which are in memory: 250,000 of the usual size.
+const MAX_LISTED_BYTES: usize = 512 << 20;
 /// Elements of the list that cannot be read, before it is left.
 const MAX_PROBLEMS: usize = 1000;
 
@@ -310,6 +313,7 @@ async fn list_once(run: &Run) -> Result<Listing, countersign_client::Error> {
     let mut listing = Listing::default();
     let mut seen = HashMap::new();
     let mut unreadable = HashSet::new();
+    let mut bytes = 0_usize;
     loop {
         let page = match pages.next().await {
             Ok(Some(page)) => page,
@@ -329,7 +333,7 @@ async fn list_once(run: &Run) -> Result<Listing, countersign_client::Error> {
             let application = match Application::decode(raw.get()) {
                 Ok(application) => application,
                 Err(undecodable) => {
-                    if unreadable.insert(raw.get().to_owned()) {
+                    if unreadable.insert(Sha256::digest(raw.get())) {
                         let reason =
                             format!("an application in the list cannot be read: {undecodable}");
                         listing.problems.push(Problem { application: None, reason });
@@ -338,6 +342,7 @@ async fn list_once(run: &Run) -> Result<Listing, countersign_client::Error> {
                 }
             };
             let guid = application.guid.clone();
+            bytes = bytes.saturating_add(raw.get().len());
             let entry = Entry { application, raw: raw.get().to_owned() };
             let next = listing.entries.len();
             let at = *seen.entry(guid.clone()).or_insert(next);
@@ -355,9 +360,13 @@ async fn list_once(run: &Run) -> Result<Listing, countersign_client::Error> {
         }
         let is_new = known != (listing.entries.len(), unreadable.len());
         // A list that repeats itself, or goes on, may do so for ever.
-        if (!is_new && !is_empty) || listing.entries.len() > MAX_APPLICATIONS {
+        let is_too_long = listing.entries.len() > MAX_APPLICATIONS || bytes > MAX_LISTED_BYTES;
+        if (!is_new && !is_empty) || is_too_long {
             let reason = match is_new {
-                true => format!("more than {MAX_APPLICATIONS} applications are not believed"),
+                true => format!(
+                    "more than {MAX_APPLICATIONS} applications or {} MiB of them are not believed",
+                    MAX_LISTED_BYTES >> 20
+                ),
                 false => format!(
                     "page {} of the applications holds nothing but what came before",
                     page.page().number

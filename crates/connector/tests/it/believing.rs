@@ -32,15 +32,27 @@ struct List {
     total: u64,
     /// Repeats its pages and claims this many elements.
     is_endless: bool,
+    /// Has other elements on each page, and each this large.
+    padding: usize,
 }
 
 impl List {
     fn of(name: &'static str, elements: &[String]) -> Self {
         let pages = elements.chunks(SIZE as usize).map(<[_]>::to_vec).collect();
-        Self { name, pages, total: elements.len() as u64, is_endless: false }
+        let total = elements.len() as u64;
+        Self { name, pages, total, ..Self::default() }
     }
 
     fn body(&self, number: u64) -> String {
+        if self.padding > 0 {
+            let padding = "x".repeat(self.padding);
+            let raw: Vec<_> = (0..SIZE)
+                .map(|at| json!({"guid": format!("new-{number}-{at}"), "padding": padding}))
+                .map(|element| element.to_string())
+                .collect();
+            let page = Self::of(self.name, &raw);
+            return Self { total: self.total, is_endless: true, ..page }.body(number);
+        }
         let at = match (self.is_endless, self.pages.len() as u64) {
             (true, count @ 1..) => number % count,
             _ => number,
@@ -728,6 +740,17 @@ async fn a_list_that_claims_a_billion_pages_ends() {
             assert_eq!((finished.report.findings.closed, run.open().await), (0, 64));
         }
     }
+}
+
+#[tokio::test]
+async fn a_list_of_applications_fits_into_memory() {
+    let run = settled().await;
+    run.change("/appsec/v1/applications", |list| (list.total, list.padding) = (9_999_999, 8 << 20));
+    let finished = run.sync(false).await;
+    let report = &finished.report;
+    assert_eq!(finished.fault(), Some(Fault::Incomplete));
+    assert!(report.problems.iter().any(|one| one.reason.contains("512 MiB")), "{report:?}");
+    assert_eq!((report.findings.closed, report.applications.gone, run.open().await), (0, 0, 64));
 }
 
 #[tokio::test]
