@@ -308,7 +308,23 @@ fn is_read_as_number(cell: &str) -> bool {
     // `e1` is a name; only a month, a day or a currency comes first.
     let is_name = cell.starts_with(|c: char| c.is_alphabetic())
         && words.clone().next().is_some_and(|word| word.len() < 3);
-    !is_name && words.all(|word| is_word_of_numbers(&word.to_ascii_lowercase()))
+    let has_one_word = words.clone().count() == 1;
+    // Ids of digits and letters are none.
+    let is_in_place = |word: &str| match word {
+        "e" => has_one_word,
+        "am" | "pm" | "a" | "p" | "z" => ends_with(cell, word),
+        _ => true,
+    };
+    !is_name
+        && words.all(|word| {
+            let word = word.to_ascii_lowercase();
+            is_word_of_numbers(&word) && is_in_place(&word)
+        })
+}
+
+fn ends_with(cell: &str, word: &str) -> bool {
+    let (cell, word) = (cell.as_bytes(), word.as_bytes());
+    cell.len() >= word.len() && cell[cell.len() - word.len()..].eq_ignore_ascii_case(word)
 }
 
 /// Whether a word may be part of a number, a time or a date: an exponent, a half of the
@@ -391,6 +407,10 @@ mod tests {
             "2 or 3",
             "1.0.0.RELEASE",
             "日本 1",
+            "97e57089a97a4e50a874",
+            "1a2",
+            "1z 2",
+            "1e5e6",
         ] {
             assert!(!is_read_as_number(cell), "{cell:?}");
         }

@@ -95,7 +95,7 @@ proptest! {
         prop_assert_eq!(rows.len(), samples.len());
         for (row, sample) in rows.iter().zip(&samples) {
             let finding = &sample.finding;
-            prop_assert_eq!(&row[0], finding.id.as_str());
+            prop_assert_eq!(cell(row, "id"), finding.id.as_str());
             let title = on_a_line(&finding.title);
             prop_assert_eq!(cell(row, "title"), title.strip_prefix('\'').unwrap_or(&title));
             prop_assert_eq!(cell(row, "key"), finding.key.to_string());
