@@ -25,6 +25,7 @@ use self::event::{
     Tag, Vulnerability, Weakness,
 };
 use self::rest::Record;
+use crate::package::purl;
 use crate::{Export, Head, Held, Item, Last, place};
 
 /// Where the members of a record go, for those who read it: the path in the record, and
@@ -454,6 +455,7 @@ fn package(component: &Component, shape: Shape) -> Option<Package<'_>> {
     Some(Package {
         name: filled(&component.name)?,
         version: filled(&component.version)?,
+        purl: purl(component),
         uid: shape.since_1_4(full(&component.id)),
         path: component.paths.first().and_then(|path| full(path)),
         license,

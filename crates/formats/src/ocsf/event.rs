@@ -271,6 +271,8 @@ pub(super) struct Package<'a> {
     pub(super) name: &'a str,
     pub(super) version: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) purl: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) uid: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) path: Option<&'a str>,

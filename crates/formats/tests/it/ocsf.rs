@@ -2,13 +2,16 @@
 
 use countersign_findings::{Application, Context, Finding, State, rfc3339};
 use countersign_formats::Last;
+use countersign_formats::cyclonedx::CycloneDx;
 use countersign_formats::ocsf::applications::{Applications, Entry};
 use countersign_formats::ocsf::{Ocsf, Shape};
+use countersign_formats::sarif::{Options, Sarif};
 use countersign_testkit::made_up;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 
+use crate::readers::Memory;
 use crate::{Sample, head, samples, write};
 
 pub(crate) fn events(samples: &[Sample], shape: Shape, with_raw: bool) -> Vec<Value> {
@@ -342,6 +345,38 @@ fn a_change_has_our_time_and_a_first_sighting_the_services() {
         (&json!(1_780_272_000_000_i64), &json!("In Progress"))
     );
     assert!(event["metadata"].get("original_time").is_none());
+}
+
+#[test]
+fn a_package_has_the_same_url_in_every_format() {
+    for (language, name, expected) in [
+        ("DOTNET", "Newtonsoft.Json", json!("pkg:nuget/Newtonsoft.Json@1.0")),
+        ("JAVA", "org.json:json", json!("pkg:maven/org.json/json@1.0")),
+        ("JAVA", "json.jar", Value::Null),
+    ] {
+        let record = json!({"scan_type": "SCA", "finding_status": {"status": "OPEN"},
+            "finding_details": {"severity": 4, "component_id": "c", "language": language,
+                "component_filename": name, "version": "1.0"}});
+        let sample = Sample::of(&json!({"guid": made_up::APPLICATION}), &record);
+        for shape in Shape::ALL {
+            let event = only_event(sample.clone(), shape);
+            let package = &event["vulnerabilities"][0]["affected_packages"][0];
+            assert_eq!((&package["name"], &package["purl"]), (&json!(name), &expected));
+            assert_eq!(package.get("purl").is_none(), expected.is_null());
+        }
+        let mut bytes = Vec::new();
+        write(
+            Box::new(CycloneDx::new(&mut bytes, &head(false)).unwrap()),
+            std::slice::from_ref(&sample),
+        );
+        let bom: Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(bom["components"][0]["purl"], expected);
+        let memory = Memory::default();
+        let sarif = Sarif::new(memory.clone(), &head(false), Options::default());
+        write(Box::new(sarif), &[sample]);
+        let result = &memory.json()[0]["runs"][0]["results"][0];
+        assert_eq!(result["properties"]["component"]["purl"], expected);
+    }
 }
 
 #[test]
