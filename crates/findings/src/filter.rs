@@ -8,6 +8,7 @@
 mod parse;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use crate::finding::Finding;
@@ -374,9 +375,10 @@ impl Filter {
     /// Whether a finding of an application of this name matches.
     pub fn matches(&self, finding: &Finding, application_name: &str) -> bool {
         if self.field == Field::Text {
-            let held: Vec<_> = texts(finding).flat_map(words).collect();
-            let mut wanted = self.values.iter().filter_map(Value::as_text).flat_map(words);
-            return wanted.all(|word| held.contains(&word));
+            let held: Vec<_> = texts(finding).map(folded).collect();
+            let mut wanted = self.values.iter().filter_map(Value::as_text).map(folded);
+            let held: HashSet<_> = held.iter().flat_map(|text| words(text)).collect();
+            return wanted.all(|text| words(&text).all(|word| held.contains(word)));
         }
         match self.field.value(finding, application_name) {
             Some(actual) => self.holds(&actual),
@@ -430,14 +432,10 @@ pub fn texts(finding: &Finding) -> impl Iterator<Item = &str> {
     some.into_iter().flatten().chain(paths).map(String::as_str)
 }
 
-/// The words of a text: runs of letters and digits, in lower case.
-pub fn words(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
-    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(
-        |word| match word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
-            true => Cow::Borrowed(word),
-            false => Cow::Owned(word.to_lowercase()),
-        },
-    )
+/// The words of a text that is [`folded`]: runs of letters and digits. Folding may take a
+/// letter and its accent apart, so it comes first.
+pub fn words(folded: &str) -> impl Iterator<Item = &str> {
+    folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 
 /// Whether a text is like a pattern: without a `*` it has to contain it, with one the

@@ -209,10 +209,9 @@ impl Draft {
 
 /// Each word of a finding once, for the index.
 fn all_words(finding: &Finding) -> String {
+    let texts: Vec<_> = filter::texts(finding).map(folded).collect();
     let mut words = Vec::with_capacity(128);
-    for text in filter::texts(finding) {
-        words.extend(filter::words(text));
-    }
+    words.extend(texts.iter().flat_map(|text| filter::words(text)));
     words.sort_unstable();
     words.dedup();
     words.join(" ")

@@ -4,7 +4,9 @@
 //! same condition can be asked of whichever holds the answer in the fewest rows.
 
 use countersign_findings::State;
-use countersign_findings::filter::{Expression, Field, Filter, Operator, Value, is_like, words};
+use countersign_findings::filter::{
+    Expression, Field, Filter, Operator, Value, folded, is_like, words,
+};
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, params_from_iter};
 
@@ -446,8 +448,9 @@ fn search(filter: &Filter) -> Sql {
 
 /// What the index is asked; none when no word is given, which everything matches.
 fn matching(filter: &Filter) -> Option<String> {
-    let given = filter.values.iter().filter_map(Value::as_text);
-    let terms: Vec<_> = given.flat_map(words).map(|word| format!("\"{word}\"")).collect();
+    let given: Vec<_> = filter.values.iter().filter_map(Value::as_text).map(folded).collect();
+    let given = given.iter().flat_map(|text| words(text));
+    let terms: Vec<_> = given.map(|word| format!("\"{word}\"")).collect();
     (!terms.is_empty()).then(|| terms.join(" AND "))
 }
 

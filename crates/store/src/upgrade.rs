@@ -1,5 +1,6 @@
-//! Carries over what stores of the fifth schema hold of findings and changes. Their
-//! columns were texts; what they are now is worked out by the program.
+//! Carries over what stores of the fifth schema hold of findings and changes: their
+//! columns were texts, and what they are now is worked out by the program. And writes anew
+//! what earlier versions worked out otherwise.
 
 use countersign_findings::{Application, ApplicationGuid, Finding};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -13,20 +14,31 @@ use crate::writer::ChangeKind;
 
 /// Whether there is something to carry over or to seal.
 pub(crate) fn is_due(connection: &Connection) -> Result<bool, Error> {
-    Ok(holds_fifth_schema(connection)? || !seal::is_complete(connection)?)
+    Ok(holds(connection, FIFTH)?
+        || holds(connection, WORDS_DUE)?
+        || !seal::is_complete(connection)?)
 }
 
-fn holds_fifth_schema(connection: &Connection) -> Result<bool, Error> {
+/// There while findings are as the fifth schema had them.
+const FIFTH: &str = "findings_5";
+
+/// There while words may be those of an earlier way to fold.
+const WORDS_DUE: &str = "words_due";
+
+fn holds(connection: &Connection, table: &str) -> Result<bool, Error> {
     let is_there: Option<i64> = connection
-        .query_row("select 1 from sqlite_schema where name = 'findings_5'", [], |row| row.get(0))
+        .query_row("select 1 from sqlite_schema where name = ?", [table], |row| row.get(0))
         .optional()?;
     Ok(is_there.is_some())
 }
 
 /// Does nothing where there is nothing to do.
 pub(crate) fn upgrade(connection: &mut Connection, packing: &Packing) -> Result<(), Error> {
-    if holds_fifth_schema(connection)? {
+    if holds(connection, FIFTH)? {
         carry_all(connection, packing)?;
+    }
+    if holds(connection, WORDS_DUE)? {
+        write_words(connection)?;
     }
     if seal::is_complete(connection)? { Ok(()) } else { seal::everything(connection) }
 }
@@ -125,6 +137,38 @@ fn carry_over(
         Some(ledger) => ledger.write(),
         None => Ok(()),
     }
+}
+
+/// The words of every finding anew. One that cannot be read keeps those it has until it is
+/// read from the service again.
+fn write_words(connection: &mut Connection) -> Result<(), Error> {
+    let transaction = connection.transaction()?;
+    {
+        let mut statement = transaction.prepare(
+            "select findings.id, context, contexts.name, applications.guid, records.raw
+             from findings join contexts on contexts.id = context
+                join applications on applications.id = findings.application
+                join records on records.finding = findings.id
+             order by findings.id",
+        )?;
+        let mut write =
+            transaction.prepare("insert or replace into words (rowid, text) values (?, ?)")?;
+        let mut unpacker = Unpacker::new(&transaction);
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (number, context): (i64, i64) = (row.get(0)?, row.get(1)?);
+            let (name, guid): (String, String) = (row.get(2)?, row.get(3)?);
+            let packed = row.get_ref(4)?.as_blob().map_err(Error::corrupt)?;
+            let Ok(raw) = unpacker.unpack(packed) else { continue };
+            let (Ok(guid), Ok(name)) = (ApplicationGuid::parse(&guid), name.parse()) else {
+                continue;
+            };
+            let Ok(finding) = Finding::decode(&raw, &guid, &name) else { continue };
+            write.execute(params![number, Draft::of(&finding, context).words])?;
+        }
+    }
+    transaction.execute_batch("drop table words_due")?;
+    Ok(transaction.commit()?)
 }
 
 fn carry_changes(transaction: &Transaction<'_>) -> Result<(), Error> {

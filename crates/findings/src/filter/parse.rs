@@ -345,7 +345,7 @@ fn distance(a: &str, b: &str) -> usize {
 mod tests {
     use super::super::is_like;
     use super::*;
-    use crate::ids::Context;
+    use crate::{ApplicationGuid, Context, Finding};
 
     #[test]
     fn what_cannot_be_read_says_what_could() {
@@ -462,6 +462,34 @@ mod tests {
         }
         for (text, pattern) in [("ınsan", "insan"), ("Ünï", "uni"), ("é", "e")] {
             assert!(!is_like(text, pattern), "{text} {pattern}");
+        }
+    }
+
+    #[test]
+    fn words_ignore_case_as_like_does() {
+        let application = ApplicationGuid::parse("guid-alpha").unwrap();
+        for (title, wanted) in [
+            ("Ünïcödé in Straße", "ÜNÏCÖDÉ"),
+            ("Ünïcödé in Straße", "STRASSE"),
+            ("STRASSE", "straße"),
+            ("ΟΔΟΣ ΣΟΥ", "οδος"),
+            ("οδος", "ΟΔΟΣ"),
+            ("ﬁle", "FILE"),
+            ("Приложение", "ПРИЛОЖЕНИЕ"),
+            ("İstanbul", "i\u{307}STANBUL"),
+            ("İstanbul", "İSTANBUL"),
+            ("ΐ", "ι\u{308}\u{301}"),
+        ] {
+            let record = serde_json::json!({"issue_id": 1, "scan_type": "STATIC",
+                "finding_status": {}, "finding_details": {"severity": 3, "file_path": title}});
+            let finding =
+                Finding::decode(&record.to_string(), &application, &Context::Policy).unwrap();
+            let filter = |wanted: &str| {
+                let values = vec![Value::Text(wanted.to_owned())];
+                Filter { field: Field::Text, operator: Operator::Like, values }
+            };
+            assert!(filter(wanted).matches(&finding, ""), "{title} {wanted}");
+            assert!(!filter("strase").matches(&finding, ""), "{title}");
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign_findings::filter::{Expression, Field, Filter, Operator, Type, Value};
+use countersign_findings::filter::{Expression, Field, Filter, Operator, Type, Value, texts};
 use countersign_findings::{Application, Context, Finding, FindingKey, State};
 use countersign_store::{ChangeKind, FacetRow, Order, Query, Reading, Scope, Seek, Since, Store};
 use countersign_testkit::made_up;
@@ -89,8 +89,14 @@ fn value(field: Field, operator: Operator, n: u16, findings: &[Held]) -> Value {
         return Value::Text(HOSTILE[n / 5 % HOSTILE.len()].to_owned());
     }
     if field == Field::Text {
-        let words = finding.title.split_whitespace();
-        return Value::Text(words.take(1 + n % 2).collect::<Vec<_>>().join(" "));
+        let texts: Vec<_> = texts(finding).collect();
+        let words = texts[n % texts.len()].split_whitespace();
+        let text = words.take(1 + n % 2).collect::<Vec<_>>().join(" ");
+        return Value::Text(match n % 3 {
+            0 => text.to_uppercase(),
+            1 => text.to_lowercase(),
+            _ => text,
+        });
     }
     let taken = field.value(finding, name);
     match (taken, field.type_(), operator) {
@@ -446,15 +452,22 @@ async fn an_index_that_knew_less_of_case_is_written_anew() {
              alter table applications drop column held_back;
              alter table applications drop column seal;
              delete from texts where id = 0;
+             insert or replace into words (rowid, text)
+                select id, 'injektion in straße src ünïcödé rs' from findings;
              delete from refinery_schema_history where version >= 9;",
         )
         .unwrap();
     drop(connection);
 
     let store = Store::open(&path).await.unwrap();
-    for filter in
-        ["title[like]STRASSE", "title[like]in straß", "file[like]ÜNÏ", "file[like]SRC/*.RS"]
-    {
+    for filter in [
+        "title[like]STRASSE",
+        "title[like]in straß",
+        "file[like]ÜNÏ",
+        "file[like]SRC/*.RS",
+        "text[like]STRASSE",
+        "text[like]straße ÜNÏCÖDÉ",
+    ] {
         let count = store.count_findings(filter.parse().unwrap()).await.unwrap();
         assert_eq!(count, 1, "{filter}");
     }
