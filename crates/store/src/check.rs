@@ -61,6 +61,8 @@ enum Piece {
     Undecodable(i64),
     /// Data paths after this row.
     Details(i64),
+    /// The feed of changes after this row.
+    Changes(i64),
     Counts,
     Audit,
 }
@@ -156,6 +158,7 @@ impl Piece {
             Self::Texts(i64::MIN),
             Self::Undecodable(i64::MIN),
             Self::Details(i64::MIN),
+            Self::Changes(i64::MIN),
             Self::Counts,
             Self::Audit,
         ];
@@ -186,6 +189,10 @@ impl Piece {
                 let (problems, last) = details(connection, *after)?;
                 return Ok((problems, last.map(Self::Details)));
             }
+            Self::Changes(after) => {
+                let (problems, last) = changes(connection, *after)?;
+                return Ok((problems, last.map(Self::Changes)));
+            }
             Self::Counts => counts(connection)?,
             Self::Audit => audit(connection)?,
         };
@@ -213,6 +220,7 @@ impl Piece {
             Self::Texts(_) => "texts".into(),
             Self::Undecodable(_) => "records that cannot be read".into(),
             Self::Details(_) => "data paths".into(),
+            Self::Changes(_) => "changes".into(),
             Self::Counts => "counts".into(),
             Self::Audit => "the audit log".into(),
         }
@@ -416,6 +424,25 @@ fn details(connection: &Connection, after: i64) -> Result<Looked, Error> {
         if !raw.is_ok_and(|raw| DataPath::decode(&raw).is_ok()) && problems.len() < MOST {
             problems
                 .push(Problem::lasting(format!("data paths {id} are not as they were written")));
+        }
+    }
+    Ok((problems, last))
+}
+
+fn changes(connection: &Connection, after: i64) -> Result<Looked, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "select c.seq, c.seal is sealed({})
+         from changes c left join findings f on f.id = c.finding
+         where c.seq > ? order by c.seq limit ?",
+        seal::CHANGE
+    ))?;
+    let mut rows = statement.query(params![after, ROWS])?;
+    let (mut problems, mut last) = (Vec::new(), None);
+    while let Some(row) = rows.next()? {
+        let seq: i64 = row.get(0)?;
+        last = Some(seq);
+        if !row.get::<_, bool>(1)? && problems.len() < MOST {
+            problems.push(Problem::lasting(format!("change {seq} is not as it was written")));
         }
     }
     Ok((problems, last))

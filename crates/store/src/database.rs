@@ -22,6 +22,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use crate::columns::searchable;
 use crate::error::Error;
 use crate::raw::Packing;
+use crate::seal;
 use crate::upgrade;
 
 mod embedded {
@@ -404,6 +405,8 @@ fn connect(path: &Path, access: Access) -> Result<Connection, Error> {
     connection.create_scalar_function("searchable", 1, flags, |context| {
         Ok(searchable(context.get_raw(0).as_str()?).into_owned())
     })?;
+    connection
+        .create_scalar_function("sealed", -1, flags, |context| Ok(seal::of_arguments(context)))?;
     Ok(connection)
 }
 

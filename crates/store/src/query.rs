@@ -11,7 +11,7 @@ use data_encoding::BASE64URL_NOPAD;
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
-use crate::columns::state_of;
+use crate::columns::{self, state_of};
 use crate::error::Error;
 use crate::facets;
 use crate::raw::{Sort, Unpacker};
@@ -349,9 +349,11 @@ impl Store {
                 let (condition, value) = match since {
                     Since::Beginning => ("seq > ?", 0),
                     Since::Seq(seq) => ("seq > ?", seq),
-                    Since::Time(ms) => ("at_ms >= ?", ms),
+                    // Not by its index, which may lack a row.
+                    Since::Time(ms) => ("+at_ms >= ?", ms),
                 };
-                let sql = format!("{SELECT_CHANGE} where {condition} order by seq limit ?");
+                let select = select_change();
+                let sql = format!("{select} where {condition} order by seq limit ?");
                 read_changes(connection, &sql, params![value, limit])
             })
             .await
@@ -369,8 +371,9 @@ impl Store {
                 let scope = Scoped::of(&filter.scope);
                 let kind = filter.kind.map(ChangeKind::code);
                 let before = before.unwrap_or(i64::MAX);
+                let select = select_change();
                 let sql = format!(
-                    "{SELECT_CHANGE} where seq < ?1 and (?2 is null or c.kind = ?2)
+                    "{select} where seq < ?1 and (?2 is null or c.kind = ?2)
                         and (?3 is null or integrations.name = ?3)
                         and (?4 is null or applications.guid = ?4)
                      order by seq desc limit ?5"
@@ -388,8 +391,9 @@ impl Store {
             .read(move |connection| {
                 // The first change of a finding is not indexed by finding: it is among
                 // those of the time when the finding came.
+                let select = select_change();
                 let sql = format!(
-                    "{SELECT_CHANGE} where seq in (
+                    "{select} where seq in (
                         select seq from findings f2 join changes c2 on c2.finding = f2.id
                             and c2.kind <> 0 where f2.finding_id between ?1 and ?2
                         union all
@@ -613,13 +617,21 @@ fn read_applications(connection: &Connection) -> Result<Vec<ApplicationRow>, Err
     Ok(applications)
 }
 
-const SELECT_CHANGE: &str = "select seq, at_ms, guid, applications.name, f.finding_id, c.kind,
-        reason, c.severity, text, differences, integrations.name
-     from changes c
-     join findings f on f.id = c.finding
-     join texts on texts.id = f.title
-     join applications on applications.id = f.application
-     join integrations on integrations.id = applications.integration";
+/// Beside what is shown, whether the row and its finding are what was written.
+fn select_change() -> String {
+    format!(
+        "select seq, at_ms, guid, applications.name, f.finding_id, c.kind, reason, c.severity,
+            text, differences, integrations.name,
+            c.seal is sealed({}) and f.seal is sealed({}), texts.hash, f.application
+         from changes c
+         left join findings f on f.id = c.finding
+         left join texts on texts.id = f.title
+         left join applications on applications.id = f.application
+         left join integrations on integrations.id = applications.integration",
+        seal::CHANGE,
+        seal::FINDING
+    )
+}
 
 fn read_changes(
     connection: &Connection,
@@ -629,10 +641,21 @@ fn read_changes(
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(values)?;
     let mut changes = Vec::new();
+    // In the snapshot of this statement, once for each.
+    let mut sound = HashSet::new();
     while let Some(row) = rows.next()? {
+        let (seq, is_sound): (i64, bool) = (row.get(0)?, row.get(11)?);
+        let hash = row.get_ref(8)?.as_str_or_null().map_err(Error::corrupt)?.map(columns::hash);
+        if !is_sound || hash.is_none() || hash != row.get(12)? {
+            return Err(Error::corrupt(format_args!("change {seq} is not as it was written")));
+        }
+        let application: i64 = row.get(13)?;
+        if sound.insert(application) {
+            seal::check_application(connection, application)?;
+        }
         let id: [u8; 10] = row.get(4)?;
         changes.push(ChangeRow {
-            seq: row.get(0)?,
+            seq,
             at_ms: row.get(1)?,
             application: row.get(2)?,
             application_name: row.get(3)?,

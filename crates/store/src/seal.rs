@@ -1,8 +1,9 @@
 //! Whether what is stored is what was written. SQLite sees a page that is not one; a byte
 //! that turned within a value it takes for another value. So each record has its hash, each
-//! row of a finding or an application a digest over its other columns, the seal. Readers
-//! check both, and show nothing that does not agree.
+//! row of a finding, an application or the feed of changes a digest over its columns, the
+//! seal. Readers check both, and show nothing that does not agree.
 
+use rusqlite::functions::Context;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, params};
 use sha2::{Digest, Sha256};
@@ -26,6 +27,11 @@ const APPLICATION: &str = "i.name, a.guid, a.name, a.modified_ms, a.policy_check
     a.held_back";
 const APPLICATION_COLUMNS: usize = 14;
 
+/// What the seal of a row of the feed covers. `finding_id` ties it to its finding, whatever
+/// that one's row is.
+pub(crate) const CHANGE: &str = "c.seq, c.run, c.at_ms, c.finding, f.finding_id, c.kind, c.reason,
+    c.severity, c.differences";
+
 const COUNTS: &str = "context, scan_type, severity, state, status, violates_policy, findings";
 const COUNTS_COLUMNS: usize = 7;
 
@@ -36,26 +42,30 @@ struct Sealing(Sha256);
 impl Sealing {
     fn add(&mut self, row: &Row<'_>, columns: std::ops::Range<usize>) -> Result<(), Error> {
         for at in columns {
-            let (tag, bytes): (u8, &[u8]) = match row.get_ref(at)? {
-                ValueRef::Null => (0, &[]),
-                ValueRef::Integer(integer) => {
-                    self.0.update([1]);
-                    self.0.update(integer.to_le_bytes());
-                    continue;
-                }
-                ValueRef::Real(real) => {
-                    self.0.update([2]);
-                    self.0.update(real.to_bits().to_le_bytes());
-                    continue;
-                }
-                ValueRef::Text(text) => (3, text),
-                ValueRef::Blob(blob) => (4, blob),
-            };
-            self.0.update([tag]);
-            self.0.update((bytes.len() as u64).to_le_bytes());
-            self.0.update(bytes);
+            self.add_value(row.get_ref(at)?);
         }
         Ok(())
+    }
+
+    fn add_value(&mut self, value: ValueRef<'_>) {
+        let (tag, bytes): (u8, &[u8]) = match value {
+            ValueRef::Null => (0, &[]),
+            ValueRef::Integer(integer) => {
+                self.0.update([1]);
+                self.0.update(integer.to_le_bytes());
+                return;
+            }
+            ValueRef::Real(real) => {
+                self.0.update([2]);
+                self.0.update(real.to_bits().to_le_bytes());
+                return;
+            }
+            ValueRef::Text(text) => (3, text),
+            ValueRef::Blob(blob) => (4, blob),
+        };
+        self.0.update([tag]);
+        self.0.update((bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
     }
 
     fn end(self) -> i64 {
@@ -64,6 +74,29 @@ impl Sealing {
         first.copy_from_slice(&digest[..8]);
         i64::from_le_bytes(first)
     }
+}
+
+/// The SQL function `sealed`: the seal of its arguments.
+pub(crate) fn of_arguments(context: &Context<'_>) -> i64 {
+    let mut sealing = Sealing::default();
+    for at in 0..context.len() {
+        sealing.add_value(context.get_raw(at));
+    }
+    sealing.end()
+}
+
+/// Seals a row of the feed as it is, which no later act changes.
+pub(crate) fn change(connection: &Connection, seq: i64) -> Result<(), Error> {
+    connection.prepare_cached(&format!("{} where seq = ?", seal_changes()))?.execute([seq])?;
+    Ok(())
+}
+
+/// The statement that seals the feed as it is.
+pub(crate) fn seal_changes() -> String {
+    format!(
+        "update changes as c set seal =
+            (select sealed({CHANGE}) from findings f where f.id = c.finding)"
+    )
 }
 
 /// The seal of a row that has the columns of [`FINDING`] from here on.

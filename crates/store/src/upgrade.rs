@@ -182,6 +182,7 @@ fn carry_changes(transaction: &Transaction<'_>) -> Result<(), Error> {
          order by seq",
         [],
     )?;
+    transaction.execute(&seal::seal_changes(), [])?;
     transaction.execute(
         "update findings set (kind, changed_ms) =
             (select kind, at_ms from changes where finding = findings.id order by seq desc limit 1)

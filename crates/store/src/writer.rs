@@ -731,6 +731,7 @@ impl Rows<'_> {
                 columns.severity,
                 differences
             ])?;
+        seal::change(self.transaction, self.transaction.last_insert_rowid())?;
         self.rows += 1;
         self.ledger.announced(kind, columns, reason.is_some());
         Ok(())

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use countersign_findings::filter::Expression;
-use countersign_store::{ChangeKind, Order, Query, RunKind, Store};
+use countersign_store::{ChangeKind, Order, Query, RunKind, Since, Store};
 use rusqlite::{Connection, OptionalExtension};
 use sha2::{Digest, Sha256};
 
@@ -79,6 +79,8 @@ async fn cells(store: &Store) -> Result<Vec<String>, countersign_store::Error> {
             row.findings
         ));
     }
+    let feed = store.changes(Since::Beginning, 10_000).await?;
+    cells.extend(feed.iter().map(|row| format!("{row:?}")));
     Ok(cells)
 }
 
@@ -242,7 +244,7 @@ async fn damage_is_told_and_nothing_wrong_is_read() {
     let store = Store::open(&sound).await.unwrap();
     assert_eq!(store.check().await.unwrap(), []);
     let truth = cells(&store).await.unwrap();
-    assert_eq!(truth.len(), 282);
+    assert_eq!(truth.len(), 582);
     store.close().await;
     let (mut told, mut unknown) = (0, 0);
     for seed in 0..150 {
@@ -328,7 +330,7 @@ async fn what_a_full_reading_finds_damaged_is_written_anew() {
         let path = healthy(folder.path()).await;
         let sound = Store::open(&path).await.unwrap();
         let truth = cells(&sound).await.unwrap();
-        let feed = sound.changes(countersign_store::Since::Beginning, 10_000).await.unwrap();
+        let feed = sound.changes(Since::Beginning, 10_000).await.unwrap();
         sound.close().await;
         let direct = Connection::open(&path).unwrap();
         direct.execute_batch("pragma foreign_keys = off").unwrap();
@@ -365,7 +367,7 @@ async fn what_a_full_reading_finds_damaged_is_written_anew() {
         writer.commit(COMPLETE).await.unwrap();
         assert_eq!(store.check().await.unwrap(), [], "{damage}");
         assert_eq!(cells(&store).await.unwrap(), truth, "{damage}");
-        let after = store.changes(countersign_store::Since::Beginning, 10_000).await.unwrap();
+        let after = store.changes(Since::Beginning, 10_000).await.unwrap();
         assert_eq!(after, feed, "{damage}");
     }
 }
@@ -380,5 +382,34 @@ async fn a_store_without_seals_is_sealed_when_it_is_opened() {
     drop(direct);
     let store = Store::open(&path).await.unwrap();
     assert_eq!(store.check().await.unwrap(), []);
-    assert_eq!(cells(&store).await.unwrap().len(), 282);
+    assert_eq!(cells(&store).await.unwrap().len(), 582);
+}
+
+#[tokio::test]
+async fn a_wrong_cell_of_the_feed_is_told_and_not_read() {
+    for damage in [
+        "update changes set at_ms = at_ms + 1 where seq = 5",
+        "update changes set finding = 7 where seq = 5",
+        "update changes set kind = 2 where seq = 5",
+        "update changes set reason = 'vanished' where seq = 5",
+        "update changes set severity = (severity + 1) % 6 where seq = 5",
+        "update changes set differences = '[]' where seq = 5",
+        "update changes set run = run + 1 where seq = 5",
+        "update changes set seq = 900 where seq = 5",
+        "update changes set seal = null where seq = 5",
+        "update findings set title = (select title from findings where id = 26) where id = 25",
+        "update findings set application = 2 where id = 5",
+        "update texts set text = 'x' where id = (select title from findings where id = 5)",
+        "update applications set name = 'x' where id = 1",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = healthy(folder.path()).await;
+        let direct = Connection::open(&path).unwrap();
+        assert_eq!(direct.execute(damage, []).unwrap(), 1, "{damage}");
+        drop(direct);
+        let store = Store::open(&path).await.unwrap();
+        let read = store.changes(Since::Beginning, 10_000).await;
+        assert!(read.is_err_and(|error| error.is_damage()), "{damage}");
+        assert_ne!(store.check().await.unwrap(), [], "{damage}");
+    }
 }
