@@ -2,44 +2,50 @@
 //! bounded part of the file in memory.
 
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow_array::builder::{
-    BooleanBuilder, Float64Builder, Int64Builder, ListBuilder, StringBuilder,
-    TimestampMillisecondBuilder,
-};
-use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use bytes::Bytes;
 use countersign_findings::{Component, Location, SCHEMA, Vulnerability};
-use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::column::page::{CompressedPage, PageWriteSpec, PageWriter};
+use parquet::column::writer::{ColumnWriter, get_column_writer};
+use parquet::data_type::ByteArray;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
+use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, TrackedWrite};
+use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::ColumnPath;
 
 use crate::{Export, Head, Held, Item};
 
-/// Rows that are put together before the writer encodes them.
+/// Rows, and bytes of their texts, that are put together before the writer encodes them.
 const BATCH_ROWS: usize = 1024;
-/// A row group is complete with so many rows or bytes: readers take one at a time.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// A row group is complete with so many rows, or bytes of finished pages: readers take one
+/// at a time. A column whose texts are in a dictionary has no finished page, and holds a
+/// megabyte of it at most.
 const GROUP_ROWS: usize = 128 * 1024;
-const GROUP_BYTES: usize = 32 * 1024 * 1024;
+const GROUP_BYTES: u64 = 32 * 1024 * 1024;
 
 /// A typed row for each finding.
 pub struct Parquet<W: Write + Send> {
-    out: ArrowWriter<W>,
-    schema: SchemaRef,
-    columns: Vec<(Cell, Builder)>,
-    rows: usize,
+    out: SerializedFileWriter<W>,
+    columns: Vec<(Cell, Values)>,
+    /// What is encoded of the row group, a chunk for each column; none before its first row.
+    group: Vec<Chunk>,
+    group_rows: usize,
+    batch_rows: usize,
+    batch_bytes: usize,
 }
 
 impl<W: Write + Send> Parquet<W> {
     /// Writes to `out`, which need not be able to seek.
     pub fn new(out: W, head: &Head) -> io::Result<Self> {
         let columns = COLUMNS.iter().chain(head.with_raw.then_some(&RAW));
-        let schema: SchemaRef =
-            Arc::new(Schema::new(columns.clone().map(field).collect::<Vec<_>>()));
+        let fields: String = columns.clone().map(field).collect();
+        let schema = parse_message_type(&format!("message schema {{ {fields} }}"));
         let about = [
             ("countersign.schema", SCHEMA.to_string()),
             ("countersign.filter", head.filter.clone()),
@@ -49,44 +55,78 @@ impl<W: Write + Send> Parquet<W> {
             .set_created_by(format!("countersign {}", head.version))
             .set_key_value_metadata(Some(about.to_vec()))
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .set_max_row_group_row_count(Some(GROUP_ROWS))
-            .set_max_row_group_bytes(Some(GROUP_BYTES))
             // No two are alike.
             .set_column_dictionary_enabled(ColumnPath::from("id"), false)
             .set_column_dictionary_enabled(ColumnPath::from("raw"), false)
             .build();
-        let writer = ArrowWriter::try_new(out, schema.clone(), Some(properties));
+        let schema = Arc::new(schema.map_err(failed)?);
         Ok(Self {
-            out: writer.map_err(failed)?,
-            schema,
-            columns: columns.map(|column| (column.cell, Builder::of(column.cell))).collect(),
-            rows: 0,
+            out: SerializedFileWriter::new(out, schema, Arc::new(properties)).map_err(failed)?,
+            columns: columns.map(|column| (column.cell, Values::of(column))).collect(),
+            group: Vec::new(),
+            group_rows: 0,
+            batch_rows: 0,
+            batch_bytes: 0,
         })
     }
 
-    fn write_batch(&mut self) -> io::Result<()> {
-        let arrays = self.columns.iter_mut().map(|(_, builder)| builder.finish()).collect();
-        let batch = RecordBatch::try_new(self.schema.clone(), arrays).map_err(io::Error::other)?;
-        self.rows = 0;
-        self.out.write(&batch).map_err(failed)
+    fn write_batch(&mut self) -> Result<(), ParquetError> {
+        if self.group.is_empty() {
+            let properties = self.out.properties();
+            let columns = self.out.schema_descr().columns().iter();
+            self.group = columns
+                .map(|column| {
+                    let pages = Pages::default();
+                    let out = Box::new(pages.clone());
+                    Chunk {
+                        writer: get_column_writer(column.clone(), properties.clone(), out),
+                        pages,
+                    }
+                })
+                .collect();
+        }
+        let mut bytes = 0;
+        for ((_, values), chunk) in self.columns.iter_mut().zip(&mut self.group) {
+            bytes += values.write(&mut chunk.writer)?;
+        }
+        self.group_rows += mem::take(&mut self.batch_rows);
+        self.batch_bytes = 0;
+        if self.group_rows >= GROUP_ROWS || bytes >= GROUP_BYTES {
+            self.write_group()?;
+        }
+        Ok(())
+    }
+
+    fn write_group(&mut self) -> Result<(), ParquetError> {
+        let mut group = self.out.next_row_group()?;
+        for Chunk { writer, pages } in self.group.drain(..) {
+            let about = writer.close()?;
+            group.append_column(&pages.take()?, about)?;
+        }
+        self.group_rows = 0;
+        group.close().map(drop)
     }
 }
 
 impl<W: Write + Send> Export for Parquet<W> {
     fn finding(&mut self, item: &Item<'_>) -> io::Result<Held> {
-        for (cell, builder) in &mut self.columns {
-            builder.put(*cell, item)?;
+        for (cell, values) in &mut self.columns {
+            self.batch_bytes += values.put(*cell, item)?;
         }
-        self.rows += 1;
-        if self.rows == BATCH_ROWS {
-            self.write_batch()?;
+        self.batch_rows += 1;
+        let is_group = self.group_rows + self.batch_rows == GROUP_ROWS;
+        if is_group || self.batch_rows == BATCH_ROWS || self.batch_bytes >= BATCH_BYTES {
+            self.write_batch().map_err(failed)?;
         }
         Ok(Held::Written)
     }
 
     fn end(mut self: Box<Self>) -> io::Result<()> {
-        if self.rows > 0 {
-            self.write_batch()?;
+        if self.batch_rows > 0 {
+            self.write_batch().map_err(failed)?;
+        }
+        if self.group_rows > 0 {
+            self.write_group().map_err(failed)?;
         }
         let mut out = self.out.into_inner().map_err(failed)?;
         out.flush()
@@ -257,69 +297,180 @@ fn json<T: serde::Serialize>(values: &[T]) -> io::Result<Option<String>> {
     Ok(text.transpose()?)
 }
 
-fn field(column: &Column) -> Field {
+/// The column in the language of Parquet's schemas. Readers name the elements of a list
+/// after its field, which has been `item` since the first version.
+fn field(column: &Column) -> String {
+    let name = column.name;
     let kind = match column.cell {
-        Cell::Text(_) | Cell::Shown(_) => DataType::Utf8,
-        Cell::Integer(_) => DataType::Int64,
-        Cell::Float(_) => DataType::Float64,
-        Cell::Truth(_) => DataType::Boolean,
-        Cell::Time(_) => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
-        Cell::Texts(_) => DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true))),
+        Cell::Text(_) | Cell::Shown(_) => format!("BYTE_ARRAY {name} (STRING);"),
+        Cell::Integer(_) => format!("INT64 {name};"),
+        Cell::Float(_) => format!("DOUBLE {name};"),
+        Cell::Truth(_) => format!("BOOLEAN {name};"),
+        Cell::Time(_) => format!("INT64 {name} (TIMESTAMP(MILLIS,true));"),
+        Cell::Texts(_) => format!(
+            "GROUP {name} (LIST) {{ REPEATED GROUP list {{ OPTIONAL BYTE_ARRAY item (STRING); }} }}"
+        ),
     };
-    Field::new(column.name, kind, column.nullable)
+    format!("{} {kind}", if column.nullable { "OPTIONAL" } else { "REQUIRED" })
 }
 
-enum Builder {
-    Text(StringBuilder),
-    Integer(Int64Builder),
-    Float(Float64Builder),
-    Truth(BooleanBuilder),
-    Time(TimestampMillisecondBuilder),
-    Texts(ListBuilder<StringBuilder>),
+/// A column of the row group. The file has one whole column after the other, the findings
+/// come with all of them: so each is encoded to pages of its own, which are compressed.
+struct Chunk {
+    writer: ColumnWriter<'static>,
+    pages: Pages,
 }
 
-impl Builder {
-    fn of(cell: Cell) -> Self {
-        match cell {
-            Cell::Text(_) | Cell::Shown(_) => Self::Text(StringBuilder::new()),
-            Cell::Integer(_) => Self::Integer(Int64Builder::new()),
-            Cell::Float(_) => Self::Float(Float64Builder::new()),
-            Cell::Truth(_) => Self::Truth(BooleanBuilder::new()),
-            Cell::Time(_) => Self::Time(TimestampMillisecondBuilder::new().with_timezone("UTC")),
-            Cell::Texts(_) => Self::Texts(ListBuilder::new(StringBuilder::new())),
-        }
+#[derive(Clone)]
+struct Pages(Arc<Mutex<TrackedWrite<Vec<u8>>>>);
+
+impl Default for Pages {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(TrackedWrite::new(Vec::new()))))
+    }
+}
+
+impl Pages {
+    fn held(&self) -> MutexGuard<'_, TrackedWrite<Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn put(&mut self, cell: Cell, item: &Item<'_>) -> io::Result<()> {
-        match (self, cell) {
-            (Self::Text(builder), Cell::Text(read)) => builder.append_option(read(item)),
-            (Self::Text(builder), Cell::Shown(read)) => builder.append_option(read(item)?),
-            (Self::Integer(builder), Cell::Integer(read)) => builder.append_option(read(item)),
-            (Self::Float(builder), Cell::Float(read)) => builder.append_option(read(item)),
-            (Self::Truth(builder), Cell::Truth(read)) => builder.append_option(read(item)),
-            (Self::Time(builder), Cell::Time(read)) => builder.append_option(read(item)),
-            (Self::Texts(builder), Cell::Texts(read)) => {
-                for text in read(item) {
-                    builder.values().append_value(text);
+    fn take(&self) -> Result<Bytes, ParquetError> {
+        let pages = mem::replace(&mut *self.held(), TrackedWrite::new(Vec::new()));
+        Ok(Bytes::from(pages.into_inner()?))
+    }
+}
+
+impl PageWriter for Pages {
+    fn write_page(&mut self, page: CompressedPage) -> Result<PageWriteSpec, ParquetError> {
+        SerializedPageWriter::new(&mut *self.held()).write_page(page)
+    }
+
+    fn close(&mut self) -> Result<(), ParquetError> {
+        SerializedPageWriter::new(&mut *self.held()).close()
+    }
+}
+
+/// What a batch holds of a column.
+struct Values {
+    those: Those,
+    nullable: bool,
+    /// For each row that may hold nothing, how much of its path is there; for each element
+    /// of a list, whether it is the row's first (0) or a further one (1).
+    definitions: Vec<i16>,
+    repetitions: Vec<i16>,
+}
+
+enum Those {
+    Texts(Vec<ByteArray>),
+    Integers(Vec<i64>),
+    Floats(Vec<f64>),
+    Truths(Vec<bool>),
+}
+
+/// A list without elements, and an element of one.
+const EMPTY: i16 = 1;
+const ELEMENT: i16 = 3;
+
+impl Values {
+    fn of(column: &Column) -> Self {
+        let those = match column.cell {
+            Cell::Text(_) | Cell::Shown(_) | Cell::Texts(_) => Those::Texts(Vec::new()),
+            Cell::Integer(_) | Cell::Time(_) => Those::Integers(Vec::new()),
+            Cell::Float(_) => Those::Floats(Vec::new()),
+            Cell::Truth(_) => Those::Truths(Vec::new()),
+        };
+        let nullable = column.nullable;
+        Self { those, nullable, definitions: Vec::new(), repetitions: Vec::new() }
+    }
+
+    /// The bytes of what was put.
+    fn put(&mut self, cell: Cell, item: &Item<'_>) -> io::Result<usize> {
+        let (is_there, bytes) = match (&mut self.those, cell) {
+            (Those::Texts(texts), Cell::Text(read)) => {
+                let text = read(item);
+                if let Some(text) = text {
+                    texts.push(shared(texts, text));
                 }
-                builder.append(true);
+                (text.is_some(), text.map_or(0, str::len))
+            }
+            (Those::Texts(texts), Cell::Shown(read)) => {
+                let text = read(item)?;
+                let bytes = text.as_ref().map_or(0, String::len);
+                let is_there = text.is_some();
+                texts.extend(text.map(|text| ByteArray::from(text.into_bytes())));
+                (is_there, bytes)
+            }
+            (Those::Integers(values), Cell::Integer(read) | Cell::Time(read)) => {
+                (add(values, read(item)), 0)
+            }
+            (Those::Floats(values), Cell::Float(read)) => (add(values, read(item)), 0),
+            (Those::Truths(values), Cell::Truth(read)) => (add(values, read(item)), 0),
+            (Those::Texts(texts), Cell::Texts(read)) => {
+                let list = read(item);
+                for (at, text) in list.iter().enumerate() {
+                    texts.push(shared(texts, text));
+                    self.definitions.push(ELEMENT);
+                    self.repetitions.push(i16::from(at > 0));
+                }
+                if list.is_empty() {
+                    self.definitions.push(EMPTY);
+                    self.repetitions.push(0);
+                }
+                return Ok(list.iter().map(|text| text.len()).sum());
             }
             // `of` has made each for its cell.
-            _ => return Err(io::Error::other("a column has the builder of another type")),
+            _ => return Err(io::Error::other("a column has the values of another type")),
+        };
+        if self.nullable {
+            self.definitions.push(is_there.into());
         }
-        Ok(())
+        Ok(bytes)
     }
 
-    fn finish(&mut self) -> ArrayRef {
-        match self {
-            Self::Text(builder) => Arc::new(builder.finish()),
-            Self::Integer(builder) => Arc::new(builder.finish()),
-            Self::Float(builder) => Arc::new(builder.finish()),
-            Self::Truth(builder) => Arc::new(builder.finish()),
-            Self::Time(builder) => Arc::new(builder.finish()),
-            Self::Texts(builder) => Arc::new(builder.finish()),
+    /// Empties the batch into `out`; the bytes of its finished pages.
+    fn write(&mut self, out: &mut ColumnWriter<'_>) -> Result<u64, ParquetError> {
+        fn levels(levels: &[i16]) -> Option<&[i16]> {
+            (!levels.is_empty()).then_some(levels)
         }
+        let (definitions, repetitions) = (levels(&self.definitions), levels(&self.repetitions));
+        macro_rules! write_to {
+            ($out:expr, $values:expr) => {{
+                $out.write_batch($values, definitions, repetitions)?;
+                $values.clear();
+                $out.get_total_bytes_written()
+            }};
+        }
+        let bytes = match (&mut self.those, out) {
+            (Those::Texts(values), ColumnWriter::ByteArrayColumnWriter(out)) => {
+                write_to!(out, values)
+            }
+            (Those::Integers(values), ColumnWriter::Int64ColumnWriter(out)) => {
+                write_to!(out, values)
+            }
+            (Those::Floats(values), ColumnWriter::DoubleColumnWriter(out)) => {
+                write_to!(out, values)
+            }
+            (Those::Truths(values), ColumnWriter::BoolColumnWriter(out)) => write_to!(out, values),
+            _ => return Err(ParquetError::General("a column has another type".to_owned())),
+        };
+        self.definitions.clear();
+        self.repetitions.clear();
+        Ok(bytes)
     }
+}
+
+fn add<T: Copy>(values: &mut Vec<T>, value: Option<T>) -> bool {
+    values.extend(value);
+    value.is_some()
+}
+
+/// Most texts are those of one of the findings just before: they need no memory of their
+/// own. Looking further back costs more than it saves.
+fn shared(before: &[ByteArray], text: &str) -> ByteArray {
+    let mut near = before.iter().rev().take(4);
+    let same = near.find(|one| one.data() == text.as_bytes());
+    same.cloned().unwrap_or_else(|| ByteArray::from(text))
 }
 
 /// A closed pipe stays one.
