@@ -12,19 +12,22 @@ pub(crate) fn purl(component: &Component) -> Option<String> {
     // An agent reads names from the files of package managers, an upload from files. Of
     // `chart.js` only an agent knows that it is a package.
     let is_agent = component.scan_mode.as_deref() == Some("AGENT");
+    let files: fn(&'static [&'static str]) -> &'static [&'static str] =
+        if is_agent { |_| &[] } else { |endings| endings };
     let (kind, path) = match component.language.as_deref()?.to_ascii_uppercase().as_str() {
-        "JAVA" | "KOTLIN" | "SCALA" | "GROOVY" => ("maven", coordinates(name, ':', &JAVA)?),
-        "JAVASCRIPT" | "NODE" | "NODEJS" | "TYPESCRIPT" if is_agent => ("npm", npm(name, &[])?),
-        "JAVASCRIPT" | "NODE" | "NODEJS" | "TYPESCRIPT" => ("npm", npm(name, &SCRIPTS)?),
-        "PYTHON" => ("pypi", vec![word(name, &PYTHON)?.to_ascii_lowercase().replace('_', "-")]),
-        "RUBY" => ("gem", vec![word(name, &[".gem", ".rb"])?]),
+        "JAVA" | "KOTLIN" | "SCALA" | "GROOVY" => ("maven", coordinates(name, ':', files(&JAVA))?),
+        "JAVASCRIPT" | "NODE" | "NODEJS" | "TYPESCRIPT" => ("npm", npm(name, files(&SCRIPTS))?),
+        "PYTHON" => {
+            ("pypi", vec![word(name, files(&PYTHON))?.to_ascii_lowercase().replace('_', "-")])
+        }
+        "RUBY" => ("gem", vec![word(name, files(&[".gem", ".rb"]))?]),
         "GO" | "GOLANG" => ("golang", module(name)?),
         "PHP" => {
-            let path = coordinates(name, '/', &[".phar", ".php", ".zip"])?;
+            let path = coordinates(name, '/', files(&[".phar", ".php", ".zip"]))?;
             ("composer", path.iter().map(|part| part.to_lowercase()).collect())
         }
         "DOTNET" | "CSHARP" | "C#" | ".NET" | "VBNET" | "FSHARP" => {
-            ("nuget", vec![word(name, &[".dll", ".exe", ".nupkg"])?])
+            ("nuget", vec![word(name, files(&[".dll", ".exe", ".nupkg"]))?])
         }
         _ => return None,
     };
@@ -68,7 +71,8 @@ fn npm(name: &str, files: &[&str]) -> Option<Vec<String>> {
     match name.strip_prefix('@') {
         Some(scoped) => {
             let (scope, name) = scoped.split_once('/')?;
-            Some(vec![format!("@{}", word(scope, &[])?), word(name, files)?])
+            // No file has a scope.
+            Some(vec![format!("@{}", word(scope, &[])?), word(name, &[])?])
         }
         None => Some(vec![word(name, files)?]),
     }
@@ -212,6 +216,7 @@ mod tests {
             ("JAVASCRIPT", "socket.io", "2.0", "pkg:npm/socket.io@2.0"),
             ("JAVASCRIPT", "semver", "5.7.1", "pkg:npm/semver@5.7.1"),
             ("JAVASCRIPT", "@babel/core", "7.0.0", "pkg:npm/%40babel/core@7.0.0"),
+            ("JAVASCRIPT", "@types/chart.js", "2.9", "pkg:npm/%40types/chart.js@2.9"),
             ("PYTHON", "Ruamel_Yaml", "0.1", "pkg:pypi/ruamel-yaml@0.1"),
             ("GO", "github.com/gorilla/mux", "v1.8.0", "pkg:golang/github.com/gorilla/mux@v1.8.0"),
             ("PHP", "Monolog/Monolog", "1.0+x", "pkg:composer/monolog/monolog@1.0%2Bx"),
@@ -226,6 +231,18 @@ mod tests {
         assert_eq!(purl(&chart), None);
         chart.scan_mode = Some("AGENT".into());
         assert_eq!(purl(&chart).as_deref(), Some("pkg:npm/chart.js@2.9.4"));
+        for (language, name, expected) in [
+            ("PYTHON", "discord.py", "pkg:pypi/discord.py@1.0"),
+            ("RUBY", "hike.rb", "pkg:gem/hike.rb@1.0"),
+            ("PHP", "smarty/smarty.php", "pkg:composer/smarty/smarty.php@1.0"),
+            ("DOTNET", "Some.Exe", "pkg:nuget/Some.Exe@1.0"),
+            ("JAVA", "org.example:tools.jar", "pkg:maven/org.example/tools.jar@1.0"),
+        ] {
+            let mut named = component(language, name, "1.0");
+            assert_eq!(purl(&named), None, "{name}");
+            named.scan_mode = Some("AGENT".into());
+            assert_eq!(purl(&named).as_deref(), Some(expected));
+        }
     }
 
     #[test]
