@@ -1,8 +1,8 @@
 //! DefectDojo: every finding, in exactly one standing.
 
 use countersign_findings::State;
-use countersign_formats::Held;
 use countersign_formats::defectdojo::DefectDojo;
+use countersign_formats::{Head, Held, Paths};
 use countersign_testkit::made_up::APPLICATION;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -71,4 +71,34 @@ fn twins_are_told_apart() {
     assert!(told[0].contains("Veracode flaw:7\n") && told[1].contains("Veracode flaw:8\n"));
     assert!(told.iter().all(|told| told.contains("Address: https://shop.example.com/a\n")));
     assert_ne!(told[0], told[2]);
+}
+
+#[test]
+fn files_are_those_of_the_repository() {
+    let application = serde_json::json!({"guid": APPLICATION});
+    let finding = |scan_type: &str, details: Value| {
+        let mut finding = serde_json::json!({
+            "scan_type": scan_type, "finding_status": {"status": "OPEN"},
+            "finding_details": details,
+        });
+        if scan_type != "SCA" {
+            finding["issue_id"] = 7.into();
+        }
+        Sample::of(&application, &finding)
+    };
+    let samples = [
+        finding("STATIC", serde_json::json!({"severity": 4, "file_path": "com/x/F.java"})),
+        finding(
+            "SCA",
+            serde_json::json!({"severity": 4, "component_id": "c", "version": "1",
+            "component_path": [{"path": "com/x/lib.jar"}]}),
+        ),
+    ];
+    let maps = ["com/x=app/com/x".to_owned()];
+    let head = Head { paths: Paths::new(None, &maps).unwrap(), ..head() };
+    let mut bytes = Vec::new();
+    export(Box::new(DefectDojo::new(&mut bytes, &head).unwrap()), &samples);
+    let document: Value = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(document["findings"][0]["file_path"], "app/com/x/F.java");
+    assert_eq!(document["findings"][1]["file_path"], "app/com/x/lib.jar");
 }
