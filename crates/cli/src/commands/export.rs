@@ -10,10 +10,10 @@ use countersign_formats::ocsf::Shape;
 use countersign_formats::ocsf::applications::{Applications as Inventory, Entry};
 use countersign_formats::{Head, Held, Paths, sarif};
 use countersign_service::export::{Applications, item};
-use countersign_store::{ApplicationRow, Order, Query};
+use countersign_store::{ApplicationRow, Order};
 
 use super::context::Context;
-use super::query::{filter, for_each};
+use super::query::{Whole, filter};
 use crate::args::{Export, Format};
 use crate::exports::{self, More, Out, Plan};
 use crate::failure::Failure;
@@ -60,23 +60,19 @@ async fn write_findings(
     more: More,
 ) -> Result<String, Failure> {
     let filter = filter(&args.filter)?;
-    let generation = context.store().generation().await?;
-    let total = context.store().count_findings(filter.clone()).await?;
+    let rows = context.store().applications().await?;
+    let whole = Whole::count(context, filter.clone(), &rows).await?;
     let head = Head {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         made_ms: context.now(),
         filter: args.filter.join(" "),
-        total,
+        total: whole.total,
         with_raw: args.raw,
         paths,
     };
-    let rows = context.store().applications().await?;
     let is_by_place = format == Format::Sarif && args.category.is_none();
     let places = if is_by_place { places(context, &filter, &rows).await? } else { Vec::new() };
-    let filters = match is_by_place {
-        true => places.iter().map(|place| place.filter(&filter)).collect(),
-        false => vec![filter],
-    };
+    let within = is_by_place.then(|| places.iter().map(Place::filter).collect());
     let options = sarif::Options {
         category: args.category.as_ref().map(|name| name.trim_matches('/').trim().to_owned()),
         places: places.into_iter().filter(|place| place.is_named).map(Place::into).collect(),
@@ -90,8 +86,8 @@ async fn write_findings(
     let mut export = piped(exports::renderer(args, shape, out, more, &head, options))?;
     let mut written: u64 = 0;
     let mut not_held: BTreeMap<&str, u64> = BTreeMap::new();
-    for filter in filters {
-        for_each(context, Query { filter, order, ..Query::default() }, 0, |row| {
+    whole
+        .for_each(context, within, order, |row| {
             let application = applications.of(&row).map_err(Failure::unexpected)?;
             match piped(export.finding(&item(&row, &application)))? {
                 Held::Written => written += 1,
@@ -100,16 +96,6 @@ async fn write_findings(
             Ok(())
         })
         .await?;
-    }
-    let found = written + not_held.values().sum::<u64>();
-    // A sync may have written meanwhile. If none has, all that were counted must be there.
-    if found != total && context.store().generation().await? == generation {
-        return Err(Failure::storage(format!(
-            "the store is damaged: it counts {} findings, and {} of them can be read\nhint: `countersign store check` lists what is damaged and what to do about it",
-            grouped(total),
-            grouped(found)
-        )));
-    }
     let remarks = export.remarks();
     piped(export.end())?;
     for (reason, count) in &not_held {
@@ -130,10 +116,9 @@ struct Place {
 }
 
 impl Place {
-    /// What of the filter's findings is here.
-    fn filter(&self, filter: &Expression) -> Expression {
+    /// What is here.
+    fn filter(&self) -> Expression {
         Expression::all([
-            filter.clone(),
             is(Field::Application, self.application.to_string()),
             is(Field::Context, self.context.to_string()),
         ])

@@ -278,6 +278,95 @@ fn damage_is_told_by_every_command_that_meets_it() {
     refused(&run(home.path(), &["doctor", "--json"]), 7, "restore");
 }
 
+/// Writes an index anew as if one row had never been in it.
+fn lose(store: &rusqlite::Connection, index: &str, row: &str) {
+    let select = "select sql from sqlite_schema where name = ?";
+    let sql: String = store.query_row(select, [index], |row| row.get(0)).unwrap();
+    let word = if sql.contains(" where ") { "and" } else { "where" };
+    let change = |sql: &str| {
+        store.execute_batch("pragma writable_schema = on").unwrap();
+        let update = "update sqlite_schema set sql = ? where name = ?";
+        assert_eq!(store.execute(update, [sql, index]).unwrap(), 1);
+        store.execute_batch("pragma writable_schema = reset").unwrap();
+    };
+    change(&format!("{sql} {word} {row}"));
+    store.execute_batch(&format!("reindex {index}")).unwrap();
+    change(&sql);
+}
+
+#[test]
+fn an_index_that_lost_an_entry_hides_no_finding_from_an_export() {
+    let home = Home::new();
+    let store = rusqlite::Connection::open(home.store()).unwrap();
+    // A flaw of one file, in the policy context.
+    let (row, id, cwe, file): (i64, String, i64, String) = store
+        .query_row(
+            "select f.id, lower(hex(finding_id)), cwe, t.text from findings f
+             join texts t on t.id = f.file join contexts c on c.id = f.context
+             where gone = 0 and cwe is not null and c.name = 'policy' and severity >= 3 limit 1",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+        )
+        .unwrap();
+    let title: String = store
+        .query_row(
+            "select text from texts where id = (select title from findings where id = ?)",
+            [row],
+            |row| row.get(0),
+        )
+        .unwrap();
+    drop(store);
+    let not_this = format!("id <> {row}");
+    let no_text = format!("text <> '{file}'");
+    type Damage<'a> = Box<dyn Fn(&rusqlite::Connection) + 'a>;
+    let index = |name: &'static str, row: &str| -> Damage<'_> {
+        let row = row.to_owned();
+        Box::new(move |store| lose(store, name, &row))
+    };
+    let damages: Vec<(String, Damage<'_>)> = vec![
+        (format!("cwe[eq]{cwe}"), index("findings_by_cwe", &not_this)),
+        (format!("file[eq]{file}"), index("findings_by_file", &not_this)),
+        (format!("title[eq]{title}"), index("findings_by_title", &not_this)),
+        (format!("id[eq]{id}"), index("findings_by_id", &not_this)),
+        ("severity[gte]3".into(), index("findings_by_severity", &not_this)),
+        ("context[eq]policy".into(), index("findings_by_application", &not_this)),
+        (format!("file[eq]{file}"), index("texts_by_hash", &no_text)),
+        (
+            format!("file[like]{file}"),
+            Box::new(|store| {
+                store
+                    .execute_batch("insert into trigrams (trigrams) values ('delete-all')")
+                    .unwrap();
+            }),
+        ),
+        (
+            format!("text[like]{}", title.split(' ').next().unwrap()),
+            Box::new(|store| {
+                assert_eq!(store.execute("delete from words where rowid = ?", [row]).unwrap(), 1);
+            }),
+        ),
+    ];
+    for (filter, damage) in damages {
+        let home = Home::new();
+        let commands = [
+            &["findings", "--json", "--filter", &filter][..],
+            &["export", "--format", "ndjson", "--filter", &filter],
+            &["export", "--format", "sarif", "--filter", &filter],
+            &["export", "--format", "html", "--filter", &filter],
+        ];
+        let truth: Vec<_> = commands.iter().map(|args| well(home.path(), args)).collect();
+        assert!(truth[..2].iter().all(|text| text.contains(&id)), "{filter}");
+        damage(&rusqlite::Connection::open(home.store()).unwrap());
+        for (args, truth) in commands.iter().zip(truth) {
+            let output = run(home.path(), args);
+            match output.status.code() {
+                Some(0) => assert_eq!(stdout(&output).len(), truth.len(), "{args:?}"),
+                _ => drop(refused(&output, 7, "damaged")),
+            }
+        }
+    }
+}
+
 #[test]
 fn a_full_sync_reads_what_is_damaged_anew() {
     let served = Served::start("apps=3,findings=60,rng=3");

@@ -1,6 +1,7 @@
 //! Findings as a file: streamed a batch at a time, so that neither the file nor a
 //! connection of the database is held while a slow reader takes it.
 
+use std::error::Error;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +10,6 @@ use axum::extract::{RawQuery, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use countersign_findings::filter::Expression;
 use countersign_formats::Export;
 use countersign_formats::csv::{Csv, Style};
 use countersign_formats::ndjson::Ndjson;
@@ -20,7 +20,7 @@ use super::Inner;
 use super::filters::Asked;
 use super::query;
 use super::web::{Reader, Stop};
-use crate::export::{Applications, item};
+use crate::export::{Applications, Sieve, item};
 
 /// Rows that are read at once.
 const BATCH: u32 = 200;
@@ -63,13 +63,17 @@ async fn export(
         Format::Csv => ("text/csv; charset=utf-8", "attachment; filename=\"findings.csv\""),
         Format::Ndjson => ("application/x-ndjson", "attachment; filename=\"findings.ndjson\""),
     };
-    let applications = Applications::new(inner.store.applications().await?);
+    let generation = inner.store.generation().await?;
+    let rows = inner.store.applications().await?;
+    let sieve = Sieve::new(asked.expression, &rows);
     let under_way = UnderWay {
         store: inner.store.clone(),
-        filter: asked.expression,
+        generation,
+        left: inner.store.count_findings(sieve.asked().clone()).await?,
+        sieve,
         after: None,
         sink: Sink::new(format).map_err(|error| Stop::Failed(error.to_string()))?,
-        applications,
+        applications: Applications::new(rows),
     };
     let body = stream::try_unfold(Some(under_way), |under_way| async move {
         match under_way {
@@ -83,40 +87,59 @@ async fn export(
 
 struct UnderWay {
     store: Store,
-    filter: Expression,
+    /// Of the store when this began.
+    generation: i64,
+    sieve: Sieve,
+    /// Findings that the store has yet to answer.
+    left: u64,
     after: Option<Seek>,
     sink: Sink,
     applications: Applications,
 }
 
 impl UnderWay {
-    /// The next piece, and what comes after it.
+    /// The next piece, and what comes after it. A file that ends in the middle is seen as a
+    /// transfer that broke.
     async fn next(mut self) -> io::Result<Option<(Bytes, Option<Self>)>> {
+        loop {
+            let is_last = self.batch().await.map_err(|error| {
+                tracing::error!(%error, "an export failed");
+                io::Error::other("the store failed")
+            })?;
+            if is_last {
+                self.sink.export.end()?;
+                return Ok(Some((self.sink.buffer.take(), None)));
+            }
+            let piece = self.sink.buffer.take();
+            if !piece.is_empty() {
+                return Ok(Some((piece, Some(self))));
+            }
+        }
+    }
+
+    /// Renders what comes next; whether it was the last.
+    async fn batch(&mut self) -> Result<bool, Box<dyn Error + Send + Sync>> {
         let wanted = Wanted {
-            filter: self.filter.clone(),
+            filter: self.sieve.asked().clone(),
             limit: BATCH,
             after: self.after,
             order: Order::Arrival,
         };
-        let rows = self.store.findings(wanted).await.map_err(|error| {
-            // The file ends in the middle: who reads it sees a transfer that broke.
-            tracing::error!(%error, "an export failed");
-            io::Error::other("the store failed")
-        })?;
-        for row in &rows {
-            let application = self.applications.of(row).map_err(io::Error::other)?;
+        let rows = self.store.findings(wanted).await?;
+        for row in rows.iter().filter(|row| self.sieve.keeps(row)) {
+            let application = self.applications.of(row)?;
             self.sink.export.finding(&item(row, &application))?;
         }
         self.after = rows.last().map(|row| row.seek);
         let is_last = rows.len() < BATCH as usize;
-        let buffer = self.sink.buffer.clone();
-        let rest = if is_last {
-            self.sink.export.end()?;
-            None
-        } else {
-            Some(self)
-        };
-        Ok(Some((buffer.take(), rest)))
+        let left = self.left.checked_sub(rows.len() as u64);
+        self.left = left.unwrap_or_default();
+        // A sync may have written meanwhile. If none has, all that are counted must be there.
+        let is_off = left.is_none() || (is_last && left != Some(0));
+        if is_off && self.store.generation().await? == self.generation {
+            return Err("the store is damaged: it counts other findings than it holds".into());
+        }
+        Ok(is_last)
     }
 }
 
