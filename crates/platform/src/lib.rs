@@ -217,7 +217,7 @@ impl Platform {
             }
             None => None,
         };
-        let housekeeping = tokio::spawn(keep_house(state.clone()));
+        let housekeeping = tokio::spawn(keep_house(state.clone(), stopped));
         let ca_file = home.canonicalize().unwrap_or(home).join("ca.pem");
         Ok(Self {
             address,
@@ -286,7 +286,14 @@ impl Platform {
         if let Some(console) = &mut self.console {
             let _ = console.await;
         }
-        Ok(self.state.tenant().write_used()?)
+        let _ = (&mut self.housekeeping).await;
+        if let Some(mailer) = &mut self.mailer {
+            mailer.abort();
+            let _ = mailer.await;
+        }
+        let state = self.state.clone();
+        let closed = tokio::task::spawn_blocking(move || state.tenant().close()).await;
+        Ok(closed.map_err(|_| Error::stopped())??)
     }
 }
 
@@ -322,10 +329,13 @@ fn bind(listen: SocketAddr) -> Result<Bound, Error> {
     Bound::new(listen).map_err(|error| Error::listen(listen, &error))
 }
 
-async fn keep_house(state: AppState) {
+async fn keep_house(state: AppState, mut stopped: watch::Receiver<bool>) {
     let mut ticks = tokio::time::interval(LOOK_AROUND);
     for look in (0..LOOKS_PER_WRITE).cycle() {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stopped.changed() => return,
+        }
         let state = state.clone();
         let kept = tokio::task::spawn_blocking(move || {
             let tenant = state.tenant();

@@ -6,6 +6,7 @@ mod host;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use countersign_signin::session::Limits;
 use countersign_signin::ticket::{self, Purpose};
@@ -316,6 +317,18 @@ impl People {
     /// Follows the chain of what was done.
     pub async fn verify(&self) -> Result<audit::Verdict, Error> {
         self.write(|transaction, _| Ok(audit::verify(transaction)?)).await
+    }
+
+    /// Folds the log of the database into its file, at the end. Where somebody else has it
+    /// open, the log stays: whoever closes the database last folds it in.
+    pub async fn close(&self) {
+        let fold = |connection: &Connection| {
+            connection.busy_timeout(Duration::ZERO)?;
+            connection.query_row("pragma journal_mode = delete", [], |_| Ok(()))?;
+            Ok(())
+        };
+        let _: Result<(), countersign_signin::Error> =
+            self.step(move |signin| signin.host().read(fold)).await;
     }
 
     async fn write<T, F>(&self, act: F) -> Result<T, Error>

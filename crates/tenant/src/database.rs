@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -21,8 +22,9 @@ struct Inner {
     path: PathBuf,
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
-    /// Only ever asked whether another connection has written, and its last answer.
-    sentinel: Mutex<(Connection, i64)>,
+    /// Only ever asked whether another connection has written, and its last answer; none
+    /// once the database is closed.
+    sentinel: Mutex<Option<(Connection, i64)>>,
     generation: AtomicU64,
 }
 
@@ -38,7 +40,7 @@ impl Database {
             path,
             writer: Mutex::new(writer),
             readers: Mutex::default(),
-            sentinel: Mutex::new((sentinel, 0)),
+            sentinel: Mutex::new(Some((sentinel, 0))),
             generation: AtomicU64::new(1),
         })))
     }
@@ -91,10 +93,21 @@ impl Database {
         self.0.generation.load(Ordering::Acquire)
     }
 
+    /// Folds the log into the file, once nothing more is asked. Where somebody else has it
+    /// open, the log stays: whoever closes the database last folds it in.
+    pub(crate) fn close(&self) {
+        locked(&self.0.readers).clear();
+        *locked(&self.0.sentinel) = None;
+        let writer = locked(&self.0.writer);
+        let _ = writer
+            .busy_timeout(Duration::ZERO)
+            .and_then(|()| writer.query_row("pragma journal_mode = delete", [], |_| Ok(())));
+    }
+
     /// Looks whether another process has written.
     pub(crate) fn look_around(&self) -> Result<(), rusqlite::Error> {
         let mut sentinel = locked(&self.0.sentinel);
-        let (connection, last) = &mut *sentinel;
+        let Some((connection, last)) = &mut *sentinel else { return Ok(()) };
         let version =
             connection.prepare_cached("pragma data_version")?.query_row([], |row| row.get(0))?;
         if std::mem::replace(last, version) != version {

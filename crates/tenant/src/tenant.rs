@@ -159,6 +159,14 @@ impl Tenant {
         self.0.database.write(|transaction| credentials::write_used(transaction, used))
     }
 
+    /// Ends all use of it: what is pending is written, and the database is one file again
+    /// unless another process has it open.
+    pub fn close(&self) -> Result<(), Error> {
+        let written = self.write_used();
+        self.0.database.close();
+        written
+    }
+
     /// Looks whether another process has written.
     pub fn look_around(&self) -> Result<(), Error> {
         Ok(self.0.database.look_around()?)

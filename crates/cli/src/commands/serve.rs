@@ -10,6 +10,7 @@ use countersign_service::dashboard::{
     Config, Dashboard, FetchPaths, Identity, Inventory, Listener,
 };
 use countersign_service::health::{Tell, look_after};
+use countersign_service::people::People;
 use countersign_service::scheduler::Scheduler;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -60,6 +61,7 @@ pub(crate) struct Served {
     url: String,
     /// Where the first account is set up; none when somebody can sign in.
     setup: Option<Zeroizing<String>>,
+    people: People,
     dashboard: Dashboard,
     scheduler: Scheduler,
     schedule: JoinHandle<()>,
@@ -82,7 +84,7 @@ impl Served {
         let setup = setup.map(|token| Zeroizing::new(format!("{url}/welcome/{}", *token)));
         let (scheduler, schedule) = schedule::start(context).await?;
         let config = Config {
-            people,
+            people: people.clone(),
             store: context.store().clone(),
             scheduler: Some(scheduler.clone()),
             inventory: inventory(context),
@@ -98,7 +100,7 @@ impl Served {
             schedule::wait(),
             tell_health(context),
         ));
-        Ok(Self { url, setup, dashboard, scheduler, schedule, health })
+        Ok(Self { url, setup, people, dashboard, scheduler, schedule, health })
     }
 
     fn ready_object(&self) -> Value {
@@ -127,6 +129,7 @@ impl Served {
         self.health.abort();
         self.dashboard.shutdown().await;
         self.scheduler.stop();
+        self.people.close().await;
         self.schedule.await.map_err(Failure::unexpected)
     }
 }

@@ -150,3 +150,41 @@ fn people_come_and_go() {
     let audit: Value = serde_json::from_str(&audit).unwrap();
     assert_eq!((audit["whole"].clone(), audit["entries"].clone()), (true.into(), 3.into()));
 }
+
+/// Asks it to end and waits until it has.
+fn signalled(child: &mut Child, signal: &str) {
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    assert!(child.wait().unwrap().success(), "{signal}");
+}
+
+#[test]
+fn every_database_is_one_file_after_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let beside = |home: &Path| -> Vec<String> {
+        let entries = std::fs::read_dir(home).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut found: Vec<_> = names.filter(|name| name.contains(".sqlite")).collect();
+        found.sort();
+        found
+    };
+    for signal in ["-TERM", "-INT"] {
+        let home = folder.path().join("home");
+        let mut serving = Serving::start(&home);
+        assert_eq!(status(&format!("{}/sign-in", serving.url())), "200");
+        assert!(beside(&home).contains(&"people.sqlite-wal".to_owned()));
+        signalled(&mut serving.child, signal);
+        assert_eq!(beside(&home), ["people.sqlite", "store.sqlite"], "{signal}");
+
+        let home = folder.path().join("platform");
+        let ready = home.with_extension(signal);
+        let mut command = countersign(&home);
+        command.args(["platform", "serve", "--listen", "127.0.0.1:0"]);
+        command.args(["--seed", "apps=2,findings=20,rng=7", "--ready-file"]).arg(&ready);
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        wait_until("the platform", || ready.exists());
+        assert!(beside(&home).contains(&"platform.sqlite-wal".to_owned()));
+        signalled(&mut child, signal);
+        assert_eq!(beside(&home), ["platform.sqlite"], "{signal}");
+    }
+}
