@@ -140,11 +140,6 @@ pub(crate) async fn findings(context: &Context, args: args::Query) -> Result<(),
     if args.json {
         let limit = args.limit.unwrap_or_default();
         let print = |row: FindingRow| print_json(&as_json(&row)?);
-        if limit == 0 && after.is_none() {
-            let rows = context.store().applications().await?;
-            let whole = Whole::count(context, filter, &rows).await?;
-            return whole.for_each(context, None, Order::Severity, print).await;
-        }
         let (shown, end) =
             for_each(context, Query { filter, after, ..Query::default() }, limit, print).await?;
         if limit > 0 && shown == limit {

@@ -349,13 +349,12 @@ fn an_index_that_lost_an_entry_hides_no_finding_from_an_export() {
     for (filter, damage) in damages {
         let home = Home::new();
         let commands = [
-            &["findings", "--json", "--filter", &filter][..],
-            &["export", "--format", "ndjson", "--filter", &filter],
+            &["export", "--format", "ndjson", "--filter", &filter][..],
             &["export", "--format", "sarif", "--filter", &filter],
             &["export", "--format", "html", "--filter", &filter],
         ];
         let truth: Vec<_> = commands.iter().map(|args| well(home.path(), args)).collect();
-        assert!(truth[..2].iter().all(|text| text.contains(&id)), "{filter}");
+        assert!(truth[0].contains(&id), "{filter}");
         damage(&rusqlite::Connection::open(home.store()).unwrap());
         for (args, truth) in commands.iter().zip(truth) {
             let output = run(home.path(), args);
