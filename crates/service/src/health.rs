@@ -22,7 +22,16 @@ pub type Tell = Arc<dyn Fn(Result<Vec<Problem>, Error>) + Send + Sync>;
 pub async fn look_after(store: Store, clock: Clock, wait: Wait, tell: Tell) {
     loop {
         let begun_ms = clock();
-        tell(check(&store, &wait).await);
+        let found = check(&store, &wait).await;
+        // Where pages, metrics and snapshots find it.
+        let noted = match &found {
+            Ok(problems) => store.note_check(problems, clock()).await,
+            Err(_) => Ok(()),
+        };
+        tell(found);
+        if let Err(error) = noted {
+            tell(Err(error));
+        }
         // A clock that was set back is no reason to wait longer.
         while (0..DAY_MS).contains(&(clock() - begun_ms)) {
             wait(LOOK_MS).await;

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use countersign_findings::{Application, ApplicationGuid, DataPath, Finding, FindingId};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::audit::Verdict;
 use crate::columns;
@@ -37,6 +37,19 @@ impl Problem {
     fn passing(what: impl Into<String>) -> Self {
         Self { what: what.into(), is_mended_by_full_sync: true }
     }
+}
+
+/// How the last look at everything ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastCheck {
+    /// When.
+    pub at_ms: i64,
+    /// How many problems it found.
+    pub problems: u64,
+    /// The first of them.
+    pub first: Option<String>,
+    /// Whether a sync that reads everything anew mends all of them.
+    pub is_mended_by_full_sync: bool,
 }
 
 /// A check under way: one piece after the other, so that other work goes on in between.
@@ -97,6 +110,42 @@ impl Store {
         let mut pieces: VecDeque<_> = tables.into_iter().map(Piece::Table).collect();
         pieces.extend(Piece::contents(Piece::References));
         Ok(Checkup { database: self.database.clone(), pieces })
+    }
+
+    /// Notes what a look at everything found.
+    pub async fn note_check(&self, problems: &[Problem], at_ms: i64) -> Result<(), Error> {
+        let first = problems.first().map(|one| one.what.clone());
+        let is_mended = problems.iter().all(|one| one.is_mended_by_full_sync);
+        let count = problems.len();
+        self.database
+            .write(move |connection| {
+                connection.execute(
+                    "insert or replace into last_check
+                        (id, at_ms, problems, first, is_mended_by_full_sync)
+                     values (1, ?, ?, ?, ?)",
+                    params![at_ms, count, first, is_mended],
+                )?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// How the last look at everything ended; none before the first.
+    pub async fn last_check(&self) -> Result<Option<LastCheck>, Error> {
+        self.database
+            .read(|connection| {
+                let sql = "select at_ms, problems, first, is_mended_by_full_sync from last_check";
+                let read = |row: &Row<'_>| {
+                    Ok(LastCheck {
+                        at_ms: row.get(0)?,
+                        problems: row.get(1)?,
+                        first: row.get(2)?,
+                        is_mended_by_full_sync: row.get(3)?,
+                    })
+                };
+                Ok(connection.prepare_cached(sql)?.query_row([], read).optional()?)
+            })
+            .await
     }
 
     /// What a sync that reads everything anew begins with: fails where the file itself is

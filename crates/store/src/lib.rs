@@ -32,7 +32,7 @@ mod writer;
 pub use audit::{Act, Entry as AuditEntry, Verdict};
 pub use backup::{check_image, set_aside};
 pub use broker::{BrokerRequest, Caller, HANDLE_BYTES, Kept, NewCaller};
-pub use check::{Checkup, Problem};
+pub use check::{Checkup, LastCheck, Problem};
 pub use credentials::{Credential, CredentialId, NewCredential, Observed};
 pub use database::SyncLock;
 pub use error::Error;

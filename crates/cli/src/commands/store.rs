@@ -42,7 +42,13 @@ async fn check(home: &Home, args: CheckStore) -> Result<(), Failure> {
         Store::accept_missing_log(&path).await?;
     }
     let found = match open_store(home).await {
-        Ok(store) => store.check().await,
+        Ok(store) => {
+            let found = store.check().await;
+            if found.as_ref().is_ok_and(Vec::is_empty) {
+                end_alarm(&store).await;
+            }
+            found
+        }
         Err(error) => Err(error),
     };
     let problems = match found {
@@ -82,6 +88,16 @@ async fn check(home: &Home, args: CheckStore) -> Result<(), Failure> {
         counted(&problems),
         fix(home, are_mendable(&problems))
     )))
+}
+
+/// What pages and metrics tell of an earlier look ends with one that finds nothing. Where
+/// nothing can be written, the next look of `serve` does that.
+async fn end_alarm(store: &Store) {
+    if let Ok(Some(last)) = store.last_check().await
+        && last.problems > 0
+    {
+        let _ = store.note_check(&[], system::clock()()).await;
+    }
 }
 
 pub(crate) fn counted(problems: &[Problem]) -> String {

@@ -152,7 +152,8 @@ async fn write_feeds(context: &Context) -> Result<(), Failure> {
     if let Some(path) = &config.snapshot {
         let (notices, deliveries) =
             (context.store().notices().await?, context.store().deliveries().await?);
-        let snapshot = feeds::snapshot::render(&rows, &notices, &deliveries, now_ms);
+        let last = context.store().last_check().await?;
+        let snapshot = feeds::snapshot::render(&rows, &notices, &deliveries, last.as_ref(), now_ms);
         let snapshot = json::to_string(&snapshot).map_err(Failure::unexpected)?;
         feeds::put(path, &format!("{snapshot}\n"))?;
     }
@@ -166,7 +167,8 @@ pub(crate) async fn rows(context: &Context) -> Result<Vec<Row>, Failure> {
 async fn metrics_text(context: &Context, rows: &[Row]) -> Result<String, Failure> {
     let deliveries = context.store().deliveries().await?;
     let undelivered = deliveries.iter().filter(|one| one.sent_ms.is_none()).count();
-    Ok(feeds::metrics::render(rows, undelivered, context.now()))
+    let last = context.store().last_check().await?;
+    Ok(feeds::metrics::render(rows, undelivered, last.as_ref(), context.now()))
 }
 
 pub(crate) async fn acknowledge(context: &Context, args: Acknowledge) -> Result<(), Failure> {

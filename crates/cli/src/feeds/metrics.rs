@@ -5,10 +5,16 @@
 use std::fmt::Write;
 
 use countersign_connector::watch::{Row, State};
+use countersign_store::LastCheck;
 use countersign_text::line;
 
 /// The whole file. `undelivered` is how many messages are still on their way.
-pub(crate) fn render(rows: &[Row], undelivered: usize, now_ms: i64) -> String {
+pub(crate) fn render(
+    rows: &[Row],
+    undelivered: usize,
+    last: Option<&LastCheck>,
+    now_ms: i64,
+) -> String {
     let mut text = String::new();
     let seconds = |ms: Option<i64>| ms.map(|ms| ms.div_euclid(1000).to_string());
     type Value<'v> = &'v dyn Fn(&Row) -> Option<String>;
@@ -59,6 +65,13 @@ pub(crate) fn render(rows: &[Row], undelivered: usize, now_ms: i64) -> String {
     let _ = writeln!(text, "countersign_watch_run_seconds {}", now_ms.div_euclid(1000));
     head(&mut text, "countersign_watch_undelivered", "Messages that no channel has taken yet");
     let _ = writeln!(text, "countersign_watch_undelivered {undelivered}");
+    if let Some(last) = last {
+        head(&mut text, "countersign_store_problems", "What the last check found damaged");
+        let _ = writeln!(text, "countersign_store_problems {}", last.problems);
+        let checked_seconds = last.at_ms.div_euclid(1000);
+        head(&mut text, "countersign_store_checked_seconds", "When that was, as Unix time");
+        let _ = writeln!(text, "countersign_store_checked_seconds {checked_seconds}");
+    }
     // A comment to the one reader, the end to the other.
     text.push_str("# EOF\n");
     text

@@ -3,7 +3,7 @@
 
 use countersign_connector::watch::{Row, Standing};
 use countersign_findings::rfc3339;
-use countersign_store::{Delivery, Notice};
+use countersign_store::{Delivery, LastCheck, Notice};
 use serde_json::{Value, json};
 
 /// The whole object.
@@ -11,12 +11,16 @@ pub(crate) fn render(
     rows: &[Row],
     notices: &[Notice],
     deliveries: &[Delivery],
+    last: Option<&LastCheck>,
     now_ms: i64,
 ) -> Value {
     let open = notices.iter().filter(|notice| notice.ended_ms.is_none());
     json!({
         "schema": 1,
         "at": rfc3339(now_ms),
+        "store": last.map(|last| json!({
+            "checked_at": rfc3339(last.at_ms), "problems": last.problems, "first": last.first,
+        })),
         "credentials": rows.iter().map(row).collect::<Vec<_>>(),
         "notices": open.map(|one| notice(one, rows, deliveries)).collect::<Vec<_>>(),
     })

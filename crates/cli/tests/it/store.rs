@@ -367,6 +367,30 @@ fn an_index_that_lost_an_entry_hides_no_finding_from_an_export() {
 }
 
 #[test]
+fn what_the_daily_look_found_is_in_the_metrics_until_a_check_finds_nothing() {
+    let home = Home::new();
+    let gauges = || -> Vec<String> {
+        let text = well(home.path(), &["credentials", "metrics"]);
+        text.lines()
+            .filter(|line| line.starts_with("countersign_store_"))
+            .map(str::to_owned)
+            .collect()
+    };
+    assert!(gauges().is_empty());
+    let sql = "update findings set changed_ms = changed_ms + 1 where id = 3";
+    home.execute(sql);
+    let serve = Serve::start(home.path());
+    wait_until("the first look", || !gauges().is_empty());
+    drop(serve);
+    assert_eq!(gauges()[0], "countersign_store_problems 1");
+    home.execute(&sql.replace('+', "-"));
+    assert_eq!(gauges()[0], "countersign_store_problems 1");
+    well(home.path(), &["store", "check"]);
+    assert_eq!(gauges()[0], "countersign_store_problems 0");
+    assert!(gauges()[1].starts_with("countersign_store_checked_seconds "));
+}
+
+#[test]
 fn a_full_sync_reads_what_is_damaged_anew() {
     let served = Served::start("apps=3,findings=60,rng=3");
     let folder = tempfile::tempdir().unwrap();

@@ -8,7 +8,7 @@ use countersign_store::{Integration, RunRow};
 use serde_json::Value;
 
 use super::Inner;
-use super::look::grouped;
+use super::look::{Damage, grouped};
 use super::text::Shown;
 use super::web::{Form, Frame, Reader, Stop, cause_and_fix, go};
 use crate::scheduler::{Refusal, Running, Scheduler, State as Standing};
@@ -76,6 +76,7 @@ struct Card {
 #[template(path = "integrations.html")]
 struct Page {
     frame: Frame,
+    damage: Option<Damage>,
     is_scheduled: bool,
     cards: Vec<Card>,
 }
@@ -91,6 +92,7 @@ pub(super) async fn list(State(inner): State<Inner>, reader: Reader) -> Result<R
     }
     let page = Page {
         frame: reader.visitor.frame("Integrations", "/integrations"),
+        damage: Damage::of(inner.store.last_check().await?),
         is_scheduled: inner.scheduler.is_some(),
         cards,
     };

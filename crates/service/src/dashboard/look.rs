@@ -1,6 +1,8 @@
 //! Small pieces that several pages share.
 
 use countersign_findings::Severity;
+use countersign_store::LastCheck;
+use countersign_web::moment::Moment;
 
 use super::text::Shown;
 pub(super) use crate::chart::grouped;
@@ -79,4 +81,28 @@ pub(super) fn open_over_time(id: &'static str, labels: Vec<Label>, days: &[[u64;
             .collect(),
     };
     chart::figure(&chart, chart::Shape::Stacked)
+}
+
+/// What the last look at the store found damaged.
+pub(super) struct Damage {
+    pub(super) count: String,
+    pub(super) first: Shown,
+    pub(super) at: Moment,
+    pub(super) is_mendable: bool,
+}
+
+impl Damage {
+    /// None where all is well, or nobody has looked.
+    pub(super) fn of(last: Option<LastCheck>) -> Option<Self> {
+        let last = last.filter(|last| last.problems > 0)?;
+        Some(Self {
+            count: match last.problems {
+                1 => "1 problem".into(),
+                count => format!("{} problems", grouped(count)),
+            },
+            first: Shown::cut(last.first.as_deref().unwrap_or_default(), 400),
+            at: Moment(last.at_ms),
+            is_mendable: last.is_mended_by_full_sync,
+        })
+    }
 }

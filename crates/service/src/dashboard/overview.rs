@@ -8,7 +8,7 @@ use countersign_store::{AtRisk, FacetRow, Overview, Scope};
 
 use super::Inner;
 use super::filters::{all, findings};
-use super::look::{grouped, in_words, severity, severity_name, verdict, verdict_in_words};
+use super::look::{Damage, grouped, in_words, severity, severity_name, verdict, verdict_in_words};
 use super::query::{self, link};
 use super::text::Shown;
 use super::trend::{self, SPANS, Trend};
@@ -55,6 +55,7 @@ pub(super) struct Fixed {
 #[template(path = "overview.html")]
 struct Page {
     frame: Frame,
+    damage: Option<Damage>,
     is_empty: bool,
     figures: Vec<Figure>,
     spans: Vec<(u16, String, bool)>,
@@ -80,6 +81,7 @@ pub(super) async fn show(
     let trend = trend::trend(&inner.store, Scope::Everything, span, now_ms).await?;
     let page = Page {
         frame: reader.visitor.frame("Overview", "/"),
+        damage: Damage::of(inner.store.last_check().await?),
         is_empty: overview.applications == 0 && overview.at_risk.is_empty(),
         figures: figures(&overview, &[]),
         spans: spans("/", span),

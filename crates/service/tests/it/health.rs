@@ -41,5 +41,8 @@ async fn a_damaged_store_is_told_once_a_day() {
     time.set(time.now() + DAY_MS).await;
     let found = next().await;
     assert!(found.iter().any(|one| one.what.contains("audit log")), "{found:?}");
+    let last = store.last_check().await.unwrap().unwrap();
+    assert_eq!((last.problems, last.first), (1, Some(found[0].what.clone())));
+    assert!(!last.is_mended_by_full_sync);
     task.abort();
 }

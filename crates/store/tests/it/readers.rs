@@ -452,6 +452,7 @@ async fn an_index_that_knew_less_of_case_is_written_anew() {
              alter table applications drop column held_back;
              alter table applications drop column seal;
              alter table changes drop column seal;
+             drop table last_check;
              delete from texts where id = 0;
              insert or replace into words (rowid, text)
                 select id, 'injektion in straße src ünïcödé rs' from findings;

@@ -51,6 +51,7 @@ const HARMLESS: &[(&str, &str)] = &[
     ("service::Next", "a time and why"),
     ("service::Person", "a name and a role"),
     ("service::Role", "words only; `Reader` is also an extractor"),
+    ("service::Sieve", "a filter that was typed"),
     ("service::Why", "words only"),
     ("signin::Error", "sentences; `Database` is also a type of the tenant"),
     ("signin::Refusal", "sentences"),

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use countersign_service::people::Role;
+use countersign_store::Problem;
 use serde_json::json;
 
 use super::{Desk, RunSummary, START_MS};
@@ -109,4 +110,34 @@ async fn pages_that_listen_are_told_and_let_go() {
         assert_eq!(events.header("content-type"), Some("text/event-stream"));
         assert!(events.body.contains("event: change\ndata: "), "{}", events.body);
     }
+}
+
+#[tokio::test]
+async fn a_damaged_store_is_shown_with_what_mends_it() {
+    let desk = Desk::start().await;
+    let mut reader = desk.person("rita", Role::Reader).await;
+    let problem = |is_mended_by_full_sync| Problem {
+        what: "the row of finding <i> is not as it was written".into(),
+        is_mended_by_full_sync,
+    };
+    for (found, told) in [
+        (vec![], None),
+        (vec![problem(true)], Some(("1 problem", "countersign sync --full"))),
+        (
+            vec![problem(true), problem(false)],
+            Some(("2 problems", "countersign store restore FILE")),
+        ),
+        (vec![], None),
+    ] {
+        desk.store.note_check(&found, desk.now()).await.unwrap();
+        for path in ["/", "/integrations"] {
+            let body = reader.get(path).await.body;
+            assert_eq!(body.contains("The store is damaged"), told.is_some(), "{path}");
+            if let Some((count, command)) = told {
+                assert!(body.contains(count) && body.contains(command), "{path}: {body}");
+                assert!(body.contains("finding &lt;i&gt; is"), "{path}: {body}");
+            }
+        }
+    }
+    desk.end().await;
 }
