@@ -42,6 +42,10 @@ const FROZEN: OpenFlags = OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLI
 
 /// Of the header of a log, and what it begins with.
 const LOG_HEADER: usize = 32;
+/// Where the header has the size of a page.
+const LOG_PAGE_SIZE: std::ops::Range<usize> = 8..12;
+/// What is before each page of a log.
+const LOG_FRAME: usize = 24;
 const LOG_MAGIC: [u8; 3] = [0x37, 0x7f, 0x06];
 
 #[derive(Clone)]
@@ -223,13 +227,19 @@ pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Whether there is a log that SQLite can read. Its locks are on other files: this one may
-/// be opened and closed.
+/// Whether there is a log that SQLite can read, with a page in it: the first is there before
+/// the mark that asks for it. Its locks are on other files: this one may be opened and
+/// closed.
 fn has_log(path: &Path) -> bool {
-    let mut header = [0; LOG_HEADER];
-    files::open(&log_of(path), Secrecy::Open)
-        .is_ok_and(|mut log| log.read_exact(&mut header).is_ok())
-        && header.starts_with(&LOG_MAGIC)
+    let read = || {
+        let mut log = files::open(&log_of(path), Secrecy::Open).ok()?;
+        let mut header = [0; LOG_HEADER];
+        log.read_exact(&mut header).ok()?;
+        let size: [u8; 4] = header.get(LOG_PAGE_SIZE)?.try_into().ok()?;
+        let least = (LOG_HEADER + LOG_FRAME) as u64 + u64::from(u32::from_be_bytes(size));
+        Some(header.starts_with(&LOG_MAGIC) && log.metadata().ok()?.len() >= least)
+    };
+    read().unwrap_or_default()
 }
 
 /// Whether the file says that its log counts, and there is none. Others may fold it in
