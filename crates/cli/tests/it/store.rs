@@ -208,7 +208,9 @@ impl Drop for Serve {
 fn a_copy_without_its_log_is_noticed() {
     let home = Home::new();
     let _serve = Serve::start(home.path());
-    for log in [None, Some(&b""[..]), Some(&[7; 5000])] {
+    // None, and one of which only the beginning was copied.
+    let whole = fs::read(home.path().join("store.sqlite-wal")).unwrap();
+    for log in [None, Some(&b""[..]), Some(&[7; 5000]), Some(&whole[..32]), Some(&whole[..4000])] {
         let other = tempfile::tempdir().unwrap();
         copy(home.path(), other.path(), &["store.sqlite", "vault.json", "vault.key"]);
         if let Some(log) = log {
@@ -417,35 +419,47 @@ fn a_full_sync_reads_what_is_damaged_anew() {
         assert_eq!(well(home, &["export", "--format", "ndjson"]), truth);
         assert_eq!(well(home, &["changes", "--json"]), feed);
     }
-    // What no sync mends is told before it begins.
-    let store = rusqlite::Connection::open(home.join("store.sqlite")).unwrap();
-    let sql = "select rootpage from sqlite_schema where name = 'findings_by_cwe'";
-    let page: u64 = store.query_row(sql, [], |row| row.get(0)).unwrap();
-    drop(store);
-    let mut bytes = fs::read(home.join("store.sqlite")).unwrap();
-    let start = usize::try_from((page - 1) * 4096).unwrap();
-    bytes[start..start + 4096].fill(0);
-    fs::write(home.join("store.sqlite"), bytes).unwrap();
-    refused(&run(home, &["sync", "--full"]), 7, "damaged");
+    // What no sync mends is told before it begins, whether a sync would meet it or not.
+    let sound = fs::read(home.join("store.sqlite")).unwrap();
+    for index in ["findings_by_cwe", "broker_callers_by_digest"] {
+        fs::write(home.join("store.sqlite"), &sound).unwrap();
+        let store = rusqlite::Connection::open(home.join("store.sqlite")).unwrap();
+        let sql = "select rootpage from sqlite_schema where name = ?";
+        let page: u64 = store.query_row(sql, [index], |row| row.get(0)).unwrap();
+        drop(store);
+        let mut bytes = sound.clone();
+        let start = usize::try_from((page - 1) * 4096).unwrap();
+        bytes[start..start + 4096].fill(0);
+        fs::write(home.join("store.sqlite"), bytes).unwrap();
+        refused(&run(home, &["sync", "--full"]), 7, "damaged");
+    }
 }
 
 #[test]
 fn queries_need_no_secret() {
-    let home = Home::new();
-    fs::remove_file(home.path().join("vault.key")).unwrap();
-    fs::remove_file(home.path().join("vault.json")).unwrap();
-    let config = "[vault]\nbackend = \"kv\"\n[vault.kv]\naddress = \"https://kv.example.com\"\ntoken_file = \"/no/such/token\"\n";
-    fs::write(home.path().join("config.toml"), config).unwrap();
-    for args in QUERIES {
-        well(home.path(), args);
+    let kv = "[vault]\nbackend = \"kv\"\n[vault.kv]\naddress = \"https://kv.example.com\"\ntoken_file = \"/no/such/token\"\n";
+    let passphrase = "[vault]\npassphrase_file = \"/no/such/passphrase\"\n";
+    let other_key = format!("{}\n", "0".repeat(64));
+    for (config, key) in
+        [(kv, None), (passphrase, None), ("", None), ("", Some("no key")), ("", Some(&*other_key))]
+    {
+        let home = Home::new();
+        fs::remove_file(home.path().join("vault.key")).unwrap();
+        if let Some(key) = key {
+            fs::write(home.path().join("vault.key"), key).unwrap();
+        }
+        fs::write(home.path().join("config.toml"), config).unwrap();
+        let before = home.names();
+        for args in QUERIES {
+            well(home.path(), args);
+        }
+        let id = well(home.path(), &["findings", "--json", "--limit", "1"]);
+        let id: Value = serde_json::from_str(&id).unwrap();
+        well(home.path(), &["finding", id["id"].as_str().unwrap()]);
+        let paths = run(home.path(), &["finding", id["id"].as_str().unwrap(), "--paths"]);
+        assert!(!paths.status.success(), "{config}");
+        assert_eq!(home.names().contains(&"vault.key".to_owned()), key.is_some(), "{before:?}");
     }
-    let id = well(home.path(), &["findings", "--json", "--limit", "1"]);
-    let id: Value = serde_json::from_str(&id).unwrap();
-    well(home.path(), &["finding", id["id"].as_str().unwrap()]);
-    assert!(
-        !run(home.path(), &["finding", id["id"].as_str().unwrap(), "--paths"]).status.success()
-    );
-    assert!(!home.names().contains(&"vault.key".to_owned()), "{:?}", home.names());
 }
 
 #[test]
@@ -623,6 +637,19 @@ fn a_backup_of_a_store_in_use_comes_back_elsewhere() {
     let bytes = fs::read(&file).unwrap();
     let sealed = fs::read(home.join("vault.json")).unwrap();
     assert!(!bytes.windows(40).any(|part| part == &sealed[sealed.len() / 2..][..40]));
+}
+
+#[test]
+fn a_backup_holds_what_is_in_the_log_alone() {
+    let home = Home::new();
+    let _serve = Serve::start(home.path());
+    well(home.path(), &["schedule", "pause", "demo"]);
+    let file = home.path().join("backup");
+    well(home.path(), &["store", "backup", file.to_str().unwrap()]);
+    assert!(home.names().contains(&"store.sqlite-wal".to_owned()), "{:?}", home.names());
+    let other = tempfile::tempdir().unwrap();
+    well(other.path(), &["store", "restore", file.to_str().unwrap()]);
+    assert!(well(other.path(), &["schedule", "list", "--json"]).contains("\"paused\":true"));
 }
 
 #[test]
