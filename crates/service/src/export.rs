@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use countersign_findings::filter::{Expression, Field, Filter, Operator, Value};
 use countersign_findings::{Application, Context};
 use countersign_formats::{Item, Last};
-use countersign_store::{ApplicationRow, ChangeKind, FindingRow};
+use countersign_store::{ApplicationRow, ChangeKind, Error, FindingRow, Store};
 use serde_json::json;
 
 /// The applications of every integration, by integration and guid.
@@ -51,15 +51,13 @@ const NAMED: usize = 500;
 /// An index that lost an entry hides a finding from whoever asks it, without a word. So of
 /// what must be complete the store is asked only what its sealed counts know, and it is
 /// compared with them; anything else about a finding is read from its record.
-#[derive(Debug, Clone)]
-pub struct Sieve {
+struct Sieve {
     filter: Expression,
     asked: Expression,
 }
 
 impl Sieve {
-    /// Of a filter over these applications.
-    pub fn new(filter: Expression, applications: &[ApplicationRow]) -> Self {
+    fn new(filter: Expression, applications: &[ApplicationRow]) -> Self {
         let (mut asked, mut places) = (Vec::new(), Vec::new());
         for part in conjuncts(&filter) {
             let Expression::Is(one) = part else { continue };
@@ -90,15 +88,85 @@ impl Sieve {
         }
         Self { filter, asked: Expression::all(asked) }
     }
+}
 
-    /// What the store is asked: as much as its counts know.
-    pub fn asked(&self) -> &Expression {
-        &self.asked
+/// An export that has every finding of a filter, or is known not to.
+pub struct CompleteExport {
+    sieve: Sieve,
+    /// Of the store when it was counted.
+    generation: i64,
+    /// Findings of the filter, by the indexes.
+    total: u64,
+    /// Of what was asked: counted, read, and kept of it.
+    counted: u64,
+    read: u64,
+    kept: u64,
+}
+
+/// Findings that an export lacks because the store is damaged.
+#[derive(Debug, Clone, Copy)]
+pub struct Missing {
+    /// As many there are.
+    pub counted: u64,
+    /// As many could be read.
+    pub read: u64,
+}
+
+impl CompleteExport {
+    /// Of a filter over these applications.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn new(
+        store: &Store,
+        filter: Expression,
+        applications: &[ApplicationRow],
+    ) -> Result<Self, Error> {
+        let generation = store.generation().await?;
+        let total = store.count_findings(filter.clone()).await?;
+        let sieve = Sieve::new(filter, applications);
+        Ok(Self { sieve, generation, total, counted: 0, read: 0, kept: 0 })
     }
 
-    /// Whether a finding that the store answered is one of those that are wanted.
-    pub fn keeps(&self, row: &FindingRow) -> bool {
-        self.filter.matches(&row.finding, &row.application_name)
+    /// How many findings there are.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// What the store is to be asked for the findings of a place; each place once.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn ask(&mut self, store: &Store, place: Expression) -> Result<Expression, Error> {
+        let asked = Expression::all([self.sieve.asked.clone(), place]);
+        self.counted += store.count_findings(asked.clone()).await?;
+        Ok(asked)
+    }
+
+    /// Whether a finding that the store answered belongs to the export; each finding once.
+    pub fn keeps(&mut self, row: &FindingRow) -> bool {
+        let is_kept = self.sieve.filter.matches(&row.finding, &row.application_name);
+        self.read += 1;
+        self.kept += u64::from(is_kept);
+        is_kept
+    }
+
+    /// What is missing at the end. After a sync that wrote meanwhile, nobody can know.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn missing(&self, store: &Store) -> Result<Option<Missing>, Error> {
+        let (counted, read) = match self.counted == self.read {
+            true => (self.total, self.kept),
+            false => (self.counted, self.read),
+        };
+        if counted == read || store.generation().await? != self.generation {
+            return Ok(None);
+        }
+        Ok(Some(Missing { counted, read }))
     }
 }
 

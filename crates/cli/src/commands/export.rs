@@ -9,11 +9,11 @@ use countersign_findings::{Application, ApplicationGuid};
 use countersign_formats::ocsf::Shape;
 use countersign_formats::ocsf::applications::{Applications as Inventory, Entry};
 use countersign_formats::{Head, Held, Paths, sarif};
-use countersign_service::export::{Applications, item};
-use countersign_store::{ApplicationRow, Order};
+use countersign_service::export::{Applications, CompleteExport, item};
+use countersign_store::{ApplicationRow, Order, Query};
 
 use super::context::Context;
-use super::query::{Whole, filter};
+use super::query::{filter, for_each};
 use crate::args::{Export, Format};
 use crate::exports::{self, More, Out, Plan};
 use crate::failure::Failure;
@@ -61,18 +61,21 @@ async fn write_findings(
 ) -> Result<String, Failure> {
     let filter = filter(&args.filter)?;
     let rows = context.store().applications().await?;
-    let whole = Whole::count(context, filter.clone(), &rows).await?;
+    let mut whole = CompleteExport::new(context.store(), filter.clone(), &rows).await?;
     let head = Head {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         made_ms: context.now(),
         filter: args.filter.join(" "),
-        total: whole.total,
+        total: whole.total(),
         with_raw: args.raw,
         paths,
     };
     let is_by_place = format == Format::Sarif && args.category.is_none();
     let places = if is_by_place { places(context, &filter, &rows).await? } else { Vec::new() };
-    let within = is_by_place.then(|| places.iter().map(Place::filter).collect());
+    let within = match is_by_place {
+        true => places.iter().map(Place::filter).collect(),
+        false => vec![Expression::default()],
+    };
     let options = sarif::Options {
         category: args.category.as_ref().map(|name| name.trim_matches('/').trim().to_owned()),
         places: places.into_iter().filter(|place| place.is_named).map(Place::into).collect(),
@@ -86,8 +89,12 @@ async fn write_findings(
     let mut export = piped(exports::renderer(args, shape, out, more, &head, options))?;
     let mut written: u64 = 0;
     let mut not_held: BTreeMap<&str, u64> = BTreeMap::new();
-    whole
-        .for_each(context, within, order, |row| {
+    for place in within {
+        let filter = whole.ask(context.store(), place).await?;
+        for_each(context, Query { filter, order, ..Query::default() }, 0, |row| {
+            if !whole.keeps(&row) {
+                return Ok(());
+            }
             let application = applications.of(&row).map_err(Failure::unexpected)?;
             match piped(export.finding(&item(&row, &application)))? {
                 Held::Written => written += 1,
@@ -96,6 +103,14 @@ async fn write_findings(
             Ok(())
         })
         .await?;
+    }
+    if let Some(missing) = whole.missing(context.store()).await? {
+        return Err(Failure::storage(format!(
+            "the store is damaged: it counts {} findings, and {} of them can be read\nhint: `countersign store check` lists what is damaged and what to do about it",
+            grouped(missing.counted),
+            grouped(missing.read)
+        )));
+    }
     let remarks = export.remarks();
     piped(export.end())?;
     for (reason, count) in &not_held {

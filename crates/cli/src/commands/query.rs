@@ -2,8 +2,7 @@
 
 use countersign_findings::filter::{Expression, Field};
 use countersign_findings::{DataPath, SCHEMA, rfc3339};
-use countersign_service::export::Sieve;
-use countersign_store::{ApplicationRow, FindingRow, Order, Query, Seek, Since};
+use countersign_store::{ApplicationRow, FindingRow, Query, Seek, Since};
 use countersign_text::prose;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -55,65 +54,6 @@ pub(crate) async fn for_each(
         }
     }
     Ok((count, after))
-}
-
-/// What is wanted whole.
-pub(crate) struct Whole {
-    sieve: Sieve,
-    /// Of the store when it was counted.
-    generation: i64,
-    /// How many there are, by the indexes.
-    pub(crate) total: u64,
-}
-
-impl Whole {
-    /// Of the findings of these applications.
-    pub(crate) async fn count(
-        context: &Context,
-        filter: Expression,
-        rows: &[ApplicationRow],
-    ) -> Result<Self, Failure> {
-        let generation = context.store().generation().await?;
-        let total = context.store().count_findings(filter.clone()).await?;
-        Ok(Self { sieve: Sieve::new(filter, rows), generation, total })
-    }
-
-    /// Calls `each` with every finding, within one of `places` after the other, where there
-    /// are any. Fails unless these are all.
-    pub(crate) async fn for_each(
-        &self,
-        context: &Context,
-        places: Option<Vec<Expression>>,
-        order: Order,
-        mut each: impl FnMut(FindingRow) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
-        let (mut counted, mut read, mut kept) = (0, 0, 0);
-        for place in places.unwrap_or_else(|| vec![Expression::default()]) {
-            let filter = Expression::all([self.sieve.asked().clone(), place]);
-            counted += context.store().count_findings(filter.clone()).await?;
-            let query = Query { filter, order, ..Query::default() };
-            let (rows, _) = for_each(context, query, 0, |row| {
-                if !self.sieve.keeps(&row) {
-                    return Ok(());
-                }
-                kept += 1;
-                each(row)
-            })
-            .await?;
-            read += rows;
-        }
-        // A sync may have written meanwhile. If none has, all that were counted must be there.
-        let is_whole = counted == read && self.total == kept;
-        if is_whole || context.store().generation().await? != self.generation {
-            return Ok(());
-        }
-        let (counted, read) = if counted == read { (self.total, kept) } else { (counted, read) };
-        Err(Failure::storage(format!(
-            "the store is damaged: it counts {} findings, and {} of them can be read\nhint: `countersign store check` lists what is damaged and what to do about it",
-            grouped(counted),
-            grouped(read)
-        )))
-    }
 }
 
 /// The documented shape of one finding: version, where it comes from, and the

@@ -10,6 +10,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use countersign_findings::filter::Expression;
 use countersign_formats::Export;
 use countersign_formats::csv::{Csv, Style};
 use countersign_formats::ndjson::Ndjson;
@@ -20,7 +21,7 @@ use super::Inner;
 use super::filters::Asked;
 use super::query;
 use super::web::{Reader, Stop};
-use crate::export::{Applications, Sieve, item};
+use crate::export::{Applications, CompleteExport, item};
 
 /// Rows that are read at once.
 const BATCH: u32 = 200;
@@ -63,14 +64,12 @@ async fn export(
         Format::Csv => ("text/csv; charset=utf-8", "attachment; filename=\"findings.csv\""),
         Format::Ndjson => ("application/x-ndjson", "attachment; filename=\"findings.ndjson\""),
     };
-    let generation = inner.store.generation().await?;
     let rows = inner.store.applications().await?;
-    let sieve = Sieve::new(asked.expression, &rows);
+    let mut whole = CompleteExport::new(&inner.store, asked.expression, &rows).await?;
     let under_way = UnderWay {
         store: inner.store.clone(),
-        generation,
-        left: inner.store.count_findings(sieve.asked().clone()).await?,
-        sieve,
+        asked: whole.ask(&inner.store, Expression::default()).await?,
+        whole,
         after: None,
         sink: Sink::new(format).map_err(|error| Stop::Failed(error.to_string()))?,
         applications: Applications::new(rows),
@@ -87,11 +86,8 @@ async fn export(
 
 struct UnderWay {
     store: Store,
-    /// Of the store when this began.
-    generation: i64,
-    sieve: Sieve,
-    /// Findings that the store has yet to answer.
-    left: u64,
+    whole: CompleteExport,
+    asked: Expression,
     after: Option<Seek>,
     sink: Sink,
     applications: Applications,
@@ -120,24 +116,20 @@ impl UnderWay {
     /// Renders what comes next; whether it was the last.
     async fn batch(&mut self) -> Result<bool, Box<dyn Error + Send + Sync>> {
         let wanted = Wanted {
-            filter: self.sieve.asked().clone(),
+            filter: self.asked.clone(),
             limit: BATCH,
             after: self.after,
             order: Order::Arrival,
         };
         let rows = self.store.findings(wanted).await?;
-        for row in rows.iter().filter(|row| self.sieve.keeps(row)) {
+        for row in rows.iter().filter(|row| self.whole.keeps(row)) {
             let application = self.applications.of(row)?;
             self.sink.export.finding(&item(row, &application))?;
         }
         self.after = rows.last().map(|row| row.seek);
         let is_last = rows.len() < BATCH as usize;
-        let left = self.left.checked_sub(rows.len() as u64);
-        self.left = left.unwrap_or_default();
-        // A sync may have written meanwhile. If none has, all that are counted must be there.
-        let is_off = left.is_none() || (is_last && left != Some(0));
-        if is_off && self.store.generation().await? == self.generation {
-            return Err("the store is damaged: it counts other findings than it holds".into());
+        if is_last && let Some(missing) = self.whole.missing(&self.store).await? {
+            return Err(format!("the store is damaged: {missing:?}").into());
         }
         Ok(is_last)
     }
