@@ -1,14 +1,14 @@
 //! DefectDojo: every finding, in exactly one standing.
 
 use countersign_findings::State;
+use countersign_formats::Held;
 use countersign_formats::defectdojo::DefectDojo;
-use countersign_formats::{Head, Held, Paths};
 use countersign_testkit::made_up::APPLICATION;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::Sample;
 use crate::readers::{discussed, export, head, is_clean};
+use crate::{Sample, in_a_repository};
 
 fn write(samples: &[Sample]) -> (Vec<Held>, Value) {
     let mut bytes = Vec::new();
@@ -75,27 +75,7 @@ fn twins_are_told_apart() {
 
 #[test]
 fn files_are_those_of_the_repository() {
-    let application = serde_json::json!({"guid": APPLICATION});
-    let finding = |scan_type: &str, details: Value| {
-        let mut finding = serde_json::json!({
-            "scan_type": scan_type, "finding_status": {"status": "OPEN"},
-            "finding_details": details,
-        });
-        if scan_type != "SCA" {
-            finding["issue_id"] = 7.into();
-        }
-        Sample::of(&application, &finding)
-    };
-    let samples = [
-        finding("STATIC", serde_json::json!({"severity": 4, "file_path": "com/x/F.java"})),
-        finding(
-            "SCA",
-            serde_json::json!({"severity": 4, "component_id": "c", "version": "1",
-            "component_path": [{"path": "com/x/lib.jar"}]}),
-        ),
-    ];
-    let maps = ["com/x=app/com/x".to_owned()];
-    let head = Head { paths: Paths::new(None, &maps).unwrap(), ..head() };
+    let (samples, head) = in_a_repository();
     let mut bytes = Vec::new();
     export(Box::new(DefectDojo::new(&mut bytes, &head).unwrap()), &samples);
     let document: Value = serde_json::from_slice(&bytes).unwrap();

@@ -2,14 +2,13 @@
 
 use std::collections::HashSet;
 
+use countersign_formats::Held;
 use countersign_formats::gitlab::{GitLab, Report};
-use countersign_formats::{Head, Held, Paths};
-use countersign_testkit::made_up::APPLICATION;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::Sample;
 use crate::readers::{discussed, export, head, held_ids, is_clean};
+use crate::{Sample, in_a_repository};
 
 const REPORTS: [Report; 3] = [Report::Sast, Report::Dast, Report::DependencyScanning];
 
@@ -71,27 +70,7 @@ proptest! {
 
 #[test]
 fn files_are_those_of_the_repository() {
-    let application = serde_json::json!({"guid": APPLICATION});
-    let finding = |scan_type: &str, details: Value| {
-        let mut finding = serde_json::json!({
-            "scan_type": scan_type, "finding_status": {"status": "OPEN"},
-            "finding_details": details,
-        });
-        if scan_type != "SCA" {
-            finding["issue_id"] = 7.into();
-        }
-        Sample::of(&application, &finding)
-    };
-    let samples = [
-        finding("STATIC", serde_json::json!({"severity": 4, "file_path": "com/x/F.java"})),
-        finding(
-            "SCA",
-            serde_json::json!({"severity": 4, "component_id": "c", "version": "1",
-            "component_path": [{"path": "com/x/lib.jar"}]}),
-        ),
-    ];
-    let maps = ["com/x=app/com/x".to_owned()];
-    let head = Head { paths: Paths::new(None, &maps).unwrap(), ..head() };
+    let (samples, head) = in_a_repository();
     for (report, file) in
         [(Report::Sast, "app/com/x/F.java"), (Report::DependencyScanning, "app/com/x/lib.jar")]
     {

@@ -22,7 +22,7 @@ use countersign_testkit::made_up;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::{collection, option};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A made-up finding with what an [`Item`] borrows from.
 #[derive(Debug, Clone)]
@@ -58,6 +58,20 @@ impl Sample {
             raw: &self.raw,
         }
     }
+}
+
+/// A static finding and one of a component, and a head that maps their files to those of a
+/// repository.
+pub(crate) fn in_a_repository() -> ([Sample; 2], Head) {
+    let application = json!({"guid": made_up::APPLICATION});
+    let flaw = json!({"issue_id": 7, "scan_type": "STATIC", "finding_status": {"status": "OPEN"},
+        "finding_details": {"severity": 4, "file_path": "com/x/F.java"}});
+    let component = json!({"scan_type": "SCA", "finding_status": {"status": "OPEN"},
+        "finding_details": {"severity": 4, "component_id": "c", "version": "1",
+            "component_path": [{"path": "com/x/lib.jar"}]}});
+    let paths = Paths::new(None, &["com/x=app/com/x".to_owned()]).unwrap();
+    let samples = [flaw, component].map(|finding| Sample::of(&application, &finding));
+    (samples, Head { paths, ..head(false) })
 }
 
 /// What the renderers are told of the export itself.
