@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
 
 use crate::output;
 
@@ -50,16 +51,13 @@ pub(crate) fn survive_file_limits() -> std::io::Result<()> {
 /// Logs go to standard error; a filter that cannot be read falls back to the
 /// default and says so.
 pub(crate) fn start_logging(filter: &str) {
-    let (filter, complaint) = match EnvFilter::try_new(filter) {
+    let (filter, complaint) = match filter.parse::<Targets>() {
         Ok(parsed) => (parsed, None),
-        Err(error) => (EnvFilter::new("warn"), Some(error)),
+        Err(error) => (Targets::new().with_default(LevelFilter::WARN), Some(error)),
     };
     // Without colours: an escape in a log line is somebody else's.
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(output::log)
-        .with_ansi(false)
-        .init();
+    let lines = tracing_subscriber::fmt::layer().with_writer(output::log).with_ansi(false);
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     if let Some(error) = complaint {
         tracing::warn!("the log filter cannot be read, using `warn`: {error}");
     }
