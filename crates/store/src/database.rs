@@ -19,11 +19,9 @@ use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
-use crate::columns::searchable;
 use crate::error::Error;
 use crate::raw::Packing;
 use crate::seal;
-use crate::upgrade;
 
 mod embedded {
     refinery::embed_migrations!("migrations");
@@ -311,8 +309,6 @@ fn open_writer(path: &Path) -> Result<Connection, Error> {
         writer.query_row("pragma wal_checkpoint(passive)", [], |_| Ok(()))?;
     }
     migrate(&mut writer, path)?;
-    let packing = Packing::load(&writer)?;
-    upgrade::upgrade(&mut writer, &packing)?;
     // One that reads first and writes then would fail at once, not wait, when another
     // process wrote in between.
     writer.set_transaction_behavior(TransactionBehavior::Immediate);
@@ -411,22 +407,24 @@ fn connect(path: &Path, access: Access) -> Result<Connection, Error> {
         let (text, pattern) = (context.get_raw(0), context.get_raw(1));
         Ok(is_like(text.as_str()?, pattern.as_str()?))
     })?;
-    // For the migration that writes the index of trigrams anew.
-    connection.create_scalar_function("searchable", 1, flags, |context| {
-        Ok(searchable(context.get_raw(0).as_str()?).into_owned())
-    })?;
     connection
         .create_scalar_function("sealed", -1, flags, |context| Ok(seal::of_arguments(context)))?;
     Ok(connection)
 }
 
-/// Whether the schema is this version's, and all that it holds. Fails on one of a newer
-/// version.
+/// Whether the schema is this version's; false where it is the beginning of that one, which
+/// is completed by the first write. Fails on any other.
 pub(crate) fn is_current(connection: &Connection, path: &Path) -> Result<bool, Error> {
-    let tables: i64 =
-        connection.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
+    let (tables, has_history): (i64, bool) = connection.query_row(
+        "select count(*), coalesce(max(name = 'refinery_schema_history'), 0) from sqlite_schema",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
     if tables == 0 {
         return Ok(false);
+    }
+    if !has_history {
+        return Err(Error::other_schema(path));
     }
     let mut statement = connection
         .prepare("select version, name, checksum from refinery_schema_history order by version")?;
@@ -438,21 +436,19 @@ pub(crate) fn is_current(connection: &Connection, path: &Path) -> Result<bool, E
         .iter()
         .map(|one| (i64::from(one.version()), one.name().to_owned(), one.checksum().to_string()))
         .collect();
-    let newest = known.iter().map(|(version, ..)| *version).max();
-    if applied.iter().any(|(version, ..)| Some(*version) > newest) {
-        return Err(Error::newer(path));
+    if known.starts_with(&applied) {
+        Ok(known.len() == applied.len())
+    } else if applied.starts_with(&known) {
+        Err(Error::newer(path))
+    } else {
+        Err(Error::other_schema(path))
     }
-    if applied.iter().any(|one| !known.contains(one)) {
-        return Err(Error::corrupt("the list of its schema changes"));
-    }
-    Ok(applied.len() == known.len() && !upgrade::is_due(connection)?)
 }
 
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
+    // Another process may have changed it since it was looked at.
+    is_current(connection, path)?;
     if let Err(error) = embedded::migrations::runner().run(connection) {
-        if error.to_string().contains("missing") {
-            return Err(Error::newer(path));
-        }
         let database = std::error::Error::source(&error)
             .and_then(|source| source.downcast_ref::<rusqlite::Error>());
         return Err(match database {

@@ -17,6 +17,7 @@ enum Kind {
     Kept { path: String, cause: Cause },
     WriteFailed { path: String },
     NewerSchema { path: String },
+    OtherSchema { path: String },
     LogMissing { path: String },
     InUseElsewhere { path: String },
     Sql(rusqlite::Error),
@@ -38,6 +39,10 @@ impl Error {
 
     pub(crate) fn newer(path: &Path) -> Self {
         Self(Kind::NewerSchema { path: path.display().to_string() })
+    }
+
+    pub(crate) fn other_schema(path: &Path) -> Self {
+        Self(Kind::OtherSchema { path: path.display().to_string() })
     }
 
     pub(crate) fn log_missing(path: &Path) -> Self {
@@ -206,6 +211,10 @@ impl fmt::Display for Error {
             Kind::NewerSchema { path } => write!(
                 f,
                 "the store `{path}` was written by a newer version of countersign\nhint: use that version"
+            ),
+            Kind::OtherSchema { path } => write!(
+                f,
+                "the store `{path}` was written by a version of countersign whose stores this one cannot read\nhint: `mv {path} {path}.old` sets it aside; then add the integrations again"
             ),
             Kind::LogMissing { path } => write!(
                 f,

@@ -25,7 +25,6 @@ mod seal;
 mod sql;
 mod store;
 mod tally;
-mod upgrade;
 mod watch;
 mod writer;
 

@@ -87,16 +87,12 @@ pub(crate) fn of_arguments(context: &Context<'_>) -> i64 {
 
 /// Seals a row of the feed as it is, which no later act changes.
 pub(crate) fn change(connection: &Connection, seq: i64) -> Result<(), Error> {
-    connection.prepare_cached(&format!("{} where seq = ?", seal_changes()))?.execute([seq])?;
-    Ok(())
-}
-
-/// The statement that seals the feed as it is.
-pub(crate) fn seal_changes() -> String {
-    format!(
+    let seal = format!(
         "update changes as c set seal =
-            (select sealed({CHANGE}) from findings f where f.id = c.finding)"
-    )
+            (select sealed({CHANGE}) from findings f where f.id = c.finding) where seq = ?"
+    );
+    connection.prepare_cached(&seal)?.execute([seq])?;
+    Ok(())
 }
 
 /// The seal of a row that has the columns of [`FINDING`] from here on.
@@ -164,31 +160,6 @@ fn of_application(connection: &Connection, id: i64) -> Result<(i64, Option<i64>)
         sealing.add(row, 0..COUNTS_COLUMNS)?;
     }
     Ok((sealing.end(), kept))
-}
-
-/// Whether every application is sealed, and so is everything in it.
-pub(crate) fn is_complete(connection: &Connection) -> Result<bool, Error> {
-    let unsealed = "select exists (select 1 from applications where seal is null)";
-    Ok(!connection.query_row(unsealed, [], |row| row.get::<_, bool>(0))?)
-}
-
-/// Seals what an earlier version wrote, as it is.
-pub(crate) fn everything(connection: &mut Connection) -> Result<(), Error> {
-    let transaction = connection.transaction()?;
-    let all = |sql: &str| -> Result<Vec<i64>, Error> {
-        let mut statement = transaction.prepare(sql)?;
-        let rows = statement.query_map([], |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    };
-    let of_these = "select id from findings
-         where application in (select id from applications where seal is null)";
-    for row in all(of_these)? {
-        finding(&transaction, row)?;
-    }
-    for id in all("select id from applications where seal is null")? {
-        application(&transaction, id)?;
-    }
-    Ok(transaction.commit()?)
 }
 
 /// The part of a record's hash that is kept.

@@ -373,19 +373,6 @@ async fn what_a_full_reading_finds_damaged_is_written_anew() {
 }
 
 #[tokio::test]
-async fn a_store_without_seals_is_sealed_when_it_is_opened() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = healthy(folder.path()).await;
-    let direct = Connection::open(&path).unwrap();
-    let unseal = "update applications set seal = null; update findings set seal = null;";
-    direct.execute_batch(unseal).unwrap();
-    drop(direct);
-    let store = Store::open(&path).await.unwrap();
-    assert_eq!(store.check().await.unwrap(), []);
-    assert_eq!(cells(&store).await.unwrap().len(), 582);
-}
-
-#[tokio::test]
 async fn a_wrong_cell_of_the_feed_is_told_and_not_read() {
     for damage in [
         "update changes set at_ms = at_ms + 1 where seq = 5",

@@ -223,15 +223,35 @@ async fn stores_that_cannot_be_opened() {
     let error = Store::open(&path).await.err().unwrap().to_string();
     assert!(error.contains("store.sqlite"), "{error}");
 
-    let newer = tempfile::tempdir().unwrap();
-    drop(store(newer.path()).await);
-    let path = newer.path().join("store.sqlite");
-    let connection = rusqlite::Connection::open(&path).unwrap();
-    connection
-        .execute("insert into refinery_schema_history select 99, 'future', applied_on, checksum from refinery_schema_history limit 1", [])
-        .unwrap();
-    let error = Store::open(&path).await.err().unwrap().to_string();
-    assert!(error.contains("newer version"), "{error}");
+    let reasons = [
+        (
+            "insert into refinery_schema_history select 99, 'future', applied_on, checksum
+                from refinery_schema_history limit 1",
+            "newer version",
+        ),
+        (
+            "update refinery_schema_history set checksum = '1' where version = 1",
+            ".old` sets it aside",
+        ),
+        (
+            "update refinery_schema_history set name = 'first' where version = 1",
+            ".old` sets it aside",
+        ),
+        ("drop table refinery_schema_history", ".old` sets it aside"),
+    ];
+    for (change, reason) in reasons {
+        let folder = tempfile::tempdir().unwrap();
+        drop(store(folder.path()).await);
+        let path = folder.path().join("store.sqlite");
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection.execute_batch(change).unwrap();
+        drop(connection);
+        let before = std::fs::read(&path).unwrap();
+        let error = Store::open(&path).await.err().unwrap().to_string();
+        assert!(error.contains(reason) && error.matches("hint: ").count() == 1, "{error}");
+        assert!(error.contains(path.to_str().unwrap()), "{error}");
+        assert!(std::fs::read(&path).unwrap() == before, "{change}: it was written to");
+    }
 }
 
 #[tokio::test]

@@ -4,14 +4,13 @@
 use std::collections::BTreeMap;
 
 use countersign_findings::filter::{Expression, Field, Filter, Operator, Type, Value, texts};
-use countersign_findings::{Application, Context, Finding, FindingKey, State};
+use countersign_findings::{Context, Finding, FindingKey, State};
 use countersign_store::{ChangeKind, FacetRow, Order, Query, Reading, Scope, Seek, Since, Store};
 use countersign_testkit::made_up;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use super::{COMPLETE, flaw, open, put, store};
 
@@ -354,114 +353,14 @@ async fn data_paths_are_kept_and_changes_of_one_finding_are_found() {
     assert_eq!(store.changes(Since::Beginning, 9).await.unwrap().len(), 3);
 }
 
-/// A store as the fifth schema left it.
 #[tokio::test]
-async fn an_older_store_is_carried_over() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("store.sqlite");
-    let connection = rusqlite::Connection::open(&path).unwrap();
-    let migrations = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
-    let mut names: Vec<_> = std::fs::read_dir(&migrations)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| ["V1_", "V2_", "V3_", "V4_", "V5_"].iter().any(|v| name.starts_with(v)))
-        .collect();
-    names.sort();
-    assert_eq!(names.len(), 5);
-    for name in &names {
-        let sql = std::fs::read_to_string(migrations.join(name)).unwrap();
-        connection.execute_batch(&sql).unwrap();
-    }
-    let raw = json!({"guid": "guid-alpha", "profile": {"name": "Alpha",
-        "policies": [{"name": "P", "policy_compliance_status": "PASSED"}]}});
-    let raw = raw.to_string();
-    let application = Application::decode(&raw).unwrap();
-    let pack = |text: &str| {
-        let dictionary = include_bytes!("../../src/raw-v1.dictionary");
-        let mut packed = vec![1];
-        let mut compressor = zstd::bulk::Compressor::with_dictionary(1, dictionary).unwrap();
-        packed.extend(compressor.compress(text.as_bytes()).unwrap());
-        packed
-    };
-    connection.execute_batch("insert into contexts values (1, 'policy'); insert into integrations (id, name, created_ms) values (1, 'old', 1);").unwrap();
-    connection.execute("insert into applications (id, integration, guid, name, read_ms, raw) values (3, 1, ?, 'Alpha', 1000, ?)", (application.guid.as_str(), pack(&raw))).unwrap();
-    let mut expected = Vec::new();
-    for n in 1..=3 {
-        let record = flaw(n, n, 80, "Old one", Some("src/a.rs"), "OPEN").to_string();
-        let finding = Finding::decode(&record, &application.guid, &Context::Policy).unwrap();
-        connection.execute(
-            "insert into findings (id, application, context, key, finding_id, hash, gone, scan_type, severity, state, title, raw)
-             values (?, 3, 1, ?, ?, ?, ?, 'STATIC', ?, 'open', 'Old one', ?)",
-            (10 * n, finding.key.to_string(), finding.id.as_str(), &Sha256::digest(record.as_bytes())[..16], n == 1, n, pack(&record))).unwrap();
-        connection.execute("insert into changes (run, at_ms, application, finding_id, kind, severity, title) values (1, ?, 3, ?, 'new', ?, 'Old one')", (500 + n, finding.id.as_str(), n)).unwrap();
-        expected.push(finding);
-    }
-    connection.execute("insert into changes (run, at_ms, application, finding_id, kind, reason, severity, title) values (2, 900, 3, ?, 'closed', 'vanished', 1, 'Old one')", [expected[0].id.as_str()]).unwrap();
-    // As refinery would have left its own table.
-    connection.execute_batch("create table refinery_schema_history (version int4 primary key, name varchar(255), applied_on varchar(255), checksum varchar(255));").unwrap();
-    let probe = tempfile::tempdir().unwrap();
-    drop(store(probe.path()).await);
-    connection
-        .execute("attach ? as probe", [probe.path().join("store.sqlite").to_str().unwrap()])
-        .unwrap();
-    connection.execute_batch("insert into refinery_schema_history select * from probe.refinery_schema_history where version <= 5; detach probe;").unwrap();
-    drop(connection);
-
-    let store = Store::open(&path).await.unwrap();
-    let rows = store.findings(Query { limit: 10, ..Query::default() }).await.unwrap();
-    let found: Vec<_> = rows.iter().map(|row| row.finding.clone()).collect();
-    assert_eq!(found, [expected[2].clone(), expected[1].clone()]);
-    assert_eq!((rows[0].added_ms, rows[0].last), (503, ChangeKind::New));
-    let feed = store.changes(Since::Beginning, 10).await.unwrap();
-    assert_eq!(feed.len(), 4);
-    assert_eq!(
-        (feed[3].reason.as_deref(), &feed[3].finding_id),
-        (Some("vanished"), &expected[0].id.to_string())
-    );
-    let overview = store.overview(Scope::Everything, 2000).await.unwrap();
-    assert_eq!(overview.open, [0, 0, 1, 1, 0, 0]);
-    assert_eq!(overview.policy, [("PASSED".to_owned(), 1)]);
-    drop(store);
-    let again = Store::open(&path).await.unwrap();
-    assert_eq!(again.count_findings("text[like]old".parse().unwrap()).await.unwrap(), 2);
-}
-
-#[tokio::test]
-async fn an_index_that_knew_less_of_case_is_written_anew() {
+async fn case_is_folded_beyond_ascii() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _, run) = store(folder.path()).await;
     let mut writer = open(&store, run, "Alpha").await;
     let record = flaw(1, 3, 80, "Injektion in Straße", Some("src/Ünïcödé.rs"), "OPEN");
     put(&mut writer, "Alpha", &record, Some(ChangeKind::New)).await;
     writer.commit(COMPLETE).await.unwrap();
-    drop(store);
-    let path = folder.path().join("store.sqlite");
-    let connection = rusqlite::Connection::open(&path).unwrap();
-    // As it was before.
-    connection
-        .execute_batch(
-            "drop table trigrams;
-             create virtual table trigrams using fts5 (
-                text, content = '', detail = none, tokenize = 'trigram'
-             );
-             insert into trigrams (rowid, text) select id, text from texts where id > 0;
-             drop index findings_by_notes;
-             alter table findings drop column notes;
-             alter table findings drop column seal;
-             alter table applications drop column scanned_ms;
-             alter table applications drop column held_back;
-             alter table applications drop column seal;
-             alter table changes drop column seal;
-             drop table last_check;
-             delete from texts where id = 0;
-             insert or replace into words (rowid, text)
-                select id, 'injektion in straße src ünïcödé rs' from findings;
-             delete from refinery_schema_history where version >= 9;",
-        )
-        .unwrap();
-    drop(connection);
-
-    let store = Store::open(&path).await.unwrap();
     for filter in [
         "title[like]STRASSE",
         "title[like]in straß",
