@@ -22,7 +22,7 @@ mod raw;
 mod rotations;
 mod schedules;
 mod seal;
-mod sql;
+mod search;
 mod store;
 mod tally;
 mod watch;

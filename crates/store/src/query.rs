@@ -13,10 +13,12 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 
 use crate::columns::{self, state_of};
 use crate::error::Error;
-use crate::facets;
 use crate::raw::{Sort, Unpacker};
 use crate::seal;
-use crate::sql::{self, Goal, Plan, Planner, Way};
+use crate::search::condition::condition;
+use crate::search::counted;
+use crate::search::plan::plan;
+use crate::search::planner::{Goal, Planner};
 use crate::store::{IntegrationId, Store};
 use crate::writer::ChangeKind;
 
@@ -275,10 +277,7 @@ impl Store {
     /// One batch of findings, most severe first.
     pub async fn findings(&self, query: Query) -> Result<Vec<FindingRow>, Error> {
         self.ask(Goal::Page, move |planner| {
-            let plan = sql::plan(planner, &query.filter)?;
-            if plan.way == Way::Nowhere {
-                return Ok(Vec::new());
-            }
+            let Some(plan) = plan(planner, &query.filter)? else { return Ok(Vec::new()) };
             let seek = query.after.map(|seek| (seek.severity.into(), seek.row));
             let (page, order) = match query.order {
                 Order::Severity => (plan.page(seek, query.limit), "f.severity desc, f.id"),
@@ -468,24 +467,13 @@ impl Store {
 
 /// From whatever table says it in the fewest rows.
 fn count(planner: &Planner<'_>, filter: &Expression) -> Result<u64, Error> {
-    if sql::is_tallied(filter) {
-        let sql = sql::condition(planner, filter)?;
-        let text = format!("select coalesce(sum(findings), 0) from tallies where {}", sql.text);
-        let mut statement = planner.connection.prepare_cached(&text)?;
-        return Ok(statement.query_row(params_from_iter(sql.values), |row| row.get(0))?);
+    if let Some(table) = counted::table(filter) {
+        let select = format!("select coalesce(sum(findings), 0) from {table} where ");
+        return planner.value(condition(planner, filter)?.into_sql().within(&select, ""));
     }
-    if let Some(count) = facets::counted(planner, filter)? {
-        return Ok(count);
-    }
-    let Plan { way, condition, .. } = sql::plan(planner, filter)?;
-    let from = match way {
-        Way::Nowhere => return Ok(0),
-        Way::Few(index) | Way::Merged(index) => format!("findings indexed by {index}"),
-        Way::All => "findings".to_owned(),
-    };
-    let text = format!("select count(*) from {from} where gone = 0 and {}", condition.text);
-    let mut statement = planner.connection.prepare_cached(&text)?;
-    Ok(statement.query_row(params_from_iter(condition.values), |row| row.get(0))?)
+    let Some(plan) = plan(planner, filter)? else { return Ok(0) };
+    let select = format!("select count(*) from {} where gone = 0 and ", plan.source());
+    planner.value(plan.condition.within(&select, ""))
 }
 
 /// The first and the last id that begin with these digits.

@@ -10,8 +10,10 @@ use crate::credentials::{self, CredentialId, NewCredential};
 use crate::database::{Database, SyncLock};
 use crate::error::Error;
 use crate::seal;
-use crate::sql::FEW;
 use crate::writer::ApplicationWriter;
+
+/// Rows or texts that are few enough to look at one by one, unless told otherwise.
+const FEW: usize = 5000;
 
 /// The database. Cheap to clone.
 #[derive(Clone)]

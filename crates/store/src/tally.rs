@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use countersign_findings::State;
+use countersign_findings::filter::Field;
 use rusqlite::{Connection, params};
 
 use crate::columns::{Columns, DAY_MS, state_code};
@@ -21,6 +22,20 @@ pub(crate) enum Counted {
     File = 6,
     /// The day on which it was first found, of findings that are open.
     FoundDay = 7,
+}
+
+impl Counted {
+    pub(crate) fn of(field: Field) -> Option<Self> {
+        Some(match field {
+            Field::Cwe => Self::Cwe,
+            Field::Category => Self::Category,
+            Field::Component => Self::Component,
+            Field::Cve => Self::Cve,
+            Field::Module => Self::Module,
+            Field::File => Self::File,
+            _ => return None,
+        })
+    }
 }
 
 /// Differences that are held before they are written.

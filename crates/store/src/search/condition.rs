@@ -1,0 +1,447 @@
+//! What an expression asks of a row: known beforehand, or SQL with bound values.
+
+use countersign_findings::State;
+use countersign_findings::filter::{
+    Expression, Field, Filter, Operator, Value, folded, is_like, words,
+};
+use rusqlite::types::Value as SqlValue;
+
+use super::planner::{Goal, Planner, Sql};
+use crate::columns::{Kind, find, searchable, state_code};
+use crate::error::Error;
+use crate::tally::Counted;
+
+/// Numbers whose rows are merged in order.
+const MERGED: usize = 32;
+
+/// Of the values of a byte.
+const SIXTEENTH: u8 = 16;
+
+/// What has to hold of a row.
+#[derive(Debug, Clone)]
+pub(crate) enum Condition {
+    /// This, whatever the row.
+    Known(bool),
+    /// What the SQL says.
+    Rows(Sql, Reach),
+}
+
+/// How the rows that meet a condition can be got at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// By looking at each.
+    Scan,
+    /// By an index of the column, where it has one.
+    Index,
+    /// By it too, and the column has one of these few numbers.
+    Numbers(Vec<i64>),
+}
+
+impl Condition {
+    fn scan(sql: Sql) -> Self {
+        Self::Rows(sql, Reach::Scan)
+    }
+
+    pub(crate) fn into_sql(self) -> Sql {
+        match self {
+            Self::Known(is_true) => Sql::new(if is_true { "1" } else { "0" }, Vec::new()),
+            Self::Rows(sql, _) => sql,
+        }
+    }
+}
+
+/// The condition that an expression is. It is never more than what it says about
+/// absent values: under `not` they count as no match.
+pub(crate) fn condition(
+    planner: &Planner<'_>,
+    expression: &Expression,
+) -> Result<Condition, Error> {
+    build(planner, expression, false)
+}
+
+fn build(
+    planner: &Planner<'_>,
+    expression: &Expression,
+    is_negated: bool,
+) -> Result<Condition, Error> {
+    match expression {
+        Expression::All(parts) => joined(planner, parts, is_negated, true),
+        Expression::Any(parts) => joined(planner, parts, is_negated, false),
+        Expression::Not(part) => Ok(match build(planner, part, true)? {
+            Condition::Known(is_true) => Condition::Known(!is_true),
+            Condition::Rows(sql, _) => Condition::scan(sql.within("not ", "")),
+        }),
+        Expression::Is(filter) => Ok(match (comparison(planner, filter)?, is_negated) {
+            (Condition::Rows(sql, _), true) => Condition::scan(sql.within("((", ") is true)")),
+            (Condition::Rows(sql, _), false) => Condition::scan(sql.within("(", ")")),
+            (known, _) => known,
+        }),
+    }
+}
+
+/// All of the parts, or any of them. What is known beforehand is left out: an index cannot
+/// be asked for in a query that is known to be empty.
+fn joined(
+    planner: &Planner<'_>,
+    parts: &[Expression],
+    is_negated: bool,
+    is_all: bool,
+) -> Result<Condition, Error> {
+    let mut sql: Option<Sql> = None;
+    for part in parts {
+        let part = match build(planner, part, is_negated)? {
+            Condition::Known(known) if known == is_all => continue,
+            Condition::Known(known) => return Ok(Condition::Known(known)),
+            Condition::Rows(part, _) => part,
+        };
+        match &mut sql {
+            Some(sql) => {
+                sql.push(if is_all { " and " } else { " or " }, []);
+                sql.push(&part.text, part.values);
+            }
+            none => *none = Some(part.within("(", "")),
+        }
+    }
+    Ok(match sql {
+        Some(sql) => Condition::scan(sql.within("", ")")),
+        None => Condition::Known(is_all),
+    })
+}
+
+/// What one comparison asks.
+pub(crate) fn comparison(planner: &Planner<'_>, filter: &Filter) -> Result<Condition, Error> {
+    if let Some(kind) = Kind::of(filter.field) {
+        return text(planner, filter, kind);
+    }
+    match filter.field {
+        Field::State => Ok(state(filter)),
+        Field::Text => Ok(search(filter)),
+        Field::Id => Ok(id(planner, filter)),
+        Field::Application => named(planner, "applications", "guid", filter),
+        Field::ApplicationName => named(planner, "applications", "name", filter),
+        Field::Context => named(planner, "contexts", "name", filter),
+        Field::Cwe => counted(planner, filter, Counted::Cwe),
+        Field::Category => counted(planner, filter, Counted::Category),
+        _ => Ok(compared(column(filter.field), filter)),
+    }
+}
+
+/// The column of a field that has one.
+pub(crate) fn column(field: Field) -> &'static str {
+    match field {
+        Field::Id => "finding_id",
+        Field::Application | Field::ApplicationName => "application",
+        Field::Context => "context",
+        Field::ScanType => "scan_type",
+        Field::Severity => "severity",
+        Field::State => "state",
+        Field::Status => "status",
+        Field::ViolatesPolicy => "violates_policy",
+        Field::Cwe => "cwe",
+        Field::Category => "category",
+        Field::Title => "title",
+        Field::File => "file",
+        Field::Module => "module",
+        Field::Url => "url",
+        Field::Component => "component",
+        Field::Cve => "cve",
+        Field::Cvss => "cvss",
+        Field::FirstFound => "first_found_ms",
+        Field::LastSeen => "last_seen_ms",
+        Field::Notes => "notes",
+        Field::Text => "id",
+    }
+}
+
+/// A column or expression against the values as they are.
+fn compared_sql(column: &str, filter: &Filter) -> Sql {
+    let values: Vec<SqlValue> = filter.values.iter().map(bound).collect();
+    let operator = match filter.operator {
+        Operator::Eq => "= ?",
+        Operator::Ne => "is not ?",
+        Operator::Gt => "> ?",
+        Operator::Gte => ">= ?",
+        Operator::Lt => "< ?",
+        Operator::Lte => "<= ?",
+        Operator::Like => return Sql::new(format!("is_like({column}, ?)"), values),
+        Operator::In => return one_of(column, values),
+    };
+    Sql::new(format!("{column} {operator}"), values)
+}
+
+fn one_of(column: &str, values: Vec<SqlValue>) -> Sql {
+    let marks = vec!["?"; values.len()].join(", ");
+    Sql::new(format!("{column} in ({marks})"), values)
+}
+
+/// A column against the values as they are. What is another value is most rows.
+fn compared(column: &str, filter: &Filter) -> Condition {
+    let reach = match filter.operator {
+        Operator::Ne => Reach::Scan,
+        _ => Reach::Index,
+    };
+    Condition::Rows(compared_sql(column, filter), reach)
+}
+
+fn bound(value: &Value) -> SqlValue {
+    match value {
+        Value::Text(text) => SqlValue::Text(text.clone()),
+        Value::Integer(integer) => SqlValue::Integer(*integer),
+        Value::Number(number) => SqlValue::Real(*number),
+    }
+}
+
+/// By the names of what a column points at: applications or contexts, which are few
+/// beside findings.
+fn named(
+    planner: &Planner<'_>,
+    table: &str,
+    name: &str,
+    filter: &Filter,
+) -> Result<Condition, Error> {
+    let inner = compared_sql(&format!("t.{name}"), filter);
+    // There are few, and an index may lack one.
+    let select = format!("select id from {table} t not indexed where ");
+    let found = planner.numbers(inner.within(&select, ""))?;
+    Ok(match (among(column(filter.field), found), filter.operator) {
+        (Condition::Rows(sql, _), Operator::Ne) => Condition::scan(sql),
+        (among, _) => among,
+    })
+}
+
+/// The column has one of these numbers.
+pub(crate) fn among(column: &str, numbers: Vec<i64>) -> Condition {
+    let sql = match numbers.as_slice() {
+        [] => return Condition::Known(false),
+        [one] => Sql::new(format!("{column} = ?"), vec![SqlValue::Integer(*one)]),
+        some => Sql::new(
+            format!("{column} in (select value from json_each(?))"),
+            vec![SqlValue::Text(list(some))],
+        ),
+    };
+    let is_few = numbers.len() <= MERGED;
+    Condition::Rows(sql, if is_few { Reach::Numbers(numbers) } else { Reach::Index })
+}
+
+/// CWEs and categories are few: which of them match is looked up first.
+fn counted(planner: &Planner<'_>, filter: &Filter, field: Counted) -> Result<Condition, Error> {
+    if filter.operator == Operator::Ne {
+        return Ok(compared(column(filter.field), filter));
+    }
+    let select = format!("select distinct value from counts where field = {} and ", field as u8);
+    let found = planner.numbers(compared_sql("value", filter).within(&select, ""))?;
+    Ok(among(column(filter.field), found))
+}
+
+/// States are few: which of them match is known beforehand.
+fn state(filter: &Filter) -> Condition {
+    let matching: Vec<_> = State::ALL
+        .into_iter()
+        .filter(|state| {
+            let actual = Value::Text(state.as_str().to_owned());
+            let given = &filter.values;
+            match filter.operator {
+                Operator::Eq | Operator::In => given.contains(&actual),
+                Operator::Ne => !given.contains(&actual),
+                Operator::Gt => given.iter().any(|given| actual > *given),
+                Operator::Gte => given.iter().any(|given| actual >= *given),
+                Operator::Lt => given.iter().any(|given| actual < *given),
+                Operator::Lte => given.iter().any(|given| actual <= *given),
+                Operator::Like => given
+                    .first()
+                    .and_then(Value::as_text)
+                    .is_some_and(|pattern| is_like(state.as_str(), pattern)),
+            }
+        })
+        .map(|state| SqlValue::Integer(state_code(state)))
+        .collect();
+    if matching.is_empty() {
+        return Condition::Known(false);
+    }
+    Condition::scan(one_of("state", matching))
+}
+
+/// Ids are bytes in the database and digits to people.
+fn id(planner: &Planner<'_>, filter: &Filter) -> Condition {
+    let bytes = |value: &Value| {
+        let text = value.as_text()?;
+        if text.len() != 20 || !text.bytes().all(is_digit) {
+            return None;
+        }
+        let pairs = (0..20).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16));
+        pairs.collect::<Result<Vec<u8>, _>>().ok().map(SqlValue::Blob)
+    };
+    let known: Vec<_> = filter.values.iter().filter_map(bytes).collect();
+    match filter.operator {
+        Operator::Eq | Operator::In => {
+            if known.is_empty() {
+                return Condition::Known(false);
+            }
+            Condition::Rows(one_of("finding_id", known), Reach::Index)
+        }
+        Operator::Gt | Operator::Gte | Operator::Lt | Operator::Lte => id_range(planner, filter),
+        _ => Condition::scan(compared_sql("lower(hex(finding_id))", filter)),
+    }
+}
+
+/// An order among digits is the same order among bytes, once the text to compare with is
+/// brought to the next 20 digits that are not before it.
+fn id_range(planner: &Planner<'_>, filter: &Filter) -> Condition {
+    let Some(text) = filter.values.first().and_then(Value::as_text) else {
+        return Condition::Known(false);
+    };
+    let is_exact = text.len() == 20 && text.bytes().all(is_digit);
+    let takes_equal = matches!(filter.operator, Operator::Gte | Operator::Lte);
+    let is_upward = matches!(filter.operator, Operator::Gt | Operator::Gte);
+    let Some(bound) = not_before(text) else { return Condition::Known(!is_upward) };
+    let operator = match (is_upward, is_exact && takes_equal, is_exact) {
+        (true, true, _) | (true, _, false) => ">=",
+        (true, false, true) => ">",
+        (false, true, _) => "<=",
+        (false, false, _) => "<",
+    };
+    // Ids are spread evenly: the first byte tells how many are left, and when they are
+    // many, counting goes through the rows as they lie, not by the index: SQLite does
+    // not use one for `+finding_id`.
+    let first = bound.first().copied().unwrap_or_default();
+    let left = if is_upward { u8::MAX - first } else { first };
+    let (column, reach) = match planner.goal == Goal::Count && left > SIXTEENTH {
+        true => ("+finding_id", Reach::Scan),
+        false => ("finding_id", Reach::Index),
+    };
+    Condition::Rows(Sql::new(format!("{column} {operator} ?"), vec![SqlValue::Blob(bound)]), reach)
+}
+
+fn is_digit(byte: u8) -> bool {
+    byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)
+}
+
+/// The first 20 digits in order that are not before this text, as bytes.
+fn not_before(text: &str) -> Option<Vec<u8>> {
+    let mut digits: Vec<u8> = text.bytes().take(20).take_while(|byte| is_digit(*byte)).collect();
+    let next = text.as_bytes().get(digits.len()).copied();
+    let is_after_all = match next {
+        None => false,
+        Some(_) if digits.len() == 20 => true,
+        Some(next) => next > b'f',
+    };
+    if is_after_all {
+        // The next of the same length; none after the last.
+        while digits.last() == Some(&b'f') {
+            digits.pop();
+        }
+        let last = digits.last_mut()?;
+        *last = if *last == b'9' { b'a' } else { *last + 1 };
+    } else if next.is_some_and(|next| next > b'9') {
+        digits.push(b'a');
+    }
+    digits.resize(20, b'0');
+    let pairs = digits.chunks(2).map(|pair| {
+        let text = std::str::from_utf8(pair).unwrap_or_default();
+        u8::from_str_radix(text, 16)
+    });
+    pairs.collect::<Result<_, _>>().ok()
+}
+
+/// Texts are numbers: which numbers match is looked up first, as long as they are few.
+fn text(planner: &Planner<'_>, filter: &Filter, kind: Kind) -> Result<Condition, Error> {
+    let column = column(filter.field);
+    match filter.operator {
+        Operator::Eq | Operator::In => {
+            let mut known = Vec::new();
+            for text in filter.values.iter().filter_map(Value::as_text) {
+                known.extend(find(planner.connection, kind, text)?);
+            }
+            return Ok(among(column, known));
+        }
+        Operator::Ne => {
+            let text = filter.values.first().and_then(Value::as_text);
+            let known = text.map(|text| find(planner.connection, kind, text)).transpose()?;
+            return Ok(match known.flatten() {
+                None => Condition::Known(true),
+                Some(known) => Condition::scan(Sql::new(
+                    format!("{column} is not ?"),
+                    vec![SqlValue::Integer(known)],
+                )),
+            });
+        }
+        _ => {}
+    }
+    let inner = compared_sql("t.text", filter);
+    let found = planner.numbers(matching_texts(planner, filter, kind, &inner))?;
+    if found.len() <= planner.few {
+        return Ok(among(column, found));
+    }
+    let around = match planner.goal {
+        Goal::Page => format!("exists (select 1 from texts t where t.id = {column} and "),
+        Goal::Count => format!(
+            "{column} in (select t.id from texts t where {} = {} and ",
+            by_kind(kind),
+            kind as u8
+        ),
+    };
+    Ok(Condition::scan(inner.within(&around, ")")))
+}
+
+/// The numbers of the texts of a kind that match, one more than are few at most.
+fn matching_texts(planner: &Planner<'_>, filter: &Filter, kind: Kind, inner: &Sql) -> Sql {
+    let mut sql = Sql::new("select id from texts t where", Vec::new());
+    let pattern = filter.values.first().and_then(Value::as_text);
+    if let (Operator::Like, Some(query)) = (filter.operator, pattern.and_then(trigrams)) {
+        let among = " id in (select rowid from trigrams where trigrams match ?) and";
+        sql.push(among, [SqlValue::Text(query)]);
+    }
+    sql.push(&format!(" {} = ? and ", by_kind(kind)), [SqlValue::Integer(kind as i64)]);
+    sql.push(&inner.text, inner.values.iter().cloned());
+    sql.push(&format!(" limit {}", planner.few + 1), []);
+    sql
+}
+
+/// By the index where a kind has a few texts only. Those of the others are most of all
+/// texts, and quicker looked through in their order.
+fn by_kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::ScanType | Kind::Status => "kind",
+        _ => "+kind",
+    }
+}
+
+/// What the index of trigrams is asked for a pattern; none when the pattern has no three
+/// characters in a row.
+fn trigrams(pattern: &str) -> Option<String> {
+    let mut terms = Vec::new();
+    for piece in pattern.split('*') {
+        let piece = searchable(piece);
+        let characters: Vec<char> = piece.chars().collect();
+        for three in characters.windows(3) {
+            let three: String = three.iter().collect();
+            terms.push(format!("\"{}\"", three.replace('"', "\"\"")));
+        }
+    }
+    terms.sort_unstable();
+    terms.dedup();
+    (!terms.is_empty()).then(|| terms.join(" AND "))
+}
+
+fn list(numbers: &[i64]) -> String {
+    let texts: Vec<_> = numbers.iter().map(i64::to_string).collect();
+    format!("[{}]", texts.join(","))
+}
+
+fn search(filter: &Filter) -> Condition {
+    match matching(filter) {
+        None => Condition::Known(true),
+        Some(query) => Condition::scan(Sql::new(
+            "id in (select rowid from words where words match ?)",
+            vec![SqlValue::Text(query)],
+        )),
+    }
+}
+
+/// What the index is asked; none when no word is given, which everything matches.
+fn matching(filter: &Filter) -> Option<String> {
+    let given: Vec<_> = filter.values.iter().filter_map(Value::as_text).map(folded).collect();
+    let given = given.iter().flat_map(|text| words(text));
+    let terms: Vec<_> = given.map(|word| format!("\"{word}\"")).collect();
+    (!terms.is_empty()).then(|| terms.join(" AND "))
+}
