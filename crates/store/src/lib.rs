@@ -6,21 +6,27 @@
 //! SQLite today. The types here say nothing of it, so that PostgreSQL can stand
 //! behind the same [`Store`].
 
+mod applications;
 mod audit;
 mod backup;
 mod broker;
+mod change;
 mod check;
 mod columns;
 mod credentials;
 mod database;
 mod error;
 mod facets;
+mod feed;
 mod handovers;
+mod integrations;
 mod overview;
 mod query;
 mod raw;
 mod rotations;
+mod runs;
 mod schedules;
+mod scope;
 mod seal;
 mod search;
 mod store;
@@ -28,22 +34,25 @@ mod tally;
 mod watch;
 mod writer;
 
+pub use applications::{ApplicationRow, Counts};
 pub use audit::{Act, Entry as AuditEntry, Verdict};
 pub use backup::{check_image, set_aside};
 pub use broker::{BrokerRequest, Caller, HANDLE_BYTES, Kept, NewCaller};
+pub use change::{Change, ChangeKind};
 pub use check::{Checkup, LastCheck, Problem};
 pub use credentials::{Credential, CredentialId, NewCredential, Observed};
 pub use database::SyncLock;
 pub use error::Error;
 pub use facets::FacetRow;
+pub use feed::{ChangeFilter, ChangeRow, Since};
 pub use handovers::Handover;
+pub use integrations::Integration;
 pub use overview::{Age, AtRisk, Day, Fixing, Overview, RunRow};
-pub use query::{
-    ApplicationRow, ChangeFilter, ChangeRow, Counts, FindingRow, Order, Query, Scope, Seek, Since,
-    UndecodableRow,
-};
+pub use query::{FindingRow, Order, Query, Seek, UndecodableRow};
 pub use rotations::{Claim, Lease, Publication, Rotation, RotationId};
+pub use runs::{ApplicationMark, RunKind, RunSummary};
 pub use schedules::{Schedule, ScheduledEnd};
-pub use store::{ApplicationMark, Integration, IntegrationId, RunId, RunKind, RunSummary, Store};
+pub use scope::Scope;
+pub use store::{IntegrationId, RunId, Store};
 pub use watch::{Delivery, Edition, NewNotice, Notice, NoticeId, Sighting};
-pub use writer::{ApplicationWriter, Change, ChangeKind, Held, Id, Put, Reading, Written};
+pub use writer::{ApplicationWriter, Held, Id, Put, Reading, Written};

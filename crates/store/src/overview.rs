@@ -9,7 +9,7 @@ use rusqlite::{Connection, named_params};
 use crate::columns::{CWE_NAMES, DAY_MS, state_of};
 use crate::error::Error;
 use crate::facets::FacetRow;
-use crate::query::{Scope, Scoped};
+use crate::scope::{Scope, Scoped};
 use crate::store::{IntegrationId, RunId, Store};
 use crate::tally::Counted;
 

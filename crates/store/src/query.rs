@@ -6,21 +6,21 @@ use std::fmt;
 use std::str::FromStr;
 
 use countersign_findings::filter::Expression;
-use countersign_findings::{Application, ApplicationGuid, DataPath, Finding, FindingId, State};
+use countersign_findings::{ApplicationGuid, DataPath, Finding, FindingId};
 use data_encoding::BASE64URL_NOPAD;
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
-use crate::columns::{self, state_of};
+use crate::change::ChangeKind;
 use crate::error::Error;
 use crate::raw::{Sort, Unpacker};
+use crate::scope::id_range;
 use crate::seal;
 use crate::search::condition::condition;
 use crate::search::counted;
 use crate::search::plan::plan;
 use crate::search::planner::{Goal, Planner};
-use crate::store::{IntegrationId, Store};
-use crate::writer::ChangeKind;
+use crate::store::Store;
 
 /// Which findings, and how many at once.
 #[derive(Debug, Clone, Default)]
@@ -106,110 +106,6 @@ pub struct FindingRow {
     pub seek: Seek,
 }
 
-/// A stored application.
-#[derive(Debug, Clone)]
-pub struct ApplicationRow {
-    /// The application.
-    pub application: Application,
-    /// Name of the integration that brought it in.
-    pub integration: String,
-    /// Last complete reading.
-    pub read_ms: Option<i64>,
-    /// Why the last reading was incomplete.
-    pub incomplete: Option<String>,
-    /// Findings that the last reading would have closed and that stayed as they were.
-    pub held_back: u64,
-    /// Whether a complete listing lacked it since.
-    pub gone: bool,
-    /// Open findings by severity, 0 to 5, policy context.
-    pub open: [u64; 6],
-    /// All findings, every context.
-    pub findings: u64,
-}
-
-/// A row of the change feed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ChangeRow {
-    /// Position in the feed.
-    pub seq: i64,
-    /// When it was noticed.
-    pub at_ms: i64,
-    /// Guid of the application.
-    pub application: String,
-    /// Its name.
-    pub application_name: String,
-    /// Id of the finding.
-    pub finding_id: String,
-    /// `new`, `changed`, `reopened`, `closed`.
-    pub kind: String,
-    /// Why, where it does not follow from the differences.
-    pub reason: Option<String>,
-    /// Severity, 0 to 5.
-    pub severity: u8,
-    /// Title of the finding.
-    pub title: String,
-    /// What is different, as JSON.
-    pub differences: Option<String>,
-    /// Name of the integration that brought it in.
-    pub integration: String,
-}
-
-/// What readers look at: everything, or a part of it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Scope {
-    /// All integrations.
-    #[default]
-    Everything,
-    /// One integration, by name.
-    Integration(String),
-    /// One application.
-    Application {
-        /// Name of its integration.
-        integration: String,
-        /// Its guid.
-        guid: String,
-    },
-}
-
-/// A scope as two values of a query, null where it does not restrict.
-pub(crate) struct Scoped<'a> {
-    pub(crate) integration: Option<&'a str>,
-    pub(crate) guid: Option<&'a str>,
-}
-
-impl<'a> Scoped<'a> {
-    pub(crate) fn of(scope: &'a Scope) -> Self {
-        let (integration, guid) = match scope {
-            Scope::Everything => (None, None),
-            Scope::Integration(name) => (Some(name.as_str()), None),
-            Scope::Application { integration, guid } => {
-                (Some(integration.as_str()), Some(guid.as_str()))
-            }
-        };
-        Self { integration, guid }
-    }
-}
-
-/// Which changes.
-#[derive(Debug, Clone, Default)]
-pub struct ChangeFilter {
-    /// Of this kind only.
-    pub kind: Option<ChangeKind>,
-    /// Of these applications.
-    pub scope: Scope,
-}
-
-/// Where in the feed to begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Since {
-    /// At its beginning.
-    Beginning,
-    /// After this position.
-    Seq(i64),
-    /// At this time, milliseconds since the Unix epoch.
-    Time(i64),
-}
-
 /// A record that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UndecodableRow {
@@ -221,21 +117,6 @@ pub struct UndecodableRow {
     pub reason: String,
     /// The record.
     pub raw: String,
-}
-
-/// How many findings there are. Those that vanished do not count.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// All.
-    pub total: u64,
-    /// Of these, those with notes: something of their records could not be read.
-    pub noted: u64,
-    /// Open ones by severity, 0 to 5.
-    pub open_by_severity: [u64; 6],
-    /// By scan type.
-    pub by_scan_type: Vec<(String, u64)>,
-    /// By state.
-    pub by_state: Vec<(String, u64)>,
 }
 
 fn select_finding() -> String {
@@ -336,76 +217,6 @@ impl Store {
             .await
     }
 
-    /// All applications, by name.
-    pub async fn applications(&self) -> Result<Vec<ApplicationRow>, Error> {
-        self.database.read(read_applications).await
-    }
-
-    /// The change feed from `since` on, oldest first, `limit` rows at most.
-    pub async fn changes(&self, since: Since, limit: u32) -> Result<Vec<ChangeRow>, Error> {
-        self.database
-            .read(move |connection| {
-                let (condition, value) = match since {
-                    Since::Beginning => ("seq > ?", 0),
-                    Since::Seq(seq) => ("seq > ?", seq),
-                    // Not by its index, which may lack a row.
-                    Since::Time(ms) => ("+at_ms >= ?", ms),
-                };
-                let select = select_change();
-                let sql = format!("{select} where {condition} order by seq limit ?");
-                read_changes(connection, &sql, params![value, limit])
-            })
-            .await
-    }
-
-    /// The change feed backwards from before `before`, or from its end.
-    pub async fn changes_before(
-        &self,
-        filter: ChangeFilter,
-        before: Option<i64>,
-        limit: u32,
-    ) -> Result<Vec<ChangeRow>, Error> {
-        self.database
-            .read(move |connection| {
-                let scope = Scoped::of(&filter.scope);
-                let kind = filter.kind.map(ChangeKind::code);
-                let before = before.unwrap_or(i64::MAX);
-                let select = select_change();
-                let sql = format!(
-                    "{select} where seq < ?1 and (?2 is null or c.kind = ?2)
-                        and (?3 is null or integrations.name = ?3)
-                        and (?4 is null or applications.guid = ?4)
-                     order by seq desc limit ?5"
-                );
-                let values = params![before, kind, scope.integration, scope.guid, limit];
-                read_changes(connection, &sql, values)
-            })
-            .await
-    }
-
-    /// All changes of one finding, oldest first.
-    pub async fn changes_of(&self, id: &str) -> Result<Vec<ChangeRow>, Error> {
-        let Some((from, to)) = id_range(id) else { return Ok(Vec::new()) };
-        self.database
-            .read(move |connection| {
-                // The first change of a finding is not indexed by finding: it is among
-                // those of the time when the finding came.
-                let select = select_change();
-                let sql = format!(
-                    "{select} where seq in (
-                        select seq from findings f2 join changes c2 on c2.finding = f2.id
-                            and c2.kind <> 0 where f2.finding_id between ?1 and ?2
-                        union all
-                        select seq from findings f2 join changes c2 on c2.at_ms = f2.added_ms
-                            and c2.finding = f2.id and c2.kind = 0
-                            where f2.finding_id between ?1 and ?2)
-                     order by seq"
-                );
-                read_changes(connection, &sql, params![from, to])
-            })
-            .await
-    }
-
     /// Records that cannot be read.
     pub async fn undecodable(&self) -> Result<Vec<UndecodableRow>, Error> {
         self.database
@@ -431,38 +242,6 @@ impl Store {
             })
             .await
     }
-
-    /// Counts for one integration.
-    pub async fn counts(&self, integration: IntegrationId) -> Result<Counts, Error> {
-        self.database
-            .read(move |connection| {
-                let noted = "select count(*) from findings where gone = 0 and notes <> 0
-                    and application in (select id from applications where integration = ?)";
-                let noted = connection
-                    .prepare_cached(noted)?
-                    .query_row([integration.0], |row| row.get(0))?;
-                let mut statement = connection.prepare_cached(
-                    "select severity, text, state, sum(findings) from tallies
-                     join texts on texts.id = scan_type
-                     where application in (select id from applications where integration = ?)
-                     group by 1, 2, 3 order by 2, 3",
-                )?;
-                let mut rows = statement.query([integration.0])?;
-                let mut counts = Counts { noted, ..Counts::default() };
-                while let Some(row) = rows.next()? {
-                    let (severity, count): (usize, u64) = (row.get(0)?, row.get(3)?);
-                    let (scan_type, state) = (row.get(1)?, state_of(row.get(2)?)?);
-                    counts.total += count;
-                    if state == State::Open {
-                        counts.open_by_severity[severity.min(5)] += count;
-                    }
-                    add(&mut counts.by_scan_type, scan_type, count);
-                    add(&mut counts.by_state, state.as_str().to_owned(), count);
-                }
-                Ok(counts)
-            })
-            .await
-    }
 }
 
 /// From whatever table says it in the fewest rows.
@@ -474,26 +253,6 @@ fn count(planner: &Planner<'_>, filter: &Expression) -> Result<u64, Error> {
     let Some(plan) = plan(planner, filter)? else { return Ok(0) };
     let select = format!("select count(*) from {} where gone = 0 and ", plan.source());
     planner.value(plan.condition.within(&select, ""))
-}
-
-/// The first and the last id that begin with these digits.
-fn id_range(prefix: &str) -> Option<(Vec<u8>, Vec<u8>)> {
-    let prefix = prefix.to_ascii_lowercase();
-    if prefix.len() > 20 || !prefix.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    let end = |digit: char| {
-        let digits: String = prefix.chars().chain(std::iter::repeat(digit)).take(20).collect();
-        data_encoding::HEXLOWER.decode(digits.as_bytes()).ok()
-    };
-    Some((end('0')?, end('f')?))
-}
-
-fn add(counts: &mut Vec<(String, u64)>, name: String, count: u64) {
-    match counts.iter_mut().find(|(known, _)| *known == name) {
-        Some((_, sum)) => *sum += count,
-        None => counts.push((name, count)),
-    }
 }
 
 fn read_findings(
@@ -561,100 +320,4 @@ fn read_finding(row: &Row<'_>, unpacker: &mut Unpacker<'_>) -> Result<FindingRow
         seek: Seek { severity: row.get(1)?, row: row.get(0)? },
         raw,
     })
-}
-
-fn read_applications(connection: &Connection) -> Result<Vec<ApplicationRow>, Error> {
-    let mut statement = connection.prepare_cached(
-        "select applications.raw, integrations.name, read_ms, incomplete, gone, applications.id,
-            held_back
-         from applications join integrations on integrations.id = applications.integration
-         order by applications.name, applications.id",
-    )?;
-    let mut count = connection.prepare_cached(
-        "select severity, state = 0 and contexts.name = 'policy', sum(findings)
-         from tallies join contexts on contexts.id = context
-         where application = ? group by 1, 2",
-    )?;
-    let mut unpacker = Unpacker::new(connection);
-    let mut rows = statement.query([])?;
-    let mut applications = Vec::new();
-    while let Some(row) = rows.next()? {
-        let raw = unpacker.unpack(row.get_ref(0)?.as_blob().map_err(Error::corrupt)?)?;
-        seal::check_application(connection, row.get(5)?)?;
-        let mut entry = ApplicationRow {
-            application: Application::decode(&raw).map_err(Error::corrupt)?,
-            integration: row.get(1)?,
-            read_ms: row.get(2)?,
-            incomplete: row.get(3)?,
-            gone: row.get(4)?,
-            held_back: row.get(6)?,
-            open: [0; 6],
-            findings: 0,
-        };
-        let mut groups = count.query([row.get::<_, i64>(5)?])?;
-        while let Some(group) = groups.next()? {
-            let (severity, is_open, count): (usize, bool, u64) =
-                (group.get(0)?, group.get(1)?, group.get(2)?);
-            entry.findings += count;
-            if is_open {
-                entry.open[severity.min(5)] += count;
-            }
-        }
-        applications.push(entry);
-    }
-    Ok(applications)
-}
-
-/// Beside what is shown, whether the row and its finding are what was written.
-fn select_change() -> String {
-    format!(
-        "select seq, at_ms, guid, applications.name, f.finding_id, c.kind, reason, c.severity,
-            text, differences, integrations.name,
-            c.seal is sealed({}) and f.seal is sealed({}), texts.hash, f.application
-         from changes c
-         left join findings f on f.id = c.finding
-         left join texts on texts.id = f.title
-         left join applications on applications.id = f.application
-         left join integrations on integrations.id = applications.integration",
-        seal::CHANGE,
-        seal::FINDING
-    )
-}
-
-fn read_changes(
-    connection: &Connection,
-    sql: &str,
-    values: &[&dyn rusqlite::ToSql],
-) -> Result<Vec<ChangeRow>, Error> {
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(values)?;
-    let mut changes = Vec::new();
-    // In the snapshot of this statement, once for each.
-    let mut sound = HashSet::new();
-    while let Some(row) = rows.next()? {
-        let (seq, is_sound): (i64, bool) = (row.get(0)?, row.get(11)?);
-        let hash = row.get_ref(8)?.as_str_or_null().map_err(Error::corrupt)?.map(columns::hash);
-        if !is_sound || hash.is_none() || hash != row.get(12)? {
-            return Err(Error::corrupt(format_args!("change {seq} is not as it was written")));
-        }
-        let application: i64 = row.get(13)?;
-        if sound.insert(application) {
-            seal::check_application(connection, application)?;
-        }
-        let id: [u8; 10] = row.get(4)?;
-        changes.push(ChangeRow {
-            seq,
-            at_ms: row.get(1)?,
-            application: row.get(2)?,
-            application_name: row.get(3)?,
-            finding_id: FindingId::from_bytes(&id).to_string(),
-            kind: ChangeKind::of_code(row.get(5)?)?.as_str().to_owned(),
-            reason: row.get(6)?,
-            severity: row.get(7)?,
-            title: row.get(8)?,
-            differences: row.get(9)?,
-            integration: row.get(10)?,
-        });
-    }
-    Ok(changes)
 }

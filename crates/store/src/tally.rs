@@ -7,9 +7,9 @@ use countersign_findings::State;
 use countersign_findings::filter::Field;
 use rusqlite::{Connection, params};
 
+use crate::change::ChangeKind;
 use crate::columns::{Columns, DAY_MS, state_code};
 use crate::error::Error;
-use crate::writer::ChangeKind;
 
 /// `counts.field`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -3,16 +3,20 @@
 //! Until `commit` nothing is visible and a crash leaves no trace: small readings
 //! wait in memory, large ones spill to a temporary table.
 
-use std::collections::hash_map::Entry;
+mod held;
+mod rows;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use countersign_findings::{
-    Application, ApplicationGuid, Context, Difference, Finding, Standing, State,
-};
-use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
+use countersign_findings::{Application, Context, Finding};
+use rusqlite::{OptionalExtension, Transaction, named_params, params};
 
-use crate::columns::{Columns, Draft, NewRow, Texts, state_of};
+use self::held::{HASH_BYTES, held};
+pub use self::held::{Held, Id};
+use self::rows::{Rows, StagedRow};
+use crate::change::{Change, ChangeKind};
+use crate::columns::{Draft, Texts};
 use crate::database::Database;
 use crate::error::Error;
 use crate::raw::{Sort, Unpacker};
@@ -22,96 +26,6 @@ use crate::tally::{self, Ledger};
 
 /// Bytes that a reading may hold in memory before it spills.
 const SPILL_BYTES: usize = 4 * 1024 * 1024;
-/// Bytes of the content hash that are kept.
-const HASH_BYTES: usize = 16;
-
-/// The bytes of a finding's id.
-pub type Id = [u8; 10];
-
-/// What the store has of a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Held {
-    row: i64,
-    context: i64,
-    hash: [u8; HASH_BYTES],
-    state: State,
-    /// Whether a complete reading no longer showed it.
-    pub gone: bool,
-    damage: Option<Damage>,
-}
-
-/// What of a stored finding is not as it was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Damage {
-    /// Its record alone.
-    Record,
-    /// Its row, and so what was counted by it.
-    Row,
-}
-
-impl Held {
-    /// Whether the store has it otherwise than it was written: then it is written anew.
-    pub fn is_damaged(&self) -> bool {
-        self.damage.is_some()
-    }
-
-    /// How it stood.
-    pub fn standing(&self) -> Standing {
-        Standing { state: self.state, is_gone: self.gone }
-    }
-
-    /// Whether somebody still had to look at it.
-    pub fn is_open(&self) -> bool {
-        self.standing().is_open()
-    }
-}
-
-/// What a change row says. The numbers are those in the database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChangeKind {
-    /// Never seen before.
-    New,
-    /// Different.
-    Changed,
-    /// Open again.
-    Reopened,
-    /// No longer open.
-    Closed,
-}
-
-impl ChangeKind {
-    /// All of them, by their numbers.
-    pub const ALL: [Self; 4] = [Self::New, Self::Changed, Self::Reopened, Self::Closed];
-
-    pub(crate) fn code(self) -> i64 {
-        self as i64
-    }
-
-    pub(crate) fn of_code(code: i64) -> Result<Self, Error> {
-        let found = usize::try_from(code).ok().and_then(|at| Self::ALL.get(at).copied());
-        found.ok_or_else(|| Error::corrupt("a change of an unknown kind"))
-    }
-
-    /// The word in the feed.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Changed => "changed",
-            Self::Reopened => "reopened",
-            Self::Closed => "closed",
-        }
-    }
-}
-
-/// A change to announce.
-#[derive(Debug, Clone)]
-pub struct Change {
-    /// Kind.
-    pub kind: ChangeKind,
-    /// What is different.
-    pub differences: Vec<Difference>,
-}
-
 /// A finding to write.
 #[derive(Debug)]
 pub struct Put<'a> {
@@ -175,17 +89,6 @@ pub struct ApplicationWriter {
     vanished: Vec<i64>,
     withheld: HashSet<Id>,
     scanned_ms: Option<i64>,
-}
-
-/// A finding that waits for the commit.
-struct StagedRow {
-    finding_id: Id,
-    hash: [u8; HASH_BYTES],
-    /// The record as sent, packed.
-    raw: Vec<u8>,
-    kind: Option<ChangeKind>,
-    differences: Option<String>,
-    draft: Draft,
 }
 
 impl ApplicationWriter {
@@ -608,245 +511,8 @@ impl Drop for ApplicationWriter {
     }
 }
 
-/// Writes the rows of one reading.
-struct Rows<'a> {
-    transaction: &'a Transaction<'a>,
-    held: &'a HashMap<Id, Held>,
-    withheld: &'a HashSet<Id>,
-    run: RunId,
-    application: i64,
-    at_ms: i64,
-    texts: Texts<'a>,
-    ledger: Ledger<'a>,
-    /// Whether what is counted can go on from what was counted before.
-    is_sound: bool,
-    rows: u64,
-}
-
-impl Rows<'_> {
-    fn write(&mut self, staged: &StagedRow) -> Result<(), Error> {
-        if self.withheld.contains(&staged.finding_id) {
-            return Ok(());
-        }
-        let columns = Columns::of(&staged.draft, &mut self.texts)?;
-        let new = NewRow {
-            application: self.application,
-            at_ms: self.at_ms,
-            kind: staged.kind.map(ChangeKind::code),
-            finding_id: &staged.finding_id,
-            hash: &staged.hash,
-        };
-        let damage = self.held.get(&staged.finding_id).and_then(|held| held.damage);
-        let held = self.held.get(&staged.finding_id).map(|held| held.row);
-        let (row, before) = match held {
-            None => (columns.insert(self.transaction, &new)?, None),
-            Some(row) if damage == Some(Damage::Row) => {
-                columns.update(self.transaction, row, &new)?;
-                (row, None)
-            }
-            Some(row) => {
-                let (before, is_gone) = Columns::read(self.transaction, row)?;
-                columns.update(self.transaction, row, &new)?;
-                (row, Some(before).filter(|_| !is_gone))
-            }
-        };
-        self.transaction
-            .prepare_cached(
-                "insert into records (finding, raw) values (?, ?)
-                 on conflict (finding) do update set raw = excluded.raw",
-            )?
-            .execute(params![row, staged.raw])?;
-        if damage == Some(Damage::Row) {
-            self.mend(row)?;
-        }
-        let words = match held {
-            None => "insert into words (rowid, text) values (?, ?)",
-            Some(_) => "insert or replace into words (rowid, text) values (?, ?)",
-        };
-        self.transaction.prepare_cached(words)?.execute(params![row, staged.draft.words])?;
-        if damage != Some(Damage::Row) {
-            self.ledger.moved(before.as_ref(), Some(&columns))?;
-        }
-        seal::finding(self.transaction, row)?;
-        self.rows += 1;
-        if let Some(kind) = staged.kind {
-            self.announce(row, kind, None, &columns, staged.differences.as_deref())?;
-        }
-        Ok(())
-    }
-
-    /// What a row says beside its record, as the feed of changes has it.
-    fn mend(&mut self, row: i64) -> Result<(), Error> {
-        self.is_sound = false;
-        self.transaction.execute(
-            "update findings set application = ?2,
-                added_ms = coalesce((select min(at_ms) from changes where finding = ?1), added_ms),
-                (kind, changed_ms) = (select coalesce(last.kind, findings.kind),
-                        coalesce(last.at_ms, findings.changed_ms)
-                    from (select 1) left join (select kind, at_ms from changes
-                        where finding = ?1 order by seq desc limit 1) last)
-             where id = ?1",
-            params![row, self.application],
-        )?;
-        Ok(())
-    }
-
-    fn vanish(&mut self, row: i64) -> Result<(), Error> {
-        let (columns, is_gone) = Columns::read(self.transaction, row)?;
-        if is_gone {
-            return Ok(());
-        }
-        let kind = match state_of(columns.state)?.is_open() {
-            true => ChangeKind::Closed,
-            false => ChangeKind::Changed,
-        };
-        self.announce(row, kind, Some("vanished"), &columns, None)?;
-        self.transaction
-            .prepare_cached("update findings set gone = 1, changed_ms = ?, kind = ? where id = ?")?
-            .execute(params![self.at_ms, kind.code(), row])?;
-        seal::finding(self.transaction, row)?;
-        self.rows += 1;
-        self.ledger.moved(Some(&columns), None)
-    }
-
-    fn announce(
-        &mut self,
-        row: i64,
-        kind: ChangeKind,
-        reason: Option<&str>,
-        columns: &Columns,
-        differences: Option<&str>,
-    ) -> Result<(), Error> {
-        self.transaction
-            .prepare_cached(
-                "insert into changes (run, at_ms, finding, kind, reason, severity, differences)
-                 values (?, ?, ?, ?, ?, ?, ?)",
-            )?
-            .execute(params![
-                self.run.0,
-                self.at_ms,
-                row,
-                kind.code(),
-                reason,
-                columns.severity,
-                differences
-            ])?;
-        seal::change(self.transaction, self.transaction.last_insert_rowid())?;
-        self.rows += 1;
-        self.ledger.announced(kind, columns, reason.is_some());
-        Ok(())
-    }
-}
-
 fn short(hash: &[u8; 32]) -> [u8; HASH_BYTES] {
     let mut short = [0; HASH_BYTES];
     short.copy_from_slice(&hash[..HASH_BYTES]);
     short
-}
-
-/// What the store has of an application, and the contexts that it has them in.
-type Holdings = (HashMap<Id, Held>, HashMap<i64, Context>);
-
-/// Records are looked at too when everything is read anew: then each can be mended.
-fn held(
-    connection: &Connection,
-    application: i64,
-    guid: &str,
-    is_full: bool,
-) -> Result<Holdings, Error> {
-    let guid = ApplicationGuid::parse(guid).map_err(Error::corrupt)?;
-    let record = if is_full { "(select raw from records where finding = f.id)" } else { "null" };
-    let mut statement = connection.prepare_cached(&format!(
-        "select id, context, finding_id, hash, state, gone, seal, {record}, {}
-         from findings f where application = ?",
-        seal::FINDING
-    ))?;
-    let mut unpacker = Unpacker::new(connection);
-    let mut name = connection.prepare_cached("select name from contexts where id = ?")?;
-    let mut rows = statement.query([application])?;
-    let (mut held, mut contexts) = (HashMap::new(), HashMap::new());
-    while let Some(row) = rows.next()? {
-        let context: i64 = row.get(1)?;
-        if let Entry::Vacant(vacant) = contexts.entry(context) {
-            let name: Option<String> = name.query_row([context], |row| row.get(0)).optional()?;
-            // A row that points nowhere is not as it was written, which shows below.
-            if let Some(name) = name {
-                vacant.insert(name.parse().map_err(Error::corrupt)?);
-            }
-        }
-        let is_sound = row.get::<_, Option<i64>>(6)? == Some(seal::of_finding(row, 8)?);
-        let number = row.get(0)?;
-        if !is_sound {
-            let context = contexts.get(&context).unwrap_or(&Context::Policy);
-            if let Some((id, mut entry)) = misread(connection, number, &guid, context)? {
-                entry.context = row.get(1)?;
-                held.insert(id, entry);
-                continue;
-            }
-        }
-        let hash: [u8; HASH_BYTES] = row.get(3)?;
-        let is_record_sound = match row.get_ref(7)?.as_blob_or_null().map_err(Error::corrupt)? {
-            _ if !is_full => true,
-            Some(packed) => unpacker.unpack(packed).is_ok_and(|raw| seal::hash_of(&raw) == hash),
-            None => false,
-        };
-        let entry = Held {
-            row: number,
-            context,
-            hash,
-            state: state_of(row.get(4)?)?,
-            gone: row.get(5)?,
-            damage: match (is_sound, is_record_sound) {
-                (false, _) => Some(Damage::Row),
-                (true, false) => Some(Damage::Record),
-                (true, true) => None,
-            },
-        };
-        held.insert(row.get(2)?, entry);
-    }
-    Ok((held, contexts))
-}
-
-/// What a row that is not as it was written is of, by its record and the feed of changes;
-/// none when the record does not say.
-fn misread(
-    connection: &Connection,
-    row: i64,
-    application: &ApplicationGuid,
-    context: &Context,
-) -> Result<Option<(Id, Held)>, Error> {
-    let packed: Option<Vec<u8>> = connection
-        .prepare_cached("select raw from records where finding = ?")?
-        .query_row([row], |row| row.get(0))
-        .optional()?;
-    let raw = packed.and_then(|packed| Unpacker::new(connection).unpack(&packed).ok());
-    let Some(raw) = raw else { return Ok(None) };
-    // Either the id may be wrong or the context that it is made of.
-    let id: Vec<u8> = connection
-        .prepare_cached("select finding_id from findings where id = ?")?
-        .query_row([row], |row| row.get(0))?;
-    let mut names = connection.prepare_cached("select name from contexts")?;
-    let names = names.query_map([], |row| row.get::<_, String>(0))?;
-    let names: Vec<String> = names.collect::<Result<_, _>>()?;
-    let all = names.iter().filter_map(|name| name.parse::<Context>().ok());
-    let by_id = all
-        .filter_map(|context| Finding::decode(&raw, application, &context).ok())
-        .find(|finding| finding.id.to_bytes().as_slice() == id);
-    let finding = by_id.or_else(|| Finding::decode(&raw, application, context).ok());
-    let Some(finding) = finding else { return Ok(None) };
-    let last: Option<Option<String>> = connection
-        .prepare_cached(
-            "select reason from changes where finding = ? and kind <> 0 order by seq desc limit 1",
-        )?
-        .query_row([row], |row| row.get(0))
-        .optional()?;
-    let entry = Held {
-        row,
-        context: 0,
-        hash: [0; HASH_BYTES],
-        state: finding.state,
-        gone: last.flatten().as_deref() == Some("vanished"),
-        damage: Some(Damage::Row),
-    };
-    Ok(Some((finding.id.to_bytes(), entry)))
 }

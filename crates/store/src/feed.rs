@@ -1,0 +1,181 @@
+//! The change feed.
+
+use std::collections::HashSet;
+
+use countersign_findings::FindingId;
+use rusqlite::{Connection, params};
+
+use crate::change::ChangeKind;
+use crate::columns;
+use crate::error::Error;
+use crate::scope::{Scope, Scoped, id_range};
+use crate::seal;
+use crate::store::Store;
+
+/// A row of the change feed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChangeRow {
+    /// Position in the feed.
+    pub seq: i64,
+    /// When it was noticed.
+    pub at_ms: i64,
+    /// Guid of the application.
+    pub application: String,
+    /// Its name.
+    pub application_name: String,
+    /// Id of the finding.
+    pub finding_id: String,
+    /// `new`, `changed`, `reopened`, `closed`.
+    pub kind: String,
+    /// Why, where it does not follow from the differences.
+    pub reason: Option<String>,
+    /// Severity, 0 to 5.
+    pub severity: u8,
+    /// Title of the finding.
+    pub title: String,
+    /// What is different, as JSON.
+    pub differences: Option<String>,
+    /// Name of the integration that brought it in.
+    pub integration: String,
+}
+
+/// Which changes.
+#[derive(Debug, Clone, Default)]
+pub struct ChangeFilter {
+    /// Of this kind only.
+    pub kind: Option<ChangeKind>,
+    /// Of these applications.
+    pub scope: Scope,
+}
+
+/// Where in the feed to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// At its beginning.
+    Beginning,
+    /// After this position.
+    Seq(i64),
+    /// At this time, milliseconds since the Unix epoch.
+    Time(i64),
+}
+
+impl Store {
+    /// The change feed from `since` on, oldest first, `limit` rows at most.
+    pub async fn changes(&self, since: Since, limit: u32) -> Result<Vec<ChangeRow>, Error> {
+        self.database
+            .read(move |connection| {
+                let (condition, value) = match since {
+                    Since::Beginning => ("seq > ?", 0),
+                    Since::Seq(seq) => ("seq > ?", seq),
+                    // Not by its index, which may lack a row.
+                    Since::Time(ms) => ("+at_ms >= ?", ms),
+                };
+                let select = select_change();
+                let sql = format!("{select} where {condition} order by seq limit ?");
+                read_changes(connection, &sql, params![value, limit])
+            })
+            .await
+    }
+
+    /// The change feed backwards from before `before`, or from its end.
+    pub async fn changes_before(
+        &self,
+        filter: ChangeFilter,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<ChangeRow>, Error> {
+        self.database
+            .read(move |connection| {
+                let scope = Scoped::of(&filter.scope);
+                let kind = filter.kind.map(ChangeKind::code);
+                let before = before.unwrap_or(i64::MAX);
+                let select = select_change();
+                let sql = format!(
+                    "{select} where seq < ?1 and (?2 is null or c.kind = ?2)
+                        and (?3 is null or integrations.name = ?3)
+                        and (?4 is null or applications.guid = ?4)
+                     order by seq desc limit ?5"
+                );
+                let values = params![before, kind, scope.integration, scope.guid, limit];
+                read_changes(connection, &sql, values)
+            })
+            .await
+    }
+
+    /// All changes of one finding, oldest first.
+    pub async fn changes_of(&self, id: &str) -> Result<Vec<ChangeRow>, Error> {
+        let Some((from, to)) = id_range(id) else { return Ok(Vec::new()) };
+        self.database
+            .read(move |connection| {
+                // The first change of a finding is not indexed by finding: it is among
+                // those of the time when the finding came.
+                let select = select_change();
+                let sql = format!(
+                    "{select} where seq in (
+                        select seq from findings f2 join changes c2 on c2.finding = f2.id
+                            and c2.kind <> 0 where f2.finding_id between ?1 and ?2
+                        union all
+                        select seq from findings f2 join changes c2 on c2.at_ms = f2.added_ms
+                            and c2.finding = f2.id and c2.kind = 0
+                            where f2.finding_id between ?1 and ?2)
+                     order by seq"
+                );
+                read_changes(connection, &sql, params![from, to])
+            })
+            .await
+    }
+}
+
+/// Beside what is shown, whether the row and its finding are what was written.
+fn select_change() -> String {
+    format!(
+        "select seq, at_ms, guid, applications.name, f.finding_id, c.kind, reason, c.severity,
+            text, differences, integrations.name,
+            c.seal is sealed({}) and f.seal is sealed({}), texts.hash, f.application
+         from changes c
+         left join findings f on f.id = c.finding
+         left join texts on texts.id = f.title
+         left join applications on applications.id = f.application
+         left join integrations on integrations.id = applications.integration",
+        seal::CHANGE,
+        seal::FINDING
+    )
+}
+
+fn read_changes(
+    connection: &Connection,
+    sql: &str,
+    values: &[&dyn rusqlite::ToSql],
+) -> Result<Vec<ChangeRow>, Error> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(values)?;
+    let mut changes = Vec::new();
+    // In the snapshot of this statement, once for each.
+    let mut sound = HashSet::new();
+    while let Some(row) = rows.next()? {
+        let (seq, is_sound): (i64, bool) = (row.get(0)?, row.get(11)?);
+        let hash = row.get_ref(8)?.as_str_or_null().map_err(Error::corrupt)?.map(columns::hash);
+        if !is_sound || hash.is_none() || hash != row.get(12)? {
+            return Err(Error::corrupt(format_args!("change {seq} is not as it was written")));
+        }
+        let application: i64 = row.get(13)?;
+        if sound.insert(application) {
+            seal::check_application(connection, application)?;
+        }
+        let id: [u8; 10] = row.get(4)?;
+        changes.push(ChangeRow {
+            seq,
+            at_ms: row.get(1)?,
+            application: row.get(2)?,
+            application_name: row.get(3)?,
+            finding_id: FindingId::from_bytes(&id).to_string(),
+            kind: ChangeKind::of_code(row.get(5)?)?.as_str().to_owned(),
+            reason: row.get(6)?,
+            severity: row.get(7)?,
+            title: row.get(8)?,
+            differences: row.get(9)?,
+            integration: row.get(10)?,
+        });
+    }
+    Ok(changes)
+}

@@ -1,0 +1,178 @@
+//! Runs, and what a run needs to know before it reads.
+
+use std::collections::HashMap;
+
+use countersign_findings::{Application, ApplicationGuid};
+use rusqlite::{OptionalExtension, params};
+
+use crate::error::Error;
+use crate::seal;
+use crate::store::{IntegrationId, RunId, Store};
+use crate::writer::ApplicationWriter;
+
+/// How much a run reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunKind {
+    /// What changed.
+    Incremental,
+    /// Everything.
+    Full,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub struct RunSummary {
+    /// When.
+    pub finished_ms: i64,
+    /// Whether everything was read.
+    pub complete: bool,
+    /// What it cost.
+    pub requests: u64,
+    /// The whole report as JSON.
+    pub report: String,
+}
+
+/// What the store remembers of an application from its last complete read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplicationMark {
+    /// Guid.
+    pub guid: ApplicationGuid,
+    /// `modified`, as listed before that read.
+    pub modified_ms: Option<i64>,
+    /// `last_policy_compliance_check_date`, as listed before that read.
+    pub policy_checked_ms: Option<i64>,
+    /// That read; none if the last one was incomplete or there was none.
+    pub read_ms: Option<i64>,
+    /// Whether a complete listing lacked it since.
+    pub gone: bool,
+}
+
+impl Store {
+    /// Notes that a run begins.
+    pub async fn begin_run(
+        &self,
+        integration: IntegrationId,
+        kind: RunKind,
+        started_ms: i64,
+    ) -> Result<RunId, Error> {
+        let kind = match kind {
+            RunKind::Incremental => "incremental",
+            RunKind::Full => "full",
+        };
+        self.database
+            .write(move |connection| {
+                connection.execute(
+                    "insert into runs (integration, kind, started_ms) values (?, ?, ?)",
+                    params![integration.0, kind, started_ms],
+                )?;
+                Ok(RunId(connection.last_insert_rowid()))
+            })
+            .await
+    }
+
+    /// Notes how it ended.
+    pub async fn finish_run(&self, run: RunId, summary: RunSummary) -> Result<(), Error> {
+        self.database
+            .write(move |connection| {
+                connection.execute(
+                    "update runs set finished_ms = ?, complete = ?, requests = ?, report = ? where id = ?",
+                    params![
+                        summary.finished_ms, summary.complete, summary.requests, summary.report, run.0
+                    ],
+                )?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// What is remembered of each application.
+    pub async fn application_marks(
+        &self,
+        integration: IntegrationId,
+    ) -> Result<Vec<ApplicationMark>, Error> {
+        self.database
+            .read(move |connection| {
+                let mut statement = connection.prepare_cached(
+                    "select guid, modified_ms, policy_checked_ms, read_ms, gone
+                     from applications where integration = ? order by guid",
+                )?;
+                let mut rows = statement.query([integration.0])?;
+                let mut marks = Vec::new();
+                while let Some(row) = rows.next()? {
+                    marks.push(ApplicationMark {
+                        guid: ApplicationGuid::parse(&row.get::<_, String>(0)?)
+                            .map_err(Error::corrupt)?,
+                        modified_ms: row.get(1)?,
+                        policy_checked_ms: row.get(2)?,
+                        read_ms: row.get(3)?,
+                        gone: row.get(4)?,
+                    });
+                }
+                Ok(marks)
+            })
+            .await
+    }
+
+    /// The open findings of each application that is not gone.
+    pub async fn open_findings(
+        &self,
+        integration: IntegrationId,
+    ) -> Result<HashMap<String, u64>, Error> {
+        self.database
+            .read(move |connection| {
+                let mut statement = connection.prepare_cached(
+                    "select guid, coalesce(sum(iif(state = 0, findings, 0)), 0)
+                     from applications left join tallies on application = applications.id
+                     where integration = ? and gone = 0 group by applications.id",
+                )?;
+                let rows =
+                    statement.query_map([integration.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            })
+            .await
+    }
+
+    /// Marks applications that a complete listing lacks. Their findings stay as
+    /// they are: out of sight is not fixed. Returns the rows written.
+    pub async fn mark_applications_gone(
+        &self,
+        run: RunId,
+        guids: Vec<String>,
+    ) -> Result<u64, Error> {
+        self.database
+            .write(move |connection| {
+                let transaction = connection.transaction()?;
+                let mut rows = 0;
+                for guid in guids {
+                    let marked: Option<i64> = transaction
+                        .query_row(
+                            "update applications set gone = 1, read_ms = null
+                             where guid = ? and gone = 0
+                               and integration = (select integration from runs where id = ?)
+                             returning id",
+                            params![guid, run.0],
+                            |row| row.get(0),
+                        )
+                        .optional()?;
+                    if let Some(application) = marked {
+                        seal::application(&transaction, application)?;
+                        rows += 1;
+                    }
+                }
+                transaction.commit()?;
+                Ok(rows)
+            })
+            .await
+    }
+
+    /// Begins to write one application. Nothing is visible before `commit`.
+    pub async fn open_application(
+        &self,
+        run: RunId,
+        application: &Application,
+        raw: &str,
+    ) -> Result<ApplicationWriter, Error> {
+        ApplicationWriter::open(self.database.clone(), run, application.clone(), raw.to_owned())
+            .await
+    }
+}

@@ -1,0 +1,154 @@
+//! Writes the rows of one reading.
+
+use std::collections::{HashMap, HashSet};
+
+use rusqlite::{Transaction, params};
+
+use super::held::{Damage, HASH_BYTES, Held, Id};
+use crate::change::ChangeKind;
+use crate::columns::{Columns, Draft, NewRow, Texts, state_of};
+use crate::error::Error;
+use crate::seal;
+use crate::store::RunId;
+use crate::tally::Ledger;
+
+/// A finding that waits for the commit.
+pub(super) struct StagedRow {
+    pub(super) finding_id: Id,
+    pub(super) hash: [u8; HASH_BYTES],
+    /// The record as sent, packed.
+    pub(super) raw: Vec<u8>,
+    pub(super) kind: Option<ChangeKind>,
+    pub(super) differences: Option<String>,
+    pub(super) draft: Draft,
+}
+
+/// The rows of one application, while they are written.
+pub(super) struct Rows<'a> {
+    pub(super) transaction: &'a Transaction<'a>,
+    pub(super) held: &'a HashMap<Id, Held>,
+    pub(super) withheld: &'a HashSet<Id>,
+    pub(super) run: RunId,
+    pub(super) application: i64,
+    pub(super) at_ms: i64,
+    pub(super) texts: Texts<'a>,
+    pub(super) ledger: Ledger<'a>,
+    /// Whether what is counted can go on from what was counted before.
+    pub(super) is_sound: bool,
+    pub(super) rows: u64,
+}
+
+impl Rows<'_> {
+    pub(super) fn write(&mut self, staged: &StagedRow) -> Result<(), Error> {
+        if self.withheld.contains(&staged.finding_id) {
+            return Ok(());
+        }
+        let columns = Columns::of(&staged.draft, &mut self.texts)?;
+        let new = NewRow {
+            application: self.application,
+            at_ms: self.at_ms,
+            kind: staged.kind.map(ChangeKind::code),
+            finding_id: &staged.finding_id,
+            hash: &staged.hash,
+        };
+        let damage = self.held.get(&staged.finding_id).and_then(|held| held.damage);
+        let held = self.held.get(&staged.finding_id).map(|held| held.row);
+        let (row, before) = match held {
+            None => (columns.insert(self.transaction, &new)?, None),
+            Some(row) if damage == Some(Damage::Row) => {
+                columns.update(self.transaction, row, &new)?;
+                (row, None)
+            }
+            Some(row) => {
+                let (before, is_gone) = Columns::read(self.transaction, row)?;
+                columns.update(self.transaction, row, &new)?;
+                (row, Some(before).filter(|_| !is_gone))
+            }
+        };
+        self.transaction
+            .prepare_cached(
+                "insert into records (finding, raw) values (?, ?)
+                 on conflict (finding) do update set raw = excluded.raw",
+            )?
+            .execute(params![row, staged.raw])?;
+        if damage == Some(Damage::Row) {
+            self.mend(row)?;
+        }
+        let words = match held {
+            None => "insert into words (rowid, text) values (?, ?)",
+            Some(_) => "insert or replace into words (rowid, text) values (?, ?)",
+        };
+        self.transaction.prepare_cached(words)?.execute(params![row, staged.draft.words])?;
+        if damage != Some(Damage::Row) {
+            self.ledger.moved(before.as_ref(), Some(&columns))?;
+        }
+        seal::finding(self.transaction, row)?;
+        self.rows += 1;
+        if let Some(kind) = staged.kind {
+            self.announce(row, kind, None, &columns, staged.differences.as_deref())?;
+        }
+        Ok(())
+    }
+
+    /// What a row says beside its record, as the feed of changes has it.
+    fn mend(&mut self, row: i64) -> Result<(), Error> {
+        self.is_sound = false;
+        self.transaction.execute(
+            "update findings set application = ?2,
+                added_ms = coalesce((select min(at_ms) from changes where finding = ?1), added_ms),
+                (kind, changed_ms) = (select coalesce(last.kind, findings.kind),
+                        coalesce(last.at_ms, findings.changed_ms)
+                    from (select 1) left join (select kind, at_ms from changes
+                        where finding = ?1 order by seq desc limit 1) last)
+             where id = ?1",
+            params![row, self.application],
+        )?;
+        Ok(())
+    }
+
+    pub(super) fn vanish(&mut self, row: i64) -> Result<(), Error> {
+        let (columns, is_gone) = Columns::read(self.transaction, row)?;
+        if is_gone {
+            return Ok(());
+        }
+        let kind = match state_of(columns.state)?.is_open() {
+            true => ChangeKind::Closed,
+            false => ChangeKind::Changed,
+        };
+        self.announce(row, kind, Some("vanished"), &columns, None)?;
+        self.transaction
+            .prepare_cached("update findings set gone = 1, changed_ms = ?, kind = ? where id = ?")?
+            .execute(params![self.at_ms, kind.code(), row])?;
+        seal::finding(self.transaction, row)?;
+        self.rows += 1;
+        self.ledger.moved(Some(&columns), None)
+    }
+
+    fn announce(
+        &mut self,
+        row: i64,
+        kind: ChangeKind,
+        reason: Option<&str>,
+        columns: &Columns,
+        differences: Option<&str>,
+    ) -> Result<(), Error> {
+        self.transaction
+            .prepare_cached(
+                "insert into changes (run, at_ms, finding, kind, reason, severity, differences)
+                 values (?, ?, ?, ?, ?, ?, ?)",
+            )?
+            .execute(params![
+                self.run.0,
+                self.at_ms,
+                row,
+                kind.code(),
+                reason,
+                columns.severity,
+                differences
+            ])?;
+        seal::change(self.transaction, self.transaction.last_insert_rowid())?;
+        self.rows += 1;
+        self.ledger.announced(kind, columns, reason.is_some());
+        Ok(())
+    }
+}
