@@ -7,8 +7,12 @@
 pub mod check;
 pub mod consumers;
 mod details;
+pub mod duty;
 pub mod error;
+pub mod export;
 mod fence;
+pub mod health;
+pub mod hours;
 pub mod integration;
 pub mod keyfile;
 pub mod rotation;

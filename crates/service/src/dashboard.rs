@@ -41,9 +41,10 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::people::People;
-use crate::scheduler::Scheduler;
 use crate::{Clock, Random};
+use countersign_connector::duty::Scheduler;
 
+pub use export::item;
 pub use listen::{Identity, Listener};
 
 /// Something that is under way.

@@ -1,5 +1,4 @@
-//! The connector's face: the dashboard for people, the broker for programs, the
-//! scheduler that runs syncs.
+//! The connector's face: the dashboard for people, the broker for programs.
 //!
 //! The dashboard shows what is stored to who has signed in, as pages that work without
 //! scripts. The broker lets programs that cannot sign call the service: they come over a
@@ -12,10 +11,9 @@ pub mod broker;
 pub mod chart;
 pub mod dashboard;
 mod error;
-pub mod export;
-pub mod health;
 pub mod people;
-pub mod scheduler;
+
+pub use dashboard::item;
 
 pub use error::Error;
 

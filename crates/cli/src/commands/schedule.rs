@@ -5,11 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_connector::Fault;
+use countersign_connector::duty::{Config, Ended, Job, Reads, Rule, Run, Scheduler, Wait, foresee};
 use countersign_connector::sync::Finished;
 use countersign_findings::rfc3339;
-use countersign_service::scheduler::{
-    Config, Ended, Job, Reads, Rule, Run, Scheduler, Wait, foresee,
-};
 use countersign_store::{Schedule as Row, Store};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;

@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use countersign_connector::duty::Scheduler;
+use countersign_connector::health::{Tell, look_after};
 use countersign_files::{self as files, Secrecy};
 use countersign_service::dashboard::{
     Config, Dashboard, FetchPaths, Identity, Inventory, Listener,
 };
-use countersign_service::health::{Tell, look_after};
 use countersign_service::people::People;
-use countersign_service::scheduler::Scheduler;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;

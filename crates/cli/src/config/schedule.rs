@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use countersign_service::scheduler::{Rule, Window};
+use countersign_connector::duty::Rule;
+use countersign_connector::hours::Window;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};

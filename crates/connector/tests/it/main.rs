@@ -4,9 +4,13 @@
 mod believing;
 mod consumers;
 mod details;
+mod duty;
 mod faults;
 mod fuzz;
+mod health;
+mod life;
 mod model;
+mod month;
 mod rotation;
 mod watch;
 

@@ -11,7 +11,7 @@ use super::Inner;
 use super::look::{Damage, grouped};
 use super::text::Shown;
 use super::web::{Form, Frame, Reader, Stop, cause_and_fix, go};
-use crate::scheduler::{Refusal, Running, Scheduler, State as Standing};
+use countersign_connector::duty::{Refusal, Running, Scheduler, State as Standing};
 use countersign_web::moment::{Moment, from_now, span};
 
 /// Runs that one integration shows.

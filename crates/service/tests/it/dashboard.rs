@@ -15,11 +15,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use countersign_connector::duty::{self, Ended, Rule, Scheduler};
 use countersign_connector::watch::Row;
 use countersign_findings::{Application, Context, Finding};
 use countersign_service::dashboard::{Config, Dashboard, Identity, Listener};
 use countersign_service::people::{People, Role, Seal};
-use countersign_service::scheduler::{self, Ended, Rule, Scheduler};
 use countersign_store::{
     Change, ChangeKind, CredentialId, IntegrationId, NewCredential, Put, Reading, RunId, RunKind,
     RunSummary, Store,
@@ -198,7 +198,7 @@ async fn scheduler(
     runs: &Arc<AtomicU64>,
 ) -> Scheduler {
     let counted = Arc::clone(runs);
-    let config = scheduler::Config {
+    let config = duty::Config {
         store: store.clone(),
         clock: Arc::clone(clock),
         random: repeatable_random(),

@@ -1,20 +1,15 @@
 //! The broker between callers that send bytes as they are and a service that records
-//! them as they come, and between them and a real platform; the scheduler in a time that
-//! tests make pass.
+//! them as they come, and between them and a real platform.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bounds;
 mod dashboard;
 mod fuzz;
-mod health;
 mod journal;
-mod life;
-mod month;
 mod platform;
 mod refusals;
 mod relay;
-mod scheduler;
 #[cfg(unix)]
 mod silence;
 mod socket;

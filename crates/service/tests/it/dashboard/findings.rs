@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use countersign_service::export::{Applications, item};
+use countersign_connector::export::Applications;
+use countersign_service::item;
 use countersign_service::people::Role;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;

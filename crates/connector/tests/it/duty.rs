@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
+use countersign_connector::duty::{Config, Ended, Job, Reads, Rule, Run, Scheduler, State};
 use countersign_connector::{Fault, sync::Progress};
-use countersign_service::scheduler::{Config, Ended, Job, Reads, Rule, Run, Scheduler, State};
 use countersign_store::{Schedule, Store};
 use countersign_testkit::repeatable_random;
 use tokio::sync::{mpsc, oneshot};

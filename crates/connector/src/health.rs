@@ -6,7 +6,7 @@ use std::sync::Arc;
 use countersign_store::{Error, Problem, Store};
 
 use crate::Clock;
-use crate::scheduler::Wait;
+use crate::duty::Wait;
 
 /// Between the beginnings of two checks.
 const DAY_MS: i64 = 86_400_000;

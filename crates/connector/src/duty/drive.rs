@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use countersign_connector::{Fault, sync};
 use countersign_store::{IntegrationId, Schedule, ScheduledEnd, SyncLock};
 use tokio::task::JoinSet;
+
+use crate::{Fault, sync};
 
 use super::plan::{Next, Past, Reads, Rule, plan};
 use super::{Config, Ended, Job, Running, Shared, State, Stop, locked};
@@ -357,6 +358,5 @@ fn watch(counters: Arc<Counters>) -> sync::Watch {
             counters.applications.fetch_add(1, Relaxed);
         }
         sync::Progress::Requests { count } => counters.requests.store(count, Relaxed),
-        _ => {}
     })
 }

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use countersign_client::{Client, Config as ClientConfig, Url};
+use countersign_connector::duty::{Config, Ended, Reads, Rule, Run, Scheduler, State, Wait};
 use countersign_connector::sync::plan::Scope;
 use countersign_connector::sync::{Finished, Options, Watch};
 use countersign_connector::{Clock, Connector, Fences, Random};
 use countersign_platform::SeedSpec;
-use countersign_service::scheduler::{Config, Ended, Reads, Rule, Run, Scheduler, State, Wait};
 use countersign_signing::Pair;
 use countersign_store::{NewCredential, Store};
 use countersign_testkit::{TestPlatform, repeatable_random};

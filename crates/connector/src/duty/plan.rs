@@ -8,12 +8,12 @@
 
 use jiff::tz::TimeZone;
 
-use super::window::{Hours, Window};
+use crate::hours::{Hours, Window};
 
 /// Later than this is late, or than a tenth of a period that is short.
-pub const SLACK_MS: i64 = 30_000;
+const SLACK_MS: i64 = 30_000;
 /// How long a store is left to whoever syncs into it.
-pub const BUSY_MS: i64 = 60_000;
+const BUSY_MS: i64 = 60_000;
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
 /// First wait after a failure.
@@ -40,7 +40,7 @@ pub struct Rule {
 
 /// What happened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Past {
+pub(super) struct Past {
     /// When this process saw the integration first; not later than now.
     pub seen_ms: i64,
     /// When the last run that the plan wanted was due, or started if that was late.
@@ -98,7 +98,7 @@ pub struct Next {
 
 /// What comes next; `draw` says where in its jitter an integration lies. None while the
 /// settings pause it and nobody asks.
-pub fn plan(now_ms: i64, rule: &Rule, past: &Past, draw: u32) -> Option<Next> {
+pub(super) fn plan(now_ms: i64, rule: &Rule, past: &Past, draw: u32) -> Option<Next> {
     let place = Place { rule, draw };
     let regular = place.regular(now_ms, past).filter(|_| !rule.is_paused);
     let retry = place.retry(now_ms, past).filter(|_| !rule.is_paused);

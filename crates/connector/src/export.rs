@@ -1,12 +1,11 @@
-//! What is stored, as the formats take it.
+//! Whether an export has every finding that it should have.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use countersign_findings::filter::{Expression, Field, Filter, Operator, Value};
 use countersign_findings::{Application, Context};
-use countersign_formats::{Item, Last};
-use countersign_store::{ApplicationRow, ChangeKind, Error, FindingRow, Store};
+use countersign_store::{ApplicationRow, Error, FindingRow, Store};
 use serde_json::json;
 
 /// The applications of every integration, by integration and guid.
@@ -175,25 +174,5 @@ fn conjuncts(expression: &Expression) -> Vec<&Expression> {
     match expression {
         Expression::All(parts) => parts.iter().flat_map(conjuncts).collect(),
         other => vec![other],
-    }
-}
-
-/// A finding with all that a format may write of it.
-pub fn item<'a>(row: &'a FindingRow, application: &'a Application) -> Item<'a> {
-    Item {
-        finding: &row.finding,
-        application,
-        integration: &row.integration,
-        gone: row.gone,
-        added_ms: row.added_ms,
-        changed_ms: row.changed_ms,
-        last: match row.last {
-            ChangeKind::New => Last::New,
-            ChangeKind::Changed => Last::Changed,
-            ChangeKind::Reopened => Last::Reopened,
-            ChangeKind::Closed => Last::Closed,
-        },
-        paths: row.paths.as_deref().unwrap_or_default(),
-        raw: &row.raw,
     }
 }

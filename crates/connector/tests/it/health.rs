@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
-use countersign_service::health::{Tell, look_after};
+use countersign_connector::health::{Tell, look_after};
 use countersign_store::{Problem, Store};
 use tokio::sync::mpsc;
 

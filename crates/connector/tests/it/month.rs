@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use countersign_connector::Connector;
+use countersign_connector::duty::Rule;
 use countersign_findings::{Context, rfc3339};
 use countersign_platform::SeedSpec;
-use countersign_service::scheduler::Rule;
 use countersign_store::{ChangeRow, Scope, Since};
 use countersign_testkit::TestPlatform;
 use rusqlite::Connection;

@@ -5,10 +5,8 @@
 //! starts and when it ended: a process that died in between, or a machine that slept,
 //! finds out at the next look, and catches up once.
 
-pub mod plan;
-pub mod window;
-
 mod drive;
+mod plan;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,14 +14,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use countersign_connector::{Fault, sync};
 use countersign_store::{Schedule, Store};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
-use crate::{Clock, Random};
+use crate::{Clock, Fault, Random, sync};
 pub use plan::{Next, Reads, Rule};
-pub use window::Window;
 
 /// A future of somebody's own.
 pub type Waiting<T> = Pin<Box<dyn Future<Output = T> + Send>>;
