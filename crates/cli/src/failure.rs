@@ -137,8 +137,8 @@ impl From<countersign_vault::Error> for Failure {
     }
 }
 
-impl From<countersign_service::Error> for Failure {
-    fn from(error: countersign_service::Error) -> Self {
+impl From<countersign_broker::Error> for Failure {
+    fn from(error: countersign_broker::Error) -> Self {
         match (error.is_input(), error.is_unwritten()) {
             (true, _) => Self::usage(error),
             (_, true) => Self::storage(error),
@@ -147,8 +147,17 @@ impl From<countersign_service::Error> for Failure {
     }
 }
 
-impl From<countersign_service::people::Error> for Failure {
-    fn from(error: countersign_service::people::Error) -> Self {
+impl From<countersign_dashboard::ListenError> for Failure {
+    fn from(error: countersign_dashboard::ListenError) -> Self {
+        match error {
+            countersign_dashboard::ListenError::Input(what) => Self::usage(what),
+            error => Self::unexpected(error),
+        }
+    }
+}
+
+impl From<countersign_dashboard::people::Error> for Failure {
+    fn from(error: countersign_dashboard::people::Error) -> Self {
         if error.is_input() { Self::usage(error) } else { Self::storage(error) }
     }
 }

@@ -2,6 +2,8 @@
 //! sets and randomness that repeats, and a client that sends bytes as they are.
 
 pub mod made_up;
+#[cfg(unix)]
+pub mod siege;
 pub mod silence;
 pub mod strangers;
 

@@ -1,6 +1,6 @@
 //! Targets of requests as the broker judges them: rules, a line each, then the target.
 
-use countersign_service::broker::{Rule, let_through};
+use countersign_broker::{Rule, let_through};
 use hyper::{Method, Uri};
 
 /// What is let through has one reading, and is let through again.

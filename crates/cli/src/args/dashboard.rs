@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args as Group, Subcommand};
-use countersign_service::people::Role;
+use countersign_dashboard::people::Role;
 
 use super::Json;
 

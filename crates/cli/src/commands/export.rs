@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufWriter};
 
 use countersign_connector::export::{Applications, CompleteExport};
+use countersign_dashboard::item;
 use countersign_files::Cause;
 use countersign_findings::filter::{Expression, Field, Filter, Operator, Value};
 use countersign_findings::{Application, ApplicationGuid};
 use countersign_formats::ocsf::Shape;
 use countersign_formats::ocsf::applications::{Applications as Inventory, Entry};
 use countersign_formats::{Head, Held, Paths, sarif};
-use countersign_service::item;
 use countersign_store::{ApplicationRow, Order, Query};
 
 use super::context::Context;

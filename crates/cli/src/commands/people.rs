@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use countersign_dashboard::people::{Listed, People, Seal};
 use countersign_findings::rfc3339;
-use countersign_service::people::{Listed, People, Seal};
 use countersign_signin::audit::Verdict;
 use countersign_vault::{MasterKey, seal, unseal};
 use serde_json::{Value, json};

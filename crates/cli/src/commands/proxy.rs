@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use countersign_files::{Created, Draft, Readers};
-use countersign_findings::rfc3339;
-use countersign_service::broker::{
+use countersign_broker::{
     Address, Broker, Config, Digest, FurtherCaller, Limits, Listener, MAX_RULES, Rule, Token,
 };
+use countersign_files::{Created, Draft, Readers};
+use countersign_findings::rfc3339;
 use countersign_store::{BrokerRequest, Caller, NewCaller, Store};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;

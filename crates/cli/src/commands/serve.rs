@@ -7,11 +7,9 @@ use std::sync::Arc;
 
 use countersign_connector::duty::Scheduler;
 use countersign_connector::health::{Tell, look_after};
+use countersign_dashboard::people::People;
+use countersign_dashboard::{Config, Dashboard, FetchPaths, Identity, Inventory, Listener};
 use countersign_files::{self as files, Secrecy};
-use countersign_service::dashboard::{
-    Config, Dashboard, FetchPaths, Identity, Inventory, Listener,
-};
-use countersign_service::people::People;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;

@@ -21,23 +21,25 @@ const TABLE: &[(&str, u8, &[&str])] = &[
     ("connector", 3, &["files", "client", "vault", "store", "findings", "signing", "text", "wire"]),
     ("tenant", 3, &["files", "signing", "text", "wire", "vault", "signin"]),
     (
-        "service",
+        "dashboard",
         4,
-        &["files", "signin", "web", "client", "connector", "findings", "formats", "store", "text"],
+        &["files", "signin", "web", "connector", "findings", "formats", "store", "text"],
     ),
+    ("broker", 4, &["web", "client", "store"]),
     ("platform", 4, &["files", "signing", "text", "wire", "signin", "tenant", "web"]),
     (
         "cli",
         5,
         &[
             "signin",
+            "broker",
             "client",
             "connector",
+            "dashboard",
             "files",
             "findings",
             "formats",
             "platform",
-            "service",
             "signing",
             "store",
             "text",
@@ -49,7 +51,17 @@ const TABLE: &[(&str, u8, &[&str])] = &[
     (
         "testkit",
         6,
-        &["client", "connector", "findings", "platform", "signing", "store", "vault", "wire"],
+        &[
+            "client",
+            "connector",
+            "findings",
+            "platform",
+            "signing",
+            "store",
+            "vault",
+            "web",
+            "wire",
+        ],
     ),
 ];
 
@@ -71,9 +83,13 @@ const NEVER: &[(&str, &[&str])] = &[
     ("store", &["reqwest", "axum", "countersign-wire", "countersign-signing", "getrandom"]),
     ("connector", &["axum", "clap", "rusqlite", "reqwest", "getrandom"]),
     (
-        "service",
+        "dashboard",
         // `rusqlite` is for its people alone, as a test below asserts.
         &["reqwest", "clap", "getrandom", "countersign-platform", "countersign-vault"],
+    ),
+    (
+        "broker",
+        &["rusqlite", "reqwest", "clap", "getrandom", "countersign-platform", "countersign-vault"],
     ),
     ("platform", &["rusqlite", "reqwest", "clap", "getrandom"]),
 ];
@@ -153,8 +169,8 @@ fn the_test_kit_is_never_a_normal_dependency() {
     }
 }
 
-/// Where SQL belongs: crates, and the people of the service.
-const SQL: &[&str] = &["signin/src/", "store/src/", "tenant/src/", "service/src/people"];
+/// Where SQL belongs: crates, and the people of the dashboard.
+const SQL: &[&str] = &["signin/src/", "store/src/", "tenant/src/", "dashboard/src/people"];
 
 #[test]
 fn sql_is_where_it_belongs() {

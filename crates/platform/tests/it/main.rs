@@ -19,6 +19,8 @@ mod neighbours;
 mod oauth;
 mod refusals;
 mod roles;
+#[cfg(unix)]
+mod silence;
 mod strangers;
 mod visibility;
 mod writes;

@@ -9,10 +9,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_broker as broker;
 use countersign_client as client;
 use countersign_connector::consumers::Release;
+use countersign_dashboard::people;
 use countersign_platform as platform;
-use countersign_service::{broker, people};
 use countersign_signin::{self as signin, totp};
 use countersign_signing::{
     ApiId, ApiSecret, Authorization, OAuthClient, Pair, Request, Signer, SigningKey,
@@ -210,7 +211,7 @@ fn all() -> Shown {
 
     let token = broker::Token::generate(&random());
     shown.needles.add_text("the broker's token", token.expose());
-    shown.check("service::Token", token);
+    shown.check("broker::Token", token);
     let secret = totp::Secret::from_bytes(Zeroizing::new(BYTES[..20].to_vec()));
     shown.needles.add_text("a factor", &secret.expose_text());
     shown.needles.add_bytes("a factor", secret.expose_bytes());
@@ -288,7 +289,7 @@ pub(super) const SHOWN: &[&str] = &[
     "client::Error",
     "connector::Release",
     "web::Identity",
-    "service::Token",
+    "broker::Token",
     "signin::Secret",
     "platform::Control",
 ];
@@ -313,9 +314,9 @@ opaque! {
     "connector::Connector" = countersign_connector::Connector,
     "connector::Entered" = countersign_connector::keyfile::paste::Entered,
     "connector::Written" = countersign_connector::keyfile::Written,
-    "service::Broker" = broker::Broker,
-    "service::Config" = broker::Config,
-    "service::People" = people::People,
+    "broker::Broker" = broker::Broker,
+    "broker::Config" = broker::Config,
+    "dashboard::People" = people::People,
     "signin::Begun" = signin::Begun,
     "signin::Enrolled" = signin::Enrolled,
     "signin::Enrolment" = signin::Enrolment,

@@ -1,7 +1,7 @@
 //! Texts of the service on pages: marked, cut, and never raw.
 
 use countersign_connector::watch::{Purpose, Row, State};
-use countersign_service::people::Role;
+use countersign_dashboard::people::Role;
 use countersign_store::CredentialId;
 use serde_json::{Value, json};
 

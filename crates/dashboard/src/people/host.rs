@@ -3,13 +3,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use countersign_connector::{Clock, Random};
 use countersign_signin::audit::{self, Entry};
 use countersign_signin::{Error as SigninError, Event, Host, Link, Owner, Policy, Visit, Who};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use zeroize::Zeroizing;
 
 use super::{FIRST, LIMITS, Person, Role, Seal, by_id, insert, is_empty, named};
-use crate::{Clock, Random};
 
 /// Where people sign in: their database, and what it takes beside.
 pub struct Desk {

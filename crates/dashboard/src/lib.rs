@@ -1,11 +1,13 @@
-//! The dashboard: what the connector holds, as pages for people, on a listener of its
-//! own. Everybody signs in; a reader sees, an operator also acts.
+//! What the connector holds, as pages for people, on a listener of its own. Everybody
+//! signs in; a reader sees, an operator also acts. The pages work without scripts.
 //!
+//! No arguments, no environment, no SQL but for the people; time and randomness are given.
 //! A page is read from the store, rendered whole, and then sent: a slow browser holds
 //! memory, never a connection of the database.
 
 mod applications;
 mod changes;
+pub mod chart;
 mod credentials;
 mod entry;
 mod events;
@@ -17,6 +19,7 @@ mod integrations;
 mod listen;
 mod look;
 mod overview;
+pub mod people;
 mod profile;
 mod query;
 mod text;
@@ -32,7 +35,9 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use countersign_connector::duty::Scheduler;
 use countersign_connector::watch::Row;
+use countersign_connector::{Clock, Random};
 use countersign_store::{FindingRow, Store};
 use countersign_web::headers::SecurityHeaders;
 use countersign_web::tries::Tries;
@@ -40,12 +45,10 @@ use countersign_web::{Limits, Names};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use crate::people::People;
-use crate::{Clock, Random};
-use countersign_connector::duty::Scheduler;
+use people::People;
 
 pub use export::item;
-pub use listen::{Identity, Listener};
+pub use listen::{Identity, ListenError, Listener};
 
 /// Something that is under way.
 pub type Doing<T> = Pin<Box<dyn Future<Output = T> + Send>>;

@@ -1,11 +1,11 @@
 //! Where people come: a loopback address, or any other over TLS.
 
+use std::io;
 use std::net::SocketAddr;
 
-use countersign_web::{self as web, Bound, ListenError, Names, public_origin};
+use countersign_web::{self as web, Bound, Names, public_origin};
 
-use crate::Error;
-
+pub use countersign_web::ListenError;
 pub use countersign_web::tls::Identity;
 
 /// Bound, not yet answering.
@@ -22,16 +22,15 @@ impl Listener {
         address: SocketAddr,
         identity: Option<Identity>,
         public_url: Option<&str>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, ListenError> {
         if identity.is_none() && !address.ip().is_loopback() {
-            return Err(Error::input(format!(
+            return Err(ListenError::Input(format!(
                 "`{address}` is not a loopback address, and without TLS passwords would cross the network in the clear\nhint: add `--tls-cert FILE --tls-key FILE`, or use `--listen 127.0.0.1:{}`",
                 address.port()
             )));
         }
         let public = public_url.map(public).transpose()?;
-        let failed =
-            |error: ListenError| Error::listen(format!("failed to listen on `{address}`: {error}"));
+        let failed = |error| failed(address, &error);
         let (bound, certificate) = match identity.map(read).transpose()? {
             Some((config, certificate)) => {
                 (Bound::new(address).map_err(failed)?.over_tls(config), Some(certificate))
@@ -58,18 +57,24 @@ impl Listener {
 
 fn read(
     identity: Identity,
-) -> Result<(std::sync::Arc<rustls::ServerConfig>, rustls_pki_types::CertificateDer<'static>), Error>
-{
+) -> Result<
+    (std::sync::Arc<rustls::ServerConfig>, rustls_pki_types::CertificateDer<'static>),
+    ListenError,
+> {
     identity.read().map_err(|what| {
-        Error::input(format!(
+        ListenError::Input(format!(
             "the certificate cannot be used: {what}\nhint: `--tls-cert` takes the certificate with its chain, `--tls-key` its key, both as PEM"
         ))
     })
 }
 
-fn public(url: &str) -> Result<String, Error> {
+fn failed(address: SocketAddr, error: &ListenError) -> ListenError {
+    ListenError::Failed(io::Error::other(format!("failed to listen on `{address}`: {error}")))
+}
+
+fn public(url: &str) -> Result<String, ListenError> {
     public_origin(url).ok_or_else(|| {
-        Error::input(format!(
+        ListenError::Input(format!(
             "`{}` is not an address that people could reach the dashboard by\nhint: for example `https://findings.example.com`, without a path",
             url.escape_debug()
         ))

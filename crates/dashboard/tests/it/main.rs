@@ -8,6 +8,8 @@ mod forms;
 mod hostile;
 mod integrations;
 mod routes;
+#[cfg(unix)]
+mod silence;
 mod strangers;
 
 use std::collections::BTreeMap;
@@ -17,9 +19,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use countersign_connector::duty::{self, Ended, Rule, Scheduler};
 use countersign_connector::watch::Row;
+use countersign_dashboard::people::{People, Role, Seal};
+use countersign_dashboard::{Config, Dashboard, Identity, Listener};
 use countersign_findings::{Application, Context, Finding};
-use countersign_service::dashboard::{Config, Dashboard, Identity, Listener};
-use countersign_service::people::{People, Role, Seal};
 use countersign_store::{
     Change, ChangeKind, CredentialId, IntegrationId, NewCredential, Put, Reading, RunId, RunKind,
     RunSummary, Store,
@@ -38,7 +40,7 @@ const START_MS: i64 = 1_780_272_000_000;
 const GUID: &str = "7c1b0a52-0000-4000-8000-000000000001";
 
 /// A dashboard on an empty home, with an integration that nothing runs by itself.
-pub(crate) struct Desk {
+struct Desk {
     dashboard: Dashboard,
     people: People,
     store: Store,
@@ -48,7 +50,7 @@ pub(crate) struct Desk {
     now_ms: Arc<AtomicI64>,
     runs: Arc<AtomicU64>,
     fetched: Arc<AtomicU64>,
-    pub(crate) address: SocketAddr,
+    address: SocketAddr,
     home: TempDir,
 }
 
@@ -70,7 +72,7 @@ impl Desk {
             .await
     }
 
-    pub(crate) async fn start_at_listener(
+    async fn start_at_listener(
         identity: Option<Identity>,
         public_url: Option<&str>,
         limits: countersign_web::Limits,
@@ -80,7 +82,7 @@ impl Desk {
         let store = Store::open(&home.path().join("store.sqlite")).await.unwrap();
         let now_ms = Arc::new(AtomicI64::new(START_MS));
         let shown = Arc::clone(&now_ms);
-        let clock: countersign_service::Clock = Arc::new(move || shown.load(Ordering::SeqCst));
+        let clock: countersign_connector::Clock = Arc::new(move || shown.load(Ordering::SeqCst));
         let new = NewCredential {
             name: "demo".into(),
             vault_name: "integration/demo".into(),
@@ -186,7 +188,7 @@ impl Desk {
         findings
     }
 
-    pub(crate) async fn end(self) {
+    async fn end(self) {
         self.scheduler.stop();
         self.dashboard.shutdown().await;
     }
@@ -194,7 +196,7 @@ impl Desk {
 
 async fn scheduler(
     store: &Store,
-    clock: &countersign_service::Clock,
+    clock: &countersign_connector::Clock,
     runs: &Arc<AtomicU64>,
 ) -> Scheduler {
     let counted = Arc::clone(runs);
@@ -222,7 +224,7 @@ async fn scheduler(
     Scheduler::start(config).await.unwrap().0
 }
 
-async fn people(home: &TempDir, clock: &countersign_service::Clock) -> People {
+async fn people(home: &TempDir, clock: &countersign_connector::Clock) -> People {
     let seal = Seal {
         seal: Box::new(|person, plain| [&person.to_be_bytes()[..], plain].concat()),
         unseal: Box::new(|person, sealed| {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use countersign_service::people::Role;
+use countersign_dashboard::people::Role;
 use countersign_store::Problem;
 use serde_json::json;
 

@@ -9,7 +9,9 @@ use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
-use crate::{Error, Random};
+use countersign_client::Random;
+
+use crate::Error;
 
 /// So that scanners for lost secrets, and people, know one when they see it.
 const PREFIX: &str = "csb_";

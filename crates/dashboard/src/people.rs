@@ -8,13 +8,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use countersign_connector::{Clock, Random};
 use countersign_signin::session::Limits;
 use countersign_signin::ticket::{self, Purpose};
 use countersign_signin::{Hasher, Host, Signin, Visit, audit, factor, throttle};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use zeroize::Zeroizing;
 
-use crate::{Clock, Random};
 pub use host::Desk;
 
 /// When a session of the dashboard ends by itself.

@@ -4,7 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bounds;
-mod dashboard;
 mod fuzz;
 mod journal;
 mod platform;
@@ -20,8 +19,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use countersign_broker::{Address, Broker, Config, Limits, Listener, Rule, Token};
 use countersign_client::{Client, Config as ClientConfig, Url};
-use countersign_service::broker::{Address, Broker, Config, Limits, Listener, Rule, Token};
 use countersign_signing::{ApiId, ApiSecret, Pair};
 use countersign_store::{BrokerRequest, NewCaller, Store};
 use countersign_testkit::repeatable_random;
@@ -89,7 +88,7 @@ async fn add_caller(store: &Store, name: &str, rules: &[&str], expires_ms: Optio
             for (at, byte) in buffer.iter_mut().enumerate() {
                 *byte = name_bytes[at % name_bytes.len()].wrapping_add(at as u8);
             }
-        }) as countersign_service::Random),
+        }) as countersign_client::Random),
     );
     let new = NewCaller {
         name: name.into(),

@@ -1,11 +1,17 @@
-//! The broker: callers with tokens of their own, rules for each, one pair that none of
-//! them sees.
+//! Signs for programs that cannot: callers with tokens of their own, rules for each, one
+//! pair that none of them sees.
+//!
+//! Callers come over a loopback address or a socket, and a [`countersign_client::Client`]
+//! signs and sends what they may ask for: the Secret Key never leaves the process. No
+//! arguments, no environment, no SQL; time and randomness are given, and of the store the
+//! broker sees its own tables alone.
 //!
 //! A request gets a line in the log, passes the gate, is known by its token, judged by
 //! its rules, and only then sent on. What refuses it says so by a code.
 
 mod answer;
 mod audit;
+mod error;
 mod gate;
 mod head;
 mod listen;
@@ -19,7 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use countersign_client::{Client, HeaderMap};
+use countersign_client::{Client, Clock, HeaderMap};
 use countersign_store::Store;
 use countersign_web::body::RequestBody;
 use countersign_web::{Host, Unsent, serve};
@@ -32,7 +38,6 @@ use subtle::Choice;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use crate::{Clock, Error};
 use answer::Body;
 use audit::{Audit, Line, Writer};
 use gate::Gate;
@@ -41,6 +46,7 @@ use refusal::Refusal;
 use rule::Verdict;
 use target::Target;
 
+pub use error::Error;
 pub use listen::{Address, Listener};
 pub use refusal::HEADER;
 pub use rule::{MAX_RULES, Rule};

@@ -1,6 +1,6 @@
 //! The way in.
 
-use countersign_service::people::{LIMITS, Role};
+use countersign_dashboard::people::{LIMITS, Role};
 use countersign_signin::totp::Secret;
 use data_encoding::BASE32_NOPAD;
 use zeroize::Zeroizing;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use countersign_connector::export::Applications;
-use countersign_service::item;
-use countersign_service::people::Role;
+use countersign_dashboard::item;
+use countersign_dashboard::people::Role;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use serde_json::Value;

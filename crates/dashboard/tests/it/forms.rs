@@ -1,6 +1,6 @@
 //! What others send: forged forms, foreign origins, names that are not ours.
 
-use countersign_service::people::Role;
+use countersign_dashboard::people::Role;
 
 use super::Desk;
 

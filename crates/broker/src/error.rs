@@ -1,5 +1,4 @@
-//! What broker and dashboard can fail with, as programs; what they refuse is in
-//! `broker::refusal` and `dashboard::web`.
+//! What the broker can fail with, as a program; what it refuses is in `refusal`.
 
 use std::fmt;
 

@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 
-use countersign_service::people::Role;
+use countersign_dashboard::people::Role;
 use countersign_signin::session::FAILURES;
 use countersign_signin::totp::Secret;
 use countersign_testkit::Line;
