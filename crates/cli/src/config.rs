@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use countersign_connector::hours;
 use countersign_connector::rotation::Mode;
 use countersign_files::{self as files, Secrecy};
 use countersign_findings::closure::Brake;
@@ -189,22 +190,17 @@ impl<'de> Deserialize<'de> for ModeName {
     }
 }
 
-/// Minutes of the day, from and to.
+/// None when it is all day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Window(pub(crate) (u16, u16));
+pub(crate) struct Window(pub(crate) Option<hours::Window>);
 
 impl<'de> Deserialize<'de> for Window {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let minute = |text: &str| {
-            let (hours, minutes) = text.split_once(':')?;
-            let (hours, minutes): (u16, u16) = (hours.parse().ok()?, minutes.parse().ok()?);
-            (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
-        };
-        let parsed =
-            text.split_once('-').and_then(|(from, to)| minute(from.trim()).zip(minute(to.trim())));
+        let parsed = hours::parse_range(&text);
         let known = "expected a time of the day in UTC such as `22:00-04:00`";
-        parsed.map(Self).ok_or_else(|| serde::de::Error::custom(known))
+        let daily = |(from, to)| Self(hours::Window::daily(from, to));
+        parsed.map(daily).ok_or_else(|| serde::de::Error::custom(known))
     }
 }
 

@@ -1,118 +1,27 @@
-//! Runs each integration's sync when its plan says so, and tells where it stands.
+//! Runs each integration's sync when its plan says so, and tells where it stands; has the
+//! rounds walked that watch over credentials and the store.
 //!
-//! [`plan`] is pure and decides; `drive` waits, starts and notes. What a run is, how
+//! `plan` is pure and decides; `drive` is the one loop that waits, starts and notes. What a run is, how
 //! time passes and what the settings say is given. A run is noted in the store before it
 //! starts and when it ended: a process that died in between, or a machine that slept,
 //! finds out at the next look, and catches up once.
 
 mod drive;
 mod plan;
+mod rounds;
+mod terms;
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use countersign_store::{Schedule, Store};
+use countersign_store::Schedule;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
-use crate::{Clock, Fault, Random, sync};
 pub use plan::{Next, Reads, Rule};
-
-/// A future of somebody's own.
-pub type Waiting<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// Ends after so many milliseconds.
-pub type Wait = Arc<dyn Fn(u64) -> Waiting<()> + Send + Sync>;
-
-/// One sync of one integration, whole or until it is stopped.
-pub type Run = Arc<dyn Fn(Job) -> Waiting<Ended> + Send + Sync>;
-
-/// What is to be run.
-pub struct Job {
-    /// Name of the integration.
-    pub integration: String,
-    /// How much of it.
-    pub reads: Reads,
-    /// Somebody said that closures are so, however many they are.
-    pub accepts_closures: bool,
-    /// Told with every step.
-    pub watch: sync::Watch,
-    /// When to end early.
-    pub stop: Stop,
-}
-
-/// Whether the scheduler ends.
-#[derive(Clone, Debug)]
-pub struct Stop(watch::Receiver<bool>);
-
-impl Stop {
-    /// Waits for it.
-    pub async fn wanted(mut self) {
-        // A scheduler that is gone wants nothing to go on.
-        let _ = self.0.wait_for(|is_wanted| *is_wanted).await;
-    }
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ended {
-    /// Whose turn it is; none after a run that is complete.
-    pub fault: Option<Fault>,
-    /// What was wrong, with its hint.
-    pub problem: Option<String>,
-}
-
-/// What a scheduler needs.
-#[derive(Clone)]
-pub struct Config {
-    /// Where it keeps what it remembers.
-    pub store: Store,
-    /// The clock.
-    pub clock: Clock,
-    /// Where the jitter is drawn from.
-    pub random: Random,
-    /// How time passes.
-    pub wait: Wait,
-    /// What is run.
-    pub run: Run,
-    /// When, for integrations that are not named.
-    pub usual: Rule,
-    /// When, by the name of the integration.
-    pub rules: BTreeMap<String, Rule>,
-}
-
-/// Where an integration stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct State {
-    /// Its name.
-    pub integration: String,
-    /// The run under way.
-    pub running: Option<Running>,
-    /// When the next one starts; none while it is paused.
-    pub next_ms: Option<i64>,
-    /// Whether nothing is run but by hand.
-    pub paused: bool,
-    /// What was wrong with the last run, or holds up the next, with its hint.
-    pub problem: Option<String>,
-}
-
-/// A run under way.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Running {
-    /// When it started.
-    pub started_ms: i64,
-    /// Applications that were read.
-    pub applications: u64,
-    /// Applications to read; none before the listing is complete.
-    pub applications_total: Option<u64>,
-    /// Findings that arrived.
-    pub findings: u64,
-    /// Requests that were sent.
-    pub requests: u64,
-}
+pub use rounds::{Round, walk};
+pub use terms::{Config, Ended, Job, Run, Running, State, Stop, Wait, Waiting};
+use terms::{Shared, locked};
 
 /// Something that cannot be done, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,20 +57,6 @@ impl std::error::Error for Refusal {}
 #[derive(Clone)]
 pub struct Scheduler {
     shared: Arc<Shared>,
-}
-
-/// What the handle and the loop have in common.
-struct Shared {
-    store: Store,
-    clock: Clock,
-    states: Mutex<BTreeMap<String, State>>,
-    /// By integration: whether closures are accepted.
-    wishes: Mutex<BTreeMap<String, bool>>,
-    news: Notify,
-    changed: watch::Sender<u64>,
-    stop: watch::Sender<bool>,
-    usual: Rule,
-    rules: BTreeMap<String, Rule>,
 }
 
 impl Scheduler {
@@ -265,23 +160,4 @@ impl Scheduler {
 /// What a scheduler that saw an integration just now would do next.
 pub fn foresee(schedule: &Schedule, rule: &Rule, now_ms: i64) -> Option<Next> {
     drive::decide(schedule, rule, &drive::past(schedule, now_ms), now_ms)
-}
-
-impl Shared {
-    fn rule(&self, integration: &str) -> &Rule {
-        self.rules.get(integration).unwrap_or(&self.usual)
-    }
-
-    fn is_ending(&self) -> bool {
-        *self.stop.borrow()
-    }
-
-    fn tell(&self) {
-        self.changed.send_modify(|count| *count += 1);
-    }
-}
-
-/// What is behind a lock is whole between any two statements.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,36 +6,36 @@ use std::sync::Arc;
 use countersign_store::{Error, Problem, Store};
 
 use crate::Clock;
-use crate::duty::Wait;
+use crate::duty::{Round, Wait};
 
 /// Between the beginnings of two checks.
 const DAY_MS: i64 = 86_400_000;
 /// Between two pieces of one check.
 const PAUSE_MS: u64 = 200;
-/// Longest wait: the clock is set, the machine sleeps, and nobody tells.
-const LOOK_MS: u64 = 60_000;
 
 /// Told how each check ended: what is damaged, or why it could not be looked at.
 pub type Tell = Arc<dyn Fn(Result<Vec<Problem>, Error>) + Send + Sync>;
 
-/// Checks the store again and again. Does not end by itself.
-pub async fn look_after(store: Store, clock: Clock, wait: Wait, tell: Tell) {
-    loop {
-        let begun_ms = clock();
-        let found = check(&store, &wait).await;
-        // Where pages, metrics and snapshots find it.
-        let noted = match &found {
-            Ok(problems) => store.note_check(problems, clock()).await,
-            Err(_) => Ok(()),
-        };
-        tell(found);
-        if let Err(error) = noted {
-            tell(Err(error));
-        }
-        // A clock that was set back is no reason to wait longer.
-        while (0..DAY_MS).contains(&(clock() - begun_ms)) {
-            wait(LOOK_MS).await;
-        }
+/// The check as a round of its own.
+pub fn daily(store: Store, clock: Clock, wait: Wait, tell: Tell) -> Round {
+    let act = move || {
+        let (store, clock, wait, tell) =
+            (store.clone(), Arc::clone(&clock), Arc::clone(&wait), Arc::clone(&tell));
+        Box::pin(async move { look_after(&store, &clock, &wait, &tell).await }) as _
+    };
+    Round { every_ms: DAY_MS, act: Arc::new(act) }
+}
+
+async fn look_after(store: &Store, clock: &Clock, wait: &Wait, tell: &Tell) {
+    let found = check(store, wait).await;
+    // Where pages, metrics and snapshots find it.
+    let noted = match &found {
+        Ok(problems) => store.note_check(problems, clock()).await,
+        Err(_) => Ok(()),
+    };
+    tell(found);
+    if let Err(error) = noted {
+        tell(Err(error));
     }
 }
 

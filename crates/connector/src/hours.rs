@@ -1,15 +1,18 @@
-//! Hours of the week in which runs may start, by the clock on somebody's wall.
+//! Hours of the week, by the clock on somebody's wall: in which syncs may start, credentials
+//! are rotated, or only what is urgent is said.
 //!
 //! A moment is inside if the wall clock shows it: in the night that has an hour twice,
 //! both count, and an hour that a night lacks opens nothing.
 
 use std::fmt;
+use std::slice;
 use std::str::FromStr;
 
 use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
+static UTC: TimeZone = TimeZone::UTC;
 /// Minutes of a day.
 const DAY: u16 = 24 * 60;
 /// Days that are searched for an opening: a weekly one can fall into a missing hour.
@@ -27,6 +30,22 @@ pub struct Window {
 }
 
 impl Window {
+    /// Every day, between two minutes of the day. None when that would be all day, or is no
+    /// time of day.
+    pub fn daily(from: u16, until: u16) -> Option<Self> {
+        (from != until && from < DAY && until < DAY).then(|| Self::new([true; 7], from, until))
+    }
+
+    /// Midnight is the end of the day, not its beginning.
+    fn new(days: [bool; 7], from: u16, until: u16) -> Self {
+        Self { days, from, until: if until == 0 { DAY } else { until } }
+    }
+
+    /// Its hours in UTC.
+    pub fn in_utc(&self) -> Hours<'_> {
+        Hours { windows: slice::from_ref(self), zone: &UTC }
+    }
+
     fn opens_on(&self, day: Weekday) -> bool {
         self.days[usize::from(day.to_monday_zero_offset().unsigned_abs())]
     }
@@ -47,20 +66,23 @@ fn minute_of(time: Time) -> u16 {
 }
 
 /// Windows in a zone; none at all is always open.
-pub(crate) struct Hours<'a> {
-    pub(crate) windows: &'a [Window],
-    pub(crate) zone: &'a TimeZone,
+#[derive(Debug, Clone, Copy)]
+pub struct Hours<'a> {
+    /// When it is open.
+    pub windows: &'a [Window],
+    /// By which clock on the wall.
+    pub zone: &'a TimeZone,
 }
 
 impl Hours<'_> {
-    /// Whether a run may start then.
-    pub(crate) fn hold(&self, ms: i64) -> bool {
+    /// Whether it is open then.
+    pub fn hold(&self, ms: i64) -> bool {
         let Some(wall) = self.wall(ms) else { return true };
         self.windows.is_empty() || self.windows.iter().any(|window| window.holds(wall))
     }
 
     /// The first moment from `from_ms` on that is inside.
-    pub(crate) fn opens(&self, from_ms: i64) -> Option<i64> {
+    pub fn opens(&self, from_ms: i64) -> Option<i64> {
         if self.hold(from_ms) {
             return Some(from_ms);
         }
@@ -68,7 +90,7 @@ impl Hours<'_> {
     }
 
     /// The first moment after `from_ms` that is outside; none if there is none soon.
-    pub(crate) fn closes(&self, from_ms: i64) -> Option<i64> {
+    pub fn closes(&self, from_ms: i64) -> Option<i64> {
         if self.windows.is_empty() {
             return None;
         }
@@ -145,9 +167,19 @@ impl FromStr for Window {
         let (from, until) = hours.split_once('-').ok_or_else(wrong)?;
         let from = parse_minute(from).filter(|from| *from < DAY).ok_or_else(wrong)?;
         let until = parse_minute(until).filter(|until| *until != from).ok_or_else(wrong)?;
-        // Midnight is the end of the day, not its beginning.
-        Ok(Self { days, from, until: if until == 0 { DAY } else { until } })
+        Ok(Self::new(days, from, until))
     }
+}
+
+/// Two times of a day, such as `22:00-04:00`, in minutes.
+pub fn parse_range(text: &str) -> Option<(u16, u16)> {
+    let minute = |text: &str| {
+        let (hours, minutes) = text.trim().split_once(':')?;
+        let (hours, minutes): (u16, u16) = (hours.parse().ok()?, minutes.parse().ok()?);
+        (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
+    };
+    let (from, until) = text.split_once('-')?;
+    minute(from).zip(minute(until))
 }
 
 fn parse_days(text: &str) -> Option<[bool; 7]> {
@@ -190,5 +222,31 @@ impl fmt::Display for Window {
         }
         let (from, until) = (self.from, self.until);
         write!(f, "{:02}:{:02}-{:02}:{:02}", from / 60, from % 60, until / 60, until % 60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE_MS: i64 = 60_000;
+
+    #[test]
+    fn daily_hours_go_past_midnight_and_are_never_all_day() {
+        assert!(Window::daily(60, 60).is_none());
+        assert!(Window::daily(0, DAY).is_none());
+        let night = Window::daily(22 * 60, 7 * 60).expect("a night");
+        let at = |hour: i64, minute: i64| (hour * 60 + minute) * MINUTE_MS;
+        for (hour, minute, is_inside) in
+            [(21, 59, false), (22, 0, true), (0, 0, true), (6, 59, true), (7, 0, false)]
+        {
+            assert_eq!(night.in_utc().hold(at(hour, minute)), is_inside, "{hour}:{minute}");
+        }
+        assert!(night.in_utc().hold(at(-1, 0)), "before 1970 too");
+        assert_eq!(night.in_utc().closes(at(23, 0)), Some(at(31, 0)));
+        assert_eq!(night.in_utc().closes(at(5, 0)), Some(at(7, 0)));
+        assert_eq!(night.in_utc().opens(at(12, 0)), Some(at(22, 0)));
+        let evening = Window::daily(22 * 60, 0).expect("an evening");
+        assert!(evening.in_utc().hold(at(23, 59)) && !evening.in_utc().hold(at(24, 0)));
     }
 }

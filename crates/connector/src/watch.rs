@@ -17,7 +17,7 @@ use countersign_store::{Credential, CredentialId, Delivery, NewNotice, Observed,
 pub use channel::{Channel, Channels, Delivering, Message, Sending, Sent};
 pub use inventory::{Purpose, Row, State};
 pub use needs::{Need, Standing};
-pub use plan::{Kind, Policy, Quiet, THRESHOLDS_DAYS};
+pub use plan::{Kind, Policy, THRESHOLDS_DAYS};
 
 use crate::check::expiry;
 use crate::error::{Error, Fault};

@@ -446,7 +446,7 @@ impl RotationConfig {
         Schedule {
             before_ms: i64::from(self.days_before) * DAY_MS,
             jitter_ms: i64::from(self.jitter_hours) * HOUR_MS,
-            window: self.window.map(|window| window.0),
+            window: self.window.and_then(|window| window.0),
         }
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_connector::Fault;
-use countersign_connector::duty::{Config, Ended, Job, Reads, Rule, Run, Scheduler, Wait, foresee};
+use countersign_connector::duty::{
+    Config, Ended, Job, Reads, Round, Rule, Run, Scheduler, Wait, foresee,
+};
 use countersign_connector::sync::Finished;
 use countersign_findings::rfc3339;
 use countersign_store::{Schedule as Row, Store};
@@ -14,7 +16,6 @@ use tokio::task::JoinHandle;
 
 use super::context::{Context, open_store};
 use super::sync::{How, bring_in, first_problems};
-use super::watch::Rounds;
 use crate::args::{ListSchedules, Schedule, Scheduled};
 use crate::config::Config as Settings;
 use crate::config::schedule::ScheduleConfig;
@@ -24,9 +25,12 @@ use crate::output::{distance, note, print, print_json, printable, table, table_t
 use crate::system;
 
 /// Starts the scheduler over every integration of the store, those that are added later
-/// too, and the watch over the credentials beside it. Both end after `Scheduler::stop`, and
-/// then the task does.
-pub(crate) async fn start(context: &Context) -> Result<(Scheduler, JoinHandle<()>), Failure> {
+/// too, with these rounds beside it. All of it ends after `Scheduler::stop`, and then the
+/// task does.
+pub(crate) async fn start(
+    context: &Context,
+    rounds: Vec<Round>,
+) -> Result<(Scheduler, JoinHandle<()>), Failure> {
     let settings = &context.config.schedule;
     tell_strangers(context.store(), settings).await?;
     let shared = context.clone();
@@ -42,20 +46,9 @@ pub(crate) async fn start(context: &Context) -> Result<(Scheduler, JoinHandle<()
         run,
         usual: settings.usual(),
         rules: settings.rules(),
+        rounds,
     };
-    let (rounds, every) = (Rounds::open(context, false)?, context.config.watch.every.0);
-    let (scheduler, mut task) = Scheduler::start(config).await?;
-    let both = tokio::spawn(async move {
-        let ended = tokio::select! {
-            ended = &mut task => ended,
-            // Given up in the middle, a look goes on where it was at the next start.
-            ended = rounds.walk(every) => ended,
-        };
-        if let Err(error) = ended {
-            tracing::error!(%error, "the scheduler broke down");
-        }
-    });
-    Ok((scheduler, both))
+    Ok(Scheduler::start(config).await?)
 }
 
 /// How time passes.

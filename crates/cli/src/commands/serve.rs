@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use countersign_connector::duty::Scheduler;
-use countersign_connector::health::{Tell, look_after};
+use countersign_connector::health::{Tell, daily};
 use countersign_dashboard::people::People;
 use countersign_dashboard::{Config, Dashboard, FetchPaths, Identity, Inventory, Listener};
 use countersign_files::{self as files, Secrecy};
@@ -22,7 +22,7 @@ use super::query::paths_of;
 use super::quickstart;
 use super::schedule;
 use super::store::{are_mendable, counted, fix};
-use super::watch::rows;
+use super::watch::{Rounds, rows};
 use crate::args::ServeDashboard;
 use crate::failure::Failure;
 use crate::output::note;
@@ -63,7 +63,6 @@ pub(crate) struct Served {
     dashboard: Dashboard,
     scheduler: Scheduler,
     schedule: JoinHandle<()>,
-    health: JoinHandle<()>,
 }
 
 impl Served {
@@ -80,7 +79,14 @@ impl Served {
         people.keep_url(&url).await?;
         let setup = people.first_link().await?;
         let setup = setup.map(|token| Zeroizing::new(format!("{url}/welcome/{}", *token)));
-        let (scheduler, schedule) = schedule::start(context).await?;
+        let check = daily(
+            context.store().clone(),
+            context.connector.clock.clone(),
+            schedule::wait(),
+            tell_health(context),
+        );
+        let looks = Rounds::open(context, false)?.round(context.config.watch.every);
+        let (scheduler, schedule) = schedule::start(context, vec![looks, check]).await?;
         let config = Config {
             people: people.clone(),
             store: context.store().clone(),
@@ -92,13 +98,7 @@ impl Served {
             limits: countersign_web::Limits::default(),
         };
         let dashboard = Dashboard::start(listener, config);
-        let health = tokio::spawn(look_after(
-            context.store().clone(),
-            context.connector.clock.clone(),
-            schedule::wait(),
-            tell_health(context),
-        ));
-        Ok(Self { url, setup, people, dashboard, scheduler, schedule, health })
+        Ok(Self { url, setup, people, dashboard, scheduler, schedule })
     }
 
     fn ready_object(&self) -> Value {
@@ -123,8 +123,6 @@ impl Served {
     }
 
     pub(crate) async fn end(self) -> Result<(), Failure> {
-        // Given up in the middle, it begins anew at the next start.
-        self.health.abort();
         self.dashboard.shutdown().await;
         self.scheduler.stop();
         self.people.close().await;

@@ -1,17 +1,21 @@
 //! `credentials watch|acknowledge|calendar|metrics`, and how credentials are asked
 //! about.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_connector::consumers::Consumers;
+use countersign_connector::duty::{Round, walk};
 use countersign_connector::watch::{Channels, PURPOSE, Row};
 use countersign_store::Credential;
 use countersign_text::json;
 use tokio::task::JoinSet;
 
 use super::context::Context;
+use super::schedule;
 use crate::args::{Acknowledge, Feed, WatchCredentials};
 use crate::channels::channels;
+use crate::config::watch::Span;
 use crate::consumers::consumers;
 use crate::failure::{Exit, Failure};
 use crate::feeds;
@@ -22,14 +26,16 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 pub(crate) async fn run(context: &Context, args: WatchCredentials) -> Result<(), Failure> {
     let rounds = Rounds::open(context, args.json)?;
-    let every = args.every.unwrap_or(context.config.watch.every).0;
-    // Ended in the middle, a look goes on where it was at the next start.
+    let every = args.every.unwrap_or(context.config.watch.every);
     tokio::select! {
         ended = tokio::signal::ctrl_c() => Ok(ended?),
         outcome = async {
             match args.once {
                 true => rounds.pass().await,
-                false => rounds.walk(every).await,
+                false => {
+                    let clock = context.connector.clock.clone();
+                    match walk(vec![rounds.round(every)], clock, schedule::wait()).await {}
+                }
             }
         } => outcome,
     }
@@ -49,16 +55,18 @@ impl Rounds {
         Ok(Self { context: context.clone(), channels, consumers })
     }
 
-    /// Does not end by itself: a look that failed is no reason to stop looking.
-    pub(crate) async fn walk<T>(&self, every: Duration) -> T {
-        let mut looks = tokio::time::interval(every);
-        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            looks.tick().await;
-            if let Err(failure) = self.pass().await {
-                note(&format!("this look failed: {failure}"));
-            }
-        }
+    /// Given up in the middle, a look goes on where it was at the next start.
+    pub(crate) fn round(self, every: Span) -> Round {
+        let rounds = Arc::new(self);
+        let act = move || {
+            let rounds = Arc::clone(&rounds);
+            Box::pin(async move {
+                if let Err(failure) = rounds.pass().await {
+                    note(&format!("this look failed: {failure}"));
+                }
+            }) as _
+        };
+        Round { every_ms: every.ms(), act: Arc::new(act) }
     }
 
     async fn pass(&self) -> Result<(), Failure> {

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use countersign_connector::watch::{Policy, Quiet};
+use countersign_connector::hours::{Window, parse_range};
+use countersign_connector::watch::Policy;
 use serde::Deserialize;
 
 use super::KvTable;
@@ -57,20 +58,13 @@ impl Span {
 /// Hours of the day in UTC: `22:00-07:00`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
-pub(crate) struct Hours(Quiet);
+pub(crate) struct Hours(Window);
 
 impl TryFrom<String> for Hours {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let minute = |text: &str| {
-            let (hour, minute) = text.split_once(':')?;
-            let (hour, minute) = (hour.parse::<u8>().ok()?, minute.parse::<u8>().ok()?);
-            (hour < 24 && minute < 60).then(|| i64::from(hour) * 60 + i64::from(minute))
-        };
-        let range = text
-            .split_once('-')
-            .and_then(|(from, until)| Quiet::new(minute(from.trim())?, minute(until.trim())?));
+        let range = parse_range(&text).and_then(|(from, until)| Window::daily(from, until));
         range.map(Self).ok_or_else(|| {
             format!("`{text}` is no range of hours: give `22:00-07:00`, in UTC, and not all day")
         })

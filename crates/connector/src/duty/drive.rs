@@ -10,11 +10,9 @@ use tokio::task::JoinSet;
 use crate::{Fault, sync};
 
 use super::plan::{Next, Past, Reads, Rule, plan};
-use super::{Config, Ended, Job, Running, Shared, State, Stop, locked};
+use super::rounds::Rounds;
+use super::terms::{Config, Ended, Job, LOOK_MS, Running, Shared, State, Stop, locked};
 
-/// Longest wait: other processes write wishes into the store, the clock is set, the
-/// machine sleeps, and nobody tells.
-const LOOK_MS: i64 = 5_000;
 /// Shortest time between two tellings of progress.
 const TELL_MS: u64 = 100;
 
@@ -24,6 +22,7 @@ pub(super) struct Drive {
     /// What is known of each integration, by name.
     known: BTreeMap<String, Known>,
     runs: JoinSet<Over>,
+    rounds: Rounds,
     /// Held while anything runs.
     lock: Option<SyncLock>,
     looked_ms: i64,
@@ -64,12 +63,14 @@ struct Over {
 }
 
 impl Drive {
-    pub(super) fn new(config: Config, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(mut config: Config, shared: Arc<Shared>) -> Self {
+        let rounds = Rounds::new(std::mem::take(&mut config.rounds));
         Self {
             config,
             shared,
             known: BTreeMap::new(),
             runs: JoinSet::new(),
+            rounds,
             lock: None,
             looked_ms: 0,
             blind: None,
@@ -78,6 +79,7 @@ impl Drive {
 
     pub(super) async fn run(mut self) {
         while !self.shared.is_ending() {
+            self.rounds.begin_due(self.now());
             self.start_due().await;
             self.show();
             let wait_ms = self.wait_ms();
@@ -87,6 +89,7 @@ impl Drive {
                     self.note(over).await;
                     false
                 }
+                () = self.rounds.ended() => true,
                 () = (self.config.wait)(wait_ms) => true,
             };
             if has_waited && !self.is_look_due() {
@@ -272,7 +275,7 @@ impl Drive {
         let now_ms = self.now();
         let next_ms = self.known.values().filter_map(|known| known.next).map(|next| next.at_ms);
         let wait_ms = next_ms.min().map_or(LOOK_MS, |at_ms| (at_ms - now_ms).clamp(0, LOOK_MS));
-        wait_ms.unsigned_abs()
+        wait_ms.min(self.rounds.wait_ms(now_ms)).unsigned_abs()
     }
 
     /// Tells those who watch, if anything is different.

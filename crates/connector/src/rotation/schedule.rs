@@ -1,6 +1,7 @@
 //! When a credential is due, by the expiry that the service told. Pure.
 
-const MINUTE_MS: i64 = 60_000;
+use crate::hours::Window;
+
 const DAY_MS: i64 = 86_400_000;
 /// With less than this left, no window is waited for.
 const URGENT_MS: i64 = 3 * DAY_MS;
@@ -13,8 +14,8 @@ pub struct Schedule {
     /// How much earlier at most, so that not all credentials are replaced at once. Drawn
     /// from the name.
     pub jitter_ms: i64,
-    /// Minutes of the day in UTC, from and to; the second may lie before the first.
-    pub window: Option<(u16, u16)>,
+    /// In UTC.
+    pub window: Option<Window>,
 }
 
 /// Whether it is time.
@@ -38,25 +39,12 @@ impl Schedule {
         if now_ms >= urgent_ms {
             return Due::Now;
         }
-        match self.opens(now_ms.max(from_ms)).min(urgent_ms) {
+        let from_ms = now_ms.max(from_ms);
+        let opens_ms = self.window.and_then(|window| window.in_utc().opens(from_ms));
+        match opens_ms.unwrap_or(from_ms).min(urgent_ms) {
             at_ms if at_ms <= now_ms => Due::Now,
             at_ms => Due::At(at_ms),
         }
-    }
-
-    /// The first moment from `from_ms` on that lies in the window.
-    fn opens(&self, from_ms: i64) -> i64 {
-        let Some((from, to)) = self.window else { return from_ms };
-        let minute = from_ms.rem_euclid(DAY_MS) / MINUTE_MS;
-        let (from, to) = (i64::from(from), i64::from(to));
-        let is_inside =
-            if from <= to { (from..to).contains(&minute) } else { minute >= from || minute < to };
-        if is_inside || from == to {
-            return from_ms;
-        }
-        let day_ms = from_ms - from_ms.rem_euclid(DAY_MS);
-        let today_ms = day_ms + from * MINUTE_MS;
-        if today_ms >= from_ms { today_ms } else { today_ms + DAY_MS }
     }
 }
 
@@ -74,7 +62,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn schedule() -> impl Strategy<Value = Schedule> {
-        let window = prop::option::of((0..1440_u16, 0..1440_u16));
+        let window = (0..1440_u16, 0..1440_u16);
+        let window = window.prop_map(|(from, until)| Window::daily(from, until));
         (0..60_i64, 0..72_i64, window).prop_map(|(days, hours, window)| Schedule {
             before_ms: days * DAY_MS,
             jitter_ms: hours * 3_600_000,
@@ -110,8 +99,11 @@ mod tests {
 
     #[test]
     fn a_window_over_midnight() {
-        let schedule =
-            Schedule { before_ms: 30 * DAY_MS, jitter_ms: 0, window: Some((22 * 60, 4 * 60)) };
+        let schedule = Schedule {
+            before_ms: 30 * DAY_MS,
+            jitter_ms: 0,
+            window: Window::daily(22 * 60, 4 * 60),
+        };
         let noon = 100 * DAY_MS + DAY_MS / 2;
         let expires = Some(noon + 20 * DAY_MS);
         assert_eq!(schedule.due("a", expires, noon), Due::At(100 * DAY_MS + 22 * 3_600_000));

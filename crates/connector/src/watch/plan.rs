@@ -9,6 +9,7 @@ use countersign_store::{CredentialId, Delivery, Notice, NoticeId};
 
 use super::DAY_MS;
 use super::inventory::{Row, State};
+use crate::hours::Window;
 
 /// Days before an expiry on which it is said.
 pub const THRESHOLDS_DAYS: [i64; 5] = [30, 14, 7, 3, 1];
@@ -18,19 +19,30 @@ const ESCALATED_DAYS: i64 = 3;
 const LONGEST_WAIT_MS: i64 = 6 * 3_600_000;
 /// A state that comes and goes is said once in this time.
 const CALM_MS: i64 = DAY_MS;
-const MINUTES_A_DAY: i64 = 24 * 60;
 
 /// When to say what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// When to say only what is urgent.
-    pub quiet: Option<Quiet>,
+    /// When to say only what is urgent, in UTC.
+    pub quiet: Option<Window>,
     /// How long somebody has to take a notice on before others are told.
     pub escalate_after_ms: i64,
     /// How far two clocks may be apart.
     pub max_skew_ms: i64,
     /// How long a rotation may stand still.
     pub stuck_after_ms: i64,
+}
+
+impl Policy {
+    fn is_quiet(&self, ms: i64) -> bool {
+        self.quiet.is_some_and(|quiet| quiet.in_utc().hold(ms))
+    }
+
+    /// The first moment from then on that is not quiet.
+    fn over(&self, ms: i64) -> i64 {
+        let closes_ms = self.quiet.filter(|_| self.is_quiet(ms));
+        closes_ms.and_then(|quiet| quiet.in_utc().closes(ms)).unwrap_or(ms)
+    }
 }
 
 impl Default for Policy {
@@ -41,42 +53,6 @@ impl Default for Policy {
             max_skew_ms: 60_000,
             stuck_after_ms: 26 * 3_600_000,
         }
-    }
-}
-
-/// Hours of the day in UTC, in minutes since midnight. May go past midnight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quiet {
-    from: i64,
-    until: i64,
-}
-
-impl Quiet {
-    /// None when it would be the whole day, or is no time of day.
-    pub fn new(from_minute: i64, until_minute: i64) -> Option<Self> {
-        let is_minute = |minute| (0..MINUTES_A_DAY).contains(&minute);
-        (from_minute != until_minute && is_minute(from_minute) && is_minute(until_minute))
-            .then_some(Self { from: from_minute, until: until_minute })
-    }
-
-    /// Whether it is quiet then.
-    pub fn is_at(self, ms: i64) -> bool {
-        let minute = ms.div_euclid(60_000).rem_euclid(MINUTES_A_DAY);
-        if self.from < self.until {
-            (self.from..self.until).contains(&minute)
-        } else {
-            minute >= self.from || minute < self.until
-        }
-    }
-
-    /// The first moment from then on that is not quiet.
-    fn over(self, ms: i64) -> i64 {
-        if !self.is_at(ms) {
-            return ms;
-        }
-        let midnight = ms.div_euclid(DAY_MS) * DAY_MS;
-        let end = midnight + self.until * 60_000;
-        if end > ms { end } else { end + DAY_MS }
     }
 }
 
@@ -254,20 +230,19 @@ fn is_over(row: &Row, notice: &Notice, wanted: &[Wanted], own: &[&Notice]) -> bo
 }
 
 fn is_to_escalate(policy: &Policy, notice: &Notice, now_ms: i64) -> bool {
-    let is_quiet = policy.quiet.is_some_and(|quiet| quiet.is_at(now_ms));
     let is_grave = match Kind::parse(&notice.kind) {
         Some(Kind::Expiry) => notice.threshold <= ESCALATED_DAYS,
         Some(Kind::Refused | Kind::Foreign) => true,
         _ => false,
     };
-    let known_since_ms = notice.sent_ms.unwrap_or_else(|| match policy.quiet {
-        Some(quiet) if !notice.is_urgent => quiet.over(notice.raised_ms),
-        _ => notice.raised_ms,
+    let known_since_ms = notice.sent_ms.unwrap_or_else(|| match notice.is_urgent {
+        true => notice.raised_ms,
+        false => policy.over(notice.raised_ms),
     });
     is_grave
         && notice.acknowledged_ms.is_none()
         && notice.escalated_ms.is_none()
-        && (notice.is_urgent || !is_quiet)
+        && (notice.is_urgent || !policy.is_quiet(now_ms))
         // A clock that went back by more counts too: better twice than never.
         && (now_ms - known_since_ms).abs() >= policy.escalate_after_ms
 }
@@ -278,7 +253,7 @@ pub(crate) fn wait_ms(attempts: u32) -> i64 {
 }
 
 pub(super) fn is_due(policy: &Policy, notice: &Notice, delivery: &Delivery, now_ms: i64) -> bool {
-    let is_held = !notice.is_urgent && policy.quiet.is_some_and(|quiet| quiet.is_at(now_ms));
+    let is_held = !notice.is_urgent && policy.is_quiet(now_ms);
     delivery.sent_ms.is_none() && !is_held && is_time(delivery.next_ms, now_ms)
 }
 
@@ -290,26 +265,6 @@ pub(crate) fn is_time(next_ms: i64, now_ms: i64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const MINUTE_MS: i64 = 60_000;
-
-    #[test]
-    fn quiet_hours_go_past_midnight_and_are_never_all_day() {
-        assert!(Quiet::new(60, 60).is_none());
-        assert!(Quiet::new(0, MINUTES_A_DAY).is_none());
-        assert!(Quiet::new(-1, 5).is_none());
-        let night = Quiet::new(22 * 60, 7 * 60).expect("a night");
-        let at = |hour: i64, minute: i64| (hour * 60 + minute) * MINUTE_MS;
-        for (hour, minute, is_quiet) in
-            [(21, 59, false), (22, 0, true), (0, 0, true), (6, 59, true), (7, 0, false)]
-        {
-            assert_eq!(night.is_at(at(hour, minute)), is_quiet, "{hour}:{minute}");
-        }
-        assert!(night.is_at(at(-1, 0)), "before 1970 too");
-        assert_eq!(night.over(at(23, 0)), at(31, 0));
-        assert_eq!(night.over(at(5, 0)), at(7, 0));
-        assert_eq!(night.over(at(12, 0)), at(12, 0));
-    }
 
     #[test]
     fn the_most_urgent_threshold_counts() {

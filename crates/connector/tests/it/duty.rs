@@ -69,6 +69,7 @@ impl Stage {
             run: Arc::clone(&self.run),
             usual: rule(6 * HOUR_MS),
             rules: self.rules.clone(),
+            rounds: Vec::new(),
         };
         Scheduler::start(config).await.unwrap()
     }

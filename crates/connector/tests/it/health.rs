@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
-use countersign_connector::health::{Tell, look_after};
+use countersign_connector::duty::walk;
+use countersign_connector::health::{Tell, daily};
 use countersign_store::{Problem, Store};
 use tokio::sync::mpsc;
 
@@ -18,7 +19,11 @@ async fn a_damaged_store_is_told_once_a_day() {
     let time = Time::new(Arc::new(AtomicI64::new(1_780_272_000_000)));
     let (sender, mut told) = mpsc::unbounded_channel();
     let tell: Tell = Arc::new(move |found| sender.send(found).unwrap_or_default());
-    let task = tokio::spawn(look_after(store.clone(), time.clock(), time.wait(), tell));
+    let task = tokio::spawn(walk(
+        vec![daily(store.clone(), time.clock(), time.wait(), tell)],
+        time.clock(),
+        time.wait(),
+    ));
     let mut next = async || -> Vec<Problem> {
         loop {
             // Each piece is followed by a pause, in which others work.

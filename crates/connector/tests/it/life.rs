@@ -194,6 +194,7 @@ impl Life {
             run,
             usual: rule,
             rules: Default::default(),
+            rounds: Vec::new(),
         };
         let (scheduler, task) = Scheduler::start(config).await.unwrap();
         Self { test, folder, known, time, door, scheduler, task }

@@ -446,8 +446,11 @@ async fn sync(stage: &Stage) -> Finished {
 async fn two_years_pass_without_one_failed_sync() {
     let stage = Stage::set(0).await;
     stage.keep("admin-2", &["adminapi"], false).await;
-    let schedule =
-        Schedule { before_ms: 30 * DAY_MS, jitter_ms: DAY_MS, window: Some((22 * 60, 4 * 60)) };
+    let schedule = Schedule {
+        before_ms: 30 * DAY_MS,
+        jitter_ms: DAY_MS,
+        window: countersign_connector::hours::Window::daily(22 * 60, 4 * 60),
+    };
     let arrange = |name: &str, by: &str| Arrangement {
         name: name.into(),
         by: Some(by.into()),

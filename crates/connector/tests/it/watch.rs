@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use countersign_connector::hours::Window;
 use countersign_connector::watch::{
-    Channel, Channels, DAY_MS, Delivering, Kind, Message, Policy, Quiet, Row, Sending, State,
+    Channel, Channels, DAY_MS, Delivering, Kind, Message, Policy, Row, Sending, State,
     THRESHOLDS_DAYS,
 };
 use countersign_platform::SeedSpec;
@@ -170,7 +171,7 @@ async fn what_waited_for_the_morning_is_not_overtaken_by_its_escalation() {
     let (heard, boss) = (Heard::named("h"), Heard::named("boss"));
     let channels = channels(&[&heard], &[&boss]);
     let policy = Policy {
-        quiet: Quiet::new(22 * 60, 7 * 60),
+        quiet: Window::daily(22 * 60, 7 * 60),
         escalate_after_ms: 4 * HOUR_MS,
         ..Policy::default()
     };
@@ -383,12 +384,12 @@ proptest! {
     #[test]
     fn each_threshold_is_said_once_and_none_in_silence(
         events in prop::collection::vec(any_event(), 1..60),
-        quiet in prop::option::of((0_i64..1440, 0_i64..1440)),
+        quiet in prop::option::of((0_u16..1440, 0_u16..1440)),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let (folder, mut watcher) = watcher().await;
-            let quiet = quiet.and_then(|(from, until)| Quiet::new(from, until));
+            let quiet = quiet.and_then(|(from, until)| Window::daily(from, until));
             let policy = Policy { quiet, ..Policy::default() };
             let (sound, flaky, boss) = (Heard::named("sound"), Heard::named("flaky"), Heard::named("boss"));
             let channels = channels(&[&sound, &flaky], &[&boss]);
@@ -417,7 +418,7 @@ proptest! {
                 }
                 watcher.notify(&policy, &channels).await;
                 let now_ms = watcher.now();
-                let is_quiet = quiet.is_some_and(|quiet| quiet.is_at(now_ms));
+                let is_quiet = quiet.is_some_and(|quiet| quiet.in_utc().hold(now_ms));
                 for heard in [&sound, &flaky, &boss] {
                     for message in heard.take() {
                         let days = message.threshold_days.expect("nothing else is wrong");
@@ -459,7 +460,7 @@ proptest! {
                 let heard = said.get(&("flaky", false, name.to_owned(), expires_ms));
                 let is_known = heard.is_some_and(|all| all.iter().any(|said| *said <= days));
                 // Quiet hours of nearly a day may leave no pass outside of them.
-                let is_sleepy = quiet.is_some_and(|quiet| (0..24).filter(|hour| quiet.is_at(hour * HOUR_MS)).count() > 18);
+                let is_sleepy = quiet.is_some_and(|quiet| (0..24).filter(|hour| quiet.in_utc().hold(hour * HOUR_MS)).count() > 18);
                 prop_assert!(is_known || (is_sleepy && days > 1), "never told of {days} days of {name}");
             }
             Ok(())

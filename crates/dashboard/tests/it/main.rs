@@ -217,6 +217,7 @@ async fn scheduler(
             full_every_ms: None,
             is_paused: false,
         },
+        rounds: Vec::new(),
         rules: BTreeMap::new(),
     };
     // Paused from the start: only what a test asks for is run.
