@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal, Stderr, Stdout, Write};
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
+pub(crate) use countersign_text::grouped;
 use countersign_text::{document, json, line};
 use serde::Serialize;
 
@@ -154,19 +155,6 @@ pub(crate) fn bars(rows: &[(String, u64)]) -> String {
         let _ = writeln!(text, "  {label:<widest$}  {bar:<30}  {:>9}", grouped(*count));
         text
     })
-}
-
-/// `1234567` as `1,234,567`.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Text from elsewhere within a line of ours: it cannot end the line, move the cursor or

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use askama::Template;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use countersign_findings::filter::Field;
 use countersign_store::{ApplicationRow, Scope};
@@ -13,7 +13,7 @@ use super::filters::{all, findings};
 use super::findings::short_context;
 use super::look::{grouped, in_words, verdict};
 use super::overview::{Bar, Figure, Fixed, Shares, ageing, figures, fixing, spans, tops};
-use super::query::{self, Query, link};
+use super::query::{Query, link};
 use super::text::Shown;
 use super::trend::{self, Trend};
 use super::web::{Frame, Reader, Stop};
@@ -125,9 +125,8 @@ struct List {
 pub(super) async fn list(
     State(inner): State<Inner>,
     reader: Reader,
-    RawQuery(raw): RawQuery,
+    query: Query,
 ) -> Result<Response, Stop> {
-    let query = query::parse(raw.as_deref());
     let order = Order::read(&query);
     let cut =
         |name: &str| -> String { query.get(name).unwrap_or_default().chars().take(200).collect() };
@@ -223,10 +222,10 @@ pub(super) async fn show(
     State(inner): State<Inner>,
     reader: Reader,
     Path((integration, guid)): Path<(String, String)>,
-    RawQuery(raw): RawQuery,
+    query: Query,
 ) -> Result<Response, Stop> {
     let now_ms = reader.visitor.now_ms;
-    let span = trend::span(&query::parse(raw.as_deref()));
+    let span = trend::span(&query);
     let rows = inner.store.applications().await?;
     let row = rows
         .into_iter()

@@ -1,14 +1,14 @@
 //! What changed, the newest first.
 
 use askama::Template;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::response::Response;
 use countersign_store::{ApplicationRow, ChangeFilter, ChangeKind, ChangeRow, Scope};
 use serde_json::Value;
 
 use super::Inner;
 use super::look::severity;
-use super::query::{self, Query, link};
+use super::query::{Query, link};
 use super::text::Shown;
 use super::web::{Frame, Reader, Stop};
 use countersign_web::moment::Moment;
@@ -83,9 +83,8 @@ struct Page {
 pub(super) async fn list(
     State(inner): State<Inner>,
     reader: Reader,
-    RawQuery(raw): RawQuery,
+    query: Query,
 ) -> Result<Response, Stop> {
-    let query = query::parse(raw.as_deref());
     let kind = query.get("kind").and_then(|word| KINDS.iter().find(|(name, _)| *name == word));
     let Ok(before) = query.get("before").map(str::parse::<i64>).transpose() else {
         let what = "`before` is not a place in the list\nhint: follow the link `Changes`";

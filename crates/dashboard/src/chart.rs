@@ -8,6 +8,7 @@ mod timeline;
 
 use std::fmt::Write as _;
 
+use countersign_text::grouped;
 use scale::{Scale, short};
 
 pub use small::{bar, share, sparkline};
@@ -351,19 +352,6 @@ pub(crate) fn escaped(text: &str) -> String {
     // A `String` takes every character.
     let _ = countersign_text::html::shown(&mut html, text);
     html
-}
-
-/// `1234567` as `1,234,567`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! the way out.
 
 use askama::Template;
+use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use countersign_signin::password::{self, Rule};
@@ -33,7 +34,7 @@ pub(super) async fn show_sign_in(visitor: Visitor) -> Result<Response, Stop> {
 
 pub(super) async fn sign_in(State(inner): State<Inner>, form: Form) -> Result<Response, Stop> {
     inner.count(&form.visitor)?;
-    let (name, given) = (form.text("name"), form.secret("password"));
+    let (name, given) = (form.fields.text("name"), form.fields.secret("password"));
     let (wanted, visit) = (name.clone(), form.visitor.visit.clone());
     match inner.people.step(move |signin| signin.sign_in(&wanted, &given, &visit)).await {
         Ok(begun) => Ok(entered(&form.visitor, &begun, "/")),
@@ -65,17 +66,35 @@ pub(super) async fn sign_out(State(inner): State<Inner>, form: Form) -> Result<R
 #[template(path = "code.html")]
 struct Code {
     frame: Frame,
-    complaint: Complaint,
-    action: &'static str,
+    place: Place,
     /// Without a second factor the password is asked for.
     asks_password: bool,
+    complaint: Complaint,
 }
 
 /// Where a proof is asked for.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Place {
     SecondFactor,
     Prove,
+}
+
+impl Place {
+    /// Where its form goes.
+    fn action(self) -> &'static str {
+        match self {
+            Self::SecondFactor => "/second-factor",
+            Self::Prove => "/prove",
+        }
+    }
+
+    /// Where a proof that is good leads.
+    fn next(self) -> &'static str {
+        match self {
+            Self::SecondFactor => "/",
+            Self::Prove => "/profile",
+        }
+    }
 }
 
 async fn code_page(
@@ -85,11 +104,11 @@ async fn code_page(
     complaint: Complaint,
 ) -> Result<Code, Stop> {
     let asks_password = !has_factor(inner, visitor).await?;
-    let (frame, action) = match place {
-        Place::SecondFactor => (visitor.frame("Second factor", ""), "/second-factor"),
-        Place::Prove => (visitor.frame("Prove that it is you", "/profile"), "/prove"),
+    let frame = match place {
+        Place::SecondFactor => visitor.frame("Second factor", ""),
+        Place::Prove => visitor.frame("Prove that it is you", "/profile"),
     };
-    Ok(Code { frame, complaint, action, asks_password })
+    Ok(Code { frame, place, asks_password, complaint })
 }
 
 async fn has_factor(inner: &Inner, visitor: &Visitor) -> Result<bool, Stop> {
@@ -108,7 +127,7 @@ fn waiting(visitor: &Visitor) -> Result<(), Stop> {
 /// On where the proof is good, else the page again.
 async fn proven(inner: &Inner, form: Form, place: Place) -> Result<Response, Stop> {
     inner.count(&form.visitor)?;
-    let given = form.secret("code");
+    let given = form.fields.secret("code");
     let visitor = form.visitor;
     let (given, complaint) = match has_factor(inner, &visitor).await? {
         true => (Given::Code(given), complaint::CODE),
@@ -116,10 +135,7 @@ async fn proven(inner: &Inner, form: Form, place: Place) -> Result<Response, Sto
     };
     let (seat, visit) = (visitor.seat()?, visitor.visit.clone());
     match inner.people.step(move |signin| signin.prove(&seat, &given, &visit)).await {
-        Ok(begun) => {
-            let next = if place == Place::Prove { "/profile" } else { "/" };
-            Ok(entered(&visitor, &begun, next))
-        }
+        Ok(begun) => Ok(entered(&visitor, &begun, place.next())),
         Err(Refusal::Wrong) => {
             let page = code_page(inner, &visitor, place, Some(complaint)).await?;
             visitor.page(401, &page)
@@ -219,11 +235,14 @@ async fn choose_page(
     Ok(Choose::new(visitor, owner))
 }
 
-async fn show_choose(
-    inner: Inner,
+/// A link: the route says what it is for, and the rest of the address is its token.
+type Link = (Extension<Purpose>, Path<String>);
+
+/// The page of a link.
+pub(super) async fn show_choose(
+    State(inner): State<Inner>,
+    (Extension(purpose), Path(token)): Link,
     visitor: Visitor,
-    purpose: Purpose,
-    token: String,
 ) -> Result<Response, Stop> {
     inner.count(&visitor)?;
     match choose_page(&inner, &visitor, purpose, token).await {
@@ -232,14 +251,14 @@ async fn show_choose(
     }
 }
 
-async fn choose(
-    inner: Inner,
+pub(super) async fn choose(
+    State(inner): State<Inner>,
+    (Extension(purpose), Path(token)): Link,
     form: Form,
-    purpose: Purpose,
-    token: String,
 ) -> Result<Response, Stop> {
     inner.count(&form.visitor)?;
-    let (name, given, again) = (form.text("name"), form.secret("password"), form.secret("again"));
+    let (name, given, again) =
+        (form.fields.text("name"), form.fields.secret("password"), form.fields.secret("again"));
     let visitor = form.visitor;
     let (typed, tried, visit) = (name.clone(), token.clone(), visitor.visit.clone());
     let chosen = inner
@@ -260,36 +279,4 @@ async fn choose(
         }
         Err(refusal) => refused(&visitor, refusal),
     }
-}
-
-pub(super) async fn show_welcome(
-    State(inner): State<Inner>,
-    visitor: Visitor,
-    Path(token): Path<String>,
-) -> Result<Response, Stop> {
-    show_choose(inner, visitor, Purpose::Activate, token).await
-}
-
-pub(super) async fn welcome(
-    State(inner): State<Inner>,
-    Path(token): Path<String>,
-    form: Form,
-) -> Result<Response, Stop> {
-    choose(inner, form, Purpose::Activate, token).await
-}
-
-pub(super) async fn show_reset(
-    State(inner): State<Inner>,
-    visitor: Visitor,
-    Path(token): Path<String>,
-) -> Result<Response, Stop> {
-    show_choose(inner, visitor, Purpose::Reset, token).await
-}
-
-pub(super) async fn reset(
-    State(inner): State<Inner>,
-    Path(token): Path<String>,
-    form: Form,
-) -> Result<Response, Stop> {
-    choose(inner, form, Purpose::Reset, token).await
 }

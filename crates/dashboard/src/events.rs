@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Inner;
 use super::web::{Reader, Stop};
+use countersign_web::page::Hindrance;
 
 /// Pages that listen at once.
 pub(super) const LISTENERS: usize = 64;
@@ -39,7 +40,7 @@ pub(super) async fn listen(State(inner): State<Inner>, _: Reader) -> Result<Resp
         stop: inner.stop.clone(),
         ends: Instant::now() + LIFE,
         is_first: true,
-        _place: place.map_err(|_| Stop::TooMany(60))?,
+        _place: place.map_err(|_| Hindrance::TooMany(60))?,
     };
     let events = stream::unfold(listening, |mut listening| async move {
         if listening.is_first {

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -20,7 +20,7 @@ use futures::stream;
 
 use super::Inner;
 use super::filters::Asked;
-use super::query;
+use super::query::Query;
 use super::web::{Reader, Stop};
 use countersign_connector::export::{Applications, CompleteExport};
 
@@ -36,26 +36,26 @@ enum Format {
 pub(super) async fn csv(
     State(inner): State<Inner>,
     reader: Reader,
-    RawQuery(raw): RawQuery,
+    query: Query,
 ) -> Result<Response, Stop> {
-    export(&inner, &reader, raw.as_deref(), Format::Csv).await
+    export(&inner, &reader, &query, Format::Csv).await
 }
 
 pub(super) async fn ndjson(
     State(inner): State<Inner>,
     reader: Reader,
-    RawQuery(raw): RawQuery,
+    query: Query,
 ) -> Result<Response, Stop> {
-    export(&inner, &reader, raw.as_deref(), Format::Ndjson).await
+    export(&inner, &reader, &query, Format::Ndjson).await
 }
 
 async fn export(
     inner: &Inner,
     reader: &Reader,
-    raw: Option<&str>,
+    query: &Query,
     format: Format,
 ) -> Result<Response, Stop> {
-    let asked = Asked::read(&query::parse(raw));
+    let asked = Asked::read(query);
     if let Some(complaint) = asked.complaint {
         return Err(Stop::Input(complaint));
     }

@@ -129,7 +129,6 @@ impl Facet {
 
 #[cfg(test)]
 mod tests {
-    use super::super::query;
     use super::*;
 
     fn read(text: &str) -> Expression {
@@ -164,14 +163,14 @@ mod tests {
         for value in ["a and b", "\"x\" (y)", "a,b", "\u{202e}", "]", ""] {
             let expression = is(Field::Component, value).unwrap();
             let address = findings(&expression);
-            let query = query::parse(address.split_once('?').map(|(_, query)| query));
+            let query = Query::parse(address.split_once('?').map_or("", |(_, query)| query), 64);
             assert_eq!(Asked::read(&query).expression, expression, "{address}");
         }
     }
 
     #[test]
     fn a_complaint_keeps_what_was_typed() {
-        let asked = Asked::read(&query::parse(Some("filter=sevrity%5Bgte%5D4")));
+        let asked = Asked::read(&Query::parse("filter=sevrity%5Bgte%5D4", 64));
         assert_eq!(asked.text, "sevrity[gte]4");
         assert!(asked.complaint.unwrap().contains("severity"));
         assert!(asked.expression.is_everything());

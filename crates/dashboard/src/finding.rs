@@ -2,8 +2,9 @@
 //! text that it is.
 
 use askama::Template;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{FromRequestParts, Path, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use countersign_findings::filter::Field;
 use countersign_findings::{DataPath, Finding, ScanType};
@@ -15,15 +16,11 @@ use super::changes::{Difference, differences};
 use super::filters::{all, findings};
 use super::findings::place;
 use super::look::{severity, state};
-use super::query::{self, Query, link};
+use super::query::{Query, link};
 use super::text::Shown;
 use super::web::{Form, Frame, Reader, Stop, go};
 use countersign_web::moment::{Moment, from_now};
 
-/// Of a description that the page shows.
-const PROSE_CHARS: usize = 6_000;
-/// Of anything else.
-const LINE_CHARS: usize = 500;
 const MAX_REFERENCES: usize = 50;
 const MAX_ANNOTATIONS: usize = 100;
 const MAX_PATHS: usize = 20;
@@ -112,13 +109,28 @@ async fn row(
     Ok((row, rows))
 }
 
-pub(super) async fn show(
-    State(inner): State<Inner>,
+/// The row that a reader asks for, and those of the other integrations.
+pub(super) struct Sought {
     reader: Reader,
-    Path(id): Path<String>,
-    RawQuery(raw): RawQuery,
-) -> Result<Response, Stop> {
-    let (row, others) = row(&inner, &id, &query::parse(raw.as_deref())).await?;
+    row: FindingRow,
+    others: Vec<FindingRow>,
+}
+
+impl FromRequestParts<Inner> for Sought {
+    type Rejection = Stop;
+
+    async fn from_request_parts(parts: &mut Parts, inner: &Inner) -> Result<Self, Stop> {
+        let reader = Reader::from_request_parts(parts, inner).await?;
+        let path = Path::<String>::from_request_parts(parts, inner).await;
+        let Path(id) = path.map_err(|_| Stop::NotFound)?;
+        let Ok(query) = Query::from_request_parts(parts, inner).await;
+        let (row, others) = row(inner, &id, &query).await?;
+        Ok(Self { reader, row, others })
+    }
+}
+
+pub(super) async fn show(State(inner): State<Inner>, sought: Sought) -> Result<Response, Stop> {
+    let Sought { reader, row, others } = sought;
     let now_ms = reader.visitor.now_ms;
     let finding = &row.finding;
     let events = inner.store.changes_of(finding.id.as_str()).await?;
@@ -180,6 +192,11 @@ pub(super) async fn show(
     };
     reader.visitor.page(200, &page)
 }
+
+/// Of a description that the page shows.
+const PROSE_CHARS: usize = 6_000;
+/// Of anything else.
+const LINE_CHARS: usize = 500;
 
 /// At most so many characters.
 fn cut(text: &str, chars: usize) -> &str {
@@ -368,28 +385,16 @@ fn related(finding: &Finding) -> Vec<(String, String)> {
 }
 
 /// The record as the service sent it.
-pub(super) async fn raw(
-    State(inner): State<Inner>,
-    _: Reader,
-    Path(id): Path<String>,
-    RawQuery(query): RawQuery,
-) -> Result<Response, Stop> {
-    let (row, _) = row(&inner, &id, &query::parse(query.as_deref())).await?;
-    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], json::escaped(&row.raw)).into_response())
+pub(super) async fn raw(Sought { row, .. }: Sought) -> Response {
+    ([(CONTENT_TYPE, "text/plain; charset=utf-8")], json::escaped(&row.raw)).into_response()
 }
 
 /// The whole description, as a file.
-pub(super) async fn description(
-    State(inner): State<Inner>,
-    _: Reader,
-    Path(id): Path<String>,
-    RawQuery(query): RawQuery,
-) -> Result<Response, Stop> {
-    let (row, _) = row(&inner, &id, &query::parse(query.as_deref())).await?;
+pub(super) async fn description(Sought { row, .. }: Sought) -> Response {
     let name = format!("attachment; filename=\"{}.txt\"", row.finding.id);
     let headers =
         [(CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, name)];
-    Ok((headers, file(&row.finding.description).to_string()).into_response())
+    (headers, file(&row.finding.description).to_string()).into_response()
 }
 
 /// Asks the service how data reaches the flaw.

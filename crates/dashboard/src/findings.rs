@@ -2,7 +2,7 @@
 //! holds everything.
 
 use askama::Template;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::response::Response;
 use countersign_findings::Finding;
 use countersign_findings::filter::{Expression, Field, Filter, Operator, Value};
@@ -12,7 +12,7 @@ use futures::future::try_join_all;
 use super::Inner;
 use super::filters::{Asked, Facet, findings, written};
 use super::look::{grouped, severity, state};
-use super::query::{self, link};
+use super::query::{Query, link};
 use super::text::Shown;
 use super::web::{Frame, Reader, Stop, go};
 use countersign_web::moment::Moment;
@@ -97,9 +97,8 @@ struct Page {
 pub(super) async fn list(
     State(inner): State<Inner>,
     reader: Reader,
-    RawQuery(raw): RawQuery,
+    query: Query,
 ) -> Result<Response, Stop> {
-    let query = query::parse(raw.as_deref());
     let asked = Asked::read(&query);
     let words = query.get("words").map(str::trim).filter(|words| !words.is_empty());
     if let (Some(words), None) = (words, &asked.complaint) {

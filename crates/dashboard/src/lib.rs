@@ -30,16 +30,17 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::response::Response;
+use axum::routing::{MethodRouter, get, post};
+use axum::{Extension, Router};
 use countersign_connector::duty::Scheduler;
 use countersign_connector::watch::Row;
 use countersign_connector::{Clock, Random};
+use countersign_signin::Purpose;
 use countersign_store::{FindingRow, Store};
 use countersign_web::headers::SecurityHeaders;
+use countersign_web::page::{Hindrance, asset};
 use countersign_web::tries::Tries;
 use countersign_web::{Limits, Names};
 use tokio::sync::{Semaphore, watch};
@@ -108,7 +109,7 @@ impl Inner {
     /// Counts a step of sign-in, whichever it is, by where it comes from.
     fn count(&self, visitor: &web::Visitor) -> Result<(), web::Stop> {
         let counted = self.tries.count(visitor.visit.address.parse().ok(), visitor.now_ms);
-        counted.map_err(web::Stop::TooMany)
+        Ok(counted.map_err(Hindrance::TooMany)?)
     }
 }
 
@@ -174,8 +175,8 @@ fn router(inner: Inner) -> Router {
         .route("/second-factor", get(entry::show_second_factor).post(entry::second_factor))
         .route("/prove", get(entry::show_prove).post(entry::prove))
         .route("/sign-out", post(entry::sign_out))
-        .route("/welcome/{token}", get(entry::show_welcome).post(entry::welcome))
-        .route("/reset/{token}", get(entry::show_reset).post(entry::reset))
+        .route("/welcome/{token}", choose(Purpose::Activate))
+        .route("/reset/{token}", choose(Purpose::Reset))
         .route("/profile", get(profile::show))
         .route("/profile/password", post(profile::change_password))
         .route("/profile/factor", get(profile::show_enrol).post(profile::enrol))
@@ -188,6 +189,11 @@ fn router(inner: Inner) -> Router {
         .with_state(inner)
 }
 
+/// What a link leads to on which a password is chosen.
+fn choose(purpose: Purpose) -> MethodRouter<Inner> {
+    get(entry::show_choose).post(entry::choose).layer(Extension(purpose))
+}
+
 /// What pages can do without: they all work with scripts off.
 async fn script() -> Response {
     asset("text/javascript; charset=utf-8", include_str!("../templates/dashboard.js"))
@@ -195,12 +201,4 @@ async fn script() -> Response {
 
 async fn style() -> Response {
     asset("text/css; charset=utf-8", include_str!("../templates/style.css"))
-}
-
-fn asset(kind: &'static str, text: &'static str) -> Response {
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static(kind)),
-        (CACHE_CONTROL, HeaderValue::from_static("private, max-age=3600")),
-    ];
-    (headers, text).into_response()
 }

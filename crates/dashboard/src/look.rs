@@ -5,8 +5,8 @@ use countersign_store::LastCheck;
 use countersign_web::moment::Moment;
 
 use super::text::Shown;
-pub(super) use crate::chart::grouped;
 use crate::chart::{self, Chart, Label, Look, Series};
+pub(super) use countersign_text::grouped;
 
 /// A severity as a number in its colour and its name, as HTML.
 pub(super) fn severity(level: u8) -> String {

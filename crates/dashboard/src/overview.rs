@@ -1,7 +1,7 @@
 //! Where everything stands: the first page.
 
 use askama::Template;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::response::Response;
 use countersign_findings::filter::{Expression, Field};
 use countersign_store::{AtRisk, FacetRow, Overview, Scope};
@@ -9,7 +9,7 @@ use countersign_store::{AtRisk, FacetRow, Overview, Scope};
 use super::Inner;
 use super::filters::{all, findings};
 use super::look::{Damage, grouped, in_words, severity, severity_name, verdict, verdict_in_words};
-use super::query::{self, link};
+use super::query::{Query, link};
 use super::text::Shown;
 use super::trend::{self, SPANS, Trend};
 use super::web::{Frame, Reader, Stop};
@@ -73,10 +73,10 @@ struct Page {
 pub(super) async fn show(
     State(inner): State<Inner>,
     reader: Reader,
-    RawQuery(raw): RawQuery,
+    query: Query,
 ) -> Result<Response, Stop> {
     let now_ms = reader.visitor.now_ms;
-    let span = trend::span(&query::parse(raw.as_deref()));
+    let span = trend::span(&query);
     let overview = inner.store.overview(Scope::Everything, now_ms).await?;
     let trend = trend::trend(&inner.store, Scope::Everything, span, now_ms).await?;
     let page = Page {

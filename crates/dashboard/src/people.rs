@@ -20,9 +20,6 @@ pub use host::Desk;
 /// When a session of the dashboard ends by itself.
 pub const LIMITS: Limits = Limits { idle_ms: 60 * 60_000, longest_ms: 12 * 3_600_000 };
 
-/// Whose link the very first one is: nobody's, as ids begin with 1.
-const FIRST: i64 = 0;
-
 const MAX_NAME_CHARS: usize = 64;
 
 /// What somebody may do.
@@ -226,11 +223,11 @@ impl People {
     /// Adds somebody, who chooses a password by the link of this token.
     pub async fn add(&self, name: &str, role: Role) -> Result<Zeroizing<String>, Error> {
         let name = name.to_owned();
-        self.write(move |transaction, desk| {
-            let id = insert(transaction, &name, role, desk.now_ms())?;
-            desk.note(transaction, LOCAL, "person.add", &name, &Visit::default())?;
-            let random = &*desk.random;
-            Ok(ticket::issue(transaction, Purpose::Activate, id, desk.now_ms(), random)?)
+        self.write(move |transaction, signin| {
+            let id = insert(transaction, &name, role, signin.host().now_ms())?;
+            signin.note(transaction, LOCAL, "person.add", &name, &Visit::default())?;
+            let random = &*signin.host().random;
+            Ok(ticket::issue(transaction, Purpose::Activate, id, signin.host().now_ms(), random)?)
         })
         .await
     }
@@ -238,11 +235,11 @@ impl People {
     /// Takes somebody away, with sessions and all.
     pub async fn remove(&self, name: &str) -> Result<(), Error> {
         let name = name.to_owned();
-        self.write(move |transaction, desk| {
+        self.write(move |transaction, signin| {
             let person = named(transaction, &name)?.ok_or(Error(Kind::NotFound(name)))?;
             transaction.execute("delete from people where id = ?", [person.id])?;
             countersign_signin::forget(transaction, person.id)?;
-            Ok(desk.note(transaction, LOCAL, "person.remove", &person.name, &Visit::default())?)
+            Ok(signin.note(transaction, LOCAL, "person.remove", &person.name, &Visit::default())?)
         })
         .await
     }
@@ -251,18 +248,24 @@ impl People {
     /// the second factor as well.
     pub async fn reset(&self, name: &str, factors: bool) -> Result<Zeroizing<String>, Error> {
         let name = name.to_owned();
-        self.write(move |transaction, desk| {
+        self.write(move |transaction, signin| {
             let person = named(transaction, &name)?.ok_or(Error(Kind::NotFound(name)))?;
-            throttle::unlock(transaction, person.id, desk.now_ms())?;
+            throttle::unlock(transaction, person.id, signin.host().now_ms())?;
             if factors {
                 factor::reset(transaction, person.id)?;
             }
-            desk.note(transaction, LOCAL, "person.reset", &person.name, &Visit::default())?;
+            signin.note(transaction, LOCAL, "person.reset", &person.name, &Visit::default())?;
             let purpose = match countersign_signin::password::is_set(transaction, person.id)? {
                 true => Purpose::Reset,
                 false => Purpose::Activate,
             };
-            Ok(ticket::issue(transaction, purpose, person.id, desk.now_ms(), &*desk.random)?)
+            Ok(ticket::issue(
+                transaction,
+                purpose,
+                person.id,
+                signin.host().now_ms(),
+                &*signin.host().random,
+            )?)
         })
         .await
     }
@@ -270,11 +273,11 @@ impl People {
     /// The token of the link by which the first person, an operator, sets up an
     /// account; none once there is somebody.
     pub async fn first_link(&self) -> Result<Option<Zeroizing<String>>, Error> {
-        self.write(|transaction, desk| {
+        self.write(|transaction, signin| {
             if !is_empty(transaction)? {
                 return Ok(None);
             }
-            let (now_ms, random) = (desk.now_ms(), &*desk.random);
+            let (now_ms, random) = (signin.host().now_ms(), &*signin.host().random);
             Ok(Some(ticket::issue(transaction, Purpose::Activate, FIRST, now_ms, random)?))
         })
         .await
@@ -308,8 +311,8 @@ impl People {
         visit: &Visit,
     ) -> Result<(), Error> {
         let (name, target, visit) = (person.name.clone(), target.to_owned(), visit.clone());
-        self.write(move |transaction, desk| {
-            Ok(desk.note(transaction, &name, act, &target, &visit)?)
+        self.write(move |transaction, signin| {
+            Ok(signin.note(transaction, &name, act, &target, &visit)?)
         })
         .await
     }
@@ -334,11 +337,14 @@ impl People {
     async fn write<T, F>(&self, act: F) -> Result<T, Error>
     where
         T: Send + 'static,
-        F: FnOnce(&Transaction<'_>, &Desk) -> Result<T, Error> + Send + 'static,
+        F: FnOnce(&Transaction<'_>, &Signin<Desk>) -> Result<T, Error> + Send + 'static,
     {
-        self.step(|signin| signin.host().write(|transaction| act(transaction, signin.host()))).await
+        self.step(|signin| signin.host().write(|transaction| act(transaction, signin))).await
     }
 }
+
+/// Whose link the very first one is: nobody's, as ids begin with 1.
+const FIRST: i64 = 0;
 
 /// Who acts at the command line of this machine.
 const LOCAL: &str = "(command line)";

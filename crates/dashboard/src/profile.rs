@@ -5,7 +5,8 @@ use axum::extract::State;
 use axum::response::Response;
 use countersign_signin::password::Rule;
 use countersign_signin::{APP, Enrolled, Enrolment, Given, Refusal, complaint};
-use data_encoding::BASE64URL_NOPAD;
+use countersign_web::page::Hindrance;
+use countersign_web::picture::Key;
 use zeroize::Zeroizing;
 
 use super::Inner;
@@ -73,8 +74,11 @@ pub(super) async fn change_password(
     form: Form,
 ) -> Result<Response, Stop> {
     inner.count(&form.visitor)?;
-    let (present, given, again) =
-        (form.secret("present"), form.secret("password"), form.secret("again"));
+    let (present, given, again) = (
+        form.fields.secret("present"),
+        form.fields.secret("password"),
+        form.fields.secret("again"),
+    );
     let (reader, _) = form.reader()?;
     let (seat, visit) = (reader.visitor.seat()?, reader.visitor.visit.clone());
     let changed = inner
@@ -99,10 +103,8 @@ pub(super) async fn change_password(
 #[template(path = "enrol.html")]
 struct Enrol {
     frame: Frame,
+    key: Key,
     complaint: Complaint,
-    text: String,
-    picture: String,
-    sealed: String,
 }
 
 async fn enrol_page(
@@ -114,27 +116,16 @@ async fn enrol_page(
     let seat = reader.visitor.seat()?;
     let Enrolment { secret, sealed, .. } =
         inner.people.step(move |signin| signin.enrolment(&seat, sealed)).await.map_err(stranger)?;
-    let text = secret.expose_text();
-    let groups: Vec<_> =
-        text.as_bytes().chunks(4).map(|group| String::from_utf8_lossy(group)).collect();
     let url = secret.expose_url("countersign dashboard", &reader.person.name);
-    let picture = qrcode::QrCode::new(url.as_bytes()).map(|code| {
-        code.render::<qrcode::render::svg::Color<'_>>().min_dimensions(220, 220).build()
-    });
-    let picture = data_encoding::BASE64.encode(picture.unwrap_or_default().as_bytes());
-    Ok(Enrol {
-        frame: reader.visitor.frame("Set up a second factor", "/profile"),
-        complaint,
-        text: groups.join(" "),
-        picture: format!("data:image/svg+xml;base64,{picture}"),
-        sealed: BASE64URL_NOPAD.encode(&sealed),
-    })
+    let key = Key::new(&secret.expose_text(), &url, &sealed);
+    let frame = reader.visitor.frame("Set up a second factor", "/profile");
+    Ok(Enrol { frame, complaint, key })
 }
 
 /// What was sealed for another person is a form of somebody else.
 fn stranger(refusal: Refusal) -> Stop {
     match refusal {
-        Refusal::Missing => Stop::Stranger,
+        Refusal::Missing => Hindrance::Outdated.into(),
         refusal => refusal.into(),
     }
 }
@@ -156,8 +147,8 @@ struct Codes {
 
 pub(super) async fn enrol(State(inner): State<Inner>, form: Form) -> Result<Response, Stop> {
     inner.count(&form.visitor)?;
-    let given = Given::Code(form.secret("code"));
-    let sealed = BASE64URL_NOPAD.decode(form.text("sealed").as_bytes()).unwrap_or_default();
+    let given = Given::Code(form.fields.secret("code"));
+    let sealed = Key::sealed(&form.fields.text("sealed"));
     let (reader, _) = form.reader()?;
     let visitor = &reader.visitor;
     let (seat, visit, kept) = (visitor.seat()?, visitor.visit.clone(), sealed.clone());

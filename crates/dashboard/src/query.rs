@@ -1,10 +1,21 @@
 //! The query strings of pages.
 
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+
+use super::Inner;
+
 pub(super) use countersign_web::query::{Query, link};
 
 /// Pairs that are looked at; whatever follows is not.
 const MAX_PAIRS: usize = 64;
 
-pub(super) fn parse(raw: Option<&str>) -> Query {
-    Query::parse(raw.unwrap_or_default(), MAX_PAIRS)
+impl FromRequestParts<Inner> for Query {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Inner) -> Result<Self, Infallible> {
+        Ok(Self::parse(parts.uri.query().unwrap_or_default(), MAX_PAIRS))
+    }
 }

@@ -4,20 +4,19 @@
 use askama::Template;
 use axum::extract::{FromRequest, FromRequestParts, Request, State};
 use axum::http::Method;
-use axum::http::header::{HeaderValue, RETRY_AFTER, USER_AGENT};
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use countersign_signin::session::{Session, Stage};
 use countersign_signin::{Begun, Refusal, Seat, Visit, device};
 use countersign_text::line;
-use countersign_web::body::Unread;
-use countersign_web::cookie::{Cookies, Jar};
-use countersign_web::form::{self, FormKey};
+use countersign_web::cookie::Cookies;
+use countersign_web::form::FormKey;
+use countersign_web::guest::Guest;
 use countersign_web::headers::Pages;
-use countersign_web::page::{self, Notice, html};
-use countersign_web::{Site, host_of, origin};
-use zeroize::Zeroizing;
+use countersign_web::origin::must_be_own;
+use countersign_web::page::{Hindrance, Notice, html};
+use countersign_web::{Site, host_of};
 
 use super::Inner;
 use super::query::Query;
@@ -69,24 +68,18 @@ impl Visitor {
     }
 
     /// Goes on as a session that has begun.
-    pub(super) fn enter(&self, mut response: Response, begun: &Begun) -> Response {
-        self.cookies.put(&mut response, Jar::SESSION, &begun.token);
-        match &begun.device {
-            Some(token) => self.known(response, token),
-            None => response,
-        }
+    pub(super) fn enter(&self, page: Response, begun: &Begun) -> Response {
+        let device = begun.device.as_ref().map(|token| (token.as_str(), device::LIFE_MS));
+        self.cookies.enter(page, &begun.token, device)
     }
 
     /// The account knows the browser from now on.
-    pub(super) fn known(&self, mut response: Response, token: &str) -> Response {
-        let seconds = u32::try_from(device::LIFE_MS / 1000).unwrap_or(u32::MAX);
-        self.cookies.keep(&mut response, Jar::DEVICE, token, seconds);
-        response
+    pub(super) fn known(&self, page: Response, token: &str) -> Response {
+        self.cookies.known(page, token, device::LIFE_MS)
     }
 
-    pub(super) fn leave(&self, mut response: Response) -> Response {
-        self.cookies.remove(&mut response, Jar::SESSION);
-        response
+    pub(super) fn leave(&self, page: Response) -> Response {
+        self.cookies.leave(page)
     }
 }
 
@@ -122,24 +115,21 @@ impl FromRequestParts<Inner> for Visitor {
     async fn from_request_parts(parts: &mut Parts, inner: &Inner) -> Result<Self, Stop> {
         let site = parts.extensions.get::<Site>().cloned().unwrap_or_default();
         let cookies = Cookies::new("countersign-", site.is_secure());
-        let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
-        let visit = Visit {
-            address: site.client(parts).map(|ip| ip.to_string()).unwrap_or_default(),
-            agent: agent.unwrap_or_default().to_owned(),
-            device: cookies.get(&parts.headers, Jar::DEVICE).map(Zeroizing::new),
+        let mut guest = Guest::new(parts, &site, cookies);
+        let visit = visit(&guest);
+        let asking = visit.clone();
+        let find = async |token: String| {
+            inner.people.step(move |signin| signin.seat(&token, &asking)).await
         };
-        let token = cookies.get(&parts.headers, Jar::SESSION);
-        let seat = match token.clone() {
-            Some(token) => {
-                let visit = visit.clone();
-                inner.people.step(move |signin| signin.seat(&token, &visit)).await?
-            }
-            None => None,
-        };
-        let token = token.filter(|_| seat.is_some());
-        let form_key = FormKey::new(token, cookies, &parts.headers, &*inner.random);
+        let seat = guest.seat(find).await?;
+        let form_key = guest.form_key(&parts.headers, &*inner.random);
         Ok(Self { seat, form_key, cookies, visit, now_ms: (inner.clock)() })
     }
+}
+
+fn visit(guest: &Guest) -> Visit {
+    let (address, agent, device) = (&guest.address, &guest.agent, &guest.device);
+    Visit { address: address.clone(), agent: agent.clone(), device: device.clone() }
 }
 
 /// A visitor who is signed in: a reader or an operator.
@@ -174,14 +164,6 @@ pub(super) struct Form {
 }
 
 impl Form {
-    pub(super) fn text(&self, name: &str) -> String {
-        self.fields.get(name).unwrap_or_default().to_owned()
-    }
-
-    pub(super) fn secret(&self, name: &str) -> Zeroizing<String> {
-        Zeroizing::new(self.text(name))
-    }
-
     pub(super) fn reader(self) -> Result<(Reader, Query), Stop> {
         Ok((Reader::of(self.visitor)?, self.fields))
     }
@@ -201,14 +183,9 @@ impl FromRequest<Inner> for Form {
     async fn from_request(request: Request, inner: &Inner) -> Result<Self, Stop> {
         let (mut parts, body) = request.into_parts();
         let own = parts.extensions.get::<Site>().map(|site| site.origin.as_str());
-        if !origin::is_own(&parts.headers, |origin| Some(origin) == own) {
-            return Err(Stop::Stranger);
-        }
+        must_be_own(&parts.headers, own)?;
         let visitor = Visitor::from_request_parts(&mut parts, inner).await?;
-        let fields = form::fields(body).await.map_err(Stop::Unread)?;
-        if !visitor.form_key.fits(&fields) {
-            return Err(Stop::Stranger);
-        }
+        let fields = visitor.form_key.fields(body).await?;
         Ok(Self { visitor, fields })
     }
 }
@@ -242,21 +219,21 @@ pub(super) enum Stop {
     NotFound,
     /// Nothing can be done there in this way.
     WrongMethod,
-    /// A form that none of our pages sent, or from a session that is over.
-    Stranger,
-    /// A form that did not come whole.
-    Unread(Unread),
+    /// What every face says alike.
+    Hindered(Hindrance),
     /// A name that is not ours.
     Misdirected,
-    /// Seconds to wait.
-    TooMany(u64),
-    /// Too many passwords wait to be compared.
-    Busy,
     /// Somebody asked for what cannot be: what, and what could be.
     Input(String),
     /// What was to be done did not succeed, and somebody can do something about it.
     Refused(String),
     Failed(String),
+}
+
+impl From<Hindrance> for Stop {
+    fn from(hindrance: Hindrance) -> Self {
+        Self::Hindered(hindrance)
+    }
 }
 
 impl From<people::Error> for Stop {
@@ -275,7 +252,7 @@ impl From<countersign_signin::Error> for Stop {
 impl From<Refusal> for Stop {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Busy => Self::Busy,
+            Refusal::Busy => Hindrance::Busy.into(),
             Refusal::Unproven => Self::Go("/prove"),
             Refusal::Over => Self::Go("/"),
             Refusal::Missing => Self::NotFound,
@@ -290,9 +267,6 @@ impl From<countersign_store::Error> for Stop {
         if error.is_not_found() { Self::NotFound } else { Self::Failed(error.to_string()) }
     }
 }
-
-/// In which a line of passwords is compared, and more.
-const BUSY_SECONDS: u64 = 2;
 
 #[derive(Template)]
 #[template(path = "stop.html")]
@@ -333,16 +307,16 @@ impl IntoResponse for Stop {
                 "There is something at this address, but nothing can be asked of it in this way.",
                 "Use the pages and their buttons.",
             ),
-            Self::Stranger => notice(page::OUTDATED_FORM),
-            Self::Unread(unread) => notice((*unread).into()),
+            Self::Hindered(hindrance) => {
+                let Notice { status, title, what, fix } = hindrance.notice();
+                (status, title, what, fix)
+            }
             Self::Misdirected => (
                 421,
                 "Not this address",
                 "The dashboard does not answer to this name.",
                 "Use the address that `countersign serve` printed; where people reach it by another one, start it with `--public-url URL`.",
             ),
-            Self::TooMany(_) => notice(page::TOO_MANY_TRIES),
-            Self::Busy => notice(page::BUSY),
             Self::Input(text) | Self::Refused(text) => {
                 let (status, title) = match &self {
                     Self::Input(_) => (400, "That cannot be asked"),
@@ -362,20 +336,11 @@ impl IntoResponse for Stop {
             }
         };
         let mut response = stop(status, title, what.to_owned(), fix.to_owned());
-        let wait = match &self {
-            Self::TooMany(seconds) => Some(*seconds),
-            Self::Busy => Some(BUSY_SECONDS),
-            _ => None,
-        };
-        if let Some(seconds) = wait {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        if let Self::Hindered(hindrance) = self {
+            hindrance.hold_off(&mut response);
         }
         response
     }
-}
-
-fn notice(notice: Notice) -> (u16, &'static str, &'static str, &'static str) {
-    (notice.status, notice.title, notice.what, notice.fix)
 }
 
 fn stop(status: u16, title: &str, what: String, fix: String) -> Response {

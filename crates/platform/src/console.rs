@@ -16,16 +16,16 @@ mod web;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
-use countersign_signin::Signin;
+use axum::response::{Redirect, Response};
+use axum::routing::{MethodRouter, get, post};
+use axum::{Extension, Router};
 use countersign_signin::passkey::Passkeys;
+use countersign_signin::{Asked, Purpose, Seat, Signin, Visit};
+use countersign_tenant::users::User;
 use countersign_tenant::{Error, Tenant};
 use countersign_web::headers::SecurityHeaders;
+use countersign_web::page::{Hindrance, asset};
 use countersign_web::tries::Tries;
 
 use crate::state::AppState;
@@ -45,7 +45,12 @@ impl Console {
     /// Counts a step of sign-in, whichever it is, by where it comes from.
     fn count(&self, visitor: &Visitor) -> Result<(), Stop> {
         let counted = self.tries.count(visitor.visit.address.parse().ok(), visitor.now_ms);
-        counted.map_err(Stop::TooMany)
+        Ok(counted.map_err(Hindrance::TooMany)?)
+    }
+
+    /// The session of a token, and whose it is.
+    async fn seat(&self, token: String, visit: Visit) -> Result<Option<Seat<User>>, Stop> {
+        Ok(self.step(move |signin| signin.seat(&token, &visit)).await?)
     }
 
     /// A step of sign-in, off the threads that answer.
@@ -76,13 +81,13 @@ pub(crate) fn router(app: AppState) -> Router {
         .route("/second-factor", get(factor::show_second_factor).post(factor::second_factor))
         .route("/prove", get(factor::show_prove).post(factor::prove))
         .route("/sign-out", post(entry::sign_out))
-        .route("/activate/{token}", get(entry::show_activate).post(entry::activate))
-        .route("/reset/{token}", get(entry::show_reset).post(entry::reset))
-        .route("/forgot", get(entry::show_forgot).post(entry::forgot))
+        .route("/activate/{token}", choose(Purpose::Activate))
+        .route("/reset/{token}", choose(Purpose::Reset))
+        .route("/forgot", ask(Asked::Password))
         .route("/enrol", get(factor::show_enrol).post(factor::enrol))
-        .route("/locked", get(entry::show_locked).post(entry::locked))
-        .route("/unlock/{token}", get(entry::show_unlock).post(entry::unlock))
-        .route("/address/{token}", get(entry::show_address).post(entry::address))
+        .route("/locked", ask(Asked::Entry))
+        .route("/unlock/{token}", confirm(Purpose::Unlock))
+        .route("/address/{token}", confirm(Purpose::Address))
         .route("/lapsed", get(profile::show_lapsed))
         .route("/profile", get(profile::show))
         .route("/profile/address", post(profile::change_address))
@@ -124,23 +129,30 @@ pub(crate) fn router(app: AppState) -> Router {
         .with_state(console)
 }
 
+/// What a link leads to on which a password is chosen.
+fn choose(purpose: Purpose) -> MethodRouter<Console> {
+    get(entry::show_link).post(entry::set_password).layer(Extension(purpose))
+}
+
+/// What a link leads to that takes one button.
+fn confirm(purpose: Purpose) -> MethodRouter<Console> {
+    get(entry::show_link).post(entry::confirm).layer(Extension(purpose))
+}
+
+/// Where a mail with a link is asked for.
+fn ask(asked: Asked) -> MethodRouter<Console> {
+    get(entry::show_ask).post(entry::ask).layer(Extension(asked))
+}
+
 async fn front(visitor: Visitor) -> Redirect {
     Redirect::to(if visitor.is_in() { "/credentials" } else { "/sign-in" })
 }
 
 /// What pages can do without: they all work with scripts off.
-async fn script(State(_): State<Console>) -> Response {
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8")),
-        (CACHE_CONTROL, HeaderValue::from_static("private, max-age=3600")),
-    ];
-    (headers, include_str!("../templates/console.js")).into_response()
+async fn script() -> Response {
+    asset("text/javascript; charset=utf-8", include_str!("../templates/console.js"))
 }
 
-async fn style(State(_): State<Console>) -> Response {
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8")),
-        (CACHE_CONTROL, HeaderValue::from_static("private, max-age=3600")),
-    ];
-    (headers, include_str!("../templates/style.css")).into_response()
+async fn style() -> Response {
+    asset("text/css; charset=utf-8", include_str!("../templates/style.css"))
 }

@@ -131,7 +131,7 @@ impl<H: Host> Signin<H> {
     }
 
     /// Writes down what somebody did.
-    fn note(
+    pub fn note(
         &self,
         transaction: &Transaction<'_>,
         actor: &str,

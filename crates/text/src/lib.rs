@@ -9,4 +9,6 @@ mod odd;
 mod shown;
 
 pub use odd::is_odd;
-pub use shown::{Document, File, Line, Prose, cut, document, file, line, prose, say_missing};
+pub use shown::{
+    Document, File, Line, Prose, cut, document, file, grouped, line, prose, say_missing,
+};

@@ -59,6 +59,29 @@ impl Cookies {
         self.set(response, jar, "", "; Max-Age=0");
     }
 
+    /// The browser holds the token of a session from now on; accounts know it by that of
+    /// a device for so long.
+    pub fn enter(self, mut page: Response, session: &str, device: Option<(&str, i64)>) -> Response {
+        self.put(&mut page, Jar::SESSION, session);
+        match device {
+            Some((token, life_ms)) => self.known(page, token, life_ms),
+            None => page,
+        }
+    }
+
+    /// Accounts know the browser from now on, for so long.
+    pub fn known(self, mut page: Response, device: &str, life_ms: i64) -> Response {
+        let seconds = u32::try_from(life_ms / 1000).unwrap_or(u32::MAX);
+        self.keep(&mut page, Jar::DEVICE, device, seconds);
+        page
+    }
+
+    /// The browser no longer holds the token of a session.
+    pub fn leave(self, mut page: Response) -> Response {
+        self.remove(&mut page, Jar::SESSION);
+        page
+    }
+
     fn set(self, response: &mut Response, jar: Jar, value: &str, age: &str) {
         let secure = if self.is_secure { "; Secure" } else { "" };
         let name = self.name(jar);

@@ -11,6 +11,7 @@ use subtle::ConstantTimeEq;
 
 use crate::body::{self, Unread};
 use crate::cookie::{Cookies, Jar};
+use crate::page::Hindrance;
 use crate::query::Query;
 
 /// Size of a form.
@@ -45,6 +46,16 @@ impl FormKey {
     /// What the forms of a page carry.
     pub fn token(&self) -> String {
         token(&self.cookie)
+    }
+
+    /// The fields of a form that one of our pages sent.
+    ///
+    /// # Errors
+    ///
+    /// When it did not come whole, or from elsewhere.
+    pub async fn fields(&self, body: Body) -> Result<Query, Hindrance> {
+        let fields = fields(body).await.map_err(Hindrance::Unread)?;
+        if self.fits(&fields) { Ok(fields) } else { Err(Hindrance::Outdated) }
     }
 
     /// Whether a form came from one of our pages.

@@ -5,6 +5,7 @@
 pub mod body;
 pub mod cookie;
 pub mod form;
+pub mod guest;
 pub mod headers;
 mod limits;
 mod listen;
@@ -12,6 +13,7 @@ pub mod moment;
 mod names;
 pub mod origin;
 pub mod page;
+pub mod picture;
 mod places;
 mod progress;
 pub mod query;

@@ -2,6 +2,8 @@
 
 use hyper::header::{HeaderMap, HeaderName, ORIGIN};
 
+use crate::page::Hindrance;
+
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Whether everything that a browser says of where a request comes from names our own
@@ -11,6 +13,16 @@ pub fn is_own(headers: &HeaderMap, is_own_origin: impl Fn(&str) -> bool) -> bool
     let mut sites = headers.get_all(SEC_FETCH_SITE).iter();
     origins.all(|origin| origin.to_str().is_ok_and(&is_own_origin))
         && sites.all(|site| site == "same-origin" || site == "none")
+}
+
+/// The same as an answer.
+///
+/// # Errors
+///
+/// When something names pages that are not of `own`.
+pub fn must_be_own(headers: &HeaderMap, own: Option<&str>) -> Result<(), Hindrance> {
+    let is_own = is_own(headers, |origin| Some(origin) == own);
+    if is_own { Ok(()) } else { Err(Hindrance::Outdated) }
 }
 
 #[cfg(test)]

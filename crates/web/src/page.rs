@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use hyper::StatusCode;
-use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
 
 use crate::body::Unread;
 
@@ -19,24 +19,59 @@ pub struct Notice {
     pub fix: &'static str,
 }
 
-/// A form that none of our pages sent, or from a session that is over.
-pub const OUTDATED_FORM: Notice = Notice {
+/// What keeps every face alike from showing a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hindrance {
+    /// A form that none of our pages sent, or from a session that is over.
+    Outdated,
+    /// A form that did not come whole.
+    Unread(Unread),
+    /// So many requests came from one address; the number of seconds to wait.
+    TooMany(u64),
+    /// Too many passwords wait to be compared.
+    Busy,
+}
+
+impl Hindrance {
+    /// What is said about it.
+    pub fn notice(self) -> Notice {
+        match self {
+            Self::Outdated => OUTDATED_FORM,
+            Self::Unread(unread) => unread.into(),
+            Self::TooMany(_) => TOO_MANY_TRIES,
+            Self::Busy => BUSY,
+        }
+    }
+
+    /// Has the client wait before it comes again, if that helps.
+    pub fn hold_off(self, answer: &mut Response) {
+        let seconds = match self {
+            Self::Outdated | Self::Unread(_) => return,
+            Self::TooMany(seconds) => seconds,
+            Self::Busy => BUSY_SECONDS,
+        };
+        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+}
+
+/// In which a line of passwords is compared, and more.
+const BUSY_SECONDS: u64 = 2;
+
+const OUTDATED_FORM: Notice = Notice {
     status: 400,
     title: "The form is out of date",
     what: "The form belongs to a session that is over, or came from elsewhere.",
     fix: "Go back, reload the page and send the form again.",
 };
 
-/// Requests that one address may send are used up; the answer has `Retry-After`.
-pub const TOO_MANY_TRIES: Notice = Notice {
+const TOO_MANY_TRIES: Notice = Notice {
     status: 429,
     title: "Too many tries",
     what: "Too many tries to sign in came from this address.",
     fix: "Wait for a minute and try again.",
 };
 
-/// No password can be looked at now.
-pub const BUSY: Notice = Notice {
+const BUSY: Notice = Notice {
     status: 503,
     title: "Busy",
     what: "Too many people sign in at this moment.",
@@ -67,6 +102,15 @@ impl From<Unread> for Notice {
 pub fn html(status: u16, body: String) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, [(CONTENT_TYPE, "text/html; charset=utf-8")], body).into_response()
+}
+
+/// A style or a script, which browsers may keep for an hour.
+pub fn asset(kind: &'static str, text: &'static str) -> Response {
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (CACHE_CONTROL, HeaderValue::from_static("private, max-age=3600")),
+    ];
+    (headers, text).into_response()
 }
 
 /// On with another page, by GET.

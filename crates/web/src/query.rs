@@ -3,6 +3,7 @@
 
 use form_urlencoded::parse;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use zeroize::Zeroizing;
 
 /// What stays as it is in the value of a link: besides letters and digits these few,
 /// which no program reads in two ways.
@@ -24,6 +25,16 @@ impl Query {
     pub fn get(&self, name: &str) -> Option<&str> {
         let mut own = self.0.iter().filter(|(held, value)| held == name && !value.is_empty());
         own.next().map(|(_, value)| value.as_str())
+    }
+
+    /// The same; empty where there is none.
+    pub fn text(&self, name: &str) -> String {
+        self.get(name).unwrap_or_default().to_owned()
+    }
+
+    /// The same, for what nobody else is to see.
+    pub fn secret(&self, name: &str) -> Zeroizing<String> {
+        Zeroizing::new(self.text(name))
     }
 
     /// All values that are not empty.

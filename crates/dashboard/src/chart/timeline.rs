@@ -2,10 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::escaped;
+use super::{WIDTH, escaped};
 
-const DAY_MS: i64 = 86_400_000;
-const WIDTH: f64 = 560.0;
 const LEFT: f64 = 150.0;
 const RIGHT: f64 = 140.0;
 const ROW: f64 = 26.0;
@@ -27,7 +25,7 @@ pub struct Mark {
 
 /// The drawing. Its table is the caller's.
 pub fn timeline(id: &str, title: &str, marks: &[Mark], now_ms: i64) -> String {
-    let days = |at_ms: i64| (at_ms.saturating_sub(now_ms)) as f64 / DAY_MS as f64;
+    let days = |at_ms: i64| (at_ms.saturating_sub(now_ms)) as f64 / 86_400_000.0;
     let longest = marks.iter().map(|mark| days(mark.at_ms)).fold(30.0, f64::max).min(3660.0);
     let x = |days: f64| LEFT + days.clamp(0.0, longest) / longest * (WIDTH - LEFT - RIGHT);
     let height = HEAD + ROW * marks.len() as f64 + 4.0;

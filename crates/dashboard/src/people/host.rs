@@ -4,8 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use countersign_connector::{Clock, Random};
-use countersign_signin::audit::{self, Entry};
-use countersign_signin::{Error as SigninError, Event, Host, Link, Owner, Policy, Visit, Who};
+use countersign_signin::{Error as SigninError, Event, Host, Link, Owner, Policy, Who};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use zeroize::Zeroizing;
 
@@ -17,20 +16,6 @@ pub struct Desk {
     pub(super) seal: Seal,
     pub(super) clock: Clock,
     pub(super) random: Random,
-}
-
-impl Desk {
-    pub(super) fn note(
-        &self,
-        transaction: &Transaction<'_>,
-        actor: &str,
-        act: &str,
-        target: &str,
-        visit: &Visit,
-    ) -> Result<(), SigninError> {
-        let entry = Entry::new(self.now_ms(), actor, act, target, &visit.address);
-        audit::append(transaction, &entry)
-    }
 }
 
 impl From<super::Error> for SigninError {

@@ -1,6 +1,7 @@
 //! The way in: sign-in, links by mail, and the way out.
 
 use askama::Template;
+use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use countersign_signin::password::{self, Rule};
@@ -121,17 +122,31 @@ async fn owner(
     Ok(owner.name)
 }
 
-async fn show_password(
-    console: Console,
+/// A link: the route says what it is for, and the rest of the address is its token.
+type Link = (Extension<Purpose>, Path<String>);
+
+/// The page of a link.
+pub(super) async fn show_link(
+    State(console): State<Console>,
+    (Extension(purpose), Path(token)): Link,
     visitor: Visitor,
-    purpose: Purpose,
-    token: String,
 ) -> Result<Response, Stop> {
     console.count(&visitor)?;
-    let user_name = match owner(&console, &visitor, purpose, &token).await {
-        Ok(name) => name,
-        Err(refusal) => return refused(&visitor, purpose, refusal),
-    };
+    match (owner(&console, &visitor, purpose, &token).await, purpose) {
+        (Ok(name), Purpose::Activate | Purpose::Reset) => show_password(&visitor, purpose, name),
+        (Ok(name), Purpose::Unlock) => {
+            let what = format!("The account {name} can sign in again.");
+            show_confirm(&visitor, purpose, what, "Unlock")
+        }
+        (Ok(name), Purpose::Address) => {
+            let what = format!("The address becomes the one of the account {name}.");
+            show_confirm(&visitor, purpose, what, "Verify")
+        }
+        (Err(refusal), _) => refused(&visitor, purpose, refusal),
+    }
+}
+
+fn show_password(visitor: &Visitor, purpose: Purpose, user_name: String) -> Result<Response, Stop> {
     let page = Password {
         frame: visitor.frame(title(purpose)),
         complaint: None,
@@ -142,11 +157,10 @@ async fn show_password(
     visitor.page(200, &page)
 }
 
-async fn set_password(
-    console: Console,
+pub(super) async fn set_password(
+    State(console): State<Console>,
+    (Extension(purpose), Path(token)): Link,
     form: Form,
-    purpose: Purpose,
-    token: String,
 ) -> Result<Response, Stop> {
     console.count(&form.visitor)?;
     let (given, again) = (form.secret("password"), form.secret("again"));
@@ -169,38 +183,6 @@ async fn set_password(
         }
         Err(refusal) => refused(&visitor, purpose, refusal),
     }
-}
-
-pub(super) async fn show_activate(
-    State(console): State<Console>,
-    visitor: Visitor,
-    Path(token): Path<String>,
-) -> Result<Response, Stop> {
-    show_password(console, visitor, Purpose::Activate, token).await
-}
-
-pub(super) async fn activate(
-    State(console): State<Console>,
-    Path(token): Path<String>,
-    form: Form,
-) -> Result<Response, Stop> {
-    set_password(console, form, Purpose::Activate, token).await
-}
-
-pub(super) async fn show_reset(
-    State(console): State<Console>,
-    visitor: Visitor,
-    Path(token): Path<String>,
-) -> Result<Response, Stop> {
-    show_password(console, visitor, Purpose::Reset, token).await
-}
-
-pub(super) async fn reset(
-    State(console): State<Console>,
-    Path(token): Path<String>,
-    form: Form,
-) -> Result<Response, Stop> {
-    set_password(console, form, Purpose::Reset, token).await
 }
 
 #[derive(Template)]
@@ -232,28 +214,23 @@ fn ask_page(visitor: &Visitor, asked: Asked, is_sent: bool) -> Result<Response, 
     visitor.page(200, &Forgot { frame: visitor.frame(title), action, lead, is_sent })
 }
 
+pub(super) async fn show_ask(
+    Extension(asked): Extension<Asked>,
+    visitor: Visitor,
+) -> Result<Response, Stop> {
+    ask_page(&visitor, asked, false)
+}
+
 /// The same answer whoever it is, and whether or not there is such an account.
-async fn ask(console: Console, form: Form, asked: Asked) -> Result<Response, Stop> {
+pub(super) async fn ask(
+    State(console): State<Console>,
+    Extension(asked): Extension<Asked>,
+    form: Form,
+) -> Result<Response, Stop> {
     console.count(&form.visitor)?;
     let (name, visit) = (form.text("user_name"), form.visitor.visit.clone());
     console.step(move |signin| signin.ask_link(&name, asked, &visit)).await?;
     ask_page(&form.visitor, asked, true)
-}
-
-pub(super) async fn show_forgot(visitor: Visitor) -> Result<Response, Stop> {
-    ask_page(&visitor, Asked::Password, false)
-}
-
-pub(super) async fn forgot(State(console): State<Console>, form: Form) -> Result<Response, Stop> {
-    ask(console, form, Asked::Password).await
-}
-
-pub(super) async fn show_locked(visitor: Visitor) -> Result<Response, Stop> {
-    ask_page(&visitor, Asked::Entry, false)
-}
-
-pub(super) async fn locked(State(console): State<Console>, form: Form) -> Result<Response, Stop> {
-    ask(console, form, Asked::Entry).await
 }
 
 /// One button, for a link that a mail brought.
@@ -265,62 +242,30 @@ struct Confirm {
     button: &'static str,
 }
 
-async fn show_confirm(
-    console: Console,
-    visitor: Visitor,
+fn show_confirm(
+    visitor: &Visitor,
     purpose: Purpose,
-    token: String,
+    what: String,
+    button: &'static str,
 ) -> Result<Response, Stop> {
-    console.count(&visitor)?;
-    let name = match owner(&console, &visitor, purpose, &token).await {
-        Ok(name) => name,
-        Err(refusal) => return refused(&visitor, purpose, refusal),
-    };
-    let (what, button) = match purpose {
-        Purpose::Unlock => (format!("The account {name} can sign in again."), "Unlock"),
-        _ => (format!("The address becomes the one of the account {name}."), "Verify"),
-    };
     visitor.page(200, &Confirm { frame: visitor.frame(title(purpose)), what, button })
 }
 
-pub(super) async fn show_unlock(
+/// The button was pressed.
+pub(super) async fn confirm(
     State(console): State<Console>,
-    visitor: Visitor,
-    Path(token): Path<String>,
-) -> Result<Response, Stop> {
-    show_confirm(console, visitor, Purpose::Unlock, token).await
-}
-
-pub(super) async fn unlock(
-    State(console): State<Console>,
-    Path(token): Path<String>,
+    (Extension(purpose), Path(token)): Link,
     form: Form,
 ) -> Result<Response, Stop> {
-    console.count(&form.visitor)?;
     let visit = form.visitor.visit.clone();
-    match console.step(move |signin| signin.unlock(&token, &visit)).await {
-        Ok(device) => Ok(known(go("/sign-in"), &device)),
-        Err(refusal) => refused(&form.visitor, Purpose::Unlock, refusal),
-    }
-}
-
-pub(super) async fn show_address(
-    State(console): State<Console>,
-    visitor: Visitor,
-    Path(token): Path<String>,
-) -> Result<Response, Stop> {
-    show_confirm(console, visitor, Purpose::Address, token).await
-}
-
-pub(super) async fn address(
-    State(console): State<Console>,
-    Path(token): Path<String>,
-    form: Form,
-) -> Result<Response, Stop> {
     console.count(&form.visitor)?;
-    let visit = form.visitor.visit.clone();
-    match console.step(move |signin| signin.verify_address(&token, &visit)).await {
-        Ok(()) => Ok(go("/profile")),
-        Err(refusal) => refused(&form.visitor, Purpose::Address, refusal),
+    let done = console.step(move |signin| match purpose {
+        Purpose::Unlock => signin.unlock(&token, &visit).map(Some),
+        _ => signin.verify_address(&token, &visit).map(|()| None),
+    });
+    match done.await {
+        Ok(Some(device)) => Ok(known(go("/sign-in"), &device)),
+        Ok(None) => Ok(go("/profile")),
+        Err(refusal) => refused(&form.visitor, purpose, refusal),
     }
 }

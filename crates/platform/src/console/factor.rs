@@ -7,7 +7,8 @@ use axum::response::Response;
 use countersign_signin::session::Stage;
 use countersign_signin::{Enrolment, Given, Question, Refusal, Seat, complaint};
 use countersign_tenant::users::User;
-use data_encoding::BASE64URL_NOPAD;
+use countersign_web::page::Hindrance;
+use countersign_web::picture::Key;
 use zeroize::Zeroizing;
 
 use super::Console;
@@ -146,12 +147,7 @@ pub(super) async fn prove(State(console): State<Console>, form: Form) -> Result<
 struct Enrol {
     frame: Frame,
     complaint: Complaint,
-    /// The secret as people type it, in groups of four.
-    text: String,
-    /// The same as a QR code.
-    picture: String,
-    /// The same sealed, so that the form can bring it back.
-    sealed: String,
+    key: Key,
     is_optional: bool,
     /// Where passkeys can be.
     question: Option<Question>,
@@ -178,7 +174,7 @@ fn elsewhere(seat: &Seat<User>, refusal: Refusal) -> Stop {
         Refusal::Over if seat.session.stage == Stage::Password => Stop::Go("/second-factor"),
         Refusal::Unproven => Stop::Prove("/enrol"),
         // What was sealed for another person.
-        Refusal::Missing => Stop::Stranger,
+        Refusal::Missing => Hindrance::Outdated.into(),
         refusal => refusal.into(),
     }
 }
@@ -194,23 +190,11 @@ async fn enrol_page(
     let begun = console.step(move |signin| signin.enrolment(&asking, sealed)).await;
     let Enrolment { secret, sealed, question } =
         begun.map_err(|refusal| elsewhere(&seat, refusal))?;
-    let text = secret.expose_text();
-    let groups: Vec<_> =
-        text.as_bytes().chunks(4).map(|group| String::from_utf8_lossy(group)).collect();
     let url = secret.expose_url("countersign", &seat.owner.name);
-    let picture = qrcode::QrCode::new(url.as_bytes()).map(|code| {
-        code.render::<qrcode::render::svg::Color<'_>>().min_dimensions(220, 220).build()
-    });
-    let picture = picture.unwrap_or_default();
     Ok(Enrol {
         frame: visitor.frame("Set up a second factor"),
         complaint,
-        text: groups.join(" "),
-        picture: format!(
-            "data:image/svg+xml;base64,{}",
-            data_encoding::BASE64.encode(picture.as_bytes())
-        ),
-        sealed: BASE64URL_NOPAD.encode(&sealed),
+        key: Key::new(&secret.expose_text(), &url, &sealed),
         is_optional: seat.is_in(),
         question,
     })
@@ -220,7 +204,7 @@ pub(super) async fn enrol(State(console): State<Console>, form: Form) -> Result<
     let seat = form.visitor.seat()?;
     console.count(&form.visitor)?;
     let given = given(&form);
-    let sealed = BASE64URL_NOPAD.decode(form.text("sealed").as_bytes()).unwrap_or_default();
+    let sealed = Key::sealed(&form.text("sealed"));
     let visitor = form.visitor;
     let (asking, visit, kept) = (seat.clone(), visitor.visit.clone(), sealed.clone());
     let enrolled = console.step(move |signin| signin.enrol(&asking, &kept, &given, &visit)).await;

@@ -3,19 +3,19 @@
 
 use askama::Template;
 use axum::extract::{FromRequest, FromRequestParts, Request, State};
-use axum::http::header::{HeaderValue, RETRY_AFTER, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use countersign_signin::session::{Session, Stage};
 use countersign_signin::{Begun, Refusal, Seat, Visit, device};
-use countersign_web::body::Unread;
-use countersign_web::cookie::{Cookies, Jar};
-use countersign_web::form::{self, FormKey};
+use countersign_web::cookie::Cookies;
+use countersign_web::form::FormKey;
+use countersign_web::guest::Guest;
 use countersign_web::headers::{Pages, SecurityHeaders};
-use countersign_web::page::{self, Notice, html};
-use countersign_web::{Site, host_of, origin};
+use countersign_web::origin::must_be_own;
+use countersign_web::page::{Hindrance, Notice, html};
+use countersign_web::{Site, host_of};
 use zeroize::Zeroizing;
 
 use super::Console;
@@ -89,46 +89,29 @@ impl FromRequestParts<Console> for Visitor {
     type Rejection = Stop;
 
     async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, Stop> {
-        let client = site(parts).client(parts);
-        let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
-        let visit = Visit {
-            address: client.map(|ip| ip.to_string()).unwrap_or_default(),
-            agent: agent.unwrap_or_default().to_owned(),
-            device: COOKIES.get(&parts.headers, Jar::DEVICE).map(Zeroizing::new),
-        };
-        let token = COOKIES.get(&parts.headers, Jar::SESSION);
-        let seat = match token.clone() {
-            Some(token) => {
-                let visit = visit.clone();
-                console.step(move |signin| signin.seat(&token, &visit)).await?
-            }
-            None => None,
-        };
-        let token = token.filter(|_| seat.is_some());
-        let form_key = FormKey::new(token, COOKIES, &parts.headers, &**console.app.random());
+        let mut guest = Guest::new(parts, &site(parts), COOKIES);
+        let Guest { address, agent, device, .. } = &guest;
+        let visit =
+            Visit { address: address.clone(), agent: agent.clone(), device: device.clone() };
+        let seat = guest.seat(async |token| console.seat(token, visit.clone()).await).await?;
+        let form_key = guest.form_key(&parts.headers, &**console.app.random());
         Ok(Self { seat, form_key, visit, now_ms: console.app.now() })
     }
 }
 
 /// Goes on as a session that has begun.
-pub(super) fn enter(mut response: Response, begun: &Begun) -> Response {
-    COOKIES.put(&mut response, Jar::SESSION, &begun.token);
-    match &begun.device {
-        Some(token) => known(response, token),
-        None => response,
-    }
+pub(super) fn enter(page: Response, begun: &Begun) -> Response {
+    let device = begun.device.as_ref().map(|token| (token.as_str(), device::LIFE_MS));
+    COOKIES.enter(page, &begun.token, device)
 }
 
 /// The account knows the browser from now on.
-pub(super) fn known(mut response: Response, token: &str) -> Response {
-    let seconds = u32::try_from(device::LIFE_MS / 1000).unwrap_or(u32::MAX);
-    COOKIES.keep(&mut response, Jar::DEVICE, token, seconds);
-    response
+pub(super) fn known(page: Response, token: &str) -> Response {
+    COOKIES.known(page, token, device::LIFE_MS)
 }
 
-pub(super) fn leave(mut response: Response) -> Response {
-    COOKIES.remove(&mut response, Jar::SESSION);
-    response
+pub(super) fn leave(page: Response) -> Response {
+    COOKIES.leave(page)
 }
 
 /// A visitor who is signed in.
@@ -223,16 +206,10 @@ impl FromRequest<Console> for Form {
 
     async fn from_request(request: Request, console: &Console) -> Result<Self, Stop> {
         let (mut parts, body) = request.into_parts();
-        let own = site(&parts).origin;
-        if !origin::is_own(&parts.headers, |origin| origin == own) {
-            return Err(Stop::Stranger);
-        }
+        must_be_own(&parts.headers, Some(&site(&parts).origin))?;
         let visitor = Visitor::from_request_parts(&mut parts, console).await?;
-        let fields = form::fields(body).await.map_err(Stop::Unread)?;
-        if !visitor.form_key.fits(&fields) {
-            return Err(Stop::Stranger);
-        }
-        Ok(Self { visitor, fields: fields.into() })
+        let fields = visitor.form_key.fields(body).await?.into();
+        Ok(Self { visitor, fields })
     }
 }
 
@@ -267,21 +244,21 @@ pub(super) enum Stop {
     /// The mailbox is for who has its link.
     ByLinkOnly,
     NotFound,
-    /// A form that none of our pages sent, or from a session that is over.
-    Stranger,
-    /// A form that did not come whole.
-    Unread(Unread),
+    /// What every face says alike.
+    Hindered(Hindrance),
     /// A secret of a person is for that person alone.
     OwnOnly,
     /// Who must have a second factor keeps the last one.
     LastFactor,
-    /// Seconds to wait.
-    TooMany(u64),
-    /// Too many passwords wait to be compared.
-    Busy,
     /// A page could not be made.
     Broken(String),
     Failed(Error),
+}
+
+impl From<Hindrance> for Stop {
+    fn from(hindrance: Hindrance) -> Self {
+        Self::Hindered(hindrance)
+    }
 }
 
 impl From<Error> for Stop {
@@ -322,7 +299,7 @@ impl From<countersign_signin::Error> for Stop {
 impl From<Refusal> for Stop {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Busy => Self::Busy,
+            Refusal::Busy => Hindrance::Busy.into(),
             Refusal::Unproven => Self::Prove("/profile"),
             Refusal::Over => Self::Go("/"),
             Refusal::Missing => Self::NotFound,
@@ -332,9 +309,6 @@ impl From<Refusal> for Stop {
         }
     }
 }
-
-/// In which a line of passwords is compared, and more.
-const BUSY_SECONDS: u64 = 2;
 
 #[derive(Template)]
 #[template(path = "stop.html")]
@@ -346,12 +320,7 @@ struct StopPage {
 
 impl IntoResponse for Stop {
     fn into_response(self) -> Response {
-        let wait = match &self {
-            Self::TooMany(seconds) => Some(*seconds),
-            Self::Busy => Some(BUSY_SECONDS),
-            _ => None,
-        };
-        let (status, title, what, fix) = match self {
+        let (status, title, what, fix) = match &self {
             Self::SignIn => return go("/sign-in"),
             Self::Go(path) => return go(path),
             Self::Prove(next) => return go(&format!("/prove?next={next}")),
@@ -369,8 +338,10 @@ impl IntoResponse for Stop {
                  terminal where it was started.",
             ),
             Self::NotFound => (404, "No such page", "There is nothing here.", "Check the address."),
-            Self::Stranger => notice(page::OUTDATED_FORM),
-            Self::Unread(unread) => notice(unread.into()),
+            Self::Hindered(hindrance) => {
+                let Notice { status, title, what, fix } = hindrance.notice();
+                (status, title, what, fix)
+            }
             Self::OwnOnly => (
                 403,
                 "Only for the owner",
@@ -383,8 +354,6 @@ impl IntoResponse for Stop {
                 "This account must have a second factor, and this is the last one.",
                 "Set up another one first.",
             ),
-            Self::TooMany(_) => notice(page::TOO_MANY_TRIES),
-            Self::Busy => notice(page::BUSY),
             Self::Broken(error) => {
                 tracing::error!(error, "a page failed");
                 (500, "Something failed", "The page could not be made.", "The log says why.")
@@ -399,13 +368,9 @@ impl IntoResponse for Stop {
         let page = StopPage { frame, what, fix };
         let body = page.render().unwrap_or_else(|_| what.to_owned());
         let mut response = html(status, body);
-        if let Some(seconds) = wait {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        if let Self::Hindered(hindrance) = self {
+            hindrance.hold_off(&mut response);
         }
         response
     }
-}
-
-fn notice(notice: Notice) -> (u16, &'static str, &'static str, &'static str) {
-    (notice.status, notice.title, notice.what, notice.fix)
 }
