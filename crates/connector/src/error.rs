@@ -21,6 +21,28 @@ pub enum Fault {
     Unexpected,
 }
 
+impl Fault {
+    const ALL: [(Self, &'static str); 7] = [
+        (Self::Config, "config"),
+        (Self::NotAuthenticated, "not_authenticated"),
+        (Self::RoleMissing, "role_missing"),
+        (Self::Upstream, "upstream"),
+        (Self::Incomplete, "incomplete"),
+        (Self::Storage, "storage"),
+        (Self::Unexpected, "unexpected"),
+    ];
+
+    /// A machine word.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(fault, _)| *fault == self).map_or("unexpected", |(_, word)| word)
+    }
+
+    /// The fault of that word.
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == word).map(|(fault, _)| *fault)
+    }
+}
+
 /// A failed operation: what failed, who has to act, and how.
 #[derive(Debug)]
 pub struct Error {

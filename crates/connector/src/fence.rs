@@ -163,7 +163,7 @@ mod tests {
         let new = countersign_store::NewCredential {
             name: "a".into(),
             vault_name: "credential/a".into(),
-            kind: "hmac".into(),
+            kind: countersign_store::CredentialKind::Hmac,
             url: "https://localhost".into(),
             ca_pem: None,
             allow_http_loopback: false,

@@ -2,7 +2,7 @@
 //! nowhere else.
 
 use countersign_client::Client;
-use countersign_store::{Credential, Integration, NewCredential, Observed};
+use countersign_store::{Credential, CredentialKind, Integration, NewCredential, Observed};
 use countersign_vault::Credential as Secret;
 use countersign_wire::identity::User;
 
@@ -87,7 +87,7 @@ impl Connector {
         client: &Client,
         is_other_account: bool,
     ) -> Result<Credential, Error> {
-        if secret.kind().as_str() != credential.kind {
+        if kind_of(&secret) != credential.kind {
             let what = format!("`{}` is of another kind", credential.name);
             return Err(Error::new(Fault::Config, what));
         }
@@ -120,7 +120,7 @@ impl Connector {
         secret: Secret,
     ) -> Result<NewCredential, Error> {
         let now_ms = self.now();
-        let (kind, api_id) = (secret.kind().as_str().to_owned(), secret.id().to_owned());
+        let (kind, api_id) = (kind_of(&secret), secret.id().to_owned());
         let to = vault_name.clone();
         let version = self.with_vault(move |vault| vault.put(&to, &secret, now_ms)).await?;
         let Place { url, ca_pem, allow_http_loopback } = place;
@@ -181,6 +181,13 @@ impl Connector {
             Ok(())
         })
         .await
+    }
+}
+
+fn kind_of(secret: &Secret) -> CredentialKind {
+    match secret {
+        Secret::Pair(_) => CredentialKind::Hmac,
+        Secret::OAuthClient(_) => CredentialKind::OAuth,
     }
 }
 

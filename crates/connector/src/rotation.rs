@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_client::{Client, Source};
-use countersign_store::{Credential, IntegrationId};
+use countersign_store::{Credential, CredentialKind, IntegrationId};
 use serde::Serialize;
 
 use crate::consumers::Consumers;
@@ -104,6 +104,47 @@ pub type Connect =
 /// done in between.
 pub type Watch = Arc<dyn Fn(&'static str) + Send + Sync>;
 
+/// How a rotation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The new credential is in use.
+    Done,
+    /// What is live is what is published.
+    Nothing,
+    /// Nothing was changed.
+    Abandoned,
+    /// As many answers were lost as may be in one rotation.
+    TooManyLost,
+    /// The service does not accept the administrator who asks.
+    Refused,
+    /// That administrator lacks a role.
+    Forbidden,
+    /// The service does not accept the pair, and nobody else can ask.
+    LockedOut,
+    /// It has not ended: the next run goes on with it.
+    Paused,
+    /// Another process has taken over.
+    Superseded,
+}
+
+impl Outcome {
+    /// As it is written down.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Nothing => "nothing",
+            Self::Abandoned => "abandoned",
+            Self::TooManyLost => "too_many_lost",
+            Self::Refused => "refused",
+            Self::Forbidden => "forbidden",
+            Self::LockedOut => "locked_out",
+            Self::Paused => "paused",
+            Self::Superseded => "superseded",
+        }
+    }
+}
+
 /// How a rotation ended, or where it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -111,9 +152,8 @@ pub struct Report {
     pub credential: String,
     /// How.
     pub mode: Mode,
-    /// `done`, `nothing`, `abandoned`, `too_many_lost`, `refused` or `forbidden` (who
-    /// asks is not let in, or lacks a role), `locked_out`, `paused`, or `superseded`.
-    pub outcome: &'static str,
+    /// How it ended, or that it has not.
+    pub outcome: Outcome,
     /// The API ID before.
     pub old_api_id: String,
     /// The API ID that signs now.
@@ -143,17 +183,17 @@ impl Report {
     /// Whether the credential that is published is the one that the service says is
     /// live.
     pub fn is_well(&self) -> bool {
-        matches!(self.outcome, "done" | "nothing")
+        matches!(self.outcome, Outcome::Done | Outcome::Nothing)
     }
 
     /// Whose turn it is when it did not end well.
     pub fn fault(&self) -> Option<Fault> {
         match self.outcome {
-            "done" | "nothing" => None,
-            "locked_out" | "refused" => Some(Fault::NotAuthenticated),
-            "forbidden" => Some(Fault::RoleMissing),
-            "superseded" => Some(Fault::Storage),
-            _ => Some(Fault::Upstream),
+            Outcome::Done | Outcome::Nothing => None,
+            Outcome::LockedOut | Outcome::Refused => Some(Fault::NotAuthenticated),
+            Outcome::Forbidden => Some(Fault::RoleMissing),
+            Outcome::Superseded => Some(Fault::Storage),
+            Outcome::Abandoned | Outcome::TooManyLost | Outcome::Paused => Some(Fault::Upstream),
         }
     }
 }
@@ -190,7 +230,7 @@ impl Connector {
             }
             Mode::SelfRenewal => {
                 let target = self.store.credential(&arrangement.name).await.map_err(named)?;
-                if target.kind != "hmac" {
+                if target.kind != CredentialKind::Hmac {
                     let what = "an OAuth client cannot make another: a token may not";
                     return Err(Error::new(Fault::Config, what).hint("use mode `administrator`"));
                 }
@@ -322,7 +362,7 @@ fn is_another(target: &Credential, minter: &Credential) -> Result<(), Error> {
         let what = format!("`{}` and `{}` are of two services", target.name, minter.name);
         return Err(Error::new(Fault::Config, what));
     }
-    if minter.kind != "hmac" {
+    if minter.kind != CredentialKind::Hmac {
         let what = format!("`{}` is an OAuth client, and a token may not make pairs", minter.name);
         return Err(Error::new(Fault::Config, what));
     }

@@ -12,7 +12,9 @@ mod needs;
 
 use countersign_client::Client;
 use countersign_findings::parse_time;
-use countersign_store::{Credential, CredentialId, Delivery, NewNotice, Observed, Store};
+use countersign_store::{
+    Credential, CredentialId, CredentialKind, Delivery, NewNotice, Observed, Store,
+};
 
 pub use channel::{Channel, Channels, Delivering, Message, Sending, Sent};
 pub use inventory::{Purpose, Row, State};
@@ -20,7 +22,7 @@ pub use needs::{Need, Standing};
 pub use plan::{Kind, Policy, THRESHOLDS_DAYS};
 
 use crate::check::expiry;
-use crate::error::{Error, Fault};
+use crate::error::Error;
 use crate::integration::observed;
 use crate::{Connector, Subject};
 
@@ -62,7 +64,7 @@ impl Connector {
         client: &Client,
     ) -> Result<(Observed, Option<String>), Error> {
         let user = client.self_user().await?;
-        if credential.kind == "oauth" {
+        if credential.kind == CredentialKind::OAuth {
             let clients = match client.oauth_clients(None).await {
                 Ok(clients) => clients,
                 // The service need not tell a token of its client.
@@ -221,19 +223,4 @@ async fn deliver(
         Some(why) => sent.failed.push(format!("{}: {why}", delivery.channel)),
     }
     Ok(store.settle_delivery(delivery, problem, now_ms).await?)
-}
-
-impl Fault {
-    /// A machine word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Config => "config",
-            Self::NotAuthenticated => "not_authenticated",
-            Self::RoleMissing => "role_missing",
-            Self::Upstream => "upstream",
-            Self::Incomplete => "incomplete",
-            Self::Storage => "storage",
-            Self::Unexpected => "unexpected",
-        }
-    }
 }

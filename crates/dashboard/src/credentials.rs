@@ -5,6 +5,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use countersign_connector::watch::{Row as Held, State as Standing};
+use countersign_store::CredentialKind;
 
 use super::Inner;
 use super::text::Shown;
@@ -84,7 +85,10 @@ fn shown(row: &Held, now_ms: i64) -> Row {
     Row {
         name: Shown::new(&row.name),
         state: spoken(row.state),
-        kind: if row.kind == "oauth" { "OAuth client" } else { "HMAC pair" },
+        kind: match row.kind {
+            CredentialKind::OAuth => "OAuth client",
+            CredentialKind::Hmac => "HMAC pair",
+        },
         api_id: Shown::new(&row.api_id),
         host: Shown::new(&row.host),
         account: Shown::new(row.account.as_deref().unwrap_or("unknown")),

@@ -1,7 +1,9 @@
 //! Whose credentials we hold, what is known of each, and which one signs. Never a
 //! secret: those are in the vault.
 
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
+use serde::Serialize;
 
 use crate::audit::{self, Act};
 use crate::error::Error;
@@ -18,6 +20,40 @@ impl CredentialId {
     }
 }
 
+/// The two kinds of credentials that the service issues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CredentialKind {
+    /// An API ID and a Secret Key, which sign.
+    Hmac,
+    /// A Client ID and a Client Secret, which are exchanged for a token.
+    OAuth,
+}
+
+impl CredentialKind {
+    /// As rows and JSON have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hmac => "hmac",
+            Self::OAuth => "oauth",
+        }
+    }
+}
+
+impl ToSql for CredentialKind {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.as_str().into())
+    }
+}
+
+impl FromSql for CredentialKind {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let text = value.as_str()?;
+        let known = [Self::Hmac, Self::OAuth].into_iter().find(|kind| kind.as_str() == text);
+        known.ok_or(FromSqlError::InvalidType)
+    }
+}
+
 /// A credential to keep.
 #[derive(Debug, Clone)]
 pub struct NewCredential {
@@ -25,8 +61,8 @@ pub struct NewCredential {
     pub name: String,
     /// Its name in the vault.
     pub vault_name: String,
-    /// `hmac` or `oauth`.
-    pub kind: String,
+    /// Which of the two.
+    pub kind: CredentialKind,
     /// Veracode URL.
     pub url: String,
     /// A further certificate authority to trust.
@@ -50,8 +86,8 @@ pub struct Credential {
     pub name: String,
     /// Its name in the vault.
     pub vault_name: String,
-    /// `hmac` or `oauth`.
-    pub kind: String,
+    /// Which of the two.
+    pub kind: CredentialKind,
     /// Veracode URL.
     pub url: String,
     /// A further certificate authority to trust.

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use countersign_connector::integration::Place;
 use countersign_connector::rotation::schedule::{Due, Schedule};
-use countersign_connector::rotation::{Arrangement, Connect, Mode, Options, Report};
+use countersign_connector::rotation::{Arrangement, Connect, Mode, Options, Outcome, Report};
 use countersign_files::{self as files, Created, Secrecy};
-use countersign_store::{Act, Credential, Verdict};
+use countersign_store::{Act, Credential, CredentialKind, Verdict};
 use data_encoding::HEXLOWER;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ pub(crate) async fn replace(context: &Context, args: ReplaceCredential) -> Resul
         url: Some(place.url.clone()),
         ca_file: None,
         allow_http_loopback: place.allow_http_loopback,
-        oauth: held.kind == "oauth",
+        oauth: held.kind == CredentialKind::OAuth,
         json: args.json,
     };
     let (_, secret) = place_and_secret(&given)?;
@@ -134,7 +134,7 @@ async fn rotate_all(
     for (arrangement, is_wanted, revoke) in wanted {
         match rotate_one(context, &arrangement, is_wanted, revoke).await {
             Ok(report) => {
-                if is_named || json || report.outcome != "nothing" {
+                if is_named || json || report.outcome != Outcome::Nothing {
                     tell(&report, json)?;
                 }
                 worst = worst.or(report.fault().map(Exit::from));
@@ -292,21 +292,21 @@ fn tell(report: &Report, json: bool) -> Result<(), Failure> {
     }
     let mut text = format!("credential   {}\n", report.credential);
     let outcome = match report.outcome {
-        "done" => "rotated",
-        "nothing" => "well: the pair that the service says is live is the one in use",
-        "abandoned" => "not rotated; nothing was changed",
-        "too_many_lost" => "not rotated: too many answers were lost; the next run goes on",
-        "locked_out" => "LOCKED OUT: ask an administrator for a new pair",
-        "refused" => "not rotated: the service does not accept the pair of who asks",
-        "forbidden" => "not rotated: who asks needs the Admin API role",
-        "superseded" => "another process has taken over",
-        _ => "interrupted; the next run goes on where it stopped",
+        Outcome::Done => "rotated",
+        Outcome::Nothing => "well: the pair that the service says is live is the one in use",
+        Outcome::Abandoned => "not rotated; nothing was changed",
+        Outcome::TooManyLost => "not rotated: too many answers were lost; the next run goes on",
+        Outcome::LockedOut => "LOCKED OUT: ask an administrator for a new pair",
+        Outcome::Refused => "not rotated: the service does not accept the pair of who asks",
+        Outcome::Forbidden => "not rotated: who asks needs the Admin API role",
+        Outcome::Superseded => "another process has taken over",
+        Outcome::Paused => "interrupted; the next run goes on where it stopped",
     };
     text.push_str(&format!("outcome      {outcome}\n"));
     if let Some(id) = &report.new_api_id {
         text.push_str(&format!("api id       {id}\n"));
     }
-    if let Some(ms) = report.expires_ms.filter(|_| report.outcome == "done") {
+    if let Some(ms) = report.expires_ms.filter(|_| report.outcome == Outcome::Done) {
         text.push_str(&format!("expires      {}\n", when(ms)));
     }
     if let Some(ms) = report.old_until_ms {
@@ -345,7 +345,7 @@ pub(crate) async fn revoke(context: &Context, args: Revoke) -> Result<(), Failur
     let act = |act| Act::new(&args.name, act).with("api_id", api_id.as_str());
     let asked = act("revocation_asked").with("by", by.name.as_str());
     context.store().audit(asked, now_ms).await?;
-    if credential.kind == "oauth" {
+    if credential.kind == CredentialKind::OAuth {
         client.revoke_oauth_client(&api_id).await?;
     } else {
         client.revoke(&api_id).await?;

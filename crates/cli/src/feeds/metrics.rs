@@ -91,7 +91,7 @@ fn labels(row: &Row) -> String {
         "name=\"{}\",host=\"{}\",kind=\"{}\",purpose=\"{}\"",
         escaped(&row.name),
         escaped(&row.host),
-        escaped(&row.kind),
+        row.kind.as_str(),
         row.purpose.as_str()
     )
 }

@@ -1,7 +1,7 @@
 //! Everything as one JSON object, for dashboards; `credentials list --json` prints
 //! its rows.
 
-use countersign_connector::watch::{Row, Standing};
+use countersign_connector::watch::{Kind, Row, Standing};
 use countersign_findings::rfc3339;
 use countersign_store::{Delivery, LastCheck, Notice};
 use serde_json::{Value, json};
@@ -83,7 +83,7 @@ fn notice(notice: &Notice, rows: &[Row], deliveries: &[Delivery]) -> Value {
     json!({
         "credential": row.map(|row| row.name.as_str()),
         "kind": notice.kind,
-        "threshold_days": (notice.kind == "expiry").then_some(notice.threshold),
+        "threshold_days": (Kind::of(notice) == Some(Kind::Expiry)).then_some(notice.threshold),
         "urgent": notice.is_urgent,
         "raised_at": rfc3339(notice.raised_ms),
         "acknowledged_at": time(notice.acknowledged_ms),

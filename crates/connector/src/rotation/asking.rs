@@ -1,9 +1,9 @@
 //! What a rotation asks of the service, for both kinds of credentials.
 
-use countersign_client::{Client, Error as ClientError};
+use countersign_client::{Client, Error as ClientError, OAuthClientState};
 use countersign_findings::parse_time;
-use countersign_store::Credential;
-use countersign_vault::{Credential as Secret, Entry, Kind};
+use countersign_store::{Credential, CredentialKind};
+use countersign_vault::{Credential as Secret, Entry};
 
 use super::machine::{Held, Live};
 use crate::error::{Error, Fault};
@@ -13,7 +13,7 @@ pub(crate) struct Asking {
     client: Client,
     /// Whom for; none for the caller itself.
     user_id: Option<String>,
-    kind: Kind,
+    kind: CredentialKind,
     /// What is published while this rotation begins, and what its name begins with that
     /// this rotation makes of it: OAuth clients are told apart by their names.
     published: String,
@@ -34,7 +34,7 @@ impl Asking {
         Self {
             client,
             user_id: if as_itself { None } else { target.user_id.clone() },
-            kind: Kind::parse(&target.kind).unwrap_or_default(),
+            kind: target.kind,
             published: target.api_id.clone(),
             prefix: prefix_of(&target.api_id),
         }
@@ -44,8 +44,8 @@ impl Asking {
     /// it.
     pub(crate) async fn live(&self, old: &str, entries: &[Entry]) -> Seen {
         let asked = match self.kind {
-            Kind::Hmac => self.live_pair().await,
-            Kind::OAuth => self.live_client(old, entries).await,
+            CredentialKind::Hmac => self.live_pair().await,
+            CredentialKind::OAuth => self.live_client(old, entries).await,
         };
         let id = match asked {
             Ok(Some(id)) => id,
@@ -86,7 +86,7 @@ impl Asking {
         entries: &[Entry],
     ) -> Result<Option<String>, ClientError> {
         let all = self.client.oauth_clients(self.user_id.as_deref()).await?;
-        let active: Vec<_> = all.into_iter().filter(|client| client.status == "ACTIVE").collect();
+        let active: Vec<_> = all.into_iter().filter(is_active).collect();
         let mut made: Vec<_> =
             active.iter().filter(|client| client.name.starts_with(&self.prefix)).collect();
         made.sort_by(|a, b| a.name.cmp(&b.name));
@@ -102,12 +102,12 @@ impl Asking {
     /// Asks for a new one. Sent once.
     pub(crate) async fn mint(&self, nth: u32) -> Result<Fresh, ClientError> {
         match self.kind {
-            Kind::Hmac => {
+            CredentialKind::Hmac => {
                 let minted = self.client.mint(self.user_id.as_deref()).await?;
                 let expires_ms = minted.expires.as_deref().and_then(parse_time);
                 Ok(Fresh { secret: minted.credential.into(), expires_ms })
             }
-            Kind::OAuth => {
+            CredentialKind::OAuth => {
                 let name = format!("{}{nth}", self.prefix);
                 let minted = self.client.clone_oauth_client(&self.published, &name).await?;
                 let expires_ms = minted.expires.as_deref().and_then(parse_time);
@@ -120,14 +120,14 @@ impl Asking {
     pub(crate) async fn ends(&self, id: &str) -> Result<(Option<i64>, Option<i64>), ClientError> {
         let time = |text: &Option<String>| text.as_deref().and_then(parse_time);
         match self.kind {
-            Kind::Hmac => {
+            CredentialKind::Hmac => {
                 let state = self.client.credential(id).await?;
                 Ok((time(&state.expiration_ts), time(&state.revocation_ts)))
             }
-            Kind::OAuth => {
+            CredentialKind::OAuth => {
                 let all = self.client.oauth_clients(self.user_id.as_deref()).await?;
                 let found = all.into_iter().find(|client| client.client_id == id);
-                let is_over = found.as_ref().is_none_or(|client| client.status != "ACTIVE");
+                let is_over = found.as_ref().is_none_or(|client| !is_active(client));
                 let expires_ms = found.and_then(|client| time(&client.expiration_ts));
                 Ok((expires_ms, is_over.then(|| self.client.service_now_ms())))
             }
@@ -136,8 +136,8 @@ impl Asking {
 
     pub(crate) async fn revoke(&self, id: &str) -> Result<(), ClientError> {
         let revoked = match self.kind {
-            Kind::Hmac => self.client.revoke(id).await,
-            Kind::OAuth => self.client.revoke_oauth_client(id).await,
+            CredentialKind::Hmac => self.client.revoke(id).await,
+            CredentialKind::OAuth => self.client.revoke_oauth_client(id).await,
         };
         match revoked {
             Err(error) if error.is_gone() => Ok(()),
@@ -185,6 +185,11 @@ pub(crate) fn held(id: &str, entries: &[Entry]) -> Option<Held<String>> {
 
 pub(crate) fn silence(error: &ClientError) -> Live<String> {
     if error.is_not_authenticated() || error.is_forbidden() { Live::Refused } else { Live::Silent }
+}
+
+/// The service has other words for clients that no longer sign.
+fn is_active(client: &OAuthClientState) -> bool {
+    client.status == "ACTIVE"
 }
 
 /// Unlike that of every other rotation of the same account.

@@ -5,13 +5,13 @@
 use std::time::Duration;
 
 use countersign_client::{Authority, Error as ClientError, Fixed};
-use countersign_store::{Act, Claim, Lease, Publication, Rotation, RotationId};
+use countersign_store::{Act, Claim, CredentialKind, Lease, Publication, Rotation, RotationId};
 use countersign_vault::{Credential as Secret, Entry, Vault};
 use tokio::time::Instant;
 
 use super::asking::{Asking, Fresh, Seen, held, silence, try_it};
 use super::machine::{Do, End, Event, Held, Journal, Live, Rules, Step};
-use super::{Connect, Mode, Options, Parties, Report, Watch};
+use super::{Connect, Mode, Options, Outcome, Parties, Report, Watch};
 use crate::consumers::Consumers;
 use crate::error::{Error, Fault};
 use crate::fence::Shut;
@@ -107,7 +107,7 @@ impl<'d> Drive<'d> {
                     let act = act.with("version", held.version);
                     self.connector.store.audit(act, self.connector.now()).await?;
                 }
-                Ok(self.unwritten("superseded", Some(error.to_string())))
+                Ok(self.unwritten(Outcome::Superseded, Some(error.to_string())))
             }
             outcome => {
                 self.connector.store.release_lease(lease).await?;
@@ -163,9 +163,9 @@ impl<'d> Drive<'d> {
         Ok(match live {
             Live::Old => {
                 self.connector.note_live_id(target.0, Some(&target.1)).await?;
-                Some(self.unwritten("nothing", None))
+                Some(self.unwritten(Outcome::Nothing, None))
             }
-            Live::Silent => Some(self.unwritten("abandoned", self.problem.clone())),
+            Live::Silent => Some(self.unwritten(Outcome::Abandoned, self.problem.clone())),
             _ => None,
         })
     }
@@ -299,7 +299,9 @@ impl<'d> Drive<'d> {
             }
             Step::Published => self.said("published").with("api_id", id).with("version", version),
             Step::Over => {
-                let over = self.said("over").with("end", journal.end.map(end_of));
+                let over = self
+                    .said("over")
+                    .with("end", journal.end.map(|end| Outcome::from(end).as_str()));
                 over.with("problem", self.problem.clone())
             }
         })
@@ -378,7 +380,7 @@ impl<'d> Drive<'d> {
         let asking = self.asking(journal).await?;
         let seen = asking.live(&journal.old, &entries).await;
         if let Live::Unknown(id) = &seen.0 {
-            if self.parties.target.kind == "oauth" {
+            if self.parties.target.kind == CredentialKind::OAuth {
                 // Nobody can use a client whose secret was lost: it must not stay.
                 asking.revoke(id).await?;
             } else if journal.mints == 0 {
@@ -562,7 +564,7 @@ impl<'d> Drive<'d> {
 
     /// An OAuth client stays until it is revoked; a pair ends by itself.
     fn must_go(&self) -> bool {
-        self.options.revoke_old || self.parties.target.kind == "oauth"
+        self.options.revoke_old || self.parties.target.kind == CredentialKind::OAuth
     }
 
     /// To those who keep a copy. Who does not run it yet is named; the watch goes on.
@@ -644,7 +646,8 @@ impl<'d> Drive<'d> {
 
     /// Twins are rotated while nobody uses them, and the old OAuth client works on.
     async fn shut(&mut self) -> Result<(), Error> {
-        let is_in_use = self.parties.mode != Mode::Twins && self.parties.target.kind == "hmac";
+        let is_in_use =
+            self.parties.mode != Mode::Twins && self.parties.target.kind == CredentialKind::Hmac;
         if is_in_use && self.shut.is_none() {
             let since = Instant::now();
             let shut =
@@ -685,17 +688,17 @@ impl<'d> Drive<'d> {
     }
 
     /// Where an administrator asks, a refusal locks nobody out: it is that one's pair.
-    fn outcome(&self, journal: &Journal<String>) -> &'static str {
+    fn outcome(&self, journal: &Journal<String>) -> Outcome {
         match journal.end {
             Some(End::LockedOut) if self.parties.mode != Mode::SelfRenewal => {
                 if self.is_forbidden {
-                    "forbidden"
+                    Outcome::Forbidden
                 } else {
-                    "refused"
+                    Outcome::Refused
                 }
             }
-            None if self.is_refused && self.is_alone() => "locked_out",
-            end => end.map_or("paused", end_of),
+            None if self.is_refused && self.is_alone() => Outcome::LockedOut,
+            end => end.map_or(Outcome::Paused, Outcome::from),
         }
     }
 
@@ -705,7 +708,7 @@ impl<'d> Drive<'d> {
     }
 
     /// A report of something that is not in the journal.
-    fn unwritten(&self, outcome: &'static str, problem: Option<String>) -> Report {
+    fn unwritten(&self, outcome: Outcome, problem: Option<String>) -> Report {
         Report {
             credential: self.parties.target.name.clone(),
             mode: self.parties.mode,
@@ -732,13 +735,15 @@ fn is_it(live: &Live<String>, id: &str) -> bool {
     }
 }
 
-fn end_of(end: End) -> &'static str {
-    match end {
-        End::Done => "done",
-        End::Nothing => "nothing",
-        End::Abandoned => "abandoned",
-        End::TooManyLost => "too_many_lost",
-        End::LockedOut => "locked_out",
+impl From<End> for Outcome {
+    fn from(end: End) -> Self {
+        match end {
+            End::Done => Self::Done,
+            End::Nothing => Self::Nothing,
+            End::Abandoned => Self::Abandoned,
+            End::TooManyLost => Self::TooManyLost,
+            End::LockedOut => Self::LockedOut,
+        }
     }
 }
 

@@ -42,7 +42,7 @@ pub struct Message {
 impl Message {
     pub(super) fn of(row: &Row, notice: &Notice, is_escalation: bool, now_ms: i64) -> Self {
         let suffix = if is_escalation { "e" } else { "n" };
-        let is_expiry = notice.kind == Kind::Expiry.as_str();
+        let is_expiry = Kind::of(notice) == Some(Kind::Expiry);
         let told = subject(row, notice, now_ms);
         Self {
             id: format!("{}.{}{suffix}", notice.raised_ms, notice.id.number()),
@@ -64,7 +64,7 @@ impl Message {
 
 fn subject(row: &Row, notice: &Notice, now_ms: i64) -> String {
     let (name, host) = (&row.name, &row.host);
-    match Kind::parse(&notice.kind) {
+    match Kind::of(notice) {
         Some(Kind::Expiry) => {
             let left_ms = row.expires_ms.unwrap_or(now_ms) - now_ms;
             if left_ms <= 0 {

@@ -2,11 +2,12 @@
 
 use std::cmp::Reverse;
 
-use countersign_store::{Credential, CredentialId, Rotation, Sighting};
+use countersign_store::{Credential, CredentialId, CredentialKind, Rotation, Sighting};
 
 use super::DAY_MS;
 use super::needs::{self, Need, Standing};
 use super::plan::Policy;
+use crate::error::Fault;
 
 /// What a credential is held for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,8 +92,8 @@ pub struct Row {
     pub id: CredentialId,
     /// Name.
     pub name: String,
-    /// `hmac` or `oauth`.
-    pub kind: String,
+    /// A pair, or an OAuth client.
+    pub kind: CredentialKind,
     /// The API ID or Client ID that signs now.
     pub api_id: String,
     /// Its version in the vault; none for the newest.
@@ -159,16 +160,16 @@ pub(super) fn row(facts: Facts<'_>, policy: &Policy, now_ms: i64) -> Row {
     // A later look by somebody else says more than the last one of the watch.
     let fault = sighting
         .filter(|seen| credential.checked_ms.is_none_or(|checked_ms| checked_ms <= seen.seen_ms))
-        .and_then(|seen| seen.fault.as_deref())
+        .and_then(|seen| Fault::parse(seen.fault.as_deref()?))
         .filter(|_| credential.problem.is_some());
     let days_left = credential.expires_ms.map(|ms| (ms - now_ms).div_euclid(DAY_MS));
     let is_lapsed = credential.expires_ms.is_some_and(|ms| ms <= now_ms);
     let is_missing = needed.iter().any(|need| need.standing == Standing::Missing);
     let state = if is_lapsed {
         State::Lapsed
-    } else if fault == Some("not_authenticated") {
+    } else if fault == Some(Fault::NotAuthenticated) {
         State::Refused
-    } else if is_missing || fault == Some("role_missing") {
+    } else if is_missing || fault == Some(Fault::RoleMissing) {
         State::RoleMissing
     } else if credential.expires_ms.is_some_and(|ms| ms - now_ms <= 30 * DAY_MS) {
         State::Expiring
@@ -185,11 +186,11 @@ pub(super) fn row(facts: Facts<'_>, policy: &Policy, now_ms: i64) -> Row {
     let foreign_id = foreign_id.filter(|id| *id != credential.api_id && rotation.is_none());
     let is_stuck = |rotation: &&Rotation| now_ms - rotation.moved_ms > policy.stuck_after_ms;
     let stuck = rotation.filter(is_stuck);
-    let is_only_signing = credential.kind == "hmac" && needs::is_api_account(&roles);
+    let is_only_signing = credential.kind == CredentialKind::Hmac && needs::is_api_account(&roles);
     Row {
         id: credential.id,
         name: credential.name.clone(),
-        kind: credential.kind.clone(),
+        kind: credential.kind,
         api_id: credential.api_id.clone(),
         version: credential.version,
         host: host_of(&credential.url),

@@ -89,9 +89,9 @@ impl Kind {
         }
     }
 
-    /// The kind of that word.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    /// The kind of a notice; none of one that another version raised.
+    pub fn of(notice: &Notice) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == notice.kind)
     }
 }
 
@@ -203,11 +203,11 @@ fn raise(row: &Row, wanted: &Wanted, own: &[&Notice], now_ms: i64) -> Option<Rai
 }
 
 fn is_about(notice: &Notice, kind: Kind, occasion: &str) -> bool {
-    notice.kind == kind.as_str() && notice.occasion == occasion
+    Kind::of(notice) == Some(kind) && notice.occasion == occasion
 }
 
 fn is_over(row: &Row, notice: &Notice, wanted: &[Wanted], own: &[&Notice]) -> bool {
-    let Some(kind) = Kind::parse(&notice.kind) else { return false };
+    let Some(kind) = Kind::of(notice) else { return false };
     let holds = wanted.iter().any(|one| is_about(notice, one.kind, &one.occasion));
     match kind {
         Kind::Expiry => {
@@ -230,7 +230,7 @@ fn is_over(row: &Row, notice: &Notice, wanted: &[Wanted], own: &[&Notice]) -> bo
 }
 
 fn is_to_escalate(policy: &Policy, notice: &Notice, now_ms: i64) -> bool {
-    let is_grave = match Kind::parse(&notice.kind) {
+    let is_grave = match Kind::of(notice) {
         Some(Kind::Expiry) => notice.threshold <= ESCALATED_DAYS,
         Some(Kind::Refused | Kind::Foreign) => true,
         _ => false,

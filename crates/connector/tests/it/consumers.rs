@@ -9,7 +9,7 @@ use countersign_connector::consumers::{
     Answering, Command, Consumer, Consumers, File, Form, Kubernetes, Names, Progress, Receipt,
     Release, Variables,
 };
-use countersign_store::Credential;
+use countersign_store::{Credential, CredentialKind};
 use countersign_vault::Credential as Secret;
 
 use super::*;
@@ -40,7 +40,7 @@ impl Bench {
         let new = NewCredential {
             name: "ci".into(),
             vault_name: name,
-            kind: "hmac".into(),
+            kind: CredentialKind::Hmac,
             url: url.into(),
             ca_pem: None,
             allow_http_loopback: false,

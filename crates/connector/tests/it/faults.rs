@@ -14,7 +14,7 @@ use countersign_connector::sync::{Finished, Options, Progress, Watch};
 use countersign_connector::{Clock, Connector, Fault, Fences, Random};
 use countersign_platform::SeedSpec;
 use countersign_signing::Pair;
-use countersign_store::{NewCredential, Query, Since, Store};
+use countersign_store::{CredentialKind, NewCredential, Query, Since, Store};
 use countersign_testkit::{TestPlatform, repeatable_random};
 use countersign_vault::{KeySource, SealedFile};
 use serde_json::{Value, json};
@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
                 let new = NewCredential {
                     name: "test".into(),
                     vault_name: "integration/test".into(),
-                    kind: "hmac".into(),
+                    kind: CredentialKind::Hmac,
                     url: url.clone(),
                     ca_pem: None,
                     allow_http_loopback: false,

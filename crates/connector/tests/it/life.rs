@@ -12,7 +12,7 @@ use countersign_connector::sync::{Finished, Options, Watch};
 use countersign_connector::{Clock, Connector, Fences, Random};
 use countersign_platform::SeedSpec;
 use countersign_signing::Pair;
-use countersign_store::{NewCredential, Store};
+use countersign_store::{CredentialKind, NewCredential, Store};
 use countersign_testkit::{TestPlatform, repeatable_random};
 use countersign_vault::{KeySource, SealedFile};
 use tokio::sync::watch;
@@ -112,7 +112,7 @@ pub(crate) fn credential(name: &str, url: &str, api_id: &str) -> NewCredential {
     NewCredential {
         name: name.into(),
         vault_name: format!("integration/{name}"),
-        kind: "hmac".into(),
+        kind: CredentialKind::Hmac,
         url: url.into(),
         ca_pem: None,
         allow_http_loopback: false,

@@ -27,7 +27,7 @@ use countersign_connector::sync::plan::Scope;
 use countersign_connector::sync::{Finished, Options};
 use countersign_connector::{Connector, Fault, Fences};
 use countersign_signing::{ApiId, ApiSecret, Pair};
-use countersign_store::{IntegrationId, NewCredential, Since, Store};
+use countersign_store::{CredentialKind, IntegrationId, NewCredential, Since, Store};
 use countersign_vault::{KeySource, SealedFile};
 use serde_json::{Value, json};
 
@@ -158,7 +158,7 @@ impl Bench {
         let new = NewCredential {
             name: "test".into(),
             vault_name: "integration/test".into(),
-            kind: "hmac".into(),
+            kind: CredentialKind::Hmac,
             url: host.clone(),
             ca_pem: None,
             allow_http_loopback: true,

@@ -9,7 +9,9 @@ use countersign_client::{Client, Config, Url};
 use countersign_connector::consumers::{Answering, Consumer, Consumers, Receipt, Release};
 use countersign_connector::integration::Place;
 use countersign_connector::rotation::schedule::{Due, Schedule};
-use countersign_connector::rotation::{Arrangement, Connect, Mode, Options, Report, Watch};
+use countersign_connector::rotation::{
+    Arrangement, Connect, Mode, Options, Outcome, Report, Watch,
+};
 use countersign_connector::sync::{Finished, Options as SyncOptions};
 use countersign_connector::{Connector, Fault, Fences, Subject};
 use countersign_platform::SeedSpec;
@@ -210,7 +212,11 @@ async fn each_mode_ends_with_a_pair_that_works_and_calls_go_on() {
     let mut ids = vec![client.own_credential().await.expect("it works").api_id];
     for mode in [Mode::Administrator, Mode::SelfRenewal, Mode::Twins, Mode::Twins] {
         let report = stage.rotate(&stage.arrangement(mode)).await;
-        assert_eq!((report.outcome, report.mints, report.lost), ("done", 1, 0), "{report:?}");
+        assert_eq!(
+            (report.outcome, report.mints, report.lost),
+            (Outcome::Done, 1, 0),
+            "{report:?}"
+        );
         let own = client.own_credential().await.expect("the same client goes on");
         assert_eq!(Some(&own.api_id), report.new_api_id.as_ref(), "{mode:?}");
         assert!(!ids.contains(&own.api_id));
@@ -222,7 +228,7 @@ async fn each_mode_ends_with_a_pair_that_works_and_calls_go_on() {
     assert!(acts.windows(6).any(|window| window == one), "{acts:?}");
     let again = Options { is_wanted: false, ..stage.options() };
     let looked = stage.try_rotate(&stage.arrangement(Mode::Administrator), &again).await;
-    assert_eq!(looked.expect("a report").outcome, "nothing");
+    assert_eq!(looked.expect("a report").outcome, Outcome::Nothing);
 }
 
 /// A call that was let out with the old pair must have its answer before the new one
@@ -246,7 +252,7 @@ async fn no_call_is_ever_refused_while_a_pair_is_replaced() {
     }
     for mode in [Mode::Administrator, Mode::SelfRenewal, Mode::Administrator, Mode::Twins] {
         let report = stage.rotate(&stage.arrangement(mode)).await;
-        assert_eq!(report.outcome, "done", "{report:?}");
+        assert_eq!(report.outcome, Outcome::Done, "{report:?}");
     }
     stop.store(true, Ordering::SeqCst);
     for hammer in hammers {
@@ -267,7 +273,7 @@ async fn a_lost_answer_is_recognised_accounted_for_and_asked_for_again() {
             }]))
             .await;
         let report = stage.rotate(&stage.arrangement(mode)).await;
-        assert_eq!((report.outcome, report.lost), ("done", lost), "{mode:?} {report:?}");
+        assert_eq!((report.outcome, report.lost), (Outcome::Done, lost), "{mode:?} {report:?}");
         let name = report.credential.as_str();
         let acts = stage.acts(name).await;
         assert_eq!(acts.iter().filter(|act| *act == "lost").count(), lost as usize);
@@ -286,9 +292,9 @@ async fn a_lost_answer_is_recognised_accounted_for_and_asked_for_again() {
         }]))
         .await;
     let first = stage.rotate(&stage.arrangement(Mode::Administrator)).await;
-    assert_eq!((first.outcome, first.fault()), ("too_many_lost", Some(Fault::Upstream)));
+    assert_eq!((first.outcome, first.fault()), (Outcome::TooManyLost, Some(Fault::Upstream)));
     let second = stage.rotate(&stage.arrangement(Mode::Administrator)).await;
-    assert_eq!(second.outcome, "done");
+    assert_eq!(second.outcome, Outcome::Done);
     stage.integration_client().await.self_user().await.expect("it works");
 }
 
@@ -316,7 +322,11 @@ async fn a_request_that_is_carried_out_late_takes_nothing_away() {
         let options = Options { late: Duration::from_millis(1_500), ..stage.options() };
         let report = stage.try_rotate(&stage.arrangement(mode), &options).await.expect("a report");
         stage.connect = patient;
-        assert_eq!((report.outcome, report.lost, report.mints), ("done", 1, 2), "{report:?}");
+        assert_eq!(
+            (report.outcome, report.lost, report.mints),
+            (Outcome::Done, 1, 2),
+            "{report:?}"
+        );
         stage.integration_client().await.self_user().await.expect("it works");
         let live = stage.pairs(&report.credential).await;
         assert_eq!(live as u32, report.mints + 1, "{report:?}");
@@ -335,7 +345,7 @@ async fn a_pair_that_was_replaced_elsewhere_is_replaced_here() {
     client.get("/api/authn/v2/users/self").await.expect_err("dead");
     let check = Options { is_wanted: false, ..stage.options() };
     let report = stage.try_rotate(&stage.arrangement(Mode::Administrator), &check).await;
-    assert_eq!(report.expect("a report").outcome, "done");
+    assert_eq!(report.expect("a report").outcome, Outcome::Done);
     client.self_user().await.expect("the same client works again");
     assert!(stage.acts("prod").await.contains(&"lost".to_owned()));
 }
@@ -354,7 +364,7 @@ async fn nothing_is_asked_for_when_the_log_cannot_be_written() {
     assert_eq!(error.fault(), Fault::Storage);
     assert_eq!(stage.pairs("prod").await, before, "no pair was made");
     direct.execute_batch("drop trigger full").expect("dropped");
-    assert_eq!(stage.rotate(&stage.arrangement(Mode::Administrator)).await.outcome, "done");
+    assert_eq!(stage.rotate(&stage.arrangement(Mode::Administrator)).await.outcome, Outcome::Done);
 }
 
 #[tokio::test]
@@ -367,7 +377,8 @@ async fn one_rotates_at_a_time_and_a_lapsed_lease_is_taken_over() {
         stage.try_rotate(&arrangement, &options)
     );
     let outcomes = [twice.0, twice.1];
-    let done = outcomes.iter().filter(|o| o.as_ref().is_ok_and(|r| r.outcome == "done")).count();
+    let done =
+        outcomes.iter().filter(|o| o.as_ref().is_ok_and(|r| r.outcome == Outcome::Done)).count();
     let busy = outcomes
         .iter()
         .filter(|o| o.as_ref().is_err_and(|e| e.to_string().contains("another process")))
@@ -387,7 +398,7 @@ async fn one_rotates_at_a_time_and_a_lapsed_lease_is_taken_over() {
     let error = stage.try_rotate(&arrangement, &options).await.expect_err("theirs");
     assert!(error.to_string().contains("another process"), "{error}");
     stage.test.advance(61_000);
-    assert_eq!(stage.rotate(&arrangement).await.outcome, "done");
+    assert_eq!(stage.rotate(&arrangement).await.outcome, Outcome::Done);
 }
 
 #[tokio::test]
@@ -421,7 +432,7 @@ async fn an_oauth_client_is_replaced_by_its_like_and_the_old_one_revoked() {
         .await;
     let arrangement = Arrangement { mode: Mode::Administrator, ..arrangement };
     let report = stage.rotate(&arrangement).await;
-    assert_eq!((report.outcome, report.lost), ("done", 1), "{report:?}");
+    assert_eq!((report.outcome, report.lost), (Outcome::Done, 1), "{report:?}");
     let integration = stage.connector.store.integration("oauth").await.expect("it");
     assert_eq!(Some(&integration.api_id), report.new_api_id.as_ref());
     let subject = Subject::Integration(integration.id);
@@ -469,7 +480,7 @@ async fn two_years_pass_without_one_failed_sync() {
                 let options = Options { is_wanted, ..stage.options() };
                 let report = stage.try_rotate(arrangement, &options).await.expect("a report");
                 assert!(report.is_well(), "day {day}: {report:?}");
-                rotations += usize::from(report.outcome == "done");
+                rotations += usize::from(report.outcome == Outcome::Done);
             }
         }
         let finished = sync(&stage).await;
@@ -563,12 +574,15 @@ impl Lagging {
 async fn the_old_pair_is_revoked_when_nobody_lags_and_not_before() {
     let it = Lagging::new().await;
     let report = it.rotate(true).await;
-    assert_eq!((report.outcome, report.laggards.as_slice()), ("done", &["slow".to_owned()][..]));
+    assert_eq!(
+        (report.outcome, report.laggards.as_slice()),
+        (Outcome::Done, &["slow".to_owned()][..])
+    );
     assert_eq!(report.to_revoke.as_deref(), Some(it.old.id()));
     assert_eq!(it.see_off().await.expect("nothing to do"), [""; 0]);
     assert!(it.is_old_live().await, "somebody runs it");
     // Looking after it is a rotation of its own, and forgets nothing.
-    assert_eq!(it.rotate(false).await.outcome, "nothing");
+    assert_eq!(it.rotate(false).await.outcome, Outcome::Nothing);
     it.deliver().await;
     assert_eq!(it.see_off().await.expect("nothing to do"), [""; 0]);
 
@@ -629,7 +643,7 @@ async fn a_crash_after_the_publication_does_not_forget_whom_to_revoke() {
     it.works.store(true, Ordering::SeqCst);
     it.stage.test.advance(31_000);
     let report = it.rotate(false).await;
-    assert_eq!((report.outcome, report.to_revoke), ("done", None));
+    assert_eq!((report.outcome, report.to_revoke), (Outcome::Done, None));
     assert!(!it.is_old_live().await);
     assert_eq!(it.acts("revoked").await, 1);
 }

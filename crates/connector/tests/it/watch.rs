@@ -11,7 +11,9 @@ use countersign_connector::watch::{
     THRESHOLDS_DAYS,
 };
 use countersign_platform::SeedSpec;
-use countersign_store::{Claim, CredentialId, Observed, Publication, Rotation, RotationId};
+use countersign_store::{
+    Claim, CredentialId, CredentialKind, Observed, Publication, Rotation, RotationId,
+};
 use countersign_testkit::{START_MS, TestPlatform};
 use proptest::prelude::*;
 
@@ -97,7 +99,7 @@ impl Watcher {
         let new = NewCredential {
             name: name.into(),
             vault_name: format!("credential/{name}"),
-            kind: "hmac".into(),
+            kind: CredentialKind::Hmac,
             url: "https://api.example.com".into(),
             ca_pem: None,
             allow_http_loopback: false,

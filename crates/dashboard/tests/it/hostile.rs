@@ -2,7 +2,7 @@
 
 use countersign_connector::watch::{Purpose, Row, State};
 use countersign_dashboard::people::Role;
-use countersign_store::CredentialId;
+use countersign_store::{CredentialId, CredentialKind};
 use serde_json::{Value, json};
 
 use super::browser::Page;
@@ -43,7 +43,7 @@ fn credential(id: CredentialId) -> Row {
     Row {
         id,
         name: "reader".into(),
-        kind: nasty("hmac"),
+        kind: CredentialKind::Hmac,
         api_id: nasty("id"),
         version: Some(1),
         host: nasty("host"),

@@ -23,8 +23,8 @@ use countersign_dashboard::people::{People, Role, Seal};
 use countersign_dashboard::{Config, Dashboard, Identity, Listener};
 use countersign_findings::{Application, Context, Finding};
 use countersign_store::{
-    Change, ChangeKind, CredentialId, IntegrationId, NewCredential, Put, Reading, RunId, RunKind,
-    RunSummary, Store,
+    Change, ChangeKind, CredentialId, CredentialKind, IntegrationId, NewCredential, Put, Reading,
+    RunId, RunKind, RunSummary, Store,
 };
 use countersign_testkit::repeatable_random;
 use serde_json::{Value, json};
@@ -86,7 +86,7 @@ impl Desk {
         let new = NewCredential {
             name: "demo".into(),
             vault_name: "integration/demo".into(),
-            kind: "hmac".into(),
+            kind: CredentialKind::Hmac,
             url: "https://localhost".into(),
             ca_pem: None,
             allow_http_loopback: false,

@@ -15,8 +15,8 @@ use std::path::Path;
 use countersign_findings::filter::Expression;
 use countersign_findings::{Application, ApplicationGuid, Context, Finding, FindingId, FindingKey};
 use countersign_store::{
-    ApplicationWriter, Change, ChangeKind, IntegrationId, NewCredential, Put, Reading, RunId,
-    RunKind, Since, Store,
+    ApplicationWriter, Change, ChangeKind, CredentialKind, IntegrationId, NewCredential, Put,
+    Reading, RunId, RunKind, Since, Store,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -53,7 +53,7 @@ fn credential(name: &str) -> NewCredential {
     NewCredential {
         name: name.into(),
         vault_name: format!("integration/{name}"),
-        kind: "hmac".into(),
+        kind: CredentialKind::Hmac,
         url: "https://localhost".into(),
         ca_pem: None,
         allow_http_loopback: false,
