@@ -1,14 +1,14 @@
 //! Tries each permission that the integration needs, and names what is missing.
 
 use countersign_client::{Client, ScanFamily};
-use countersign_findings::{Application, parse_time};
+use countersign_findings::Application;
 use countersign_store::Observed;
 use countersign_wire::identity::User;
 use countersign_wire::raw::RawPage;
 use serde::Serialize;
 
+use crate::account::{expiry, observed};
 use crate::error::{Error, Fault};
-use crate::integration::observed;
 
 /// What a check found out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -157,21 +157,6 @@ pub async fn check(client: &Client) -> Result<Check, Error> {
         check.probes.push(Probe { name, outcome });
     }
     Ok(check)
-}
-
-/// When the credential that authorises expires, as far as the service says.
-pub(crate) async fn expiry(client: &Client, user: &User) -> Result<Option<i64>, Error> {
-    let told = user.api_credentials.as_ref().and_then(|one| one.expiration_ts.clone());
-    let expires = match told {
-        Some(told) => Some(told),
-        None => match client.own_credential().await {
-            Ok(own) => own.expiration_ts,
-            // An account with OAuth clients alone has no pair.
-            Err(error) if error.is_gone() => None,
-            Err(error) => return Err(error.into()),
-        },
-    };
-    Ok(expires.as_deref().and_then(parse_time))
 }
 
 async fn probe_applications(

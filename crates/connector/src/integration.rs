@@ -2,11 +2,11 @@
 //! nowhere else.
 
 use countersign_client::Client;
-use countersign_store::{Credential, CredentialKind, Integration, NewCredential, Observed};
+use countersign_store::{Credential, CredentialKind, Integration, NewCredential};
 use countersign_vault::Credential as Secret;
-use countersign_wire::identity::User;
 
-use crate::check::{Check, check, expiry};
+use crate::account::observe;
+use crate::check::{Check, check};
 use crate::error::Error;
 use crate::{Connector, Fault};
 
@@ -19,6 +19,17 @@ pub struct Place {
     pub ca_pem: Option<String>,
     /// Whether `url` may be http on a loopback address.
     pub allow_http_loopback: bool,
+}
+
+impl Place {
+    /// Where a credential is used.
+    pub fn of(credential: &Credential) -> Self {
+        Self {
+            url: credential.url.clone(),
+            ca_pem: credential.ca_pem.clone(),
+            allow_http_loopback: credential.allow_http_loopback,
+        }
+    }
 }
 
 impl Connector {
@@ -188,25 +199,5 @@ fn kind_of(secret: &Secret) -> CredentialKind {
     match secret {
         Secret::Pair(_) => CredentialKind::Hmac,
         Secret::OAuthClient(_) => CredentialKind::OAuth,
-    }
-}
-
-/// What the service says of the account behind a client.
-pub(crate) async fn observe(client: &Client) -> Result<Observed, Error> {
-    let user = client.self_user().await?;
-    let expires_ms = expiry(client, &user).await?;
-    Ok(observed(user, expires_ms))
-}
-
-pub(crate) fn observed(user: User, expires_ms: Option<i64>) -> Observed {
-    let roles = user.roles.unwrap_or_default().into_iter();
-    let teams = user.teams.unwrap_or_default().into_iter();
-    Observed {
-        account: user.user_name,
-        user_id: Some(user.user_id),
-        roles: roles.filter_map(|role| role.role_name).collect(),
-        teams: teams.filter_map(|team| team.team_id).collect(),
-        expires_ms,
-        problem: None,
     }
 }

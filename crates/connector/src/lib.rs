@@ -4,6 +4,7 @@
 //! Plans are pure (`sync::plan`), runs are thin. No argument parser, no
 //! terminal, no web framework: progress and results are values.
 
+mod account;
 pub mod check;
 pub mod consumers;
 mod details;

@@ -1,18 +1,23 @@
 //! Replaces a credential before it lapses, so that a crash, a lost answer or a second
 //! rotator at any moment leaves a working one.
 //!
-//! `machine` says what follows from what, `drive` does it, `asking` speaks to the
-//! service; `farewell` revokes later what somebody still ran. Three modes: an
+//! `machine` says what follows from what, `run` does it by `steps`, `journal` writes it
+//! down, `asking` speaks to the service; `farewell` revokes later what somebody still ran. Three modes: an
 //! *administrator* asks for the new pair of an API user (a lost answer can be asked for
 //! again); *twins*, two API users of equal roles and teams, take turns, so that no call
 //! ever waits; and a pair that renews it*self*, which is allowed only where an overlap or
 //! an administrator can rescue it.
 
+mod announce;
 mod asking;
 mod drive;
 mod farewell;
+mod journal;
 pub mod machine;
+mod report;
+mod run;
 pub mod schedule;
+mod steps;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,10 +26,13 @@ use countersign_client::{Client, Source};
 use countersign_store::{Credential, CredentialKind, IntegrationId};
 use serde::Serialize;
 
+pub use report::{Outcome, Report};
+
 use crate::consumers::Consumers;
 use crate::error::{Error, Fault};
 use crate::integration::Place;
 use crate::{Connector, Subject};
+use drive::Drive;
 
 /// Who asks for the new credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -103,100 +111,6 @@ pub type Connect =
 /// Called with each step once it is on disk, and with a short word for what is being
 /// done in between.
 pub type Watch = Arc<dyn Fn(&'static str) + Send + Sync>;
-
-/// How a rotation ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// The new credential is in use.
-    Done,
-    /// What is live is what is published.
-    Nothing,
-    /// Nothing was changed.
-    Abandoned,
-    /// As many answers were lost as may be in one rotation.
-    TooManyLost,
-    /// The service does not accept the administrator who asks.
-    Refused,
-    /// That administrator lacks a role.
-    Forbidden,
-    /// The service does not accept the pair, and nobody else can ask.
-    LockedOut,
-    /// It has not ended: the next run goes on with it.
-    Paused,
-    /// Another process has taken over.
-    Superseded,
-}
-
-impl Outcome {
-    /// As it is written down.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Nothing => "nothing",
-            Self::Abandoned => "abandoned",
-            Self::TooManyLost => "too_many_lost",
-            Self::Refused => "refused",
-            Self::Forbidden => "forbidden",
-            Self::LockedOut => "locked_out",
-            Self::Paused => "paused",
-            Self::Superseded => "superseded",
-        }
-    }
-}
-
-/// How a rotation ended, or where it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// The credential that was replaced.
-    pub credential: String,
-    /// How.
-    pub mode: Mode,
-    /// How it ended, or that it has not.
-    pub outcome: Outcome,
-    /// The API ID before.
-    pub old_api_id: String,
-    /// The API ID that signs now.
-    pub new_api_id: Option<String>,
-    /// Its version in the vault.
-    pub version: Option<u32>,
-    /// When it expires, milliseconds since the Unix epoch.
-    pub expires_ms: Option<i64>,
-    /// When the old one ends, as the service says.
-    pub old_until_ms: Option<i64>,
-    /// How often a new one was asked for.
-    pub mints: u32,
-    /// How many of those were lost, and replaced.
-    pub lost: u32,
-    /// Whose copy is not the new one yet.
-    pub laggards: Vec<String>,
-    /// The old one, where it is to be revoked and was not yet: [`Connector::see_off`]
-    /// does it once nobody lags.
-    pub to_revoke: Option<String>,
-    /// How long calls were held off, in milliseconds.
-    pub held_off_ms: u64,
-    /// Why it did not end well.
-    pub problem: Option<String>,
-}
-
-impl Report {
-    /// Whether the credential that is published is the one that the service says is
-    /// live.
-    pub fn is_well(&self) -> bool {
-        matches!(self.outcome, Outcome::Done | Outcome::Nothing)
-    }
-
-    /// Whose turn it is when it did not end well.
-    pub fn fault(&self) -> Option<Fault> {
-        match self.outcome {
-            Outcome::Done | Outcome::Nothing => None,
-            Outcome::LockedOut | Outcome::Refused => Some(Fault::NotAuthenticated),
-            Outcome::Forbidden => Some(Fault::RoleMissing),
-            Outcome::Superseded => Some(Fault::Storage),
-            Outcome::Abandoned | Outcome::TooManyLost | Outcome::Paused => Some(Fault::Upstream),
-        }
-    }
-}
 
 /// What takes part in one rotation, by row.
 pub(crate) struct Parties {
@@ -308,7 +222,7 @@ impl Connector {
         if arrangement.mode != Mode::SelfRenewal {
             is_another(&parties.target, &parties.minter)?;
         }
-        drive::Drive::new(self, parties, options, connect, consumers, watch).run().await
+        Drive::new(self, parties, options, connect, consumers, watch).run().await
     }
 
     /// The account behind a credential must be known before its pair is replaced: by its
@@ -321,17 +235,6 @@ impl Connector {
             *credential = self.store.credential_by(credential.id).await?;
         }
         Ok(())
-    }
-}
-
-impl Place {
-    /// Where a credential is used.
-    pub fn of(credential: &Credential) -> Self {
-        Self {
-            url: credential.url.clone(),
-            ca_pem: credential.ca_pem.clone(),
-            allow_http_loopback: credential.allow_http_loopback,
-        }
     }
 }
 

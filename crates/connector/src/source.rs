@@ -16,6 +16,10 @@ use crate::error::{Error, Fault};
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
+/// What the inventory calls a look by the watch. It does not count as a use of the
+/// credential.
+pub const WATCH: &str = "watch";
+
 /// Whose credential a client uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
@@ -98,11 +102,8 @@ impl Published {
 
     async fn load(&self, publications: u64, is_first: bool) -> Result<Held, Error> {
         let credential = self.connector.published(self.subject).await?;
-        let authority = match self.connector.secret(&credential).await? {
-            Secret::Pair(pair) => Authority::from(&pair),
-            Secret::OAuthClient(client) => Authority::from(client),
-        };
-        if is_first && self.purpose != crate::watch::PURPOSE {
+        let authority = authority(self.connector.secret(&credential).await?);
+        if is_first && self.purpose != WATCH {
             let now_ms = self.connector.now();
             self.connector.store.note_use(credential.id, self.purpose, now_ms).await?;
         }
@@ -128,6 +129,14 @@ impl Published {
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
+    }
+}
+
+/// What a client signs with.
+pub(crate) fn authority(secret: Secret) -> Authority {
+    match secret {
+        Secret::Pair(pair) => Authority::from(&pair),
+        Secret::OAuthClient(client) => Authority::from(client),
     }
 }
 

@@ -9,6 +9,7 @@ pub mod plan;
 
 mod channel;
 mod needs;
+mod policy;
 
 use countersign_client::Client;
 use countersign_findings::parse_time;
@@ -17,18 +18,15 @@ use countersign_store::{
 };
 
 pub use channel::{Channel, Channels, Delivering, Message, Sending, Sent};
-pub use inventory::{Purpose, Row, State};
-pub use needs::{Need, Standing};
-pub use plan::{Kind, Policy, THRESHOLDS_DAYS};
+pub use inventory::{Row, State};
+pub use needs::{Need, Purpose, Standing};
+pub use plan::{Kind, THRESHOLDS_DAYS};
+pub use policy::Policy;
 
-use crate::check::expiry;
+use crate::account::{expiry, observed};
 use crate::error::Error;
-use crate::integration::observed;
+pub use crate::source::WATCH as PURPOSE;
 use crate::{Connector, Subject};
-
-/// What the inventory calls a look by the watch. It does not count as a use of the
-/// credential.
-pub const PURPOSE: &str = "watch";
 
 /// A day, as expiry counts them.
 pub const DAY_MS: i64 = 86_400_000;

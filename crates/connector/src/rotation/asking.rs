@@ -154,7 +154,7 @@ impl Asking {
                 return Err(Error::new(Fault::Config, what));
             };
             let user = self.client.user(user_id).await?;
-            both.push(crate::integration::observed(user, None));
+            both.push(crate::account::observed(user, None));
         }
         let twin = |twin: &Credential, seen: &countersign_store::Observed| Credential {
             roles: seen.roles.clone(),

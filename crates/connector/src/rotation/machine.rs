@@ -1,5 +1,5 @@
 //! The steps of a rotation, pure: what is known, what happened, and what to do next.
-//! `drive` does it, writing down every step before what follows from it, so that a
+//! `run` does it, writing down every step before what follows from it, so that a
 //! crash between any two leaves a step that this table goes on from. The test in
 //! `tests/it/model.rs` walks every interleaving of crashes, lost answers, late
 //! commits and second rotators through the same table.

@@ -5,31 +5,9 @@ use std::cmp::Reverse;
 use countersign_store::{Credential, CredentialId, CredentialKind, Rotation, Sighting};
 
 use super::DAY_MS;
-use super::needs::{self, Need, Standing};
-use super::plan::Policy;
+use super::needs::{self, Need, Purpose, Standing};
+use super::policy::Policy;
 use crate::error::Fault;
-
-/// What a credential is held for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// An integration signs with it.
-    Integration,
-    /// It makes pairs for others.
-    Administrator,
-    /// Nothing uses it now: the resting one of twins, or nobody's.
-    Spare,
-}
-
-impl Purpose {
-    /// A machine word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Integration => "integration",
-            Self::Administrator => "administrator",
-            Self::Spare => "spare",
-        }
-    }
-}
 
 /// How it is, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

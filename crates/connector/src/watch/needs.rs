@@ -1,6 +1,26 @@
 //! Roles that a credential needs for what it does, and roles that it has beyond.
 
-use super::inventory::Purpose;
+/// What a credential is held for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// An integration signs with it.
+    Integration,
+    /// It makes pairs for others.
+    Administrator,
+    /// Nothing uses it now: the resting one of twins, or nobody's.
+    Spare,
+}
+
+impl Purpose {
+    /// A machine word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Integration => "integration",
+            Self::Administrator => "administrator",
+            Self::Spare => "spare",
+        }
+    }
+}
 
 /// A permission that a purpose needs.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use countersign_store::{CredentialId, Delivery, Notice, NoticeId};
 
 use super::DAY_MS;
 use super::inventory::{Row, State};
-use crate::hours::Window;
+use super::policy::Policy;
 
 /// Days before an expiry on which it is said.
 pub const THRESHOLDS_DAYS: [i64; 5] = [30, 14, 7, 3, 1];
@@ -19,42 +19,6 @@ const ESCALATED_DAYS: i64 = 3;
 const LONGEST_WAIT_MS: i64 = 6 * 3_600_000;
 /// A state that comes and goes is said once in this time.
 const CALM_MS: i64 = DAY_MS;
-
-/// When to say what.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policy {
-    /// When to say only what is urgent, in UTC.
-    pub quiet: Option<Window>,
-    /// How long somebody has to take a notice on before others are told.
-    pub escalate_after_ms: i64,
-    /// How far two clocks may be apart.
-    pub max_skew_ms: i64,
-    /// How long a rotation may stand still.
-    pub stuck_after_ms: i64,
-}
-
-impl Policy {
-    fn is_quiet(&self, ms: i64) -> bool {
-        self.quiet.is_some_and(|quiet| quiet.in_utc().hold(ms))
-    }
-
-    /// The first moment from then on that is not quiet.
-    fn over(&self, ms: i64) -> i64 {
-        let closes_ms = self.quiet.filter(|_| self.is_quiet(ms));
-        closes_ms.and_then(|quiet| quiet.in_utc().closes(ms)).unwrap_or(ms)
-    }
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            quiet: None,
-            escalate_after_ms: 12 * 3_600_000,
-            max_skew_ms: 60_000,
-            stuck_after_ms: 26 * 3_600_000,
-        }
-    }
-}
 
 /// What a notice is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
