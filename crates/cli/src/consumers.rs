@@ -5,7 +5,7 @@ mod credentials_file;
 mod kv;
 mod webhook;
 
-use countersign_connector::keyfile::{self, DEFAULT_PROFILE};
+use countersign_connector::keyfiles::{self, DEFAULT_PROFILE};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,12 +66,12 @@ fn make(config: &ConsumerConfig, vault: &VaultConfig) -> Result<Box<dyn Consumer
         }
         ConsumerKind::CredentialsFile => {
             let form = match config.format {
-                None | Some(FileFormat::Ini) => keyfile::Form::Ini,
-                Some(FileFormat::Env) => keyfile::Form::Variables,
-                Some(FileFormat::Yaml) => keyfile::Form::Yaml,
+                None | Some(FileFormat::Ini) => keyfiles::Form::Ini,
+                Some(FileFormat::Env) => keyfiles::Form::Variables,
+                Some(FileFormat::Yaml) => keyfiles::Form::Yaml,
                 Some(_) => return Err("`format` must be \"ini\", \"env\" or \"yaml\"".into()),
             };
-            if form != keyfile::Form::Ini && config.profile.is_some() {
+            if form != keyfiles::Form::Ini && config.profile.is_some() {
                 return Err("only `format = \"ini\"` has a `profile`".into());
             }
             let profile = config.profile.as_deref().unwrap_or(DEFAULT_PROFILE);

@@ -1,12 +1,20 @@
 //! Pairs that other tools keep, and pairs that people type.
 
-pub(crate) mod sources;
-
-use countersign_connector::keyfile::paste::enter;
+use countersign_connector::keyfiles::paste::enter;
+use countersign_connector::keyfiles::sources::Machine;
 use countersign_signing::Pair;
+use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 use crate::output::note;
+
+/// This one.
+pub(crate) fn machine() -> Machine<'static> {
+    Machine {
+        home: etcetera::home_dir().map_err(|error| error.to_string()),
+        variable: &|name| std::env::var(name).ok().map(Zeroizing::new),
+    }
+}
 
 /// The pair in two texts, however they were pasted; tells on standard error what was
 /// taken out of them.

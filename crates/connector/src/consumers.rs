@@ -24,7 +24,7 @@ pub use forms::{Kubernetes, Names, Variables};
 
 use crate::Connector;
 use crate::error::{Error, Fault};
-use crate::keyfile::regional_secret;
+use crate::keyfiles::region_of;
 use crate::watch::plan::{is_time, wait_ms};
 
 /// A version of a credential, for those who are to run it.
@@ -46,9 +46,9 @@ impl Release {
     /// Its public id, as the tools of its service expect it: with the prefix of the
     /// region that the URL belongs to.
     pub fn id(&self) -> String {
-        match (&self.secret, self.region()) {
-            (Secret::Pair(pair), Some(region)) => pair.id.regional(region),
-            _ => self.secret.id().to_owned(),
+        match &self.secret {
+            Secret::Pair(pair) => pair.id.regional(self.region()),
+            Secret::OAuthClient(client) => client.id.clone(),
         }
     }
 
@@ -58,14 +58,11 @@ impl Release {
             let text = String::from_utf8_lossy(self.secret.secret().expose());
             return Zeroizing::new(text.into_owned());
         };
-        regional_secret(pair, self.region())
+        pair.secret.expose_regional(self.region())
     }
 
-    /// A region whose pairs have a prefix.
-    fn region(&self) -> Option<Region> {
-        let after = self.url.split_once("://").map_or(&*self.url, |(_, rest)| rest);
-        let host = after.split(['/', ':', '?']).next().unwrap_or_default();
-        Region::of_rest_host(host).filter(|region| *region != Region::Commercial)
+    fn region(&self) -> Region {
+        region_of(&self.url).unwrap_or(Region::Commercial)
     }
 
     /// What somebody said, unless the secret is in it.

@@ -15,7 +15,7 @@ mod fence;
 pub mod health;
 pub mod hours;
 pub mod integration;
-pub mod keyfile;
+pub mod keyfiles;
 pub mod rotation;
 mod source;
 pub mod sync;

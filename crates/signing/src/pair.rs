@@ -60,10 +60,7 @@ impl ApiId {
     /// The id as the region's own tools print it: `vera01ei-…` for the
     /// European region, unprefixed for the commercial one.
     pub fn regional(&self, region: Region) -> String {
-        match region {
-            Region::Commercial => self.proper.to_string(),
-            _ => format!("vera01{}i-{}", region.letter(), self.proper),
-        }
+        region.prefixed('i', &self.proper)
     }
 }
 
@@ -132,6 +129,12 @@ impl ApiSecret {
     /// The key as lower-case hex without prefix, wiped on drop.
     pub fn expose_hex(&self) -> Zeroizing<String> {
         Zeroizing::new(HEXLOWER.encode(&self.bytes))
+    }
+
+    /// The same as the region's own tools print it: `vera01es-…` for the European
+    /// region, unprefixed for the commercial one.
+    pub fn expose_regional(&self, region: Region) -> Zeroizing<String> {
+        Zeroizing::new(region.prefixed('s', &self.expose_hex()))
     }
 }
 

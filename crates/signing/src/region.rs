@@ -41,6 +41,15 @@ impl Region {
         }
     }
 
+    /// A credential as this region's own tools write it: `kind` is `i` for an API ID and
+    /// `s` for a Secret Key. The commercial region's have no prefix.
+    pub(crate) fn prefixed(self, kind: char, proper: &str) -> String {
+        match self {
+            Self::Commercial => proper.to_owned(),
+            _ => format!("vera01{}{kind}-{proper}", self.letter()),
+        }
+    }
+
     fn of_letter(letter: u8) -> Option<Self> {
         match letter.to_ascii_lowercase() {
             b'g' => Some(Self::Commercial),

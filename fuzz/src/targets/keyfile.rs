@@ -1,7 +1,7 @@
 //! Files in which other tools keep credentials, and credentials that people paste.
 
-use countersign_connector::keyfile::paste::enter;
-use countersign_connector::keyfile::{DEFAULT_PROFILE, Form, Written};
+use countersign_connector::keyfiles::paste::enter;
+use countersign_connector::keyfiles::{DEFAULT_PROFILE, Form, Written};
 use countersign_signing::Pair;
 
 /// What is written into a file is read from it; another profile is never touched.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args as Group, ValueEnum};
 
 use super::AddIntegration;
-use countersign_connector::keyfile::{DEFAULT_PROFILE, Form};
+use countersign_connector::keyfiles::{DEFAULT_PROFILE, Form};
 
 #[derive(Debug, Group)]
 pub(crate) struct ImportFrom {

@@ -1,7 +1,7 @@
 //! `credentials env`: one command with the pair in its environment. Ours never
 //! holds it, and no command line does.
 
-use countersign_connector::keyfile::{URL_VARIABLE, VARIABLES, Written};
+use countersign_connector::keyfiles::Written;
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::process::ExitStatus;
@@ -28,12 +28,7 @@ pub(crate) async fn run(context: Context, args: RunWithPair) -> Result<(), Failu
     for (name, _) in std::env::vars_os().filter(|(name, _)| is_scrubbed(name)) {
         command.env_remove(name);
     }
-    for (name, is_id) in VARIABLES {
-        command.env(name, if is_id { pair.id.as_str() } else { &pair.secret });
-    }
-    if let Some(url) = &pair.url {
-        command.env(URL_VARIABLE, url);
-    }
+    command.envs(pair.variables());
     // Before the command starts: a signal that comes now must not end us alone.
     let signals = Signals::catch()?;
     let child = command.spawn().map_err(|error| {

@@ -1,6 +1,6 @@
 //! `credentials export`: a pair where other tools look for it.
 
-use countersign_connector::keyfile::{DEFAULT_PROFILE, Form, Written};
+use countersign_connector::keyfiles::{DEFAULT_PROFILE, Form, Written};
 use std::io::IsTerminal;
 use std::path::Path;
 

@@ -9,8 +9,7 @@ use countersign_signing::{Request, Signer, split_url};
 use super::context::{Context, parse_url};
 use crate::args::{Http, Sign};
 use crate::failure::Failure;
-use crate::forms::enter_telling;
-use crate::forms::sources;
+use crate::forms::{enter_telling, machine};
 use crate::output::{note, print, print_data, printable};
 use crate::system;
 
@@ -25,7 +24,7 @@ pub(crate) async fn sign(home: Option<&Path>, args: Sign) -> Result<(), Failure>
         let integration = context.integration(args.integration.as_deref()).await?;
         context.pair_of(&integration).await?
     } else {
-        let written = sources::of_machine(None)?.written;
+        let written = machine().first(None)?.written;
         enter_telling(&written.id, &written.secret)?
     };
     if !args.url.starts_with("https://") && !args.url.starts_with("http://") {

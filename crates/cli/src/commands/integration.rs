@@ -14,8 +14,7 @@ use zeroize::Zeroizing;
 use super::context::Context;
 use crate::args::{AddIntegration, Json, NamedIntegration, RemoveIntegration};
 use crate::failure::{Exit, Failure};
-use crate::forms::enter_telling;
-use crate::forms::sources;
+use crate::forms::{enter_telling, machine};
 use crate::output::{distance, note, print, print_json, printable, table, table_text, when};
 
 /// A secret is at most 1,024 hex digits and a prefix.
@@ -139,8 +138,8 @@ pub(crate) fn place_and_secret(args: &AddIntegration) -> Result<(Place, Secret),
 fn read_pair(args: &AddIntegration) -> Result<(Pair, Option<String>), Failure> {
     let profile = args.from.profile.as_deref();
     let found = match &args.from.import_file {
-        Some(path) => sources::of_file(path, profile)?,
-        None if args.import => sources::of_machine(profile)?,
+        Some(path) => machine().file(path, profile)?,
+        None if args.import => machine().first(profile)?,
         None if profile.is_some() => {
             return Err(Failure::usage(
                 "a profile is of a credentials file\nhint: add `--import`, or `--import-file FILE`",

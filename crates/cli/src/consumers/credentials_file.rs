@@ -2,7 +2,7 @@ use countersign_connector::consumers::{Form as Consumed, Release};
 use countersign_vault::Credential;
 use zeroize::Zeroizing;
 
-use countersign_connector::keyfile::{Form, Written};
+use countersign_connector::keyfiles::{Form, Written};
 
 /// A file that other tools read their pair from, and that may hold more than that. It
 /// has the release when the tools would read it there.

@@ -1,7 +1,7 @@
 //! What can be wrong on this machine: configuration, store, vault, and the pairs
 //! that other tools would take.
 
-use countersign_connector::keyfile::paste::{Fault, enter};
+use countersign_connector::keyfiles::paste::{Fault, enter};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::super::store::{are_mendable, fix};
 use super::diagnosis::{Diagnosis, Trouble, cause_and_fix};
 use crate::config::{Backend, Config};
 use crate::failure::Exit;
-use crate::forms::sources;
+use crate::forms::machine;
 use crate::home::Home;
 use crate::output::printable;
 use crate::system;
@@ -265,11 +265,11 @@ pub(super) async fn unreadable_records(store: &Store) -> Option<Diagnosis> {
 
 /// The pairs in the environment and in other tools' files, by their form alone.
 pub(super) fn pairs_of_other_tools(all: &mut Vec<Diagnosis>) {
-    for path in sources::files() {
+    for path in machine().files() {
         let subject = format!("pair in `{}`, as other tools find it", path.display());
         judge(&path, Secrecy::Secret, subject, all);
     }
-    let each = sources::all_of_machine().into_iter().map(|found| {
+    let each = machine().all().into_iter().map(|found| {
         let subject = format!("pair in {}, as other tools find it", printable(&found.place));
         match enter(&found.written.id, &found.written.secret) {
             Ok(entered) if entered.removed.is_empty() => Diagnosis::well(subject),

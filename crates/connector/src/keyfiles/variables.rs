@@ -11,14 +11,14 @@ pub(super) const PAIRS: [(&str, &str); 2] =
     [("VERACODE_API_KEY_ID", "VERACODE_API_KEY_SECRET"), ("VERACODE_API_ID", "VERACODE_API_KEY")];
 
 /// Another server than the region's own.
-pub const URL: &str = "VERACODE_OVERRIDE_API_BASE_URL";
+pub(super) const URL: &str = "VERACODE_OVERRIDE_API_BASE_URL";
 
 /// Every name, and whether it is for the API ID.
-pub const ALL: [(&str, bool); 4] =
+pub(super) const ALL: [(&str, bool); 4] =
     [(PAIRS[0].0, true), (PAIRS[0].1, false), (PAIRS[1].0, true), (PAIRS[1].1, false)];
 
 /// A pair by what `variable` knows: both halves of it, or it is none.
-pub fn find(variable: impl Fn(&str) -> Option<Zeroizing<String>>) -> Option<Written> {
+pub(super) fn find(variable: impl Fn(&str) -> Option<Zeroizing<String>>) -> Option<Written> {
     let (id, secret) = PAIRS.iter().find_map(|(id, secret)| variable(id).zip(variable(secret)))?;
     let url = variable(URL).map(|url| url.trim().to_owned()).filter(|url| !url.is_empty());
     Some(Written { id: id.to_string(), secret, url })
@@ -47,13 +47,7 @@ fn parse(line: &str) -> Option<(&str, &str)> {
 
 pub(super) fn write(text: &str, pair: &Written) -> Result<Zeroizing<String>, String> {
     let end = line_end(text);
-    let value_of = |name: &str| -> Option<&str> {
-        match ALL.iter().find(|(known, _)| *known == name) {
-            Some((_, true)) => Some(&pair.id),
-            Some((_, false)) => Some(&pair.secret),
-            None => pair.url.as_deref(),
-        }
-    };
+    let value_of = |name: &str| pair.variables().find(|(known, _)| *known == name).map(|one| one.1);
     let mut wanted: Vec<&str> = ALL.iter().map(|(name, _)| *name).chain([URL]).collect();
     let mut out = Zeroizing::new(String::with_capacity(text.len() + 1024));
     for (number, line) in (1..).zip(text.split_inclusive('\n')) {

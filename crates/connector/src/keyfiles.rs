@@ -3,6 +3,7 @@
 //! text only.
 
 pub mod paste;
+pub mod sources;
 
 mod ini;
 mod variables;
@@ -12,7 +13,7 @@ use countersign_client::Url;
 use countersign_signing::{Pair, Region};
 use zeroize::Zeroizing;
 
-pub use variables::{ALL as VARIABLES, URL as URL_VARIABLE, find as find_variables};
+use variables::{ALL as VARIABLES, URL as URL_VARIABLE};
 
 /// The profile that tools take when none is named.
 pub const DEFAULT_PROFILE: &str = "default";
@@ -42,22 +43,28 @@ impl Written {
     /// A pair as the tools of its service expect it: with the prefix of the region
     /// that the URL belongs to, and with the URL itself where it is no region's.
     pub fn of(pair: &Pair, url: &str) -> Self {
-        let host = Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
-        let region = host.as_deref().and_then(Region::of_rest_host);
-        let prefixed = region.filter(|region| *region != Region::Commercial);
-        let id = prefixed.map_or_else(|| pair.id.to_string(), |region| pair.id.regional(region));
-        let secret = regional_secret(pair, prefixed);
-        Self { id, secret, url: region.is_none().then(|| url.to_owned()) }
+        let region = region_of(url);
+        let prefixed = region.unwrap_or(Region::Commercial);
+        Self {
+            id: pair.id.regional(prefixed),
+            secret: pair.secret.expose_regional(prefixed),
+            url: region.is_none().then(|| url.to_owned()),
+        }
+    }
+
+    /// As variables of an environment, by every name that tools know.
+    pub fn variables(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let halves = VARIABLES.iter().map(|(name, is_id)| match is_id {
+            true => (*name, self.id.as_str()),
+            false => (*name, self.secret.as_str()),
+        });
+        halves.chain(self.url.as_deref().map(|url| (URL_VARIABLE, url)))
     }
 }
 
-/// The Secret Key as tools want it; with the prefix of a region whose pairs have one.
-pub(crate) fn regional_secret(pair: &Pair, region: Option<Region>) -> Zeroizing<String> {
-    let bare = pair.secret.expose_hex();
-    match region {
-        Some(region) => Zeroizing::new(format!("vera01{}s-{}", region.letter(), *bare)),
-        None => bare,
-    }
+/// The region that a Veracode URL is of; none for another server.
+pub(crate) fn region_of(url: &str) -> Option<Region> {
+    Region::of_rest_host(Url::parse(url).ok()?.host_str()?)
 }
 
 impl Form {
