@@ -10,7 +10,6 @@ mod config;
 mod consumers;
 mod exports;
 mod failure;
-mod feeds;
 mod forms;
 mod home;
 mod later;

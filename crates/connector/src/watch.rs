@@ -7,6 +7,8 @@
 pub mod inventory;
 pub mod plan;
 
+pub mod feeds;
+
 mod channel;
 mod needs;
 mod policy;

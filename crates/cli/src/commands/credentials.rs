@@ -2,13 +2,12 @@
 
 use std::fmt::Write;
 
-use countersign_connector::watch::{Row, State};
+use countersign_connector::watch::{Row, State, feeds};
 
 use super::context::Context;
 use super::watch::{refresh, rows};
 use crate::args::ListCredentials;
 use crate::failure::Failure;
-use crate::feeds::snapshot;
 use crate::output::{distance, note, print, print_json, printable, table, table_text};
 
 /// Fits any terminal.
@@ -21,7 +20,7 @@ pub(crate) async fn list(context: &Context, args: ListCredentials) -> Result<(),
     }
     let rows = rows(context).await?;
     if args.json {
-        return print_json(&rows.iter().map(snapshot::row).collect::<Vec<_>>());
+        return print_json(&rows.iter().map(feeds::row).collect::<Vec<_>>());
     }
     if rows.is_empty() {
         note("there is no credential yet; `countersign integration add` brings one");

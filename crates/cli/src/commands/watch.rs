@@ -1,14 +1,15 @@
 //! `credentials watch|acknowledge|calendar|metrics`, and how credentials are asked
 //! about.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_connector::consumers::Consumers;
 use countersign_connector::duty::{Round, walk};
 use countersign_connector::watch::{Channels, PURPOSE, Row};
+use countersign_files::{self as files, Readers};
 use countersign_store::Credential;
-use countersign_text::json;
 use tokio::task::JoinSet;
 
 use super::context::Context;
@@ -18,8 +19,8 @@ use crate::channels::channels;
 use crate::config::watch::Span;
 use crate::consumers::consumers;
 use crate::failure::{Exit, Failure};
-use crate::feeds;
 use crate::output::{note, print_data};
+use crate::system;
 
 /// Longest that one credential may take.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -149,34 +150,22 @@ async fn resume_one(
 }
 
 async fn write_feeds(context: &Context) -> Result<(), Failure> {
-    let (config, now_ms) = (&context.config.watch, context.now());
+    let (config, connector) = (&context.config.watch, &context.connector);
     let rows = rows(context).await?;
     if let Some(path) = &config.calendar {
-        feeds::put(path, &feeds::calendar::render(context.store(), &rows, now_ms).await?)?;
+        write(path, &connector.calendar(&rows).await?)?;
     }
     if let Some(path) = &config.metrics {
-        feeds::put(path, &metrics_text(context, &rows).await?)?;
+        write(path, &connector.metrics(&rows).await?)?;
     }
     if let Some(path) = &config.snapshot {
-        let (notices, deliveries) =
-            (context.store().notices().await?, context.store().deliveries().await?);
-        let last = context.store().last_check().await?;
-        let snapshot = feeds::snapshot::render(&rows, &notices, &deliveries, last.as_ref(), now_ms);
-        let snapshot = json::to_string(&snapshot).map_err(Failure::unexpected)?;
-        feeds::put(path, &format!("{snapshot}\n"))?;
+        write(path, &connector.snapshot(&rows).await?)?;
     }
     Ok(())
 }
 
 pub(crate) async fn rows(context: &Context) -> Result<Vec<Row>, Failure> {
     Ok(context.connector.inventory(&context.config.watch.policy()).await?)
-}
-
-async fn metrics_text(context: &Context, rows: &[Row]) -> Result<String, Failure> {
-    let deliveries = context.store().deliveries().await?;
-    let undelivered = deliveries.iter().filter(|one| one.sent_ms.is_none()).count();
-    let last = context.store().last_check().await?;
-    Ok(feeds::metrics::render(rows, undelivered, last.as_ref(), context.now()))
 }
 
 pub(crate) async fn acknowledge(context: &Context, args: Acknowledge) -> Result<(), Failure> {
@@ -204,19 +193,24 @@ pub(crate) async fn named(context: &Context, name: &str) -> Result<Credential, F
 }
 
 pub(crate) async fn calendar(context: &Context, args: Feed) -> Result<(), Failure> {
-    let rows = rows(context).await?;
-    let text = feeds::calendar::render(context.store(), &rows, context.now()).await?;
-    put(args, &text)
+    put(args, &context.connector.calendar(&rows(context).await?).await?)
 }
 
 pub(crate) async fn metrics(context: &Context, args: Feed) -> Result<(), Failure> {
-    let text = metrics_text(context, &rows(context).await?).await?;
-    put(args, &text)
+    put(args, &context.connector.metrics(&rows(context).await?).await?)
+}
+
+/// Replaces a file whole, so that nobody reads half of one. Anybody may read it: no
+/// feed holds a secret. Until it is whole its name begins with a dot: collectors look for
+/// whole names.
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    files::write(path, text.as_bytes(), Readers::Everybody, &*system::random())
+        .map_err(Failure::usage)
 }
 
 fn put(args: Feed, text: &str) -> Result<(), Failure> {
     match &args.output {
-        Some(path) => feeds::put(path, text),
+        Some(path) => write(path, text),
         None => print_data(text.as_bytes()),
     }
 }

@@ -4,12 +4,13 @@
 
 use std::fmt::Write;
 
-use countersign_connector::watch::{Row, State};
 use countersign_store::LastCheck;
 use countersign_text::line;
 
+use super::super::{Row, State};
+
 /// The whole file. `undelivered` is how many messages are still on their way.
-pub(crate) fn render(
+pub(super) fn render(
     rows: &[Row],
     undelivered: usize,
     last: Option<&LastCheck>,

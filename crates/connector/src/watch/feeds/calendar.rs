@@ -3,13 +3,14 @@
 //! and `DTSTAMP` change when it does, and only then, so that the same inventory gives
 //! the same bytes.
 
-use countersign_connector::watch::{Row, THRESHOLDS_DAYS};
+use countersign_findings::rfc3339;
 use countersign_store::{Edition, Store};
 use countersign_text::line;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-use crate::failure::Failure;
+use super::super::{Row, THRESHOLDS_DAYS};
+use crate::error::Error;
 
 /// Longest line in octets, without its end.
 const MOST_OCTETS: usize = 75;
@@ -22,7 +23,7 @@ struct Event {
 }
 
 /// The calendar of what is known to expire.
-pub(crate) async fn render(store: &Store, rows: &[Row], now_ms: i64) -> Result<String, Failure> {
+pub(super) async fn render(store: &Store, rows: &[Row], now_ms: i64) -> Result<String, Error> {
     let mut rows: Vec<_> = rows.iter().collect();
     rows.sort_by(|one, other| one.name.cmp(&other.name));
     let mut lines = Lines::default();
@@ -80,9 +81,9 @@ fn add(lines: &mut Lines, event: &Event, edition: Edition) {
 
 /// `20261124T080000Z`.
 fn stamp(ms: i64) -> String {
-    match jiff::Timestamp::from_millisecond(ms) {
-        Ok(time) => time.strftime("%Y%m%dT%H%M%SZ").to_string(),
-        Err(_) => "19700101T000000Z".into(),
+    match rfc3339(ms).split_once('.') {
+        Some((time, _)) => format!("{}Z", time.replace(['-', ':'], "")),
+        None => "19700101T000000Z".into(),
     }
 }
 

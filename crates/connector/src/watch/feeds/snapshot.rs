@@ -1,13 +1,14 @@
 //! Everything as one JSON object, for dashboards; `credentials list --json` prints
 //! its rows.
 
-use countersign_connector::watch::{Kind, Row, Standing};
 use countersign_findings::rfc3339;
 use countersign_store::{Delivery, LastCheck, Notice};
 use serde_json::{Value, json};
 
+use super::super::{Kind, Row, Standing};
+
 /// The whole object.
-pub(crate) fn render(
+pub(super) fn render(
     rows: &[Row],
     notices: &[Notice],
     deliveries: &[Delivery],
@@ -27,7 +28,7 @@ pub(crate) fn render(
 }
 
 /// One credential.
-pub(crate) fn row(row: &Row) -> Value {
+pub fn row(row: &Row) -> Value {
     let time = |ms: Option<i64>| ms.map(rfc3339);
     let standing = |standing| match standing {
         Standing::Held => "held",
