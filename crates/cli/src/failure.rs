@@ -107,6 +107,22 @@ impl From<Fault> for Exit {
     }
 }
 
+impl From<Failure> for countersign_connector::Error {
+    fn from(failure: Failure) -> Self {
+        let fault = match failure.exit {
+            Exit::Unexpected => Fault::Unexpected,
+            Exit::Usage => Fault::Config,
+            Exit::NotAuthenticated => Fault::NotAuthenticated,
+            Exit::RoleMissing => Fault::RoleMissing,
+            Exit::Upstream => Fault::Upstream,
+            Exit::Incomplete => Fault::Incomplete,
+            Exit::Storage => Fault::Storage,
+        };
+        // The message carries its own hint line.
+        Self::new(fault, failure.what)
+    }
+}
+
 impl From<countersign_connector::Error> for Failure {
     fn from(error: countersign_connector::Error) -> Self {
         Self::new(error.fault().into(), error)

@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal, Stderr, Stdout, Write};
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
+pub(crate) use countersign_connector::times::{distance, when};
 pub(crate) use countersign_text::grouped;
 use countersign_text::{document, json, line};
 use serde::Serialize;
@@ -163,26 +164,6 @@ pub(crate) fn printable(text: &str) -> String {
     line(text).to_string()
 }
 
-/// Milliseconds since the Unix epoch as `2026-11-24 08:00 UTC`.
-pub(crate) fn when(ms: i64) -> String {
-    match jiff::Timestamp::from_millisecond(ms) {
-        Ok(time) => time.strftime("%Y-%m-%d %H:%M UTC").to_string(),
-        Err(_) => format!("{ms} ms"),
-    }
-}
-
-/// How far `ms` lies from `now_ms`, in the largest unit that says something.
-pub(crate) fn distance(ms: i64, now_ms: i64) -> String {
-    let seconds = (ms - now_ms).abs() / 1000;
-    let (number, unit) = match seconds {
-        0..120 => (seconds, "seconds"),
-        120..7_200 => (seconds / 60, "minutes"),
-        7_200..172_800 => (seconds / 3_600, "hours"),
-        _ => (seconds / 86_400, "days"),
-    };
-    if ms >= now_ms { format!("in {number} {unit}") } else { format!("{number} {unit} ago") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,11 +204,5 @@ mod tests {
         }
         lines.flush().unwrap();
         assert_eq!(String::from_utf8(lines.out).unwrap(), "é<U+001B>[2J\n<U+202E>\u{fffd}");
-    }
-
-    #[test]
-    fn distances_read_like_speech() {
-        assert_eq!(distance(365 * 86_400_000, 0), "in 365 days");
-        assert_eq!(distance(0, 90 * 60_000), "90 minutes ago");
     }
 }

@@ -32,6 +32,16 @@ impl Place {
     }
 }
 
+impl From<&Integration> for Place {
+    fn from(integration: &Integration) -> Self {
+        Self {
+            url: integration.url.clone(),
+            ca_pem: integration.ca_pem.clone(),
+            allow_http_loopback: integration.allow_http_loopback,
+        }
+    }
+}
+
 impl Connector {
     /// Checks the credential through `client` and keeps it: vault first, so that no
     /// integration ever names a secret that is not there.

@@ -8,6 +8,7 @@ mod account;
 pub mod check;
 pub mod consumers;
 mod details;
+pub mod diagnose;
 pub mod duty;
 pub mod error;
 pub mod export;
@@ -19,6 +20,7 @@ pub mod keyfiles;
 pub mod rotation;
 mod source;
 pub mod sync;
+pub mod times;
 pub mod watch;
 
 use std::sync::Arc;

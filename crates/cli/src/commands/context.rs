@@ -112,12 +112,7 @@ impl Context {
         integration: &Integration,
         purpose: &'static str,
     ) -> Result<Client, Failure> {
-        let place = Place {
-            url: integration.url.clone(),
-            ca_pem: integration.ca_pem.clone(),
-            allow_http_loopback: integration.allow_http_loopback,
-        };
-        self.client_from(&place, Subject::Integration(integration.id), purpose)
+        self.client_from(&Place::from(integration), Subject::Integration(integration.id), purpose)
     }
 
     /// A client for one credential.

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+pub(crate) use countersign_connector::diagnose::are_mendable;
+use countersign_connector::diagnose::mend;
 use countersign_files::{self as files, Created, Draft, Readers, Secrecy};
 use countersign_findings::rfc3339;
 use countersign_store::{Problem, Store, check_image, set_aside};
@@ -107,19 +109,9 @@ pub(crate) fn counted(problems: &[Problem]) -> String {
     }
 }
 
-pub(crate) fn are_mendable(problems: &[Problem]) -> bool {
-    problems.iter().all(|problem| problem.is_mended_by_full_sync)
-}
-
 /// What to do about a damaged store.
 pub(crate) fn fix(home: &Home, is_mendable: bool) -> String {
-    match is_mendable {
-        true => "`countersign sync --full` reads what is damaged anew".into(),
-        false => format!(
-            "`countersign store restore FILE` brings a backup back; without one, move `{}` away, add the integrations again and sync",
-            home.store().display()
-        ),
-    }
+    mend(&home.store(), is_mendable)
 }
 
 async fn back_up(home: &Home, args: BackUp) -> Result<(), Failure> {

@@ -10,10 +10,12 @@ use countersign_store::Integration;
 use serde_json::Value;
 
 use super::addresses;
-use super::diagnosis::Trouble;
-use super::network::Reach;
-use crate::failure::Exit;
-use crate::output::{distance, printable, when};
+use super::printable;
+use super::reach::Reach;
+use super::trouble::Trouble;
+use crate::error::Fault;
+use crate::integration::Place;
+use crate::times::{distance, when};
 
 /// Shorter than a network is slow, longer than a date is coarse.
 const SKEW_MS: i64 = 10_000;
@@ -81,7 +83,7 @@ impl Refused<'_> {
         match seen {
             Some(Seen::Nothing) => Trouble::new(
                 "pair_unknown",
-                Exit::NotAuthenticated,
+                Fault::NotAuthenticated,
                 format!("{} knows no pair with the API ID {}", self.reach.url(), self.pair.id),
                 "correct the API ID or the URL; when the account was deleted, a new one is needed",
             ),
@@ -109,7 +111,7 @@ impl Refused<'_> {
         }
         Trouble::new(
             "clock_skewed",
-            Exit::NotAuthenticated,
+            Fault::NotAuthenticated,
             format!("this machine's clock is {} {side} the service's", span(skew_ms)),
             fix,
         )
@@ -177,7 +179,7 @@ impl Refused<'_> {
             let by = by.map(|name| format!(" by {}", printable(name))).unwrap_or_default();
             return Some(Trouble::new(
                 "pair_revoked",
-                Exit::NotAuthenticated,
+                Fault::NotAuthenticated,
                 format!("the pair was revoked{by}, {}", when(ms)),
                 NEW_PAIR,
             ));
@@ -190,7 +192,7 @@ impl Refused<'_> {
         let disabled = || {
             Trouble::new(
                 "account_disabled",
-                Exit::NotAuthenticated,
+                Fault::NotAuthenticated,
                 format!("the account `{account}` is disabled"),
                 format!(
                     "an administrator enables it: Settings, Admin, Users, `{account}`, Login Enabled"
@@ -213,14 +215,14 @@ impl Refused<'_> {
         Some(match &self.known {
             None => Trouble::new(
                 "secret_wrong",
-                Exit::NotAuthenticated,
+                Fault::NotAuthenticated,
                 format!("the Secret Key is not the one of this API ID, a good one of `{account}`"),
                 "copy the Secret Key anew from where the pair was generated; if it is lost, \
                  generate a new pair",
             ),
             Some(_) => Trouble::new(
                 "refused_in_order",
-                Exit::NotAuthenticated,
+                Fault::NotAuthenticated,
                 format!(
                     "pair and account `{account}` are in order, as an administrator sees them, and \
                      requests are refused all the same: something on the way changes their host or path"
@@ -249,7 +251,7 @@ impl Refused<'_> {
         };
         Some(Trouble::new(
             "address_refused",
-            Exit::NotAuthenticated,
+            Fault::NotAuthenticated,
             format!("the account `{account}` is allowed from {allowed} alone, and {from}"),
             format!(
                 "an administrator adds the address that the service sees to the allow-list of \
@@ -265,8 +267,8 @@ impl Refused<'_> {
         let own = Region::of_rest_host(url.host_str()?)?;
         for region in Region::ALL.into_iter().filter(|region| *region != own) {
             let right = format!("https://{}", region.rest_host());
-            let (_, ca_pem, allow_http_loopback) = self.reach.place;
-            let there = Reach { place: (&right, ca_pem, allow_http_loopback), ..*self.reach };
+            let place = Place { url: right.clone(), ..self.reach.place.clone() };
+            let there = Reach { place, probes: self.reach.probes };
             let ahead_ms = if skew_ms.abs() < SKEW_MS { 0 } else { skew_ms };
             if self.is_accepted(&there, ahead_ms).await {
                 let again = match &self.known {
@@ -277,7 +279,7 @@ impl Refused<'_> {
                 };
                 return Some(Trouble::new(
                     "wrong_region",
-                    Exit::Usage,
+                    Fault::Config,
                     format!("the pair belongs to {right}, not to {}", self.reach.url()),
                     again,
                 ));
@@ -307,7 +309,7 @@ impl Refused<'_> {
         left.push(format!("this machine's address is not on the allow-list of the account{named}"));
         Trouble::new(
             "pair_refused",
-            Exit::NotAuthenticated,
+            Fault::NotAuthenticated,
             format!(
                 "the service refuses the pair and does not say why; left are: {}",
                 left.join("; ")
@@ -323,7 +325,7 @@ impl Refused<'_> {
 
 fn expired(ms: i64, now_ms: i64) -> Trouble {
     let cause = format!("the pair expired {}, {}", when(ms), distance(ms, now_ms));
-    Trouble::new("pair_expired", Exit::NotAuthenticated, cause, NEW_PAIR)
+    Trouble::new("pair_expired", Fault::NotAuthenticated, cause, NEW_PAIR)
 }
 
 /// How long, in the largest unit that says something. A date is coarse, so the

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::network::Reach;
+use super::reach::Reach;
 
 /// The address that the service sees, if that can be known here: not behind a
 /// proxy, and not where addresses are translated on the way.

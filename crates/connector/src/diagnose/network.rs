@@ -1,0 +1,123 @@
+//! What can be wrong between here and the service.
+
+use countersign_client::Error;
+
+use super::reach::Reach;
+use super::trouble::{Trouble, cause_and_fix};
+use crate::error::Fault;
+
+/// The trouble behind a request that failed for another reason than the pair.
+pub(super) fn why(reach: &Reach<'_>, error: &Error) -> Trouble {
+    let url = reach.url();
+    if let Some(what) = error.untrusted_certificate() {
+        return certificate(reach, what);
+    }
+    if error.is_network()
+        && let Some((proxy, place)) = reach.proxy()
+    {
+        return by_proxy(&proxy, &place, error);
+    }
+    if let Some(what) = error.no_connection() {
+        let fix = if reach.is_loopback() {
+            "start the platform again, on the same address and home"
+        } else {
+            "check the URL, the network and firewalls between; where only a proxy leads out, set \
+             `client.proxy` in config.toml"
+        };
+        let cause = format!("nobody answers at {url}: {what}");
+        return Trouble::new("service_unreachable", Fault::Upstream, cause, fix);
+    }
+    let (cause, fix) = cause_and_fix(&error.to_string());
+    let exit = if error.is_config() { Fault::Config } else { Fault::Upstream };
+    match error.status() {
+        Some(429) => {
+            let fix = "wait a minute; lower `client.requests_per_minute` where other tools share \
+                       the address";
+            Trouble::new("rate_limited", Fault::Upstream, cause, fix)
+        }
+        Some(400..=499) => {
+            let cause = format!("{url} answers, but not as the service does: {cause}");
+            let fix = "correct the URL: scheme and host of the REST APIs, such as \
+                       https://api.veracode.com";
+            Trouble::new("url_wrong", Fault::Upstream, cause, fix)
+        }
+        _ => {
+            let fix = fix.unwrap_or_else(|| "try again later; the trouble is the service's".into());
+            Trouble::new("service_failing", exit, cause, fix)
+        }
+    }
+}
+
+fn certificate(reach: &Reach<'_>, what: &str) -> Trouble {
+    let url = reach.url();
+    let lower = what.to_lowercase();
+    let (name, cause, fix) = if lower.contains("not valid for name")
+        || lower.contains("notvalidforname")
+    {
+        (
+            "certificate_name",
+            format!("the certificate at {url} is another name's: {what}"),
+            "correct the URL: its host must be a name in the certificate".to_owned(),
+        )
+    } else if lower.contains("expired")
+        || lower.contains("not valid yet")
+        || lower.contains("notvalidyet")
+    {
+        (
+            "certificate_expired",
+            format!("the certificate at {url} is not valid at this time: {what}"),
+            "check this machine's clock; when it is right, the service needs a new certificate"
+                .to_owned(),
+        )
+    } else if let Some((proxy, _)) = reach.proxy() {
+        (
+            "ca_unknown",
+            format!("the certificate at {url} is signed by an authority unknown here: {what}"),
+            format!(
+                "add the integration again under another name, with `--ca-file` of the authority \
+                 that signs for {url}, or for the proxy {proxy} if that looks into TLS"
+            ),
+        )
+    } else {
+        let kept = match &reach.place.ca_pem {
+            Some(_) => ", and not by the one that is kept with the integration",
+            None => "",
+        };
+        (
+            "ca_unknown",
+            format!(
+                "the certificate at {url} is signed by an authority unknown here{kept}: {what}"
+            ),
+            format!(
+                "add the integration again under another name, with `--ca-file` of the authority \
+                 that signs for {url} (`ca.pem` in the home of a platform)"
+            ),
+        )
+    };
+    Trouble::new(name, Fault::Upstream, cause, fix)
+}
+
+fn by_proxy(proxy: &str, place: &str, error: &Error) -> Trouble {
+    let said = error.no_connection();
+    let (name, cause, fix) = match said {
+        Some(what) if what.contains("authorization required") => (
+            "proxy_refuses",
+            format!("the proxy {proxy} wants a user and a password"),
+            format!("put them into {place}, like http://USER:PASSWORD@HOST:PORT"),
+        ),
+        Some(what) if what.starts_with("tunnel error") => (
+            "proxy_refuses",
+            format!("the proxy {proxy} does not connect to the service: {what}"),
+            format!("let whoever runs the proxy allow the host, or correct {place}"),
+        ),
+        _ => {
+            let what = said.map(|what| format!(": {what}")).unwrap_or_default();
+            (
+                "proxy_unreachable",
+                format!("the proxy {proxy} does not answer{what}"),
+                format!("correct {place}, or take it out where no proxy is needed"),
+            )
+        }
+    };
+    Trouble::new(name, Fault::Upstream, cause, fix)
+}
