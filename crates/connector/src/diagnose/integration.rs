@@ -4,7 +4,7 @@ use countersign_signing::{ApiId, ApiSecret, Pair};
 use countersign_store::{CredentialId, Integration};
 
 use super::reach::Reach;
-use super::refused::{self, Known, Refused};
+use super::refused::{self, Known, RefusedPair};
 use super::trouble::{State, Trouble, cause_and_fix};
 use super::{network, printable};
 use crate::check::{Check, Outcome, check};
@@ -65,7 +65,7 @@ async fn examine(
         Err(error) if error.is_not_authenticated() => {
             let others = others(connector, reach, Some(one.credential)).await;
             let known = Some(Known::of(one));
-            let refused = Refused { reach, pair, known, others };
+            let refused = RefusedPair { reach, pair, known, others };
             return Ok(Some(refused.why(&client).await));
         }
         Err(error) => return Ok(Some(network::why(reach, &error))),
@@ -103,7 +103,7 @@ pub async fn refused(
     client: &countersign_client::Client,
 ) -> Trouble {
     let others = others(connector, reach, None).await;
-    Refused { reach, pair, known: None, others }.why(client).await
+    RefusedPair { reach, pair, known: None, others }.why(client).await
 }
 
 /// Pairs of the same service that open: one may be an administrator's.

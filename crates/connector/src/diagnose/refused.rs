@@ -26,7 +26,7 @@ pub(super) const NEW_PAIR: &str = "give it a new pair: `countersign credentials 
     ADMINISTRATOR`, or generate one (API Credentials in the console) and give it to \
     `countersign credentials replace NAME`";
 
-pub(super) struct Refused<'a> {
+pub(super) struct RefusedPair<'a> {
     pub(super) reach: &'a Reach<'a>,
     pub(super) pair: &'a Pair,
     /// None for a pair that never worked here.
@@ -58,7 +58,7 @@ enum Seen {
     },
 }
 
-impl Refused<'_> {
+impl RefusedPair<'_> {
     /// `client` has just been refused.
     pub(super) async fn why(&self, client: &Client) -> Trouble {
         let skew_ms = client.clock_skew_ms().unwrap_or_default();

@@ -313,6 +313,8 @@ opaque! {
     "client::Fixed" = client::Fixed,
     "connector::Connector" = countersign_connector::Connector,
     "connector::Entered" = countersign_connector::keyfiles::paste::Entered,
+    "connector::Found" = countersign_connector::keyfiles::sources::Found,
+    "connector::Machine" = countersign_connector::keyfiles::sources::Machine<'static>,
     "connector::Written" = countersign_connector::keyfiles::Written,
     "broker::Broker" = broker::Broker,
     "broker::Config" = broker::Config,
