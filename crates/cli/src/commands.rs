@@ -26,6 +26,8 @@ mod sync;
 mod vault;
 mod watch;
 
+use std::path::Path;
+
 use crate::args::{Args, Command, Credentials, Integration, Platform, Vault};
 use crate::failure::Failure;
 use context::Context;
@@ -51,19 +53,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             Platform::Import(args) => control::import(home, args).await,
             Platform::Outbox(args) => control::outbox(home, args).await,
         },
-        Command::Integration(command) => {
-            let context = match command {
-                Integration::List(_) | Integration::Show(_) => Context::offline(home).await?,
-                _ => Context::open(home).await?,
-            };
-            match command {
-                Integration::Add(args) => integration::add(&context, args).await,
-                Integration::Check(args) => integration::check(&context, args).await,
-                Integration::List(args) => integration::list(&context, args).await,
-                Integration::Show(args) => integration::show(&context, args).await,
-                Integration::Remove(args) => integration::remove(&context, args).await,
-            }
-        }
+        Command::Integration(command) => of_integration(home, command).await,
         Command::Sync(args) => sync::run(&Context::open(home).await?, args).await,
         Command::Applications(args) => {
             query::applications(&Context::offline(home).await?, args).await
@@ -72,36 +62,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Command::Finding(args) => query::finding(&Context::offline(home).await?, args).await,
         Command::Changes(args) => query::changes(&Context::offline(home).await?, args).await,
         Command::Export(args) => export::run(&Context::offline(home).await?, args).await,
-        Command::Credentials(Credentials::Rehearse(args)) => rehearse::run(args).await,
-        Command::Credentials(command) => {
-            let context = match command {
-                Credentials::List(_)
-                | Credentials::Acknowledge(_)
-                | Credentials::Calendar(_)
-                | Credentials::Metrics(_)
-                | Credentials::Log(_) => Context::offline(home).await?,
-                _ => Context::open(home).await?,
-            };
-            match command {
-                Credentials::List(args) => credentials::list(&context, args).await,
-                Credentials::Watch(args) => watch::run(&context, args).await,
-                Credentials::Acknowledge(args) => watch::acknowledge(&context, args).await,
-                Credentials::Calendar(args) => watch::calendar(&context, args).await,
-                Credentials::Metrics(args) => watch::metrics(&context, args).await,
-                Credentials::Consumers(args) => consumers::list(&context, args).await,
-                Credentials::Import(args) => integration::add(&context, args.into()).await,
-                Credentials::Export(args) => export_pair::run(&context, args).await,
-                Credentials::Env(args) => env::run(context, args).await,
-                Credentials::Add(args) => rotation::add(&context, args).await,
-                Credentials::Replace(args) => rotation::replace(&context, args).await,
-                Credentials::Remove(args) => rotation::remove(&context, args).await,
-                Credentials::Rotate(args) => rotation::rotate(&context, args).await,
-                Credentials::Revoke(args) => rotation::revoke(&context, args).await,
-                Credentials::Log(args) => rotation::log(&context, args).await,
-                Credentials::RehearseOne(args) => rehearse::one(&context, args).await,
-                Credentials::Rehearse(args) => rehearse::run(args).await,
-            }
-        }
+        Command::Credentials(command) => of_credentials(home, command).await,
         Command::Store(command) => store::run(home, command).await,
         Command::Vault(Vault::Check(args)) => vault::check(home, args).await,
         Command::Vault(Vault::Reseal(args)) => vault::reseal(home, args).await,
@@ -112,5 +73,53 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Command::Serve(args) => serve::run(&Context::open(home).await?, args).await,
         Command::People(command) => people::run(home, command).await,
         Command::Doctor(args) => doctor::run(home, args).await,
+    }
+}
+
+async fn of_integration(home: Option<&Path>, command: Integration) -> Result<(), Failure> {
+    let context = match command {
+        Integration::List(_) | Integration::Show(_) => Context::offline(home).await?,
+        _ => Context::open(home).await?,
+    };
+    match command {
+        Integration::Add(args) => integration::add(&context, args).await,
+        Integration::Check(args) => integration::check(&context, args).await,
+        Integration::List(args) => integration::list(&context, args).await,
+        Integration::Show(args) => integration::show_one(&context, args).await,
+        Integration::Remove(args) => integration::remove(&context, args).await,
+    }
+}
+
+async fn of_credentials(home: Option<&Path>, command: Credentials) -> Result<(), Failure> {
+    // The homes of a rehearsal are its own.
+    if let Credentials::Rehearse(args) = command {
+        return rehearse::run(args).await;
+    }
+    let context = match command {
+        Credentials::List(_)
+        | Credentials::Acknowledge(_)
+        | Credentials::Calendar(_)
+        | Credentials::Metrics(_)
+        | Credentials::Log(_) => Context::offline(home).await?,
+        _ => Context::open(home).await?,
+    };
+    match command {
+        Credentials::List(args) => credentials::list(&context, args).await,
+        Credentials::Watch(args) => watch::run(&context, args).await,
+        Credentials::Acknowledge(args) => watch::acknowledge(&context, args).await,
+        Credentials::Calendar(args) => watch::calendar(&context, args).await,
+        Credentials::Metrics(args) => watch::metrics(&context, args).await,
+        Credentials::Consumers(args) => consumers::list(&context, args).await,
+        Credentials::Import(args) => integration::add(&context, args.into()).await,
+        Credentials::Export(args) => export_pair::run(&context, args).await,
+        Credentials::Env(args) => env::run(context, args).await,
+        Credentials::Add(args) => rotation::add(&context, args).await,
+        Credentials::Replace(args) => rotation::replace(&context, args).await,
+        Credentials::Remove(args) => rotation::remove(&context, args).await,
+        Credentials::Rotate(args) => rotation::rotate(&context, args).await,
+        Credentials::Revoke(args) => rotation::revoke(&context, args).await,
+        Credentials::Log(args) => rotation::log(&context, args).await,
+        Credentials::RehearseOne(args) => rehearse::one(&context, args).await,
+        Credentials::Rehearse(args) => rehearse::run(args).await,
     }
 }

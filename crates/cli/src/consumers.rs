@@ -14,6 +14,8 @@ use countersign_connector::consumers::{
     Command, Consumer, Consumers, File, Form, Kubernetes, Names, Variables,
 };
 
+use credentials_file::CredentialsFile;
+
 use crate::config::watch::{ConsumerConfig, ConsumerKind, FileFormat, HookConfig};
 use crate::config::{Config, VaultConfig};
 use crate::failure::Failure;
@@ -64,19 +66,7 @@ fn make(config: &ConsumerConfig, vault: &VaultConfig) -> Result<Box<dyn Consumer
                 Some(_) => return Err("`format` must be \"lines\" or \"json\"".into()),
             }))
         }
-        ConsumerKind::CredentialsFile => {
-            let form = match config.format {
-                None | Some(FileFormat::Ini) => keyfiles::Form::Ini,
-                Some(FileFormat::Env) => keyfiles::Form::Variables,
-                Some(FileFormat::Yaml) => keyfiles::Form::Yaml,
-                Some(_) => return Err("`format` must be \"ini\", \"env\" or \"yaml\"".into()),
-            };
-            if form != keyfiles::Form::Ini && config.profile.is_some() {
-                return Err("only `format = \"ini\"` has a `profile`".into());
-            }
-            let profile = config.profile.as_deref().unwrap_or(DEFAULT_PROFILE);
-            file(Arc::new(credentials_file::CredentialsFile::new(form, profile)?))
-        }
+        ConsumerKind::CredentialsFile => file(Arc::new(credentials_file(config)?)),
         ConsumerKind::Kv => {
             let table = config.kv.as_ref().ok_or("`kv` is missing")?;
             if table.path.is_none() {
@@ -116,6 +106,20 @@ fn make(config: &ConsumerConfig, vault: &VaultConfig) -> Result<Box<dyn Consumer
             }))
         }
     }
+}
+
+fn credentials_file(config: &ConsumerConfig) -> Result<CredentialsFile, String> {
+    let form = match config.format {
+        None | Some(FileFormat::Ini) => keyfiles::Form::Ini,
+        Some(FileFormat::Env) => keyfiles::Form::Variables,
+        Some(FileFormat::Yaml) => keyfiles::Form::Yaml,
+        Some(_) => return Err("`format` must be \"ini\", \"env\" or \"yaml\"".into()),
+    };
+    if form != keyfiles::Form::Ini && config.profile.is_some() {
+        return Err("only `format = \"ini\"` has a `profile`".into());
+    }
+    let profile = config.profile.as_deref().unwrap_or(DEFAULT_PROFILE);
+    CredentialsFile::new(form, profile)
 }
 
 fn path(config: &ConsumerConfig) -> Result<PathBuf, String> {

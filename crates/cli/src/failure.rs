@@ -1,11 +1,8 @@
 //! The public exit codes, and how a failure is told.
 
 use std::fmt;
-use std::process::ExitCode;
 
 use countersign_connector::Fault;
-
-use crate::output::note;
 
 /// An exit code of the public list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,12 +75,14 @@ impl Failure {
         self.exit
     }
 
-    /// Tells it on standard error and gives the code to end with.
-    pub(crate) fn report(&self) -> ExitCode {
-        if !self.is_silent {
-            note(&format!("error: {}", self.what));
-        }
-        ExitCode::from(self.code.unwrap_or(self.exit as u8))
+    /// What there is still to say.
+    pub(crate) fn said(&self) -> Option<&str> {
+        (!self.is_silent).then_some(self.what.as_str())
+    }
+
+    /// What the program ends with.
+    pub(crate) fn code(&self) -> u8 {
+        self.code.unwrap_or(self.exit as u8)
     }
 }
 

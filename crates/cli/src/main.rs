@@ -25,25 +25,26 @@ use countersign_files::Trusted;
 
 use args::{Args, Trust};
 use failure::Failure;
+use output::report;
 
 fn main() -> ExitCode {
     system::forbid_core_files();
     // `clap` ends with 2 on wrong usage, which is what the public list says.
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(error) if error.use_stderr() => return Failure::typed(&error).report(),
+        Err(error) if error.use_stderr() => return report(&Failure::typed(&error)),
         // Help and version.
         Err(error) => error.exit(),
     };
     trust(&args.trust);
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
-        return Failure::unexpected("a TLS provider was already installed").report();
+        return report(&Failure::unexpected("a TLS provider was already installed"));
     }
     system::start_logging(&args.log);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            return Failure::unexpected(format!("failed to start the runtime: {error}")).report();
+            return report(&Failure::unexpected(format!("failed to start the runtime: {error}")));
         }
     };
     let outcome = runtime.block_on(async {
@@ -58,7 +59,7 @@ fn main() -> ExitCode {
     runtime.shutdown_background();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+        Err(failure) => report(&failure),
     }
 }
 

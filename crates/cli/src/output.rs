@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Stderr, Stdout, Write};
+use std::process::ExitCode;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
@@ -59,6 +60,42 @@ pub(crate) fn tolerate_closed_pipe(result: io::Result<()>) -> Result<(), Failure
 pub(crate) fn note(text: &str) {
     // A closed standard error leaves nobody to tell.
     let _ = writeln!(io::stderr(), "{}", document(text));
+}
+
+/// Tells a failure on standard error and gives the code to end with.
+pub(crate) fn report(failure: &Failure) -> ExitCode {
+    if let Some(what) = failure.said() {
+        note(&format!("error: {what}"));
+    }
+    ExitCode::from(failure.code())
+}
+
+/// What a command answers: one value, two printers.
+pub(crate) trait Shown {
+    /// What is said instead of an empty table.
+    fn nothing(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// For people.
+    fn text(&self) -> String;
+
+    /// For programs.
+    fn json(&self) -> impl Serialize;
+}
+
+/// By whichever printer was asked for.
+pub(crate) fn show(value: &impl Shown, json: bool) -> Result<(), Failure> {
+    if json {
+        return print_json(&value.json());
+    }
+    match value.nothing() {
+        Some(nothing) => {
+            note(nothing);
+            Ok(())
+        }
+        None => print(&value.text()),
+    }
 }
 
 /// Where log lines go: each event is one line, whatever is in it.

@@ -62,3 +62,19 @@ pub(crate) fn start_logging(filter: &str) {
         tracing::warn!("the log filter cannot be read, using `warn`: {error}");
     }
 }
+
+/// Asks the desktop to show a page.
+pub(crate) fn open_page(url: &str) -> bool {
+    let program = match std::env::consts::OS {
+        "macos" => "open",
+        "windows" => "explorer",
+        _ => "xdg-open",
+    };
+    let command = std::process::Command::new(program)
+        .arg(url)
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn();
+    command.is_ok()
+}

@@ -3,13 +3,14 @@
 use countersign_connector::consumers::Progress;
 use countersign_findings::rfc3339;
 use countersign_store::Credential;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::context::Context;
 use crate::args::ListConsumers;
 use crate::consumers::consumers;
 use crate::failure::{Exit, Failure};
-use crate::output::{distance, note, print, print_json, printable, table, table_text};
+use crate::output::{Shown, distance, note, printable, show, table, table_text};
 
 pub(crate) async fn list(context: &Context, args: ListConsumers) -> Result<(), Failure> {
     let consumers = consumers(&context.config)?;
@@ -34,15 +35,10 @@ pub(crate) async fn list(context: &Context, args: ListConsumers) -> Result<(), F
         }
     }
     let late = all.iter().filter(|(_, one)| one.acknowledged_ms.is_none()).count();
-    if args.json {
-        print_json(&all.iter().map(|(name, one)| as_json(name, one)).collect::<Vec<_>>())?;
-    } else if all.is_empty() {
-        note("no consumer is configured; docs/watch.md shows how");
-    } else {
-        print(&text(context.now(), &all))?;
-    }
+    let handed = Handed { all, now_ms: context.now() };
+    show(&handed, args.json)?;
     if args.deliver && late > 0 {
-        note(&format!("{late} of {} do not run the published version yet", all.len()));
+        note(&format!("{late} of {} do not run the published version yet", handed.all.len()));
         return Err(Failure::silent(Exit::Incomplete));
     }
     Ok(())
@@ -55,26 +51,43 @@ async fn wanted(context: &Context, name: Option<&str>) -> Result<Vec<Credential>
     }
 }
 
-fn text(now_ms: i64, all: &[(String, Progress)]) -> String {
-    let mut table = table(&["credential", "consumer", "kind", "version", "runs it", "problem"]);
-    for (name, one) in all {
-        let runs_it = match (one.acknowledged_ms, one.delivered_ms, one.attempts) {
-            (Some(ms), ..) => format!("since {}", distance(ms, now_ms).replace(" ago", "")),
-            (None, Some(_), _) => "NOT SAID".into(),
-            (None, None, 0) => "not delivered".into(),
-            (None, None, tries) => format!("NO, tried {tries} times"),
-        };
-        let problem = one.problem.as_deref().unwrap_or_default();
-        table.add_row([
-            name.clone(),
-            one.consumer.clone(),
-            one.kind.to_owned(),
-            one.version.to_string(),
-            runs_it,
-            printable(problem.lines().next().unwrap_or_default()),
-        ]);
+struct Handed {
+    all: Vec<(String, Progress)>,
+    now_ms: i64,
+}
+
+impl Shown for Handed {
+    fn nothing(&self) -> Option<&'static str> {
+        self.all.is_empty().then_some("no consumer is configured; docs/watch.md shows how")
     }
-    table_text(&table)
+
+    fn json(&self) -> impl Serialize {
+        self.all.iter().map(|(name, one)| as_json(name, one)).collect::<Vec<_>>()
+    }
+
+    fn text(&self) -> String {
+        let mut table = table(&["credential", "consumer", "kind", "version", "runs it", "problem"]);
+        for (name, one) in &self.all {
+            let runs_it = match (one.acknowledged_ms, one.delivered_ms, one.attempts) {
+                (Some(ms), ..) => {
+                    format!("since {}", distance(ms, self.now_ms).replace(" ago", ""))
+                }
+                (None, Some(_), _) => "NOT SAID".into(),
+                (None, None, 0) => "not delivered".into(),
+                (None, None, tries) => format!("NO, tried {tries} times"),
+            };
+            let problem = one.problem.as_deref().unwrap_or_default();
+            table.add_row([
+                name.clone(),
+                one.consumer.clone(),
+                one.kind.to_owned(),
+                one.version.to_string(),
+                runs_it,
+                printable(problem.lines().next().unwrap_or_default()),
+            ]);
+        }
+        table_text(&table)
+    }
 }
 
 fn as_json(credential: &str, one: &Progress) -> Value {

@@ -3,12 +3,13 @@
 use std::fmt::Write;
 
 use countersign_connector::watch::{Row, State, feeds};
+use serde::Serialize;
 
 use super::context::Context;
 use super::watch::{refresh, rows};
 use crate::args::ListCredentials;
 use crate::failure::Failure;
-use crate::output::{distance, note, print, print_json, printable, table, table_text};
+use crate::output::{Shown, distance, printable, show, table, table_text};
 
 /// Fits any terminal.
 const WIDTH: u16 = 80;
@@ -18,15 +19,27 @@ pub(crate) async fn list(context: &Context, args: ListCredentials) -> Result<(),
     if args.refresh {
         refresh(context).await?;
     }
-    let rows = rows(context).await?;
-    if args.json {
-        return print_json(&rows.iter().map(feeds::row).collect::<Vec<_>>());
+    show(&Inventory { rows: rows(context).await?, now_ms: context.now() }, args.json)
+}
+
+struct Inventory {
+    rows: Vec<Row>,
+    now_ms: i64,
+}
+
+impl Shown for Inventory {
+    fn nothing(&self) -> Option<&'static str> {
+        let nothing = "there is no credential yet; `countersign integration add` brings one";
+        self.rows.is_empty().then_some(nothing)
     }
-    if rows.is_empty() {
-        note("there is no credential yet; `countersign integration add` brings one");
-        return Ok(());
+
+    fn text(&self) -> String {
+        text(&self.rows, self.now_ms)
     }
-    print(&text(&rows, context.now()))
+
+    fn json(&self) -> impl Serialize {
+        self.rows.iter().map(feeds::row).collect::<Vec<_>>()
+    }
 }
 
 fn text(rows: &[Row], now_ms: i64) -> String {

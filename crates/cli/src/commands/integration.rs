@@ -8,6 +8,7 @@ use countersign_files::{self as files, Secrecy};
 use countersign_signing::{OAuthClient, Pair};
 use countersign_store::Integration;
 use countersign_vault::Credential as Secret;
+use serde::Serialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -15,7 +16,7 @@ use super::context::Context;
 use crate::args::{AddIntegration, Json, NamedIntegration, RemoveIntegration};
 use crate::failure::{Exit, Failure};
 use crate::forms::{enter_telling, machine};
-use crate::output::{distance, note, print, print_json, printable, table, table_text, when};
+use crate::output::{Shown, distance, note, printable, show, table, table_text, when};
 
 /// A secret is at most 1,024 hex digits and a prefix.
 const MAX_SECRET_BYTES: u64 = 4096;
@@ -34,15 +35,16 @@ pub(crate) async fn add(context: &Context, args: AddIntegration) -> Result<(), F
         (Err(error), None) => return Err(error.into()),
     };
     let integration = context.store().integration(&args.name).await?;
-    tell_check(context, &integration, &check, args.json)
+    show(&Checked { integration, check, now_ms: context.now() }, args.json)
 }
 
 pub(crate) async fn check(context: &Context, args: NamedIntegration) -> Result<(), Failure> {
     let integration = context.integration(args.name.as_deref()).await?;
     let client = context.client_of(&integration, "check")?;
     let check = context.connector.check_integration(&integration, &client).await?;
-    tell_check(context, &integration, &check, args.json)?;
-    match check.missing() {
+    let checked = Checked { integration, check, now_ms: context.now() };
+    show(&checked, args.json)?;
+    match checked.check.missing() {
         Some(missing) => Err(missing.into()),
         None => Ok(()),
     }
@@ -50,42 +52,75 @@ pub(crate) async fn check(context: &Context, args: NamedIntegration) -> Result<(
 
 pub(crate) async fn list(context: &Context, args: Json) -> Result<(), Failure> {
     let all = context.store().integrations().await?;
-    if args.json {
-        return print_json(&all.iter().map(as_json).collect::<Vec<_>>());
-    }
-    if all.is_empty() {
-        note("there is no integration yet; `countersign integration add` makes one");
-        return Ok(());
-    }
-    let mut table = table(&["name", "url", "client id", "account", "pair expires"]);
-    for one in &all {
-        let expires = one.expires_ms.map_or("unknown".into(), |ms| distance(ms, context.now()));
-        let account = printable(one.account.as_deref().unwrap_or("unknown"));
-        table.add_row([one.name.clone(), one.url.clone(), one.api_id.clone(), account, expires]);
-    }
-    print(&table_text(&table))
+    show(&List { all, now_ms: context.now() }, args.json)
 }
 
-pub(crate) async fn show(context: &Context, args: NamedIntegration) -> Result<(), Failure> {
-    let one = context.integration(args.name.as_deref()).await?;
-    let counts = context.store().counts(one.id).await?;
-    if args.json {
-        let mut object = as_json(&one);
-        object["findings"] = counts.total.into();
-        return print_json(&object);
+struct List {
+    all: Vec<Integration>,
+    now_ms: i64,
+}
+
+impl Shown for List {
+    fn nothing(&self) -> Option<&'static str> {
+        let nothing = "there is no integration yet; `countersign integration add` makes one";
+        self.all.is_empty().then_some(nothing)
     }
-    let expires = one
-        .expires_ms
-        .map_or("unknown".into(), |ms| format!("{}, {}", when(ms), distance(ms, context.now())));
-    print(&format!(
-        "name       {}\nurl        {}\nclient id  {}\naccount    {}\nexpires    {expires}\nchecked    {}\nfindings   {}\n",
-        one.name,
-        one.url,
-        one.api_id,
-        printable(one.account.as_deref().unwrap_or("unknown")),
-        one.checked_ms.map_or("never".into(), when),
-        counts.total,
-    ))
+
+    fn text(&self) -> String {
+        let mut table = table(&["name", "url", "client id", "account", "pair expires"]);
+        for one in &self.all {
+            let expires = one.expires_ms.map_or("unknown".into(), |ms| distance(ms, self.now_ms));
+            let account = printable(one.account.as_deref().unwrap_or("unknown"));
+            table.add_row([
+                one.name.clone(),
+                one.url.clone(),
+                one.api_id.clone(),
+                account,
+                expires,
+            ]);
+        }
+        table_text(&table)
+    }
+
+    fn json(&self) -> impl Serialize {
+        self.all.iter().map(as_json).collect::<Vec<_>>()
+    }
+}
+
+pub(crate) async fn show_one(context: &Context, args: NamedIntegration) -> Result<(), Failure> {
+    let integration = context.integration(args.name.as_deref()).await?;
+    let findings = context.store().counts(integration.id).await?.total;
+    show(&One { integration, findings, now_ms: context.now() }, args.json)
+}
+
+struct One {
+    integration: Integration,
+    findings: u64,
+    now_ms: i64,
+}
+
+impl Shown for One {
+    fn text(&self) -> String {
+        let one = &self.integration;
+        let expires = one
+            .expires_ms
+            .map_or("unknown".into(), |ms| format!("{}, {}", when(ms), distance(ms, self.now_ms)));
+        format!(
+            "name       {}\nurl        {}\nclient id  {}\naccount    {}\nexpires    {expires}\nchecked    {}\nfindings   {}\n",
+            one.name,
+            one.url,
+            one.api_id,
+            printable(one.account.as_deref().unwrap_or("unknown")),
+            one.checked_ms.map_or("never".into(), when),
+            self.findings,
+        )
+    }
+
+    fn json(&self) -> impl Serialize {
+        let mut object = as_json(&self.integration);
+        object["findings"] = self.findings.into();
+        object
+    }
 }
 
 pub(crate) async fn remove(context: &Context, args: RemoveIntegration) -> Result<(), Failure> {
@@ -109,7 +144,6 @@ pub(crate) async fn remove(context: &Context, args: RemoveIntegration) -> Result
     Ok(())
 }
 
-/// The pair, and the URL that came with it.
 /// What was given, and where it is used.
 pub(crate) fn place_and_secret(args: &AddIntegration) -> Result<(Place, Secret), Failure> {
     let (secret, url) = if args.oauth {
@@ -188,16 +222,20 @@ fn as_json(one: &Integration) -> Value {
     })
 }
 
-fn tell_check(
-    context: &Context,
-    integration: &Integration,
-    check: &Check,
-    json: bool,
-) -> Result<(), Failure> {
-    if json {
-        return print_json(&json!({ "integration": as_json(integration), "check": check }));
+struct Checked {
+    integration: Integration,
+    check: Check,
+    now_ms: i64,
+}
+
+impl Shown for Checked {
+    fn text(&self) -> String {
+        check_text(self.now_ms, &self.integration.name, &self.check)
     }
-    print(&check_text(context.now(), &integration.name, check))
+
+    fn json(&self) -> impl Serialize {
+        json!({ "integration": as_json(&self.integration), "check": self.check })
+    }
 }
 
 pub(crate) fn check_text(now_ms: i64, name: &str, check: &Check) -> String {

@@ -23,6 +23,7 @@ use super::sync::{How, run_one, tell_problems};
 use crate::args::Quickstart;
 use crate::failure::{Exit, Failure};
 use crate::output::{note, print, print_json};
+use crate::system;
 
 const NAME: &str = "demo";
 const USER: &str = "countersign-reader";
@@ -114,27 +115,11 @@ async fn by_hand(context: &Context, platform: Platform) -> Result<(), Failure> {
         platform.ca_file().display(),
         context.home.path().display(),
     ));
-    if !open(&console) {
+    if !system::open_page(&console) {
         note("no browser could be opened: open the address by hand");
     }
     until_stopped().await?;
     platform.shutdown().await.map_err(failure)
-}
-
-/// Asks the desktop to show a page.
-pub(crate) fn open(url: &str) -> bool {
-    let program = match std::env::consts::OS {
-        "macos" => "open",
-        "windows" => "explorer",
-        _ => "xdg-open",
-    };
-    let command = std::process::Command::new(program)
-        .arg(url)
-        .stdin(std::process::Stdio::null())
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn();
-    command.is_ok()
 }
 
 /// On a home that was used before, at the address that its integration knows.

@@ -12,6 +12,7 @@ use countersign_files::{self as files, Created, Secrecy};
 use countersign_store::{Act, Credential, CredentialKind, Verdict};
 use data_encoding::HEXLOWER;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::context::Context;
@@ -22,7 +23,9 @@ use crate::args::{
 use crate::config::RotationConfig;
 use crate::consumers::consumers;
 use crate::failure::{Exit, Failure};
-use crate::output::{distance, note, print, print_json, printable, table, table_text, when};
+use crate::output::{
+    Shown, distance, note, print, print_json, printable, show, table, table_text, when,
+};
 
 const HOUR_MS: i64 = 3_600_000;
 const MAX_NAME_BYTES: u64 = 1024;
@@ -41,8 +44,8 @@ impl From<RotationMode> for Mode {
 pub(crate) async fn add(context: &Context, args: AddIntegration) -> Result<(), Failure> {
     let (place, secret) = place_and_secret(&args)?;
     let client = context.client(&place, &secret)?;
-    let added = context.connector.add_credential(&args.name, place, secret, &client).await?;
-    tell_credential(context, &added, args.json)
+    let credential = context.connector.add_credential(&args.name, place, secret, &client).await?;
+    show(&Kept { credential, now_ms: context.now() }, args.json)
 }
 
 pub(crate) async fn replace(context: &Context, args: ReplaceCredential) -> Result<(), Failure> {
@@ -64,30 +67,40 @@ pub(crate) async fn replace(context: &Context, args: ReplaceCredential) -> Resul
     let client = context.client(&place, &secret)?;
     let replacing =
         context.connector.replace_credential(&held, secret, &client, args.other_account);
-    tell_credential(context, &replacing.await?, args.json)
+    show(&Kept { credential: replacing.await?, now_ms: context.now() }, args.json)
 }
 
-fn tell_credential(context: &Context, added: &Credential, json: bool) -> Result<(), Failure> {
-    if json {
-        return print_json(&json!({
-            "name": added.name,
-            "kind": added.kind,
-            "client_id": added.api_id,
-            "account": added.account,
-            "roles": added.roles,
-            "expires_at": added.expires_ms.map(countersign_findings::rfc3339),
-        }));
+struct Kept {
+    credential: Credential,
+    now_ms: i64,
+}
+
+impl Shown for Kept {
+    fn text(&self) -> String {
+        let held = &self.credential;
+        let account = printable(held.account.as_deref().unwrap_or("unknown"));
+        let expires = match held.expires_ms {
+            Some(ms) => format!("{} ({})", when(ms), distance(ms, self.now_ms)),
+            None => "unknown".into(),
+        };
+        let roles = printable(&held.roles.join(", "));
+        format!(
+            "credential   {}\naccount      {account}\nroles        {roles}\nexpires      {expires}\n",
+            held.name
+        )
     }
-    let account = printable(added.account.as_deref().unwrap_or("unknown"));
-    let expires = match added.expires_ms {
-        Some(ms) => format!("{} ({})", when(ms), distance(ms, context.now())),
-        None => "unknown".into(),
-    };
-    let roles = printable(&added.roles.join(", "));
-    print(&format!(
-        "credential   {}\naccount      {account}\nroles        {roles}\nexpires      {expires}\n",
-        added.name
-    ))
+
+    fn json(&self) -> impl Serialize {
+        let held = &self.credential;
+        json!({
+            "name": held.name,
+            "kind": held.kind,
+            "client_id": held.api_id,
+            "account": held.account,
+            "roles": held.roles,
+            "expires_at": held.expires_ms.map(countersign_findings::rfc3339),
+        })
+    }
 }
 
 pub(crate) async fn remove(context: &Context, args: RemoveCredential) -> Result<(), Failure> {
@@ -135,7 +148,7 @@ async fn rotate_all(
         match rotate_one(context, &arrangement, is_wanted, revoke).await {
             Ok(report) => {
                 if is_named || json || report.outcome != Outcome::Nothing {
-                    tell(&report, json)?;
+                    show(&report, json)?;
                 }
                 worst = worst.or(report.fault().map(Exit::from));
             }
@@ -286,48 +299,52 @@ fn spinner(name: &str) -> ProgressBar {
     bar
 }
 
-fn tell(report: &Report, json: bool) -> Result<(), Failure> {
-    if json {
-        return print_json(report);
+impl Shown for Report {
+    fn text(&self) -> String {
+        let report = self;
+        let mut text = format!("credential   {}\n", report.credential);
+        let outcome = match report.outcome {
+            Outcome::Done => "rotated",
+            Outcome::Nothing => "well: the pair that the service says is live is the one in use",
+            Outcome::Abandoned => "not rotated; nothing was changed",
+            Outcome::TooManyLost => "not rotated: too many answers were lost; the next run goes on",
+            Outcome::LockedOut => "LOCKED OUT: ask an administrator for a new pair",
+            Outcome::Refused => "not rotated: the service does not accept the pair of who asks",
+            Outcome::Forbidden => "not rotated: who asks needs the Admin API role",
+            Outcome::Superseded => "another process has taken over",
+            Outcome::Paused => "interrupted; the next run goes on where it stopped",
+        };
+        text.push_str(&format!("outcome      {outcome}\n"));
+        if let Some(id) = &report.new_api_id {
+            text.push_str(&format!("api id       {id}\n"));
+        }
+        if let Some(ms) = report.expires_ms.filter(|_| report.outcome == Outcome::Done) {
+            text.push_str(&format!("expires      {}\n", when(ms)));
+        }
+        if let Some(ms) = report.old_until_ms {
+            text.push_str(&format!("old one ends {}\n", when(ms)));
+        }
+        if report.lost > 0 {
+            text.push_str(&format!("lost         {} answers, asked for again\n", report.lost));
+        }
+        if report.held_off_ms > 0 {
+            text.push_str(&format!("calls waited {} ms at most\n", report.held_off_ms));
+        }
+        for laggard in &report.laggards {
+            text.push_str(&format!("not yet      {}\n", printable(laggard)));
+        }
+        if let Some(id) = &report.to_revoke {
+            text.push_str(&format!("to revoke    {id}, by the watch, once nobody lags\n"));
+        }
+        if let Some(problem) = &report.problem {
+            text.push_str(&format!("problem      {}\n", problem.replace('\n', "\n             ")));
+        }
+        text
     }
-    let mut text = format!("credential   {}\n", report.credential);
-    let outcome = match report.outcome {
-        Outcome::Done => "rotated",
-        Outcome::Nothing => "well: the pair that the service says is live is the one in use",
-        Outcome::Abandoned => "not rotated; nothing was changed",
-        Outcome::TooManyLost => "not rotated: too many answers were lost; the next run goes on",
-        Outcome::LockedOut => "LOCKED OUT: ask an administrator for a new pair",
-        Outcome::Refused => "not rotated: the service does not accept the pair of who asks",
-        Outcome::Forbidden => "not rotated: who asks needs the Admin API role",
-        Outcome::Superseded => "another process has taken over",
-        Outcome::Paused => "interrupted; the next run goes on where it stopped",
-    };
-    text.push_str(&format!("outcome      {outcome}\n"));
-    if let Some(id) = &report.new_api_id {
-        text.push_str(&format!("api id       {id}\n"));
+
+    fn json(&self) -> impl Serialize {
+        self
     }
-    if let Some(ms) = report.expires_ms.filter(|_| report.outcome == Outcome::Done) {
-        text.push_str(&format!("expires      {}\n", when(ms)));
-    }
-    if let Some(ms) = report.old_until_ms {
-        text.push_str(&format!("old one ends {}\n", when(ms)));
-    }
-    if report.lost > 0 {
-        text.push_str(&format!("lost         {} answers, asked for again\n", report.lost));
-    }
-    if report.held_off_ms > 0 {
-        text.push_str(&format!("calls waited {} ms at most\n", report.held_off_ms));
-    }
-    for laggard in &report.laggards {
-        text.push_str(&format!("not yet      {}\n", printable(laggard)));
-    }
-    if let Some(id) = &report.to_revoke {
-        text.push_str(&format!("to revoke    {id}, by the watch, once nobody lags\n"));
-    }
-    if let Some(problem) = &report.problem {
-        text.push_str(&format!("problem      {}\n", problem.replace('\n', "\n             ")));
-    }
-    print(&text)
 }
 
 pub(crate) async fn revoke(context: &Context, args: Revoke) -> Result<(), Failure> {

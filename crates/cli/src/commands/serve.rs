@@ -19,13 +19,13 @@ use super::control::write_ready_file;
 use super::people;
 use super::platform::until_stopped;
 use super::query::paths_of;
-use super::quickstart;
 use super::schedule;
 use super::store::{are_mendable, counted, fix};
 use super::watch::{Rounds, rows};
 use crate::args::ServeDashboard;
 use crate::failure::Failure;
 use crate::output::note;
+use crate::system;
 
 /// Of a chain of certificates, or a key.
 const MAX_PEM_BYTES: u64 = 1 << 20;
@@ -46,7 +46,7 @@ pub(crate) async fn run(context: &Context, args: ServeDashboard) -> Result<(), F
     note("Ctrl-C stops it");
     // Not the link of the first account: every user of the machine sees what a program is
     // started with.
-    if args.open && !quickstart::open(&served.url) {
+    if args.open && !system::open_page(&served.url) {
         note("no browser could be opened: open the address by hand");
     }
     until_stopped().await?;
