@@ -104,11 +104,11 @@ pub(crate) fn router(app: AppState) -> Router {
         .route("/admin/users/{guid}/edit", get(admin::show_edit).post(admin::edit))
         .route(
             "/admin/users/{guid}/credentials",
-            get(credentials::show_of).post(credentials::generate_of),
+            get(credentials::show).post(credentials::generate),
         )
         .route(
             "/admin/users/{guid}/credentials/{id}/revoke",
-            get(credentials::ask_revoke_of).post(credentials::revoke_of),
+            get(credentials::ask_revoke).post(credentials::revoke),
         )
         .route("/admin/users/{guid}/{act}", post(admin::act))
         .route("/admin/roles", get(roles::list))

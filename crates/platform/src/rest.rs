@@ -4,6 +4,7 @@ pub(crate) mod error;
 
 mod annotations;
 mod applications;
+mod asked;
 mod collections;
 mod credentials;
 mod findings;
@@ -19,8 +20,7 @@ mod summary;
 mod weaknesses;
 
 use axum::Router;
-use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::rejection::BytesRejection;
+use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderName, HeaderValue};
 use axum::http::{Method, StatusCode};
@@ -30,7 +30,6 @@ use axum::routing::get;
 
 use countersign_signing::Authorization;
 use countersign_web::Unsent;
-use countersign_web::body::Unread;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -373,16 +372,4 @@ pub(crate) fn no_content() -> Response {
     let mut response = ok("");
     *response.status_mut() = StatusCode::NO_CONTENT;
     response
-}
-
-/// A body that may be empty, as JSON; unknown and null members do not matter.
-pub(crate) fn input<T: serde::de::DeserializeOwned + Default>(
-    body: Result<Bytes, BytesRejection>,
-) -> Result<T, Refusal> {
-    let body = body.map_err(|error| Refusal::unread(Unread::because(&error)))?;
-    if body.iter().all(u8::is_ascii_whitespace) {
-        return Ok(T::default());
-    }
-    serde_json::from_slice(&body)
-        .map_err(|error| Refusal::gateway(400, &format!("malformed JSON: {error}")))
 }

@@ -4,6 +4,7 @@ pub mod promotion;
 
 use countersign_wire::sandbox::{Sandbox, SandboxInput};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Deserialize;
 
 use crate::act::{Change, Noted, View};
 use crate::applications::{self, Visible};
@@ -19,6 +20,20 @@ const SOURCE: Source = Source {
     sorts: &[],
     order: "s.id",
 };
+
+/// Names a sandbox: the guids of its application and of itself, in this order.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(from = "(String, String)")]
+pub struct Named {
+    pub application: String,
+    pub sandbox: String,
+}
+
+impl From<(String, String)> for Named {
+    fn from((application, sandbox): (String, String)) -> Self {
+        Self { application, sandbox }
+    }
+}
 
 /// The policy context of an application, or one of its sandboxes. Findings are read and
 /// annotated through one of these.
@@ -56,16 +71,11 @@ pub fn list(
 }
 
 /// A sandbox of an application.
-pub fn read(
-    view: &View<'_>,
-    user: &User,
-    application: &str,
-    sandbox: &str,
-) -> Result<Sandbox, Refused> {
-    let visible = applications::visible(view, user, application)?;
+pub fn read(view: &View<'_>, user: &User, named: &Named) -> Result<Sandbox, Refused> {
+    let visible = applications::visible(view, user, &named.application)?;
     let condition = "s.application = ? and s.guid = ?";
     let sql = format!("select {} from {} where {condition}", SOURCE.columns, SOURCE.tables);
-    let key = params![visible.id, guid_of(sandbox)?];
+    let key = params![visible.id, guid_of(&named.sandbox)?];
     let found = view.connection.query_row(&sql, key, read_row).optional()?;
     found.ok_or(Refused::NoSuch("Sandbox"))
 }
@@ -94,12 +104,10 @@ pub fn create(
 pub fn update(
     change: &Change<'_>,
     user: &User,
-    application: &str,
-    sandbox: &str,
+    named: &Named,
     wanted: &SandboxInput,
 ) -> Result<Noted<Sandbox>, Refused> {
-    let application = applications::visible(change, user, application)?;
-    let id = id_of(change.connection, application, sandbox)?;
+    let (application, id) = found(change, user, named)?;
     if wanted.name.is_some() {
         let name = free_name(change.connection, application, wanted.name.as_deref(), Some(id))?;
         change
@@ -111,14 +119,8 @@ pub fn update(
 }
 
 /// Deletes a sandbox and its findings.
-pub fn delete(
-    change: &Change<'_>,
-    user: &User,
-    application: &str,
-    sandbox: &str,
-) -> Result<Noted<()>, Refused> {
-    let application = applications::visible(change, user, application)?;
-    let id = id_of(change.connection, application, sandbox)?;
+pub fn delete(change: &Change<'_>, user: &User, named: &Named) -> Result<Noted<()>, Refused> {
+    let (application, id) = found(change, user, named)?;
     let target = target(change, application, &whole(change.connection, id)?)?;
     remove(change, application, id)?;
     Ok(change.noted("sandbox.delete", &target, ())?)
@@ -185,6 +187,12 @@ fn free_name(
         return Err(Refused::taken("/name"));
     }
     Ok(name.to_owned())
+}
+
+/// An application that the user sees, and the id of a sandbox of it.
+fn found(view: &View<'_>, user: &User, named: &Named) -> Result<(Visible, i64), Refused> {
+    let application = applications::visible(view, user, &named.application)?;
+    Ok((application, id_of(view.connection, application, &named.sandbox)?))
 }
 
 fn id_of(connection: &Connection, application: Visible, guid: &str) -> Result<i64, Refused> {

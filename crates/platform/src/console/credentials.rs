@@ -3,12 +3,12 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
+use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::Console;
 use super::admin::found;
-use super::web::{Admin, Form, Frame, Moment, Person, Stop, complaints, from_now, go};
-use crate::rest::query::Query;
+use super::web::{Admin, Form, Frame, Moment, Person, Stop, Visitor, complaints, from_now, go};
 use countersign_tenant::clients::{self, MAX_DAYS, Wanted};
 use countersign_tenant::seed::DAY_MS;
 use countersign_tenant::settings::Settings;
@@ -125,22 +125,43 @@ struct Holder {
     is_own: bool,
 }
 
-impl Holder {
-    fn own(person: &Person) -> Self {
-        let path = "/credentials".to_owned();
-        Self { user: person.user.clone(), path, proof: "/credentials", is_own: true }
-    }
+/// What the address of a page names.
+#[derive(Deserialize)]
+pub(super) struct Named {
+    /// An API account that an administrator looks after; else it is the visitor's own page.
+    guid: Option<String>,
+    id: Option<String>,
+}
 
-    /// An API account that an administrator looks after.
-    async fn of(console: &Console, guid: String) -> Result<Self, Stop> {
-        let user = found(console, guid).await?;
+impl Named {
+    async fn holder(&self, console: &Console, visitor: Visitor) -> Result<(Person, Holder), Stop> {
+        let Some(guid) = &self.guid else {
+            let person = Person::of(visitor)?;
+            let (user, path) = (person.user.clone(), "/credentials".to_owned());
+            return Ok((person, Holder { user, path, proof: "/credentials", is_own: true }));
+        };
+        let Admin(person) = Admin::of(visitor)?;
+        let user = found(console, guid.clone()).await?;
         if !user.is_api {
             return Err(Stop::OwnOnly);
         }
         let path = format!("/admin/users/{}/credentials", user.guid);
-        Ok(Self { user, path, proof: "/admin/users", is_own: false })
+        Ok((person, Holder { user, path, proof: "/admin/users", is_own: false }))
     }
 
+    /// The same, for what needs a fresh proof.
+    async fn proven(&self, console: &Console, visitor: Visitor) -> Result<(Person, Holder), Stop> {
+        let (person, holder) = self.holder(console, visitor).await?;
+        person.must_be_privileged(holder.proof)?;
+        Ok((person, holder))
+    }
+
+    fn id(self) -> String {
+        self.id.unwrap_or_default()
+    }
+}
+
+impl Holder {
     fn title(&self) -> String {
         match self.is_own {
             true => "API Credentials".to_owned(),
@@ -172,17 +193,12 @@ async fn page(
     Ok(Page { frame, path, complaint, rows, newest, warning, days, overlap_hours })
 }
 
-pub(super) async fn show(State(console): State<Console>, person: Person) -> Result<Response, Stop> {
-    let page = page(&console, &person, &Holder::own(&person), None).await?;
-    person.visitor.page(200, &page)
-}
-
-pub(super) async fn show_of(
+pub(super) async fn show(
     State(console): State<Console>,
-    Admin(person): Admin,
-    Path(guid): Path<String>,
+    visitor: Visitor,
+    Path(named): Path<Named>,
 ) -> Result<Response, Stop> {
-    let holder = Holder::of(&console, guid).await?;
+    let (person, holder) = named.holder(&console, visitor).await?;
     let page = page(&console, &person, &holder, None).await?;
     person.visitor.page(200, &page)
 }
@@ -193,23 +209,6 @@ struct Made {
     id: String,
     secret: Zeroizing<String>,
     expires_ms: i64,
-}
-
-pub(super) async fn generate(State(console): State<Console>, form: Form) -> Result<Response, Stop> {
-    let (person, fields) = form.person()?;
-    let holder = Holder::own(&person);
-    generate_for(&console, person, holder, &fields).await
-}
-
-pub(super) async fn generate_of(
-    State(console): State<Console>,
-    Path(guid): Path<String>,
-    form: Form,
-) -> Result<Response, Stop> {
-    let Form { visitor, fields } = form;
-    let Admin(person) = Admin::of(visitor)?;
-    let holder = Holder::of(&console, guid).await?;
-    generate_for(&console, person, holder, &fields).await
 }
 
 fn generated(
@@ -253,13 +252,12 @@ fn generated(
     }
 }
 
-async fn generate_for(
-    console: &Console,
-    person: Person,
-    holder: Holder,
-    fields: &Query,
+pub(super) async fn generate(
+    State(console): State<Console>,
+    Path(named): Path<Named>,
+    Form { visitor, fields }: Form,
 ) -> Result<Response, Stop> {
-    person.must_be_privileged(holder.proof)?;
+    let (person, holder) = named.proven(&console, visitor).await?;
     let text = |name: &str| fields.get(name).unwrap_or_default().to_owned();
     let (kind, name, seen) = (text("kind"), text("name"), text("newest"));
     let user = holder.user.clone();
@@ -268,7 +266,7 @@ async fn generate_for(
     let made = match made {
         Ok(made) => made,
         Err(complaints) => {
-            let page = page(console, &person, &holder, Some(complaints.join(" "))).await?;
+            let page = page(&console, &person, &holder, Some(complaints.join(" "))).await?;
             return person.visitor.page(422, &page);
         }
     };
@@ -298,29 +296,11 @@ struct Revoke {
 
 pub(super) async fn ask_revoke(
     State(console): State<Console>,
-    person: Person,
-    Path(id): Path<String>,
+    visitor: Visitor,
+    Path(named): Path<Named>,
 ) -> Result<Response, Stop> {
-    let holder = Holder::own(&person);
-    ask_revoke_for(&console, person, holder, id).await
-}
-
-pub(super) async fn ask_revoke_of(
-    State(console): State<Console>,
-    Admin(person): Admin,
-    Path((guid, id)): Path<(String, String)>,
-) -> Result<Response, Stop> {
-    let holder = Holder::of(&console, guid).await?;
-    ask_revoke_for(&console, person, holder, id).await
-}
-
-async fn ask_revoke_for(
-    console: &Console,
-    person: Person,
-    holder: Holder,
-    id: String,
-) -> Result<Response, Stop> {
-    person.must_be_privileged(holder.proof)?;
+    let (person, holder) = named.proven(&console, visitor).await?;
+    let id = named.id();
     let user = holder.user;
     console.app.aside(|state| state.tenant().write_used()).await?;
     let rows = console.app.look::<_, Error>(move |view| rows(view, &user)).await?;
@@ -331,31 +311,11 @@ async fn ask_revoke_for(
 
 pub(super) async fn revoke(
     State(console): State<Console>,
-    Path(id): Path<String>,
+    Path(named): Path<Named>,
     form: Form,
 ) -> Result<Response, Stop> {
-    let (person, _) = form.person()?;
-    let holder = Holder::own(&person);
-    revoke_for(&console, person, holder, id).await
-}
-
-pub(super) async fn revoke_of(
-    State(console): State<Console>,
-    Path((guid, id)): Path<(String, String)>,
-    form: Form,
-) -> Result<Response, Stop> {
-    let Admin(person) = Admin::of(form.visitor)?;
-    let holder = Holder::of(&console, guid).await?;
-    revoke_for(&console, person, holder, id).await
-}
-
-async fn revoke_for(
-    console: &Console,
-    person: Person,
-    holder: Holder,
-    id: String,
-) -> Result<Response, Stop> {
-    person.must_be_privileged(holder.proof)?;
+    let (person, holder) = named.proven(&console, form.visitor).await?;
+    let id = named.id();
     let (back, user) = (holder.path, holder.user);
     let make = move |change: &Change<'_>| -> Result<Noted<()>, Refused> {
         if let Some(client) = clients::find(change, &id)?.filter(|client| client.user == user.id) {

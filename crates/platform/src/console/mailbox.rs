@@ -7,7 +7,8 @@
 use std::net::IpAddr;
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 use axum::response::{Html, IntoResponse, Response};
 use data_encoding::BASE64URL_NOPAD;
@@ -132,24 +133,33 @@ pub(super) async fn list(
     visitor.page(200, &Mails { frame: visitor.frame("Mailbox"), mails })
 }
 
-async fn one(
-    console: &Console,
-    visitor: &Visitor,
-    headers: &HeaderMap,
-    id: i64,
-) -> Result<Mail, Stop> {
-    opened(console, visitor, headers)?;
-    let mail = console.app.look::<_, Error>(move |view| outbox::find(view, id)).await?;
-    mail.map(Mail::from).ok_or(Stop::NotFound)
+/// A mail that is asked for by who came by the link.
+pub(super) struct Opened {
+    visitor: Visitor,
+    mail: Mail,
 }
 
-pub(super) async fn read(
-    State(console): State<Console>,
-    visitor: Visitor,
-    headers: HeaderMap,
-    Path(id): Path<i64>,
-) -> Result<Response, Stop> {
-    let mail = one(&console, &visitor, &headers, id).await?;
+impl FromRequestParts<Console> for Opened {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, Response> {
+        let id = Path::<i64>::from_request_parts(parts, console).await;
+        let Path(id) = id.map_err(IntoResponse::into_response)?;
+        let opened = Self::of(parts, console, id).await;
+        opened.map_err(IntoResponse::into_response)
+    }
+}
+
+impl Opened {
+    async fn of(parts: &mut Parts, console: &Console, id: i64) -> Result<Self, Stop> {
+        let visitor = Visitor::from_request_parts(parts, console).await?;
+        opened(console, &visitor, &parts.headers)?;
+        let mail = console.app.look::<_, Error>(move |view| outbox::find(view, id)).await?;
+        Ok(Self { visitor, mail: mail.map(Mail::from).ok_or(Stop::NotFound)? })
+    }
+}
+
+pub(super) async fn read(Opened { visitor, mail }: Opened) -> Result<Response, Stop> {
     let pieces = mail
         .text
         .split_inclusive(char::is_whitespace)
@@ -159,13 +169,7 @@ pub(super) async fn read(
 }
 
 /// The HTML part alone, as a mail program would show it.
-pub(super) async fn html(
-    State(console): State<Console>,
-    visitor: Visitor,
-    headers: HeaderMap,
-    Path(id): Path<i64>,
-) -> Result<Response, Stop> {
-    let mail = one(&console, &visitor, &headers, id).await?;
+pub(super) async fn html(Opened { mail, .. }: Opened) -> Result<Response, Stop> {
     if mail.html.is_empty() {
         return Err(Stop::NotFound);
     }

@@ -2,20 +2,15 @@
 
 pub(crate) mod components;
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_wire::annotation::AnnotationInput;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::asked::{Annotator, Asked, Input};
 use super::error::Refusal;
-use super::query::{Context, Query};
-use super::{input, json};
-use crate::caller::Caller;
-use crate::state::AppState;
-use countersign_tenant::annotations::{self, Rights};
+use super::query::Context;
+use countersign_tenant::annotations;
 
 /// What was written.
 #[derive(Serialize, ToSchema)]
@@ -34,21 +29,14 @@ struct Updated {
     responses((status = 200, body = Updated)),
 )]
 pub(crate) async fn annotate_findings(
-    caller: Caller,
-    Path(application): Path<String>,
-    RawQuery(raw): RawQuery,
-    State(state): State<AppState>,
-    body: Result<Bytes, BytesRejection>,
+    asked: Asked<Annotator, String>,
+    Input(said): Input<AnnotationInput>,
 ) -> Result<Response, Refusal> {
-    Rights::of(&caller.user)?;
-    let input: AnnotationInput = input(body)?;
-    let act = caller.act();
-    state
-        .change(act, move |change| {
-            let query = Query::parse(raw.as_deref());
-            let context = query.get("context");
-            annotations::add(change, &caller.user, &application, context, &input)?
-                .try_map(|()| json(&Updated { findings: "Updated" }))
+    asked
+        .change(move |change, asked| {
+            let context = asked.query.get("context");
+            let noted = annotations::add(change, asked.user(), &asked.path, context, &said)?;
+            Ok(noted.map(|()| Updated { findings: "Updated" }))
         })
         .await
 }

@@ -2,19 +2,18 @@
 
 pub(crate) mod write;
 
-use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_wire::application as wire;
 use countersign_wire::hal::{Links, Page};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::asked::Asked;
 use super::error::Refusal;
-use super::hal::List;
+use super::hal::{List, MOST};
 use super::json;
 use super::query::{Kind, Parameter, Query, owned, parameter, parameters};
-use crate::caller::{Caller, Grant, ReadApplications};
-use crate::state::AppState;
+use crate::caller::{Grant, ReadApplications};
 use countersign_tenant::View;
 use countersign_tenant::applications::{self, COMPLIANCE, SCAN_TYPES};
 
@@ -72,29 +71,23 @@ struct Embedded {
     responses((status = 200, body = Listing)),
 )]
 pub(crate) async fn list_applications(
-    grant: Grant<ReadApplications>,
-    RawQuery(raw): RawQuery,
-    State(state): State<AppState>,
+    asked: Asked<Grant<ReadApplications>>,
 ) -> Result<Response, Refusal> {
-    state.look(move |view| list(view, &grant.caller, raw.as_deref())).await
+    asked.look(list).await
 }
 
-fn list(view: &View<'_>, caller: &Caller, raw: Option<&str>) -> Result<Response, Refusal> {
-    let query = Query::parse(raw);
-    let paging = query.paging(50, 500)?;
+fn list(view: &View<'_>, asked: &Asked<Grant<ReadApplications>>) -> Result<Response, Refusal> {
+    let (query, base) = (&asked.query, asked.base());
+    let list = List::new(format!("{base}/appsec/v1/applications/"), PARAMETERS);
+    let paging = query.paging(list.usual_size, MOST)?;
     let window = paging.window();
     let (applications, total) = query.found(|query| {
-        Ok(applications::list(view, &caller.user, &filter(query)?, &window, &caller.base)?)
+        Ok(applications::list(view, asked.user(), &filter(query)?, &window, base)?)
     })?;
     let page = Page::new(paging.number, paging.size, total);
-    let list = List {
-        url: format!("{}/appsec/v1/applications/", caller.base),
-        parameters: PARAMETERS,
-        offers_paging: true,
-    };
     json(&Listing {
         embedded: (!applications.is_empty()).then_some(Embedded { applications }),
-        links: list.links(&query, page),
+        links: list.links(query, page),
         fallback_type: None,
         full_type: None,
         page,
@@ -133,14 +126,11 @@ fn filter(query: &Query) -> Result<applications::Filter, Refusal> {
     responses((status = 200, body = wire::Application)),
 )]
 pub(crate) async fn read_application(
-    grant: Grant<ReadApplications>,
-    Path(guid): Path<String>,
-    State(state): State<AppState>,
+    asked: Asked<Grant<ReadApplications>, String>,
 ) -> Result<Response, Refusal> {
-    state
-        .look(move |view| {
-            let caller = &grant.caller;
-            json(&applications::read(view, &caller.user, &guid, &caller.base)?)
+    asked
+        .look(|view, asked| {
+            json(&applications::read(view, asked.user(), &asked.path, asked.base())?)
         })
         .await
 }

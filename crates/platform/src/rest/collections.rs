@@ -1,19 +1,15 @@
 //! Collections: applications that are looked at together.
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_wire::collection::{AssetInfo, Collection, CollectionInput, CollectionStatistics};
 use countersign_wire::error::ApiError;
-use countersign_wire::hal::Page;
 
+use super::asked::{Asked, Input};
 use super::error::Refusal;
-use super::hal::{List, Listing, embedded, listing};
+use super::hal::{List, Listing, embedded};
+use super::json;
 use super::query::{Kind, Pages, Parameter, Query, owned, parameter, parameters};
-use super::{input, json, no_content};
-use crate::caller::{Caller, Grant, ReadCollections, WriteCollections};
-use crate::state::AppState;
+use crate::caller::{Grant, ReadCollections, WriteCollections};
 use countersign_tenant::collections::{self, Filter};
 
 embedded!(Collections, collections: Collection);
@@ -37,25 +33,17 @@ parameters!(CollectionFilters, PARAMETERS, paged);
     responses((status = 200, body = Listing<Collections>)),
 )]
 pub(crate) async fn list_collections(
-    grant: Grant<ReadCollections>,
-    RawQuery(raw): RawQuery,
-    State(state): State<AppState>,
+    asked: Asked<Grant<ReadCollections>>,
 ) -> Result<Response, Refusal> {
-    state
-        .look(move |view| {
-            let Caller { user, base, .. } = &grant.caller;
-            let query = Query::parse(raw.as_deref());
-            let paging = query.paging(50, 500)?;
-            let (found, total) = query.found(|query| {
-                Ok(collections::list(view, user, &filter(query)?, &paging.window(), base)?)
-            })?;
-            let list = List {
-                url: format!("{base}/appsec/v1/collections"),
-                parameters: PARAMETERS,
-                offers_paging: true,
-            };
-            let page = Page::new(paging.number, paging.size, total);
-            listing::<_, Collections>(&list, found, page, &query)
+    asked
+        .look(|view, asked| {
+            let base = asked.base();
+            let list = List::new(format!("{base}/appsec/v1/collections"), PARAMETERS);
+            list.page::<_, Collections>(&asked.query, |window| {
+                asked.query.found(|query| {
+                    Ok(collections::list(view, asked.user(), &filter(query)?, window, base)?)
+                })
+            })
         })
         .await
 }
@@ -80,14 +68,11 @@ fn filter(query: &Query) -> Result<Filter, Refusal> {
     responses((status = 200, body = Collection)),
 )]
 pub(crate) async fn read_collection(
-    grant: Grant<ReadCollections>,
-    Path(guid): Path<String>,
-    State(state): State<AppState>,
+    asked: Asked<Grant<ReadCollections>, String>,
 ) -> Result<Response, Refusal> {
-    state
-        .look(move |view| {
-            let Caller { user, base, .. } = &grant.caller;
-            json(&collections::read(view, user, &guid, base)?)
+    asked
+        .look(|view, asked| {
+            json(&collections::read(view, asked.user(), &asked.path, asked.base())?)
         })
         .await
 }
@@ -101,24 +86,15 @@ pub(crate) async fn read_collection(
     responses((status = 200, body = Listing<Assets>)),
 )]
 pub(crate) async fn list_assets(
-    grant: Grant<ReadCollections>,
-    Path(guid): Path<String>,
-    RawQuery(raw): RawQuery,
-    State(state): State<AppState>,
+    asked: Asked<Grant<ReadCollections>, String>,
 ) -> Result<Response, Refusal> {
-    state
-        .look(move |view| {
-            let Caller { user, base, .. } = &grant.caller;
-            let query = Query::parse(raw.as_deref());
-            let paging = query.paging(50, 500)?;
-            let (found, total) = collections::assets(view, user, &guid, &paging.window())?;
-            let list = List {
-                url: format!("{base}/appsec/v1/collections/{guid}/assets"),
-                parameters: &[],
-                offers_paging: true,
-            };
-            let page = Page::new(paging.number, paging.size, total);
-            listing::<_, Assets>(&list, found, page, &query)
+    asked
+        .look(|view, asked| {
+            let guid = &asked.path;
+            let url = format!("{}/appsec/v1/collections/{guid}/assets", asked.base());
+            List::new(url, &[]).page::<_, Assets>(&asked.query, |window| {
+                Ok(collections::assets(view, asked.user(), guid, window)?)
+            })
         })
         .await
 }
@@ -131,10 +107,9 @@ pub(crate) async fn list_assets(
     responses((status = 200, body = CollectionStatistics)),
 )]
 pub(crate) async fn read_statistics(
-    grant: Grant<ReadCollections>,
-    State(state): State<AppState>,
+    asked: Asked<Grant<ReadCollections>>,
 ) -> Result<Response, Refusal> {
-    state.look(move |view| json(&collections::statistics(view, &grant.caller.user)?)).await
+    asked.look(|view, asked| json(&collections::statistics(view, asked.user())?)).await
 }
 
 /// A new collection.
@@ -146,16 +121,12 @@ pub(crate) async fn read_statistics(
     responses((status = 200, body = Collection), (status = 409, body = ApiError, description = "The name is taken.")),
 )]
 pub(crate) async fn create_collection(
-    grant: Grant<WriteCollections>,
-    State(state): State<AppState>,
-    body: Result<Bytes, BytesRejection>,
+    asked: Asked<Grant<WriteCollections>>,
+    Input(wanted): Input<CollectionInput>,
 ) -> Result<Response, Refusal> {
-    let wanted: CollectionInput = input(body)?;
-    let act = grant.caller.act();
-    state
-        .change(act, move |change| {
-            let Caller { user, base, .. } = &grant.caller;
-            collections::create(change, user, &wanted, base)?.try_map(|made| json(&made))
+    asked
+        .change(move |change, asked| {
+            Ok(collections::create(change, asked.user(), &wanted, asked.base())?)
         })
         .await
 }
@@ -169,17 +140,12 @@ pub(crate) async fn create_collection(
     responses((status = 200, body = Collection), (status = 409, body = ApiError, description = "The name is taken.")),
 )]
 pub(crate) async fn update_collection(
-    grant: Grant<WriteCollections>,
-    Path(guid): Path<String>,
-    State(state): State<AppState>,
-    body: Result<Bytes, BytesRejection>,
+    asked: Asked<Grant<WriteCollections>, String>,
+    Input(wanted): Input<CollectionInput>,
 ) -> Result<Response, Refusal> {
-    let wanted: CollectionInput = input(body)?;
-    let act = grant.caller.act();
-    state
-        .change(act, move |change| {
-            let Caller { user, base, .. } = &grant.caller;
-            collections::update(change, user, &guid, &wanted, base)?.try_map(|now| json(&now))
+    asked
+        .change(move |change, asked| {
+            Ok(collections::update(change, asked.user(), &asked.path, &wanted, asked.base())?)
         })
         .await
 }
@@ -192,15 +158,7 @@ pub(crate) async fn update_collection(
     responses((status = 204)),
 )]
 pub(crate) async fn delete_collection(
-    grant: Grant<WriteCollections>,
-    Path(guid): Path<String>,
-    State(state): State<AppState>,
+    asked: Asked<Grant<WriteCollections>, String>,
 ) -> Result<Response, Refusal> {
-    let act = grant.caller.act();
-    state
-        .change(act, move |change| -> Result<_, Refusal> {
-            Ok(collections::delete(change, &grant.caller.user, &guid)?)
-        })
-        .await?;
-    Ok(no_content())
+    asked.remove(|change, asked| Ok(collections::delete(change, asked.user(), &asked.path)?)).await
 }

@@ -1,17 +1,16 @@
 //! HMAC pairs: state, minting, revoking.
 
-use axum::extract::{Path, State};
 use axum::response::Response;
 use countersign_wire::credential::{ApiCredential, SelfLink};
 
+use super::asked::Asked;
 use super::error::Refusal;
-use super::{json, no_content};
+use super::json;
 use crate::caller::{By, Caller, Grant, ManageIdentity, Signed};
-use crate::state::AppState;
 use countersign_tenant::credentials::{self, Credential, Minted};
 use countersign_tenant::roles::Permission;
 use countersign_tenant::users::{self, User};
-use countersign_tenant::{Refused, View, timestamp};
+use countersign_tenant::{Change, Noted, Refused, View, timestamp};
 
 /// A pair on the wire; the secret only right after minting.
 pub(crate) fn on_the_wire(
@@ -46,16 +45,13 @@ pub(crate) fn minted_on_the_wire(minted: &Minted, user: &User, base: &str) -> Ap
     tag = "Credentials",
     responses((status = 200, body = ApiCredential)),
 )]
-pub(crate) async fn read_own_credentials(
-    caller: Caller,
-    State(state): State<AppState>,
-) -> Result<Response, Refusal> {
-    state
-        .look(move |view| {
-            let credential = credentials::newest(view, caller.user.id)?.ok_or_else(no_pair)?;
-            json(&on_the_wire(&credential, &caller.user, &caller.base, None))
-        })
-        .await
+pub(crate) async fn read_own_credentials(asked: Asked<Caller>) -> Result<Response, Refusal> {
+    asked.look(|view, asked| newest(view, asked.user(), asked.base())).await
+}
+
+fn newest(view: &View<'_>, user: &User, base: &str) -> Result<Response, Refusal> {
+    let credential = credentials::newest(view, user.id)?.ok_or_else(no_pair)?;
+    json(&on_the_wire(&credential, user, base, None))
 }
 
 /// A new pair for the caller: the only answer that holds its secret.
@@ -65,17 +61,13 @@ pub(crate) async fn read_own_credentials(
     tag = "Credentials",
     responses((status = 200, body = ApiCredential)),
 )]
-pub(crate) async fn mint_own_credentials(
-    Signed(caller): Signed,
-    State(state): State<AppState>,
-) -> Result<Response, Refusal> {
-    let act = caller.act();
-    state
-        .change(act, move |change| {
-            let minted = credentials::generate(change, &caller.user)?;
-            minted.try_map(|minted| json(&minted_on_the_wire(&minted, &caller.user, &caller.base)))
-        })
-        .await
+pub(crate) async fn mint_own_credentials(asked: Asked<Signed>) -> Result<Response, Refusal> {
+    asked.change(|change, asked| mint(change, asked.user(), asked.base())).await
+}
+
+fn mint(change: &Change<'_>, user: &User, base: &str) -> Result<Noted<ApiCredential>, Refusal> {
+    let minted = credentials::generate(change, user)?;
+    Ok(minted.map(|minted| minted_on_the_wire(&minted, user, base)))
 }
 
 /// Revokes the pair that signs.
@@ -85,14 +77,18 @@ pub(crate) async fn mint_own_credentials(
     tag = "Credentials",
     responses((status = 204)),
 )]
-pub(crate) async fn revoke_own_credentials(
-    Signed(caller): Signed,
-    State(state): State<AppState>,
-) -> Result<Response, Refusal> {
-    match caller.by.clone() {
-        By::Pair(api_id) => revoke(state, caller, api_id).await,
-        By::Token => Err(no_pair()),
-    }
+pub(crate) async fn revoke_own_credentials(asked: Asked<Signed>) -> Result<Response, Refusal> {
+    asked
+        .remove(|change, asked| match &asked.caller.by {
+            By::Pair(api_id) => revoke(change, &asked.caller, api_id),
+            By::Token => Err(no_pair()),
+        })
+        .await
+}
+
+fn revoke(change: &Change<'_>, caller: &Caller, api_id: &str) -> Result<Noted<()>, Refusal> {
+    let (credential, user) = visible(change, caller, api_id)?;
+    Ok(credentials::revoke(change, &user, &credential.api_id)?)
 }
 
 /// A pair by its API ID, without its secret.
@@ -102,15 +98,11 @@ pub(crate) async fn revoke_own_credentials(
     tag = "Credentials",
     responses((status = 200, body = ApiCredential)),
 )]
-pub(crate) async fn read_credentials(
-    caller: Caller,
-    Path(api_id): Path<String>,
-    State(state): State<AppState>,
-) -> Result<Response, Refusal> {
-    state
-        .look(move |view| {
-            let (credential, user) = visible(view, &caller, &api_id)?;
-            json(&on_the_wire(&credential, &user, &caller.base, None))
+pub(crate) async fn read_credentials(asked: Asked<Caller, String>) -> Result<Response, Refusal> {
+    asked
+        .look(|view, asked| {
+            let (credential, user) = visible(view, &asked.caller, &asked.path)?;
+            json(&on_the_wire(&credential, &user, asked.base(), None))
         })
         .await
 }
@@ -122,12 +114,8 @@ pub(crate) async fn read_credentials(
     tag = "Credentials",
     responses((status = 204)),
 )]
-pub(crate) async fn revoke_credentials(
-    Signed(caller): Signed,
-    Path(api_id): Path<String>,
-    State(state): State<AppState>,
-) -> Result<Response, Refusal> {
-    revoke(state, caller, api_id).await
+pub(crate) async fn revoke_credentials(asked: Asked<Signed, String>) -> Result<Response, Refusal> {
+    asked.remove(|change, asked| revoke(change, &asked.caller, &asked.path)).await
 }
 
 /// The newest pair of an API user, without its secret.
@@ -138,16 +126,10 @@ pub(crate) async fn revoke_credentials(
     responses((status = 200, body = ApiCredential)),
 )]
 pub(crate) async fn read_user_credentials(
-    grant: Grant<ManageIdentity>,
-    Path(user_id): Path<String>,
-    State(state): State<AppState>,
+    asked: Asked<Grant<ManageIdentity>, String>,
 ) -> Result<Response, Refusal> {
-    state
-        .look(move |view| {
-            let user = users::api_account(view, &user_id)?;
-            let credential = credentials::newest(view, user.id)?.ok_or_else(no_pair)?;
-            json(&on_the_wire(&credential, &user, &grant.caller.base, None))
-        })
+    asked
+        .look(|view, asked| newest(view, &users::api_account(view, &asked.path)?, asked.base()))
         .await
 }
 
@@ -160,15 +142,11 @@ pub(crate) async fn read_user_credentials(
 )]
 pub(crate) async fn mint_user_credentials(
     Signed(_): Signed,
-    grant: Grant<ManageIdentity>,
-    Path(user_id): Path<String>,
-    State(state): State<AppState>,
+    asked: Asked<Grant<ManageIdentity>, String>,
 ) -> Result<Response, Refusal> {
-    state
-        .change(grant.caller.act(), move |change| {
-            let user = users::api_account(change, &user_id)?;
-            let minted = credentials::generate(change, &user)?;
-            minted.try_map(|minted| json(&minted_on_the_wire(&minted, &user, &grant.caller.base)))
+    asked
+        .change(|change, asked| {
+            mint(change, &users::api_account(change, &asked.path)?, asked.base())
         })
         .await
 }
@@ -182,28 +160,15 @@ pub(crate) async fn mint_user_credentials(
 )]
 pub(crate) async fn revoke_user_credentials(
     Signed(_): Signed,
-    grant: Grant<ManageIdentity>,
-    Path(user_id): Path<String>,
-    State(state): State<AppState>,
+    asked: Asked<Grant<ManageIdentity>, String>,
 ) -> Result<Response, Refusal> {
-    state
-        .change(grant.caller.act(), move |change| {
-            let user = users::api_account(change, &user_id)?;
+    asked
+        .remove(|change, asked| {
+            let user = users::api_account(change, &asked.path)?;
             let newest = credentials::newest(change, user.id)?.ok_or_else(no_pair)?;
-            Ok::<_, Refusal>(credentials::revoke(change, &user, &newest.api_id)?)
+            Ok(credentials::revoke(change, &user, &newest.api_id)?)
         })
-        .await?;
-    Ok(no_content())
-}
-
-async fn revoke(state: AppState, caller: Caller, api_id: String) -> Result<Response, Refusal> {
-    state
-        .change(caller.act(), move |change| {
-            let (credential, user) = visible(change, &caller, &api_id)?;
-            Ok::<_, Refusal>(credentials::revoke(change, &user, &credential.api_id)?)
-        })
-        .await?;
-    Ok(no_content())
+        .await
 }
 
 /// The caller's own pair, or an API user's pair for an administrator; anything

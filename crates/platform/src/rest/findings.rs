@@ -3,17 +3,16 @@
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_wire::finding::Finding;
 use countersign_wire::hal::{Link, Page};
 
+use super::asked::Asked;
 use super::error::Refusal;
-use super::hal::{List, Listing, embedded};
+use super::hal::{List, Listing, MOST, embedded};
 use super::ok;
 use super::query::{CONTEXT, Kind, Parameter, Query, owned, parameter, parameters, wrong};
-use crate::caller::{Caller, Grant, ReadFindings};
-use crate::state::AppState;
+use crate::caller::{Grant, ReadFindings};
 use countersign_tenant::findings::{self, DEPENDENCY_MODES, SCAN_MODES, SCAN_TYPES};
 use countersign_tenant::{View, applications, sandboxes};
 
@@ -52,28 +51,21 @@ embedded!(Findings, findings: Finding);
     params(FindingFilters),
     responses((status = 200, body = Listing<Findings>)),
 )]
-pub(crate) async fn list_findings(
-    grant: Grant<ReadFindings>,
-    Path(application): Path<String>,
-    RawQuery(raw): RawQuery,
-    State(state): State<AppState>,
-) -> Result<Response, Refusal> {
-    state.look(move |view| list(view, &grant.caller, &application, raw.as_deref()).map(ok)).await
+pub(crate) async fn list_findings(asked: AskedFindings) -> Result<Response, Refusal> {
+    asked.look(|view, asked| list(view, asked).map(ok)).await
 }
 
-fn list(
-    view: &View<'_>,
-    caller: &Caller,
-    application: &str,
-    raw: Option<&str>,
-) -> Result<Vec<u8>, Refusal> {
-    let visible = applications::visible(view, &caller.user, application)?;
-    let query = Query::parse(raw);
-    let paging = query.paging(20, 500)?;
+/// Names an application.
+type AskedFindings = Asked<Grant<ReadFindings>, String>;
+
+fn list(view: &View<'_>, asked: &AskedFindings) -> Result<Vec<u8>, Refusal> {
+    let (application, query) = (&asked.path, &asked.query);
+    let visible = applications::visible(view, asked.user(), application)?;
+    let paging = query.paging(20, MOST)?;
     let context = sandboxes::context(view, visible, query.get("context"))?;
-    let filter = filter(&query)?;
+    let filter = filter(query)?;
     let form = findings::Form {
-        base: &caller.base,
+        base: asked.base(),
         context: query.get("context").unwrap_or(application).to_ascii_lowercase(),
         with_annotations: !filter.is_sca && query.truth("include_annot")?.unwrap_or_default(),
         with_grace: query.truth("include_exp_date")?.unwrap_or_default(),
@@ -90,7 +82,7 @@ fn list(
     }
     let page = Page::new(paging.number, paging.size, total);
     body.extend_from_slice(b"\"_links\":");
-    write_links(&mut body, caller, application, &query, page, filter.is_sca)?;
+    write_links(&mut body, asked, page, filter.is_sca)?;
     body.extend_from_slice(b",\"page\":");
     append_json(&mut body, &page)?;
     body.push(b'}');
@@ -99,18 +91,13 @@ fn list(
 
 fn write_links(
     body: &mut Vec<u8>,
-    caller: &Caller,
-    application: &str,
-    query: &Query,
+    asked: &AskedFindings,
     page: Page,
     is_sca: bool,
 ) -> Result<(), Refusal> {
-    let base = &caller.base;
-    let list = List {
-        url: format!("{base}/appsec/v2/applications/{application}/findings"),
-        parameters: PARAMETERS,
-        offers_paging: false,
-    };
+    let (base, application, query) = (asked.base(), &asked.path, &asked.query);
+    let url = format!("{base}/appsec/v2/applications/{application}/findings");
+    let list = List { offers_paging: false, ..List::new(url, PARAMETERS) };
     let mut links = list.links(query, page);
     let own = format!("{base}/appsec/v1/applications/{application}");
     links.sandbox = query.get("context").map(|guid| Link::to(format!("{own}/sandboxes/{guid}")));

@@ -1,7 +1,6 @@
 //! One flaw in depth. How data reaches a flaw, and what was sent to find it, is
 //! made up from the finding: the same finding, the same answer.
 
-use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_wire::flaw::{
     AttackVector, Call, DataPath, DynamicFlawInfo, DynamicIssue, Exchange, SentRequest,
@@ -9,11 +8,11 @@ use countersign_wire::flaw::{
 };
 use data_encoding::BASE64;
 
+use super::asked::Asked;
 use super::error::Refusal;
 use super::json;
-use super::query::{Context, Kind, Query, parameter, parameters, wrong};
-use crate::caller::{Caller, Grant, ReadFindings};
-use crate::state::AppState;
+use super::query::{Context, Kind, parameter, parameters, wrong};
+use crate::caller::{Grant, ReadFindings};
 use countersign_tenant::flaws::{self, Flaw};
 use countersign_tenant::seed::catalog::{CLASSES, METHODS};
 use countersign_tenant::weaknesses::CWES;
@@ -32,20 +31,13 @@ parameters!(
     params(NoContext),
     responses((status = 200, body = StaticFlawInfo)),
 )]
-pub(crate) async fn read_static_flaw(
-    grant: Grant<ReadFindings>,
-    Path((application, issue_id)): Path<(String, String)>,
-    RawQuery(raw): RawQuery,
-    State(state): State<AppState>,
-) -> Result<Response, Refusal> {
-    state
-        .look(move |view| {
-            let query = Query::parse(raw.as_deref());
-            let asked = Asked { application: &application, issue: &issue_id, query: &query };
-            let flaw = asked.find(view, &grant.caller, "STATIC")?;
+pub(crate) async fn read_static_flaw(asked: AskedFlaw) -> Result<Response, Refusal> {
+    asked
+        .look(|view, asked| {
+            let flaw = find(view, asked, "STATIC")?;
             json(&StaticFlawInfo {
                 issue_summary: StaticIssue {
-                    app_guid: application.to_ascii_lowercase(),
+                    app_guid: asked.path.0.to_ascii_lowercase(),
                     name: Some(flaw.application_name.clone()),
                     build_id: flaw.build_id,
                     issue_id: flaw.issue_id,
@@ -65,21 +57,14 @@ pub(crate) async fn read_static_flaw(
     params(Context),
     responses((status = 200, body = DynamicFlawInfo)),
 )]
-pub(crate) async fn read_dynamic_flaw(
-    grant: Grant<ReadFindings>,
-    Path((application, issue_id)): Path<(String, String)>,
-    RawQuery(raw): RawQuery,
-    State(state): State<AppState>,
-) -> Result<Response, Refusal> {
-    state
-        .look(move |view| {
-            let query = Query::parse(raw.as_deref());
-            let asked = Asked { application: &application, issue: &issue_id, query: &query };
-            let flaw = asked.find(view, &grant.caller, "DYNAMIC")?;
+pub(crate) async fn read_dynamic_flaw(asked: AskedFlaw) -> Result<Response, Refusal> {
+    asked
+        .look(|view, asked| {
+            let flaw = find(view, asked, "DYNAMIC")?;
             let cwe = flaw.cwe.map(|id| CWES.find(view, id)).transpose()?.flatten();
             json(&DynamicFlawInfo {
                 issue_summary: DynamicIssue {
-                    app_guid: application.to_ascii_lowercase(),
+                    app_guid: asked.path.0.to_ascii_lowercase(),
                     app_id: Some(flaw.application_id),
                     build_id: flaw.build_id,
                     issue_id: flaw.issue_id,
@@ -94,28 +79,23 @@ pub(crate) async fn read_dynamic_flaw(
         .await
 }
 
-/// The parts of a request that name a flaw.
-struct Asked<'a> {
-    application: &'a str,
-    issue: &'a str,
-    query: &'a Query,
-}
+/// Names a flaw by its application and its number there.
+type AskedFlaw = Asked<Grant<ReadFindings>, (String, String)>;
 
-impl Asked<'_> {
-    fn find(&self, view: &View<'_>, caller: &Caller, kind: &str) -> Result<Flaw, Refusal> {
-        let visible = applications::visible(view, &caller.user, self.application)?;
-        let issue_id = self.issue.parse().map_err(|_| wrong("issue_id", "a number"))?;
-        let context = self.query.get("context");
-        let context = context.map(|guid| sandboxes::context(view, visible, Some(guid)));
-        let context = context.transpose()?;
-        if kind == "STATIC" && context.is_some() {
-            return Err(Refusal::flaw(404, "Build does not have static flaws"));
-        }
-        flaws::find(view, visible, context, issue_id, kind, &caller.base)?.ok_or_else(|| {
-            let message = format!("Build does not have {} flaw {issue_id}", kind.to_lowercase());
-            Refusal::flaw(404, &message)
-        })
+fn find(view: &View<'_>, asked: &AskedFlaw, kind: &str) -> Result<Flaw, Refusal> {
+    let (application, issue_id) = &asked.path;
+    let visible = applications::visible(view, asked.user(), application)?;
+    let issue_id = issue_id.parse().map_err(|_| wrong("issue_id", "a number"))?;
+    let context = asked.query.get("context");
+    let context = context.map(|guid| sandboxes::context(view, visible, Some(guid)));
+    let context = context.transpose()?;
+    if kind == "STATIC" && context.is_some() {
+        return Err(Refusal::flaw(404, "Build does not have static flaws"));
     }
+    flaws::find(view, visible, context, issue_id, kind, asked.base())?.ok_or_else(|| {
+        let message = format!("Build does not have {} flaw {issue_id}", kind.to_lowercase());
+        Refusal::flaw(404, &message)
+    })
 }
 
 fn text(flaw: &Flaw, name: &str) -> Option<String> {

@@ -8,6 +8,10 @@ use utoipa::ToSchema;
 use super::error::Refusal;
 use super::json;
 use super::query::{PAGING, Parameter, Query, encode};
+use countersign_tenant::list::Window;
+
+/// Largest page of the Applications family.
+pub(crate) const MOST: u64 = 500;
 
 /// A page of a list; without elements there is no `_embedded`.
 #[derive(Serialize, ToSchema)]
@@ -36,17 +40,6 @@ macro_rules! embedded {
 }
 pub(crate) use embedded;
 
-/// A page of a list.
-pub(crate) fn listing<T, E: From<Vec<T>> + Serialize + ToSchema>(
-    list: &List<'_>,
-    elements: Vec<T>,
-    page: Page,
-    query: &Query,
-) -> Result<Response, Refusal> {
-    let embedded = (!elements.is_empty()).then(|| E::from(elements));
-    json(&Listing { embedded, links: list.links(query, page), page })
-}
-
 /// A list resource: its absolute URL and the parameters it knows, in the order
 /// in which links name them.
 pub(crate) struct List<'a> {
@@ -54,9 +47,37 @@ pub(crate) struct List<'a> {
     pub(crate) parameters: &'a [Parameter],
     /// Whether `self` offers `page` and `size`.
     pub(crate) offers_paging: bool,
+    /// Elements of a page unless the query says otherwise.
+    pub(crate) usual_size: u64,
 }
 
-impl List<'_> {
+impl<'a> List<'a> {
+    pub(crate) fn new(url: String, parameters: &'a [Parameter]) -> Self {
+        Self { url, parameters, offers_paging: true, usual_size: 50 }
+    }
+
+    /// The page that a query asks for.
+    pub(crate) fn page<T, E: From<Vec<T>> + Serialize + ToSchema>(
+        &self,
+        query: &Query,
+        find: impl FnOnce(&Window) -> Result<(Vec<T>, u64), Refusal>,
+    ) -> Result<Response, Refusal> {
+        let paging = query.paging(self.usual_size, MOST)?;
+        let (elements, total) = find(&paging.window())?;
+        self.listing::<T, E>(elements, Page::new(paging.number, paging.size, total), query)
+    }
+
+    /// This page, with these elements.
+    pub(crate) fn listing<T, E: From<Vec<T>> + Serialize + ToSchema>(
+        &self,
+        elements: Vec<T>,
+        page: Page,
+        query: &Query,
+    ) -> Result<Response, Refusal> {
+        let embedded = (!elements.is_empty()).then(|| E::from(elements));
+        json(&Listing { embedded, links: self.links(query, page), page })
+    }
+
     /// `first`, `prev`, `next` and `last` when there is more than one page;
     /// `self` always.
     pub(crate) fn links(&self, query: &Query, page: Page) -> Links {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::error::Refusal;
-use super::hal::{self, List};
+use super::hal::List;
 use super::query::{Kind, Paging, Parameter, Query, parameter, parameters};
 use countersign_tenant::Manner;
 use countersign_tenant::list::Window;
@@ -38,9 +38,8 @@ fn listing<T, E: From<Vec<T>> + Serialize + ToSchema>(
     base: &str,
     query: &Query,
 ) -> Result<Response, Refusal> {
-    let list =
-        List { url: format!("{base}/api/authn/v2/{path}"), parameters: &[], offers_paging: true };
-    hal::listing::<T, E>(&list, elements, page, query)
+    let list = List::new(format!("{base}/api/authn/v2/{path}"), &[]);
+    list.listing::<T, E>(elements, page, query)
 }
 
 /// The part of a list that a query asks for, and the same for the page of the answer.

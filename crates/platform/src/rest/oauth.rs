@@ -2,8 +2,8 @@
 //! and shapes of the management are ours, see `docs/fidelity.md`.
 
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
@@ -13,20 +13,21 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
+use super::asked::{Asked, Input};
 use super::error::Refusal;
+use super::json as answer;
 use super::query::Query;
-use super::{input, json as answer, no_content};
 use crate::caller::{Caller, Grant, ManageIdentity, Signed};
 use crate::state::AppState;
 use countersign_tenant::clients::{self, Client, MAX_DAYS, Wanted};
 use countersign_tenant::roles::Permission;
 use countersign_tenant::users::{self, User};
-use countersign_tenant::{Change, Noted, Refused, View, timestamp};
+use countersign_tenant::{Change, Noted, View, timestamp};
 
 #[derive(Default, Deserialize, ToSchema)]
 #[schema(as = OAuthClientInput)]
 #[serde(default)]
-struct Input {
+pub(crate) struct ClientInput {
     name: String,
     description: String,
     expires_in_days: Option<i64>,
@@ -64,7 +65,7 @@ struct Clients {
     oauth_clients: Vec<OAuthClient>,
 }
 
-impl Input {
+impl ClientInput {
     fn wanted(self) -> Wanted {
         Wanted {
             name: self.name.trim().to_owned(),
@@ -103,11 +104,8 @@ fn on_the_wire(client: &Client, user: &User, now_ms: i64) -> OAuthClient {
     tag = "OAuth clients",
     responses((status = 200, body = Clients)),
 )]
-pub(crate) async fn list_own_clients(
-    caller: Caller,
-    State(state): State<AppState>,
-) -> Result<Response, Refusal> {
-    list(state, (*caller.user).clone()).await
+pub(crate) async fn list_own_clients(asked: Asked<Caller>) -> Result<Response, Refusal> {
+    asked.look(|view, asked| list(view, asked.user())).await
 }
 
 /// The OAuth clients of an API user.
@@ -118,23 +116,15 @@ pub(crate) async fn list_own_clients(
     responses((status = 200, body = Clients)),
 )]
 pub(crate) async fn list_user_clients(
-    _: Grant<ManageIdentity>,
-    Path(user_id): Path<String>,
-    State(state): State<AppState>,
+    asked: Asked<Grant<ManageIdentity>, String>,
 ) -> Result<Response, Refusal> {
-    let read = move |view: &View<'_>| users::api_account(view, &user_id);
-    let user = state.look::<_, Refused>(read).await?;
-    list(state, user).await
+    asked.look(|view, asked| list(view, &users::api_account(view, &asked.path)?)).await
 }
 
-async fn list(state: AppState, user: User) -> Result<Response, Refusal> {
-    state
-        .look(move |view| {
-            let clients = clients::of_user(view, user.id)?;
-            let clients = clients.iter().map(|client| on_the_wire(client, &user, view.now_ms));
-            answer(&Clients { oauth_clients: clients.collect() })
-        })
-        .await
+fn list(view: &View<'_>, user: &User) -> Result<Response, Refusal> {
+    let clients = clients::of_user(view, user.id)?;
+    let clients = clients.iter().map(|client| on_the_wire(client, user, view.now_ms));
+    answer(&Clients { oauth_clients: clients.collect() })
 }
 
 /// A new OAuth client for the caller: the only answer that holds its secret.
@@ -142,16 +132,15 @@ async fn list(state: AppState, user: User) -> Result<Response, Refusal> {
     post,
     path = "/api/authn/v2/oauth_clients",
     tag = "OAuth clients",
-    request_body = Input,
+    request_body = ClientInput,
     responses((status = 200, body = OAuthClient)),
 )]
 pub(crate) async fn create_own_client(
-    Signed(caller): Signed,
-    State(state): State<AppState>,
-    body: Result<Bytes, BytesRejection>,
+    asked: Asked<Signed>,
+    Input(input): Input<ClientInput>,
 ) -> Result<Response, Refusal> {
-    let wanted = input::<Input>(body)?.wanted();
-    state.change(caller.act(), move |change| create(change, &caller.user, &wanted)).await
+    let wanted = input.wanted();
+    asked.change(move |change, asked| create(change, asked.user(), &wanted)).await
 }
 
 /// A new OAuth client for an API user: the only answer that holds its secret.
@@ -159,27 +148,29 @@ pub(crate) async fn create_own_client(
     post,
     path = "/api/authn/v2/oauth_clients/user_id/{user_id}",
     tag = "OAuth clients",
-    request_body = Input,
+    request_body = ClientInput,
     responses((status = 200, body = OAuthClient)),
 )]
 pub(crate) async fn create_user_client(
     Signed(_): Signed,
-    grant: Grant<ManageIdentity>,
-    Path(user_id): Path<String>,
-    State(state): State<AppState>,
-    body: Result<Bytes, BytesRejection>,
+    asked: Asked<Grant<ManageIdentity>, String>,
+    Input(input): Input<ClientInput>,
 ) -> Result<Response, Refusal> {
-    let wanted = input::<Input>(body)?.wanted();
-    state
-        .change(grant.caller.act(), move |change| {
-            create(change, &users::api_account(change, &user_id)?, &wanted)
+    let wanted = input.wanted();
+    asked
+        .change(move |change, asked| {
+            create(change, &users::api_account(change, &asked.path)?, &wanted)
         })
         .await
 }
 
-fn create(change: &Change<'_>, user: &User, wanted: &Wanted) -> Result<Noted<Response>, Refusal> {
+fn create(
+    change: &Change<'_>,
+    user: &User,
+    wanted: &Wanted,
+) -> Result<Noted<OAuthClient>, Refusal> {
     let made = clients::create(change, user, wanted)?;
-    made.try_map(|(client, secret)| answer(&shown(&client, user, change.now_ms, &secret)))
+    Ok(made.map(|(client, secret)| shown(&client, user, change.now_ms, &secret)))
 }
 
 /// The only answer that holds a secret.
@@ -194,14 +185,10 @@ fn shown(client: &Client, user: &User, now_ms: i64, secret: &str) -> OAuthClient
     tag = "OAuth clients",
     responses((status = 200, body = OAuthClient)),
 )]
-pub(crate) async fn read_client(
-    caller: Caller,
-    Path(client_id): Path<String>,
-    State(state): State<AppState>,
-) -> Result<Response, Refusal> {
-    state
-        .look(move |view| {
-            let (client, user) = visible(view, &caller, &client_id)?;
+pub(crate) async fn read_client(asked: Asked<Caller, String>) -> Result<Response, Refusal> {
+    asked
+        .look(|view, asked| {
+            let (client, user) = visible(view, &asked.caller, &asked.path)?;
             answer(&on_the_wire(&client, &user, view.now_ms))
         })
         .await
@@ -214,16 +201,12 @@ pub(crate) async fn read_client(
     tag = "OAuth clients",
     responses((status = 200, body = OAuthClient), (status = 409, body = GatewayError, description = "The client is revoked.")),
 )]
-pub(crate) async fn rotate_client(
-    Signed(caller): Signed,
-    Path(client_id): Path<String>,
-    State(state): State<AppState>,
-) -> Result<Response, Refusal> {
-    state
-        .change(caller.act(), move |change| {
-            let (client, user) = visible(change, &caller, &client_id)?;
+pub(crate) async fn rotate_client(asked: Asked<Signed, String>) -> Result<Response, Refusal> {
+    asked
+        .change(|change, asked| {
+            let (client, user) = visible(change, &asked.caller, &asked.path)?;
             let secret = clients::rotate(change, &client, &user)?;
-            secret.try_map(|secret| answer(&shown(&client, &user, change.now_ms, &secret)))
+            Ok(secret.map(|secret| shown(&client, &user, change.now_ms, &secret)))
         })
         .await
 }
@@ -233,22 +216,19 @@ pub(crate) async fn rotate_client(
     post,
     path = "/api/authn/v2/oauth_clients/{client_id}/clone",
     tag = "OAuth clients",
-    request_body = Input,
+    request_body = ClientInput,
     responses((status = 200, body = OAuthClient)),
 )]
 pub(crate) async fn clone_client(
-    Signed(caller): Signed,
-    Path(client_id): Path<String>,
-    State(state): State<AppState>,
-    body: Result<Bytes, BytesRejection>,
+    asked: Asked<Signed, String>,
+    Input(input): Input<ClientInput>,
 ) -> Result<Response, Refusal> {
-    let input: Input = input(body)?;
-    state
-        .change(caller.act(), move |change| {
-            let (client, user) = visible(change, &caller, &client_id)?;
+    asked
+        .change(move |change, asked| {
+            let (client, user) = visible(change, &asked.caller, &asked.path)?;
             let name = input.name.trim().to_owned();
             let made = clients::copy(change, client, &user, name, input.expires_in_days)?;
-            made.try_map(|(client, secret)| answer(&shown(&client, &user, change.now_ms, &secret)))
+            Ok(made.map(|(client, secret)| shown(&client, &user, change.now_ms, &secret)))
         })
         .await
 }
@@ -260,18 +240,13 @@ pub(crate) async fn clone_client(
     tag = "OAuth clients",
     responses((status = 204)),
 )]
-pub(crate) async fn revoke_client(
-    Signed(caller): Signed,
-    Path(client_id): Path<String>,
-    State(state): State<AppState>,
-) -> Result<Response, Refusal> {
-    state
-        .change(caller.act(), move |change| {
-            let (client, user) = visible(change, &caller, &client_id)?;
-            Ok::<_, Refusal>(clients::revoke(change, &client, &user)?)
+pub(crate) async fn revoke_client(asked: Asked<Signed, String>) -> Result<Response, Refusal> {
+    asked
+        .remove(|change, asked| {
+            let (client, user) = visible(change, &asked.caller, &asked.path)?;
+            Ok(clients::revoke(change, &client, &user)?)
         })
-        .await?;
-    Ok(no_content())
+        .await
 }
 
 /// The caller's own, or an API user's for an administrator.

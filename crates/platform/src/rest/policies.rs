@@ -1,16 +1,16 @@
 //! Policies, read only.
 
-use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_wire::hal::Page;
 use countersign_wire::policy::Policy;
 
+use super::asked::Asked;
 use super::error::Refusal;
-use super::hal::{List, Listing, embedded, listing};
+use super::hal::{List, Listing, MOST, embedded};
 use super::json;
 use super::query::{Kind, Pages, Parameter, Query, parameter, parameters, wrong};
 use crate::caller::{Grant, ReadApplications};
-use crate::state::AppState;
+use countersign_tenant::View;
 use countersign_tenant::policies::{self, CATEGORIES};
 
 embedded!(Policies, policy_versions: Policy);
@@ -34,23 +34,15 @@ parameters!(PolicyFilters, PARAMETERS, paged);
     responses((status = 200, body = Listing<Policies>)),
 )]
 pub(crate) async fn list_policies(
-    grant: Grant<ReadApplications>,
-    RawQuery(raw): RawQuery,
-    State(state): State<AppState>,
+    asked: Asked<Grant<ReadApplications>>,
 ) -> Result<Response, Refusal> {
-    state
-        .look(move |view| {
-            let base = &grant.caller.base;
-            let query = Query::parse(raw.as_deref());
-            let paging = query.paging(50, 500)?;
-            let (policies, total) = policies::list(view, &filter(&query)?, &paging.window(), base)?;
-            let list = List {
-                url: format!("{base}/appsec/v1/policies"),
-                parameters: PARAMETERS,
-                offers_paging: true,
-            };
-            let page = Page::new(paging.number, paging.size, total);
-            listing::<_, Policies>(&list, policies, page, &query)
+    asked
+        .look(|view, asked| {
+            let (query, base) = (&asked.query, asked.base());
+            let list = List::new(format!("{base}/appsec/v1/policies"), PARAMETERS);
+            list.page::<_, Policies>(query, |window| {
+                Ok(policies::list(view, &filter(query)?, window, base)?)
+            })
         })
         .await
 }
@@ -63,11 +55,9 @@ pub(crate) async fn list_policies(
     responses((status = 200, body = Policy)),
 )]
 pub(crate) async fn read_policy(
-    grant: Grant<ReadApplications>,
-    Path(policy): Path<String>,
-    State(state): State<AppState>,
+    asked: Asked<Grant<ReadApplications>, String>,
 ) -> Result<Response, Refusal> {
-    state.look(move |view| json(&policies::read(view, &policy, &grant.caller.base)?)).await
+    asked.look(|view, asked| json(&policies::read(view, &asked.path, asked.base())?)).await
 }
 
 /// All versions of a policy.
@@ -79,27 +69,22 @@ pub(crate) async fn read_policy(
     responses((status = 200, body = Listing<Policies>)),
 )]
 pub(crate) async fn list_policy_versions(
-    grant: Grant<ReadApplications>,
-    Path(policy): Path<String>,
-    RawQuery(raw): RawQuery,
-    State(state): State<AppState>,
+    asked: Asked<Grant<ReadApplications>, String>,
 ) -> Result<Response, Refusal> {
-    state
-        .look(move |view| {
-            let base = &grant.caller.base;
-            let query = Query::parse(raw.as_deref());
-            let paging = query.paging(50, 500)?;
-            let only = policies::read(view, &policy, base)?;
-            let list = List {
-                url: format!("{base}/appsec/v1/policies/{}/versions", only.guid),
-                parameters: &[],
-                offers_paging: true,
-            };
-            let page = Page::new(paging.number, paging.size, 1);
-            let shown = if paging.number == 0 { vec![only] } else { Vec::new() };
-            listing::<_, Policies>(&list, shown, page, &query)
-        })
-        .await
+    asked.look(list_versions).await
+}
+
+fn list_versions(
+    view: &View<'_>,
+    asked: &Asked<Grant<ReadApplications>, String>,
+) -> Result<Response, Refusal> {
+    let base = asked.base();
+    let paging = asked.query.paging(50, MOST)?;
+    let only = policies::read(view, &asked.path, base)?;
+    let list = List::new(format!("{base}/appsec/v1/policies/{}/versions", only.guid), &[]);
+    let page = Page::new(paging.number, paging.size, 1);
+    let shown = if paging.number == 0 { vec![only] } else { Vec::new() };
+    list.listing::<_, Policies>(shown, page, &asked.query)
 }
 
 /// A policy in one version.
@@ -110,14 +95,12 @@ pub(crate) async fn list_policy_versions(
     responses((status = 200, body = Policy)),
 )]
 pub(crate) async fn read_policy_version(
-    grant: Grant<ReadApplications>,
-    Path((policy, version)): Path<(String, String)>,
-    State(state): State<AppState>,
+    asked: Asked<Grant<ReadApplications>, (String, String)>,
 ) -> Result<Response, Refusal> {
-    let version: i64 = version.parse().map_err(|_| wrong("version", "a number"))?;
-    state
-        .look(move |view| {
-            let found = policies::read(view, &policy, &grant.caller.base)?;
+    let version: i64 = asked.path.1.parse().map_err(|_| wrong("version", "a number"))?;
+    asked
+        .look(move |view, asked| {
+            let found = policies::read(view, &asked.path.0, asked.base())?;
             if found.version != Some(version) {
                 return Err(Refusal::no_such("Policy version"));
             }

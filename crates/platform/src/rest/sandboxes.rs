@@ -1,21 +1,18 @@
 //! Sandboxes of an application.
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_wire::error::ApiErrors;
-use countersign_wire::hal::Page;
 use countersign_wire::sandbox::{Sandbox, SandboxInput};
 
+use super::asked::{Asked, Input};
 use super::error::Refusal;
-use super::hal::{List, Listing, embedded, listing};
-use super::query::{Kind, Pages, Query, parameter, parameters};
-use super::{input, json, no_content};
-use crate::caller::{Caller, Grant, ReadSandboxes, WriteSandboxes};
-use crate::state::AppState;
+use super::hal::{List, Listing, embedded};
+use super::json;
+use super::query::{Kind, Pages, parameter, parameters};
+use crate::caller::{Grant, ReadSandboxes, WriteSandboxes};
+use countersign_tenant::applications;
 use countersign_tenant::sandboxes::promotion::{self, Wanted};
-use countersign_tenant::{applications, sandboxes};
+use countersign_tenant::sandboxes::{self, Named};
 
 embedded!(Sandboxes, sandboxes: Sandbox);
 
@@ -28,25 +25,15 @@ embedded!(Sandboxes, sandboxes: Sandbox);
     responses((status = 200, body = Listing<Sandboxes>)),
 )]
 pub(crate) async fn list_sandboxes(
-    grant: Grant<ReadSandboxes>,
-    Path(application): Path<String>,
-    RawQuery(raw): RawQuery,
-    State(state): State<AppState>,
+    asked: Asked<Grant<ReadSandboxes>, String>,
 ) -> Result<Response, Refusal> {
-    state
-        .look(move |view| {
-            let Caller { user, base, .. } = &grant.caller;
-            let visible = applications::visible(view, user, &application)?;
-            let query = Query::parse(raw.as_deref());
-            let paging = query.paging(50, 500)?;
-            let (sandboxes, total) = sandboxes::list(view, visible, &paging.window())?;
-            let list = List {
-                url: format!("{base}/appsec/v1/applications/{application}/sandboxes"),
-                parameters: &[],
-                offers_paging: true,
-            };
-            let page = Page::new(paging.number, paging.size, total);
-            listing::<_, Sandboxes>(&list, sandboxes, page, &query)
+    asked
+        .look(|view, asked| {
+            let visible = applications::visible(view, asked.user(), &asked.path)?;
+            let url = format!("{}/appsec/v1/applications/{}/sandboxes", asked.base(), asked.path);
+            List::new(url, &[]).page::<_, Sandboxes>(&asked.query, |window| {
+                Ok(sandboxes::list(view, visible, window)?)
+            })
         })
         .await
 }
@@ -59,13 +46,9 @@ pub(crate) async fn list_sandboxes(
     responses((status = 200, body = Sandbox)),
 )]
 pub(crate) async fn read_sandbox(
-    grant: Grant<ReadSandboxes>,
-    Path((application, sandbox)): Path<(String, String)>,
-    State(state): State<AppState>,
+    asked: Asked<Grant<ReadSandboxes>, Named>,
 ) -> Result<Response, Refusal> {
-    state
-        .look(move |view| json(&sandboxes::read(view, &grant.caller.user, &application, &sandbox)?))
-        .await
+    asked.look(|view, asked| json(&sandboxes::read(view, asked.user(), &asked.path)?)).await
 }
 
 /// A new sandbox.
@@ -77,17 +60,12 @@ pub(crate) async fn read_sandbox(
     responses((status = 200, body = Sandbox), (status = 409, body = ApiErrors, description = "The name is taken.")),
 )]
 pub(crate) async fn create_sandbox(
-    grant: Grant<WriteSandboxes>,
-    Path(application): Path<String>,
-    State(state): State<AppState>,
-    body: Result<Bytes, BytesRejection>,
+    asked: Asked<Grant<WriteSandboxes>, String>,
+    Input(wanted): Input<SandboxInput>,
 ) -> Result<Response, Refusal> {
-    let wanted: SandboxInput = input(body)?;
-    let act = grant.caller.act();
-    state
-        .change(act, move |change| {
-            sandboxes::create(change, &grant.caller.user, &application, &wanted)?
-                .try_map(|sandbox| json(&sandbox))
+    asked
+        .change(move |change, asked| {
+            Ok(sandboxes::create(change, asked.user(), &asked.path, &wanted)?)
         })
         .await
 }
@@ -101,17 +79,12 @@ pub(crate) async fn create_sandbox(
     responses((status = 200, body = Sandbox), (status = 409, body = ApiErrors, description = "The name is taken.")),
 )]
 pub(crate) async fn update_sandbox(
-    grant: Grant<WriteSandboxes>,
-    Path((application, sandbox)): Path<(String, String)>,
-    State(state): State<AppState>,
-    body: Result<Bytes, BytesRejection>,
+    asked: Asked<Grant<WriteSandboxes>, Named>,
+    Input(wanted): Input<SandboxInput>,
 ) -> Result<Response, Refusal> {
-    let wanted: SandboxInput = input(body)?;
-    let act = grant.caller.act();
-    state
-        .change(act, move |change| {
-            sandboxes::update(change, &grant.caller.user, &application, &sandbox, &wanted)?
-                .try_map(|sandbox| json(&sandbox))
+    asked
+        .change(move |change, asked| {
+            Ok(sandboxes::update(change, asked.user(), &asked.path, &wanted)?)
         })
         .await
 }
@@ -133,21 +106,15 @@ parameters!(
     responses((status = 200, body = Sandbox)),
 )]
 pub(crate) async fn promote_sandbox(
-    grant: Grant<WriteSandboxes>,
-    Path((application, sandbox)): Path<(String, String)>,
-    RawQuery(raw): RawQuery,
-    State(state): State<AppState>,
+    asked: Asked<Grant<WriteSandboxes>, Named>,
 ) -> Result<Response, Refusal> {
-    let query = Query::parse(raw.as_deref());
     let wanted = Wanted {
-        build_id: query.number("build_id")?,
-        is_last: query.truth("delete_on_promote")?.unwrap_or_default(),
+        build_id: asked.query.number("build_id")?,
+        is_last: asked.query.truth("delete_on_promote")?.unwrap_or_default(),
     };
-    let act = grant.caller.act();
-    state
-        .change(act, move |change| {
-            promotion::promote(change, &grant.caller.user, &application, &sandbox, wanted)?
-                .try_map(|sandbox| json(&sandbox))
+    asked
+        .change(move |change, asked| {
+            Ok(promotion::promote(change, asked.user(), &asked.path, wanted)?)
         })
         .await
 }
@@ -160,15 +127,7 @@ pub(crate) async fn promote_sandbox(
     responses((status = 204)),
 )]
 pub(crate) async fn delete_sandbox(
-    grant: Grant<WriteSandboxes>,
-    Path((application, sandbox)): Path<(String, String)>,
-    State(state): State<AppState>,
+    asked: Asked<Grant<WriteSandboxes>, Named>,
 ) -> Result<Response, Refusal> {
-    let act = grant.caller.act();
-    state
-        .change(act, move |change| -> Result<_, Refusal> {
-            Ok(sandboxes::delete(change, &grant.caller.user, &application, &sandbox)?)
-        })
-        .await?;
-    Ok(no_content())
+    asked.remove(|change, asked| Ok(sandboxes::delete(change, asked.user(), &asked.path)?)).await
 }

@@ -1,14 +1,13 @@
 //! The summary report: an application in one context, in counts.
 
-use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_wire::summary::SummaryReport;
 
+use super::asked::Asked;
 use super::error::Refusal;
 use super::json;
-use super::query::{CONTEXT, Kind, Query, parameter, parameters};
+use super::query::{CONTEXT, Kind, parameter, parameters};
 use crate::caller::{Grant, ReadFindings};
-use crate::state::AppState;
 use countersign_tenant::{applications, sandboxes, summary};
 
 parameters!(
@@ -25,15 +24,12 @@ parameters!(
     responses((status = 200, body = SummaryReport)),
 )]
 pub(crate) async fn read_summary_report(
-    grant: Grant<ReadFindings>,
-    Path(application): Path<String>,
-    RawQuery(raw): RawQuery,
-    State(state): State<AppState>,
+    asked: Asked<Grant<ReadFindings>, String>,
 ) -> Result<Response, Refusal> {
-    state
-        .look(move |view| {
-            let visible = applications::visible(view, &grant.caller.user, &application)?;
-            let query = Query::parse(raw.as_deref());
+    asked
+        .look(|view, asked| {
+            let visible = applications::visible(view, asked.user(), &asked.path)?;
+            let query = &asked.query;
             let context = sandboxes::context(view, visible, query.get("context"))?;
             let missing = || Refusal::no_such("Summary report");
             let report = summary::report(view, context)?.ok_or_else(missing)?;

@@ -1,49 +1,55 @@
 //! The dictionaries that findings and applications point to: weaknesses,
 //! categories, names of custom fields.
 
-use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
-use countersign_wire::hal::Page;
 use countersign_wire::weakness::{Category, CustomFieldName, Cwe};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::asked::{Access, Asked};
 use super::error::Refusal;
-use super::hal::{List, Listing, embedded, listing};
+use super::hal::{List, Listing, embedded};
 use super::json;
-use super::query::{Pages, Query, wrong};
+use super::query::{Pages, wrong};
 use crate::caller::{Caller, Grant, ReadApplications};
-use crate::state::AppState;
-use countersign_tenant::View;
 use countersign_tenant::weaknesses::{CATEGORIES, CUSTOM_FIELDS, CWES, Dictionary};
 
 embedded!(Cwes, cwes: Cwe);
 embedded!(Categories, categories: Category);
 embedded!(CustomFieldNames, app_custom_field_names: CustomFieldName);
 
-fn list<T: Serialize, E: From<Vec<T>> + Serialize + ToSchema>(
-    view: &View<'_>,
-    dictionary: &Dictionary<T>,
-    (url, size): (String, u64),
-    raw: Option<&str>,
-) -> Result<Response, Refusal> {
-    let query = Query::parse(raw);
-    let paging = query.paging(size, 500)?;
-    let (elements, total) = dictionary.list(view, &paging.window())?;
-    let list = List { url, parameters: &[], offers_paging: true };
-    let page = Page::new(paging.number, paging.size, total);
-    listing::<T, E>(&list, elements, page, &query)
+async fn list<A, T, E>(
+    asked: Asked<A>,
+    dictionary: &'static Dictionary<T>,
+    name: &'static str,
+    usual_size: u64,
+) -> Result<Response, Refusal>
+where
+    A: Access + 'static,
+    T: Serialize,
+    E: From<Vec<T>> + Serialize + ToSchema,
+{
+    asked
+        .look(move |view, asked| {
+            let list = List::new(format!("{}/appsec/v1/{name}", asked.base()), &[]);
+            let list = List { usual_size, ..list };
+            list.page::<T, E>(&asked.query, |window| Ok(dictionary.list(view, window)?))
+        })
+        .await
 }
 
-fn one<T: Serialize>(
-    view: &View<'_>,
-    dictionary: &Dictionary<T>,
-    what: &str,
-    id: &str,
+async fn one<T: Serialize>(
+    asked: Asked<Caller, String>,
+    dictionary: &'static Dictionary<T>,
+    what: &'static str,
 ) -> Result<Response, Refusal> {
-    let number: i64 = id.parse().map_err(|_| wrong("id", "a number"))?;
-    let found = dictionary.find(view, number)?;
-    json(&found.ok_or_else(|| Refusal::no_such(what))?)
+    asked
+        .look(move |view, asked| {
+            let number: i64 = asked.path.parse().map_err(|_| wrong("id", "a number"))?;
+            let found = dictionary.find(view, number)?;
+            json(&found.ok_or_else(|| Refusal::no_such(what))?)
+        })
+        .await
 }
 
 /// Weaknesses.
@@ -54,13 +60,8 @@ fn one<T: Serialize>(
     params(Pages),
     responses((status = 200, body = Listing<Cwes>)),
 )]
-pub(crate) async fn list_cwes(
-    caller: Caller,
-    RawQuery(raw): RawQuery,
-    State(state): State<AppState>,
-) -> Result<Response, Refusal> {
-    let url = format!("{}/appsec/v1/cwes", caller.base);
-    state.look(move |view| list::<_, Cwes>(view, &CWES, (url, 100), raw.as_deref())).await
+pub(crate) async fn list_cwes(asked: Asked<Caller>) -> Result<Response, Refusal> {
+    list::<_, _, Cwes>(asked, &CWES, "cwes", 100).await
 }
 
 /// A weakness.
@@ -70,12 +71,8 @@ pub(crate) async fn list_cwes(
     tag = "Dictionaries",
     responses((status = 200, body = Cwe)),
 )]
-pub(crate) async fn read_cwe(
-    _: Caller,
-    Path(id): Path<String>,
-    State(state): State<AppState>,
-) -> Result<Response, Refusal> {
-    state.look(move |view| one(view, &CWES, "CWE", &id)).await
+pub(crate) async fn read_cwe(asked: Asked<Caller, String>) -> Result<Response, Refusal> {
+    one(asked, &CWES, "CWE").await
 }
 
 /// Categories of findings.
@@ -86,15 +83,8 @@ pub(crate) async fn read_cwe(
     params(Pages),
     responses((status = 200, body = Listing<Categories>)),
 )]
-pub(crate) async fn list_categories(
-    caller: Caller,
-    RawQuery(raw): RawQuery,
-    State(state): State<AppState>,
-) -> Result<Response, Refusal> {
-    let url = format!("{}/appsec/v1/categories", caller.base);
-    state
-        .look(move |view| list::<_, Categories>(view, &CATEGORIES, (url, 100), raw.as_deref()))
-        .await
+pub(crate) async fn list_categories(asked: Asked<Caller>) -> Result<Response, Refusal> {
+    list::<_, _, Categories>(asked, &CATEGORIES, "categories", 100).await
 }
 
 /// A category of findings.
@@ -104,12 +94,8 @@ pub(crate) async fn list_categories(
     tag = "Dictionaries",
     responses((status = 200, body = Category)),
 )]
-pub(crate) async fn read_category(
-    _: Caller,
-    Path(id): Path<String>,
-    State(state): State<AppState>,
-) -> Result<Response, Refusal> {
-    state.look(move |view| one(view, &CATEGORIES, "Category", &id)).await
+pub(crate) async fn read_category(asked: Asked<Caller, String>) -> Result<Response, Refusal> {
+    one(asked, &CATEGORIES, "Category").await
 }
 
 /// Names of custom fields of applications.
@@ -121,14 +107,7 @@ pub(crate) async fn read_category(
     responses((status = 200, body = Listing<CustomFieldNames>)),
 )]
 pub(crate) async fn list_custom_fields(
-    grant: Grant<ReadApplications>,
-    RawQuery(raw): RawQuery,
-    State(state): State<AppState>,
+    asked: Asked<Grant<ReadApplications>>,
 ) -> Result<Response, Refusal> {
-    let url = format!("{}/appsec/v1/custom_fields", grant.caller.base);
-    state
-        .look(move |view| {
-            list::<_, CustomFieldNames>(view, &CUSTOM_FIELDS, (url, 50), raw.as_deref())
-        })
-        .await
+    list::<_, _, CustomFieldNames>(asked, &CUSTOM_FIELDS, "custom_fields", 50).await
 }

@@ -3,9 +3,8 @@
 use countersign_wire::sandbox::Sandbox;
 use rusqlite::{Transaction, params};
 
-use super::{id_of, remove, target, whole};
+use super::{Named, found, remove, target, whole};
 use crate::act::{Change, Noted};
-use crate::applications;
 use crate::users::User;
 use crate::{Error, Refused, whole_second};
 
@@ -36,12 +35,10 @@ const SAME: &str = "other.application = f.application and other.is_sca = f.is_sc
 pub fn promote(
     change: &Change<'_>,
     user: &User,
-    application: &str,
-    sandbox: &str,
+    named: &Named,
     wanted: Wanted,
 ) -> Result<Noted<Sandbox>, Refused> {
-    let application = applications::visible(change, user, application)?;
-    let id = id_of(change.connection, application, sandbox)?;
+    let (application, id) = found(change, user, named)?;
     let promoted = whole(change.connection, id)?;
     let target = target(change, application, &promoted)?;
     let (count, newest): (i64, Option<i64>) = change.connection.query_row(

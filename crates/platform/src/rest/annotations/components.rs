@@ -1,22 +1,16 @@
 //! Annotations of components: their vulnerabilities and licences, which have no
 //! flaw id. Names are those that one client sends; the shape of the list is ours.
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_wire::annotation::{ComponentAnnotation, ComponentAnnotationInput};
-use countersign_wire::hal::Page;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::super::asked::{Annotator, Asked, Input};
 use super::super::error::Refusal;
-use super::super::hal::{List, Listing, embedded, listing};
+use super::super::hal::{List, Listing, embedded};
 use super::super::query::{Kind, Parameter, Query, parameter, parameters};
-use super::super::{input, json};
-use crate::caller::{Caller, Grant, ReadFindings};
-use crate::state::AppState;
-use countersign_tenant::annotations::Rights;
+use crate::caller::{Grant, ReadFindings};
 use countersign_tenant::annotations::components::{self, STATUSES, TYPES};
 use countersign_tenant::applications;
 
@@ -46,26 +40,16 @@ struct Updated {
     responses((status = 200, body = Listing<ComponentAnnotations>)),
 )]
 pub(crate) async fn list_component_annotations(
-    grant: Grant<ReadFindings>,
-    Path(application): Path<String>,
-    RawQuery(raw): RawQuery,
-    State(state): State<AppState>,
+    asked: Asked<Grant<ReadFindings>, String>,
 ) -> Result<Response, Refusal> {
-    state
-        .look(move |view| {
-            let Caller { user, base, .. } = &grant.caller;
-            let visible = applications::visible(view, user, &application)?;
-            let query = Query::parse(raw.as_deref());
-            let paging = query.paging(50, 500)?;
-            let (said, total) =
-                components::list(view, visible, &filter(&query)?, &paging.window())?;
-            let list = List {
-                url: format!("{base}/srcclr/v3/applications/{application}/sca_annotations"),
-                parameters: PARAMETERS,
-                offers_paging: true,
-            };
-            let page = Page::new(paging.number, paging.size, total);
-            listing::<_, ComponentAnnotations>(&list, said, page, &query)
+    asked
+        .look(|view, asked| {
+            let visible = applications::visible(view, asked.user(), &asked.path)?;
+            let url =
+                format!("{}/srcclr/v3/applications/{}/sca_annotations", asked.base(), asked.path);
+            List::new(url, PARAMETERS).page::<_, ComponentAnnotations>(&asked.query, |window| {
+                Ok(components::list(view, visible, &filter(&asked.query)?, window)?)
+            })
         })
         .await
 }
@@ -93,18 +77,13 @@ fn filter(query: &Query) -> Result<components::Filter, Refusal> {
     responses((status = 200, body = Updated)),
 )]
 pub(crate) async fn annotate_components(
-    caller: Caller,
-    Path(application): Path<String>,
-    State(state): State<AppState>,
-    body: Result<Bytes, BytesRejection>,
+    asked: Asked<Annotator, String>,
+    Input(said): Input<ComponentAnnotationInput>,
 ) -> Result<Response, Refusal> {
-    Rights::of(&caller.user)?;
-    let input: ComponentAnnotationInput = input(body)?;
-    let act = caller.act();
-    state
-        .change(act, move |change| {
-            components::add(change, &caller.user, &application, &input)?
-                .try_map(|()| json(&Updated { annotations: "Updated" }))
+    asked
+        .change(move |change, asked| {
+            let noted = components::add(change, asked.user(), &asked.path, &said)?;
+            Ok(noted.map(|()| Updated { annotations: "Updated" }))
         })
         .await
 }

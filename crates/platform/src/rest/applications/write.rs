@@ -1,18 +1,14 @@
 //! Applications: create, change, delete.
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_wire::application as wire;
 use countersign_wire::error::ApiErrors;
 use serde_json::{Map, Value};
 
+use super::super::asked::{Asked, Input};
 use super::super::error::Refusal;
-use super::super::query::{Kind, Query, parameter, parameters};
-use super::super::{input, json, no_content};
-use crate::caller::{Caller, Grant, WriteApplications};
-use crate::state::AppState;
+use super::super::query::{Kind, parameter, parameters};
+use crate::caller::{Grant, WriteApplications};
 use countersign_tenant::applications;
 use countersign_tenant::{Manner, Refused};
 
@@ -33,16 +29,13 @@ parameters!(
     responses((status = 200, body = wire::Application), (status = 409, body = ApiErrors, description = "The name is taken.")),
 )]
 pub(crate) async fn create_application(
-    grant: Grant<WriteApplications>,
-    State(state): State<AppState>,
-    body: Result<Bytes, BytesRejection>,
+    asked: Asked<Grant<WriteApplications>>,
+    Input(body): Input<Map<String, Value>>,
 ) -> Result<Response, Refusal> {
     let profile = profile_of(body)?;
-    let act = grant.caller.act();
-    state
-        .change(act, move |change| {
-            let caller = &grant.caller;
-            applications::create(change, &caller.user, profile, &caller.base)?.try_map(|a| json(&a))
+    asked
+        .change(move |change, asked| {
+            Ok(applications::create(change, asked.user(), profile, asked.base())?)
         })
         .await
 }
@@ -57,24 +50,20 @@ pub(crate) async fn create_application(
     responses((status = 200, body = wire::Application), (status = 409, body = ApiErrors, description = "The name is taken.")),
 )]
 pub(crate) async fn update_application(
-    grant: Grant<WriteApplications>,
-    Path(guid): Path<String>,
-    RawQuery(raw): RawQuery,
-    State(state): State<AppState>,
-    body: Result<Bytes, BytesRejection>,
+    asked: Asked<Grant<WriteApplications>, String>,
+    Input(body): Input<Map<String, Value>>,
 ) -> Result<Response, Refusal> {
     let mut profile = profile_of(body)?;
-    let query = Query::parse(raw.as_deref());
+    let query = &asked.query;
     let is_partial = query.get("method").is_some_and(|how| how.eq_ignore_ascii_case("partial"));
     if let Some(policy) = query.get("policy_guid") {
         profile.insert("policies".into(), serde_json::json!([{ "guid": policy }]));
     }
     let manner = if is_partial { Manner::PARTIAL } else { Manner::WHOLE };
-    let act = grant.caller.act();
-    state
-        .change(act, move |change| {
-            let Caller { user, base, .. } = &grant.caller;
-            applications::update(change, user, &guid, profile, manner, base)?.try_map(|a| json(&a))
+    asked
+        .change(move |change, asked| {
+            let (user, base) = (asked.user(), asked.base());
+            Ok(applications::update(change, user, &asked.path, profile, manner, base)?)
         })
         .await
 }
@@ -87,21 +76,12 @@ pub(crate) async fn update_application(
     responses((status = 204)),
 )]
 pub(crate) async fn delete_application(
-    grant: Grant<WriteApplications>,
-    Path(guid): Path<String>,
-    State(state): State<AppState>,
+    asked: Asked<Grant<WriteApplications>, String>,
 ) -> Result<Response, Refusal> {
-    let act = grant.caller.act();
-    state
-        .change(act, move |change| -> Result<_, Refusal> {
-            Ok(applications::delete(change, &grant.caller.user, &guid)?)
-        })
-        .await?;
-    Ok(no_content())
+    asked.remove(|change, asked| Ok(applications::delete(change, asked.user(), &asked.path)?)).await
 }
 
-fn profile_of(body: Result<Bytes, BytesRejection>) -> Result<Map<String, Value>, Refusal> {
-    let mut body: Map<String, Value> = input(body)?;
+fn profile_of(mut body: Map<String, Value>) -> Result<Map<String, Value>, Refusal> {
     match body.remove("profile") {
         Some(Value::Object(profile)) => Ok(profile),
         _ => Err(Refused::member("/profile", "The profile is missing.").into()),

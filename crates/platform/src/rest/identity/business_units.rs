@@ -1,15 +1,14 @@
 //! Business units and their teams.
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_wire::identity as wire;
 
+use super::super::asked::Input;
 use super::super::error::Refusal;
 use super::super::hal::{Listing, embedded};
 use super::super::query::{Kind, Query, parameter, parameters};
-use super::super::{created, done, input, json};
+use super::super::{created, done, json};
 use super::{ChangeParameters, SORT, listing, manner, page_of};
 use crate::caller::{Grant, ManageIdentity};
 use crate::state::AppState;
@@ -82,9 +81,8 @@ pub(crate) async fn read_business_unit(
 pub(crate) async fn create_business_unit(
     grant: Grant<ManageIdentity>,
     State(state): State<AppState>,
-    body: Result<Bytes, BytesRejection>,
+    Input(wanted): Input<wire::BusinessUnitInput>,
 ) -> Result<Response, Refusal> {
-    let wanted: wire::BusinessUnitInput = input(body)?;
     let act = grant.caller.act();
     let make = move |change: &Change<'_>| units::create(change, wanted, &grant.caller.base);
     created(&state.change(act, make).await?)
@@ -104,9 +102,8 @@ pub(crate) async fn update_business_unit(
     Path(bu_id): Path<String>,
     RawQuery(raw): RawQuery,
     State(state): State<AppState>,
-    body: Result<Bytes, BytesRejection>,
+    Input(wanted): Input<wire::BusinessUnitInput>,
 ) -> Result<Response, Refusal> {
-    let wanted: wire::BusinessUnitInput = input(body)?;
     let manner = manner(&Query::parse(raw.as_deref()))?;
     let act = grant.caller.act();
     let make = move |change: &Change<'_>| {

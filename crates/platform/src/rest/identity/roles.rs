@@ -1,17 +1,16 @@
 //! Roles.
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_wire::credential::SelfLink;
 use countersign_wire::hal::Page;
 use countersign_wire::identity as wire;
 
+use super::super::asked::Input;
 use super::super::error::Refusal;
 use super::super::hal::{Listing, embedded};
 use super::super::query::{Pages, Query};
-use super::super::{created, done, input, json};
+use super::super::{created, done, json};
 use super::{ChangeParameters, MOST, listing, manner};
 use crate::caller::{Grant, ManageIdentity};
 use crate::state::AppState;
@@ -91,9 +90,8 @@ pub(crate) async fn read_role(
 pub(crate) async fn create_role(
     grant: Grant<ManageIdentity>,
     State(state): State<AppState>,
-    body: Result<Bytes, BytesRejection>,
+    Input(wanted): Input<wire::RoleInput>,
 ) -> Result<Response, Refusal> {
-    let wanted: wire::RoleInput = input(body)?;
     let make = move |change: &Change<'_>| custom_roles::create(change, wanted);
     let role = state.change(grant.caller.act(), make).await?;
     created(&custom_on_the_wire(&role, &grant.caller.base))
@@ -113,9 +111,8 @@ pub(crate) async fn update_role(
     Path(text): Path<String>,
     RawQuery(raw): RawQuery,
     State(state): State<AppState>,
-    body: Result<Bytes, BytesRejection>,
+    Input(wanted): Input<wire::RoleInput>,
 ) -> Result<Response, Refusal> {
-    let wanted: wire::RoleInput = input(body)?;
     let manner = manner(&Query::parse(raw.as_deref()))?;
     let make = move |change: &Change<'_>| custom_roles::update(change, &text, wanted, manner);
     let role = state.change(grant.caller.act(), make).await?;

@@ -1,15 +1,14 @@
 //! Teams and who belongs to them.
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_wire::identity as wire;
 
+use super::super::asked::Input;
 use super::super::error::Refusal;
 use super::super::hal::{Listing, embedded};
 use super::super::query::{Kind, Query, parameter, parameters};
-use super::super::{created, done, input, json};
+use super::super::{created, done, json};
 use super::{ChangeParameters, SORT, listing, manner, page_of};
 use crate::caller::{Caller, Grant, ManageIdentity};
 use crate::state::AppState;
@@ -115,9 +114,8 @@ pub(crate) async fn read_team(
 pub(crate) async fn create_team(
     grant: Grant<ManageIdentity>,
     State(state): State<AppState>,
-    body: Result<Bytes, BytesRejection>,
+    Input(wanted): Input<wire::TeamInput>,
 ) -> Result<Response, Refusal> {
-    let wanted: wire::TeamInput = input(body)?;
     let act = grant.caller.act();
     let make = move |change: &Change<'_>| teams::create(change, wanted, &grant.caller.base);
     created(&state.change(act, make).await?)
@@ -137,9 +135,8 @@ pub(crate) async fn update_team(
     Path(team_id): Path<String>,
     RawQuery(raw): RawQuery,
     State(state): State<AppState>,
-    body: Result<Bytes, BytesRejection>,
+    Input(wanted): Input<wire::TeamInput>,
 ) -> Result<Response, Refusal> {
-    let wanted: wire::TeamInput = input(body)?;
     let manner = manner(&Query::parse(raw.as_deref()))?;
     let act = grant.caller.act();
     let make = move |change: &Change<'_>| {

@@ -2,16 +2,16 @@
 
 use std::sync::LazyLock;
 
+use super::super::asked::Input;
 use super::super::credentials::{minted_on_the_wire, on_the_wire};
 use super::super::error::Refusal;
 use super::super::hal::{Listing, embedded};
 use super::super::query::{Kind, Query, parameter, parameters, wrong};
-use super::super::{created, done, input, json, no_content, ok};
+use super::super::{created, done, json, no_content, ok};
 use super::{CHANGE, ChangeParameters, SORT, listing, manner, page_of};
 use crate::caller::{By, Caller, Grant, ManageIdentity};
 use crate::state::AppState;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_tenant::users::{self, Address, Filter, LoginStatus, Team, User};
@@ -362,9 +362,8 @@ pub(crate) async fn create_user(
     grant: Grant<ManageIdentity>,
     RawQuery(raw): RawQuery,
     State(state): State<AppState>,
-    body: Result<Bytes, BytesRejection>,
+    Input(wanted): Input<wire::UserInput>,
 ) -> Result<Response, Refusal> {
-    let wanted: wire::UserInput = input(body)?;
     let with_pair = Query::parse(raw.as_deref()).truth("generate_api_creds")?.unwrap_or_default();
     if with_pair && grant.caller.by == By::Token {
         return Err(Refusal::gateway(403, "a pair needs a signed request"));
@@ -397,9 +396,8 @@ pub(crate) async fn update_user(
     Path(user_id): Path<String>,
     RawQuery(raw): RawQuery,
     State(state): State<AppState>,
-    body: Result<Bytes, BytesRejection>,
+    Input(wanted): Input<wire::UserInput>,
 ) -> Result<Response, Refusal> {
-    let wanted: wire::UserInput = input(body)?;
     let query = Query::parse(raw.as_deref());
     let manner = manner(&query)?;
     let address = match query.truth("adminNoVerificationEmail")? {
@@ -451,9 +449,8 @@ pub(crate) async fn update_own_user(
     caller: Caller,
     RawQuery(raw): RawQuery,
     State(state): State<AppState>,
-    body: Result<Bytes, BytesRejection>,
+    Input(wanted): Input<wire::UserInput>,
 ) -> Result<Response, Refusal> {
-    let wanted: wire::UserInput = input(body)?;
     let manner = manner(&Query::parse(raw.as_deref()))?;
     state
         .change(caller.act(), move |change| {
