@@ -31,8 +31,6 @@ use countersign_web::tries::Tries;
 use crate::state::AppState;
 use web::{Stop, Visitor};
 
-pub(crate) use mailbox::Mailbox;
-
 #[derive(Clone)]
 pub(crate) struct Console {
     app: AppState,

@@ -8,11 +8,12 @@
 mod authority;
 mod caller;
 mod console;
-mod control;
+mod controls;
 mod date;
 mod error;
 mod faults;
 mod limit;
+mod mailbox;
 mod mailer;
 mod nonces;
 mod recorder;
@@ -24,20 +25,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use countersign_signing::Window;
 use countersign_tenant::home::{self, OVERLAP_MS};
 use countersign_tenant::snapshots::Snapshots;
 use countersign_tenant::{self as tenant, Act, By, Opening, Tenant, users};
 use countersign_web::{Bound, Limits, tls};
 use data_encoding::HEXLOWER;
+use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
-use console::Mailbox;
+use authority::Served;
 use date::DateHeader;
 use faults::Faults;
 use limit::{Limit, Rule};
+use mailbox::Mailbox;
 use nonces::Nonces;
 use recorder::Recorder;
 use state::{AppState, Inner};
@@ -145,78 +149,20 @@ impl Platform {
         let home = config.home.clone();
         let bound = bind(config.listen)?;
         let address = bound.address();
-        let console = config.console.map(bind).transpose()?;
-        let console_url = console
-            .as_ref()
-            .map(|bound| config.console_url.clone().unwrap_or_else(|| public_url(bound.address())));
-        let mailbox = console.as_ref().zip(console_url.as_deref()).filter(|(bound, url)| {
-            config.smtp.is_none() && Mailbox::may_be_at(bound.address().ip(), url)
-        });
-        let mailbox = mailbox.map(|_| Mailbox::new(&config.random));
-        let config_for_home = config.clone();
-        let (tenant, served) = tokio::task::spawn_blocking(move || {
-            let config = config_for_home;
-            let tenant = Tenant::open(Opening {
-                home: &config.home,
-                clock: config.clock.clone(),
-                random: config.random.clone(),
-                overlap_ms: config.overlap_ms,
-                console_url,
-            })?;
-            tenant.seed(&Act::new(By::Platform, ""), &config.seed)?;
-            let (names, random) = (&config.public_names, tenant.random());
-            let served = authority::serve(&config.home, names, (config.clock)(), random)?;
-            Ok::<_, Error>((tenant, served))
-        })
-        .await
-        .map_err(|_| Error::stopped())??;
-
+        let pages = config.console.map(|listen| Pages::bind(listen, &config)).transpose()?;
+        let (tenant, served) = open(&config, pages.as_ref().map(|pages| pages.url.clone())).await?;
         let tls = tls::server_config(served.chain, served.key);
         let tls = tls.map_err(|error| Error::home(&home, error.to_string()))?;
-        let past_ms = i64::try_from(config.window_ms).unwrap_or(i64::MAX / 4);
-        let state = AppState::new(Inner {
-            tenant,
-            nonces: Nonces::new(past_ms, nonces::MAX_TAGS),
-            limit: Limit::new(Rule { requests: config.requests_per_minute, ..Rule::default() }),
-            window: Window::symmetric(config.window_ms),
-            aliases: config.public_names.clone(),
-            date: DateHeader::default(),
-            faults: Faults::default(),
-            recorder: Recorder::default(),
-            is_recorded: config.control.is_some(),
-            snapshots: Snapshots::of(&home),
-            mailbox,
-        });
-        if state.console_url().is_some() && !state.look(users::has_admin).await? {
-            let act = Act::new(By::Platform, "");
-            state.change::<_, tenant::Error>(act, users::make_first_admin).await?;
-        }
+        let (pages, mailbox) = pages.map(|pages| (pages.bound, pages.mailbox)).unzip();
+        let state = shared(&config, tenant, mailbox.flatten());
+        make_first_admin(&state).await?;
+
         let (stop, stopped) = watch::channel(false);
-        let serve = |bound: Bound, router| {
-            let listener = bound.over_tls(Arc::clone(&tls));
-            tokio::spawn(countersign_web::serve(listener, router, config.limits, stopped.clone()))
-        };
-        let serving = serve(bound, rest::router(state.clone()));
-        let console = console.map(|bound| serve(bound, console::router(state.clone())));
-        let control = match config.control {
-            Some(listen) => {
-                let bound = bind(listen)?;
-                let address = bound.address();
-                let mut token = Zeroizing::new([0; 32]);
-                (config.random)(&mut *token);
-                let token = Zeroizing::new(HEXLOWER.encode(&*token));
-                let serving = serve(bound, control::router(state.clone(), &token));
-                Some(Control { address, token, serving })
-            }
-            None => None,
-        };
-        let mailer = match config.smtp {
-            Some(smtp) => {
-                let transport = mailer::transport(&smtp)?;
-                Some(tokio::spawn(mailer::deliver(state.clone(), transport, smtp.from)))
-            }
-            None => None,
-        };
+        let listeners = Listeners { tls, limits: config.limits, stopped: stopped.clone() };
+        let serving = listeners.serve(bound, rest::router(state.clone()));
+        let console = pages.map(|bound| listeners.serve(bound, console::router(state.clone())));
+        let control = config.control.map(|listen| listeners.control(listen, &state)).transpose()?;
+        let mailer = config.smtp.map(|smtp| mailer::start(state.clone(), smtp)).transpose()?;
         let housekeeping = tokio::spawn(keep_house(state.clone(), stopped));
         let ca_file = home.canonicalize().unwrap_or(home).join("ca.pem");
         Ok(Self {
@@ -307,6 +253,94 @@ impl Drop for Platform {
         for task in [&self.console, &self.mailer].into_iter().flatten() {
             task.abort();
         }
+    }
+}
+
+/// Where the console will be.
+struct Pages {
+    bound: Bound,
+    url: String,
+    mailbox: Option<Mailbox>,
+}
+
+impl Pages {
+    fn bind(listen: SocketAddr, config: &Config) -> Result<Self, Error> {
+        let bound = bind(listen)?;
+        let url = config.console_url.clone().unwrap_or_else(|| public_url(bound.address()));
+        let has_mailbox = config.smtp.is_none() && Mailbox::may_be_at(bound.address().ip(), &url);
+        let mailbox = has_mailbox.then(|| Mailbox::new(&config.random));
+        Ok(Self { bound, url, mailbox })
+    }
+}
+
+/// The home, and what it shows to whoever connects.
+async fn open(config: &Config, console_url: Option<String>) -> Result<(Tenant, Served), Error> {
+    let config = config.clone();
+    let opened = tokio::task::spawn_blocking(move || {
+        let tenant = Tenant::open(Opening {
+            home: &config.home,
+            clock: config.clock.clone(),
+            random: config.random.clone(),
+            overlap_ms: config.overlap_ms,
+            console_url,
+        })?;
+        tenant.seed(&Act::new(By::Platform, ""), &config.seed)?;
+        let (names, random) = (&config.public_names, tenant.random());
+        let served = authority::serve(&config.home, names, (config.clock)(), random)?;
+        Ok((tenant, served))
+    });
+    opened.await.map_err(|_| Error::stopped())?
+}
+
+fn shared(config: &Config, tenant: Tenant, mailbox: Option<Mailbox>) -> AppState {
+    let past_ms = i64::try_from(config.window_ms).unwrap_or(i64::MAX / 4);
+    AppState::new(Inner {
+        tenant,
+        nonces: Nonces::new(past_ms, nonces::MAX_TAGS),
+        limit: Limit::new(Rule { requests: config.requests_per_minute, ..Rule::default() }),
+        window: Window::symmetric(config.window_ms),
+        aliases: config.public_names.clone(),
+        date: DateHeader::default(),
+        faults: Faults::default(),
+        recorder: Recorder::default(),
+        is_recorded: config.control.is_some(),
+        snapshots: Snapshots::of(&config.home),
+        mailbox,
+    })
+}
+
+/// Without an administrator nobody gets into a console.
+async fn make_first_admin(state: &AppState) -> Result<(), Error> {
+    if state.console_url().is_none() || state.look(users::has_admin).await? {
+        return Ok(());
+    }
+    let act = Act::new(By::Platform, "");
+    state.change::<_, tenant::Error>(act, users::make_first_admin).await?;
+    Ok(())
+}
+
+/// What all listeners have in common.
+struct Listeners {
+    tls: Arc<ServerConfig>,
+    limits: Limits,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Listeners {
+    fn serve(&self, bound: Bound, router: Router) -> JoinHandle<()> {
+        let listener = bound.over_tls(Arc::clone(&self.tls));
+        let stopped = self.stopped.clone();
+        tokio::spawn(countersign_web::serve(listener, router, self.limits, stopped))
+    }
+
+    fn control(&self, listen: SocketAddr, state: &AppState) -> Result<Control, Error> {
+        let bound = bind(listen)?;
+        let address = bound.address();
+        let mut token = Zeroizing::new([0; 32]);
+        (state.random())(&mut *token);
+        let token = Zeroizing::new(HEXLOWER.encode(&*token));
+        let serving = self.serve(bound, controls::router(state.clone(), &token));
+        Ok(Control { address, token, serving })
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use crate::state::AppState;
@@ -30,7 +31,14 @@ type Transport = AsyncSmtpTransport<Tokio1Executor>;
 
 /// Between two looks into the outbox.
 const LOOK: Duration = Duration::from_millis(500);
-pub(crate) fn transport(smtp: &Smtp) -> Result<Transport, Error> {
+
+/// Delivers until it is aborted.
+pub(crate) fn start(state: AppState, smtp: Smtp) -> Result<JoinHandle<()>, Error> {
+    let transport = transport(&smtp)?;
+    Ok(tokio::spawn(deliver(state, transport, smtp.from)))
+}
+
+fn transport(smtp: &Smtp) -> Result<Transport, Error> {
     if smtp.url.contains('@') {
         // What stands there may be a password: it is not repeated.
         return Err(Error::input(
@@ -64,7 +72,7 @@ pub(crate) fn transport(smtp: &Smtp) -> Result<Transport, Error> {
 }
 
 /// For as long as the platform runs.
-pub(crate) async fn deliver(state: AppState, transport: Transport, from: String) {
+async fn deliver(state: AppState, transport: Transport, from: String) {
     let mut looks = tokio::time::interval(LOOK);
     loop {
         looks.tick().await;

@@ -6,10 +6,10 @@ use axum::http::HeaderValue;
 
 use countersign_signing::Window;
 
-use crate::console::Mailbox;
 use crate::date::DateHeader;
 use crate::faults::Faults;
 use crate::limit::Limit;
+use crate::mailbox::Mailbox;
 use crate::nonces::Nonces;
 use crate::recorder::Recorder;
 use countersign_tenant::clock::VirtualClock;

@@ -207,7 +207,7 @@ fn every_door_is_in_the_table() {
             found.insert(format!("console {path}"));
         }
     }
-    for (path, methods) in routes(include_str!("../../src/control.rs")) {
+    for (path, methods) in routes(include_str!("../../src/controls.rs")) {
         for method in ["post", "put", "delete"] {
             if methods.contains(&format!("{method}(")) {
                 found.insert(format!("control {} {path}", method.to_uppercase()));
