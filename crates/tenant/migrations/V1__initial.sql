@@ -1,7 +1,10 @@
+-- Numbers of what can be deleted are `autoincrement`: one that was given is never given
+-- again.
+
 create table meta (name text primary key, value text not null) strict;
 
 create table users (
-    id integer primary key,
+    id integer primary key autoincrement,
     guid text not null unique,
     name text not null unique collate nocase,
     email text not null,
@@ -22,6 +25,23 @@ create table user_roles (
     primary key (user, role)
 ) strict, without rowid;
 
+create table custom_roles (
+    id integer primary key autoincrement,
+    guid text not null unique,
+    name text not null unique collate nocase,
+    description text not null,
+    is_api integer not null,
+    jit_assignable integer not null,
+    jit_assignable_default integer not null,
+    -- Names, as JSON.
+    permissions text not null,
+    child_roles text not null
+) strict;
+
+create trigger custom_roles_leave_nobody after delete on custom_roles begin
+    delete from user_roles where role = old.name;
+end;
+
 create table credentials (
     api_id text primary key,
     user integer not null references users (id) on delete cascade,
@@ -36,18 +56,43 @@ create table credentials (
 
 create index credentials_by_user on credentials (user, created_ms);
 
+-- Secrets and tokens are random and long: their plain digest gives nothing away.
+create table oauth_clients (
+    client_id text primary key,
+    user integer not null references users (id) on delete cascade,
+    name text not null collate nocase,
+    description text not null,
+    secret_digest blob not null,
+    -- Null: all roles of the user.
+    roles text,
+    created_ms integer not null,
+    expires_ms integer not null,
+    revoked_ms integer,
+    last_used_ms integer,
+    unique (user, name)
+) strict;
+
+create table oauth_tokens (
+    digest blob primary key,
+    client text not null references oauth_clients (client_id) on delete cascade,
+    expires_ms integer not null
+) strict, without rowid;
+
+create index oauth_tokens_by_client on oauth_tokens (client);
+
 create table business_units (
-    id integer primary key,
+    id integer primary key autoincrement,
     guid text not null unique,
     name text not null unique collate nocase,
     is_default integer not null default 0
 ) strict;
 
 create table teams (
-    id integer primary key,
+    id integer primary key autoincrement,
     guid text not null unique,
     name text not null unique collate nocase,
-    business_unit integer references business_units (id) on delete set null
+    business_unit integer references business_units (id) on delete set null,
+    member_only integer not null default 0
 ) strict;
 
 create table team_members (
@@ -58,14 +103,17 @@ create table team_members (
 ) strict, without rowid;
 
 create table policies (
-    id integer primary key,
+    id integer primary key autoincrement,
     guid text not null unique,
     name text not null unique,
-    is_default integer not null default 0
+    -- Whether the vendor supplies it.
+    is_default integer not null default 0,
+    -- All of it but its guid and name, as JSON.
+    definition text not null default '{}'
 ) strict;
 
 create table applications (
-    id integer primary key,
+    id integer primary key autoincrement,
     guid text not null unique,
     name text not null unique collate nocase,
     tags text,
@@ -81,7 +129,16 @@ create table applications (
     created_ms integer not null,
     modified_ms integer not null,
     policy_checked_ms integer,
-    last_scan_ms integer
+    last_scan_ms integer,
+    -- Only what differs from the defaults.
+    settings text not null default '{}',
+    archer_app_name text,
+    custom_kms_alias text,
+    -- What was imported, scrubbed, as it was recorded, and as this program would have written
+    -- it then: what differs from the latter has changed since. Null where the two are the
+    -- same. Findings have both as well.
+    recorded text,
+    recorded_then text
 ) strict;
 
 create table application_teams (
@@ -101,7 +158,7 @@ create table scans (
 ) strict, without rowid;
 
 create table sandboxes (
-    id integer primary key,
+    id integer primary key autoincrement,
     guid text not null unique,
     application integer not null references applications (id) on delete cascade,
     name text not null collate nocase,
@@ -109,8 +166,29 @@ create table sandboxes (
     auto_recreate integer not null default 0,
     created_ms integer not null,
     modified_ms integer not null,
+    custom_fields text,
     unique (application, name)
 ) strict;
+
+create table collections (
+    id integer primary key autoincrement,
+    guid text not null unique,
+    name text not null unique collate nocase,
+    description text,
+    -- One comma-separated text.
+    tags text not null default '',
+    restricted integer not null default 0,
+    business_unit integer references business_units (id) on delete set null,
+    custom_fields text not null default '[]',
+    created_ms integer not null,
+    modified_ms integer not null
+) strict;
+
+create table collection_assets (
+    collection integer not null references collections (id) on delete cascade,
+    application integer not null references applications (id) on delete cascade,
+    primary key (collection, application)
+) strict, without rowid;
 
 -- Texts that many findings share, as JSON strings with their quotes.
 create table texts (id integer primary key, json text not null) strict;
@@ -147,5 +225,65 @@ create table findings (
     text integer not null references texts (id),
     details text not null,
     annotations text,
+    recorded text,
+    recorded_then text,
     unique (application, sandbox, is_sca, ordinal)
 ) strict;
+
+create table cwes (
+    id integer primary key,
+    name text not null,
+    description text not null,
+    severity integer not null,
+    remediation_effort integer not null,
+    recommendation text not null
+) strict;
+
+create table categories (
+    id integer primary key,
+    name text not null,
+    description text not null,
+    recommendation text not null
+) strict;
+
+create table custom_fields (
+    name text primary key collate nocase,
+    sort_order integer not null
+) strict;
+
+-- What people say about vulnerabilities and licences of components, the whole
+-- history of it.
+create table sca_annotations (
+    id integer primary key,
+    application integer not null references applications (id) on delete cascade,
+    annotation_type text not null,
+    component_id text not null,
+    -- The vulnerability or the licence.
+    subject text not null,
+    action text not null,
+    comment text not null,
+    status text not null,
+    user_name text not null,
+    created_ms integer not null
+) strict;
+
+create index sca_annotations_by_subject
+    on sca_annotations (application, annotation_type, component_id, subject);
+
+-- Mails that are due, and those that were sent.
+create table outbox (
+    id integer primary key,
+    kind text not null,
+    recipient text not null,
+    subject text not null,
+    body text not null,
+    due_ms integer not null,
+    api_id text,
+    html text not null default '',
+    sent_ms integer,
+    attempts integer not null default 0,
+    next_ms integer not null default 0,
+    unique (kind, api_id)
+) strict;
+
+create index outbox_waiting on outbox (next_ms) where sent_ms is null;

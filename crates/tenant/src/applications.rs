@@ -133,7 +133,7 @@ const SELECT: &str = "select a.id, a.guid, a.name, a.tags, b.id, b.name, b.guid,
 /// An application, and what was recorded of it where it was imported.
 pub(crate) struct Whole {
     pub(crate) wire: wire::Application,
-    /// See `V12__recorded.sql`.
+    /// See the table in `V1__initial.sql`.
     recorded: Option<(String, String)>,
 }
 

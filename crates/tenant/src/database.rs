@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use refinery::error::Kind;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::Error;
@@ -33,7 +34,7 @@ impl Database {
         let path = countersign_files::database(path)?;
         let failed = |what: String| Error::home(&path, what);
         let mut writer = connect(&path).map_err(|e| failed(e.to_string()))?;
-        migrate(&mut writer).map_err(|e| failed(e.to_string()))?;
+        prepare(&mut writer, &path)?;
         countersign_signin::prepare(&writer).map_err(|e| failed(e.to_string()))?;
         let sentinel = connect(&path).map_err(|e| failed(e.to_string()))?;
         Ok(Self(Arc::new(Inner {
@@ -117,12 +118,19 @@ impl Database {
     }
 }
 
-/// Tables are replaced without foreign keys: dropping one would delete what points to it.
-fn migrate(writer: &mut Connection) -> Result<(), Box<dyn std::error::Error>> {
-    writer.execute_batch("pragma foreign_keys = off")?;
-    embedded::migrations::runner().run(writer)?;
-    writer.execute_batch("pragma foreign_keys = on")?;
-    Ok(())
+/// The schema of this version. A database of another one is refused: nothing is carried
+/// over.
+fn prepare(writer: &mut Connection, path: &Path) -> Result<(), Error> {
+    let Err(error) = embedded::migrations::runner().run(writer) else { return Ok(()) };
+    let home = path.parent().unwrap_or(path).display();
+    Err(match error.kind() {
+        Kind::DivergentVersion(..) | Kind::MissingVersion(..) => Error::input(format!(
+            "`{}` was made by another version of countersign\n\
+             hint: mv {home} {home}.old",
+            path.display()
+        )),
+        _ => Error::home(path, error.to_string()),
+    })
 }
 
 /// A panic under the lock rolled its transaction back; the connection is sound.
@@ -147,72 +155,28 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use refinery::Target;
-
-    /// Every table of a home of before, with rows that point to each other.
-    const BEFORE: &str = "
-        insert into users (id, guid, name, email, first_name, last_name, is_api, created_ms)
-            values (7, 'u', 'U', '', '', '', 1, 1);
-        insert into user_roles values (7, 'own');
-        insert into credentials (api_id, user, sealed, created_ms, expires_ms)
-            values ('a', 7, x'00', 1, 2);
-        insert into oauth_clients (client_id, user, name, description, secret_digest, created_ms,
-            expires_ms) values ('c', 7, 'C', '', x'00', 1, 2);
-        insert into business_units (id, guid, name) values (3, 'b', 'B');
-        insert into teams (id, guid, name, business_unit) values (4, 't', 'T', 3);
-        insert into team_members (team, user) values (4, 7);
-        insert into custom_roles values (2, 'r', 'own', '', 1, 0, 0, '[]', '[]');
-        insert into policies (id, guid, name, is_default) values (5, 'p', 'P', 1);
-        insert into applications (id, guid, name, business_unit, policy, business_criticality,
-            created_ms, modified_ms) values (9, 'x', 'X', 3, 5, 'LOW', 1, 1);
-        insert into application_teams values (9, 4);
-        insert into scans values (9, 'STATIC', 'PUBLISHED', 1, 1, 1);
-        insert into sandboxes (id, guid, application, name, owner, created_ms, modified_ms)
-            values (6, 's', 9, 'S', '', 1, 1);
-        insert into texts values (1, '\"\"');
-        insert into findings (application, is_sca, ordinal, scan_type, severity, violates_policy,
-            is_new, status, resolution, resolution_status, first_found_ms, last_seen_ms, text,
-            details) values (9, 0, 1, 'STATIC', 3, 1, 0, 'OPEN', 'UNRESOLVED', 'NONE', 1, 1, 1, '{}');";
 
     #[test]
-    fn a_home_of_before_keeps_what_it_holds_and_its_numbers() {
+    fn a_database_of_another_version_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("platform.sqlite");
-        let mut before = Connection::open(&path).unwrap();
-        let mut runner = embedded::migrations::runner();
-        runner = runner.set_target(Target::Version(10));
-        runner.run(&mut before).unwrap();
-        before.execute_batch(BEFORE).unwrap();
-        drop(before);
-
-        let database = Database::open(&path).unwrap();
-        let count = |connection: &Connection, table: &str| -> i64 {
-            let sql = format!("select count(*) from {table}");
-            connection.query_row(&sql, [], |row| row.get(0)).unwrap()
-        };
-        database
-            .write(|transaction| {
-                for table in BEFORE.split("insert into ").skip(1) {
-                    let table = table.split_whitespace().next().unwrap_or_default();
-                    assert_eq!(count(transaction, table), 1, "{table}");
-                }
-                let broken = transaction.prepare("pragma foreign_key_check")?.exists([])?;
-                assert!(!broken, "a row points to nothing");
-                // What points to a thing still goes with it, and its number is not given again.
-                transaction.execute("delete from users where id = 7", [])?;
-                transaction.execute("delete from custom_roles where id = 2", [])?;
-                transaction.execute("delete from applications where id = 9", [])?;
-                for table in ["user_roles", "credentials", "team_members", "sandboxes", "findings"]
-                {
-                    assert_eq!(count(transaction, table), 0, "{table}");
-                }
-                transaction.execute(
-                    "insert into custom_roles values (null, 'q', 'Q', '', 1, 0, 0, '[]', '[]')",
-                    [],
-                )?;
-                assert_eq!(transaction.last_insert_rowid(), 3);
-                Ok::<_, rusqlite::Error>(())
-            })
-            .unwrap();
+        Database::open(&path).unwrap().close();
+        for change in [
+            "update refinery_schema_history set checksum = '1'",
+            "insert into refinery_schema_history (version, name, applied_on, checksum)
+                values (2, 'later', '2026-01-01T00:00:00Z', '2')",
+        ] {
+            let connection = Connection::open(&path).unwrap();
+            connection.execute(change, []).unwrap();
+            drop(connection);
+            let refused = Database::open(&path).err().map(|error| error.to_string());
+            let refused = refused.expect("another schema");
+            assert!(
+                refused.contains("another version") && refused.contains("hint: mv"),
+                "{refused}"
+            );
+            std::fs::remove_file(&path).unwrap();
+            Database::open(&path).unwrap().close();
+        }
     }
 }
