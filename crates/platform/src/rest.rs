@@ -3,6 +3,7 @@
 pub(crate) mod error;
 
 mod annotations;
+mod answer;
 mod applications;
 mod asked;
 mod collections;
@@ -22,8 +23,8 @@ mod weaknesses;
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderName, HeaderValue};
-use axum::http::{Method, StatusCode};
+use axum::http::Method;
+use axum::http::header::{AUTHORIZATION, DATE, HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -40,6 +41,7 @@ use crate::faults;
 use crate::recorder::{self, Entry, Trace};
 use crate::state::AppState;
 use annotations::components;
+use answer::{json, ok};
 use applications::write;
 use error::Refusal;
 use identity::{business_units, principal, roles, teams, users};
@@ -187,19 +189,6 @@ async fn not_found(caller: Result<Caller, Refusal>) -> Refusal {
 
 async fn method_not_allowed(caller: Result<Caller, Refusal>) -> Refusal {
     caller.err().unwrap_or_else(|| Refusal::gateway(405, "the resource does not know this method"))
-}
-
-/// A good answer, with the content type that strict clients compare exactly.
-pub(crate) fn ok(body: impl Into<Body>) -> Response {
-    ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body.into()).into_response()
-}
-
-/// A good answer of this value.
-pub(crate) fn json(value: &impl Serialize) -> Result<Response, Refusal> {
-    match serde_json::to_vec(value) {
-        Ok(body) => Ok(ok(body)),
-        Err(error) => Err(Refusal::gateway(500, &error.to_string())),
-    }
 }
 
 /// The recorder around everything, and the recorded headers on every answer.
@@ -353,23 +342,4 @@ impl Begun {
             ..self.entry
         }
     }
-}
-
-/// A new thing, as it is now.
-pub(crate) fn created(value: &impl Serialize) -> Result<Response, Refusal> {
-    let mut response = json(value)?;
-    *response.status_mut() = StatusCode::CREATED;
-    Ok(response)
-}
-
-/// Done, with nothing to say: the Identity API says so in JSON.
-pub(crate) fn done() -> Response {
-    ok("{}")
-}
-
-/// Done, with nothing to say.
-pub(crate) fn no_content() -> Response {
-    let mut response = ok("");
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    response
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::act::{Change, Noted};
 use crate::roles::Permission;
-use crate::users::User;
+use crate::user::User;
 use crate::{Error, Refused, applications, sandboxes, timestamp, whole_second};
 
 /// Findings or components in one call.

@@ -13,7 +13,7 @@ use crate::act::{Change, Noted, View};
 use crate::condition::{Condition, text};
 use crate::manner::Manner;
 use crate::recorded::Json;
-use crate::users::User;
+use crate::user::User;
 use crate::{Error, ORGANIZATION, Refused, guid_of, timestamp};
 use input::Wanted;
 pub(crate) use input::chosen as settings_of;

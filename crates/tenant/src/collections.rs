@@ -11,7 +11,7 @@ use crate::act::{Change, Noted, View};
 use crate::applications::{self, seen_by};
 use crate::condition::{Condition, number, text};
 use crate::list::{Source, Window};
-use crate::users::User;
+use crate::user::User;
 use crate::{Error, Refused, guid_of, timestamp, whole_second};
 
 const SOURCE: Source = Source {

@@ -1,10 +1,8 @@
-//! API credentials: the rules of their lifecycle, and a memory of who signs so that a
-//! verified request costs no query.
+//! API credentials: the rules of their lifecycle.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use bytes::Bytes;
 use countersign_signing::{ApiSecret, SigningKey};
 use countersign_vault::{MasterKey, seal, unseal};
 use data_encoding::HEXLOWER;
@@ -12,18 +10,12 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::act::{Change, Noted, View};
 use crate::settings::Settings;
-use crate::users::{User, user_by};
+use crate::tenant::Tenant;
+use crate::user::User;
+use crate::users::user_by;
 use crate::{Error, letters};
 
-/// A pair as stored.
-#[derive(Debug, Clone)]
-pub struct Credential {
-    pub api_id: String,
-    pub user: i64,
-    pub expires_ms: i64,
-    pub revoked_ms: Option<i64>,
-    pub revoked_by: Option<String>,
-}
+pub use crate::signatory::{Credential, Signatory};
 
 /// A minted pair: the only moment at which its secret is in the open.
 pub struct Minted {
@@ -31,18 +23,34 @@ pub struct Minted {
     pub secret: ApiSecret,
 }
 
-/// Everything that judging a signed request takes.
-pub struct Signatory {
-    pub key: SigningKey,
-    pub credential: Credential,
-    pub user: Arc<User>,
-    /// What it is told about itself, and under which address the platform was
-    /// asked: nothing in it changes while it is remembered.
-    pub own_body: OnceLock<(String, Bytes)>,
+impl Tenant {
+    /// Who signs with this id. Remembered until anything is written to the database: by
+    /// this process at once, by another within the time in which the platform looks for
+    /// such writes.
+    pub fn signatory(&self, api_id: &str) -> Result<Option<Arc<Signatory>>, Error> {
+        self.remembered(api_id, |connection| signatory(connection, self.master(), api_id))
+    }
+
+    /// Writes the noted uses.
+    pub fn write_used(&self) -> Result<(), Error> {
+        let used = self.take_used();
+        if used.is_empty() {
+            return Ok(());
+        }
+        self.database().write(|transaction| write_used(transaction, used))
+    }
+
+    /// Ends all use of it: what is pending is written, and the database is one file again
+    /// unless another process has it open.
+    pub fn close(&self) -> Result<(), Error> {
+        let written = self.write_used();
+        self.database().close();
+        written
+    }
 }
 
 /// Who signs with this id.
-pub(crate) fn signatory(
+fn signatory(
     connection: &Connection,
     master: &MasterKey,
     api_id: &str,
@@ -59,10 +67,7 @@ pub(crate) fn signatory(
     Ok(Some(Signatory { key, credential, user: Arc::new(user), own_body: OnceLock::new() }))
 }
 
-pub(crate) fn write_used(
-    transaction: &Transaction<'_>,
-    used: HashMap<String, i64>,
-) -> Result<(), Error> {
+fn write_used(transaction: &Transaction<'_>, used: HashMap<String, i64>) -> Result<(), Error> {
     let sql = "update credentials set last_used_ms = ? where api_id = ?";
     let mut statement = transaction.prepare_cached(sql)?;
     for (api_id, at_ms) in used {

@@ -10,6 +10,7 @@ use rusqlite::{Connection, Row, params_from_iter};
 use crate::act::View;
 use crate::condition::{Condition, number, text};
 use crate::list::Window;
+use crate::marks::with_marks;
 use crate::recorded::Json;
 use crate::sandboxes::Context;
 use crate::{Error, timestamp};
@@ -238,18 +239,10 @@ fn write_finding(
     Ok(())
 }
 
-/// What begins a link to this platform, in details that are not stored yet.
-pub(crate) const BASE: &str = "countersign-base:";
-
 /// Details as they are stored: a byte that JSON never holds stands where links name the
 /// host, which is known when they are served.
 pub(crate) fn stored(details: &FindingDetails) -> Result<String, Error> {
     Ok(with_marks(&serde_json::to_string(details)?))
-}
-
-/// The same for any JSON that holds links.
-pub(crate) fn with_marks(json: &str) -> String {
-    json.replace(&format!("\"href\":\"{BASE}"), "\"href\":\"\u{1}")
 }
 
 /// What goes before it, then the text as a JSON string.

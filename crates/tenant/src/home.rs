@@ -12,7 +12,7 @@ use crate::act::{Act, By, Change, View};
 use crate::database::Database;
 use crate::tenant::{Opening, Tenant};
 use crate::users::{self, User};
-use crate::{Error, Random, Refused, credentials, guid_from, policies, roles, seed};
+use crate::{Error, Random, Refused, clock, credentials, guid_from, policies, roles, seed};
 
 /// How long the pair before a new one keeps working, unless an administrator or the
 /// start of the platform says otherwise: a day.
@@ -146,20 +146,21 @@ fn new_api_user(change: &Change<'_>, name: &str, roles: &[String]) -> Result<Use
     })
 }
 
-/// Database and master key, and what every tenant has.
-pub(crate) fn open_home(
-    home: &Path,
-    random: &dyn Fn(&mut [u8]),
-) -> Result<(Database, MasterKey), Error> {
-    let home = countersign_files::folder(home)?;
-    let master = MasterKey::load_or_create(&home.join("master.key"), random).map_err(|error| {
-        let is_exposed = error.is_exposed();
-        let what = error.to_string();
-        if is_exposed { Error::input(what) } else { Error::home(&home, what) }
-    })?;
-    let database = Database::open(&home.join("platform.sqlite"))?;
-    furnish(&database)?;
-    Ok((database, master))
+impl Tenant {
+    /// Opens the home and what is in it. Works beside a running platform.
+    pub fn open(opening: Opening<'_>) -> Result<Self, Error> {
+        let home = countersign_files::folder(opening.home)?;
+        let key = home.join("master.key");
+        let master = MasterKey::load_or_create(&key, &*opening.random).map_err(|error| {
+            let is_exposed = error.is_exposed();
+            let what = error.to_string();
+            if is_exposed { Error::input(what) } else { Error::home(&home, what) }
+        })?;
+        let database = Database::open(&home.join("platform.sqlite"))?;
+        furnish(&database)?;
+        let setting = database.read(clock::load)?;
+        Ok(Self::new(database, master, setting, opening))
+    }
 }
 
 /// What every tenant has.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::act::{Change, Noted};
 use crate::applications::{self, settings_of};
 use crate::recorded::Json;
-use crate::{Error, ORGANIZATION, findings, policies, sandboxes, seed};
+use crate::{Error, ORGANIZATION, findings, marks, policies, sandboxes, seed};
 use scrub::Scrubber;
 
 /// What became of a page.
@@ -153,7 +153,7 @@ impl Import<'_> {
         original: &Json,
         scrubbed: Application,
     ) -> Result<(), Error> {
-        let own = applications::whole(self.transaction, id, findings::BASE)?.wire;
+        let own = applications::whole(self.transaction, id, marks::BASE)?.wire;
         let mut told = Application {
             id: own.id,
             oid: own.oid,
@@ -349,7 +349,7 @@ impl Import<'_> {
             |row| row.get(0),
         )?;
         let form = findings::Form {
-            base: findings::BASE,
+            base: marks::BASE,
             context: context.clone(),
             with_annotations: scrubbed.annotations.is_some(),
             with_grace: scrubbed.grace_period_expires_date.is_some(),

@@ -7,7 +7,7 @@ use rusqlite::{Transaction, params};
 
 use crate::Error;
 use crate::act::Change;
-use crate::users::User;
+use crate::user::User;
 
 /// What a mail says: paragraphs, and where it leads one button.
 #[derive(Template)]

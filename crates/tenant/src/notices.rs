@@ -5,6 +5,8 @@ use rusqlite::{Connection, Transaction};
 use serde::Serialize;
 
 use crate::act::View;
+use crate::clock::{self, Setting};
+use crate::tenant::Tenant;
 use crate::{Error, timestamp};
 
 /// Of a listing.
@@ -32,6 +34,28 @@ const DUE: &str = "from credentials c join users u on u.id = c.user join (
     and (c.revoked_ms is null or c.revoked_ms > c.expires_ms - n.ahead_ms)
     and not exists (select 1 from outbox o where o.api_id = c.api_id and o.kind = n.kind)";
 
+impl Tenant {
+    /// What the passing of time asks for: mails that became due.
+    pub fn keep_house(&self) -> Result<(), Error> {
+        let now_ms = self.now();
+        if self.database().read(|connection| is_any_due(connection, now_ms))? {
+            self.database().write(|transaction| write_due(transaction, now_ms))?;
+        }
+        Ok(())
+    }
+
+    /// Moves the platform's time: in the database first, so that a restart lives in the
+    /// same time. Mails that became due are written before it moves.
+    pub fn set_clock(&self, setting: Setting) -> Result<(), Error> {
+        self.database().write(|transaction| {
+            clock::save(transaction, setting)?;
+            write_due(transaction, self.clock().at(setting))
+        })?;
+        self.clock().apply(setting);
+        Ok(())
+    }
+}
+
 pub(crate) fn write_due(transaction: &Transaction<'_>, now_ms: i64) -> Result<(), Error> {
     transaction.execute(
         &format!(
@@ -47,7 +71,7 @@ pub(crate) fn write_due(transaction: &Transaction<'_>, now_ms: i64) -> Result<()
     Ok(())
 }
 
-pub(crate) fn is_any_due(connection: &Connection, now_ms: i64) -> Result<bool, Error> {
+fn is_any_due(connection: &Connection, now_ms: i64) -> Result<bool, Error> {
     let sql = format!("select exists (select 1 {DUE})");
     Ok(connection.prepare_cached(&sql)?.query_row([now_ms], |row| row.get(0))?)
 }

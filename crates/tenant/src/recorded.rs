@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::findings::with_marks;
+use crate::marks::with_marks;
 
 /// How deep values may be nested.
 const MOST_DEPTH: usize = 64;

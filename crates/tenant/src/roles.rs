@@ -1,5 +1,7 @@
 //! The roles table: what there is, for whom, and what each may read and write.
 
+pub(crate) mod custom;
+
 use std::collections::HashMap;
 use std::sync::LazyLock;
 

@@ -10,7 +10,7 @@ use crate::act::{Change, Noted, View};
 use crate::applications::{self, Visible};
 use crate::condition::Condition;
 use crate::list::{Source, Window};
-use crate::users::User;
+use crate::user::User;
 use crate::{Error, ORGANIZATION, Refused, guid_of, timestamp, whole_second};
 
 const SOURCE: Source = Source {

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use crate::act::{Change, Noted, View};
-use crate::users::User;
+use crate::user::User;
 use crate::{Error, Refused};
 
 const HOUR_MS: i64 = 3_600_000;

@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use countersign_signin::Hasher;
 use countersign_vault::{MasterKey, seal, unseal};
 use data_encoding::HEXLOWER;
+use rusqlite::Connection;
 use zeroize::Zeroizing;
 
-use crate::clock::{self, Setting, VirtualClock};
-use crate::credentials::{self, Signatory};
+use crate::clock::{Setting, VirtualClock};
 use crate::database::Database;
-use crate::home::open_home;
-use crate::{Clock, Error, Random, notices};
+use crate::signatory::Signatory;
+use crate::{Clock, Error, Random};
 
 /// How the tenant of a platform is opened.
 pub struct Opening<'a> {
@@ -56,11 +56,13 @@ struct Memory {
 const MAX_REMEMBERED: usize = 10_000;
 
 impl Tenant {
-    /// Opens the home and what is in it. Works beside a running platform.
-    pub fn open(opening: Opening<'_>) -> Result<Self, Error> {
-        let (database, master) = open_home(opening.home, &*opening.random)?;
-        let setting = database.read(clock::load)?;
-        Ok(Self(Arc::new(Inner {
+    pub(crate) fn new(
+        database: Database,
+        master: MasterKey,
+        setting: Setting,
+        opening: Opening<'_>,
+    ) -> Self {
+        Self(Arc::new(Inner {
             database,
             master,
             random: opening.random,
@@ -70,7 +72,7 @@ impl Tenant {
             hasher: Hasher::default(),
             memory: RwLock::default(),
             last_used: Mutex::default(),
-        })))
+        }))
     }
 
     pub(crate) fn database(&self) -> &Database {
@@ -114,10 +116,13 @@ impl Tenant {
         uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
     }
 
-    /// Who signs with this id. Remembered until anything is written to the database: by
-    /// this process at once, by another within the time in which the platform looks for
-    /// such writes.
-    pub fn signatory(&self, api_id: &str) -> Result<Option<Arc<Signatory>>, Error> {
+    /// Who signs with this id: as it was loaded since the last write to the database, else
+    /// as it is loaded now.
+    pub(crate) fn remembered(
+        &self,
+        api_id: &str,
+        load: impl FnOnce(&Connection) -> Result<Option<Signatory>, Error>,
+    ) -> Result<Option<Arc<Signatory>>, Error> {
         let generation = self.0.database.generation();
         {
             let memory = self.0.memory.read().unwrap_or_else(PoisonError::into_inner);
@@ -127,7 +132,6 @@ impl Tenant {
                 return Ok(Some(Arc::clone(signatory)));
             }
         }
-        let load = |connection: &_| credentials::signatory(connection, &self.0.master, api_id);
         let Some(signatory) = self.0.database.read(load)? else { return Ok(None) };
         let signatory = Arc::new(signatory);
         let mut memory = self.0.memory.write().unwrap_or_else(PoisonError::into_inner);
@@ -149,47 +153,14 @@ impl Tenant {
         }
     }
 
-    /// Writes the noted uses.
-    pub fn write_used(&self) -> Result<(), Error> {
-        let used =
-            std::mem::take(&mut *self.0.last_used.lock().unwrap_or_else(PoisonError::into_inner));
-        if used.is_empty() {
-            return Ok(());
-        }
-        self.0.database.write(|transaction| credentials::write_used(transaction, used))
-    }
-
-    /// Ends all use of it: what is pending is written, and the database is one file again
-    /// unless another process has it open.
-    pub fn close(&self) -> Result<(), Error> {
-        let written = self.write_used();
-        self.0.database.close();
-        written
+    /// The noted uses, which are noted no more.
+    pub(crate) fn take_used(&self) -> HashMap<String, i64> {
+        std::mem::take(&mut *self.0.last_used.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Looks whether another process has written.
     pub fn look_around(&self) -> Result<(), Error> {
         Ok(self.0.database.look_around()?)
-    }
-
-    /// What the passing of time asks for: mails that became due.
-    pub fn keep_house(&self) -> Result<(), Error> {
-        let now_ms = self.now();
-        if self.0.database.read(|connection| notices::is_any_due(connection, now_ms))? {
-            self.0.database.write(|transaction| notices::write_due(transaction, now_ms))?;
-        }
-        Ok(())
-    }
-
-    /// Moves the platform's time: in the database first, so that a restart lives in the
-    /// same time. Mails that became due are written before it moves.
-    pub fn set_clock(&self, setting: Setting) -> Result<(), Error> {
-        self.0.database.write(|transaction| {
-            clock::save(transaction, setting)?;
-            notices::write_due(transaction, self.0.clock.at(setting))
-        })?;
-        self.0.clock.apply(setting);
-        Ok(())
     }
 
     pub(crate) fn seal_first_password(&self, password: &str) -> String {

@@ -8,10 +8,10 @@ use countersign_wire::hal::{Links, Page};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::answer::json;
 use super::asked::Asked;
 use super::error::Refusal;
 use super::hal::{List, MOST};
-use super::json;
 use super::query::{Kind, Parameter, Query, owned, parameter, parameters};
 use crate::caller::{Grant, ReadApplications};
 use countersign_tenant::View;

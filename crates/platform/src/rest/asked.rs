@@ -14,9 +14,9 @@ use countersign_web::body::Unread;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::answer::{json, no_content};
 use super::error::Refusal;
 use super::query::Query;
-use super::{json, no_content};
 use crate::caller::{Caller, Grant, Needs, Signed};
 use crate::state::AppState;
 

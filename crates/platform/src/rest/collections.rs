@@ -4,10 +4,10 @@ use axum::response::Response;
 use countersign_wire::collection::{AssetInfo, Collection, CollectionInput, CollectionStatistics};
 use countersign_wire::error::ApiError;
 
+use super::answer::json;
 use super::asked::{Asked, Input};
 use super::error::Refusal;
 use super::hal::{List, Listing, embedded};
-use super::json;
 use super::query::{Kind, Pages, Parameter, Query, owned, parameter, parameters};
 use crate::caller::{Grant, ReadCollections, WriteCollections};
 use countersign_tenant::collections::{self, Filter};

@@ -3,9 +3,9 @@
 use axum::response::Response;
 use countersign_wire::credential::{ApiCredential, SelfLink};
 
+use super::answer::json;
 use super::asked::Asked;
 use super::error::Refusal;
-use super::json;
 use crate::caller::{By, Caller, Grant, ManageIdentity, Signed};
 use countersign_tenant::credentials::{self, Credential, Minted};
 use countersign_tenant::roles::Permission;

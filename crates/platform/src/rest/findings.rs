@@ -7,10 +7,10 @@ use axum::response::Response;
 use countersign_wire::finding::Finding;
 use countersign_wire::hal::{Link, Page};
 
+use super::answer::ok;
 use super::asked::Asked;
 use super::error::Refusal;
 use super::hal::{List, Listing, MOST, embedded};
-use super::ok;
 use super::query::{CONTEXT, Kind, Parameter, Query, owned, parameter, parameters, wrong};
 use crate::caller::{Grant, ReadFindings};
 use countersign_tenant::findings::{self, DEPENDENCY_MODES, SCAN_MODES, SCAN_TYPES};

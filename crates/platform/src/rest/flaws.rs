@@ -8,9 +8,9 @@ use countersign_wire::flaw::{
 };
 use data_encoding::BASE64;
 
+use super::answer::json;
 use super::asked::Asked;
 use super::error::Refusal;
-use super::json;
 use super::query::{Context, Kind, parameter, parameters, wrong};
 use crate::caller::{Grant, ReadFindings};
 use countersign_tenant::flaws::{self, Flaw};

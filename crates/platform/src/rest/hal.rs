@@ -5,8 +5,8 @@ use countersign_wire::hal::{Link, Links, Page};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::answer::json;
 use super::error::Refusal;
-use super::json;
 use super::query::{PAGING, Parameter, Query, encode};
 use countersign_tenant::list::Window;
 

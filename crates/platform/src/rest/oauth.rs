@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
+use super::answer::json as answer;
 use super::asked::{Asked, Input};
 use super::error::Refusal;
-use super::json as answer;
 use super::query::Query;
 use crate::caller::{Caller, Grant, ManageIdentity, Signed};
 use crate::state::AppState;

@@ -18,7 +18,7 @@ use utoipa::openapi::security::{
 use utoipa::openapi::{Components, InfoBuilder, OpenApi, RefOr, Required};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::ok;
+use super::answer::ok;
 use crate::state::AppState;
 
 const PATH: &str = "/openapi.json";

@@ -4,10 +4,10 @@ use axum::response::Response;
 use countersign_wire::hal::Page;
 use countersign_wire::policy::Policy;
 
+use super::answer::json;
 use super::asked::Asked;
 use super::error::Refusal;
 use super::hal::{List, Listing, MOST, embedded};
-use super::json;
 use super::query::{Kind, Pages, Parameter, Query, parameter, parameters, wrong};
 use crate::caller::{Grant, ReadApplications};
 use countersign_tenant::View;

@@ -4,10 +4,10 @@ use axum::response::Response;
 use countersign_wire::error::ApiErrors;
 use countersign_wire::sandbox::{Sandbox, SandboxInput};
 
+use super::answer::json;
 use super::asked::{Asked, Input};
 use super::error::Refusal;
 use super::hal::{List, Listing, embedded};
-use super::json;
 use super::query::{Kind, Pages, parameter, parameters};
 use crate::caller::{Grant, ReadSandboxes, WriteSandboxes};
 use countersign_tenant::applications;

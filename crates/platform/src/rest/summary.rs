@@ -3,9 +3,9 @@
 use axum::response::Response;
 use countersign_wire::summary::SummaryReport;
 
+use super::answer::json;
 use super::asked::Asked;
 use super::error::Refusal;
-use super::json;
 use super::query::{CONTEXT, Kind, parameter, parameters};
 use crate::caller::{Grant, ReadFindings};
 use countersign_tenant::{applications, sandboxes, summary};

@@ -6,10 +6,10 @@ use countersign_wire::weakness::{Category, CustomFieldName, Cwe};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::answer::json;
 use super::asked::{Access, Asked};
 use super::error::Refusal;
 use super::hal::{List, Listing, embedded};
-use super::json;
 use super::query::{Pages, wrong};
 use crate::caller::{Caller, Grant, ReadApplications};
 use countersign_tenant::weaknesses::{CATEGORIES, CUSTOM_FIELDS, CWES, Dictionary};

@@ -12,7 +12,7 @@ use crate::act::{Change, Noted, View};
 use crate::applications::{self, Visible};
 use crate::condition::{Condition, text};
 use crate::list::{Source, Window};
-use crate::users::User;
+use crate::user::User;
 use crate::{Error, Refused, timestamp, whole_second};
 
 /// What of a component is annotated.

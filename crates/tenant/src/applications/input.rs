@@ -6,7 +6,7 @@ use countersign_wire::application as wire;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde_json::{Map, Value};
 
-use crate::users::User;
+use crate::user::User;
 use crate::{Error, Refused, guid_of, policies, seed, whole_second};
 
 const CRITICALITIES: [&str; 5] = ["VERY_HIGH", "HIGH", "MEDIUM", "LOW", "VERY_LOW"];

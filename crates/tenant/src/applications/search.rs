@@ -8,7 +8,7 @@ use crate::Error;
 use crate::act::View;
 use crate::condition::{Condition, number, text};
 use crate::list::Window;
-use crate::users::User;
+use crate::user::User;
 
 /// Verdicts of a policy.
 pub const COMPLIANCE: &[&str] =

@@ -10,7 +10,7 @@ use countersign_wire::finding::{
 use data_encoding::{BASE64, HEXLOWER};
 use sha2::{Digest, Sha256};
 
-use crate::findings::BASE;
+use crate::marks::BASE;
 
 /// Hosts that references lead to: public pages about weaknesses.
 const PUBLIC_HOSTS: [&str; 9] = [

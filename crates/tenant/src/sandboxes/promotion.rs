@@ -5,7 +5,7 @@ use rusqlite::{Transaction, params};
 
 use super::{Named, found, remove, target, whole};
 use crate::act::{Change, Noted};
-use crate::users::User;
+use crate::user::User;
 use crate::{Error, Refused, whole_second};
 
 /// What is promoted, and what becomes of the sandbox.

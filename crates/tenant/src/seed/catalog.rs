@@ -3,7 +3,7 @@
 
 use countersign_wire::finding::Reference;
 
-use crate::findings::BASE;
+use crate::marks::BASE;
 
 #[derive(Clone, Copy)]
 pub struct Flaw {

@@ -4,11 +4,11 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_wire::identity as wire;
 
+use super::super::answer::{created, done, json};
 use super::super::asked::Input;
 use super::super::error::Refusal;
 use super::super::hal::{Listing, embedded};
 use super::super::query::{Kind, Query, parameter, parameters};
-use super::super::{created, done, json};
 use super::{ChangeParameters, SORT, listing, manner, page_of};
 use crate::caller::{Grant, ManageIdentity};
 use crate::state::AppState;

@@ -6,8 +6,8 @@ use countersign_tenant::users::{self, User};
 use countersign_tenant::{ORGANIZATION, custom_roles};
 use countersign_wire::identity::Principal;
 
+use super::super::answer::json;
 use super::super::error::Refusal;
-use super::super::json;
 use super::users::{ORGANIZATION_ID, ORGANIZATION_NAME};
 use crate::caller::Caller;
 

@@ -6,11 +6,11 @@ use countersign_wire::credential::SelfLink;
 use countersign_wire::hal::Page;
 use countersign_wire::identity as wire;
 
+use super::super::answer::{created, done, json};
 use super::super::asked::Input;
 use super::super::error::Refusal;
 use super::super::hal::{Listing, embedded};
 use super::super::query::{Pages, Query};
-use super::super::{created, done, json};
 use super::{ChangeParameters, MOST, listing, manner};
 use crate::caller::{Grant, ManageIdentity};
 use crate::state::AppState;

@@ -2,12 +2,12 @@
 
 use std::sync::LazyLock;
 
+use super::super::answer::{created, done, json, no_content, ok};
 use super::super::asked::Input;
 use super::super::credentials::{minted_on_the_wire, on_the_wire};
 use super::super::error::Refusal;
 use super::super::hal::{Listing, embedded};
 use super::super::query::{Kind, Query, parameter, parameters, wrong};
-use super::super::{created, done, json, no_content, ok};
 use super::{CHANGE, ChangeParameters, SORT, listing, manner, page_of};
 use crate::caller::{By, Caller, Grant, ManageIdentity};
 use crate::state::AppState;
