@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::act::{Change, Noted};
 use crate::roles::Permission;
 use crate::user::User;
+use crate::words::{Resolution, words};
 use crate::{Error, Refused, applications, sandboxes, timestamp, whole_second};
 
 /// Findings or components in one call.
@@ -21,14 +22,23 @@ const MAX_COMMENT: usize = 2048;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     Comment,
-    /// A reason why it is no danger; as it is written and read.
-    Propose(&'static str),
+    Propose(Reason),
     /// Written as `ACCEPTED`, read back as `APPROVED`.
     Approve,
     Reject,
 }
 
-const PROPOSALS: [&str; 6] = ["FP", "APPDESIGN", "OSENV", "NETENV", "LIBRARY", "ACCEPTRISK"];
+words!(
+    /// Why a flaw is no danger.
+    Reason {
+        FalsePositive = "FP",
+        Design = "APPDESIGN",
+        System = "OSENV",
+        Network = "NETENV",
+        Library = "LIBRARY",
+        Risk = "ACCEPTRISK"
+    }
+);
 
 impl Action {
     fn parse(text: &str) -> Option<Self> {
@@ -36,7 +46,7 @@ impl Action {
             "COMMENT" => Some(Self::Comment),
             "ACCEPTED" => Some(Self::Approve),
             "REJECTED" => Some(Self::Reject),
-            _ => PROPOSALS.into_iter().find(|known| *known == text).map(Self::Propose),
+            _ => Reason::parse(text).map(Self::Propose),
         }
     }
 
@@ -48,7 +58,7 @@ impl Action {
     fn as_read(self) -> &'static str {
         match self {
             Self::Comment => "COMMENT",
-            Self::Propose(reason) => reason,
+            Self::Propose(reason) => reason.word(),
             Self::Approve => "APPROVED",
             Self::Reject => "REJECTED",
         }
@@ -144,7 +154,7 @@ fn flaw(
         let title = format!("There is no finding {issue} in this context.");
         return Err(Refused::member("/issue_list", &title));
     };
-    if action.needs_proposal() && standing != "PROPOSED" {
+    if action.needs_proposal() && Resolution::parse(&standing) != Some(Resolution::Proposed) {
         let title = format!("No mitigation is proposed for finding {issue}.");
         return Err(Refused::member("/issue_list", &title));
     }
@@ -163,7 +173,7 @@ pub(crate) fn apply(
 ) -> Result<(), Error> {
     let change = match action {
         Action::Comment => None,
-        Action::Propose("FP") => {
+        Action::Propose(Reason::FalsePositive) => {
             Some("resolution = 'POTENTIAL_FALSE_POSITIVE', resolution_status = 'PROPOSED'")
         }
         Action::Propose(_) => Some("resolution = 'MITIGATED', resolution_status = 'PROPOSED'"),

@@ -14,11 +14,12 @@ use crate::condition::{Condition, text};
 use crate::manner::Manner;
 use crate::recorded::Json;
 use crate::user::User;
+use crate::words::ScanType;
 use crate::{Error, ORGANIZATION, Refused, guid_of, timestamp};
 use input::Wanted;
 pub(crate) use input::chosen as settings_of;
 
-pub use search::{COMPLIANCE, Filter, SCAN_TYPES, list};
+pub use search::{Filter, SCAN_TYPES, list};
 
 /// An application that a user sees. What belongs to an application is read and changed
 /// through one of these.
@@ -237,9 +238,9 @@ fn complete(
         let scan_type: String = row.get(0)?;
         let (analysis, unit): (i64, i64) = (row.get(3)?, row.get(4)?);
         // The fourth part is the build id: a client compares it with its own.
-        let (page, gap) = match scan_type.as_str() {
-            "STATIC" => ("StaticOverview", ":"),
-            "DYNAMIC" => ("DynamicParamsView", "::"),
+        let (page, gap) = match ScanType::parse(&scan_type) {
+            Some(ScanType::Static) => ("StaticOverview", ":"),
+            Some(ScanType::Dynamic) => ("DynamicParamsView", "::"),
             _ => ("ManualParamsView", ":::"),
         };
         Ok(wire::Scan {

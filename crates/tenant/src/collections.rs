@@ -12,6 +12,7 @@ use crate::applications::{self, seen_by};
 use crate::condition::{Condition, number, text};
 use crate::list::{Source, Window};
 use crate::user::User;
+use crate::words::Compliance;
 use crate::{Error, Refused, guid_of, timestamp, whole_second};
 
 const SOURCE: Source = Source {
@@ -263,10 +264,10 @@ fn assets_by(
 fn overview(assets: &[AssetInfo]) -> ComplianceOverview {
     let mut overview = ComplianceOverview::default();
     for asset in assets {
-        let count = match asset.policy_compliance_status.as_deref() {
-            Some("DID_NOT_PASS") => &mut overview.out_of_compliance,
-            Some("CONDITIONAL_PASS") => &mut overview.within_grace_period,
-            Some("PASSED") => &mut overview.compliant,
+        let count = match asset.policy_compliance_status.as_deref().and_then(Compliance::parse) {
+            Some(Compliance::DidNotPass) => &mut overview.out_of_compliance,
+            Some(Compliance::ConditionalPass) => &mut overview.within_grace_period,
+            Some(Compliance::Passed) => &mut overview.compliant,
             _ => &mut overview.not_assessed,
         };
         *count += 1;

@@ -3,26 +3,16 @@
 
 use std::io::Write;
 
-use countersign_wire::finding::FindingDetails;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
 use crate::act::View;
 use crate::condition::{Condition, number, text};
 use crate::list::Window;
-use crate::marks::with_marks;
 use crate::recorded::Json;
 use crate::sandboxes::Context;
+use crate::words::{DependencyMode, ScanMode, ScanType};
 use crate::{Error, timestamp};
-
-/// What finds a finding.
-pub const SCAN_TYPES: &[&str] = &["STATIC", "DYNAMIC", "MANUAL", "SCA"];
-
-/// How components are found, and both ways.
-pub const SCAN_MODES: &[&str] = &["UPLOAD", "AGENT", "BOTH"];
-
-/// How components are needed, and any way.
-pub const DEPENDENCY_MODES: &[&str] = &["UNKNOWN", "DIRECT", "TRANSITIVE", "BOTH"];
 
 /// Which findings are wanted; what is none or empty does not matter.
 #[derive(Debug, Clone, Default)]
@@ -30,7 +20,7 @@ pub struct Filter {
     /// Those of components, else all others: never both.
     pub is_sca: bool,
     /// Without `SCA`.
-    pub scan_type: Vec<String>,
+    pub scan_type: Vec<ScanType>,
     pub severity: Vec<i64>,
     pub severity_gte: Option<i64>,
     pub cwe: Vec<i64>,
@@ -44,8 +34,8 @@ pub struct Filter {
     /// Milliseconds since the Unix epoch; not for components.
     pub mitigated_after: Option<i64>,
     /// For components alone, as the next.
-    pub sca_scan_mode: Option<String>,
-    pub sca_dep_mode: Option<String>,
+    pub sca_scan_mode: Option<ScanMode>,
+    pub sca_dep_mode: Option<DependencyMode>,
 }
 
 impl Filter {
@@ -55,7 +45,7 @@ impl Filter {
             [context.application.into(), context.sandbox.into(), i64::from(self.is_sca).into()],
         );
         if !self.is_sca && !self.scan_type.is_empty() {
-            condition.one_of("scan_type", self.scan_type.iter().map(|kind| text(kind)));
+            condition.one_of("scan_type", self.scan_type.iter().map(|kind| text(kind.word())));
         }
         for (column, numbers) in [("severity", &self.severity), ("cwe", &self.cwe)] {
             if !numbers.is_empty() {
@@ -79,13 +69,11 @@ impl Filter {
             }
         }
         if self.is_sca {
-            for (sql, mode) in [
-                ("scan_mode = ?", &self.sca_scan_mode),
-                ("dependency_mode = ?", &self.sca_dep_mode),
-            ] {
-                if let Some(mode) = mode.as_deref().filter(|mode| *mode != "BOTH") {
-                    condition.and(sql, [text(mode)]);
-                }
+            if let Some(mode) = self.sca_scan_mode.filter(|mode| *mode != ScanMode::Both) {
+                condition.and("scan_mode = ?", [text(mode.word())]);
+            }
+            if let Some(mode) = self.sca_dep_mode.filter(|mode| *mode != DependencyMode::Both) {
+                condition.and("dependency_mode = ?", [text(mode.word())]);
             }
         } else if let Some(ms) = self.mitigated_after {
             condition.and("mitigated_ms >= ?", [ms.into()]);
@@ -237,12 +225,6 @@ fn write_finding(
     }
     body.push(b'}');
     Ok(())
-}
-
-/// Details as they are stored: a byte that JSON never holds stands where links name the
-/// host, which is known when they are served.
-pub(crate) fn stored(details: &FindingDetails) -> Result<String, Error> {
-    Ok(with_marks(&serde_json::to_string(details)?))
 }
 
 /// What goes before it, then the text as a JSON string.

@@ -7,6 +7,7 @@ use crate::Error;
 use crate::act::View;
 use crate::applications::Visible;
 use crate::sandboxes::Context;
+use crate::words::ScanType;
 
 /// A finding that is no component's.
 pub struct Flaw {
@@ -29,12 +30,12 @@ pub fn find(
     application: Visible,
     context: Option<Context>,
     issue_id: i64,
-    scan_type: &str,
+    scan_type: ScanType,
     base: &str,
 ) -> Result<Option<Flaw>, Error> {
     let read = |json: &str| serde_json::from_str(json).unwrap_or(Value::Null);
     let sandbox = context.map(|context| context.sandbox);
-    let key = params![application.id, sandbox, issue_id, scan_type];
+    let key = params![application.id, sandbox, issue_id, scan_type.word()];
     let found = view
         .connection
         .prepare_cached(

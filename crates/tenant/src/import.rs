@@ -13,7 +13,8 @@ use serde_json::Value;
 use crate::act::{Change, Noted};
 use crate::applications::{self, settings_of};
 use crate::recorded::Json;
-use crate::{Error, ORGANIZATION, findings, marks, policies, sandboxes, seed};
+use crate::words::{FindingStatus, Resolution};
+use crate::{Error, ORGANIZATION, findings, marks, policies, sandboxes, weaknesses};
 use scrub::Scrubber;
 
 /// What became of a page.
@@ -103,7 +104,7 @@ impl Import<'_> {
             value.map_err(|error| Error::input(error.to_string()))
         };
         for field in profile.custom_fields.iter().flatten().filter_map(|f| f.name.as_deref()) {
-            seed::custom_field(self.transaction, field)?;
+            weaknesses::custom_field(self.transaction, field)?;
         }
         let unit = profile.business_unit.as_ref().and_then(|unit| unit.name.as_deref());
         let fields = profile.custom_fields.as_ref().filter(|fields| !fields.is_empty());
@@ -477,7 +478,7 @@ impl Import<'_> {
             text.clone().unwrap_or_else(|| default.to_owned())
         };
         let build_id = finding.build_id.map(|id| self.scrubber.number(id));
-        let is_sca = finding.scan_type == "SCA";
+        let is_sca = matches!(finding.finding_details, FindingDetails::Sca(_));
         self.transaction.execute(
             "insert or replace into findings (application, sandbox, is_sca, ordinal, issue_id,
                 scan_type, severity, cwe, category, cvss, cve, violates_policy, is_new, status,
@@ -499,9 +500,9 @@ impl Import<'_> {
                 cve,
                 finding.violates_policy.unwrap_or_default(),
                 status.new.unwrap_or_default(),
-                word(&status.status, "OPEN"),
+                word(&status.status, FindingStatus::Open.word()),
                 word(&status.resolution, "UNRESOLVED"),
-                word(&status.resolution_status, "NONE"),
+                word(&status.resolution_status, Resolution::None.word()),
                 status.mitigation_review_status,
                 ms(&status.first_found_date)?.unwrap_or_default(),
                 ms(&status.last_seen_date)?.unwrap_or_default(),

@@ -46,6 +46,7 @@ pub mod units;
 mod user;
 pub mod users;
 pub mod weaknesses;
+pub mod words;
 
 use std::sync::Arc;
 

@@ -16,8 +16,10 @@ use rusqlite::{Connection, Transaction, params};
 use serde_json::{Number, Value, json};
 
 use crate::act::{Act, Noted};
+use crate::marks::stored;
 use crate::tenant::Tenant;
-use crate::{Error, findings, guid_from, policies, timestamp};
+use crate::words::{DependencyMode, FindingStatus, Resolution, ScanMode, ScanType};
+use crate::{Error, guid_from, policies, timestamp, weaknesses as dictionaries};
 use catalog::{COMPONENTS, FLAWS, Flaw, NAMES, TEAMS, UNITS};
 use dice::Dice;
 
@@ -162,15 +164,8 @@ pub(crate) fn weaknesses(transaction: &Transaction<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// A name of custom fields, the first time that it is used.
-pub(crate) fn custom_field(transaction: &Transaction<'_>, name: &str) -> Result<(), Error> {
-    transaction.execute(
-        "insert or ignore into custom_fields (name, sort_order)
-         values (?, (select count(*) + 1 from custom_fields))",
-        [name],
-    )?;
-    Ok(())
-}
+/// The scans of an application, the newest first.
+const SCANS: [ScanType; 3] = [ScanType::Static, ScanType::Dynamic, ScanType::Manual];
 
 struct Seeder<'a> {
     transaction: &'a Transaction<'a>,
@@ -193,16 +188,16 @@ struct Home {
 
 /// How a finding stands.
 struct Standing {
-    status: &'static str,
+    status: FindingStatus,
     resolution: &'static str,
-    resolution_status: &'static str,
+    resolution_status: Resolution,
     annotations: Option<String>,
     mitigated_ms: Option<i64>,
 }
 
 impl Seeder<'_> {
     fn organisation(&mut self) -> Result<(), Error> {
-        custom_field(self.transaction, "Cost Center")?;
+        dictionaries::custom_field(self.transaction, "Cost Center")?;
         self.transaction.execute(
             "insert into policies (guid, name, definition) values (?, 'Example Baseline', ?)",
             [guid_from("policy:baseline"), policies::definition(4, 0)],
@@ -306,13 +301,13 @@ impl Seeder<'_> {
     }
 
     fn scans(&mut self, id: i64, n: u32, scanned_ms: i64) -> Result<(), Error> {
-        for (at, scan_type) in ["STATIC", "DYNAMIC", "MANUAL"].iter().enumerate() {
+        for (at, scan_type) in SCANS.into_iter().enumerate() {
             if self.is_scanned(n, scan_type) {
                 self.transaction.execute(
                     "insert into scans values (?, ?, 'PUBLISHED', ?, ?, ?)",
                     params![
                         id,
-                        scan_type,
+                        scan_type.word(),
                         scanned_ms - DAY_MS * at as i64,
                         31_000_000 + id,
                         32_000_000 + id
@@ -332,17 +327,17 @@ impl Seeder<'_> {
         let sca = in_policy * 3 / 10;
         let share =
             |scan_type, part| if self.is_scanned(n, scan_type) { in_policy / part } else { 0 };
-        let (dynamic, manual) = (share("DYNAMIC", 6), share("MANUAL", 15));
+        let (dynamic, manual) = (share(ScanType::Dynamic, 6), share(ScanType::Manual, 15));
         let mut issue_id = 0;
         let mut of_static = Vec::new();
         for at in 0..in_policy - sca {
             issue_id += 1 + i64::from(self.is_demo && self.dice.below(9) == 0);
             let scan_type = match at {
-                at if at < dynamic => "DYNAMIC",
-                at if at < dynamic + manual => "MANUAL",
-                _ => "STATIC",
+                at if at < dynamic => ScanType::Dynamic,
+                at if at < dynamic + manual => ScanType::Manual,
+                _ => ScanType::Static,
             };
-            if has_sandboxes && scan_type == "STATIC" {
+            if has_sandboxes && scan_type == ScanType::Static {
                 of_static.push(issue_id);
             }
             self.flaw(home, 0, issue_id, scan_type)?;
@@ -377,7 +372,7 @@ impl Seeder<'_> {
                     issue_id += 1;
                     issue_id
                 });
-                self.flaw(home, sandbox, number, "STATIC")?;
+                self.flaw(home, sandbox, number, ScanType::Static)?;
             }
         }
         Ok(())
@@ -385,19 +380,20 @@ impl Seeder<'_> {
 
     /// Whether the application of this number has a scan of this type: all have static
     /// ones, in the demo some have others as well.
-    fn is_scanned(&self, n: u32, scan_type: &str) -> bool {
+    fn is_scanned(&self, n: u32, scan_type: ScanType) -> bool {
         match scan_type {
-            "STATIC" => true,
-            "DYNAMIC" => self.is_demo && n.is_multiple_of(3),
+            ScanType::Static => true,
+            ScanType::Dynamic => self.is_demo && n.is_multiple_of(3),
             _ => self.is_demo && n.is_multiple_of(5),
         }
     }
 
     fn standing(&mut self, found_ms: i64) -> Standing {
+        use FindingStatus::{Closed, Open};
         let plain = |status| Standing {
             status,
             resolution: "UNRESOLVED",
-            resolution_status: "NONE",
+            resolution_status: Resolution::None,
             annotations: None,
             mitigated_ms: None,
         };
@@ -412,29 +408,29 @@ impl Seeder<'_> {
         };
         let design = || step("APPDESIGN", "Input is checked before it gets here.", proposed_ms);
         match self.dice.below(100) {
-            0..=61 => plain("OPEN"),
-            62..=79 => plain("CLOSED"),
+            0..=61 => plain(Open),
+            62..=79 => plain(Closed),
             80..=82 => Standing {
                 annotations: Some(json!([step("REOPENED", "Seen again.", decided_ms)]).to_string()),
-                ..plain("OPEN")
+                ..plain(Open)
             },
-            83..=87 => mitigated("OPEN", "MITIGATED", "PROPOSED", vec![design()]),
+            83..=87 => mitigated(Open, "MITIGATED", Resolution::Proposed, vec![design()]),
             88..=93 => mitigated(
-                "CLOSED",
+                Closed,
                 "MITIGATED",
-                "APPROVED",
+                Resolution::Approved,
                 vec![step("APPROVED", "Agreed.", decided_ms), design()],
             ),
             94..=96 => mitigated(
-                "OPEN",
+                Open,
                 "UNRESOLVED",
-                "REJECTED",
+                Resolution::Rejected,
                 vec![step("REJECTED", "The check can be bypassed.", decided_ms), design()],
             ),
             _ => mitigated(
-                "CLOSED",
+                Closed,
                 "POTENTIAL_FALSE_POSITIVE",
-                "APPROVED",
+                Resolution::Approved,
                 vec![
                     step("APPROVED", "Agreed.", decided_ms),
                     step("FP", "The value is a constant.", proposed_ms),
@@ -448,21 +444,21 @@ impl Seeder<'_> {
         home: &Home,
         sandbox: i64,
         issue_id: i64,
-        scan_type: &str,
+        scan_type: ScanType,
     ) -> Result<(), Error> {
         // The same number, the same flaw, in whatever context.
         let own = Dice::new(self.salt ^ ((home.id as u64) << 32) ^ issue_id as u64);
         let all = std::mem::replace(&mut self.dice, own);
         let flaw = *self.dice.pick(FLAWS);
         let details = match scan_type {
-            "STATIC" => self.static_details(home, &flaw),
-            "DYNAMIC" => self.dynamic_details(home, &flaw),
+            ScanType::Static => self.static_details(home, &flaw),
+            ScanType::Dynamic => self.dynamic_details(home, &flaw),
             _ => self.manual_details(home, &flaw),
         };
         self.dice = all;
         let html = flaw.description(&details.subject);
         // Answers since 2025 carry the dynamic ones as base64; older ones did not.
-        let description = if scan_type == "DYNAMIC" && issue_id % 6 != 0 {
+        let description = if scan_type == ScanType::Dynamic && issue_id % 6 != 0 {
             data_encoding::BASE64.encode(html.as_bytes())
         } else {
             html
@@ -476,7 +472,7 @@ impl Seeder<'_> {
             home.created_ms + self.dice.below(span_ms) as i64
         };
         let standing = self.standing(first_ms);
-        let is_open = standing.status == "OPEN";
+        let is_open = standing.status == FindingStatus::Open;
         let last_ms = if is_open { home.scanned_ms } else { first_ms.midpoint(home.scanned_ms) };
         let violates = flaw.severity >= 3 && self.dice.below(5) != 0;
         self.insert(Row {
@@ -500,7 +496,7 @@ impl Seeder<'_> {
             scan_mode: None,
             dependency_mode: None,
             text,
-            details: findings::stored(&details.wire)?,
+            details: stored(&details.wire)?,
         })
     }
 
@@ -582,9 +578,9 @@ impl Seeder<'_> {
             (home.created_ms + DAY_MS, home.scanned_ms)
         };
         let mut standing = self.standing(first_ms);
-        let is_approved = standing.resolution_status == "APPROVED";
+        let is_approved = standing.resolution_status == Resolution::Approved;
         if is_approved {
-            standing.status = "OPEN";
+            standing.status = FindingStatus::Open;
         }
         let violates = vulnerability.severity >= 4 && !is_approved;
         let details = part.details(&vulnerability);
@@ -593,7 +589,7 @@ impl Seeder<'_> {
             sandbox,
             ordinal: at,
             issue_id: None,
-            scan_type: "SCA",
+            scan_type: ScanType::Sca,
             severity: vulnerability.severity,
             cwe: part.kind.cwe.map(|(cwe, _)| cwe),
             category: None,
@@ -609,7 +605,7 @@ impl Seeder<'_> {
             scan_mode: Some(part.mode),
             dependency_mode: Some(part.dependency),
             text,
-            details: findings::stored(&details)?,
+            details: stored(&details)?,
         })
     }
 
@@ -640,7 +636,7 @@ impl Seeder<'_> {
                 row.issue_id.is_none(),
                 row.ordinal,
                 row.issue_id,
-                row.scan_type,
+                row.scan_type.word(),
                 row.severity,
                 row.cwe,
                 row.category,
@@ -648,16 +644,16 @@ impl Seeder<'_> {
                 row.cve,
                 row.violates,
                 row.is_new,
-                row.standing.status,
+                row.standing.status.word(),
                 row.standing.resolution,
-                row.standing.resolution_status,
+                row.standing.resolution_status.word(),
                 row.review,
                 row.first_ms,
                 row.last_ms,
                 row.grace_ms,
                 row.standing.mitigated_ms,
-                row.scan_mode,
-                row.dependency_mode,
+                row.scan_mode.map(ScanMode::word),
+                row.dependency_mode.map(DependencyMode::word),
                 row.issue_id.map(|_| row.home.build_id),
                 row.text,
                 row.details,
@@ -677,7 +673,7 @@ struct Row<'a> {
     sandbox: i64,
     ordinal: i64,
     issue_id: Option<i64>,
-    scan_type: &'a str,
+    scan_type: ScanType,
     severity: i64,
     cwe: Option<i64>,
     category: Option<i64>,
@@ -690,8 +686,8 @@ struct Row<'a> {
     first_ms: i64,
     last_ms: i64,
     grace_ms: Option<i64>,
-    scan_mode: Option<&'a str>,
-    dependency_mode: Option<&'a str>,
+    scan_mode: Option<ScanMode>,
+    dependency_mode: Option<DependencyMode>,
     text: i64,
     details: String,
 }
@@ -700,8 +696,8 @@ struct Row<'a> {
 struct Part {
     kind: catalog::Component,
     version: String,
-    mode: &'static str,
-    dependency: &'static str,
+    mode: ScanMode,
+    dependency: DependencyMode,
     paths: Vec<String>,
     licenses: Vec<License>,
     /// Start of the sequence that the vulnerability is made from: the same in every
@@ -741,10 +737,10 @@ impl Part {
         let number = part / kinds + (home.id / 7).rem_euclid(3);
         let version = format!("{}.{}.{}", 1 + number % 5, number / 5 % 20, number / 100);
         let mut own = Dice::new((home.id as u64).wrapping_mul(1_000_003) + part as u64);
-        let mode = if own.below(4) == 0 { "AGENT" } else { "UPLOAD" };
+        let mode = if own.below(4) == 0 { ScanMode::Agent } else { ScanMode::Upload };
         let dependency = match mode {
-            "AGENT" => *own.pick(&["DIRECT", "TRANSITIVE"]),
-            _ => "UNKNOWN",
+            ScanMode::Agent => *own.pick(&[DependencyMode::Direct, DependencyMode::Transitive]),
+            _ => DependencyMode::Unknown,
         };
         let file = format!("{}-{version}.{}", kind.name, kind.extension);
         let folders = ["lib", "WEB-INF/lib", "services/reports/lib", "tools/import/lib"];
@@ -812,8 +808,8 @@ impl Part {
             component_id: Some(guid_from(&format!("component:{}:{version}", kind.name))),
             licenses: Some(self.licenses.clone()),
             metadata: Some(ScaMetadata {
-                sca_scan_mode: Some(self.mode.into()),
-                sca_dep_mode: Some(self.dependency.into()),
+                sca_scan_mode: Some(self.mode.word().into()),
+                sca_dep_mode: Some(self.dependency.word().into()),
             }),
             cve: Some(vulnerability.cve.clone()),
             product_id: Some(guid_from(&format!("product:{}", kind.name))),

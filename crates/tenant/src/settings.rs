@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::act::{Change, Noted, View};
 use crate::user::User;
+use crate::words::words;
 use crate::{Error, Refused};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -28,6 +29,17 @@ impl Mfa {
         (Self::Everybody, "everybody", "People and API accounts"),
     ];
 }
+
+words!(
+    /// A member that is a number.
+    Number {
+        PairDays = "pair_days",
+        OverlapHours = "overlap_hours",
+        IdleMinutes = "idle_minutes",
+        SessionHours = "session_hours",
+        PasswordDays = "password_days"
+    }
+);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -61,13 +73,13 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Members that are numbers: wire name, what people read, and what it may be.
-    pub const NUMBERS: [(&str, &str, std::ops::RangeInclusive<i64>); 5] = [
-        ("pair_days", "Life of a new pair, in days", 1..=365),
-        ("overlap_hours", "The pair before goes on working for, in hours", 0..=168),
-        ("idle_minutes", "Sign-out without a request after, in minutes", 1..=15),
-        ("session_hours", "Sign-out in any case after, in hours", 1..=24),
-        ("password_days", "A password has to be changed after, in days", 1..=90),
+    /// Members that are numbers: what people read, and what each may be.
+    pub const NUMBERS: [(Number, &str, std::ops::RangeInclusive<i64>); 5] = [
+        (Number::PairDays, "Life of a new pair, in days", 1..=365),
+        (Number::OverlapHours, "The pair before goes on working for, in hours", 0..=168),
+        (Number::IdleMinutes, "Sign-out without a request after, in minutes", 1..=15),
+        (Number::SessionHours, "Sign-out in any case after, in hours", 1..=24),
+        (Number::PasswordDays, "A password has to be changed after, in days", 1..=90),
     ];
 
     pub fn of(view: &View<'_>) -> Result<Self, Error> {
@@ -103,33 +115,31 @@ impl Settings {
 
     fn complaints(&self) -> Vec<String> {
         let mut complaints = Vec::new();
-        for (name, label, range) in Self::NUMBERS {
-            if self.number(name).is_some_and(|value| !range.contains(&value)) {
+        for (which, label, range) in Self::NUMBERS {
+            if self.number(which).is_some_and(|value| !range.contains(&value)) {
                 complaints.push(format!("{label}: {} to {}.", range.start(), range.end()));
             }
         }
         complaints
     }
 
-    pub fn number(&self, name: &str) -> Option<i64> {
-        match name {
-            "pair_days" => Some(self.pair_days),
-            "overlap_hours" => self.overlap_hours,
-            "idle_minutes" => Some(self.idle_minutes),
-            "session_hours" => Some(self.session_hours),
-            "password_days" => Some(self.password_days),
-            _ => None,
+    pub fn number(&self, which: Number) -> Option<i64> {
+        match which {
+            Number::PairDays => Some(self.pair_days),
+            Number::OverlapHours => self.overlap_hours,
+            Number::IdleMinutes => Some(self.idle_minutes),
+            Number::SessionHours => Some(self.session_hours),
+            Number::PasswordDays => Some(self.password_days),
         }
     }
 
-    pub fn set_number(&mut self, name: &str, value: i64) {
-        match name {
-            "pair_days" => self.pair_days = value,
-            "overlap_hours" => self.overlap_hours = Some(value),
-            "idle_minutes" => self.idle_minutes = value,
-            "session_hours" => self.session_hours = value,
-            "password_days" => self.password_days = value,
-            _ => {}
+    pub fn set_number(&mut self, which: Number, value: i64) {
+        match which {
+            Number::PairDays => self.pair_days = value,
+            Number::OverlapHours => self.overlap_hours = Some(value),
+            Number::IdleMinutes => self.idle_minutes = value,
+            Number::SessionHours => self.session_hours = value,
+            Number::PasswordDays => self.password_days = value,
         }
     }
 

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::Error;
 use crate::act::View;
 use crate::sandboxes::Context;
+use crate::words::{Compliance, Criticality, ScanType};
 
 const WORDS: [&str; 6] = ["Informational", "Very Low", "Low", "Medium", "High", "Very High"];
 
@@ -86,9 +87,9 @@ impl Counted {
             |row| row.get(0),
         )?;
         report.severity = self.severities(connection)?;
-        report.static_analysis = self.analysis(connection, "STATIC")?;
-        report.dynamic_analysis = self.analysis(connection, "DYNAMIC")?;
-        report.manual_analysis = self.analysis(connection, "MANUAL")?;
+        report.static_analysis = self.analysis(connection, ScanType::Static)?;
+        report.dynamic_analysis = self.analysis(connection, ScanType::Dynamic)?;
+        report.manual_analysis = self.analysis(connection, ScanType::Manual)?;
         report.software_composition_analysis = self.components(connection)?;
         if self.sandbox != 0 {
             report.sandbox_id = Some(self.sandbox);
@@ -173,12 +174,12 @@ impl Counted {
     fn analysis(
         &self,
         connection: &Connection,
-        scan_type: &str,
+        scan_type: ScanType,
     ) -> Result<Option<Analysis>, rusqlite::Error> {
         let published: Option<i64> = connection
             .query_row(
                 "select modified_ms from scans where application = ? and scan_type = ?",
-                params![self.id, scan_type],
+                params![self.id, scan_type.word()],
                 |row| row.get(0),
             )
             .optional()?;
@@ -190,17 +191,18 @@ impl Counted {
              from findings where application = ? and sandbox = ? and scan_type = ?
                 and status = 'OPEN' group by module order by module",
         )?;
-        let rows = statement.query_map(params![self.id, self.sandbox, scan_type], |row| {
-            Ok(Module {
-                name: row.get(0)?,
-                severity_0: row.get(1)?,
-                severity_1: row.get(2)?,
-                severity_2: row.get(3)?,
-                severity_3: row.get(4)?,
-                severity_4: row.get(5)?,
-                severity_5: row.get(6)?,
-            })
-        })?;
+        let rows =
+            statement.query_map(params![self.id, self.sandbox, scan_type.word()], |row| {
+                Ok(Module {
+                    name: row.get(0)?,
+                    severity_0: row.get(1)?,
+                    severity_1: row.get(2)?,
+                    severity_2: row.get(3)?,
+                    severity_3: row.get(4)?,
+                    severity_4: row.get(5)?,
+                    severity_5: row.get(6)?,
+                })
+            })?;
         let module = rows.collect::<Result<Vec<_>, _>>()?;
         let is_scanned = published.is_some() || !module.is_empty();
         Ok(is_scanned.then(|| Analysis {
@@ -228,22 +230,22 @@ impl Counted {
 }
 
 fn in_words(compliance: &str) -> &'static str {
-    match compliance {
-        "PASSED" => "Passed",
-        "DID_NOT_PASS" => "Did Not Pass",
-        "CONDITIONAL_PASS" => "Conditional Pass",
-        "DETERMINING" => "Calculating...",
-        "VENDOR_REVIEW" => "Under Vendor Review",
-        _ => "Not Assessed",
+    match Compliance::parse(compliance) {
+        Some(Compliance::Passed) => "Passed",
+        Some(Compliance::DidNotPass) => "Did Not Pass",
+        Some(Compliance::ConditionalPass) => "Conditional Pass",
+        Some(Compliance::Determining) => "Calculating...",
+        Some(Compliance::VendorReview) => "Under Vendor Review",
+        Some(Compliance::NotAssessed) | None => "Not Assessed",
     }
 }
 
 fn level(criticality: &str) -> i64 {
-    match criticality {
-        "VERY_HIGH" => 5,
-        "HIGH" => 4,
-        "MEDIUM" => 3,
-        "LOW" => 2,
-        _ => 1,
+    match Criticality::parse(criticality) {
+        Some(Criticality::VeryHigh) => 5,
+        Some(Criticality::High) => 4,
+        Some(Criticality::Medium) => 3,
+        Some(Criticality::Low) => 2,
+        Some(Criticality::VeryLow) | None => 1,
     }
 }

@@ -17,7 +17,7 @@ use crate::settings::Settings;
 use crate::{Error, Refused, guid_of, letters};
 
 pub(crate) use input::{relationship, team_of};
-pub use overview::{Overview, OverviewFilter, overviews};
+pub use overview::{Login, Overview, OverviewFilter, overviews};
 pub use search::{Filter, LoginStatus, list};
 
 pub use crate::user::{Team, User};

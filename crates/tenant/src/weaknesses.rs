@@ -2,7 +2,7 @@
 //! names of custom fields.
 
 use countersign_wire::weakness::{Category, CustomFieldName, Cwe, Reference};
-use rusqlite::{OptionalExtension, Row};
+use rusqlite::{OptionalExtension, Row, Transaction};
 
 use crate::Error;
 use crate::act::View;
@@ -65,6 +65,16 @@ pub const CUSTOM_FIELDS: Dictionary<CustomFieldName> = Dictionary {
     },
     read: |row| Ok(CustomFieldName { name: row.get(0)?, sort_order: row.get(1)? }),
 };
+
+/// A name of custom fields, the first time that it is used.
+pub(crate) fn custom_field(transaction: &Transaction<'_>, name: &str) -> Result<(), Error> {
+    transaction.execute(
+        "insert or ignore into custom_fields (name, sort_order)
+         values (?, (select count(*) + 1 from custom_fields))",
+        [name],
+    )?;
+    Ok(())
+}
 
 impl<T> Dictionary<T> {
     /// One page of it, and how many entries it has.

@@ -10,7 +10,7 @@ use super::web::{Admin, Form, Frame, Person, Stop, complaints, from_now, go};
 use crate::rest::query::Query;
 use countersign_tenant::custom_roles::{self, CustomRole};
 use countersign_tenant::roles::{ROLES, Role};
-use countersign_tenant::users::{self, Address, Overview, OverviewFilter, User};
+use countersign_tenant::users::{self, Address, Login, Overview, OverviewFilter, User};
 use countersign_tenant::{Change, Error, Manner, Noted, Refused, View, credentials, teams};
 use countersign_web::query::encode;
 
@@ -46,7 +46,7 @@ fn filter(query: &Query) -> OverviewFilter {
     let text = |name: &str| query.get(name).map(String::from);
     OverviewFilter {
         search: text("search"),
-        status: text("status"),
+        status: query.get("status").and_then(Login::parse),
         is_api: match query.get("type") {
             Some("api") => Some(true),
             Some("person") => Some(false),
@@ -445,6 +445,31 @@ pub(super) async fn show(
     person.visitor.page(200, &page)
 }
 
+/// What is done to a user, as the address of a form names it.
+#[derive(Clone, Copy, PartialEq)]
+enum Act {
+    Resend,
+    Enable,
+    Disable,
+    Unlock,
+    ResetFactors,
+    Delete,
+}
+
+impl Act {
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "resend" => Self::Resend,
+            "enable" => Self::Enable,
+            "disable" => Self::Disable,
+            "unlock" => Self::Unlock,
+            "reset-mfa" => Self::ResetFactors,
+            "delete" => Self::Delete,
+            _ => return None,
+        })
+    }
+}
+
 pub(super) async fn act(
     State(console): State<Console>,
     Path((guid, act)): Path<(String, String)>,
@@ -455,25 +480,22 @@ pub(super) async fn act(
     let Admin(person) = Admin::of(visitor)?;
     person.must_be_privileged("/admin/users")?;
     let user = found(&console, guid).await?;
-    if act == "delete" && typed != user.name {
-        return Ok(go(&format!("/admin/users/{}", user.guid)));
+    let act = Act::parse(&act).ok_or(Stop::NotFound)?;
+    let page = format!("/admin/users/{}", user.guid);
+    if act == Act::Delete && typed != user.name {
+        return Ok(go(&page));
     }
-    let back = match act.as_str() {
-        "delete" => "/admin/users".to_owned(),
-        _ => format!("/admin/users/{}", user.guid),
-    };
     let make = move |change: &Change<'_>| -> Result<Noted<()>, Stop> {
         let guid = user.guid.as_str();
-        Ok(match act.as_str() {
-            "resend" => users::send_link(change, &user)?,
-            "enable" => users::enable(change, guid, true)?.map(drop),
-            "disable" => users::enable(change, guid, false)?.map(drop),
-            "unlock" => users::unlock(change, guid)?,
-            "reset-mfa" => users::reset_factors(change, guid)?,
-            "delete" => users::delete(change, guid)?,
-            _ => return Err(Stop::NotFound),
+        Ok(match act {
+            Act::Resend => users::send_link(change, &user)?,
+            Act::Enable => users::enable(change, guid, true)?.map(drop),
+            Act::Disable => users::enable(change, guid, false)?.map(drop),
+            Act::Unlock => users::unlock(change, guid)?,
+            Act::ResetFactors => users::reset_factors(change, guid)?,
+            Act::Delete => users::delete(change, guid)?,
         })
     };
     console.app.change(person.act(), make).await?;
-    Ok(go(&back))
+    Ok(go(if act == Act::Delete { "/admin/users" } else { &page }))
 }

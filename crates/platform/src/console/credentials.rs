@@ -1,5 +1,7 @@
 //! API Credentials: what there is, generating, the secret shown once, revoking.
 
+use std::fmt;
+
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -18,11 +20,56 @@ use countersign_tenant::{Change, Error, Noted, Refused, View, credentials};
 /// Days before its end from which on a pair is warned about.
 const WARNED_DAYS: i64 = 30;
 
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Hmac,
+    OAuth,
+}
+
+impl Kind {
+    /// As the form names it.
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "hmac" => Some(Self::Hmac),
+            "oauth" => Some(Self::OAuth),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Hmac => "HMAC",
+            Self::OAuth => "OAuth client",
+        })
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Status {
+    Active,
+    Replaced,
+    Expired,
+    Revoked,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Active => "active",
+            Self::Replaced => "replaced, works until its end",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        })
+    }
+}
+
 struct Row {
-    kind: &'static str,
+    kind: Kind,
     id: String,
     name: String,
-    status: &'static str,
+    status: Status,
     created: Moment,
     expires: Moment,
     expires_words: String,
@@ -53,7 +100,7 @@ const HOUR_MS: i64 = 3_600_000;
 #[template(path = "secret.html")]
 struct Secret {
     frame: Frame,
-    kind: &'static str,
+    kind: Kind,
     id: String,
     secret: Zeroizing<String>,
     expires: Moment,
@@ -63,51 +110,64 @@ struct Secret {
     file: Zeroizing<String>,
 }
 
-fn rows(view: &View<'_>, user: &User) -> Result<Vec<Row>, Error> {
-    let now_ms = view.now_ms;
-    let mut rows = Vec::new();
-    for listed in credentials::of_user(view, user.id)? {
-        let held = listed.credential;
-        let status = match held.revoked_ms {
-            Some(revoked_ms) if revoked_ms <= now_ms => "revoked",
-            _ if held.expires_ms <= now_ms => "expired",
-            Some(_) => "replaced, works until its end",
-            None => "active",
-        };
-        let end_ms = held.revoked_ms.map_or(held.expires_ms, |ms| ms.min(held.expires_ms));
-        rows.push(Row {
-            kind: "HMAC",
-            id: held.api_id,
-            name: String::new(),
+/// What has an end, and when it was last used.
+struct Life {
+    created_ms: i64,
+    expires_ms: i64,
+    revoked_ms: Option<i64>,
+    last_used_ms: Option<i64>,
+}
+
+impl Row {
+    fn of(kind: Kind, id: String, name: String, status: Status, life: &Life, now_ms: i64) -> Self {
+        let end_ms = life.revoked_ms.map_or(life.expires_ms, |ms| ms.min(life.expires_ms));
+        Self {
+            kind,
+            id,
+            name,
             status,
-            created: Moment(listed.created_ms),
+            created: Moment(life.created_ms),
             expires: Moment(end_ms),
             expires_words: from_now(end_ms, now_ms),
-            last_used: listed.last_used_ms.map_or("never".into(), |ms| from_now(ms, now_ms)),
+            last_used: life.last_used_ms.map_or("never".into(), |ms| from_now(ms, now_ms)),
             end_ms,
             is_live: end_ms > now_ms,
-        });
+        }
     }
-    for client in clients::of_user(view, user.id)? {
-        let end_ms = client.revoked_ms.map_or(client.expires_ms, |ms| ms.min(client.expires_ms));
-        rows.push(Row {
-            kind: "OAuth client",
-            id: client.client_id,
-            name: client.name,
-            status: match client.revoked_ms {
-                Some(_) => "revoked",
-                None if client.expires_ms <= now_ms => "expired",
-                None => "active",
-            },
-            created: Moment(client.created_ms),
-            expires: Moment(end_ms),
-            expires_words: from_now(end_ms, now_ms),
-            last_used: client.last_used_ms.map_or("never".into(), |ms| from_now(ms, now_ms)),
-            end_ms,
-            is_live: end_ms > now_ms,
-        });
-    }
-    Ok(rows)
+}
+
+fn rows(view: &View<'_>, user: &User) -> Result<Vec<Row>, Error> {
+    let pairs = credentials::of_user(view, user.id)?.into_iter().map(|listed| {
+        let held = listed.credential;
+        let life = Life {
+            created_ms: listed.created_ms,
+            expires_ms: held.expires_ms,
+            revoked_ms: held.revoked_ms,
+            last_used_ms: listed.last_used_ms,
+        };
+        let status = match held.revoked_ms {
+            Some(revoked_ms) if revoked_ms <= view.now_ms => Status::Revoked,
+            _ if held.expires_ms <= view.now_ms => Status::Expired,
+            Some(_) => Status::Replaced,
+            None => Status::Active,
+        };
+        Row::of(Kind::Hmac, held.api_id, String::new(), status, &life, view.now_ms)
+    });
+    let clients = clients::of_user(view, user.id)?.into_iter().map(|client| {
+        let life = Life {
+            created_ms: client.created_ms,
+            expires_ms: client.expires_ms,
+            revoked_ms: client.revoked_ms,
+            last_used_ms: client.last_used_ms,
+        };
+        let status = match client.revoked_ms {
+            Some(_) => Status::Revoked,
+            None if client.expires_ms <= view.now_ms => Status::Expired,
+            None => Status::Active,
+        };
+        Row::of(Kind::OAuth, client.client_id, client.name, status, &life, view.now_ms)
+    });
+    Ok(pairs.chain(clients).collect())
 }
 
 /// The API ID of the newest credentials that were not replaced or revoked.
@@ -184,7 +244,7 @@ async fn page(
         Ok((rows(view, &user)?, newest(view, user.id)?, days, overlap_hours))
     };
     let (rows, newest, days, overlap_hours) = console.app.look::<_, Error>(ask).await?;
-    let live = rows.iter().find(|row| row.kind == "HMAC" && row.status == "active");
+    let live = rows.iter().find(|row| row.kind == Kind::Hmac && row.status == Status::Active);
     let soon = |row: &&Row| (row.end_ms - now_ms) / DAY_MS <= WARNED_DAYS;
     let warning = live.filter(soon).map(|row| {
         format!("The HMAC credentials {} expire {}. Generate new ones.", row.id, row.expires_words)
@@ -205,7 +265,7 @@ pub(super) async fn show(
 
 /// What was made, and is shown this once.
 struct Made {
-    kind: &'static str,
+    kind: Kind,
     id: String,
     secret: Zeroizing<String>,
     expires_ms: i64,
@@ -214,42 +274,42 @@ struct Made {
 fn generated(
     change: &Change<'_>,
     user: &User,
-    kind: &str,
+    kind: Option<Kind>,
     name: &str,
     seen: &str,
 ) -> Result<Noted<Made>, Refused> {
     match kind {
-        "hmac" => {
-            // Two tabs, or a page that was sent again: one of them wins.
-            if newest(change, user.id)? != seen {
-                return Err(Refused::invalid(
-                    "Credentials were generated elsewhere since this page was loaded. \
-                     Nothing was generated now.",
-                ));
-            }
-            Ok(credentials::generate(change, user)?.map(|minted| Made {
-                kind: "HMAC",
-                id: minted.credential.api_id,
-                secret: Zeroizing::new(minted.secret.expose_hex().to_string()),
-                expires_ms: minted.credential.expires_ms,
-            }))
-        }
-        "oauth" => {
-            let wanted = Wanted {
-                name: name.to_owned(),
-                description: String::new(),
-                days: MAX_DAYS,
-                roles: None,
-            };
-            Ok(clients::create(change, user, &wanted)?.map(|(client, secret)| Made {
-                kind: "OAuth client",
-                id: client.client_id,
-                secret: Zeroizing::new(secret.to_string()),
-                expires_ms: client.expires_ms,
-            }))
-        }
-        _ => Err(Refused::invalid("Choose HMAC Credentials or OAuth Client.")),
+        Some(Kind::Hmac) => generated_pair(change, user, seen),
+        Some(Kind::OAuth) => generated_client(change, user, name),
+        None => Err(Refused::invalid("Choose HMAC Credentials or OAuth Client.")),
     }
+}
+
+fn generated_pair(change: &Change<'_>, user: &User, seen: &str) -> Result<Noted<Made>, Refused> {
+    // Two tabs, or a page that was sent again: one of them wins.
+    if newest(change, user.id)? != seen {
+        return Err(Refused::invalid(
+            "Credentials were generated elsewhere since this page was loaded. \
+             Nothing was generated now.",
+        ));
+    }
+    Ok(credentials::generate(change, user)?.map(|minted| Made {
+        kind: Kind::Hmac,
+        id: minted.credential.api_id,
+        secret: Zeroizing::new(minted.secret.expose_hex().to_string()),
+        expires_ms: minted.credential.expires_ms,
+    }))
+}
+
+fn generated_client(change: &Change<'_>, user: &User, name: &str) -> Result<Noted<Made>, Refused> {
+    let wanted =
+        Wanted { name: name.to_owned(), description: String::new(), days: MAX_DAYS, roles: None };
+    Ok(clients::create(change, user, &wanted)?.map(|(client, secret)| Made {
+        kind: Kind::OAuth,
+        id: client.client_id,
+        secret: Zeroizing::new(secret.to_string()),
+        expires_ms: client.expires_ms,
+    }))
 }
 
 pub(super) async fn generate(
@@ -259,9 +319,9 @@ pub(super) async fn generate(
 ) -> Result<Response, Stop> {
     let (person, holder) = named.proven(&console, visitor).await?;
     let text = |name: &str| fields.get(name).unwrap_or_default().to_owned();
-    let (kind, name, seen) = (text("kind"), text("name"), text("newest"));
+    let (kind, name, seen) = (Kind::parse(&text("kind")), text("name"), text("newest"));
     let user = holder.user.clone();
-    let make = move |change: &Change<'_>| generated(change, &user, &kind, name.trim(), &seen);
+    let make = move |change: &Change<'_>| generated(change, &user, kind, name.trim(), &seen);
     let made = complaints(console.app.change(person.act(), make).await)?;
     let made = match made {
         Ok(made) => made,

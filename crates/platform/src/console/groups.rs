@@ -285,6 +285,27 @@ pub(super) async fn show(
     person.visitor.page(200, &page)
 }
 
+/// What is done to a team or unit, as a form names it.
+#[derive(Clone, Copy)]
+enum Act {
+    Rename,
+    Add,
+    Remove,
+    Delete,
+}
+
+impl Act {
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "rename" => Self::Rename,
+            "add" => Self::Add,
+            "remove" => Self::Remove,
+            "delete" => Self::Delete,
+            _ => return None,
+        })
+    }
+}
+
 pub(super) async fn change(
     State(console): State<Console>,
     Path((kind, guid)): Path<(String, String)>,
@@ -293,26 +314,25 @@ pub(super) async fn change(
     let kind = Kind::parse(&kind)?;
     let (person, fields) = form.admin(kind.path())?;
     let text = |name: &str| fields.get(name).unwrap_or_default().trim().to_owned();
-    let (act, given, wanted) = (text("act"), text("value"), guid.clone());
-    let is_deletion = act == "delete";
+    let act = Act::parse(&text("act")).ok_or(Stop::NotFound)?;
+    let (given, wanted) = (text("value"), guid.clone());
     let make = move |change: &Change<'_>| -> Result<Noted<()>, Refused> {
-        match act.as_str() {
-            "rename" => kind.update(change, &wanted, Some(given), None),
-            "add" => kind.update(change, &wanted, None, Some(given)),
-            "remove" => kind.remove(change, &wanted, &given),
-            "delete" if kind.read(change, &wanted)?.0 != given => {
+        match act {
+            Act::Rename => kind.update(change, &wanted, Some(given), None),
+            Act::Add => kind.update(change, &wanted, None, Some(given)),
+            Act::Remove => kind.remove(change, &wanted, &given),
+            Act::Delete if kind.read(change, &wanted)?.0 != given => {
                 Err(Refused::invalid("The name that was typed is another."))
             }
-            "delete" => kind.delete(change, &wanted),
-            _ => Err(Refused::Missing("act")),
+            Act::Delete => kind.delete(change, &wanted),
         }
     };
     let done = complaints(console.app.change(person.act(), make).await)?;
     let complaints = done.err().unwrap_or_default();
     if complaints.is_empty() {
-        return Ok(match is_deletion {
-            true => go(kind.path()),
-            false => go(&format!("{}/{guid}", kind.path())),
+        return Ok(match act {
+            Act::Delete => go(kind.path()),
+            _ => go(&format!("{}/{guid}", kind.path())),
         });
     }
     let mut page = one_page(&console, kind, guid, complaints).await?;

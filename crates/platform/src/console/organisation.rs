@@ -1,12 +1,14 @@
 //! Admin → Settings: what holds for the whole organisation.
 
+use std::ops::RangeInclusive;
+
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 
 use super::Console;
 use super::web::{self, Admin, Form, Frame, Stop, go};
-use countersign_tenant::settings::{Mfa, Settings};
+use countersign_tenant::settings::{self, Mfa, Settings};
 use countersign_tenant::{Change, Error};
 
 struct Number {
@@ -34,10 +36,10 @@ struct Page {
 }
 
 fn page(frame: Frame, settings: &Settings, complaints: Vec<String>) -> Page {
-    let number = |(name, label, range): (&'static str, _, std::ops::RangeInclusive<i64>)| Number {
-        name,
+    let number = |(which, label, range): (settings::Number, _, RangeInclusive<i64>)| Number {
+        name: which.word(),
         label,
-        value: settings.number(name).map(|value| value.to_string()).unwrap_or_default(),
+        value: settings.number(which).map(|value| value.to_string()).unwrap_or_default(),
         least: *range.start(),
         most: *range.end(),
     };
@@ -66,13 +68,14 @@ pub(super) async fn save(State(console): State<Console>, form: Form) -> Result<R
     let text = |name: &str| fields.get(name).unwrap_or_default().trim();
     let mut settings = Settings::default();
     let mut complaints = Vec::new();
-    for (name, label, range) in Settings::NUMBERS {
+    for (which, label, range) in Settings::NUMBERS {
+        let given = text(which.word());
         // Left empty is what the platform was started with.
-        if name == "overlap_hours" && text(name).is_empty() {
+        if which == settings::Number::OverlapHours && given.is_empty() {
             continue;
         }
-        match text(name).parse() {
-            Ok(value) => settings.set_number(name, value),
+        match given.parse() {
+            Ok(value) => settings.set_number(which, value),
             Err(_) => complaints.push(format!("{label}: {} to {}.", range.start(), range.end())),
         }
     }

@@ -15,7 +15,8 @@ use super::hal::{List, MOST};
 use super::query::{Kind, Parameter, Query, owned, parameter, parameters};
 use crate::caller::{Grant, ReadApplications};
 use countersign_tenant::View;
-use countersign_tenant::applications::{self, COMPLIANCE, SCAN_TYPES};
+use countersign_tenant::applications::{self, SCAN_TYPES};
+use countersign_tenant::words::Compliance;
 
 /// In the order of the recorded `self` links.
 const PARAMETERS: &[Parameter] = &[
@@ -27,7 +28,7 @@ const PARAMETERS: &[Parameter] = &[
     parameter("business_unit", Kind::Text, "Of the business unit of this name."),
     parameter("tag", Kind::Text, "With this tag; `%` stands for any characters."),
     parameter("policy", Kind::Text, "Under the policy of this name."),
-    parameter("policy_compliance", Kind::OneOf(COMPLIANCE), "With this verdict."),
+    parameter("policy_compliance", Kind::OneOf(Compliance::WORDS), "With this verdict."),
     parameter("scan_status", Kind::Each(&Kind::Text), "With a scan in one of these states."),
     parameter("scan_type", Kind::OneOf(SCAN_TYPES), "With a scan of this type."),
     parameter("modified_after", Kind::Day, "Changed on this day or later."),
@@ -104,7 +105,11 @@ fn filter(query: &Query) -> Result<applications::Filter, Refusal> {
         policy: text("policy"),
         policy_guid: text("policy_guid"),
         tag: text("tag"),
-        policy_compliance: query.word("policy_compliance", COMPLIANCE, "a compliance status")?,
+        policy_compliance: query.word(
+            "policy_compliance",
+            Compliance::WORDS,
+            "a compliance status",
+        )?,
         scan_type: query.word("scan_type", SCAN_TYPES, "STATIC, DYNAMIC or MANUAL")?,
         scan_status: owned(query.filter("scan_status")?),
         modified_after: query.date("modified_after")?,

@@ -11,9 +11,10 @@ use super::answer::ok;
 use super::asked::Asked;
 use super::error::Refusal;
 use super::hal::{List, Listing, MOST, embedded};
-use super::query::{CONTEXT, Kind, Parameter, Query, owned, parameter, parameters, wrong};
+use super::query::{CONTEXT, Kind, Parameter, Query, parameter, parameters, wrong};
 use crate::caller::{Grant, ReadFindings};
-use countersign_tenant::findings::{self, DEPENDENCY_MODES, SCAN_MODES, SCAN_TYPES};
+use countersign_tenant::findings;
+use countersign_tenant::words::{DependencyMode, ScanMode, ScanType};
 use countersign_tenant::{View, applications, sandboxes};
 
 /// In the order in which links name them.
@@ -35,9 +36,9 @@ const PARAMETERS: &[Parameter] = &[
     parameter("new", Kind::Truth, "Whether the newest scan found it first."),
     parameter("include_exp_date", Kind::Truth, "With the end of the grace period."),
     parameter("mitigated_after", Kind::Day, "Mitigated on this day or later; not for SCA."),
-    parameter("sca_scan_mode", Kind::OneOf(SCAN_MODES), "Found how; SCA only."),
-    parameter("sca_dep_mode", Kind::OneOf(DEPENDENCY_MODES), "Needed how; SCA only."),
-    parameter("scan_type", Kind::Each(&Kind::OneOf(SCAN_TYPES)), "SCA alone, or any others."),
+    parameter("sca_scan_mode", Kind::OneOf(ScanMode::WORDS), "Found how; SCA only."),
+    parameter("sca_dep_mode", Kind::OneOf(DependencyMode::WORDS), "Needed how; SCA only."),
+    parameter("scan_type", Kind::Each(&Kind::OneOf(ScanType::WORDS)), "SCA alone, or any others."),
 ];
 parameters!(FindingFilters, PARAMETERS, paged);
 
@@ -115,18 +116,18 @@ fn append_json(body: &mut Vec<u8>, value: &impl serde::Serialize) -> Result<(), 
 }
 
 fn filter(query: &Query) -> Result<findings::Filter, Refusal> {
-    let scan_type = query.filter("scan_type")?;
-    if !scan_type.iter().all(|scan_type| SCAN_TYPES.contains(scan_type)) {
-        return Err(wrong("scan_type", "STATIC, DYNAMIC, MANUAL or SCA"));
-    }
-    let is_sca = scan_type.contains(&"SCA");
-    if is_sca && scan_type.iter().any(|scan_type| *scan_type != "SCA") {
+    let scan_type = query.filter("scan_type")?.into_iter().map(ScanType::parse);
+    let scan_type: Vec<_> = scan_type
+        .collect::<Option<_>>()
+        .ok_or_else(|| wrong("scan_type", "STATIC, DYNAMIC, MANUAL or SCA"))?;
+    let is_sca = scan_type.contains(&ScanType::Sca);
+    if is_sca && scan_type.iter().any(|scan_type| *scan_type != ScanType::Sca) {
         return Err(wrong("scan_type", "SCA alone, or any of the other types"));
     }
     let modes = "one of the documented modes";
     Ok(findings::Filter {
         is_sca,
-        scan_type: if is_sca { Vec::new() } else { owned(scan_type) },
+        scan_type: if is_sca { Vec::new() } else { scan_type },
         severity: numbers(query, "severity", 5)?,
         cwe: numbers(query, "cwe", i64::MAX)?,
         finding_category: match is_sca {
@@ -140,8 +141,8 @@ fn filter(query: &Query) -> Result<findings::Filter, Refusal> {
         violates_policy: query.truth("violates_policy")?,
         new: query.truth("new")?,
         mitigated_after: query.date("mitigated_after")?,
-        sca_scan_mode: query.word("sca_scan_mode", SCAN_MODES, modes)?,
-        sca_dep_mode: query.word("sca_dep_mode", DEPENDENCY_MODES, modes)?,
+        sca_scan_mode: query.parsed("sca_scan_mode", ScanMode::parse, modes)?,
+        sca_dep_mode: query.parsed("sca_dep_mode", DependencyMode::parse, modes)?,
     })
 }
 

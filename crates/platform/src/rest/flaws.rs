@@ -16,6 +16,7 @@ use crate::caller::{Grant, ReadFindings};
 use countersign_tenant::flaws::{self, Flaw};
 use countersign_tenant::seed::catalog::{CLASSES, METHODS};
 use countersign_tenant::weaknesses::CWES;
+use countersign_tenant::words::ScanType;
 use countersign_tenant::{View, applications, sandboxes};
 
 parameters!(
@@ -34,7 +35,7 @@ parameters!(
 pub(crate) async fn read_static_flaw(asked: AskedFlaw) -> Result<Response, Refusal> {
     asked
         .look(|view, asked| {
-            let flaw = find(view, asked, "STATIC")?;
+            let flaw = find(view, asked, ScanType::Static)?;
             json(&StaticFlawInfo {
                 issue_summary: StaticIssue {
                     app_guid: asked.path.0.to_ascii_lowercase(),
@@ -60,7 +61,7 @@ pub(crate) async fn read_static_flaw(asked: AskedFlaw) -> Result<Response, Refus
 pub(crate) async fn read_dynamic_flaw(asked: AskedFlaw) -> Result<Response, Refusal> {
     asked
         .look(|view, asked| {
-            let flaw = find(view, asked, "DYNAMIC")?;
+            let flaw = find(view, asked, ScanType::Dynamic)?;
             let cwe = flaw.cwe.map(|id| CWES.find(view, id)).transpose()?.flatten();
             json(&DynamicFlawInfo {
                 issue_summary: DynamicIssue {
@@ -82,18 +83,18 @@ pub(crate) async fn read_dynamic_flaw(asked: AskedFlaw) -> Result<Response, Refu
 /// Names a flaw by its application and its number there.
 type AskedFlaw = Asked<Grant<ReadFindings>, (String, String)>;
 
-fn find(view: &View<'_>, asked: &AskedFlaw, kind: &str) -> Result<Flaw, Refusal> {
+fn find(view: &View<'_>, asked: &AskedFlaw, kind: ScanType) -> Result<Flaw, Refusal> {
     let (application, issue_id) = &asked.path;
     let visible = applications::visible(view, asked.user(), application)?;
     let issue_id = issue_id.parse().map_err(|_| wrong("issue_id", "a number"))?;
     let context = asked.query.get("context");
     let context = context.map(|guid| sandboxes::context(view, visible, Some(guid)));
     let context = context.transpose()?;
-    if kind == "STATIC" && context.is_some() {
+    if kind == ScanType::Static && context.is_some() {
         return Err(Refusal::flaw(404, "Build does not have static flaws"));
     }
     flaws::find(view, visible, context, issue_id, kind, asked.base())?.ok_or_else(|| {
-        let message = format!("Build does not have {} flaw {issue_id}", kind.to_lowercase());
+        let message = format!("Build does not have {} flaw {issue_id}", kind.word().to_lowercase());
         Refusal::flaw(404, &message)
     })
 }

@@ -197,6 +197,17 @@ impl Query {
         }
     }
 
+    /// The same, parsed.
+    pub(crate) fn parsed<T>(
+        &self,
+        name: &str,
+        parse: fn(&str) -> Option<T>,
+        expected: &str,
+    ) -> Result<Option<T>, Refusal> {
+        let parsed = |word| parse(word).ok_or_else(|| wrong(name, expected));
+        self.get(name).map(parsed).transpose()
+    }
+
     pub(crate) fn truth(&self, name: &str) -> Result<Option<bool>, Refusal> {
         self.get(name)
             .map(|text| parse_truth(text).ok_or_else(|| wrong(name, "true or false")))

@@ -13,16 +13,44 @@ use crate::applications::{self, Visible};
 use crate::condition::{Condition, text};
 use crate::list::{Source, Window};
 use crate::user::User;
+use crate::words::words;
 use crate::{Error, Refused, timestamp, whole_second};
 
-/// What of a component is annotated.
-pub const TYPES: &[&str] = &["VULNERABILITY", "LICENSE"];
+words!(
+    /// What of a component is annotated.
+    About { Vulnerability = "VULNERABILITY", License = "LICENSE" }
+);
 
-/// How a subject stands after an annotation.
-pub const STATUSES: &[&str] = &["PROPOSED", "ACCEPTED", "REJECTED"];
+words!(
+    /// How a subject stands after an annotation.
+    Standing { Proposed = "PROPOSED", Accepted = "ACCEPTED", Rejected = "REJECTED" }
+);
 
-const PROPOSALS: [&str; 8] =
-    ["BYENV", "BYDESIGN", "FP", "ACCEPTRISK", "LEGAL", "COMMERCIAL", "EXPERIMENTAL", "INTERNAL"];
+words!(
+    Saying {
+        Comment = "COMMENT",
+        Approve = "APPROVE",
+        Reject = "REJECT",
+        ByEnvironment = "BYENV",
+        ByDesign = "BYDESIGN",
+        FalsePositive = "FP",
+        Risk = "ACCEPTRISK",
+        Legal = "LEGAL",
+        Commercial = "COMMERCIAL",
+        Experimental = "EXPERIMENTAL",
+        Internal = "INTERNAL"
+    }
+);
+
+impl Saying {
+    /// Whether only a proposal can have it done to it.
+    fn is_decision(self) -> bool {
+        matches!(self, Self::Approve | Self::Reject)
+    }
+}
+
+/// The word for a subject of which nothing was proposed.
+const UNDECIDED: &str = "NONE";
 
 const SOURCE: Source = Source {
     columns: "annotation_type, component_id, subject, action, comment, status, user_name,
@@ -35,9 +63,9 @@ const SOURCE: Source = Source {
 /// Which annotations are wanted; what is none does not matter.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    pub annotation_type: Option<String>,
+    pub annotation_type: Option<About>,
     /// How the subject stood after it.
-    pub annotation_status: Option<String>,
+    pub annotation_status: Option<Standing>,
     pub annotation_reason: Option<String>,
     pub cve_name: Option<String>,
     pub license_name: Option<String>,
@@ -47,11 +75,11 @@ impl Filter {
     fn condition(&self, application: Visible) -> Condition {
         let mut condition = Condition::new("application = ?", [application.id.into()]);
         for (sql, value) in [
-            ("annotation_type = ?", &self.annotation_type),
-            ("status = ?", &self.annotation_status),
-            ("action = ?", &self.annotation_reason),
-            ("subject = ?", &self.cve_name),
-            ("subject = ?", &self.license_name),
+            ("annotation_type = ?", self.annotation_type.map(About::word)),
+            ("status = ?", self.annotation_status.map(Standing::word)),
+            ("action = ?", self.annotation_reason.as_deref()),
+            ("subject = ?", self.cve_name.as_deref()),
+            ("subject = ?", self.license_name.as_deref()),
         ] {
             if let Some(value) = value {
                 condition.and(sql, [text(value)]);
@@ -75,8 +103,8 @@ pub fn list(
 fn read_row(row: &Row<'_>) -> rusqlite::Result<ComponentAnnotation> {
     let annotation_type: String = row.get(0)?;
     let subject: String = row.get(2)?;
-    let (cve_name, license_id) = match annotation_type.as_str() {
-        "LICENSE" => (None, Some(subject)),
+    let (cve_name, license_id) = match About::parse(&annotation_type) {
+        Some(About::License) => (None, Some(subject)),
         _ => (Some(subject), None),
     };
     Ok(ComponentAnnotation {
@@ -106,8 +134,8 @@ pub fn add(
         let wrong = |member: &str, title: &str| {
             Refused::member(&format!("/annotations/{at}{member}"), title)
         };
-        let subject = Subject::find(change.connection, id, &input.annotation_type, wanted)
-            .map_err(|error| match error {
+        let subject = Subject::find(change.connection, id, said.about, wanted).map_err(
+            |error| match error {
                 Missing::Failed(error) => error.into(),
                 Missing::Component => {
                     wrong("/component_id", "The application has no such component.")
@@ -115,21 +143,22 @@ pub fn add(
                 Missing::Subject(member) => {
                     wrong(member, "The component has nothing of this name.")
                 }
-            })?;
+            },
+        )?;
         if !subject.annotate(change, &said)? {
             return Err(wrong("", "There is no proposal for it."));
         }
         subjects.push(subject.name);
     }
     let name = applications::name(change.connection, id)?;
-    let target = format!("{} {name}: {}", said.action, subjects.join(", "));
+    let target = format!("{} {name}: {}", said.saying.word(), subjects.join(", "));
     Ok(change.noted("component_annotation.add", &target, ())?)
 }
 
 /// What is said about each of the subjects.
 struct Said<'a> {
-    annotation_type: &'a str,
-    action: &'a str,
+    about: About,
+    saying: Saying,
     comment: &'a str,
     user: &'a str,
 }
@@ -137,42 +166,47 @@ struct Said<'a> {
 impl<'a> Said<'a> {
     fn read(user: &'a User, input: &'a ComponentAnnotationInput) -> Result<Self, Refused> {
         let rights = Rights::of(user)?;
-        let action = input.action.as_str();
-        let is_decision = ["APPROVE", "REJECT"].contains(&action);
-        if !is_decision && action != "COMMENT" && !PROPOSALS.contains(&action) {
-            let title = "The action is not one of the documented.";
-            return Err(Refused::member("/action", title));
-        }
-        rights.check(is_decision)?;
-        if !TYPES.contains(&input.annotation_type.as_str()) {
+        let saying = Saying::parse(&input.action).ok_or_else(|| {
+            Refused::member("/action", "The action is not one of the documented.")
+        })?;
+        rights.check(saying.is_decision())?;
+        let about = About::parse(&input.annotation_type).ok_or_else(|| {
             let title = "The annotation type must be VULNERABILITY or LICENSE.";
-            return Err(Refused::member("/annotation_type", title));
-        }
+            Refused::member("/annotation_type", title)
+        })?;
         let comment = comment(&input.comment)?;
         if !(1..=MAX_ISSUES).contains(&input.annotations.len()) {
             let title = format!("There must be 1 to {MAX_ISSUES} annotations.");
             return Err(Refused::member("/annotations", &title));
         }
-        Ok(Self { annotation_type: &input.annotation_type, action, comment, user: &user.name })
+        Ok(Self { about, saying, comment, user: &user.name })
     }
 
     /// How a subject stands after it, and what that makes of its findings. Only a
     /// proposal can be decided.
-    fn outcome<'s>(&self, standing: Option<&'s str>) -> Option<(&'s str, Option<&'static str>)> {
-        Some(match self.action {
-            "APPROVE" | "REJECT" if standing != Some("PROPOSED") => return None,
+    fn outcome(
+        &self,
+        standing: Option<Standing>,
+    ) -> Option<(Option<Standing>, Option<&'static str>)> {
+        if self.saying.is_decision() && standing != Some(Standing::Proposed) {
+            return None;
+        }
+        let (after, made) = match self.saying {
+            Saying::Comment => return Some((standing, None)),
             // Unlike a flaw's, its finding stays open, and no longer counts.
-            "APPROVE" => ("ACCEPTED", Some("resolution_status = 'APPROVED', violates_policy = 0")),
-            "REJECT" => {
-                ("REJECTED", Some("resolution = 'UNRESOLVED', resolution_status = 'REJECTED'"))
+            Saying::Approve => {
+                (Standing::Accepted, "resolution_status = 'APPROVED', violates_policy = 0")
             }
-            "COMMENT" => (standing.unwrap_or("NONE"), None),
-            "FP" => (
-                "PROPOSED",
-                Some("resolution = 'POTENTIAL_FALSE_POSITIVE', resolution_status = 'PROPOSED'"),
+            Saying::Reject => {
+                (Standing::Rejected, "resolution = 'UNRESOLVED', resolution_status = 'REJECTED'")
+            }
+            Saying::FalsePositive => (
+                Standing::Proposed,
+                "resolution = 'POTENTIAL_FALSE_POSITIVE', resolution_status = 'PROPOSED'",
             ),
-            _ => ("PROPOSED", Some("resolution = 'MITIGATED', resolution_status = 'PROPOSED'")),
-        })
+            _ => (Standing::Proposed, "resolution = 'MITIGATED', resolution_status = 'PROPOSED'"),
+        };
+        Some((Some(after), Some(made)))
     }
 }
 
@@ -203,7 +237,7 @@ impl Subject {
     fn find(
         connection: &Connection,
         application: i64,
-        annotation_type: &str,
+        about: About,
         wanted: &AnnotatedComponent,
     ) -> Result<Self, Missing> {
         let component = wanted.component_id.to_ascii_lowercase();
@@ -219,7 +253,7 @@ impl Subject {
         if rows.is_empty() {
             return Err(Missing::Component);
         }
-        let is_license = annotation_type == "LICENSE";
+        let is_license = about == About::License;
         let (member, name) = match is_license {
             true => ("/license_id", &wanted.license_id),
             false => ("/cve_name", &wanted.cve_name),
@@ -246,22 +280,23 @@ impl Subject {
             .query_row(
                 "select status from sca_annotations where application = ? and annotation_type = ?
                  and component_id = ? and subject = ? order by id desc limit 1",
-                params![self.application, said.annotation_type, self.component, self.name],
+                params![self.application, said.about.word(), self.component, self.name],
                 |row| row.get(0),
             )
             .optional()?;
-        let Some((status, outcome)) = said.outcome(standing.as_deref()) else { return Ok(false) };
+        let standing = standing.as_deref().and_then(Standing::parse);
+        let Some((after, outcome)) = said.outcome(standing) else { return Ok(false) };
         transaction.execute(
             "insert into sca_annotations (application, annotation_type, component_id, subject,
                 action, comment, status, user_name, created_ms) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 self.application,
-                said.annotation_type,
+                said.about.word(),
                 self.component,
                 self.name,
-                said.action,
+                said.saying.word(),
                 said.comment,
-                status,
+                after.map_or(UNDECIDED, Standing::word),
                 said.user,
                 now_ms
             ],
@@ -272,7 +307,7 @@ impl Subject {
                 transaction.execute(&sql, [finding])?;
             }
         }
-        if said.action == "APPROVE" {
+        if said.saying == Saying::Approve {
             transaction.execute(
                 "update applications set policy_checked_ms = ? where id = ?",
                 params![now_ms, self.application],

@@ -7,9 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde_json::{Map, Value};
 
 use crate::user::User;
-use crate::{Error, Refused, guid_of, policies, seed, whole_second};
-
-const CRITICALITIES: [&str; 5] = ["VERY_HIGH", "HIGH", "MEDIUM", "LOW", "VERY_LOW"];
+use crate::words::Criticality;
+use crate::{Error, Refused, guid_of, policies, weaknesses, whole_second};
 
 /// Every switch that clients read, in the recorded order, with its value where nobody set
 /// it.
@@ -73,7 +72,7 @@ impl Wanted {
         text(&profile.tags, "tags", 0..=4096)?;
         text(&profile.git_repo_url, "git_repo_url", 0..=2048)?;
         let criticality = profile.business_criticality.clone().unwrap_or_default();
-        if !CRITICALITIES.contains(&criticality.as_str()) {
+        if Criticality::parse(&criticality).is_none() {
             return Err(Refused::member(
                 "/profile/business_criticality",
                 "The business criticality must be VERY_HIGH, HIGH, MEDIUM, LOW or VERY_LOW.",
@@ -131,7 +130,7 @@ impl Wanted {
         let profile = &self.profile;
         let fields = profile.custom_fields.as_ref().filter(|fields| !fields.is_empty());
         for name in fields.iter().flat_map(|fields| fields.iter()).flat_map(|field| &field.name) {
-            seed::custom_field(transaction, name)?;
+            weaknesses::custom_field(transaction, name)?;
         }
         transaction.execute(
             "update applications set name = ?2, tags = ?3, business_unit = ?4,

@@ -10,10 +10,6 @@ use crate::condition::{Condition, number, text};
 use crate::list::Window;
 use crate::user::User;
 
-/// Verdicts of a policy.
-pub const COMPLIANCE: &[&str] =
-    &["DETERMINING", "NOT_ASSESSED", "DID_NOT_PASS", "CONDITIONAL_PASS", "VENDOR_REVIEW", "PASSED"];
-
 /// Types of the scans that an application lists.
 pub const SCAN_TYPES: &[&str] = &["STATIC", "DYNAMIC", "MANUAL"];
 

@@ -276,7 +276,7 @@ impl Scrubber {
         // The longest first: a path before the name of its file.
         replaced.sort_by_key(|(real, _)| std::cmp::Reverse(real.len()));
         finding.description = finding.description.take().map(|text| {
-            let is_manual = finding.scan_type == "MANUAL";
+            let is_manual = matches!(finding.finding_details, FindingDetails::Manual(_));
             let decoded = BASE64.decode(text.as_bytes()).ok();
             match decoded.and_then(|bytes| String::from_utf8(bytes).ok()) {
                 _ if is_manual => self.sentence(&text),

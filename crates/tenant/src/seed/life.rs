@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use super::{DAY_MS, Dice, Home, Seeder};
 use crate::act::Act;
-use crate::annotations::{self, Action};
+use crate::annotations::{self, Action, Reason};
 use crate::tenant::Tenant;
+use crate::words::ScanType;
 use crate::{Error, clock, notices, policies};
 
 /// What happened.
@@ -177,7 +178,7 @@ impl Life<'_, '_> {
         let mut issue_id = self.last(home.id, false, "issue_id")?;
         for _ in 0..self.seeder.dice.below(4) {
             issue_id += 1;
-            self.seeder.flaw(&home, 0, issue_id, "STATIC")?;
+            self.seeder.flaw(&home, 0, issue_id, ScanType::Static)?;
             self.appear(false)?;
             self.events.findings_new += 1;
         }
@@ -217,7 +218,7 @@ impl Life<'_, '_> {
     /// Moves no date that is known.
     fn propose(&mut self) -> Result<(), Error> {
         let Some(flaw) = self.any("findings", OPEN_FLAW)? else { return Ok(()) };
-        let reason = Action::Propose("APPDESIGN");
+        let reason = Action::Propose(Reason::Design);
         self.annotate(flaw, reason, "Input is checked before it gets here.")?;
         self.events.mitigations_proposed += 1;
         Ok(())

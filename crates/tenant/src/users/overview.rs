@@ -5,14 +5,24 @@ use rusqlite::params_from_iter;
 use crate::Error;
 use crate::act::View;
 use crate::condition::{Condition, number, text};
+use crate::words::words;
+
+words!(
+    /// Whether a user can sign in.
+    Login {
+        Disabled = "disabled",
+        Enabled = "enabled",
+        /// For the first password.
+        Waiting = "waiting"
+    }
+);
 
 /// Which users are wanted.
 #[derive(Debug, Clone, Default)]
 pub struct OverviewFilter {
     /// In a name or the address.
     pub search: Option<String>,
-    /// `disabled`, `enabled` or `waiting` for the first password.
-    pub status: Option<String>,
+    pub status: Option<Login>,
     pub is_api: Option<bool>,
     pub role: Option<String>,
 }
@@ -37,14 +47,14 @@ impl OverviewFilter {
         if let Some(term) = &self.search {
             condition.holds(&["u.name", "u.first_name", "u.last_name", "u.email"], term);
         }
-        match self.status.as_deref() {
-            Some("disabled") => condition.and("(not u.active or not u.login_enabled)", []),
-            Some("enabled") => condition.and("u.active and u.login_enabled", []),
-            Some("waiting") => condition.and(
+        match self.status {
+            Some(Login::Disabled) => condition.and("(not u.active or not u.login_enabled)", []),
+            Some(Login::Enabled) => condition.and("u.active and u.login_enabled", []),
+            Some(Login::Waiting) => condition.and(
                 "u.id not in (select person from signin_people where password is not null)",
                 [],
             ),
-            _ => {}
+            None => {}
         }
         if let Some(is_api) = self.is_api {
             condition.and("u.is_api = ?", [i64::from(is_api).into()]);

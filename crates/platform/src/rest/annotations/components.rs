@@ -11,13 +11,13 @@ use super::super::error::Refusal;
 use super::super::hal::{List, Listing, embedded};
 use super::super::query::{Kind, Parameter, Query, parameter, parameters};
 use crate::caller::{Grant, ReadFindings};
-use countersign_tenant::annotations::components::{self, STATUSES, TYPES};
+use countersign_tenant::annotations::components::{self, About, Standing};
 use countersign_tenant::applications;
 
 const PARAMETERS: &[Parameter] = &[
-    parameter("annotation_type", Kind::OneOf(TYPES), "About what."),
+    parameter("annotation_type", Kind::OneOf(About::WORDS), "About what."),
     parameter("annotation_reason", Kind::Text, "With this action."),
-    parameter("annotation_status", Kind::OneOf(STATUSES), "How it stood after it."),
+    parameter("annotation_status", Kind::OneOf(Standing::WORDS), "How it stood after it."),
     parameter("cve_name", Kind::Text, "About this vulnerability."),
     parameter("license_name", Kind::Text, "About this licence."),
 ];
@@ -56,12 +56,14 @@ pub(crate) async fn list_component_annotations(
 
 fn filter(query: &Query) -> Result<components::Filter, Refusal> {
     let text = |name: &str| query.get(name).map(String::from);
-    let word = |name: &str, known: &[&str]| {
-        query.word(name, known, &format!("one of {}", known.join(", ")))
-    };
+    let one_of = |known: &[&str]| format!("one of {}", known.join(", "));
     Ok(components::Filter {
-        annotation_type: word("annotation_type", TYPES)?,
-        annotation_status: word("annotation_status", STATUSES)?,
+        annotation_type: query.parsed("annotation_type", About::parse, &one_of(About::WORDS))?,
+        annotation_status: query.parsed(
+            "annotation_status",
+            Standing::parse,
+            &one_of(Standing::WORDS),
+        )?,
         annotation_reason: text("annotation_reason"),
         cve_name: text("cve_name"),
         license_name: text("license_name"),
