@@ -8,17 +8,24 @@
 //! crash between the two leaves an item that nothing names, and its number is passed
 //! over. No item that exists is ever written over.
 
+#[cfg(not(target_os = "linux"))]
+mod native;
+mod refusal;
+#[cfg(target_os = "linux")]
+mod secret_service;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_files::{self as files, Readers, Secrecy};
-use countersign_text::line;
 use data_encoding::HEXLOWER;
-use keyring_core::error::Error as KeyringError;
-use keyring_core::{CredentialStore, Entry as Item};
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
+#[cfg(not(target_os = "linux"))]
+use self::native::Items;
+use self::refusal::Refusal;
+#[cfg(target_os = "linux")]
+use self::secret_service::Items;
 use crate::error::{Error, Fault};
 use crate::payload::Document;
 use crate::{Credential, Entry, Kind, PROBE, Random, Vault, check_name, check_probe, lock};
@@ -34,7 +41,7 @@ pub struct Keyring {
     service: String,
     random: Random,
     /// Opened by the first operation that needs a secret: listing asks for none.
-    store: Mutex<Option<Arc<CredentialStore>>>,
+    items: Mutex<Option<Arc<Items>>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -72,7 +79,7 @@ impl Keyring {
             list: list.to_owned(),
             service: service.to_owned(),
             random,
-            store: Mutex::new(None),
+            items: Mutex::new(None),
         };
         keyring.read()?;
         Ok(Arc::new(keyring))
@@ -118,27 +125,23 @@ impl Keyring {
         Ok(outcome)
     }
 
-    fn item(&self, list: &List, name: &str, version: u32) -> Result<Item, Error> {
-        let mut held = self.store.lock().unwrap_or_else(PoisonError::into_inner);
-        let store = match held.as_ref() {
-            Some(store) => store.clone(),
-            None => held.insert(native_store().map_err(unavailable)?).clone(),
-        };
-        drop(held);
-        store
-            .build(&self.service, &format!("{}/{name}@{version}", list.vault), None)
-            .map_err(refusal)
+    fn items(&self) -> Result<Arc<Items>, Error> {
+        let mut held = self.items.lock().unwrap_or_else(PoisonError::into_inner);
+        match held.as_ref() {
+            Some(items) => Ok(items.clone()),
+            None => {
+                let items = Arc::new(Items::open().map_err(Refusal::unavailable)?);
+                Ok(held.insert(items).clone())
+            }
+        }
     }
 
     fn document(&self, list: &List, name: &str, version: u32) -> Result<Option<Document>, Error> {
-        match self.item(list, name, version)?.get_secret() {
-            Ok(secret) => {
-                let document = Document::parse(&Zeroizing::new(secret));
-                document.map(Some).ok_or_else(|| foreign(name, version))
-            }
-            Err(KeyringError::NoEntry) => Ok(None),
-            Err(error) => Err(refusal(error)),
-        }
+        let secret = self.items()?.read(&self.service, &list.item(name, version));
+        let Some(secret) = secret.map_err(Refusal::refused)? else {
+            return Ok(None);
+        };
+        Document::parse(&secret).map(Some).ok_or_else(|| foreign(name, version))
     }
 
     fn credential(&self, list: &List, name: &str, version: u32) -> Result<Credential, Error> {
@@ -172,12 +175,9 @@ impl Keyring {
         Ok(entries)
     }
 
-    /// Deletes the item; gone already is as good.
     fn delete(&self, list: &List, name: &str, version: u32) -> Result<(), Error> {
-        match self.item(list, name, version)?.delete_credential() {
-            Ok(()) | Err(KeyringError::NoEntry) => Ok(()),
-            Err(error) => Err(refusal(error)),
-        }
+        let deleted = self.items()?.delete(&self.service, &list.item(name, version));
+        deleted.map_err(Refusal::refused)
     }
 }
 
@@ -197,11 +197,13 @@ impl Vault for Keyring {
             let newest = list.versions(name).map(|entry| entry.version).max().unwrap_or(0);
             for version in newest + 1..=newest + PASSED_OVER {
                 // Left by a crash, or by a list that was brought back from before.
-                if self.exists(list, name, version)? {
+                let (items, item) = (self.items()?, list.item(name, version));
+                if items.read(&self.service, &item).map_err(Refusal::refused)?.is_some() {
                     continue;
                 }
                 document.version = version;
-                self.item(list, name, version)?.set_secret(&document.to_json()).map_err(refusal)?;
+                let written = items.write(&self.service, &item, &document.to_json());
+                written.map_err(Refusal::refused)?;
                 list.entries.push(Listed {
                     name: name.to_owned(),
                     version,
@@ -266,84 +268,20 @@ impl Vault for Keyring {
     }
 }
 
-impl Keyring {
-    fn exists(&self, list: &List, name: &str, version: u32) -> Result<bool, Error> {
-        match self.item(list, name, version)?.get_secret().map(Zeroizing::new) {
-            Ok(_) => Ok(true),
-            Err(KeyringError::NoEntry) => Ok(false),
-            Err(error) => Err(refusal(error)),
-        }
-    }
-}
-
 impl List {
     fn versions<'l>(&'l self, name: &'l str) -> impl Iterator<Item = &'l Listed> {
         self.entries.iter().filter(move |entry| entry.name == name)
+    }
+
+    /// The user of an item.
+    fn item(&self, name: &str, version: u32) -> String {
+        format!("{}/{name}@{version}", self.vault)
     }
 }
 
 impl std::fmt::Debug for Keyring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Keyring").field("place", &self.place()).finish_non_exhaustive()
-    }
-}
-
-#[cfg(target_os = "linux")]
-fn native_store() -> keyring_core::Result<Arc<CredentialStore>> {
-    Ok(zbus_secret_service_keyring_store::Store::new()?)
-}
-
-#[cfg(target_os = "macos")]
-fn native_store() -> keyring_core::Result<Arc<CredentialStore>> {
-    Ok(apple_native_keyring_store::keychain::Store::new()?)
-}
-
-#[cfg(windows)]
-fn native_store() -> keyring_core::Result<Arc<CredentialStore>> {
-    Ok(windows_native_keyring_store::Store::new()?)
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
-fn native_store() -> keyring_core::Result<Arc<CredentialStore>> {
-    Err(KeyringError::NoDefaultStore)
-}
-
-fn unavailable(error: KeyringError) -> Error {
-    let what = format!("there is no keyring to talk to: {}", cause(&error));
-    let hint = match cfg!(target_os = "linux") {
-        true => {
-            "on Linux a Secret Service must run on the session bus: start in a desktop session, or under `dbus-run-session` with `gnome-keyring-daemon --unlock`, or set `vault.backend = \"file\"`"
-        }
-        false => "set `vault.backend = \"file\"`",
-    };
-    Error::elsewhere(Fault::Unreachable, what, hint)
-}
-
-fn refusal(error: KeyringError) -> Error {
-    let what = format!("the keyring refused: {}", cause(&error));
-    match error {
-        KeyringError::NoStorageAccess(_) => Error::elsewhere(
-            Fault::Denied,
-            what,
-            "unlock the keyring, and allow the question that it asks",
-        ),
-        KeyringError::PlatformFailure(_) => Error::elsewhere(
-            Fault::Unreachable,
-            what,
-            "see that the keyring still runs and has a default collection",
-        ),
-        _ => Error::elsewhere(Fault::Protocol, what, ""),
-    }
-}
-
-/// What an error says, but for those that hold the bytes of a secret.
-fn cause(error: &KeyringError) -> String {
-    match error {
-        KeyringError::BadEncoding(_) | KeyringError::BadDataFormat(..) => {
-            "an item is not in its form".into()
-        }
-        KeyringError::Ambiguous(items) => format!("{} items have the same name", items.len()),
-        other => line(&other.to_string()).to_string(),
     }
 }
 

@@ -8,7 +8,7 @@ mod suite;
 mod command;
 mod file;
 mod fuzz;
-#[cfg(feature = "keyring")]
+#[cfg(all(feature = "keyring", target_os = "linux"))]
 mod keyring;
 mod kv;
 mod kv_path;
