@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use strsim::levenshtein;
+
 use super::{Expression, Field, Filter, Operator, Type, Value};
 use crate::finding::{Severity, State};
 use crate::time::parse_time;
@@ -317,28 +319,13 @@ fn find<T: Copy>(
         return Ok(*found);
     }
     let mut names: Vec<_> = all.iter().map(|one| name(*one)).collect();
-    names.sort_by_key(|name| distance(name, word));
+    let word_begins: String = word.chars().take(64).collect();
+    names.sort_by_key(|name| levenshtein(name, &word_begins));
     names.truncate(3);
     Err(FilterError(format!(
         "there is no {kind} `{word}`\nhint: the nearest are {}",
         names.join(", ")
     )))
-}
-
-/// Edits between two short words.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
