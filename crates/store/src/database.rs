@@ -18,14 +18,15 @@ use countersign_findings::filter::is_like;
 use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use sha2::{Digest, Sha256};
 
 use crate::error::Error;
 use crate::raw::Packing;
 use crate::seal;
 
-mod embedded {
-    refinery::embed_migrations!("migrations");
-}
+const SCHEMA: &str = include_str!("schema.sql");
+/// Counted up when a released schema changes.
+const SCHEMA_VERSION: i32 = 1;
 
 const IDLE_READERS: usize = 4;
 
@@ -308,7 +309,7 @@ fn open_writer(path: &Path) -> Result<Connection, Error> {
         writer.pragma_update(None, "user_version", IN_USE)?;
         writer.query_row("pragma wal_checkpoint(passive)", [], |_| Ok(()))?;
     }
-    migrate(&mut writer, path)?;
+    prepare(&mut writer, path)?;
     // One that reads first and writes then would fail at once, not wait, when another
     // process wrote in between.
     writer.set_transaction_behavior(TransactionBehavior::Immediate);
@@ -412,52 +413,39 @@ fn connect(path: &Path, access: Access) -> Result<Connection, Error> {
     Ok(connection)
 }
 
-/// Whether the schema is this version's; false where it is the beginning of that one, which
-/// is completed by the first write. Fails on any other.
+/// What `application_id` of a store says: the version of its schema, and in the lower half
+/// a digest of the text. So a store of a schema that was changed without a new version is
+/// refused too.
+fn schema_id() -> i32 {
+    let digest = Sha256::digest(SCHEMA);
+    SCHEMA_VERSION << 16 | i32::from(u16::from_be_bytes([digest[0], digest[1]]))
+}
+
+/// Whether the schema is this version's; false where there is none yet, which the first
+/// write makes. Fails on any other.
 pub(crate) fn is_current(connection: &Connection, path: &Path) -> Result<bool, Error> {
-    let (tables, has_history): (i64, bool) = connection.query_row(
-        "select count(*), coalesce(max(name = 'refinery_schema_history'), 0) from sqlite_schema",
-        [],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
-    if tables == 0 {
-        return Ok(false);
+    let id: i32 = connection.query_row("pragma application_id", [], |row| row.get(0))?;
+    if id == schema_id() {
+        return Ok(true);
     }
-    if !has_history {
-        return Err(Error::other_schema(path));
-    }
-    let mut statement = connection
-        .prepare("select version, name, checksum from refinery_schema_history order by version")?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let applied: Vec<(i64, String, String)> = rows.collect::<Result<_, _>>()?;
-    let runner = embedded::migrations::runner();
-    let known: Vec<_> = runner
-        .get_migrations()
-        .iter()
-        .map(|one| (i64::from(one.version()), one.name().to_owned(), one.checksum().to_string()))
-        .collect();
-    if known.starts_with(&applied) {
-        Ok(known.len() == applied.len())
-    } else if applied.starts_with(&known) {
-        Err(Error::newer(path))
-    } else {
-        Err(Error::other_schema(path))
+    let has_tables: bool =
+        connection
+            .query_row("select exists (select 1 from sqlite_schema)", [], |row| row.get(0))?;
+    match id >> 16 {
+        0 if !has_tables => Ok(false),
+        version if version > SCHEMA_VERSION => Err(Error::newer(path)),
+        _ => Err(Error::other_schema(path)),
     }
 }
 
-fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
+fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have changed it since it was looked at.
-    is_current(connection, path)?;
-    if let Err(error) = embedded::migrations::runner().run(connection) {
-        let database = std::error::Error::source(&error)
-            .and_then(|source| source.downcast_ref::<rusqlite::Error>());
-        return Err(match database {
-            Some(rusqlite::Error::SqliteFailure(code, what)) => {
-                rusqlite::Error::SqliteFailure(*code, what.clone()).into()
-            }
-            _ => Error::open(path, error),
-        });
+    if !is_current(&transaction, path)? {
+        transaction.execute_batch(SCHEMA)?;
+        transaction.pragma_update(None, "application_id", schema_id())?;
     }
+    transaction.commit()?;
     // Where readings wait until their application is complete. A temporary
     // table: never in the store's file, gone with the process.
     Ok(connection.execute_batch(

@@ -5,14 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use refinery::error::Kind;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use sha2::{Digest, Sha256};
 
 use crate::Error;
 
-mod embedded {
-    refinery::embed_migrations!("migrations");
-}
+const SCHEMA: &str = include_str!("schema.sql");
 
 const IDLE_READERS: usize = 8;
 
@@ -52,8 +50,7 @@ impl Database {
         act: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut writer = locked(&self.0.writer);
-        let transaction =
-            writer.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let outcome = act(&transaction)?;
         transaction.commit()?;
         self.0.generation.fetch_add(1, Ordering::Release);
@@ -118,19 +115,32 @@ impl Database {
     }
 }
 
+/// What `application_id` of a database says: which text of the schema it was made of.
+fn schema_id() -> i32 {
+    let digest = Sha256::digest(SCHEMA);
+    i32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
+}
+
 /// The schema of this version. A database of another one is refused: nothing is carried
 /// over.
 fn prepare(writer: &mut Connection, path: &Path) -> Result<(), Error> {
-    let Err(error) = embedded::migrations::runner().run(writer) else { return Ok(()) };
-    let home = path.parent().unwrap_or(path).display();
-    Err(match error.kind() {
-        Kind::DivergentVersion(..) | Kind::MissingVersion(..) => Error::input(format!(
+    let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let id: i32 = transaction.query_row("pragma application_id", [], |row| row.get(0))?;
+    let has_tables: bool =
+        transaction
+            .query_row("select exists (select 1 from sqlite_schema)", [], |row| row.get(0))?;
+    if !has_tables {
+        transaction.execute_batch(SCHEMA)?;
+        transaction.pragma_update(None, "application_id", schema_id())?;
+    } else if id != schema_id() {
+        let home = path.parent().unwrap_or(path).display();
+        return Err(Error::input(format!(
             "`{}` was made by another version of countersign\n\
              hint: mv {home} {home}.old",
             path.display()
-        )),
-        _ => Error::home(path, error.to_string()),
-    })
+        )));
+    }
+    Ok(transaction.commit()?)
 }
 
 /// A panic under the lock rolled its transaction back; the connection is sound.
@@ -161,13 +171,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("platform.sqlite");
         Database::open(&path).unwrap().close();
-        for change in [
-            "update refinery_schema_history set checksum = '1'",
-            "insert into refinery_schema_history (version, name, applied_on, checksum)
-                values (2, 'later', '2026-01-01T00:00:00Z', '2')",
-        ] {
+        for id in [-1, 0, schema_id() ^ 1] {
             let connection = Connection::open(&path).unwrap();
-            connection.execute(change, []).unwrap();
+            connection.pragma_update(None, "application_id", id).unwrap();
             drop(connection);
             let refused = Database::open(&path).err().map(|error| error.to_string());
             let refused = refused.expect("another schema");

@@ -165,7 +165,7 @@ fn copy_all(transaction: &Transaction<'_>) -> Result<(), Error> {
     let tables: Vec<String> = transaction
         .prepare(
             "select name from main.sqlite_schema where type = 'table'
-                and name not like 'sqlite%' and name not like 'refinery%'",
+                and name not like 'sqlite%'",
         )?
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;

@@ -224,20 +224,11 @@ async fn stores_that_cannot_be_opened() {
     assert!(error.contains("store.sqlite"), "{error}");
 
     let reasons = [
-        (
-            "insert into refinery_schema_history select 99, 'future', applied_on, checksum
-                from refinery_schema_history limit 1",
-            "newer version",
-        ),
-        (
-            "update refinery_schema_history set checksum = '1' where version = 1",
-            ".old` sets it aside",
-        ),
-        (
-            "update refinery_schema_history set name = 'first' where version = 1",
-            ".old` sets it aside",
-        ),
-        ("drop table refinery_schema_history", ".old` sets it aside"),
+        ("pragma application_id = 0x7fff0000", "newer version"),
+        ("pragma application_id = 0x00010000", ".old` sets it aside"),
+        ("pragma application_id = 0x0000ffff", ".old` sets it aside"),
+        ("pragma application_id = 0", ".old` sets it aside"),
+        ("pragma application_id = -1", ".old` sets it aside"),
     ];
     for (change, reason) in reasons {
         let folder = tempfile::tempdir().unwrap();

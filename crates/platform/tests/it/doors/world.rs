@@ -231,10 +231,7 @@ impl World {
         let tables = "select name from sqlite_schema where type = 'table'";
         let tables = texts(&connection, tables);
         let kept = |name: &String| {
-            !name.starts_with("signin_")
-                && !name.starts_with("sqlite_")
-                && !name.starts_with("refinery")
-                && name != "outbox"
+            !name.starts_with("signin_") && !name.starts_with("sqlite_") && name != "outbox"
         };
         let rows = tables
             .into_iter()
