@@ -3,7 +3,7 @@
 use countersign_findings::{Application, State};
 use rusqlite::Connection;
 
-use crate::columns::state_of;
+use crate::columns::{IS_OPEN, IS_POLICY, state_of};
 use crate::error::Error;
 use crate::raw::Unpacker;
 use crate::seal;
@@ -98,11 +98,10 @@ fn read_applications(connection: &Connection) -> Result<Vec<ApplicationRow>, Err
          from applications join integrations on integrations.id = applications.integration
          order by applications.name, applications.id",
     )?;
-    let mut count = connection.prepare_cached(
-        "select severity, state = 0 and contexts.name = 'policy', sum(findings)
-         from tallies join contexts on contexts.id = context
-         where application = ? group by 1, 2",
-    )?;
+    let mut count = connection.prepare_cached(&format!(
+        "select severity, {IS_OPEN} and {IS_POLICY}, sum(findings)
+         from tallies where application = ? group by 1, 2"
+    ))?;
     let mut unpacker = Unpacker::new(connection);
     let mut rows = statement.query([])?;
     let mut applications = Vec::new();

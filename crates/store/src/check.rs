@@ -217,35 +217,21 @@ impl Piece {
 
     /// What it finds, and the piece that follows on it.
     fn look(&self, connection: &Connection) -> Result<Found, Error> {
-        let problems = match self {
-            Self::Pages => pages(connection, None)?,
-            Self::Table(name) => pages(connection, Some(name))?,
-            Self::References => references(connection)?,
-            Self::Applications => applications(connection)?,
-            Self::Findings(after) => {
-                let (problems, last) = findings(connection, *after)?;
-                return Ok((problems, last.map(Self::Findings)));
-            }
-            Self::Texts(after) => {
-                let (problems, last) = texts(connection, *after)?;
-                return Ok((problems, last.map(Self::Texts)));
-            }
+        Ok(match self {
+            Self::Pages => (pages(connection, None)?, None),
+            Self::Table(name) => (pages(connection, Some(name))?, None),
+            Self::References => (references(connection)?, None),
+            Self::Applications => (applications(connection)?, None),
+            Self::Findings(after) => after_these(findings(connection, *after)?, Self::Findings),
+            Self::Texts(after) => after_these(texts(connection, *after)?, Self::Texts),
             Self::Undecodable(after) => {
-                let (problems, last) = undecodable(connection, *after)?;
-                return Ok((problems, last.map(Self::Undecodable)));
+                after_these(undecodable(connection, *after)?, Self::Undecodable)
             }
-            Self::Details(after) => {
-                let (problems, last) = details(connection, *after)?;
-                return Ok((problems, last.map(Self::Details)));
-            }
-            Self::Changes(after) => {
-                let (problems, last) = changes(connection, *after)?;
-                return Ok((problems, last.map(Self::Changes)));
-            }
-            Self::Counts => counts(connection)?,
-            Self::Audit => audit(connection)?,
-        };
-        Ok((problems, None))
+            Self::Details(after) => after_these(details(connection, *after)?, Self::Details),
+            Self::Changes(after) => after_these(changes(connection, *after)?, Self::Changes),
+            Self::Counts => (counts(connection)?, None),
+            Self::Audit => (audit(connection)?, None),
+        })
     }
 
     /// What cannot be looked at because it is damaged is a problem.
@@ -379,8 +365,33 @@ fn applications(connection: &Connection) -> Result<Vec<Problem>, Error> {
 /// What is wrong with some rows, and the last of them; none when these were the last.
 type Looked = (Vec<Problem>, Option<i64>);
 
+/// With the piece that goes on after the last of these rows.
+fn after_these((problems, last): Looked, rest: fn(i64) -> Piece) -> Found {
+    (problems, last.map(rest))
+}
+
+/// Judges the next rows that a statement has after this one, each by itself.
+fn look_at(
+    connection: &Connection,
+    sql: &str,
+    after: i64,
+    mut judge: impl FnMut(&Row<'_>) -> Result<Option<Problem>, Error>,
+) -> Result<Looked, Error> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![after, ROWS])?;
+    let (mut problems, mut last) = (Vec::new(), None);
+    while let Some(row) = rows.next()? {
+        last = Some(row.get(0)?);
+        let problem = judge(row)?;
+        if problems.len() < MOST {
+            problems.extend(problem);
+        }
+    }
+    Ok((problems, last))
+}
+
 fn findings(connection: &Connection, after: i64) -> Result<Looked, Error> {
-    let mut statement = connection.prepare_cached(&format!(
+    let sql = format!(
         "select f.id, f.finding_id, f.hash, f.seal, records.raw, applications.guid, contexts.name, {}
          from findings f
          left join records on records.finding = f.id
@@ -388,113 +399,82 @@ fn findings(connection: &Connection, after: i64) -> Result<Looked, Error> {
          left join contexts on contexts.id = f.context
          where f.id > ? order by f.id limit ?",
         seal::FINDING
-    ))?;
+    );
     let mut unpacker = Unpacker::new(connection);
-    let mut rows = statement.query(params![after, ROWS])?;
-    let (mut problems, mut last) = (Vec::new(), None);
-    while let Some(row) = rows.next()? {
-        last = Some(row.get(0)?);
-        let id: Vec<u8> = row.get(1)?;
-        let hash: Vec<u8> = row.get(2)?;
-        let packed = row.get_ref(4)?.as_blob_or_null().map_err(Error::corrupt)?;
-        let raw = packed.and_then(|packed| unpacker.unpack(packed).ok());
-        let (guid, context): (Option<String>, Option<String>) = (row.get(5)?, row.get(6)?);
-        let is_record_sound = raw.as_ref().is_some_and(|raw| hash == seal::hash_of(raw));
-        let of = guid.as_ref().and_then(|guid| ApplicationGuid::parse(guid).ok());
-        let of = of.zip(context.and_then(|context| context.parse().ok()));
-        let decoded = raw
-            .zip(of)
-            .and_then(|(raw, (guid, context))| Finding::decode(&raw, &guid, &context).ok());
-        let is_row_sound = row.get::<_, Option<i64>>(3)? == Some(seal::of_finding(row, 7)?)
-            && (!is_record_sound || decoded.is_some_and(|one| id == one.id.to_bytes()));
-        let what = match (is_row_sound, is_record_sound) {
-            (true, true) => continue,
-            (true, false) => "the record",
-            (false, _) => "the row",
-        };
-        if problems.len() < MOST {
-            let id = <[u8; 10]>::try_from(id.as_slice());
-            let id = id.map_or_else(|_| "?".into(), |id| FindingId::from_bytes(&id).to_string());
-            let guid = guid.unwrap_or_else(|| "?".into());
-            problems.push(Problem::passing(format!(
-                "{what} of finding {id} of application `{guid}` is not as it was written"
-            )));
-        }
-    }
-    Ok((problems, last))
+    look_at(connection, &sql, after, |row| finding(row, &mut unpacker))
+}
+
+fn finding(row: &Row<'_>, unpacker: &mut Unpacker<'_>) -> Result<Option<Problem>, Error> {
+    let (id, hash): (Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(2)?);
+    let packed = row.get_ref(4)?.as_blob_or_null().map_err(Error::corrupt)?;
+    let raw = packed.and_then(|packed| unpacker.unpack(packed).ok());
+    let (guid, context): (Option<String>, Option<String>) = (row.get(5)?, row.get(6)?);
+    let is_record_sound = raw.as_ref().is_some_and(|raw| hash == seal::hash_of(raw));
+    let of = guid.as_ref().and_then(|guid| ApplicationGuid::parse(guid).ok());
+    let of = of.zip(context.and_then(|context| context.parse().ok()));
+    let decoded =
+        raw.zip(of).and_then(|(raw, (guid, context))| Finding::decode(&raw, &guid, &context).ok());
+    let is_row_sound = row.get::<_, Option<i64>>(3)? == Some(seal::of_finding(row, 7)?)
+        && (!is_record_sound || decoded.is_some_and(|one| id == one.id.to_bytes()));
+    let what = match (is_row_sound, is_record_sound) {
+        (true, true) => return Ok(None),
+        (true, false) => "the record",
+        (false, _) => "the row",
+    };
+    let id = <[u8; 10]>::try_from(id.as_slice());
+    let id = id.map_or_else(|_| "?".into(), |id| FindingId::from_bytes(&id).to_string());
+    let guid = guid.unwrap_or_else(|| "?".into());
+    Ok(Some(Problem::passing(format!(
+        "{what} of finding {id} of application `{guid}` is not as it was written"
+    ))))
 }
 
 fn texts(connection: &Connection, after: i64) -> Result<Looked, Error> {
-    let mut statement = connection
-        .prepare_cached("select id, hash, text from texts where id > ? order by id limit ?")?;
-    let mut rows = statement.query(params![after, ROWS])?;
-    let (mut problems, mut last) = (Vec::new(), None);
-    while let Some(row) = rows.next()? {
-        let id: i64 = row.get(0)?;
-        last = Some(id);
-        let text = row.get_ref(2)?.as_str().ok();
-        if text.map(columns::hash) != Some(row.get(1)?) && problems.len() < MOST {
-            problems.push(Problem::lasting(format!("text {id} is not as it was written")));
-        }
-    }
-    Ok((problems, last))
+    let sql = "select id, hash, text from texts where id > ? order by id limit ?";
+    look_at(connection, sql, after, |row| {
+        let (id, hash): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let is_sound = row.get_ref(2)?.as_str().is_ok_and(|text| columns::hash(text) == hash);
+        let what = || Problem::lasting(format!("text {id} is not as it was written"));
+        Ok((!is_sound).then(what))
+    })
 }
 
 fn undecodable(connection: &Connection, after: i64) -> Result<Looked, Error> {
-    let mut statement = connection
-        .prepare_cached("select id, hash, raw from undecodable where id > ? order by id limit ?")?;
+    let sql = "select id, hash, raw from undecodable where id > ? order by id limit ?";
     let mut unpacker = Unpacker::new(connection);
-    let mut rows = statement.query(params![after, ROWS])?;
-    let (mut problems, mut last) = (Vec::new(), None);
-    while let Some(row) = rows.next()? {
-        let id: i64 = row.get(0)?;
-        last = Some(id);
-        let hash: Vec<u8> = row.get(1)?;
+    look_at(connection, sql, after, |row| {
+        let (id, hash): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
         let raw = unpacker.unpack(row.get_ref(2)?.as_blob().map_err(Error::corrupt)?);
-        if !raw.is_ok_and(|raw| hash == seal::hash_of(&raw)) && problems.len() < MOST {
-            let what = format!("record {id} that cannot be read is not as it was written");
-            problems.push(Problem::passing(what));
-        }
-    }
-    Ok((problems, last))
+        let is_sound = raw.is_ok_and(|raw| hash == seal::hash_of(&raw));
+        let what = || format!("record {id} that cannot be read is not as it was written");
+        Ok((!is_sound).then(|| Problem::passing(what())))
+    })
 }
 
 fn details(connection: &Connection, after: i64) -> Result<Looked, Error> {
-    let mut statement = connection.prepare_cached(
-        "select finding, raw from details where finding > ? order by finding limit ?",
-    )?;
+    let sql = "select finding, raw from details where finding > ? order by finding limit ?";
     let mut unpacker = Unpacker::new(connection);
-    let mut rows = statement.query(params![after, ROWS])?;
-    let (mut problems, mut last) = (Vec::new(), None);
-    while let Some(row) = rows.next()? {
+    look_at(connection, sql, after, |row| {
         let id: i64 = row.get(0)?;
-        last = Some(id);
         let raw = unpacker.unpack(row.get_ref(1)?.as_blob().map_err(Error::corrupt)?);
-        if !raw.is_ok_and(|raw| DataPath::decode(&raw).is_ok()) && problems.len() < MOST {
-            problems
-                .push(Problem::lasting(format!("data paths {id} are not as they were written")));
-        }
-    }
-    Ok((problems, last))
+        let is_sound = raw.is_ok_and(|raw| DataPath::decode(&raw).is_ok());
+        let what = || format!("data paths {id} are not as they were written");
+        Ok((!is_sound).then(|| Problem::lasting(what())))
+    })
 }
 
 fn changes(connection: &Connection, after: i64) -> Result<Looked, Error> {
-    let mut statement = connection.prepare_cached(&format!(
+    let sql = format!(
         "select c.seq, c.seal is sealed({})
          from changes c left join findings f on f.id = c.finding
          where c.seq > ? order by c.seq limit ?",
         seal::CHANGE
-    ))?;
-    let mut rows = statement.query(params![after, ROWS])?;
-    let (mut problems, mut last) = (Vec::new(), None);
-    while let Some(row) = rows.next()? {
-        let seq: i64 = row.get(0)?;
-        last = Some(seq);
-        if !row.get::<_, bool>(1)? && problems.len() < MOST {
-            problems.push(Problem::lasting(format!("change {seq} is not as it was written")));
-        }
-    }
-    Ok((problems, last))
+    );
+    look_at(connection, &sql, after, |row| {
+        let (seq, is_sound): (i64, bool) = (row.get(0)?, row.get(1)?);
+        let what = || Problem::lasting(format!("change {seq} is not as it was written"));
+        Ok((!is_sound).then(what))
+    })
 }
 
 fn counts(connection: &Connection) -> Result<Vec<Problem>, Error> {

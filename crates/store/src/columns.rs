@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use countersign_findings::filter::{self, Field, folded};
 use countersign_findings::{Context, Finding, Numbered, State};
-use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, named_params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -14,18 +14,18 @@ use crate::error::Error;
 
 pub(crate) const DAY_MS: i64 = 86_400_000;
 
-/// What a text is the value of.
+/// What a text is the value of; `texts.kind`, from 1 on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     ScanType = 1,
-    Status = 2,
-    Title = 3,
-    File = 4,
-    Module = 5,
-    Url = 6,
-    Component = 7,
-    Cve = 8,
-    Notes = 9,
+    Status,
+    Title,
+    File,
+    Module,
+    Url,
+    Component,
+    Cve,
+    Notes,
 }
 
 impl Kind {
@@ -44,6 +44,15 @@ impl Kind {
         })
     }
 }
+
+/// Open findings, in SQL.
+pub(crate) const IS_OPEN: &str = "state = 0";
+/// Name of the policy context.
+pub(crate) const POLICY: &str = "policy";
+/// Findings of the policy context, in SQL: by the number of a row's context, so that no index
+/// which lacks the name takes them out.
+pub(crate) const IS_POLICY: &str =
+    "coalesce((select name from contexts c where c.id = context) = 'policy', 0)";
 
 /// `names.kind`.
 pub(crate) const CWE_NAMES: u8 = 1;
@@ -278,8 +287,7 @@ impl Columns {
     /// Of the row with this number, and whether it is gone.
     pub(crate) fn read(connection: &Connection, row: i64) -> Result<(Self, bool), Error> {
         let mut statement = connection.prepare_cached(&format!(
-            "select {NAMES}, coalesce((select name from contexts c where c.id = context), ''), gone
-             from findings where id = ?"
+            "select {NAMES}, {IS_POLICY}, gone from findings where id = ?"
         ))?;
         Ok(statement.query_row([row], read)?)
     }
@@ -292,17 +300,37 @@ impl Columns {
                 :category, :title, :file, :module, :url, :component, :cve, :cvss, :first_found_ms,
                 :last_seen_ms, :notes, :application, :at_ms, :at_ms, :kind, :finding_id, :hash)"
         ))?;
-        statement.execute(named_params! {
-            ":context": self.context, ":severity": self.severity, ":state": self.state,
-            ":scan_type": self.scan_type, ":status": self.status,
-            ":violates_policy": self.violates_policy, ":cwe": self.cwe, ":category": self.category,
-            ":title": self.title, ":file": self.file, ":module": self.module, ":url": self.url,
-            ":component": self.component, ":cve": self.cve, ":cvss": self.cvss,
-            ":first_found_ms": self.first_found_ms, ":last_seen_ms": self.last_seen_ms,
-            ":notes": self.notes, ":application": new.application, ":at_ms": new.at_ms,
-            ":kind": new.kind.unwrap_or(0), ":finding_id": new.finding_id, ":hash": new.hash,
-        })?;
+        let mut values = self.values(new);
+        let kind = new.kind.unwrap_or(0);
+        values.extend(named_params! {":application": new.application, ":kind": kind});
+        statement.execute(values.as_slice())?;
         Ok(connection.last_insert_rowid())
+    }
+
+    /// What a statement that writes a row binds, whether it is there or not.
+    fn values<'a>(&'a self, new: &'a NewRow<'_>) -> Vec<(&'static str, &'a dyn ToSql)> {
+        named_params! {
+            ":context": self.context,
+            ":severity": self.severity,
+            ":state": self.state,
+            ":scan_type": self.scan_type,
+            ":status": self.status,
+            ":violates_policy": self.violates_policy,
+            ":cwe": self.cwe,
+            ":category": self.category,
+            ":title": self.title,
+            ":file": self.file,
+            ":module": self.module,
+            ":url": self.url,
+            ":component": self.component,
+            ":cve": self.cve,
+            ":cvss": self.cvss,
+            ":first_found_ms": self.first_found_ms,
+            ":last_seen_ms": self.last_seen_ms,
+            ":notes": self.notes,
+            ":at_ms": new.at_ms, ":finding_id": new.finding_id, ":hash": new.hash,
+        }
+        .to_vec()
     }
 
     pub(crate) fn update(
@@ -321,16 +349,9 @@ impl Columns {
                 first_found_ms = :first_found_ms, last_seen_ms = :last_seen_ms, notes = :notes
              where id = :row",
         )?;
-        statement.execute(named_params! {
-            ":context": self.context, ":severity": self.severity, ":state": self.state,
-            ":scan_type": self.scan_type, ":status": self.status,
-            ":violates_policy": self.violates_policy, ":cwe": self.cwe, ":category": self.category,
-            ":title": self.title, ":file": self.file, ":module": self.module, ":url": self.url,
-            ":component": self.component, ":cve": self.cve, ":cvss": self.cvss,
-            ":first_found_ms": self.first_found_ms, ":last_seen_ms": self.last_seen_ms,
-            ":notes": self.notes, ":at_ms": new.at_ms, ":kind": new.kind, ":hash": new.hash,
-            ":row": row, ":finding_id": new.finding_id,
-        })?;
+        let mut values = self.values(new);
+        values.extend(named_params! {":row": row, ":kind": new.kind});
+        statement.execute(values.as_slice())?;
         Ok(())
     }
 }
@@ -346,10 +367,9 @@ pub(crate) struct NewRow<'a> {
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<(Columns, bool)> {
-    let context: String = row.get(18)?;
     let columns = Columns {
         context: row.get(0)?,
-        is_policy: context == "policy",
+        is_policy: row.get(18)?,
         severity: row.get(1)?,
         state: row.get(2)?,
         scan_type: row.get(3)?,
@@ -376,6 +396,13 @@ mod tests {
     use countersign_findings::ApplicationGuid;
 
     use super::*;
+
+    #[test]
+    fn sql_says_what_the_program_says() {
+        assert_eq!(IS_OPEN, format!("state = {}", state_code(State::Open)));
+        assert_eq!(POLICY, Context::Policy.to_string());
+        assert!(IS_POLICY.contains(&format!("'{POLICY}'")));
+    }
 
     #[test]
     fn a_draft_comes_back_to_the_last_bit() {

@@ -33,6 +33,13 @@ const IDLE_READERS: usize = 4;
 /// How often a change of the journal is tried while others read.
 const TRIES: usize = 20;
 
+/// What every connection works with.
+const SETTINGS: &str = "pragma busy_timeout = 10000;
+     pragma synchronous = full;
+     pragma foreign_keys = on;
+     pragma temp_store = file;
+     pragma cache_size = -16384;";
+
 /// `user_version` of a store whose log holds what the file does not.
 const IN_USE: i64 = 1;
 
@@ -389,13 +396,7 @@ fn connect(path: &Path, access: Access) -> Result<Connection, Error> {
         // Before the first look at the file: then the index of the log is in memory.
         connection.execute_batch("pragma locking_mode = exclusive;")?;
     }
-    connection.execute_batch(
-        "pragma busy_timeout = 10000;
-         pragma synchronous = full;
-         pragma foreign_keys = on;
-         pragma temp_store = file;
-         pragma cache_size = -16384;",
-    )?;
+    connection.execute_batch(SETTINGS)?;
     // The log goes by `fold` alone, after the mark.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.execute_batch(match access {

@@ -228,17 +228,15 @@ impl Store {
                      join contexts on contexts.id = undecodable.context order by undecodable.id",
                 )?;
                 let mut unpacker = Unpacker::new(connection);
-                let mut rows = statement.query([])?;
-                let mut undecodable = Vec::new();
-                while let Some(row) = rows.next()? {
-                    undecodable.push(UndecodableRow {
+                let rows = statement.query_and_then([], |row| {
+                    Ok(UndecodableRow {
                         application: row.get(0)?,
                         context: row.get(1)?,
                         reason: row.get(2)?,
                         raw: unpacker.unpack(&row.get::<_, Vec<u8>>(3)?)?,
-                    });
-                }
-                Ok(undecodable)
+                    })
+                })?;
+                rows.collect()
             })
             .await
     }
@@ -308,16 +306,16 @@ fn read_finding(row: &Row<'_>, unpacker: &mut Unpacker<'_>) -> Result<FindingRow
     let finding = Finding::decode(&raw, &guid, &context).map_err(Error::corrupt)?;
     check_finding(row, &raw, &finding)?;
     Ok(FindingRow {
+        seek: Seek { severity: row.get(1)?, row: row.get(0)? },
+        gone: row.get(2)?,
+        raw,
         finding,
         application_name: row.get(6)?,
         integration: row.get(7)?,
-        gone: row.get(2)?,
         added_ms: row.get(8)?,
         changed_ms: row.get(9)?,
         last: ChangeKind::of_code(row.get(10)?)?,
         paths: paths.map_err(Error::corrupt)?,
         paths_ms: row.get(12)?,
-        seek: Seek { severity: row.get(1)?, row: row.get(0)? },
-        raw,
     })
 }

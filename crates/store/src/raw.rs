@@ -31,10 +31,10 @@ static BUILT_IN: &[u8] = include_bytes!("raw-v1.dictionary");
 pub(crate) enum Sort {
     /// Whatever has no dictionary of its own; packed with the built-in one.
     Other = 1,
-    Static = 2,
-    Dynamic = 3,
-    Manual = 4,
-    Sca = 5,
+    Static,
+    Dynamic,
+    Manual,
+    Sca,
 }
 
 impl Sort {

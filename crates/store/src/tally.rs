@@ -8,20 +8,20 @@ use countersign_findings::filter::Field;
 use rusqlite::{Connection, params};
 
 use crate::change::ChangeKind;
-use crate::columns::{Columns, DAY_MS, state_code};
+use crate::columns::{Columns, DAY_MS, IS_OPEN, POLICY, state_code};
 use crate::error::Error;
 
-/// `counts.field`.
+/// `counts.field`, from 1 on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Counted {
     Cwe = 1,
-    Category = 2,
-    Component = 3,
-    Cve = 4,
-    Module = 5,
-    File = 6,
+    Category,
+    Component,
+    Cve,
+    Module,
+    File,
     /// The day on which it was first found, of findings that are open.
-    FoundDay = 7,
+    FoundDay,
 }
 
 impl Counted {
@@ -71,9 +71,8 @@ const TALLIES: &str = "select application, context, scan_type, severity, state, 
 /// for all of them.
 fn counts() -> String {
     let found_day = format!(
-        "iif(state = {open}, (first_found_ms - (first_found_ms % {DAY_MS} + {DAY_MS}) % {DAY_MS})
-            / {DAY_MS}, null)",
-        open = state_code(State::Open),
+        "iif({IS_OPEN}, (first_found_ms - (first_found_ms % {DAY_MS} + {DAY_MS}) % {DAY_MS})
+            / {DAY_MS}, null)"
     );
     let parts = [
         (Counted::Cwe, "cwe"),
@@ -87,7 +86,7 @@ fn counts() -> String {
     .map(|(field, value)| {
         format!(
             "select integration, {} as field, {value} as value, severity, state,
-                context = (select id from contexts where name = 'policy') as is_policy,
+                context = (select id from contexts where name = '{POLICY}') as is_policy,
                 count(*) as findings
              from findings join applications a on a.id = application
              where findings.gone = 0 and integration = coalesce(?1, integration)
