@@ -2,46 +2,7 @@
 
 use std::fmt;
 
-/// Who has to act. Each maps to one public exit code of the program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// A value that the user gave cannot be right.
-    Config,
-    /// The service does not accept the pair.
-    NotAuthenticated,
-    /// The account lacks a role.
-    RoleMissing,
-    /// The network or the service kept failing.
-    Upstream,
-    /// The service answered, but not completely.
-    Incomplete,
-    /// The local store or vault failed.
-    Storage,
-    /// Nobody foresaw it.
-    Unexpected,
-}
-
-impl Fault {
-    const ALL: [(Self, &'static str); 7] = [
-        (Self::Config, "config"),
-        (Self::NotAuthenticated, "not_authenticated"),
-        (Self::RoleMissing, "role_missing"),
-        (Self::Upstream, "upstream"),
-        (Self::Incomplete, "incomplete"),
-        (Self::Storage, "storage"),
-        (Self::Unexpected, "unexpected"),
-    ];
-
-    /// A machine word.
-    pub fn as_str(self) -> &'static str {
-        Self::ALL.iter().find(|(fault, _)| *fault == self).map_or("unexpected", |(_, word)| word)
-    }
-
-    /// The fault of that word.
-    pub(crate) fn parse(word: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, known)| *known == word).map(|(fault, _)| *fault)
-    }
-}
+pub use countersign_store::Fault;
 
 /// A failed operation: what failed, who has to act, and how.
 #[derive(Debug)]

@@ -43,7 +43,7 @@ impl Connector {
             Ok((seen, _)) => (seen.clone(), None),
             Err(error) => {
                 let problem = Some(error.to_string());
-                (Observed { problem, ..Observed::default() }, Some(error.fault().as_str()))
+                (Observed { problem, ..Observed::default() }, Some(error.fault()))
             }
         };
         // A publication in between was seen by somebody else already.
@@ -195,7 +195,7 @@ async fn raise_one(
 ) -> Result<bool, Error> {
     let new = NewNotice {
         credential: raise.credential,
-        kind: raise.kind.as_str().to_owned(),
+        kind: raise.kind,
         occasion: raise.occasion,
         threshold: raise.threshold,
         episode: raise.episode,

@@ -55,7 +55,7 @@ pub(super) fn differences(json: Option<&str>) -> Vec<Difference> {
 
 struct Row {
     at: Moment,
-    kind: String,
+    kind: &'static str,
     reason: Option<Shown>,
     severity: String,
     title: Shown,
@@ -180,8 +180,8 @@ fn shown(row: &ChangeRow) -> Row {
     let path = format!("/findings/{}", row.finding_id);
     Row {
         at: Moment(row.at_ms),
-        kind: row.kind.clone(),
-        reason: row.reason.as_deref().map(|why| Shown::cut(why, 200)),
+        kind: row.kind.as_str(),
+        reason: row.reason.map(|why| Shown::cut(why.as_str(), 200)),
         severity: severity(row.severity),
         title: Shown::cut(&row.title, 160),
         link: link(&path, &[("integration", &row.integration)]),

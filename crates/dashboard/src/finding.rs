@@ -32,7 +32,7 @@ type Facts = Vec<(&'static str, Shown)>;
 struct Event {
     at: Moment,
     ago: String,
-    kind: String,
+    kind: &'static str,
     reason: Option<Shown>,
     differences: Vec<Difference>,
 }
@@ -138,8 +138,8 @@ pub(super) async fn show(State(inner): State<Inner>, sought: Sought) -> Result<R
     let events = own.rev().take(MAX_EVENTS).map(|event| Event {
         at: Moment(event.at_ms),
         ago: from_now(event.at_ms, now_ms),
-        kind: event.kind.clone(),
-        reason: event.reason.as_deref().map(|why| Shown::cut(why, LINE_CHARS)),
+        kind: event.kind.as_str(),
+        reason: event.reason.map(|why| Shown::cut(why.as_str(), LINE_CHARS)),
         differences: differences(event.differences.as_deref()),
     });
     let application = super::applications::path(&row.integration, finding.application.as_str());

@@ -35,7 +35,7 @@ impl Problem {
 struct Run {
     started: Moment,
     ago: String,
-    kind: String,
+    kind: &'static str,
     duration: String,
     requests: String,
     outcome: &'static str,
@@ -177,7 +177,7 @@ fn shown(run: &RunRow, running: Option<&Running>, now_ms: i64) -> Run {
     Run {
         started: Moment(run.started_ms),
         ago: from_now(run.started_ms, now_ms),
-        kind: run.kind.clone(),
+        kind: run.kind.as_str(),
         duration: taken.map_or("–".into(), span),
         requests: run.requests.map_or("–".into(), grouped),
         outcome,

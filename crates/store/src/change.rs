@@ -3,24 +3,23 @@
 use countersign_findings::Difference;
 
 use crate::error::Error;
+use crate::words::words;
 
-/// What a change row says. The numbers are those in the database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChangeKind {
-    /// Never seen before.
-    New,
-    /// Different.
-    Changed,
-    /// Open again.
-    Reopened,
-    /// No longer open.
-    Closed,
+words! {
+    /// What a change row says. Their order is that of their numbers in the database.
+    ChangeKind {
+        /// Never seen before.
+        New = "new",
+        /// Different.
+        Changed = "changed",
+        /// Open again.
+        Reopened = "reopened",
+        /// No longer open.
+        Closed = "closed",
+    }
 }
 
 impl ChangeKind {
-    /// All of them, by their numbers.
-    pub const ALL: [Self; 4] = [Self::New, Self::Changed, Self::Reopened, Self::Closed];
-
     pub(crate) fn code(self) -> i64 {
         self as i64
     }
@@ -29,15 +28,13 @@ impl ChangeKind {
         let found = usize::try_from(code).ok().and_then(|at| Self::ALL.get(at).copied());
         found.ok_or_else(|| Error::corrupt("a change of an unknown kind"))
     }
+}
 
-    /// The word in the feed.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Changed => "changed",
-            Self::Reopened => "reopened",
-            Self::Closed => "closed",
-        }
+words! {
+    /// Why something changed, where it does not follow from the differences.
+    Reason {
+        /// A complete reading no longer showed it.
+        Vanished = "vanished",
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use countersign_findings::FindingId;
 use rusqlite::{Connection, params};
 
-use crate::change::ChangeKind;
+use crate::change::{ChangeKind, Reason};
 use crate::columns;
 use crate::error::Error;
 use crate::scope::{Scope, Scoped, id_range};
@@ -25,10 +25,10 @@ pub struct ChangeRow {
     pub application_name: String,
     /// Id of the finding.
     pub finding_id: String,
-    /// `new`, `changed`, `reopened`, `closed`.
-    pub kind: String,
+    /// What happened to it.
+    pub kind: ChangeKind,
     /// Why, where it does not follow from the differences.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
     /// Severity, 0 to 5.
     pub severity: u8,
     /// Title of the finding.
@@ -109,14 +109,14 @@ impl Store {
             .read(move |connection| {
                 // The first change of a finding is not indexed by finding: it is among
                 // those of the time when the finding came.
-                let select = select_change();
+                let (select, new) = (select_change(), ChangeKind::New.code());
                 let sql = format!(
                     "{select} where seq in (
                         select seq from findings f2 join changes c2 on c2.finding = f2.id
-                            and c2.kind <> 0 where f2.finding_id between ?1 and ?2
+                            and c2.kind <> {new} where f2.finding_id between ?1 and ?2
                         union all
                         select seq from findings f2 join changes c2 on c2.at_ms = f2.added_ms
-                            and c2.finding = f2.id and c2.kind = 0
+                            and c2.finding = f2.id and c2.kind = {new}
                             where f2.finding_id between ?1 and ?2)
                      order by seq"
                 );
@@ -169,7 +169,7 @@ fn read_changes(
             application: row.get(2)?,
             application_name: row.get(3)?,
             finding_id: FindingId::from_bytes(&id).to_string(),
-            kind: ChangeKind::of_code(row.get(5)?)?.as_str().to_owned(),
+            kind: ChangeKind::of_code(row.get(5)?)?,
             reason: row.get(6)?,
             severity: row.get(7)?,
             title: row.get(8)?,

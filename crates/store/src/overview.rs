@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, named_params};
 
-use crate::columns::{CWE_NAMES, DAY_MS, state_of};
+use crate::columns::{CWE_NAMES, DAY_MS, IS_OPEN, IS_POLICY, state_of};
 use crate::error::Error;
 use crate::facets::FacetRow;
+use crate::runs::RunKind;
 use crate::scope::{Scope, Scoped};
 use crate::store::{IntegrationId, RunId, Store};
 use crate::tally::Counted;
@@ -99,8 +100,8 @@ pub struct RunRow {
     pub id: RunId,
     /// Integration.
     pub integration: String,
-    /// `incremental` or `full`.
-    pub kind: String,
+    /// How much it reads.
+    pub kind: RunKind,
     /// When it began.
     pub started_ms: i64,
     /// When it ended; none while it goes on, or after a crash.
@@ -197,8 +198,7 @@ fn read_tallies(
     let mut statement = connection.prepare_cached(&format!(
         "select application, state, severity, (select text from texts where id = scan_type),
             sum(findings)
-         from tallies join contexts c on c.id = context and c.name = 'policy'
-         where {WITHIN} group by 1, 2, 3, 4"
+         from tallies where {IS_POLICY} and {WITHIN} group by 1, 2, 3, 4"
     ))?;
     let mut rows = statement
         .query(named_params! {":integration": scoped.integration, ":guid": scoped.guid})?;
@@ -396,7 +396,7 @@ fn per_value(scoped: &Scoped<'_>, counted: Counted, column: &str) -> String {
     match scoped.guid {
         None => format!(
             "select value, severity, sum(findings) as n from counts
-             where field = {} and state = 0 and is_policy = 1 and integration in (
+             where field = {} and {IS_OPEN} and is_policy = 1 and integration in (
                 select id from integrations where :integration is null or name = :integration)
                 and :guid is null
              group by value, severity",
@@ -404,8 +404,7 @@ fn per_value(scoped: &Scoped<'_>, counted: Counted, column: &str) -> String {
         ),
         Some(_) => format!(
             "select {column} as value, severity, count(*) as n from findings
-             join contexts c on c.id = context and c.name = 'policy'
-             where {WITHIN} and gone = 0 and state = 0 and {column} is not null
+             where {IS_POLICY} and {WITHIN} and gone = 0 and {IS_OPEN} and {column} is not null
              group by 1, 2"
         ),
     }

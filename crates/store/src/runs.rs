@@ -5,18 +5,21 @@ use std::collections::HashMap;
 use countersign_findings::{Application, ApplicationGuid};
 use rusqlite::{OptionalExtension, params};
 
+use crate::columns::IS_OPEN;
 use crate::error::Error;
 use crate::seal;
 use crate::store::{IntegrationId, RunId, Store};
+use crate::words::words;
 use crate::writer::ApplicationWriter;
 
-/// How much a run reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunKind {
-    /// What changed.
-    Incremental,
-    /// Everything.
-    Full,
+words! {
+    /// How much a run reads.
+    RunKind {
+        /// What changed.
+        Incremental = "incremental",
+        /// Everything.
+        Full = "full",
+    }
 }
 
 /// How a run ended.
@@ -55,10 +58,6 @@ impl Store {
         kind: RunKind,
         started_ms: i64,
     ) -> Result<RunId, Error> {
-        let kind = match kind {
-            RunKind::Incremental => "incremental",
-            RunKind::Full => "full",
-        };
         self.database
             .write(move |connection| {
                 connection.execute(
@@ -120,11 +119,11 @@ impl Store {
     ) -> Result<HashMap<String, u64>, Error> {
         self.database
             .read(move |connection| {
-                let mut statement = connection.prepare_cached(
-                    "select guid, coalesce(sum(iif(state = 0, findings, 0)), 0)
+                let mut statement = connection.prepare_cached(&format!(
+                    "select guid, coalesce(sum(iif({IS_OPEN}, findings, 0)), 0)
                      from applications left join tallies on application = applications.id
-                     where integration = ? and gone = 0 group by applications.id",
-                )?;
+                     where integration = ? and gone = 0 group by applications.id"
+                ))?;
                 let rows =
                     statement.query_map([integration.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
                 Ok(rows.collect::<Result<_, _>>()?)

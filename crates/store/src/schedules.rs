@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
 use crate::error::Error;
 use crate::store::{IntegrationId, Store};
+use crate::words::Fault;
 
 /// What is remembered of one integration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +29,8 @@ pub struct Schedule {
     pub full_ms: Option<i64>,
     /// Runs in a row that failed or were incomplete.
     pub failures: u32,
-    /// Whose turn it is after the last of them: a machine word.
-    pub fault: Option<String>,
+    /// Whose turn it is after the last of them.
+    pub fault: Option<Fault>,
     /// What was wrong with it.
     pub problem: Option<String>,
 }
@@ -41,8 +42,8 @@ pub struct ScheduledEnd {
     pub ended_ms: i64,
     /// Start of the run, if it read everything and is complete.
     pub full_ms: Option<i64>,
-    /// What was wrong: a machine word, and words for people.
-    pub trouble: Option<(String, String)>,
+    /// Whose turn it is when something was wrong, and what it was.
+    pub trouble: Option<(Fault, String)>,
 }
 
 impl Store {

@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use crate::credentials::CredentialId;
 use crate::error::Error;
 use crate::store::Store;
+use crate::words::{Fault, words};
 
 /// What the last look at the service said beyond the inventory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub struct Sighting {
     /// When.
     pub seen_ms: i64,
     /// Whose turn it is, when it failed.
-    pub fault: Option<String>,
+    pub fault: Option<Fault>,
     /// How far the service's clock is ahead of ours.
     pub skew_ms: Option<i64>,
     /// The id that is live at the service, when it is not the published one.
@@ -33,13 +34,31 @@ impl NoticeId {
     }
 }
 
+words! {
+    /// What a notice is about.
+    NoticeKind {
+        /// It expires, or has.
+        Expiry = "expiry",
+        /// The service does not accept it.
+        Refused = "refused",
+        /// Its account lacks a role.
+        RoleMissing = "role_missing",
+        /// This machine's clock and the service's are apart.
+        Skew = "skew",
+        /// Its rotation does not go on.
+        Stuck = "rotation_stuck",
+        /// The id that is live at the service is not ours.
+        Foreign = "foreign_id",
+    }
+}
+
 /// Something to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewNotice {
     /// Of which credential.
     pub credential: CredentialId,
     /// Of what kind.
-    pub kind: String,
+    pub kind: NoticeKind,
     /// What makes it one and not another of its kind: an expiry, an id, a host.
     pub occasion: String,
     /// Days before it happens; 0 when it has.
@@ -60,7 +79,7 @@ pub struct Notice {
     /// Of which credential.
     pub credential: CredentialId,
     /// Of what kind.
-    pub kind: String,
+    pub kind: NoticeKind,
     /// What makes it one and not another of its kind.
     pub occasion: String,
     /// Days before it happens; 0 when it has.
@@ -136,7 +155,7 @@ impl Store {
         &self,
         credential: CredentialId,
         seen_ms: i64,
-        fault: Option<&'static str>,
+        fault: Option<Fault>,
         skew_ms: Option<i64>,
     ) -> Result<(), Error> {
         self.database

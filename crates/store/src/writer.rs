@@ -20,6 +20,7 @@ use crate::columns::{Draft, Texts};
 use crate::database::Database;
 use crate::error::Error;
 use crate::raw::{Sort, Unpacker};
+use crate::runs::RunKind;
 use crate::seal;
 use crate::store::RunId;
 use crate::tally::{self, Ledger};
@@ -117,11 +118,10 @@ impl ApplicationWriter {
                 // One that cannot be unpacked is different from any other.
                 let old_raw = Unpacker::new(connection).unpack(&old_raw).unwrap_or_default();
                 let is_sound = seal::is_sound(connection, row)?;
-                let is_full: bool = connection.query_row(
-                    "select kind = 'full' from runs where id = ?",
-                    [run.0],
-                    |row| row.get(0),
-                )?;
+                let kind: RunKind = connection
+                    .prepare_cached("select kind from runs where id = ?")?
+                    .query_row([run.0], |row| row.get(0))?;
+                let is_full = kind == RunKind::Full;
                 let (held, contexts) = held(connection, row, &guid, is_full)?;
                 Ok((Some(old_raw), is_sound, scanned_ms, held, contexts))
             })

@@ -2,7 +2,7 @@
 
 use countersign_findings::filter::{Expression, Field};
 use countersign_findings::{DataPath, SCHEMA, rfc3339};
-use countersign_store::{ApplicationRow, FindingRow, Query, Seek, Since};
+use countersign_store::{ApplicationRow, FindingRow, Query, Reason, Seek, Since};
 use countersign_text::prose;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -339,16 +339,16 @@ pub(crate) async fn changes(context: &Context, args: args::Changes) -> Result<()
                 let differences: Option<Value> =
                     row.differences.as_deref().and_then(|text| serde_json::from_str(text).ok());
                 print_json(&json!({
-                    "seq": row.seq, "at": rfc3339(row.at_ms), "kind": row.kind,
-                    "reason": row.reason, "application": row.application,
+                    "seq": row.seq, "at": rfc3339(row.at_ms), "kind": row.kind.as_str(),
+                    "reason": row.reason.map(Reason::as_str), "application": row.application,
                     "application_name": row.application_name, "finding": row.finding_id,
                     "severity": row.severity, "title": row.title, "differences": differences,
                 }))?;
                 continue;
             }
-            let kind = match &row.reason {
-                Some(reason) => format!("{} ({reason})", row.kind),
-                None => row.kind.clone(),
+            let kind = match row.reason {
+                Some(reason) => format!("{} ({})", row.kind.as_str(), reason.as_str()),
+                None => row.kind.as_str().to_owned(),
             };
             table.add_row([
                 row.seq.to_string(),

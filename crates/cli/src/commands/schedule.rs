@@ -189,7 +189,7 @@ impl<'a> Entry<'a> {
             "ended_at": row.ended_ms.map(rfc3339),
             "full_at": row.full_ms.map(rfc3339),
             "failures": row.failures,
-            "fault": row.fault,
+            "fault": row.fault.map(Fault::as_str),
             "problem": row.problem,
         })
     }

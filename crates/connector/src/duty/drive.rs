@@ -248,7 +248,7 @@ impl Drive {
         let is_full = over.reads == Reads::Everything && over.ended.fault.is_none();
         let trouble = over.ended.fault.map(|fault| {
             let problem = over.ended.problem.clone();
-            (fault.as_str().to_owned(), problem.unwrap_or_else(|| "the run is incomplete".into()))
+            (fault, problem.unwrap_or_else(|| "the run is incomplete".into()))
         });
         let end = ScheduledEnd {
             ended_ms: self.now(),
@@ -323,7 +323,6 @@ impl Known {
 pub(super) fn past(schedule: &Schedule, seen_ms: i64) -> Past {
     // Nobody has to act before these can go away.
     let passing = [Fault::Upstream, Fault::Incomplete, Fault::Storage, Fault::Unexpected];
-    let fault = schedule.fault.as_deref();
     Past {
         seen_ms,
         due_ms: schedule.due_ms,
@@ -331,7 +330,7 @@ pub(super) fn past(schedule: &Schedule, seen_ms: i64) -> Past {
         ended_ms: schedule.ended_ms,
         full_ms: schedule.full_ms,
         failures: schedule.failures,
-        is_passing: passing.iter().any(|one| fault == Some(one.as_str())),
+        is_passing: schedule.fault.is_some_and(|fault| passing.contains(&fault)),
         is_asked: schedule.asked_ms.is_some(),
         busy_ms: None,
     }

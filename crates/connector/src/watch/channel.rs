@@ -42,11 +42,11 @@ pub struct Message {
 impl Message {
     pub(super) fn of(row: &Row, notice: &Notice, is_escalation: bool, now_ms: i64) -> Self {
         let suffix = if is_escalation { "e" } else { "n" };
-        let is_expiry = Kind::of(notice) == Some(Kind::Expiry);
+        let is_expiry = notice.kind == Kind::Expiry;
         let told = subject(row, notice, now_ms);
         Self {
             id: format!("{}.{}{suffix}", notice.raised_ms, notice.id.number()),
-            kind: notice.kind.clone(),
+            kind: notice.kind.as_str().to_owned(),
             threshold_days: is_expiry.then_some(notice.threshold),
             is_urgent: notice.is_urgent,
             is_escalation,
@@ -64,8 +64,8 @@ impl Message {
 
 fn subject(row: &Row, notice: &Notice, now_ms: i64) -> String {
     let (name, host) = (&row.name, &row.host);
-    match Kind::of(notice) {
-        Some(Kind::Expiry) => {
+    match notice.kind {
+        Kind::Expiry => {
             let left_ms = row.expires_ms.unwrap_or(now_ms) - now_ms;
             if left_ms <= 0 {
                 format!("credential `{name}` for {host} has expired")
@@ -73,18 +73,17 @@ fn subject(row: &Row, notice: &Notice, now_ms: i64) -> String {
                 format!("credential `{name}` for {host} expires in {}", span(left_ms))
             }
         }
-        Some(Kind::Refused) => format!("{host} refuses credential `{name}`"),
-        Some(Kind::RoleMissing) => format!("credential `{name}` for {host} lacks a role"),
-        Some(Kind::Skew) => {
+        Kind::Refused => format!("{host} refuses credential `{name}`"),
+        Kind::RoleMissing => format!("credential `{name}` for {host} lacks a role"),
+        Kind::Skew => {
             let seconds = row.skew_ms.unwrap_or_default() / 1000;
             let way = if seconds > 0 { "behind" } else { "ahead of" };
             format!("this machine's clock is {} s {way} that of {host}", seconds.abs())
         }
-        Some(Kind::Stuck) => format!("the rotation of `{name}` for {host} does not go on"),
-        Some(Kind::Foreign) => {
+        Kind::Stuck => format!("the rotation of `{name}` for {host} does not go on"),
+        Kind::Foreign => {
             format!("an id that is not ours is live for the account of `{name}` at {host}")
         }
-        None => format!("credential `{name}` for {host} needs a look"),
     }
 }
 

@@ -2,12 +2,11 @@
 
 use std::cmp::Reverse;
 
-use countersign_store::{Credential, CredentialId, CredentialKind, Rotation, Sighting};
+use countersign_store::{Credential, CredentialId, CredentialKind, Fault, Rotation, Sighting};
 
 use super::DAY_MS;
 use super::needs::{self, Need, Purpose, Standing};
 use super::policy::Policy;
-use crate::error::Fault;
 
 /// How it is, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -138,7 +137,7 @@ pub(super) fn row(facts: Facts<'_>, policy: &Policy, now_ms: i64) -> Row {
     // A later look by somebody else says more than the last one of the watch.
     let fault = sighting
         .filter(|seen| credential.checked_ms.is_none_or(|checked_ms| checked_ms <= seen.seen_ms))
-        .and_then(|seen| Fault::parse(seen.fault.as_deref()?))
+        .and_then(|seen| seen.fault)
         .filter(|_| credential.problem.is_some());
     let days_left = credential.expires_ms.map(|ms| (ms - now_ms).div_euclid(DAY_MS));
     let is_lapsed = credential.expires_ms.is_some_and(|ms| ms <= now_ms);

@@ -5,6 +5,7 @@
 //! none after a more urgent one of the same expiry, wherever the clock goes. A state
 //! (refused, a wrong clock, …) is raised when it begins and is over when it ends.
 
+pub use countersign_store::NoticeKind as Kind;
 use countersign_store::{CredentialId, Delivery, Notice, NoticeId};
 
 use super::DAY_MS;
@@ -19,45 +20,6 @@ const ESCALATED_DAYS: i64 = 3;
 const LONGEST_WAIT_MS: i64 = 6 * 3_600_000;
 /// A state that comes and goes is said once in this time.
 const CALM_MS: i64 = DAY_MS;
-
-/// What a notice is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// It expires, or has.
-    Expiry,
-    /// The service does not accept it.
-    Refused,
-    /// Its account lacks a role.
-    RoleMissing,
-    /// This machine's clock and the service's are apart.
-    Skew,
-    /// Its rotation does not go on.
-    Stuck,
-    /// The id that is live at the service is not ours.
-    Foreign,
-}
-
-impl Kind {
-    const ALL: [Self; 6] =
-        [Self::Expiry, Self::Refused, Self::RoleMissing, Self::Skew, Self::Stuck, Self::Foreign];
-
-    /// A machine word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Expiry => "expiry",
-            Self::Refused => "refused",
-            Self::RoleMissing => "role_missing",
-            Self::Skew => "skew",
-            Self::Stuck => "rotation_stuck",
-            Self::Foreign => "foreign_id",
-        }
-    }
-
-    /// The kind of a notice; none of one that another version raised.
-    pub fn of(notice: &Notice) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == notice.kind)
-    }
-}
 
 /// A notice to raise.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,11 +129,11 @@ fn raise(row: &Row, wanted: &Wanted, own: &[&Notice], now_ms: i64) -> Option<Rai
 }
 
 fn is_about(notice: &Notice, kind: Kind, occasion: &str) -> bool {
-    Kind::of(notice) == Some(kind) && notice.occasion == occasion
+    notice.kind == kind && notice.occasion == occasion
 }
 
 fn is_over(row: &Row, notice: &Notice, wanted: &[Wanted], own: &[&Notice]) -> bool {
-    let Some(kind) = Kind::of(notice) else { return false };
+    let kind = notice.kind;
     let holds = wanted.iter().any(|one| is_about(notice, one.kind, &one.occasion));
     match kind {
         Kind::Expiry => {
@@ -194,10 +156,10 @@ fn is_over(row: &Row, notice: &Notice, wanted: &[Wanted], own: &[&Notice]) -> bo
 }
 
 fn is_to_escalate(policy: &Policy, notice: &Notice, now_ms: i64) -> bool {
-    let is_grave = match Kind::of(notice) {
-        Some(Kind::Expiry) => notice.threshold <= ESCALATED_DAYS,
-        Some(Kind::Refused | Kind::Foreign) => true,
-        _ => false,
+    let is_grave = match notice.kind {
+        Kind::Expiry => notice.threshold <= ESCALATED_DAYS,
+        Kind::Refused | Kind::Foreign => true,
+        Kind::RoleMissing | Kind::Skew | Kind::Stuck => false,
     };
     let known_since_ms = notice.sent_ms.unwrap_or_else(|| match notice.is_urgent {
         true => notice.raised_ms,

@@ -492,7 +492,8 @@ impl Run {
         let noted: Expression = "notes[ne]".parse().expect("a filter");
         assert_eq!(report.findings.noted, store.count_findings(noted).await.expect("a count"));
         let changes = store.changes(Since::Seq(self.last_change), 100_000).await.expect("changes");
-        let count = |kind: &str| changes.iter().filter(|row| row.kind == kind).count() as u64;
+        let count =
+            |kind: &str| changes.iter().filter(|row| row.kind.as_str() == kind).count() as u64;
         self.last_change = changes.last().map_or(self.last_change, |row| row.seq);
         let findings = &report.findings;
         assert_eq!(

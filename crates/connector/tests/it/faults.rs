@@ -111,7 +111,7 @@ impl<'a> Reader<'a> {
 
     async fn closed(&self) -> usize {
         let changes = self.connector.store.changes(Since::Beginning, 10_000).await;
-        changes.expect("changes").iter().filter(|change| change.kind == "closed").count()
+        changes.expect("changes").iter().filter(|change| change.kind.as_str() == "closed").count()
     }
 }
 

@@ -208,7 +208,7 @@ impl Bench {
 
     async fn closed(&self) -> usize {
         let changes = self.connector.store.changes(Since::Beginning, 1000).await.expect("changes");
-        changes.iter().filter(|change| change.kind == "closed").count()
+        changes.iter().filter(|change| change.kind.as_str() == "closed").count()
     }
 }
 

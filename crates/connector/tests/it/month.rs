@@ -9,7 +9,7 @@ use countersign_connector::Connector;
 use countersign_connector::duty::Rule;
 use countersign_findings::{Context, rfc3339};
 use countersign_platform::SeedSpec;
-use countersign_store::{ChangeRow, Scope, Since};
+use countersign_store::{ChangeRow, Reason, Scope, Since};
 use countersign_testkit::TestPlatform;
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -195,7 +195,7 @@ fn explain(day: i64, yesterday: &Held, today: &Held, feed: &[ChangeRow]) {
             .as_deref()
             .map(|text| serde_json::from_str(text).unwrap())
             .unwrap_or_default();
-        if row.kind == "new" {
+        if row.kind.as_str() == "new" {
             assert!(!rebuilt.contains_key(id), "day {day}: {id} is new again");
             let now = today.findings.get(id).unwrap_or_else(|| panic!("day {day}: no {id}"));
             let first = Sighting { is_gone: false, ..now.clone() };
@@ -209,7 +209,7 @@ fn explain(day: i64, yesterday: &Held, today: &Held, feed: &[ChangeRow]) {
             let before = put(&mut one.finding, path, &difference["after"]);
             assert_eq!(before, difference["before"], "day {day}: {row:?}");
         }
-        one.is_gone = row.reason.as_deref() == Some("vanished");
+        one.is_gone = row.reason == Some(Reason::Vanished);
         assert_ne!(*one, was, "day {day}: {row:?} tells of nothing");
         let is_open = |one: &Sighting| one.finding["state"] == "open" && !one.is_gone;
         let turned = match (is_open(&was), is_open(one)) {
@@ -217,7 +217,7 @@ fn explain(day: i64, yesterday: &Held, today: &Held, feed: &[ChangeRow]) {
             (true, false) => "closed",
             _ => "changed",
         };
-        assert_eq!(row.kind, turned, "day {day}: {row:?}");
+        assert_eq!(row.kind.as_str(), turned, "day {day}: {row:?}");
         assert_eq!(json!(row.severity), one.finding["severity"], "day {day}: {row:?}");
     }
     assert!(rebuilt.keys().eq(today.findings.keys()), "day {day}: other findings than told of");
@@ -284,7 +284,7 @@ async fn after_every_day_of_a_month_the_store_is_what_the_service_has() {
         assert_eq!(trend.0, truth.open, "day {day}: the trend of what is there");
         let all = std::array::from_fn(|at| truth.open[at] + today.open_out_of_sight[at]);
         assert_eq!(trend.1, all, "day {day}: the trend of everything");
-        for row in early.iter().filter(|row| row.kind == "closed") {
+        for row in early.iter().filter(|row| row.kind.as_str() == "closed") {
             let one = truth.findings.get(&row.finding_id);
             assert!(
                 one.is_none_or(|one| one.finding["state"] != "open"),
@@ -294,8 +294,10 @@ async fn after_every_day_of_a_month_the_store_is_what_the_service_has() {
         let feed = life.feed(seq).await;
         explain(day, &yesterday, &today, &feed);
         for row in &feed {
-            *told.entry(row.kind.clone()).or_default() += 1;
-            *told.entry(row.reason.clone().unwrap_or_default()).or_default() += 1;
+            *told.entry(row.kind.as_str().to_owned()).or_default() += 1;
+            *told
+                .entry(row.reason.map(|reason| reason.as_str().to_owned()).unwrap_or_default())
+                .or_default() += 1;
         }
         seq = feed.last().map_or(seq, |row| row.seq);
         yesterday = today;

@@ -12,7 +12,7 @@ use countersign_connector::watch::{
 };
 use countersign_platform::SeedSpec;
 use countersign_store::{
-    Claim, CredentialId, CredentialKind, Observed, Publication, Rotation, RotationId,
+    Claim, CredentialId, CredentialKind, Fault, Observed, Publication, Rotation, RotationId,
 };
 use countersign_testkit::{START_MS, TestPlatform};
 use proptest::prelude::*;
@@ -205,7 +205,7 @@ async fn states_begin_end_and_are_said_once_a_day_at_most() {
     let refuse = async |is_refused: bool| {
         let problem = is_refused.then(|| "401".to_owned());
         watcher.observe(id, Observed { problem, ..Observed::default() }).await;
-        let fault = is_refused.then_some("not_authenticated");
+        let fault = is_refused.then_some(Fault::NotAuthenticated);
         let store = &watcher.connector.store;
         store.note_sighting(id, watcher.now(), fault, Some(0)).await.expect("noted");
         watcher.notify(&policy, &channels).await;
@@ -219,7 +219,7 @@ async fn states_begin_end_and_are_said_once_a_day_at_most() {
     // A look that failed for another reason ends nothing.
     watcher.observe(id, Observed { problem: Some("DNS".into()), ..Observed::default() }).await;
     let store = &watcher.connector.store;
-    store.note_sighting(id, watcher.now(), Some("upstream"), None).await.expect("noted");
+    store.note_sighting(id, watcher.now(), Some(Fault::Upstream), None).await.expect("noted");
     watcher.notify(&policy, &channels).await;
     assert_eq!(store.notices().await.expect("notices")[0].ended_ms, None);
     assert_eq!(watcher.row("a").await.state, State::Unreachable);

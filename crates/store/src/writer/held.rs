@@ -6,6 +6,7 @@ use std::collections::hash_map::Entry;
 use countersign_findings::{ApplicationGuid, Context, Finding, Standing, State};
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::change::{ChangeKind, Reason};
 use crate::columns::state_of;
 use crate::error::Error;
 use crate::raw::Unpacker;
@@ -145,10 +146,11 @@ fn misread(
         .find(|finding| finding.id.to_bytes().as_slice() == id);
     let finding = by_id.or_else(|| Finding::decode(&raw, application, context).ok());
     let Some(finding) = finding else { return Ok(None) };
-    let last: Option<Option<String>> = connection
-        .prepare_cached(
-            "select reason from changes where finding = ? and kind <> 0 order by seq desc limit 1",
-        )?
+    let last: Option<Option<Reason>> = connection
+        .prepare_cached(&format!(
+            "select reason from changes where finding = ? and kind <> {} order by seq desc limit 1",
+            ChangeKind::New.code()
+        ))?
         .query_row([row], |row| row.get(0))
         .optional()?;
     let entry = Held {
@@ -156,7 +158,7 @@ fn misread(
         context: 0,
         hash: [0; HASH_BYTES],
         state: finding.state,
-        gone: last.flatten().as_deref() == Some("vanished"),
+        gone: last.flatten() == Some(Reason::Vanished),
         damage: Some(Damage::Row),
     };
     Ok(Some((finding.id.to_bytes(), entry)))

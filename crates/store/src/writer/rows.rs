@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use rusqlite::{Transaction, params};
 
 use super::held::{Damage, HASH_BYTES, Held, Id};
-use crate::change::ChangeKind;
+use crate::change::{ChangeKind, Reason};
 use crate::columns::{Columns, Draft, NewRow, Texts, state_of};
 use crate::error::Error;
 use crate::seal;
@@ -115,7 +115,7 @@ impl Rows<'_> {
             true => ChangeKind::Closed,
             false => ChangeKind::Changed,
         };
-        self.announce(row, kind, Some("vanished"), &columns, None)?;
+        self.announce(row, kind, Some(Reason::Vanished), &columns, None)?;
         self.transaction
             .prepare_cached("update findings set gone = 1, changed_ms = ?, kind = ? where id = ?")?
             .execute(params![self.at_ms, kind.code(), row])?;
@@ -128,7 +128,7 @@ impl Rows<'_> {
         &mut self,
         row: i64,
         kind: ChangeKind,
-        reason: Option<&str>,
+        reason: Option<Reason>,
         columns: &Columns,
         differences: Option<&str>,
     ) -> Result<(), Error> {

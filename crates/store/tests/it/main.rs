@@ -16,7 +16,7 @@ use countersign_findings::filter::Expression;
 use countersign_findings::{Application, ApplicationGuid, Context, Finding, FindingId, FindingKey};
 use countersign_store::{
     ApplicationWriter, Change, ChangeKind, CredentialKind, IntegrationId, NewCredential, Put,
-    Reading, RunId, RunKind, Since, Store,
+    Reading, Reason, RunId, RunKind, Since, Store,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -183,7 +183,8 @@ async fn what_vanished_is_announced_and_can_come_back() {
     writer.commit(COMPLETE).await.unwrap();
     assert_eq!(store.counts(integration).await.unwrap().total, 0);
     let feed = store.changes(Since::Beginning, 10).await.unwrap();
-    let kinds: Vec<_> = feed.iter().map(|row| (row.kind.as_str(), row.reason.as_deref())).collect();
+    let kinds: Vec<_> =
+        feed.iter().map(|row| (row.kind.as_str(), row.reason.map(Reason::as_str))).collect();
     assert_eq!(kinds, [("new", None), ("closed", Some("vanished"))]);
 
     let hash = Sha256::digest(record.to_string().as_bytes()).into();

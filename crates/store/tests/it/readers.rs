@@ -336,7 +336,7 @@ async fn data_paths_are_kept_and_changes_of_one_finding_are_found() {
     let id = finding.id.to_string();
     let kinds: Vec<_> =
         store.changes_of(&id).await.unwrap().into_iter().map(|row| row.kind).collect();
-    assert_eq!(kinds, ["new", "closed"]);
+    assert_eq!(kinds, [ChangeKind::New, ChangeKind::Closed]);
     let missing = store.keep_paths("00000000000000000000", "{}", 7).await.unwrap_err();
     assert!(missing.is_not_found());
     let row = &store.findings_by_id(&id).await.unwrap()[0];

@@ -1,6 +1,6 @@
 //! What the scheduler remembers.
 
-use countersign_store::ScheduledEnd;
+use countersign_store::{Fault, ScheduledEnd};
 
 use super::*;
 
@@ -37,7 +37,7 @@ async fn runs_are_noted_and_what_was_drawn_stays() {
     assert_eq!((kept.draw, kept.asked_ms, kept.due_ms), (Some(7), None, Some(10)));
     assert_eq!((kept.started_ms, kept.ended_ms), (Some(11), None));
 
-    let trouble = Some(("upstream".into(), "no answer".into()));
+    let trouble = Some((Fault::Upstream, "no answer".into()));
     for failures in 1..3 {
         let end = ScheduledEnd { ended_ms: 12, full_ms: None, trouble: trouble.clone() };
         store.end_scheduled(integration, end).await.unwrap();

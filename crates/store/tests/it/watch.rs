@@ -1,13 +1,13 @@
 //! Notices, their deliveries, the calendar and handovers.
 
-use countersign_store::{Act, CredentialId, Handover, NewNotice};
+use countersign_store::{Act, CredentialId, Handover, NewNotice, NoticeKind};
 
 use super::*;
 
 fn notice(credential: CredentialId, threshold: i64) -> NewNotice {
     NewNotice {
         credential,
-        kind: "expiry".into(),
+        kind: NoticeKind::Expiry,
         occasion: "1000".into(),
         threshold,
         episode: 0,

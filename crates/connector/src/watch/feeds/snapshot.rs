@@ -83,8 +83,8 @@ fn notice(notice: &Notice, rows: &[Row], deliveries: &[Delivery]) -> Value {
     });
     json!({
         "credential": row.map(|row| row.name.as_str()),
-        "kind": notice.kind,
-        "threshold_days": (Kind::of(notice) == Some(Kind::Expiry)).then_some(notice.threshold),
+        "kind": notice.kind.as_str(),
+        "threshold_days": (notice.kind == Kind::Expiry).then_some(notice.threshold),
         "urgent": notice.is_urgent,
         "raised_at": rfc3339(notice.raised_ms),
         "acknowledged_at": time(notice.acknowledged_ms),
