@@ -5,6 +5,7 @@
 
 mod held;
 mod rows;
+mod staged;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -14,8 +15,9 @@ use rusqlite::{OptionalExtension, Transaction, named_params, params};
 
 use self::held::{HASH_BYTES, held};
 pub use self::held::{Held, Id};
-use self::rows::{Rows, StagedRow};
-use crate::change::{Change, ChangeKind};
+use self::rows::Rows;
+use self::staged::StagedRow;
+use crate::change::Change;
 use crate::columns::{Draft, Texts};
 use crate::database::Database;
 use crate::error::Error;
@@ -296,7 +298,7 @@ impl ApplicationWriter {
                 let rows = self.write(&transaction, &reading, &packed)?;
                 transaction.commit()?;
                 if self.has_spilled {
-                    connection.execute("delete from temp.staged where writer = ?", [self.id])?;
+                    staged::clear(connection, self.id)?;
                 }
                 Ok(Written { rows })
             })
@@ -326,7 +328,7 @@ impl ApplicationWriter {
             rows: 1,
         };
         if self.has_spilled {
-            self.write_spilled(&mut entry)?;
+            staged::each(transaction, self.id, |row| entry.write(row))?;
         }
         for row in &self.rows {
             entry.write(row)?;
@@ -396,27 +398,6 @@ impl ApplicationWriter {
         Ok(ids)
     }
 
-    fn write_spilled(&self, entry: &mut Rows<'_>) -> Result<(), Error> {
-        let mut statement = entry.transaction.prepare_cached(
-            "select finding_id, hash, raw, kind, differences, draft from temp.staged
-             where writer = ? order by rowid",
-        )?;
-        let mut rows = statement.query([self.id])?;
-        while let Some(row) = rows.next()? {
-            let kind: Option<i64> = row.get(3)?;
-            let draft = row.get_ref(5)?.as_str().map_err(Error::corrupt)?;
-            entry.write(&StagedRow {
-                finding_id: row.get(0)?,
-                hash: row.get(1)?,
-                raw: row.get(2)?,
-                kind: kind.map(ChangeKind::of_code).transpose()?,
-                differences: row.get(4)?,
-                draft: serde_json::from_str(draft).map_err(Error::corrupt)?,
-            })?;
-        }
-        Ok(())
-    }
-
     fn write_undecodable(
         &self,
         transaction: &Transaction<'_>,
@@ -446,29 +427,7 @@ impl ApplicationWriter {
         self.bytes = 0;
         self.has_spilled = true;
         let writer = self.id;
-        self.database
-            .write(move |connection| {
-                let transaction = connection.transaction()?;
-                let mut insert = transaction.prepare_cached(
-                    "insert into temp.staged (writer, finding_id, hash, raw, kind, differences, draft)
-                     values (?, ?, ?, ?, ?, ?, ?)",
-                )?;
-                for row in &rows {
-                    let draft = serde_json::to_string(&row.draft).map_err(Error::corrupt)?;
-                    insert.execute(params![
-                        writer,
-                        row.finding_id,
-                        row.hash,
-                        row.raw,
-                        row.kind.map(ChangeKind::code),
-                        row.differences,
-                        draft
-                    ])?;
-                }
-                drop(insert);
-                Ok(transaction.commit()?)
-            })
-            .await
+        self.database.write(move |connection| staged::spill(connection, writer, &rows)).await
     }
 
     async fn context(&mut self, context: &Context) -> Result<i64, Error> {
@@ -501,12 +460,7 @@ impl Drop for ApplicationWriter {
         let (database, id) = (self.database.clone(), self.id);
         // Rows of an abandoned reading only take up temporary space.
         tokio::spawn(async move {
-            let _ = database
-                .write(move |connection| {
-                    connection.execute("delete from temp.staged where writer = ?", [id])?;
-                    Ok(())
-                })
-                .await;
+            let _ = database.write(move |connection| staged::clear(connection, id)).await;
         });
     }
 }

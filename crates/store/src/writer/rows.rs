@@ -4,24 +4,14 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Transaction, params};
 
-use super::held::{Damage, HASH_BYTES, Held, Id};
+use super::held::{Damage, Held, Id};
+use super::staged::StagedRow;
 use crate::change::{ChangeKind, Reason};
-use crate::columns::{Columns, Draft, NewRow, Texts, state_of};
+use crate::columns::{Columns, NewRow, Texts, state_of};
 use crate::error::Error;
 use crate::seal;
 use crate::store::RunId;
 use crate::tally::Ledger;
-
-/// A finding that waits for the commit.
-pub(super) struct StagedRow {
-    pub(super) finding_id: Id,
-    pub(super) hash: [u8; HASH_BYTES],
-    /// The record as sent, packed.
-    pub(super) raw: Vec<u8>,
-    pub(super) kind: Option<ChangeKind>,
-    pub(super) differences: Option<String>,
-    pub(super) draft: Draft,
-}
 
 /// The rows of one application, while they are written.
 pub(super) struct Rows<'a> {

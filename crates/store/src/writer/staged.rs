@@ -1,0 +1,78 @@
+//! Findings that wait for the commit, in memory or in a temporary table.
+
+use rusqlite::{Connection, params};
+
+use super::held::{HASH_BYTES, Id};
+use crate::change::ChangeKind;
+use crate::columns::Draft;
+use crate::error::Error;
+
+/// A finding that waits for the commit.
+pub(super) struct StagedRow {
+    pub(super) finding_id: Id,
+    pub(super) hash: [u8; HASH_BYTES],
+    /// The record as sent, packed.
+    pub(super) raw: Vec<u8>,
+    pub(super) kind: Option<ChangeKind>,
+    pub(super) differences: Option<String>,
+    pub(super) draft: Draft,
+}
+
+/// Adds rows to the table, under the number of their writer.
+pub(super) fn spill(
+    connection: &mut Connection,
+    writer: i64,
+    rows: &[StagedRow],
+) -> Result<(), Error> {
+    let transaction = connection.transaction()?;
+    let mut insert = transaction.prepare_cached(
+        "insert into temp.staged (writer, finding_id, hash, raw, kind, differences, draft)
+         values (?, ?, ?, ?, ?, ?, ?)",
+    )?;
+    for row in rows {
+        let draft = serde_json::to_string(&row.draft).map_err(Error::corrupt)?;
+        insert.execute(params![
+            writer,
+            row.finding_id,
+            row.hash,
+            row.raw,
+            row.kind.map(ChangeKind::code),
+            row.differences,
+            draft
+        ])?;
+    }
+    drop(insert);
+    Ok(transaction.commit()?)
+}
+
+/// Each row of a writer, in the order in which they were added.
+pub(super) fn each(
+    connection: &Connection,
+    writer: i64,
+    mut act: impl FnMut(&StagedRow) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut statement = connection.prepare_cached(
+        "select finding_id, hash, raw, kind, differences, draft from temp.staged
+         where writer = ? order by rowid",
+    )?;
+    let mut rows = statement.query([writer])?;
+    while let Some(row) = rows.next()? {
+        let kind: Option<i64> = row.get(3)?;
+        let draft = row.get_ref(5)?.as_str().map_err(Error::corrupt)?;
+        act(&StagedRow {
+            finding_id: row.get(0)?,
+            hash: row.get(1)?,
+            raw: row.get(2)?,
+            kind: kind.map(ChangeKind::of_code).transpose()?,
+            differences: row.get(4)?,
+            draft: serde_json::from_str(draft).map_err(Error::corrupt)?,
+        })?;
+    }
+    Ok(())
+}
+
+/// Takes the rows of a writer out.
+pub(super) fn clear(connection: &Connection, writer: i64) -> Result<(), Error> {
+    connection.execute("delete from temp.staged where writer = ?", [writer])?;
+    Ok(())
+}
