@@ -322,7 +322,7 @@ fn pages(connection: &Connection, table: Option<&str>) -> Result<Vec<Problem>, E
 /// searched first, in the transaction of the check.
 fn see_words_as_they_are(connection: &Connection) -> Result<(), Error> {
     let mut statement = connection
-        .prepare("select name from sqlite_schema where sql like 'create virtual table%fts5%'")?;
+        .prepare("select name from pragma_table_list where schema = 'main' and type = 'virtual'")?;
     let names = statement.query_map([], |row| row.get::<_, String>(0))?;
     for name in names.collect::<Result<Vec<_>, _>>()? {
         let sql = format!("select rowid from {name} where {name} match 'any' limit 1");
