@@ -3,7 +3,7 @@
 use countersign_findings::{Application, State};
 use rusqlite::Connection;
 
-use crate::columns::{IS_OPEN, IS_POLICY, state_of};
+use crate::columns::{IS_OPEN, POLICY, state_of};
 use crate::error::Error;
 use crate::raw::Unpacker;
 use crate::seal;
@@ -99,8 +99,9 @@ fn read_applications(connection: &Connection) -> Result<Vec<ApplicationRow>, Err
          order by applications.name, applications.id",
     )?;
     let mut count = connection.prepare_cached(&format!(
-        "select severity, {IS_OPEN} and {IS_POLICY}, sum(findings)
-         from tallies where application = ? group by 1, 2"
+        "select severity, {IS_OPEN} and contexts.name = '{POLICY}', sum(findings)
+         from tallies join contexts on contexts.id = context
+         where application = ? group by 1, 2"
     ))?;
     let mut unpacker = Unpacker::new(connection);
     let mut rows = statement.query([])?;

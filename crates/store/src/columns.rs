@@ -49,10 +49,10 @@ impl Kind {
 pub(crate) const IS_OPEN: &str = "state = 0";
 /// Name of the policy context.
 pub(crate) const POLICY: &str = "policy";
-/// Findings of the policy context, in SQL: by the number of a row's context, so that no index
-/// which lacks the name takes them out.
+/// Findings of the policy context, in SQL: looked up once for a statement, and not by an
+/// index that may lack it.
 pub(crate) const IS_POLICY: &str =
-    "coalesce((select name from contexts c where c.id = context) = 'policy', 0)";
+    "context is (select id from contexts not indexed where name = 'policy')";
 
 /// `names.kind`.
 pub(crate) const CWE_NAMES: u8 = 1;
@@ -287,7 +287,8 @@ impl Columns {
     /// Of the row with this number, and whether it is gone.
     pub(crate) fn read(connection: &Connection, row: i64) -> Result<(Self, bool), Error> {
         let mut statement = connection.prepare_cached(&format!(
-            "select {NAMES}, {IS_POLICY}, gone from findings where id = ?"
+            "select {NAMES}, coalesce((select name from contexts c where c.id = context) = '{POLICY}', 0),
+                gone from findings where id = ?"
         ))?;
         Ok(statement.query_row([row], read)?)
     }

@@ -8,7 +8,7 @@ use countersign_findings::filter::Field;
 use rusqlite::{Connection, params};
 
 use crate::change::ChangeKind;
-use crate::columns::{Columns, DAY_MS, IS_OPEN, POLICY, state_code};
+use crate::columns::{Columns, DAY_MS, IS_OPEN, IS_POLICY, state_code};
 use crate::error::Error;
 
 /// `counts.field`, from 1 on.
@@ -86,7 +86,7 @@ fn counts() -> String {
     .map(|(field, value)| {
         format!(
             "select integration, {} as field, {value} as value, severity, state,
-                context = (select id from contexts where name = '{POLICY}') as is_policy,
+                {IS_POLICY} as is_policy,
                 count(*) as findings
              from findings join applications a on a.id = application
              where findings.gone = 0 and integration = coalesce(?1, integration)
