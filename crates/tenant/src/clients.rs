@@ -11,6 +11,7 @@ use crate::act::{Change, Noted, View};
 use crate::seed::DAY_MS;
 use crate::tenant::Tenant;
 use crate::users::{self, User};
+use crate::words::words;
 use crate::{Error, Random, Refused, letters};
 
 /// Seconds that a token lives.
@@ -139,22 +140,45 @@ pub fn copy(
     create(change, user, &wanted)
 }
 
+words!(
+    /// How a client stands.
+    ClientStatus { Active = "ACTIVE", Expired = "EXPIRED", Revoked = "REVOKED" }
+);
+
+impl Client {
+    pub fn status(&self, now_ms: i64) -> ClientStatus {
+        match self.revoked_ms {
+            Some(_) => ClientStatus::Revoked,
+            None if now_ms >= self.expires_ms => ClientStatus::Expired,
+            None => ClientStatus::Active,
+        }
+    }
+}
+
+impl Wanted {
+    /// What is wrong with it by itself.
+    fn complaint(&self, user: &User) -> Option<String> {
+        if self.name.is_empty() || self.name.chars().count() > 128 {
+            return Some("name: must be 1 to 128 characters.".into());
+        }
+        if self.description.chars().count() > 1024 {
+            return Some("description: must be at most 1024 characters.".into());
+        }
+        if !(1..=MAX_DAYS).contains(&self.days) {
+            return Some(format!("expires_in_days: must be 1 to {MAX_DAYS}."));
+        }
+        let foreign = self.roles.iter().flatten().find(|role| !user.roles.contains(role));
+        if let Some(role) = foreign {
+            return Some(format!("roles: {role} is not a role of this account."));
+        }
+        let has_none = self.roles.as_ref().is_some_and(Vec::is_empty);
+        has_none.then(|| "roles: at least one role is required.".into())
+    }
+}
+
 fn check(connection: &Connection, user: &User, wanted: &Wanted) -> Result<Option<String>, Error> {
-    if wanted.name.is_empty() || wanted.name.chars().count() > 128 {
-        return Ok(Some("name: must be 1 to 128 characters.".into()));
-    }
-    if wanted.description.chars().count() > 1024 {
-        return Ok(Some("description: must be at most 1024 characters.".into()));
-    }
-    if !(1..=MAX_DAYS).contains(&wanted.days) {
-        return Ok(Some(format!("expires_in_days: must be 1 to {MAX_DAYS}.")));
-    }
-    let foreign = wanted.roles.iter().flatten().find(|role| !user.roles.contains(role));
-    if let Some(role) = foreign {
-        return Ok(Some(format!("roles: {role} is not a role of this account.")));
-    }
-    if wanted.roles.as_ref().is_some_and(Vec::is_empty) {
-        return Ok(Some("roles: at least one role is required.".into()));
+    if let Some(complaint) = wanted.complaint(user) {
+        return Ok(Some(complaint));
     }
     let (taken, live): (bool, i64) = connection.query_row(
         "select coalesce(max(name = ?2), 0), coalesce(sum(revoked_ms is null), 0)

@@ -194,19 +194,16 @@ impl Wanted {
         let mut errors = Vec::new();
         let given = (wanted.team_name.as_deref(), !manner.is_partial);
         let name = free_name(connection, "teams", "team_name", given, own, &mut errors)?;
-        let unit = wanted.business_unit.or_else(|| {
-            wanted.bu_id.map(|id| wire::BusinessUnitName { bu_id: Some(id), bu_name: None })
-        });
+        let by_id = |id| wire::BusinessUnitName { bu_id: Some(id), bu_name: None };
+        let unit = wanted.business_unit.or_else(|| wanted.bu_id.map(by_id));
+        let is_unit_named = unit.is_some();
         let business_unit = match unit {
-            Some(unit) => {
-                let found = units::id_by(connection, &unit)?;
-                if found.is_none() {
-                    errors.push("bu_id: Invalid value.".into());
-                }
-                Some(found)
-            }
+            Some(unit) => Some(units::id_by(connection, &unit)?),
             None => (!manner.is_partial).then_some(None),
         };
+        if is_unit_named && business_unit == Some(None) {
+            errors.push("bu_id: Invalid value.".into());
+        }
         let members = match wanted.users {
             Some(users) => Some(members(connection, &users, &mut errors)?),
             None => (!manner.keeps()).then(Vec::new),

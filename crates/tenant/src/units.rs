@@ -191,16 +191,7 @@ impl Wanted {
         let given = (wanted.bu_name.as_deref(), !manner.is_partial);
         let name = free_name(connection, "business_units", "bu_name", given, own, &mut errors)?;
         let teams = match wanted.teams {
-            Some(given) => {
-                let mut teams = Vec::with_capacity(given.len());
-                for membership in given {
-                    match team_of(connection, &membership)? {
-                        Some(team) => teams.push(team.id),
-                        None => errors.push("team_id: Invalid value.".into()),
-                    }
-                }
-                Some(teams)
-            }
+            Some(given) => Some(teams_of(connection, &given, &mut errors)?),
             None => (!manner.keeps()).then(Vec::new),
         };
         if !errors.is_empty() {
@@ -226,4 +217,19 @@ impl Wanted {
         }
         Ok(())
     }
+}
+
+fn teams_of(
+    connection: &Connection,
+    given: &[wire::Membership],
+    errors: &mut Vec<String>,
+) -> Result<Vec<i64>, Error> {
+    let mut teams = Vec::with_capacity(given.len());
+    for membership in given {
+        match team_of(connection, membership)? {
+            Some(team) => teams.push(team.id),
+            None => errors.push("team_id: Invalid value.".into()),
+        }
+    }
+    Ok(teams)
 }

@@ -3,6 +3,9 @@
 use crate::roles::custom::CustomRole;
 use crate::roles::{self, Permission};
 
+/// The permission that marks an API account.
+pub const API_USER: &str = "apiUser";
+
 /// A user with roles and teams.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {

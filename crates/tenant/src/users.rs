@@ -3,14 +3,14 @@
 
 mod input;
 mod overview;
+mod row;
 mod search;
 
 use countersign_signin::{factor, password, recovery, session, throttle};
 use countersign_wire::identity::UserInput;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::act::{By, Change, Noted, View};
-use crate::custom_roles;
 use crate::manner::Manner;
 use crate::roles::Permission;
 use crate::settings::Settings;
@@ -20,13 +20,12 @@ pub(crate) use input::{relationship, team_of};
 pub use overview::{Login, Overview, OverviewFilter, overviews};
 pub use search::{Filter, LoginStatus, list};
 
-pub use crate::user::{Team, User};
+pub(crate) use row::user_by;
+
+pub use crate::user::{API_USER, Team, User};
 
 /// What legacy ids begin at.
 pub const LEGACY: i64 = 40_000;
-
-/// The permission that marks an API account.
-pub const API_USER: &str = "apiUser";
 
 /// The user of this guid.
 pub fn find(view: &View<'_>, user_id: &str) -> Result<User, Refused> {
@@ -304,65 +303,6 @@ pub(crate) fn forget_first_password(transaction: &Transaction<'_>, user: i64) ->
     Ok(())
 }
 
-/// The user whose `column` (`id`, `guid` or `name`) is this.
-pub(crate) fn user_by(
-    connection: &Connection,
-    column: &'static str,
-    value: &str,
-) -> Result<Option<User>, Error> {
-    let sql = format!("select {USER_COLUMNS} from users where {column} = ?");
-    let found = connection.prepare_cached(&sql)?.query_row([value], read_user).optional()?;
-    found.map(|user| complete(connection, user)).transpose()
-}
-
-/// In the order in which [`read_user`] takes them.
-pub(crate) const USER_COLUMNS: &str =
-    "id, guid, name, email, first_name, last_name, is_api, active,
-    login_enabled, pin_required, ip_restricted, allowed_ips";
-
-/// Without roles and teams.
-pub(crate) fn read_user(row: &Row<'_>) -> rusqlite::Result<User> {
-    let allowed_ips: String = row.get(11)?;
-    Ok(User {
-        id: row.get(0)?,
-        guid: row.get(1)?,
-        name: row.get(2)?,
-        email: row.get(3)?,
-        first_name: row.get(4)?,
-        last_name: row.get(5)?,
-        is_api: row.get(6)?,
-        active: row.get(7)?,
-        login_enabled: row.get(8)?,
-        pin_required: row.get(9)?,
-        ip_restricted: row.get(10)?,
-        allowed_ips: serde_json::from_str(&allowed_ips).unwrap_or_default(),
-        roles: Vec::new(),
-        teams: Vec::new(),
-        custom: Vec::new(),
-    })
-}
-
-fn complete(connection: &Connection, mut user: User) -> Result<User, Error> {
-    let mut roles =
-        connection.prepare_cached("select role from user_roles where user = ? order by role")?;
-    user.roles = roles.query_map([user.id], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    user.custom = custom_roles::held(connection, &user.roles)?;
-    let mut teams = connection.prepare_cached(
-        "select teams.id, guid, name, relationship from team_members
-         join teams on teams.id = team_members.team where user = ? order by name",
-    )?;
-    let rows = teams.query_map([user.id], |row| {
-        Ok(Team {
-            id: row.get(0)?,
-            guid: row.get(1)?,
-            name: row.get(2)?,
-            relationship: row.get(3)?,
-        })
-    })?;
-    user.teams = rows.collect::<Result<_, _>>()?;
-    Ok(user)
-}
-
 /// Inserts a user with roles and teams; answers its row id.
 pub(crate) fn insert_user(
     transaction: &Transaction<'_>,
@@ -398,6 +338,10 @@ fn write_user(transaction: &Transaction<'_>, id: i64, user: &User) -> rusqlite::
             id,
         ],
     )?;
+    write_memberships(transaction, id, user)
+}
+
+fn write_memberships(transaction: &Transaction<'_>, id: i64, user: &User) -> rusqlite::Result<()> {
     transaction.execute("delete from user_roles where user = ?", [id])?;
     for role in &user.roles {
         transaction.execute(

@@ -114,13 +114,6 @@ impl Supplied {
     }
 
     fn definition(&self) -> Policy {
-        let scan_type = || ["STATIC", "DYNAMIC", "MANUAL"].map(String::from).to_vec();
-        let rule = |kind: &str, value: &str| FindingRule {
-            kind: kind.into(),
-            scan_type: scan_type(),
-            value: value.into(),
-            advanced_options: None,
-        };
         let rules = [("MAX_SEVERITY", self.severity), ("MIN_SCORE", self.score)];
         let rules = rules.into_iter().filter_map(|(kind, value)| Some(rule(kind, value?)));
         let standard = (self.name == "PCI 3.2.1").then(|| rule("SECURITY_STANDARD", "pci"));
@@ -139,6 +132,15 @@ impl Supplied {
             scan_frequency_rules: self.scans.iter().map(frequency).collect(),
             ..Policy::default()
         }
+    }
+}
+
+fn rule(kind: &str, value: &str) -> FindingRule {
+    FindingRule {
+        kind: kind.into(),
+        scan_type: ["STATIC", "DYNAMIC", "MANUAL"].map(String::from).to_vec(),
+        value: value.into(),
+        advanced_options: None,
     }
 }
 

@@ -4,11 +4,12 @@
 use countersign_wire::identity as wire;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{API_USER, Team, User, user_by};
+use super::row::user_by;
 use crate::addresses::is_address_entry;
 use crate::custom_roles::{self, CustomRole};
 use crate::manner::Manner;
 use crate::names::name;
+use crate::user::{API_USER, Team, User};
 use crate::{Error, Refused, roles};
 
 /// A new account, not inserted yet.
@@ -177,17 +178,15 @@ fn role_names(
             (None, Some(id)) => roles::of_id(id),
             (None, None) => None,
         };
-        match found {
-            Some(role) if names.iter().any(|name| name == role.name) => {}
-            Some(role) => names.push(role.name.to_owned()),
-            None => {
-                let text = role.role_name.or(role.role_id).unwrap_or_default();
-                match custom_roles::by(connection, &text)? {
-                    Some(role) if names.contains(&role.name) => {}
-                    Some(role) => names.push(role.name),
-                    None => errors.push(format!("roles: {text} is not a role.")),
-                }
-            }
+        let text = role.role_name.or(role.role_id).unwrap_or_default();
+        let name = match found {
+            Some(role) => Some(role.name.to_owned()),
+            None => custom_roles::by(connection, &text)?.map(|role| role.name),
+        };
+        match name {
+            Some(name) if names.contains(&name) => {}
+            Some(name) => names.push(name),
+            None => errors.push(format!("roles: {text} is not a role.")),
         }
     }
     Ok(names)

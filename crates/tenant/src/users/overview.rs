@@ -1,6 +1,6 @@
 //! The administrator's list of users, with how each stands.
 
-use rusqlite::params_from_iter;
+use rusqlite::{Row, params_from_iter};
 
 use crate::Error;
 use crate::act::View;
@@ -87,17 +87,19 @@ pub fn overviews(
     let mut values = vec![view.now_ms.into()];
     values.extend(condition.values_and([number(limit), number(offset)]));
     let mut statement = view.connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(params_from_iter(values), |row| {
-        Ok(Overview {
-            guid: row.get(0)?,
-            name: row.get(1)?,
-            person: row.get(2)?,
-            is_api: row.get(3)?,
-            is_open: row.get(4)?,
-            is_activated: row.get(5)?,
-            last_sign_in_ms: row.get(6)?,
-            expires_ms: row.get(7)?,
-        })
-    })?;
+    let rows = statement.query_map(params_from_iter(values), read_row)?;
     Ok((rows.collect::<Result<_, _>>()?, total))
+}
+
+fn read_row(row: &Row<'_>) -> rusqlite::Result<Overview> {
+    Ok(Overview {
+        guid: row.get(0)?,
+        name: row.get(1)?,
+        person: row.get(2)?,
+        is_api: row.get(3)?,
+        is_open: row.get(4)?,
+        is_activated: row.get(5)?,
+        last_sign_in_ms: row.get(6)?,
+        expires_ms: row.get(7)?,
+    })
 }

@@ -1,12 +1,13 @@
 //! Lists of users by what they are called and how they stand.
 
-use super::{USER_COLUMNS, User, read_user};
+use super::row::{USER_COLUMNS, read_user};
 use countersign_signing::ApiId;
 use rusqlite::Connection;
 
 use crate::act::View;
 use crate::condition::{Condition, text};
 use crate::list::{Source, Window};
+use crate::user::User;
 use crate::{Error, Refused, custom_roles, guid_of, roles};
 
 const SOURCE: Source = Source {
