@@ -11,11 +11,12 @@ use zeroize::Zeroizing;
 use super::Console;
 use super::admin::found;
 use super::web::{Admin, Form, Frame, Moment, Person, Stop, Visitor, complaints, from_now, go};
-use countersign_tenant::clients::{self, MAX_DAYS, Wanted};
+use countersign_tenant::clients::{self, Client, ClientStatus, MAX_DAYS, Wanted};
+use countersign_tenant::credentials::{self, Listed};
 use countersign_tenant::seed::DAY_MS;
 use countersign_tenant::settings::Settings;
 use countersign_tenant::users::User;
-use countersign_tenant::{Change, Error, Noted, Refused, View, credentials};
+use countersign_tenant::{Change, Error, Noted, Refused, View};
 
 /// Days before its end from which on a pair is warned about.
 const WARNED_DAYS: i64 = 30;
@@ -113,14 +114,13 @@ struct Secret {
 /// What has an end, and when it was last used.
 struct Life {
     created_ms: i64,
-    expires_ms: i64,
-    revoked_ms: Option<i64>,
+    end_ms: i64,
     last_used_ms: Option<i64>,
 }
 
 impl Row {
     fn of(kind: Kind, id: String, name: String, status: Status, life: &Life, now_ms: i64) -> Self {
-        let end_ms = life.revoked_ms.map_or(life.expires_ms, |ms| ms.min(life.expires_ms));
+        let end_ms = life.end_ms;
         Self {
             kind,
             id,
@@ -137,36 +137,31 @@ impl Row {
 }
 
 fn rows(view: &View<'_>, user: &User) -> Result<Vec<Row>, Error> {
-    let pairs = credentials::of_user(view, user.id)?.into_iter().map(|listed| {
-        let held = listed.credential;
-        let life = Life {
-            created_ms: listed.created_ms,
-            expires_ms: held.expires_ms,
-            revoked_ms: held.revoked_ms,
-            last_used_ms: listed.last_used_ms,
-        };
+    let now_ms = view.now_ms;
+    let pair = |Listed { credential: held, created_ms, last_used_ms }| {
         let status = match held.revoked_ms {
-            Some(revoked_ms) if revoked_ms <= view.now_ms => Status::Revoked,
-            _ if held.expires_ms <= view.now_ms => Status::Expired,
+            Some(revoked_ms) if revoked_ms <= now_ms => Status::Revoked,
+            _ if held.expires_ms <= now_ms => Status::Expired,
             Some(_) => Status::Replaced,
             None => Status::Active,
         };
-        Row::of(Kind::Hmac, held.api_id, String::new(), status, &life, view.now_ms)
-    });
-    let clients = clients::of_user(view, user.id)?.into_iter().map(|client| {
-        let life = Life {
-            created_ms: client.created_ms,
-            expires_ms: client.expires_ms,
-            revoked_ms: client.revoked_ms,
-            last_used_ms: client.last_used_ms,
+        let end_ms = held.revoked_ms.map_or(held.expires_ms, |ms| ms.min(held.expires_ms));
+        let life = Life { created_ms, end_ms, last_used_ms };
+        Row::of(Kind::Hmac, held.api_id, String::new(), status, &life, now_ms)
+    };
+    let client = |client: Client| {
+        let end_ms = client.revoked_ms.map_or(client.expires_ms, |ms| ms.min(client.expires_ms));
+        let status = match client.status(now_ms) {
+            ClientStatus::Active => Status::Active,
+            ClientStatus::Expired => Status::Expired,
+            ClientStatus::Revoked => Status::Revoked,
         };
-        let status = match client.revoked_ms {
-            Some(_) => Status::Revoked,
-            None if client.expires_ms <= view.now_ms => Status::Expired,
-            None => Status::Active,
-        };
-        Row::of(Kind::OAuth, client.client_id, client.name, status, &life, view.now_ms)
-    });
+        let (created_ms, last_used_ms) = (client.created_ms, client.last_used_ms);
+        let life = Life { created_ms, end_ms, last_used_ms };
+        Row::of(Kind::OAuth, client.client_id, client.name, status, &life, now_ms)
+    };
+    let pairs = credentials::of_user(view, user.id)?.into_iter().map(pair);
+    let clients = clients::of_user(view, user.id)?.into_iter().map(client);
     Ok(pairs.chain(clients).collect())
 }
 

@@ -35,8 +35,8 @@ pub(crate) async fn annotate_findings(
     asked
         .change(move |change, asked| {
             let context = asked.query.get("context");
-            let noted = annotations::add(change, asked.user(), &asked.path, context, &said)?;
-            Ok(noted.map(|()| Updated { findings: "Updated" }))
+            annotations::add(change, asked.user(), &asked.path, context, &said)
+                .map(|noted| noted.map(|()| Updated { findings: "Updated" }))
         })
         .await
 }

@@ -105,21 +105,25 @@ impl<A: 'static, T: Send + 'static> Asked<A, T> {
 
     /// A change that is answered with what there is now. Where that cannot be written,
     /// nothing is changed.
-    pub(crate) async fn change<R: Serialize>(
+    pub(crate) async fn change<R: Serialize, E: Into<Refusal>>(
         self,
-        make: impl FnOnce(&Change<'_>, &Self) -> Result<Noted<R>, Refusal> + Send + 'static,
+        make: impl FnOnce(&Change<'_>, &Self) -> Result<Noted<R>, E> + Send + 'static,
     ) -> Result<Response, Refusal> {
         let (state, act) = (self.state.clone(), self.caller.act());
-        state.change(act, move |change| make(change, &self)?.try_map(|now| json(&now))).await
+        let make = move |change: &Change<'_>| {
+            make(change, &self).map_err(Into::into)?.try_map(|now| json(&now))
+        };
+        state.change(act, make).await
     }
 
     /// A change after which there is nothing to say.
-    pub(crate) async fn remove(
+    pub(crate) async fn remove<E: Into<Refusal>>(
         self,
-        make: impl FnOnce(&Change<'_>, &Self) -> Result<Noted<()>, Refusal> + Send + 'static,
+        make: impl FnOnce(&Change<'_>, &Self) -> Result<Noted<()>, E> + Send + 'static,
     ) -> Result<Response, Refusal> {
         let (state, act) = (self.state.clone(), self.caller.act());
-        state.change(act, move |change| make(change, &self)).await?;
+        let make = move |change: &Change<'_>| make(change, &self).map_err(Into::into);
+        state.change::<_, Refusal>(act, make).await?;
         Ok(no_content())
     }
 }

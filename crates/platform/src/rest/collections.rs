@@ -8,6 +8,7 @@ use super::answer::json;
 use super::asked::{Asked, Input};
 use super::error::Refusal;
 use super::hal::{List, Listing, embedded};
+use super::openapi::NameTaken;
 use super::query::{Kind, Pages, Parameter, Query, owned, parameter, parameters};
 use crate::caller::{Grant, ReadCollections, WriteCollections};
 use countersign_tenant::collections::{self, Filter};
@@ -118,7 +119,7 @@ pub(crate) async fn read_statistics(
     path = "/appsec/v1/collections",
     tag = "Collections",
     request_body = CollectionInput,
-    responses((status = 200, body = Collection), (status = 409, body = ApiError, description = "The name is taken.")),
+    responses((status = 200, body = Collection), NameTaken<ApiError>),
 )]
 pub(crate) async fn create_collection(
     asked: Asked<Grant<WriteCollections>>,
@@ -126,7 +127,7 @@ pub(crate) async fn create_collection(
 ) -> Result<Response, Refusal> {
     asked
         .change(move |change, asked| {
-            Ok(collections::create(change, asked.user(), &wanted, asked.base())?)
+            collections::create(change, asked.user(), &wanted, asked.base())
         })
         .await
 }
@@ -137,7 +138,7 @@ pub(crate) async fn create_collection(
     path = "/appsec/v1/collections/{guid}",
     tag = "Collections",
     request_body = CollectionInput,
-    responses((status = 200, body = Collection), (status = 409, body = ApiError, description = "The name is taken.")),
+    responses((status = 200, body = Collection), NameTaken<ApiError>),
 )]
 pub(crate) async fn update_collection(
     asked: Asked<Grant<WriteCollections>, String>,
@@ -145,7 +146,7 @@ pub(crate) async fn update_collection(
 ) -> Result<Response, Refusal> {
     asked
         .change(move |change, asked| {
-            Ok(collections::update(change, asked.user(), &asked.path, &wanted, asked.base())?)
+            collections::update(change, asked.user(), &asked.path, &wanted, asked.base())
         })
         .await
 }
@@ -160,5 +161,5 @@ pub(crate) async fn update_collection(
 pub(crate) async fn delete_collection(
     asked: Asked<Grant<WriteCollections>, String>,
 ) -> Result<Response, Refusal> {
-    asked.remove(|change, asked| Ok(collections::delete(change, asked.user(), &asked.path)?)).await
+    asked.remove(|change, asked| collections::delete(change, asked.user(), &asked.path)).await
 }

@@ -166,7 +166,7 @@ pub(crate) async fn revoke_user_credentials(
         .remove(|change, asked| {
             let user = users::api_account(change, &asked.path)?;
             let newest = credentials::newest(change, user.id)?.ok_or_else(no_pair)?;
-            Ok(credentials::revoke(change, &user, &newest.api_id)?)
+            Ok::<_, Refusal>(credentials::revoke(change, &user, &newest.api_id)?)
         })
         .await
 }

@@ -84,11 +84,7 @@ fn on_the_wire(client: &Client, user: &User, now_ms: i64) -> OAuthClient {
         name: client.name.clone(),
         description: client.description.clone(),
         roles: roles.iter().map(|role| Role { role_name: role.clone() }).collect(),
-        status: match client.revoked_ms {
-            Some(_) => "REVOKED",
-            None if now_ms >= client.expires_ms => "EXPIRED",
-            None => "ACTIVE",
-        },
+        status: client.status(now_ms).word(),
         user_id: user.guid.clone(),
         created_ts: timestamp(client.created_ms),
         expiration_ts: timestamp(client.expires_ms),
@@ -139,8 +135,7 @@ pub(crate) async fn create_own_client(
     asked: Asked<Signed>,
     Input(input): Input<ClientInput>,
 ) -> Result<Response, Refusal> {
-    let wanted = input.wanted();
-    asked.change(move |change, asked| create(change, asked.user(), &wanted)).await
+    asked.change(|change, asked| create(change, asked.user(), input)).await
 }
 
 /// A new OAuth client for an API user: the only answer that holds its secret.
@@ -156,20 +151,17 @@ pub(crate) async fn create_user_client(
     asked: Asked<Grant<ManageIdentity>, String>,
     Input(input): Input<ClientInput>,
 ) -> Result<Response, Refusal> {
-    let wanted = input.wanted();
     asked
-        .change(move |change, asked| {
-            create(change, &users::api_account(change, &asked.path)?, &wanted)
-        })
+        .change(|change, asked| create(change, &users::api_account(change, &asked.path)?, input))
         .await
 }
 
 fn create(
     change: &Change<'_>,
     user: &User,
-    wanted: &Wanted,
+    input: ClientInput,
 ) -> Result<Noted<OAuthClient>, Refusal> {
-    let made = clients::create(change, user, wanted)?;
+    let made = clients::create(change, user, &input.wanted())?;
     Ok(made.map(|(client, secret)| shown(&client, user, change.now_ms, &secret)))
 }
 
@@ -206,7 +198,7 @@ pub(crate) async fn rotate_client(asked: Asked<Signed, String>) -> Result<Respon
         .change(|change, asked| {
             let (client, user) = visible(change, &asked.caller, &asked.path)?;
             let secret = clients::rotate(change, &client, &user)?;
-            Ok(secret.map(|secret| shown(&client, &user, change.now_ms, &secret)))
+            Ok::<_, Refusal>(secret.map(|secret| shown(&client, &user, change.now_ms, &secret)))
         })
         .await
 }
@@ -228,7 +220,9 @@ pub(crate) async fn clone_client(
             let (client, user) = visible(change, &asked.caller, &asked.path)?;
             let name = input.name.trim().to_owned();
             let made = clients::copy(change, client, &user, name, input.expires_in_days)?;
-            Ok(made.map(|(client, secret)| shown(&client, &user, change.now_ms, &secret)))
+            Ok::<_, Refusal>(
+                made.map(|(client, secret)| shown(&client, &user, change.now_ms, &secret)),
+            )
         })
         .await
 }
@@ -244,7 +238,7 @@ pub(crate) async fn revoke_client(asked: Asked<Signed, String>) -> Result<Respon
     asked
         .remove(|change, asked| {
             let (client, user) = visible(change, &asked.caller, &asked.path)?;
-            Ok(clients::revoke(change, &client, &user)?)
+            Ok::<_, Refusal>(clients::revoke(change, &client, &user)?)
         })
         .await
 }

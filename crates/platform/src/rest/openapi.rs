@@ -1,6 +1,9 @@
 //! The OpenAPI document: what the handlers declare, and what is the same for all
 //! of them. Served without a signature; it says nothing about a tenant.
 
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+
 use axum::Router;
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -16,7 +19,7 @@ use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::{Components, InfoBuilder, OpenApi, RefOr, Required};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use super::answer::ok;
 use crate::state::AppState;
@@ -159,6 +162,20 @@ fn path_parameter(name: &str) -> Parameter {
         .required(Required::True)
         .schema(Some(schema))
         .build()
+}
+
+/// The refusal of a name that something else has, in the shape of its family.
+pub(crate) struct NameTaken<E>(PhantomData<E>);
+
+impl<E: ToSchema> IntoResponses for NameTaken<E> {
+    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+        let shape = Ref::from_schema_name(E::name());
+        let content = ContentBuilder::new().schema(Some(shape)).build();
+        let response = ResponseBuilder::new()
+            .description("The name is taken.")
+            .content("application/json", content);
+        BTreeMap::from([("409".to_owned(), RefOr::T(response.build()))])
+    }
 }
 
 /// The shapes in which a family of operations refuses.

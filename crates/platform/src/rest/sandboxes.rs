@@ -8,6 +8,7 @@ use super::answer::json;
 use super::asked::{Asked, Input};
 use super::error::Refusal;
 use super::hal::{List, Listing, embedded};
+use super::openapi::NameTaken;
 use super::query::{Kind, Pages, parameter, parameters};
 use crate::caller::{Grant, ReadSandboxes, WriteSandboxes};
 use countersign_tenant::applications;
@@ -57,16 +58,14 @@ pub(crate) async fn read_sandbox(
     path = "/appsec/v1/applications/{guid}/sandboxes",
     tag = "Sandboxes",
     request_body = SandboxInput,
-    responses((status = 200, body = Sandbox), (status = 409, body = ApiErrors, description = "The name is taken.")),
+    responses((status = 200, body = Sandbox), NameTaken<ApiErrors>),
 )]
 pub(crate) async fn create_sandbox(
     asked: Asked<Grant<WriteSandboxes>, String>,
     Input(wanted): Input<SandboxInput>,
 ) -> Result<Response, Refusal> {
     asked
-        .change(move |change, asked| {
-            Ok(sandboxes::create(change, asked.user(), &asked.path, &wanted)?)
-        })
+        .change(move |change, asked| sandboxes::create(change, asked.user(), &asked.path, &wanted))
         .await
 }
 
@@ -76,16 +75,14 @@ pub(crate) async fn create_sandbox(
     path = "/appsec/v1/applications/{guid}/sandboxes/{sandbox}",
     tag = "Sandboxes",
     request_body = SandboxInput,
-    responses((status = 200, body = Sandbox), (status = 409, body = ApiErrors, description = "The name is taken.")),
+    responses((status = 200, body = Sandbox), NameTaken<ApiErrors>),
 )]
 pub(crate) async fn update_sandbox(
     asked: Asked<Grant<WriteSandboxes>, Named>,
     Input(wanted): Input<SandboxInput>,
 ) -> Result<Response, Refusal> {
     asked
-        .change(move |change, asked| {
-            Ok(sandboxes::update(change, asked.user(), &asked.path, &wanted)?)
-        })
+        .change(move |change, asked| sandboxes::update(change, asked.user(), &asked.path, &wanted))
         .await
 }
 
@@ -113,9 +110,7 @@ pub(crate) async fn promote_sandbox(
         is_last: asked.query.truth("delete_on_promote")?.unwrap_or_default(),
     };
     asked
-        .change(move |change, asked| {
-            Ok(promotion::promote(change, asked.user(), &asked.path, wanted)?)
-        })
+        .change(move |change, asked| promotion::promote(change, asked.user(), &asked.path, wanted))
         .await
 }
 
@@ -129,5 +124,5 @@ pub(crate) async fn promote_sandbox(
 pub(crate) async fn delete_sandbox(
     asked: Asked<Grant<WriteSandboxes>, Named>,
 ) -> Result<Response, Refusal> {
-    asked.remove(|change, asked| Ok(sandboxes::delete(change, asked.user(), &asked.path)?)).await
+    asked.remove(|change, asked| sandboxes::delete(change, asked.user(), &asked.path)).await
 }

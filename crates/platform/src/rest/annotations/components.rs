@@ -84,8 +84,8 @@ pub(crate) async fn annotate_components(
 ) -> Result<Response, Refusal> {
     asked
         .change(move |change, asked| {
-            let noted = components::add(change, asked.user(), &asked.path, &said)?;
-            Ok(noted.map(|()| Updated { annotations: "Updated" }))
+            components::add(change, asked.user(), &asked.path, &said)
+                .map(|noted| noted.map(|()| Updated { annotations: "Updated" }))
         })
         .await
 }

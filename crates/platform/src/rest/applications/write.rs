@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::super::asked::{Asked, Input};
 use super::super::error::Refusal;
+use super::super::openapi::NameTaken;
 use super::super::query::{Kind, parameter, parameters};
 use crate::caller::{Grant, WriteApplications};
 use countersign_tenant::applications;
@@ -26,7 +27,7 @@ parameters!(
     path = "/appsec/v1/applications",
     tag = "Applications",
     request_body = wire::ApplicationInput,
-    responses((status = 200, body = wire::Application), (status = 409, body = ApiErrors, description = "The name is taken.")),
+    responses((status = 200, body = wire::Application), NameTaken<ApiErrors>),
 )]
 pub(crate) async fn create_application(
     asked: Asked<Grant<WriteApplications>>,
@@ -35,7 +36,7 @@ pub(crate) async fn create_application(
     let profile = profile_of(body)?;
     asked
         .change(move |change, asked| {
-            Ok(applications::create(change, asked.user(), profile, asked.base())?)
+            applications::create(change, asked.user(), profile, asked.base())
         })
         .await
 }
@@ -47,7 +48,7 @@ pub(crate) async fn create_application(
     tag = "Applications",
     params(UpdateParameters),
     request_body = wire::ApplicationInput,
-    responses((status = 200, body = wire::Application), (status = 409, body = ApiErrors, description = "The name is taken.")),
+    responses((status = 200, body = wire::Application), NameTaken<ApiErrors>),
 )]
 pub(crate) async fn update_application(
     asked: Asked<Grant<WriteApplications>, String>,
@@ -63,7 +64,7 @@ pub(crate) async fn update_application(
     asked
         .change(move |change, asked| {
             let (user, base) = (asked.user(), asked.base());
-            Ok(applications::update(change, user, &asked.path, profile, manner, base)?)
+            applications::update(change, user, &asked.path, profile, manner, base)
         })
         .await
 }
@@ -78,7 +79,7 @@ pub(crate) async fn update_application(
 pub(crate) async fn delete_application(
     asked: Asked<Grant<WriteApplications>, String>,
 ) -> Result<Response, Refusal> {
-    asked.remove(|change, asked| Ok(applications::delete(change, asked.user(), &asked.path)?)).await
+    asked.remove(|change, asked| applications::delete(change, asked.user(), &asked.path)).await
 }
 
 fn profile_of(mut body: Map<String, Value>) -> Result<Map<String, Value>, Refusal> {
