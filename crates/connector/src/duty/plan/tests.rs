@@ -132,125 +132,177 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
+/// A life of an integration, driven as the loop drives it.
+struct Life {
+    case: Case,
+    draw: u32,
+    /// How late the loop wakes.
+    late_ms: i64,
+    now_ms: i64,
+    past: Past,
+    /// The start of the last run that keeps the beat.
+    beat_ms: Option<i64>,
+    /// Whether something came between since.
+    is_disturbed: bool,
+}
+
+impl Life {
+    fn new(case: Case, start_ms: i64, draw: u32, late_ms: i64) -> Self {
+        let past = Past { seen_ms: start_ms, ..Past::default() };
+        Self { case, draw, late_ms, now_ms: start_ms, past, beat_ms: None, is_disturbed: true }
+    }
+
+    fn plan(&self, now_ms: i64) -> Next {
+        plan(now_ms, &self.case.rule, &self.past, self.draw).expect("always a next run")
+    }
+
+    fn live(&mut self, event: Event) -> Result<(), TestCaseError> {
+        if let Event::Asks(after_ms) = event {
+            return self.ask(after_ms);
+        }
+        let next = self.wait()?;
+        if let Event::Busy = event {
+            return self.find_busy();
+        }
+        self.start(next)?;
+        self.run(event);
+        Ok(())
+    }
+
+    /// Somebody wants a run after so long, unless one is due before.
+    fn ask(&mut self, after_ms: i64) -> Result<(), TestCaseError> {
+        let next = self.plan(self.now_ms);
+        self.now_ms = (self.now_ms + after_ms).min(next.at_ms.max(self.now_ms));
+        self.past.is_asked = true;
+        self.past.busy_ms = None;
+        let asked = self.plan(self.now_ms);
+        prop_assert!(asked.why == Why::Asked && asked.at_ms <= self.now_ms);
+        self.past.is_asked = false;
+        self.keep_beat(asked);
+        self.past.started_ms = Some(self.now_ms);
+        self.now_ms += 1_000;
+        self.past.ended_ms = Some(self.now_ms);
+        self.past.failures = 0;
+        Ok(())
+    }
+
+    /// Until a run starts.
+    fn wait(&mut self) -> Result<Next, TestCaseError> {
+        let mut tries = 0;
+        let next = loop {
+            let (next, now_ms) = (self.plan(self.now_ms), self.now_ms);
+            if next.at_ms <= now_ms {
+                break next;
+            }
+            prop_assert!(self.case.is_inside(next.at_ms), "{next:?}");
+            let rule = &self.case.rule;
+            let longest_ms = rule.period_ms.max(16 * DAY_MS) + rule.jitter_ms;
+            prop_assert!(next.at_ms - now_ms <= longest_ms, "{next:?} is far from {now_ms}");
+            prop_assert_eq!(self.plan(now_ms), next, "the same, the same");
+            // Looks in between find the same; the loop wakes a little late.
+            let halfway = self.plan(now_ms + (next.at_ms - now_ms) / 2);
+            prop_assert_eq!(halfway.at_ms, next.at_ms);
+            self.now_ms = next.at_ms + self.late_ms;
+            tries += 1;
+            // Woken late, it can find its window shut, and then waits for another.
+            prop_assert!(tries < 4, "{next:?} never starts");
+        };
+        let now_ms = self.now_ms;
+        prop_assert!(self.case.is_inside(now_ms), "{next:?} starts outside at {now_ms}");
+        Ok(next)
+    }
+
+    /// Another process syncs when the time has come.
+    fn find_busy(&mut self) -> Result<(), TestCaseError> {
+        self.past.busy_ms = Some(self.now_ms);
+        let later = self.plan(self.now_ms);
+        let is_left_alone = later.at_ms >= self.now_ms + BUSY_MS;
+        prop_assert!(is_left_alone && self.case.is_inside(later.at_ms));
+        self.is_disturbed = true;
+        Ok(())
+    }
+
+    fn start(&mut self, next: Next) -> Result<(), TestCaseError> {
+        self.past.busy_ms = None;
+        match next.why {
+            Why::Period | Why::CatchUp => {
+                let is_kept = !self.is_disturbed || next.why == Why::Period;
+                if let Some(beat_ms) = self.beat_ms.filter(|_| is_kept) {
+                    let passed_ms = self.now_ms - beat_ms;
+                    let least_ms = self.case.rule.period_ms - SLACK_MS;
+                    prop_assert!(passed_ms >= least_ms, "{next:?} after {beat_ms}");
+                }
+                let is_needed = next.why == Why::Period || self.is_disturbed;
+                prop_assert!(is_needed, "{next:?} makes up for nothing");
+            }
+            Why::Retry => prop_assert!(self.past.failures > 0 && self.past.is_passing),
+            Why::Asked => prop_assert!(false),
+        }
+        self.keep_beat(next);
+        self.past.started_ms = Some(self.now_ms);
+        self.past.ended_ms = None;
+        Ok(())
+    }
+
+    fn keep_beat(&mut self, next: Next) {
+        self.past.due_ms = next.due_ms.or(self.past.due_ms);
+        if next.due_ms.is_some() {
+            self.beat_ms = Some(self.now_ms);
+            self.is_disturbed = false;
+        }
+    }
+
+    fn run(&mut self, event: Event) {
+        match event {
+            Event::Dies(for_ms) => return self.be_down(for_ms),
+            Event::Well(took_ms) | Event::Fails { took_ms, .. } => {
+                self.now_ms += took_ms;
+                // Over the time at which the next was due.
+                let next_ms = self.past.due_ms.map(|ms| ms + self.case.rule.period_ms);
+                self.is_disturbed |= next_ms.is_some_and(|ms| self.now_ms > ms);
+            }
+            _ => self.now_ms += 1_000,
+        }
+        self.past.ended_ms = Some(self.now_ms);
+        self.past.failures = match event {
+            Event::Fails { .. } => self.past.failures + 1,
+            _ => 0,
+        };
+        self.past.is_passing = matches!(event, Event::Fails { is_passing: true, .. });
+        match event {
+            Event::Down(for_ms) => self.be_down(for_ms),
+            Event::Sleeps(for_ms) => {
+                self.now_ms += for_ms;
+                self.is_disturbed = true;
+            }
+            Event::Back(by_ms) => {
+                self.now_ms -= by_ms;
+                self.past.seen_ms = self.past.seen_ms.min(self.now_ms);
+                self.is_disturbed = true;
+                self.beat_ms = None;
+            }
+            _ => {}
+        }
+    }
+
+    fn be_down(&mut self, for_ms: i64) {
+        self.now_ms += for_ms;
+        self.past.seen_ms = self.now_ms;
+        self.is_disturbed = true;
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// A life of an integration, driven as the loop drives it.
     #[test]
     fn runs_keep_to_their_windows_and_their_beat(
         case in case(), start_ms in moment(), draw in any::<u32>(), late_ms in 0..1_000_i64,
         events in prop::collection::vec(event(), 1..40),
     ) {
-        let mut now_ms = start_ms;
-        let mut past = Past { seen_ms: now_ms, ..Past::default() };
-        // The start of the last run that keeps the beat, and whether something came
-        // between since.
-        let mut beat_ms = None;
-        let mut is_disturbed = true;
+        let mut life = Life::new(case, start_ms, draw, late_ms);
         for event in events {
-            if let Event::Asks(after_ms) = event {
-                let next = plan(now_ms, &case.rule, &past, draw).expect("always a next run");
-                now_ms = (now_ms + after_ms).min(next.at_ms.max(now_ms));
-                past.is_asked = true;
-                past.busy_ms = None;
-                let asked = plan(now_ms, &case.rule, &past, draw).expect("always a next run");
-                prop_assert!(asked.why == Why::Asked && asked.at_ms <= now_ms);
-                past.is_asked = false;
-                past.due_ms = asked.due_ms.or(past.due_ms);
-                if asked.due_ms.is_some() {
-                    (beat_ms, is_disturbed) = (Some(now_ms), false);
-                }
-                past.started_ms = Some(now_ms);
-                now_ms += 1_000;
-                past.ended_ms = Some(now_ms);
-                past.failures = 0;
-                continue;
-            }
-            let mut tries = 0;
-            let next = loop {
-                let next = plan(now_ms, &case.rule, &past, draw).expect("always a next run");
-                if next.at_ms <= now_ms {
-                    break next;
-                }
-                prop_assert!(case.is_inside(next.at_ms), "{next:?}");
-                let longest_ms = case.rule.period_ms.max(16 * DAY_MS) + case.rule.jitter_ms;
-                prop_assert!(next.at_ms - now_ms <= longest_ms, "{next:?} is far from {now_ms}");
-                let again = plan(now_ms, &case.rule, &past, draw);
-                prop_assert_eq!(again, Some(next), "the same, the same");
-                // Looks in between find the same; the loop wakes a little late.
-                let halfway = plan(now_ms + (next.at_ms - now_ms) / 2, &case.rule, &past, draw);
-                prop_assert_eq!(halfway.map(|next| next.at_ms), Some(next.at_ms));
-                now_ms = next.at_ms + late_ms;
-                tries += 1;
-                // Woken late, it can find its window shut, and then waits for another.
-                prop_assert!(tries < 4, "{next:?} never starts");
-            };
-            prop_assert!(case.is_inside(now_ms), "{next:?} starts outside at {now_ms}");
-            if let Event::Busy = event {
-                past.busy_ms = Some(now_ms);
-                let later = plan(now_ms, &case.rule, &past, draw).expect("always a next run");
-                prop_assert!(later.at_ms >= now_ms + BUSY_MS && case.is_inside(later.at_ms));
-                is_disturbed = true;
-                continue;
-            }
-            past.busy_ms = None;
-            match next.why {
-                Why::Period | Why::CatchUp => {
-                    if let Some(beat_ms) = beat_ms.filter(|_| !is_disturbed || next.why == Why::Period) {
-                        prop_assert!(now_ms - beat_ms >= case.rule.period_ms - SLACK_MS, "{next:?} after {beat_ms}");
-                    }
-                    if next.why == Why::CatchUp {
-                        prop_assert!(is_disturbed, "{next:?} makes up for nothing");
-                    }
-                }
-                Why::Retry => prop_assert!(past.failures > 0 && past.is_passing),
-                Why::Asked => prop_assert!(false),
-            }
-            if let Some(due_ms) = next.due_ms {
-                past.due_ms = Some(due_ms);
-                beat_ms = Some(now_ms);
-                is_disturbed = false;
-            }
-            past.started_ms = Some(now_ms);
-            past.ended_ms = None;
-            match event {
-                Event::Dies(for_ms) => {
-                    now_ms += for_ms;
-                    past.seen_ms = now_ms;
-                    is_disturbed = true;
-                    continue;
-                }
-                Event::Well(took_ms) | Event::Fails { took_ms, .. } => {
-                    now_ms += took_ms;
-                    // Over the time at which the next was due.
-                    is_disturbed |= past.due_ms.is_some_and(|ms| now_ms > ms + case.rule.period_ms);
-                }
-                _ => now_ms += 1_000,
-            }
-            past.ended_ms = Some(now_ms);
-            past.failures = match event {
-                Event::Fails { .. } => past.failures + 1,
-                _ => 0,
-            };
-            past.is_passing = matches!(event, Event::Fails { is_passing: true, .. });
-            match event {
-                Event::Down(for_ms) => {
-                    now_ms += for_ms;
-                    past.seen_ms = now_ms;
-                    is_disturbed = true;
-                }
-                Event::Sleeps(for_ms) => {
-                    now_ms += for_ms;
-                    is_disturbed = true;
-                }
-                Event::Back(by_ms) => {
-                    now_ms -= by_ms;
-                    past.seen_ms = past.seen_ms.min(now_ms);
-                    is_disturbed = true;
-                    beat_ms = None;
-                }
-                _ => {}
-            }
+            life.live(event)?;
         }
     }
 
