@@ -8,13 +8,14 @@ use bytes::Bytes;
 use countersign_client::{Error as ClientError, Forwarded};
 use futures::Stream;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use hyper::header::{self, HeaderMap, HeaderName};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
+use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::audit::Line;
 use super::head::NextHead;
-use super::refusal;
+use super::refusal::{HEADER, Refusal};
 
 type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, ClientError>> + Send>>;
 
@@ -101,6 +102,28 @@ impl HttpBody for Body {
     }
 }
 
+/// What the broker answers itrefusal.
+pub(crate) fn refused(refusal: Refusal) -> Response<Body> {
+    let error = json!({ "error": { "code": refusal.code, "message": refusal.message } });
+    let mut response = Response::new(Body::whole(format!("{error}\n")));
+    *response.status_mut() = refusal.status;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (HeaderName::from_static(HEADER), refusal.code),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    // Not Basic, for which a browser would ask a person, and remember.
+    if refusal.status == StatusCode::UNAUTHORIZED {
+        let bearer = HeaderValue::from_static("Bearer realm=\"countersign\"");
+        headers.insert(header::WWW_AUTHENTICATE, bearer);
+    }
+    response
+}
+
 /// The service's answer; none if its status is not one of an answer.
 pub(crate) fn relayed(forwarded: Forwarded) -> Option<Response<Body>> {
     let status = forwarded.status();
@@ -147,7 +170,7 @@ fn kept(headers: &HeaderMap) -> HeaderMap {
     for (name, value) in headers {
         let is_dropped = DROPPED.contains(name)
             || named.contains(name)
-            || name == refusal::HEADER
+            || name == HEADER
             || name == "set-cookie2"
             || name == "clear-site-data"
             || name.as_str().starts_with("access-control-");

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::refusal::Refusal;
-use crate::Error;
+use crate::error::Error;
 
 /// Lines that wait to be written.
 const QUEUE: usize = 4096;

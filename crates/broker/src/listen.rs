@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use countersign_web::{self as web, ListenError};
 
-use crate::Error;
+use crate::error::Error;
 
 /// Bound, not yet answering.
 pub struct Listener(pub(crate) web::Listener);

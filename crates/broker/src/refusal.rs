@@ -2,11 +2,7 @@
 //! header [`HEADER`] and nowhere in an answer of the service.
 
 use countersign_client::Error as ClientError;
-use hyper::header::{self, HeaderName, HeaderValue};
-use hyper::{Response, StatusCode};
-use serde_json::json;
-
-use super::answer::Body;
+use hyper::StatusCode;
 
 /// Names the refusal; only the broker sends it.
 pub const HEADER: &str = "x-countersign-error";
@@ -16,7 +12,7 @@ pub const HEADER: &str = "x-countersign-error";
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
-    message: String,
+    pub(crate) message: String,
 }
 
 impl Refusal {
@@ -120,26 +116,5 @@ impl Refusal {
             (StatusCode::BAD_GATEWAY, "upstream_failed")
         };
         Self::new(status, code, error.to_string())
-    }
-
-    pub(crate) fn into_response(self) -> Response<Body> {
-        let error = json!({ "error": { "code": self.code, "message": self.message } });
-        let mut response = Response::new(Body::whole(format!("{error}\n")));
-        *response.status_mut() = self.status;
-        let headers = response.headers_mut();
-        for (name, value) in [
-            (header::CONTENT_TYPE, "application/json"),
-            (header::CACHE_CONTROL, "no-store"),
-            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            (HeaderName::from_static(HEADER), self.code),
-        ] {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
-        // Not Basic, for which a browser would ask a person, and remember.
-        if self.status == StatusCode::UNAUTHORIZED {
-            let bearer = HeaderValue::from_static("Bearer realm=\"countersign\"");
-            headers.insert(header::WWW_AUTHENTICATE, bearer);
-        }
-        response
     }
 }

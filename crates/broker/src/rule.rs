@@ -7,7 +7,7 @@ use std::str::FromStr;
 use hyper::Method;
 
 use super::target;
-use crate::Error;
+use crate::error::Error;
 
 /// Rules that one caller may have.
 pub const MAX_RULES: usize = 64;

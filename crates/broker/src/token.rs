@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use countersign_client::Random;
 
-use crate::Error;
+use crate::error::Error;
 
 /// So that scanners for lost secrets, and people, know one when they see it.
 const PREFIX: &str = "csb_";

@@ -19,8 +19,8 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 pub use plan::{Next, Reads, Rule};
-pub use rounds::{Round, walk};
-pub use terms::{Config, Ended, Job, Run, Running, State, Stop, Wait, Waiting};
+pub use rounds::{Round, Wait, Waiting, walk};
+pub use terms::{Config, Ended, Job, Run, Running, State, Stop};
 use terms::{Shared, locked};
 
 /// Something that cannot be done, and why.

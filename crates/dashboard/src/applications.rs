@@ -8,12 +8,12 @@ use axum::response::Response;
 use countersign_findings::filter::Field;
 use countersign_store::{ApplicationRow, Scope};
 
-use super::Inner;
 use super::filters::{all, findings};
 use super::findings::short_context;
+use super::inner::Inner;
 use super::look::{grouped, in_words, verdict};
 use super::overview::{Bar, Figure, Fixed, Shares, ageing, figures, fixing, spans, tops};
-use super::query::{Query, link};
+use super::query::{self, Query, link};
 use super::text::Shown;
 use super::trend::{self, Trend};
 use super::web::{Frame, Reader, Stop};
@@ -24,12 +24,6 @@ const PAGE: usize = 50;
 const MAX_PAGE: usize = 100_000;
 /// Contexts that one page names.
 const CONTEXTS: u32 = 20;
-
-/// The address of an application's page.
-pub(super) fn path(integration: &str, guid: &str) -> String {
-    let escaped: String = url::form_urlencoded::byte_serialize(integration.as_bytes()).collect();
-    format!("/applications/{}/{guid}", escaped.replace('+', "%20"))
-}
 
 /// What the list is sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,7 +173,7 @@ fn shown(row: &ApplicationRow, most: u64) -> Row {
     let criticality = application.business_criticality.as_deref().unwrap_or("–");
     Row {
         name: Shown::cut(&application.name, 120),
-        link: path(&row.integration, application.guid.as_str()),
+        link: query::application(&row.integration, application.guid.as_str()),
         unit: word(&application.business_unit),
         integration: Shown::new(&row.integration),
         is_gone: row.gone,
@@ -237,7 +231,7 @@ pub(super) async fn show(
     let own = [(Field::Application, guid.as_str())];
     let contexts = inner.store.facet(all(&own), Field::Context, CONTEXTS).await?;
     let application = &row.application;
-    let here = path(&integration, &guid);
+    let here = query::application(&integration, &guid);
     let page = One {
         frame: reader.visitor.frame(&application.name, "/applications"),
         name: Shown::cut(&application.name, 200),

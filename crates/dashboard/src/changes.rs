@@ -6,9 +6,9 @@ use axum::response::Response;
 use countersign_store::{ApplicationRow, ChangeFilter, ChangeKind, ChangeRow, Scope};
 use serde_json::Value;
 
-use super::Inner;
+use super::inner::Inner;
 use super::look::severity;
-use super::query::{Query, link};
+use super::query::{self, Query, link};
 use super::text::Shown;
 use super::web::{Frame, Reader, Stop};
 use countersign_web::moment::Moment;
@@ -186,7 +186,7 @@ fn shown(row: &ChangeRow) -> Row {
         title: Shown::cut(&row.title, 160),
         link: link(&path, &[("integration", &row.integration)]),
         application: Shown::cut(&row.application_name, 60),
-        application_link: super::applications::path(&row.integration, &row.application),
+        application_link: query::application(&row.integration, &row.application),
         differences: differences(row.differences.as_deref()),
     }
 }

@@ -9,7 +9,9 @@ mod timeline;
 use std::fmt::Write as _;
 
 use countersign_text::grouped;
-use scale::{Scale, short};
+use scale::{Scale, WIDTH, short};
+
+use crate::text::escaped;
 
 pub use small::{bar, share, sparkline};
 pub use timeline::{Mark, timeline};
@@ -101,7 +103,6 @@ pub enum Shape {
     Lines,
 }
 
-const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 230.0;
 const LEFT: f64 = 44.0;
 const RIGHT: f64 = 10.0;
@@ -344,14 +345,6 @@ fn lines(svg: &mut String, chart: &Chart, slots: &Slots, y: &dyn Fn(f64) -> f64)
         let points: Vec<_> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
         let _ = write!(svg, "<polyline class=\"line {class}\" points=\"{}\"/>", points.join(" "));
     }
-}
-
-/// Text for HTML and SVG.
-pub(crate) fn escaped(text: &str) -> String {
-    let mut html = String::with_capacity(text.len());
-    // A `String` takes every character.
-    let _ = countersign_text::html::shown(&mut html, text);
-    html
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use axum::response::Response;
 use countersign_connector::watch::{Row as Held, State as Standing};
 use countersign_store::CredentialKind;
 
-use super::Inner;
+use super::inner::Inner;
 use super::text::Shown;
 use super::web::{Frame, Reader, Stop};
 use crate::chart::{Mark, timeline};

@@ -9,7 +9,7 @@ use countersign_signin::password::{self, Rule};
 use countersign_signin::session::Stage;
 use countersign_signin::{Begun, Given, Purpose, Refusal, complaint};
 
-use super::Inner;
+use super::inner::Inner;
 use super::web::{Form, Frame, Reader, Stop, Visitor, go};
 use crate::people::Person;
 
@@ -33,7 +33,7 @@ pub(super) async fn show_sign_in(visitor: Visitor) -> Result<Response, Stop> {
 }
 
 pub(super) async fn sign_in(State(inner): State<Inner>, form: Form) -> Result<Response, Stop> {
-    inner.count(&form.visitor)?;
+    form.visitor.count(&inner)?;
     let (name, given) = (form.fields.text("name"), form.fields.secret("password"));
     let (wanted, visit) = (name.clone(), form.visitor.visit.clone());
     match inner.people.step(move |signin| signin.sign_in(&wanted, &given, &visit)).await {
@@ -126,7 +126,7 @@ fn waiting(visitor: &Visitor) -> Result<(), Stop> {
 
 /// On where the proof is good, else the page again.
 async fn proven(inner: &Inner, form: Form, place: Place) -> Result<Response, Stop> {
-    inner.count(&form.visitor)?;
+    form.visitor.count(inner)?;
     let given = form.fields.secret("code");
     let visitor = form.visitor;
     let (given, complaint) = match has_factor(inner, &visitor).await? {
@@ -244,7 +244,7 @@ pub(super) async fn show_choose(
     (Extension(purpose), Path(token)): Link,
     visitor: Visitor,
 ) -> Result<Response, Stop> {
-    inner.count(&visitor)?;
+    visitor.count(&inner)?;
     match choose_page(&inner, &visitor, purpose, token).await {
         Ok(page) => visitor.page(200, &page),
         Err(refusal) => refused(&visitor, refusal),
@@ -256,7 +256,7 @@ pub(super) async fn choose(
     (Extension(purpose), Path(token)): Link,
     form: Form,
 ) -> Result<Response, Stop> {
-    inner.count(&form.visitor)?;
+    form.visitor.count(&inner)?;
     let (name, given, again) =
         (form.fields.text("name"), form.fields.secret("password"), form.fields.secret("again"));
     let visitor = form.visitor;

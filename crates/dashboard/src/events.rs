@@ -12,7 +12,7 @@ use futures::stream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::Inner;
+use super::inner::Inner;
 use super::web::{Reader, Stop};
 use countersign_web::page::Hindrance;
 

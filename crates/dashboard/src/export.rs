@@ -18,8 +18,8 @@ use countersign_formats::{Export, Item, Last};
 use countersign_store::{ChangeKind, FindingRow, Order, Query as Wanted, Seek, Store};
 use futures::stream;
 
-use super::Inner;
 use super::filters::Asked;
+use super::inner::Inner;
 use super::query::Query;
 use super::web::{Reader, Stop};
 use countersign_connector::export::{Applications, CompleteExport};

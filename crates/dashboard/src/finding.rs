@@ -11,12 +11,12 @@ use countersign_findings::{DataPath, Finding, ScanType};
 use countersign_store::FindingRow;
 use countersign_text::{file, json};
 
-use super::Inner;
 use super::changes::{Difference, differences};
 use super::filters::{all, findings};
 use super::findings::place;
+use super::inner::Inner;
 use super::look::{severity, state};
-use super::query::{Query, link};
+use super::query::{self, Query, link};
 use super::text::Shown;
 use super::web::{Form, Frame, Reader, Stop, go};
 use countersign_web::moment::{Moment, from_now};
@@ -142,7 +142,7 @@ pub(super) async fn show(State(inner): State<Inner>, sought: Sought) -> Result<R
         reason: event.reason.map(|why| Shown::cut(why.as_str(), LINE_CHARS)),
         differences: differences(event.differences.as_deref()),
     });
-    let application = super::applications::path(&row.integration, finding.application.as_str());
+    let application = query::application(&row.integration, finding.application.as_str());
     let path = format!("/findings/{}", finding.id);
     let page = Page {
         frame: reader
@@ -151,7 +151,7 @@ pub(super) async fn show(State(inner): State<Inner>, sought: Sought) -> Result<R
         id: finding.id.to_string(),
         title: Shown::cut(&finding.title, LINE_CHARS),
         severity: severity(finding.severity.level()),
-        state: state(finding.state.as_str()),
+        state: state(finding.state),
         is_gone: row.gone,
         also_in: others
             .iter()

@@ -9,10 +9,10 @@ use countersign_findings::filter::{Expression, Field, Filter, Operator, Value};
 use countersign_store::{FacetRow, FindingRow, Query as Wanted, Seek, Store};
 use futures::future::try_join_all;
 
-use super::Inner;
 use super::filters::{Asked, Facet, findings, written};
+use super::inner::Inner;
 use super::look::{grouped, severity, state};
-use super::query::{Query, link};
+use super::query::{self, Query, link};
 use super::text::Shown;
 use super::web::{Frame, Reader, Stop, go};
 use countersign_web::moment::Moment;
@@ -217,12 +217,12 @@ fn shown(row: &FindingRow) -> Row {
     let application = finding.application.as_str();
     Row {
         severity: severity(finding.severity.level()),
-        state: state(finding.state.as_str()),
+        state: state(finding.state),
         title: Shown::cut(&finding.title, 160),
         link: format!("/findings/{}", finding.id),
         place: Shown::cut(&place(finding), 160),
         application: Shown::cut(&row.application_name, 60),
-        application_link: super::applications::path(&row.integration, application),
+        application_link: query::application(&row.integration, application),
         scan_type: Shown::cut(finding.scan_type.as_str(), 20),
         weakness: finding.cwe.as_ref().map(|cwe| format!("CWE-{}", cwe.id)).unwrap_or_default(),
         first_found: finding.first_found_ms.map(Moment),

@@ -7,7 +7,7 @@ use axum::response::Response;
 use countersign_store::{Integration, RunRow};
 use serde_json::Value;
 
-use super::Inner;
+use super::inner::Inner;
 use super::look::{Damage, grouped};
 use super::text::Shown;
 use super::web::{Form, Frame, Reader, Stop, cause_and_fix, go};

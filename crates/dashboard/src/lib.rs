@@ -15,6 +15,7 @@ mod export;
 mod filters;
 mod finding;
 mod findings;
+mod inner;
 mod integrations;
 mod listen;
 mod look;
@@ -26,8 +27,6 @@ mod text;
 mod trend;
 mod web;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::middleware::from_fn_with_state;
@@ -35,31 +34,21 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Router};
 use countersign_connector::duty::Scheduler;
-use countersign_connector::watch::Row;
 use countersign_connector::{Clock, Random};
 use countersign_signin::Purpose;
-use countersign_store::{FindingRow, Store};
+use countersign_store::Store;
+use countersign_web::Limits;
 use countersign_web::headers::SecurityHeaders;
-use countersign_web::page::{Hindrance, asset};
-use countersign_web::tries::Tries;
-use countersign_web::{Limits, Names};
+use countersign_web::page::asset;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
+use inner::Inner;
 use people::People;
 
 pub use export::item;
+pub use inner::{Doing, FetchPaths, Inventory};
 pub use listen::{Identity, ListenError, Listener};
-
-/// Something that is under way.
-pub type Doing<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// Tells what credentials there are; a failure with its hint.
-pub type Inventory = Arc<dyn Fn() -> Doing<Result<Vec<Row>, String>> + Send + Sync>;
-
-/// Asks the service how data reaches a flaw, and keeps the answer; a failure with its
-/// hint.
-pub type FetchPaths = Arc<dyn Fn(FindingRow) -> Doing<Result<(), String>> + Send + Sync>;
 
 /// What a dashboard is made of.
 pub struct Config {
@@ -86,31 +75,6 @@ pub struct Dashboard {
     url: String,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
-}
-
-/// What handlers share. Cheap to clone.
-#[derive(Clone)]
-struct Inner {
-    people: People,
-    store: Store,
-    scheduler: Option<Scheduler>,
-    inventory: Inventory,
-    fetch_paths: FetchPaths,
-    listeners: Arc<Semaphore>,
-    stop: watch::Receiver<bool>,
-    clock: Clock,
-    random: Random,
-    names: Arc<Names>,
-    headers: SecurityHeaders,
-    tries: Arc<Tries>,
-}
-
-impl Inner {
-    /// Counts a step of sign-in, whichever it is, by where it comes from.
-    fn count(&self, visitor: &web::Visitor) -> Result<(), web::Stop> {
-        let counted = self.tries.count(visitor.visit.address.parse().ok(), visitor.now_ms);
-        Ok(counted.map_err(Hindrance::TooMany)?)
-    }
 }
 
 impl Dashboard {

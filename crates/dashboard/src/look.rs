@@ -1,6 +1,6 @@
 //! Small pieces that several pages share.
 
-use countersign_findings::Severity;
+use countersign_findings::{Severity, State};
 use countersign_store::LastCheck;
 use countersign_web::moment::Moment;
 
@@ -21,29 +21,62 @@ pub(super) fn severity_name(level: u8) -> &'static str {
 }
 
 /// A state with its sign, as HTML.
-pub(super) fn state(state: &str) -> String {
-    let word = state.replace('_', " ");
-    format!("<span class=\"state {}\">{}</span>", chart::escaped(state), chart::escaped(&word))
+pub(super) fn state(state: State) -> String {
+    let state = state.as_str();
+    format!("<span class=\"state {state}\">{}</span>", state.replace('_', " "))
+}
+
+/// What a policy says of an application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict<'a> {
+    Passed,
+    Conditional,
+    Failed,
+    /// Nothing that would be good or bad, by the word of the service.
+    Other(&'a str),
+}
+
+impl<'a> Verdict<'a> {
+    pub(super) fn of(word: &'a str) -> Self {
+        match word {
+            "PASSED" => Self::Passed,
+            "CONDITIONAL_PASS" => Self::Conditional,
+            "DID_NOT_PASS" => Self::Failed,
+            other => Self::Other(other),
+        }
+    }
+
+    /// The class of its bar in a chart.
+    pub(super) fn class(self) -> &'static str {
+        match self {
+            Self::Passed => "cool",
+            Self::Conditional => "s3",
+            Self::Failed => "s5",
+            Self::Other(_) => "s0",
+        }
+    }
+
+    pub(super) fn in_words(self) -> String {
+        match self {
+            Self::Passed => "passed".to_owned(),
+            Self::Conditional => "passed with conditions".to_owned(),
+            Self::Failed => "did not pass".to_owned(),
+            Self::Other(word) => word.replace('_', " ").to_lowercase(),
+        }
+    }
 }
 
 /// Verdict of a policy as a tag, as HTML.
-pub(super) fn verdict(verdict: Option<&str>) -> String {
-    let verdict = verdict.unwrap_or("NOT_ASSESSED");
+pub(super) fn verdict(word: Option<&str>) -> String {
+    let verdict = Verdict::of(word.unwrap_or("NOT_ASSESSED"));
     let (class, sign) = match verdict {
-        "PASSED" => (" good", "✓ "),
-        "DID_NOT_PASS" => (" bad", "✗ "),
-        "CONDITIONAL_PASS" => (" warn", "~ "),
-        _ => ("", ""),
+        Verdict::Passed => (" good", "✓ "),
+        Verdict::Conditional => (" warn", "~ "),
+        Verdict::Failed => (" bad", "✗ "),
+        Verdict::Other(_) => ("", ""),
     };
-    let words = Shown::cut(&verdict_in_words(verdict), 40);
+    let words = Shown::cut(&verdict.in_words(), 40);
     format!("<span class=\"tag{class}\">{sign}{words}</span>")
-}
-
-pub(super) fn verdict_in_words(verdict: &str) -> String {
-    match verdict {
-        "CONDITIONAL_PASS" => "passed with conditions".to_owned(),
-        other => other.replace('_', " ").to_lowercase(),
-    }
 }
 
 /// Open findings by severity in words, the worst first.

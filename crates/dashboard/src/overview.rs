@@ -6,10 +6,10 @@ use axum::response::Response;
 use countersign_findings::filter::{Expression, Field};
 use countersign_store::{AtRisk, FacetRow, Overview, Scope};
 
-use super::Inner;
 use super::filters::{all, findings};
-use super::look::{Damage, grouped, in_words, severity, severity_name, verdict, verdict_in_words};
-use super::query::{Query, link};
+use super::inner::Inner;
+use super::look::{Damage, Verdict, grouped, in_words, severity, severity_name, verdict};
+use super::query::{self, Query, link};
 use super::text::Shown;
 use super::trend::{self, SPANS, Trend};
 use super::web::{Frame, Reader, Stop};
@@ -137,11 +137,12 @@ fn sum(open: &[u64; 6]) -> u64 {
 }
 
 fn pass_rate(overview: &Overview) -> Option<String> {
-    let counted = |verdict: &str| {
-        overview.policy.iter().find(|(name, _)| name == verdict).map_or(0, |(_, count)| *count)
+    let counted = |verdict: Verdict<'_>| {
+        let mut all = overview.policy.iter();
+        all.find(|(name, _)| Verdict::of(name) == verdict).map_or(0, |(_, count)| *count)
     };
-    let (passed, failed) = (counted("PASSED"), counted("DID_NOT_PASS"));
-    let conditional = counted("CONDITIONAL_PASS");
+    let (passed, failed) = (counted(Verdict::Passed), counted(Verdict::Failed));
+    let conditional = counted(Verdict::Conditional);
     let all = passed + failed + conditional;
     (all > 0).then(|| {
         format!(
@@ -156,17 +157,12 @@ fn pass_rate(overview: &Overview) -> Option<String> {
 fn policy(overview: &Overview) -> Vec<Bar> {
     let most = overview.policy.iter().map(|(_, count)| *count).max().unwrap_or_default();
     let bar = |(name, count): &(String, u64)| {
-        let class = match name.as_str() {
-            "PASSED" => "cool",
-            "DID_NOT_PASS" => "s5",
-            "CONDITIONAL_PASS" => "s3",
-            _ => "s0",
-        };
+        let verdict = Verdict::of(name);
         Bar {
-            label: Shown::new(&verdict_in_words(name)),
+            label: Shown::new(&verdict.in_words()),
             link: link("/applications", &[("policy", name)]),
             count: grouped(*count),
-            bar: chart::bar(*count, most, class),
+            bar: chart::bar(*count, most, verdict.class()),
         }
     };
     overview.policy.iter().map(bar).collect()
@@ -254,7 +250,7 @@ pub(super) fn tops(rows: &[FacetRow], field: Field, within: &[(Field, &str)]) ->
 fn at_risk(rows: &[AtRisk]) -> Vec<Shares> {
     let most = rows.iter().map(|row| sum(&row.open)).max().unwrap_or_default();
     let row = |row: &AtRisk| {
-        let link = super::applications::path(&row.integration, &row.guid);
+        let link = query::application(&row.integration, &row.guid);
         shares(&row.name, link, &row.open, most, row.policy_compliance.as_deref())
     };
     rows.iter().map(row).collect()

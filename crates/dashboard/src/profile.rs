@@ -9,8 +9,8 @@ use countersign_web::page::Hindrance;
 use countersign_web::picture::Key;
 use zeroize::Zeroizing;
 
-use super::Inner;
 use super::entry::Complaint;
+use super::inner::Inner;
 use super::web::{Form, Frame, Reader, Stop, go};
 use countersign_web::moment::{Moment, from_now};
 
@@ -73,7 +73,7 @@ pub(super) async fn change_password(
     State(inner): State<Inner>,
     form: Form,
 ) -> Result<Response, Stop> {
-    inner.count(&form.visitor)?;
+    form.visitor.count(&inner)?;
     let (present, given, again) = (
         form.fields.secret("present"),
         form.fields.secret("password"),
@@ -146,7 +146,7 @@ struct Codes {
 }
 
 pub(super) async fn enrol(State(inner): State<Inner>, form: Form) -> Result<Response, Stop> {
-    inner.count(&form.visitor)?;
+    form.visitor.count(&inner)?;
     let given = Given::Code(form.fields.secret("code"));
     let sealed = Key::sealed(&form.fields.text("sealed"));
     let (reader, _) = form.reader()?;

@@ -6,8 +6,6 @@ use std::fmt::{self, Write};
 use countersign_text::html::{TEXT, escape};
 use countersign_text::{cut, is_odd, say_missing};
 
-use crate::chart::escaped;
-
 /// One line of text. Written as HTML, so templates mark it as safe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Shown(String);
@@ -90,6 +88,14 @@ fn is_followed(address: &str) -> bool {
     address.len() <= 2000
         && !address.chars().any(|c| is_odd(c) || c.is_whitespace())
         && url::Url::parse(address).is_ok_and(|url| is_web(&url) && url.has_host())
+}
+
+/// Text for HTML and SVG.
+pub(super) fn escaped(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    // A `String` takes every character.
+    let _ = countersign_text::html::shown(&mut html, text);
+    html
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use countersign_web::origin::must_be_own;
 use countersign_web::page::{Hindrance, Notice, html};
 use countersign_web::{Site, host_of};
 
-use super::Inner;
+use super::inner::Inner;
 use super::query::Query;
 use crate::people::{self, Person, Role};
 
@@ -40,6 +40,12 @@ pub(super) struct Visitor {
 impl Visitor {
     pub(super) fn is_in(&self) -> bool {
         self.seat.as_ref().is_some_and(Seat::is_in)
+    }
+
+    /// Counts a step of sign-in, whichever it is, by where it comes from.
+    pub(super) fn count(&self, inner: &Inner) -> Result<(), Stop> {
+        let counted = inner.tries.count(self.visit.address.parse().ok(), self.now_ms);
+        Ok(counted.map_err(Hindrance::TooMany)?)
     }
 
     /// The session, however far it has come.

@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::Limits;
+use crate::limits::Limits;
 use crate::progress::{Doing, Progress};
 
 /// Answers are sent in pieces of this size at most: whoever takes none of the next one

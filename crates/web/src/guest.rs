@@ -4,9 +4,9 @@ use hyper::header::{HeaderMap, USER_AGENT};
 use hyper::http::request::Parts;
 use zeroize::Zeroizing;
 
-use crate::Site;
 use crate::cookie::{Cookies, Jar};
 use crate::form::FormKey;
+use crate::names::Site;
 
 /// A browser: where it comes from, and the cookies that it holds. No `Debug`: they are
 /// tokens.

@@ -20,6 +20,8 @@ pub mod query;
 mod serve;
 #[cfg(unix)]
 mod socket;
+#[cfg(unix)]
+mod socket_file;
 pub mod tls;
 pub mod tries;
 

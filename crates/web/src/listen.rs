@@ -24,7 +24,7 @@ pub struct Listener {
 pub(crate) enum Socket {
     Tcp(TcpListener, SocketAddr),
     #[cfg(unix)]
-    Unix(tokio::net::UnixListener, crate::socket::SocketFile),
+    Unix(tokio::net::UnixListener, crate::socket_file::SocketFile),
 }
 
 /// Where clients reach a listener.

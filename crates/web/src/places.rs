@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::Limits;
+use crate::limits::Limits;
 
 /// Where a connection comes from, as places are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::Limits;
+use crate::limits::Limits;
 
 /// How long a connection that was told to end may take to say so to its client.
 const FAREWELL: Duration = Duration::from_millis(500);

@@ -25,8 +25,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use crate::Limits;
 use crate::body::{Open, RequestBody, ResponseBody};
+use crate::limits::Limits;
 use crate::listen::{Listener, Peer, Stream};
 use crate::places::{Full, Place, Places, Room, Turnover};
 use crate::progress::{Fate, Progress};

@@ -1,11 +1,12 @@
 //! A socket that only its owner can open, in a folder that only its owner can enter.
 
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tokio::net::UnixListener;
 
 use crate::listen::{ListenError, Listener, Socket};
+use crate::socket_file::SocketFile;
 
 impl Listener {
     /// Listens on a socket, and takes the place of one that nobody answers on.
@@ -28,26 +29,10 @@ impl Listener {
         let path = folder.join(name);
         remove_stale(&path)?;
         let listener = UnixListener::bind(&path).map_err(ListenError::Failed)?;
-        let file = SocketFile(path.clone());
+        let file = SocketFile::new(path.clone());
         let private = std::fs::Permissions::from_mode(0o600);
         std::fs::set_permissions(&path, private).map_err(ListenError::Failed)?;
         Ok(Self { socket: Socket::Unix(listener, file), tls: None })
-    }
-}
-
-/// Removed with its listener.
-pub(crate) struct SocketFile(PathBuf);
-
-impl SocketFile {
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        // The next listener takes one that stays for stale.
-        let _ = std::fs::remove_file(&self.0);
     }
 }
 

@@ -87,10 +87,7 @@ const NEVER: &[(&str, &[&str])] = &[
         // `rusqlite` is for its people alone, as a test below asserts.
         &["reqwest", "clap", "getrandom", "countersign-platform", "countersign-vault"],
     ),
-    (
-        "broker",
-        &["rusqlite", "reqwest", "clap", "getrandom", "countersign-platform", "countersign-vault"],
-    ),
+    ("broker", &["rusqlite", "reqwest", "clap", "getrandom"]),
     ("platform", &["rusqlite", "reqwest", "clap", "getrandom"]),
 ];
 
@@ -182,6 +179,25 @@ fn sql_is_where_it_belongs() {
         }
     }
     assert!(unused.is_empty(), "no SQL is left in {unused:?}");
+}
+
+/// The broker knows the store by what `store::broker` offers: its callers and its log.
+#[test]
+fn the_broker_sees_its_own_tables_alone() {
+    let all = sources();
+    let (_, offers) = all.iter().find(|(path, _)| path == "store/src/broker.rs").expect("it");
+    let mut asked = BTreeSet::new();
+    for (path, text) in all.iter().filter(|(path, _)| path.starts_with("broker/src/")) {
+        for used in text.split("store.").skip(1).filter_map(|rest| rest.split_once('(')) {
+            let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
+            if used.0.chars().all(is_name) && used.0 != "clone" {
+                let offer = format!("pub async fn {}(", used.0);
+                assert!(offers.contains(&offer), "{path} asks the store for `{}`", used.0);
+                asked.insert(used.0);
+            }
+        }
+    }
+    assert!(!asked.is_empty(), "the broker asks for nothing any more");
 }
 
 /// Whether a literal begins as a statement of SQL does.

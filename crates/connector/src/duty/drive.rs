@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 use crate::{Fault, sync};
 
 use super::plan::{Next, Past, Reads, Rule, plan};
-use super::rounds::Rounds;
-use super::terms::{Config, Ended, Job, LOOK_MS, Running, Shared, State, Stop, locked};
+use super::rounds::{LOOK_MS, Rounds};
+use super::terms::{Config, Ended, Job, Running, Shared, State, Stop, locked};
 
 /// Shortest time between two tellings of progress.
 const TELL_MS: u64 = 100;

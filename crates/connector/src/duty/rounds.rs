@@ -3,12 +3,22 @@
 
 use std::convert::Infallible;
 use std::future::pending;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::terms::{LOOK_MS, Wait, Waiting};
 use crate::Clock;
+
+/// Longest wait: other processes write wishes into the store, the clock is set, the
+/// machine sleeps, and nobody tells.
+pub(super) const LOOK_MS: i64 = 5_000;
+
+/// A future of somebody's own.
+pub type Waiting<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Ends after so many milliseconds.
+pub type Wait = Arc<dyn Fn(u64) -> Waiting<()> + Send + Sync>;
 
 /// One of them.
 #[derive(Clone)]

@@ -1,26 +1,14 @@
 //! What the handle and the loop have in common: what a scheduler needs, what it tells.
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use countersign_store::Store;
 use tokio::sync::{Notify, watch};
 
 use super::plan::{Reads, Rule};
-use super::rounds::Round;
+use super::rounds::{Round, Wait, Waiting};
 use crate::{Clock, Fault, Random, sync};
-
-/// Longest wait: other processes write wishes into the store, the clock is set, the
-/// machine sleeps, and nobody tells.
-pub(super) const LOOK_MS: i64 = 5_000;
-
-/// A future of somebody's own.
-pub type Waiting<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// Ends after so many milliseconds.
-pub type Wait = Arc<dyn Fn(u64) -> Waiting<()> + Send + Sync>;
 
 /// One sync of one integration, whole or until it is stopped.
 pub type Run = Arc<dyn Fn(Job) -> Waiting<Ended> + Send + Sync>;

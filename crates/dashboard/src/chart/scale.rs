@@ -1,5 +1,8 @@
 //! From zero to a round number, in few steps.
 
+/// Of every picture, in its own units.
+pub(super) const WIDTH: f64 = 560.0;
+
 /// An axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Scale {

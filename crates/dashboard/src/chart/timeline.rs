@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{WIDTH, escaped};
+use super::scale::WIDTH;
+use crate::text::escaped;
 
 const LEFT: f64 = 150.0;
 const RIGHT: f64 = 140.0;

@@ -8,7 +8,7 @@ use countersign_signin::{Error as SigninError, Event, Host, Link, Owner, Policy,
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use zeroize::Zeroizing;
 
-use super::{FIRST, LIMITS, Person, Role, Seal, by_id, insert, is_empty, named};
+use super::person::{Error, FIRST, LIMITS, Person, Role, Seal, by_id, insert, is_empty, named};
 
 /// Where people sign in: their database, and what it takes beside.
 pub struct Desk {
@@ -18,8 +18,8 @@ pub struct Desk {
     pub(super) random: Random,
 }
 
-impl From<super::Error> for SigninError {
-    fn from(error: super::Error) -> Self {
+impl From<Error> for SigninError {
+    fn from(error: Error) -> Self {
         Self::Host(error.to_string())
     }
 }
