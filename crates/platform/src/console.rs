@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use axum::middleware::from_fn_with_state;
 use axum::response::{Redirect, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{get, post};
 use axum::{Extension, Router};
 use countersign_signin::passkey::Passkeys;
 use countersign_signin::{Asked, Purpose, Seat, Signin, Visit};
@@ -79,13 +79,25 @@ pub(crate) fn router(app: AppState) -> Router {
         .route("/second-factor", get(factor::show_second_factor).post(factor::second_factor))
         .route("/prove", get(factor::show_prove).post(factor::prove))
         .route("/sign-out", post(entry::sign_out))
-        .route("/activate/{token}", choose(Purpose::Activate))
-        .route("/reset/{token}", choose(Purpose::Reset))
-        .route("/forgot", ask(Asked::Password))
+        .route(
+            "/activate/{token}",
+            get(entry::show_link).post(entry::set_password).layer(Extension(Purpose::Activate)),
+        )
+        .route(
+            "/reset/{token}",
+            get(entry::show_link).post(entry::set_password).layer(Extension(Purpose::Reset)),
+        )
+        .route("/forgot", get(entry::show_ask).post(entry::ask).layer(Extension(Asked::Password)))
         .route("/enrol", get(factor::show_enrol).post(factor::enrol))
-        .route("/locked", ask(Asked::Entry))
-        .route("/unlock/{token}", confirm(Purpose::Unlock))
-        .route("/address/{token}", confirm(Purpose::Address))
+        .route("/locked", get(entry::show_ask).post(entry::ask).layer(Extension(Asked::Entry)))
+        .route(
+            "/unlock/{token}",
+            get(entry::show_link).post(entry::confirm).layer(Extension(Purpose::Unlock)),
+        )
+        .route(
+            "/address/{token}",
+            get(entry::show_link).post(entry::confirm).layer(Extension(Purpose::Address)),
+        )
         .route("/lapsed", get(profile::show_lapsed))
         .route("/profile", get(profile::show))
         .route("/profile/address", post(profile::change_address))
@@ -125,21 +137,6 @@ pub(crate) fn router(app: AppState) -> Router {
         .fallback(async || Stop::NotFound)
         .layer(from_fn_with_state(SecurityHeaders::new(web::PAGES), web::guarded))
         .with_state(console)
-}
-
-/// What a link leads to on which a password is chosen.
-fn choose(purpose: Purpose) -> MethodRouter<Console> {
-    get(entry::show_link).post(entry::set_password).layer(Extension(purpose))
-}
-
-/// What a link leads to that takes one button.
-fn confirm(purpose: Purpose) -> MethodRouter<Console> {
-    get(entry::show_link).post(entry::confirm).layer(Extension(purpose))
-}
-
-/// Where a mail with a link is asked for.
-fn ask(asked: Asked) -> MethodRouter<Console> {
-    get(entry::show_ask).post(entry::ask).layer(Extension(asked))
 }
 
 async fn front(visitor: Visitor) -> Redirect {
