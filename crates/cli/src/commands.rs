@@ -66,7 +66,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Command::Store(command) => store::run(home, command).await,
         Command::Vault(Vault::Check(args)) => vault::check(home, args).await,
         Command::Vault(Vault::Reseal(args)) => vault::reseal(home, args).await,
-        Command::Sign(args) => http::sign(home, args).await,
+        Command::Sign(args) => http::sign(&Context::open(home).await?, args).await,
         Command::Http(args) => http::request(&Context::open(home).await?, args).await,
         Command::Proxy(args) => proxy::run(home, args).await,
         Command::Schedule(command) => schedule::run(home, command).await,

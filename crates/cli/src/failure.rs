@@ -106,19 +106,24 @@ impl From<Fault> for Exit {
     }
 }
 
+impl From<Exit> for Fault {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Unexpected => Self::Unexpected,
+            Exit::Usage => Self::Config,
+            Exit::NotAuthenticated => Self::NotAuthenticated,
+            Exit::RoleMissing => Self::RoleMissing,
+            Exit::Upstream => Self::Upstream,
+            Exit::Incomplete => Self::Incomplete,
+            Exit::Storage => Self::Storage,
+        }
+    }
+}
+
 impl From<Failure> for countersign_connector::Error {
     fn from(failure: Failure) -> Self {
-        let fault = match failure.exit {
-            Exit::Unexpected => Fault::Unexpected,
-            Exit::Usage => Fault::Config,
-            Exit::NotAuthenticated => Fault::NotAuthenticated,
-            Exit::RoleMissing => Fault::RoleMissing,
-            Exit::Upstream => Fault::Upstream,
-            Exit::Incomplete => Fault::Incomplete,
-            Exit::Storage => Fault::Storage,
-        };
         // The message carries its own hint line.
-        Self::new(fault, failure.what)
+        Self::new(failure.exit.into(), failure.what)
     }
 }
 

@@ -12,6 +12,7 @@ use countersign_connector::integration::Place;
 use countersign_connector::{Connector, Fault, Fences};
 use countersign_files as files;
 use countersign_signing::Pair;
+use serde::Serialize;
 use serde_json::json;
 
 use super::context::Context;
@@ -19,7 +20,7 @@ use crate::args::Doctor;
 use crate::failure::{Exit, Failure};
 use crate::forms::machine;
 use crate::home::Home;
-use crate::output::{note, print, print_json};
+use crate::output::{Shown, note, show};
 use crate::system;
 use probes::Way;
 
@@ -44,8 +45,9 @@ pub(crate) async fn run(home: Option<&Path>, args: Doctor) -> Result<(), Failure
         }
     }
     diagnose::pairs_of_other_tools(&machine(), &mut all);
-    tell(&all, args.json)?;
-    let first = all.iter().find_map(|one| one.state.trouble());
+    let examined = Examined(all);
+    show(&examined, args.json)?;
+    let first = examined.0.iter().find_map(|one| one.state.trouble());
     first.map_or(Ok(()), |trouble| Err(Failure::silent(trouble.fault.into())))
 }
 
@@ -122,25 +124,31 @@ pub(crate) async fn explain(
     Failure::new(trouble.fault.into(), format!("{what}: {}\nhint: {}", trouble.cause, trouble.fix))
 }
 
-fn tell(all: &[Diagnosis], json: bool) -> Result<(), Failure> {
-    if json {
-        return print_json(&all.iter().map(as_json).collect::<Vec<_>>());
+struct Examined(Vec<Diagnosis>);
+
+impl Shown for Examined {
+    fn text(&self) -> String {
+        self.0.iter().map(line).collect()
     }
-    for Diagnosis { subject, state } in all {
-        match state {
-            State::Well => print(&format!("ok       {subject}\n"))?,
-            State::Unexamined(why) => print(&format!("-        {subject}: not examined: {why}\n"))?,
-            State::Trouble(trouble) => {
-                let indented = |text: &str| text.replace('\n', "\n                ");
-                print(&format!(
-                    "TROUBLE  {subject}\n         cause: {}\n         fix:   {}\n",
-                    indented(&trouble.cause),
-                    indented(&trouble.fix),
-                ))?;
-            }
+
+    fn json(&self) -> impl Serialize {
+        self.0.iter().map(as_json).collect::<Vec<_>>()
+    }
+}
+
+fn line(Diagnosis { subject, state }: &Diagnosis) -> String {
+    match state {
+        State::Well => format!("ok       {subject}\n"),
+        State::Unexamined(why) => format!("-        {subject}: not examined: {why}\n"),
+        State::Trouble(trouble) => {
+            let indented = |text: &str| text.replace('\n', "\n                ");
+            format!(
+                "TROUBLE  {subject}\n         cause: {}\n         fix:   {}\n",
+                indented(&trouble.cause),
+                indented(&trouble.fix),
+            )
         }
     }
-    Ok(())
 }
 
 fn as_json(one: &Diagnosis) -> serde_json::Value {

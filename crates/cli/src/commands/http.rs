@@ -17,8 +17,7 @@ const MAX_BODY_BYTES: u64 = 16 << 20;
 
 /// Prints the header's value for this URL as it is written, character by
 /// character; an empty path counts as `/`, which is what clients send.
-pub(crate) async fn sign(home: Option<&Path>, args: Sign) -> Result<(), Failure> {
-    let context = Context::open(home).await?;
+pub(crate) async fn sign(context: &Context, args: Sign) -> Result<(), Failure> {
     let is_any = !context.store().integrations().await?.is_empty();
     let pair = if args.integration.is_some() || is_any {
         let integration = context.integration(args.integration.as_deref()).await?;

@@ -4,17 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_connector::sync::plan::Scope;
-use countersign_connector::sync::{Finished, Options, Progress, Watch};
+use countersign_connector::sync::{Finished, Options, Progress, Report, Watch};
 use countersign_findings::closure::Brake;
 use countersign_store::Integration;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::context::Context;
 use super::report::sync_text;
 use crate::args::Sync;
 use crate::failure::{Exit, Failure};
-use crate::output::{note, print, print_json, printable};
+use crate::output::{Shown, note, printable, show};
 
 pub(crate) async fn run(context: &Context, args: Sync) -> Result<(), Failure> {
     let integrations = match &args.name {
@@ -29,13 +30,7 @@ pub(crate) async fn run(context: &Context, args: Sync) -> Result<(), Failure> {
     let mut worst = None;
     for integration in &integrations {
         let finished = run_one(context, integration, how).await?;
-        if args.json {
-            let mut object = serde_json::to_value(&finished.report).map_err(Failure::unexpected)?;
-            object["integration"] = Value::from(integration.name.as_str());
-            print_json(&object)?;
-        } else {
-            print(&sync_text(&integration.name, &finished.report))?;
-        }
+        show(&Synced { name: &integration.name, report: &finished.report }, args.json)?;
         tell_problems(&finished);
         if finished.report.is_held_back() {
             note(&format!(
@@ -46,6 +41,23 @@ pub(crate) async fn run(context: &Context, args: Sync) -> Result<(), Failure> {
         worst = worst.or(finished.fault().map(Exit::from));
     }
     worst.map_or(Ok(()), |exit| Err(Failure::silent(exit)))
+}
+
+struct Synced<'r> {
+    name: &'r str,
+    report: &'r Report,
+}
+
+impl Shown for Synced<'_> {
+    fn text(&self) -> String {
+        sync_text(self.name, self.report)
+    }
+
+    fn json(&self) -> impl Serialize {
+        let mut object = json!(self.report);
+        object["integration"] = Value::from(self.name);
+        object
+    }
 }
 
 /// What is asked of a run.
