@@ -1,39 +1,35 @@
 //! A list as a stream of pages that has to add up.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
-use bytes::Bytes;
 use countersign_text::line;
 use countersign_wire::hal::Page;
 use countersign_wire::raw::RawPage;
 use tokio::task::JoinHandle;
 
-use crate::client::Client;
+use crate::client::{Client, Response};
 use crate::error::{Error, Kind};
 
-/// The body of one page.
+/// One page, cut into its elements.
 #[derive(Debug)]
 pub struct PageBody {
-    bytes: Bytes,
+    text: String,
     asked: String,
     page: Page,
-    elements: u64,
+    /// Where each element is in the text.
+    elements: Vec<Range<usize>>,
 }
 
 impl PageBody {
-    /// The body.
-    pub fn text(&self) -> Result<&str, Error> {
-        std::str::from_utf8(&self.bytes).map_err(|error| self.not_json(&error))
+    /// The elements, each exactly as sent.
+    pub fn elements(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.elements.iter().map(|range| &self.text[range.clone()])
     }
 
     /// Where it stands in the list.
     pub fn page(&self) -> Page {
         self.page
-    }
-
-    /// The error for a body that turns out not to be what it should be.
-    pub fn not_json(&self, error: &impl std::error::Error) -> Error {
-        Error::not_json(error, &*self.asked)
     }
 }
 
@@ -112,13 +108,13 @@ impl Pages {
                     let error = Error::new(Kind::Incomplete(what), &*body.asked);
                     self.complaint.get_or_insert(error);
                     // What claims pages and has nothing on them may do so for ever.
-                    if body.elements == 0 {
+                    if body.elements.is_empty() {
                         self.fetching.clear();
                         self.next = u64::MAX;
                     }
                 }
                 self.yielded += 1;
-                self.elements += body.elements;
+                self.elements += body.elements.len() as u64;
                 Ok(Some(body))
             }
             Err(error) => {
@@ -184,10 +180,11 @@ impl Pages {
             ));
         }
         let expected = page.total_elements.saturating_sub(number * page.size).min(page.size);
-        if body.elements != expected {
+        let elements = body.elements.len() as u64;
+        if elements != expected {
             return Err(format!(
-                "page {number} of {} holds {} elements instead of {expected}",
-                page.total_pages, body.elements
+                "page {number} of {} holds {elements} elements instead of {expected}",
+                page.total_pages
             ));
         }
         Ok(())
@@ -207,22 +204,21 @@ impl Pages {
 }
 
 async fn fetch(client: Client, target: String, list: &'static str) -> Result<PageBody, Error> {
-    let response = client.get(&target).await?;
-    let mut body = PageBody {
-        bytes: response.body,
-        asked: response.asked,
-        page: Page::new(0, 1, 0),
-        elements: 0,
-    };
-    let raw = RawPage::parse(body.text()?, list).map_err(|error| body.not_json(&error))?;
-    let missing = || Error::not_json(&"it has no `page` member", &*body.asked);
+    let Response { body, asked, .. } = client.get(&target).await?;
+    let text = String::from_utf8(body.into()).map_err(|error| Error::not_json(&error, &*asked))?;
+    let raw = RawPage::parse(&text, list).map_err(|error| Error::not_json(&error, &*asked))?;
+    let missing = || Error::not_json(&"it has no `page` member", &*asked);
     let page = raw.page.ok_or_else(missing)?;
     if let Some(next) = raw.links.next.as_ref().filter(|next| !client.is_own(&next.href)) {
         let to = line(&next.href).at_most(200).to_string();
-        return Err(Error::new(Kind::Redirect(to), &*body.asked));
+        return Err(Error::new(Kind::Redirect(to), &*asked));
     }
-    let elements = raw.elements.len() as u64;
-    body.page = page;
-    body.elements = elements;
-    Ok(body)
+    let elements = raw.elements.iter().map(|element| range(&text, element.get())).collect();
+    Ok(PageBody { text, asked, page, elements })
+}
+
+/// Where a part of a text is in it.
+fn range(text: &str, part: &str) -> Range<usize> {
+    let start = part.as_ptr().addr() - text.as_ptr().addr();
+    start..start + part.len()
 }

@@ -4,7 +4,6 @@ use countersign_client::{Client, ScanFamily};
 use countersign_findings::Application;
 use countersign_store::Observed;
 use countersign_wire::identity::User;
-use countersign_wire::raw::RawPage;
 use serde::Serialize;
 
 use crate::account::{expiry, observed};
@@ -170,8 +169,7 @@ async fn probe_applications(
     };
     let Some(page) = page else { return Ok((Outcome::Granted, None)) };
     check.applications = Some(page.page().total_elements);
-    let raw = RawPage::parse(page.text()?, "applications").map_err(|e| page.not_json(&e))?;
-    let first = raw.elements.first().and_then(|raw| Application::decode(raw.get()).ok());
+    let first = page.elements().next().and_then(|raw| Application::decode(raw).ok());
     Ok((Outcome::Granted, first.map(|application| application.guid.to_string())))
 }
 

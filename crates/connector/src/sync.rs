@@ -22,7 +22,6 @@ use countersign_client::Client;
 use countersign_findings::Application;
 use countersign_findings::closure::Brake;
 use countersign_store::{IntegrationId, RunKind, RunSummary, Store};
-use countersign_wire::raw::RawPage;
 use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 
@@ -325,15 +324,12 @@ async fn list_once(run: &Run) -> Result<Listing, countersign_client::Error> {
             }
             Err(error) => return Err(error),
         };
-        let text = page.text()?;
-        let raw_page = RawPage::parse(text, "applications").map_err(|e| page.not_json(&e))?;
         let known = (listing.entries.len(), unreadable.len());
-        let is_empty = raw_page.elements.is_empty();
-        for raw in raw_page.elements {
-            let application = match Application::decode(raw.get()) {
+        for raw in page.elements() {
+            let application = match Application::decode(raw) {
                 Ok(application) => application,
                 Err(undecodable) => {
-                    if unreadable.insert(Sha256::digest(raw.get())) {
+                    if unreadable.insert(Sha256::digest(raw)) {
                         let reason =
                             format!("an application in the list cannot be read: {undecodable}");
                         listing.problems.push(Problem { application: None, reason });
@@ -342,8 +338,8 @@ async fn list_once(run: &Run) -> Result<Listing, countersign_client::Error> {
                 }
             };
             let guid = application.guid.clone();
-            bytes = bytes.saturating_add(raw.get().len());
-            let entry = Entry { application, raw: raw.get().to_owned() };
+            bytes = bytes.saturating_add(raw.len());
+            let entry = Entry { application, raw: raw.to_owned() };
             let next = listing.entries.len();
             let at = *seen.entry(guid.clone()).or_insert(next);
             if at == next {
@@ -361,7 +357,7 @@ async fn list_once(run: &Run) -> Result<Listing, countersign_client::Error> {
         let is_new = known != (listing.entries.len(), unreadable.len());
         // A list that repeats itself, or goes on, may do so for ever.
         let is_too_long = listing.entries.len() > MAX_APPLICATIONS || bytes > MAX_LISTED_BYTES;
-        if (!is_new && !is_empty) || is_too_long {
+        if (!is_new && page.elements().len() > 0) || is_too_long {
             let reason = match is_new {
                 true => format!(
                     "more than {MAX_APPLICATIONS} applications or {} MiB of them are not believed",

@@ -111,7 +111,7 @@ async fn read_all(client: &Client, size: u32) -> Result<u64, Error> {
     let mut pages = client.applications(size);
     let mut count = 0;
     while let Some(page) = pages.next().await? {
-        page.text()?;
+        assert!(page.elements().all(|element| element == "{}"));
         count += 1;
     }
     Ok(count)

@@ -7,7 +7,6 @@ use countersign_client::{PageBody, Pages, ScanFamily};
 use countersign_findings::closure::{Belief, Seen, is_newer_scan};
 use countersign_findings::{Context, Finding, FindingId, State, Verdict, judge};
 use countersign_store::{ApplicationWriter, Change, ChangeKind, Id, Put, Reading};
-use countersign_wire::raw::RawPage;
 use countersign_wire::sandbox::Sandbox;
 use sha2::{Digest, Sha256};
 
@@ -164,20 +163,16 @@ impl<'a> Pass<'a> {
         let (mut contexts, mut known) = (Vec::new(), 0);
         let (mut seen, mut unreadable) = (HashSet::new(), HashSet::new());
         while let Some(page) = self.next(&mut pages).await? {
-            let text = page.text().map_err(interruption)?;
-            let raw_page =
-                RawPage::parse(text, "sandboxes").map_err(|e| interruption(page.not_json(&e)))?;
-            let is_empty = raw_page.elements.is_empty();
-            for raw in raw_page.elements {
+            for raw in page.elements() {
                 // Without its guid a sandbox's findings cannot be asked for.
-                let sandbox = serde_json::from_str::<Sandbox>(raw.get())
+                let sandbox = serde_json::from_str::<Sandbox>(raw)
                     .map_err(|error| error.to_string())
                     .and_then(|sandbox| Context::sandbox(&sandbox.guid).map_err(|e| e.reason));
                 match sandbox {
                     Ok(context) if seen.insert(context.clone()) => contexts.push(context),
                     Ok(context) => self.drifted(format!("`{context}` came twice in the list")),
                     Err(reason) => {
-                        unreadable.insert(raw.get().to_owned());
+                        unreadable.insert(raw.to_owned());
                         self.drifted(format!("a sandbox cannot be read: {reason}"));
                     }
                 }
@@ -188,7 +183,7 @@ impl<'a> Pass<'a> {
                 break;
             }
             // A list that repeats itself may do so for ever.
-            if count == known && !is_empty {
+            if count == known && page.elements().len() > 0 {
                 break;
             }
             known = count;
@@ -198,13 +193,10 @@ impl<'a> Pass<'a> {
 
     async fn findings(&mut self, context: &Context, mut pages: Pages) -> Result<(), Interruption> {
         while let Some(page) = self.next(&mut pages).await? {
-            let text = page.text().map_err(interruption)?;
-            let raw_page =
-                RawPage::parse(text, "findings").map_err(|e| interruption(page.not_json(&e)))?;
-            (self.run.watch)(Progress::Findings { count: raw_page.elements.len() as u64 });
-            let elements: Vec<_> = raw_page.elements.iter().map(|raw| raw.get()).collect();
-            let is_new = self.page(context, &elements).await?;
-            if !is_new && !elements.is_empty() {
+            let count = page.elements().len() as u64;
+            (self.run.watch)(Progress::Findings { count });
+            let is_new = self.page(context, &page).await?;
+            if !is_new && count > 0 {
                 // A list that repeats itself may do so for ever.
                 self.drifted(format!(
                     "page {} of context `{context}` holds nothing but what came before",
@@ -218,10 +210,10 @@ impl<'a> Pass<'a> {
 
     /// One page. An element whose bytes the store already has stops at its hash. Answers
     /// whether there was anything that had not come before.
-    async fn page(&mut self, context: &Context, elements: &[&str]) -> Result<bool, Interruption> {
+    async fn page(&mut self, context: &Context, page: &PageBody) -> Result<bool, Interruption> {
         let mut is_new = false;
         let mut different = Vec::new();
-        for raw in elements {
+        for raw in page.elements() {
             let hash: [u8; 32] = Sha256::digest(raw.as_bytes()).into();
             if let Some(id) = self.writer.id_of_hash(context, &hash) {
                 if self.saw(context, id) {
@@ -234,7 +226,7 @@ impl<'a> Pass<'a> {
                 Ok(finding) => {
                     if self.saw(context, finding.id.to_bytes()) {
                         is_new = true;
-                        different.push((finding, *raw, hash));
+                        different.push((finding, raw, hash));
                     }
                 }
                 Err(_) if self.writer.undecodable() >= MAX_UNDECODABLE => {
