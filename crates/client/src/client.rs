@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use countersign_signing::{Pair, Request, Signer};
+use countersign_signing::{OAuthClient, Pair, Request, Signer};
 use countersign_text::line;
 use countersign_wire::error::ErrorBody;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::budget::Budget;
 use crate::error::{Error, Kind};
 use crate::source::{Authority, Fixed, Lease, Source};
-use crate::token::Tokens;
+use crate::token::{self, Tokens};
 use crate::{Clock, Random};
 
 const FIRST_DELAY_MS: u64 = 500;
@@ -510,21 +510,27 @@ impl Client {
         Error::not_json(&what, "")
     }
 
-    pub(crate) fn tokens(&self) -> &Tokens {
-        &self.0.tokens
+    /// The value of the `Authorization` header for an OAuth client.
+    async fn bearer(&self, client: &OAuthClient) -> Result<Zeroizing<String>, Error> {
+        let now_ms = self.now_ms();
+        if let Some(header) = self.0.tokens.live(&client.id, now_ms) {
+            return Ok(header);
+        }
+        let headers = token::headers(client)?;
+        let answer = self.post_unsigned(token::TARGET, headers, token::FORM).await?;
+        self.0.tokens.keep(&client.id, &answer, now_ms)
     }
 
     /// One POST with headers of its own; the answer's body, if it is a good one.
-    pub(crate) async fn post_unsigned<const N: usize>(
+    async fn post_unsigned(
         &self,
         target: &str,
-        headers: [(header::HeaderName, HeaderValue); N],
+        headers: HeaderMap,
         body: &'static str,
     ) -> Result<Bytes, Error> {
         let url = self.url(target)?;
         let asked = Error::asked(&Method::POST, target);
         self.0.requests.fetch_add(1, Ordering::Relaxed);
-        let headers = HeaderMap::from_iter(headers);
         let request = self.0.http.post(url).headers(headers).body(body);
         let response =
             request.send().await.map_err(|error| Error::new(transport_kind(&error), &*asked))?;

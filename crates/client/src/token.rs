@@ -5,11 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use countersign_signing::OAuthClient;
 use data_encoding::BASE64;
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::client::Client;
 use crate::error::{Error, Kind};
 
 /// A token is replaced this long before it lapses, so that it outlives the request
@@ -17,7 +16,8 @@ use crate::error::{Error, Kind};
 const MARGIN_MS: i64 = 60_000;
 /// Seconds that a token lives when the service does not say.
 const UNSAID_SECONDS: i64 = 3600;
-const TARGET: &str = "/api/authn/v2/oauth2/token";
+pub(crate) const TARGET: &str = "/api/authn/v2/oauth2/token";
+pub(crate) const FORM: &str = "grant_type=client_credentials";
 
 #[derive(Default)]
 pub(crate) struct Tokens(Mutex<Option<Token>>);
@@ -41,11 +41,31 @@ impl Tokens {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn live(&self, client_id: &str, now_ms: i64) -> Option<Zeroizing<String>> {
+    /// The value of the `Authorization` header, if there is a token that lives.
+    pub(crate) fn live(&self, client_id: &str, now_ms: i64) -> Option<Zeroizing<String>> {
         let held = self.lock();
         let token = held.as_ref()?;
         let is_live = token.client_id == client_id && now_ms < token.lapses_ms - MARGIN_MS;
         is_live.then(|| token.header.clone())
+    }
+
+    /// Takes the token out of the answer; the value of the `Authorization` header.
+    pub(crate) fn keep(
+        &self,
+        client_id: &str,
+        answer: &[u8],
+        now_ms: i64,
+    ) -> Result<Zeroizing<String>, Error> {
+        // What cannot be read is not repeated: it may hold the token.
+        let answer: Answer = serde_json::from_slice(answer).map_err(|_| {
+            Error::new(Kind::NotJson("it holds no token".into()), format!("POST {TARGET}"))
+        })?;
+        let lives_ms = answer.expires_in.unwrap_or(UNSAID_SECONDS).clamp(0, 86_400) * 1000;
+        let token = Zeroizing::new(answer.access_token);
+        let header = Zeroizing::new(format!("Bearer {}", *token));
+        let (client_id, lapses_ms) = (client_id.to_owned(), now_ms + lives_ms);
+        *self.lock() = Some(Token { client_id, lapses_ms, header: header.clone() });
+        Ok(header)
     }
 
     /// Whether there was one of this client.
@@ -59,36 +79,18 @@ impl Tokens {
     }
 }
 
-impl Client {
-    /// The value of the `Authorization` header for an OAuth client.
-    pub(crate) async fn bearer(&self, client: &OAuthClient) -> Result<Zeroizing<String>, Error> {
-        let now_ms = self.now_ms();
-        if let Some(header) = self.tokens().live(&client.id, now_ms) {
-            return Ok(header);
-        }
-        let mut basic = Zeroizing::new(client.id.clone().into_bytes());
-        basic.push(b':');
-        basic.extend_from_slice(client.secret.expose());
-        let basic = Zeroizing::new(format!("Basic {}", *Zeroizing::new(BASE64.encode(&basic))));
-        let mut value = HeaderValue::from_str(&basic)
-            .map_err(|_| Error::config("the OAuth client cannot travel in a header"))?;
-        value.set_sensitive(true);
-        let form = [
-            (header::AUTHORIZATION, value),
-            (header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
-            (header::ACCEPT, HeaderValue::from_static("application/json")),
-        ];
-        let body = self.post_unsigned(TARGET, form, "grant_type=client_credentials").await?;
-        let asked = format!("POST {TARGET}");
-        // What cannot be read is not repeated: it may hold the token.
-        let answer: Answer = serde_json::from_slice(&body)
-            .map_err(|_| Error::new(Kind::NotJson("it holds no token".into()), asked))?;
-        let lives_ms = answer.expires_in.unwrap_or(UNSAID_SECONDS).clamp(0, 86_400) * 1000;
-        let token = Zeroizing::new(answer.access_token);
-        let header = Zeroizing::new(format!("Bearer {}", *token));
-        let lapses_ms = now_ms + lives_ms;
-        *self.tokens().lock() =
-            Some(Token { client_id: client.id.clone(), lapses_ms, header: header.clone() });
-        Ok(header)
-    }
+/// The headers that ask for a token.
+pub(crate) fn headers(client: &OAuthClient) -> Result<HeaderMap, Error> {
+    let mut basic = Zeroizing::new(client.id.clone().into_bytes());
+    basic.push(b':');
+    basic.extend_from_slice(client.secret.expose());
+    let basic = Zeroizing::new(format!("Basic {}", *Zeroizing::new(BASE64.encode(&basic))));
+    let mut value = HeaderValue::from_str(&basic)
+        .map_err(|_| Error::config("the OAuth client cannot travel in a header"))?;
+    value.set_sensitive(true);
+    Ok(HeaderMap::from_iter([
+        (header::AUTHORIZATION, value),
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
+        (header::ACCEPT, HeaderValue::from_static("application/json")),
+    ]))
 }
