@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 
 use crate::draft::{Draft, Readers};
 use crate::error::Error;
-use crate::judge::{self, Folder};
-use crate::read::{Secrecy, read_text};
+use crate::judge::{self, Folder, Secrecy};
+use crate::read::read_text;
 use crate::way::Place;
 
 /// No file of this kind is longer.

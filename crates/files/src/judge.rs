@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use crate::error::Error;
-use crate::read::Secrecy;
 
 /// Users and groups that are trusted beside this process's user and root.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,6 +22,18 @@ static ALSO: OnceLock<Trusted> = OnceLock::new();
 /// For containers: volumes come with an owner or a group that nobody inside can change.
 pub fn trust(also: Trusted) {
     let _ = ALSO.set(also);
+}
+
+/// What others may do with a file beside writing to it, which they never may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrecy {
+    /// They may read it.
+    Open,
+    /// They may not: its mode says so, or that of a folder on the way. Of a file of root's,
+    /// its group may.
+    Secret,
+    /// They may not, and its own mode must say so.
+    Key,
 }
 
 /// Which folder may hold the file that is meant.

@@ -27,9 +27,9 @@ pub use draft::{
 pub use edit::{Folders, edit, read_back};
 pub use error::{Cause, Error};
 pub use folder::{closed_folder, folder, new_folder};
-pub use judge::{Trusted, trust};
+pub use judge::{Secrecy, Trusted, trust};
 pub use lock::{database, has_room, is_frozen, lock_file, usable};
-pub use read::{Secrecy, check, open, read, read_text};
+pub use read::{check, open, read, read_text};
 
 #[cfg(not(any(test, feature = "stops")))]
 mod stop {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::draft::{Draft, Readers};
 use crate::error::{Cause, Error};
-use crate::judge::{self, Folder};
-use crate::read::{Secrecy, as_it_is};
+use crate::judge::{self, Folder, Secrecy};
+use crate::read::as_it_is;
 use crate::way::Place;
 
 /// What SQLite keeps beside a database.

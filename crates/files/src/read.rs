@@ -8,20 +8,8 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::judge;
+use crate::judge::{self, Secrecy};
 use crate::way::Place;
-
-/// What others may do with a file beside writing to it, which they never may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Secrecy {
-    /// They may read it.
-    Open,
-    /// They may not: its mode says so, or that of a folder on the way. Of a file of root's,
-    /// its group may.
-    Secret,
-    /// They may not, and its own mode must say so.
-    Key,
-}
 
 /// The bytes of a file that holds no more than `max_bytes`.
 pub fn read(path: &Path, secrecy: Secrecy, max_bytes: u64) -> Result<Zeroizing<Vec<u8>>, Error> {
