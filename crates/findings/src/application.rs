@@ -1,46 +1,13 @@
 //! An application, read from its listing.
 
-use std::fmt;
-
 use countersign_wire::application as wire;
 use serde::Serialize;
 
-use crate::decode::{self, Undecodable};
+use crate::decode;
+use crate::error::Undecodable;
 use crate::finding::Note;
+use crate::ids::ApplicationGuid;
 use crate::time;
-
-/// The key of an application everywhere.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
-pub struct ApplicationGuid(Box<str>);
-
-impl ApplicationGuid {
-    /// Takes a guid as the service writes it. It goes into request paths, so
-    /// only what a guid can hold is accepted.
-    pub fn parse(text: &str) -> Result<Self, Undecodable> {
-        Ok(Self(plain_guid(text)?.into()))
-    }
-
-    /// The guid.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for ApplicationGuid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// What can stand in a path or a query as it is.
-pub(crate) fn plain_guid(text: &str) -> Result<&str, Undecodable> {
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-    if text.is_empty() || text.len() > 64 || !text.bytes().all(is_plain) {
-        return Err(Undecodable::new("the guid is not letters, digits and dashes"));
-    }
-    Ok(text)
-}
 
 /// An application.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -1,39 +1,16 @@
 //! From a record on the wire to a finding. By scan type, never by trial.
 
-use std::fmt;
-
 use countersign_wire::finding as wire;
 use countersign_wire::readable::Dropped;
 
-use crate::application::ApplicationGuid;
+use crate::error::Undecodable;
 use crate::finding::{
     Annotation, Component, Finding, License, Location, Note, Numbered, ScanType, Severity, State,
     Status, Vulnerability,
 };
-use crate::ids::{Context, FindingId, FindingKey};
+use crate::ids::{ApplicationGuid, Context, FindingId, FindingKey};
 use crate::text::{readable, without_invisible};
 use crate::time::parse_time;
-
-/// Why a record cannot be read. The record itself is kept by whoever has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Undecodable {
-    /// What is wrong with it.
-    pub reason: String,
-}
-
-impl Undecodable {
-    pub(crate) fn new(reason: impl fmt::Display) -> Self {
-        Self { reason: reason.to_string() }
-    }
-}
-
-impl fmt::Display for Undecodable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)
-    }
-}
-
-impl std::error::Error for Undecodable {}
 
 /// What the details of the four scan types boil down to.
 #[derive(Default)]

@@ -3,8 +3,7 @@
 
 use serde::Serialize;
 
-use crate::application::ApplicationGuid;
-use crate::ids::{Context, FindingId, FindingKey};
+use crate::ids::{ApplicationGuid, Context, FindingId, FindingKey};
 use crate::time;
 
 /// Version of the JSON shape. A key is added without a new version; one that

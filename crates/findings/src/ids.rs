@@ -1,4 +1,4 @@
-//! What identifies a finding.
+//! What identifies an application and a finding.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,8 +7,40 @@ use data_encoding::HEXLOWER;
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use crate::application::{ApplicationGuid, plain_guid};
-use crate::decode::Undecodable;
+use crate::error::Undecodable;
+
+/// The key of an application everywhere.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct ApplicationGuid(Box<str>);
+
+impl ApplicationGuid {
+    /// Takes a guid as the service writes it. It goes into request paths, so
+    /// only what a guid can hold is accepted.
+    pub fn parse(text: &str) -> Result<Self, Undecodable> {
+        Ok(Self(plain_guid(text)?.into()))
+    }
+
+    /// The guid.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ApplicationGuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What can stand in a path or a query as it is.
+fn plain_guid(text: &str) -> Result<&str, Undecodable> {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    if text.is_empty() || text.len() > 64 || !text.bytes().all(is_plain) {
+        return Err(Undecodable::new("the guid is not letters, digits and dashes"));
+    }
+    Ok(text)
+}
 
 /// Where a finding was seen: status and friends are relative to it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -8,19 +8,20 @@ pub mod filter;
 mod application;
 mod change;
 mod decode;
+mod error;
 mod finding;
 mod ids;
 mod paths;
 mod text;
 mod time;
 
-pub use application::{Application, ApplicationGuid};
+pub use application::Application;
 pub use change::{Difference, Standing, Verdict, judge};
-pub use decode::Undecodable;
+pub use error::Undecodable;
 pub use finding::{
     Annotation, Component, Finding, License, Location, Note, Numbered, SCHEMA, ScanType, Severity,
     State, Status, Vulnerability,
 };
-pub use ids::{Context, FindingId, FindingKey};
+pub use ids::{ApplicationGuid, Context, FindingId, FindingKey};
 pub use paths::{DataPath, Step};
 pub use time::{Rfc3339, parse_time, rfc3339};

@@ -4,7 +4,7 @@
 use countersign_wire::flaw as wire;
 use serde::Serialize;
 
-use crate::decode::Undecodable;
+use crate::error::Undecodable;
 
 /// One way from a source to a flaw.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
