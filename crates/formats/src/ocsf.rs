@@ -223,40 +223,10 @@ fn event<'a>(item: &Item<'a>, record: &Record<'a>, shape: Shape) -> Event<'a> {
             title,
             full(&item.application.name).unwrap_or(item.application.guid.as_str()),
         )),
-        metadata: Metadata {
-            version: shape.version(),
-            uid: event_uid(item, type_uid, time),
-            correlation_uid: correlation(finding).map(Shown),
-            product: Product { name: "Veracode", vendor_name: "Veracode" },
-            tenant_uid: item.integration,
-            log_name: "findings",
-            log_provider: "countersign",
-            logged_time: item.changed_ms,
-            original_time,
-        },
-        finding_info: FindingInfo {
-            uid: finding.id.as_str(),
-            uid_alt: shape.since_1_4(Some(Shown(Key {
-                application: &finding.application,
-                context: Some(&finding.context),
-                key: &finding.key,
-            }))),
-            title,
-            desc: full(&finding.description),
-            types: [finding.scan_type.as_str()],
-            analytic: analytic(finding),
-            data_sources: ["Veracode Findings REST API"],
-            first_seen_time: finding.first_found_ms,
-            last_seen_time: finding.last_seen_ms,
-            created_time: item.added_ms,
-            modified_time: item.changed_ms,
-        },
+        metadata: metadata(item, shape, type_uid, time, original_time),
+        finding_info: finding_info(item, shape, title),
         application,
-        compliance: finding.violates_policy.filter(|_| is_posture).map(|violates| {
-            let (status_id, status) = if violates { (3, "Fail") } else { (1, "Pass") };
-            let control = item.application.policy.as_deref().and_then(full);
-            Compliance { control, status_id, status }
-        }),
+        compliance: is_posture.then(|| compliance(item)).flatten(),
         remediation,
         vulnerabilities: [vulnerability(finding, record, of_vulnerability, shape)],
         resources,
@@ -265,6 +235,53 @@ fn event<'a>(item: &Item<'a>, record: &Record<'a>, shape: Shape) -> Event<'a> {
         raw_data_hash: None,
         unmapped: None,
     }
+}
+
+fn metadata<'a>(
+    item: &Item<'a>,
+    shape: Shape,
+    type_uid: u32,
+    time: i64,
+    original_time: Option<Cow<'a, str>>,
+) -> Metadata<'a> {
+    Metadata {
+        version: shape.version(),
+        uid: event_uid(item, type_uid, time),
+        correlation_uid: correlation(item.finding).map(Shown),
+        product: Product { name: "Veracode", vendor_name: "Veracode" },
+        tenant_uid: item.integration,
+        log_name: "findings",
+        log_provider: "countersign",
+        logged_time: item.changed_ms,
+        original_time,
+    }
+}
+
+fn finding_info<'a>(item: &Item<'a>, shape: Shape, title: &'a str) -> FindingInfo<'a> {
+    let finding = item.finding;
+    FindingInfo {
+        uid: finding.id.as_str(),
+        uid_alt: shape.since_1_4(Some(Shown(Key {
+            application: &finding.application,
+            context: Some(&finding.context),
+            key: &finding.key,
+        }))),
+        title,
+        desc: full(&finding.description),
+        types: [finding.scan_type.as_str()],
+        analytic: analytic(finding),
+        data_sources: ["Veracode Findings REST API"],
+        first_seen_time: finding.first_found_ms,
+        last_seen_time: finding.last_seen_ms,
+        created_time: item.added_ms,
+        modified_time: item.changed_ms,
+    }
+}
+
+fn compliance<'a>(item: &Item<'a>) -> Option<Compliance<'a>> {
+    let (status_id, status) = if item.finding.violates_policy? { (3, "Fail") } else { (1, "Pass") };
+    let control = item.application.policy.as_deref().and_then(full);
+    Some(Compliance { control, status_id, status })
 }
 
 /// When the state became true. Of the first sighting the service says when, and how it

@@ -4,9 +4,11 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 
+use countersign_findings::DataPath;
+use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-
-use super::rest::Rest;
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 #[derive(Serialize)]
 pub(super) struct Event<'a> {
@@ -47,6 +49,35 @@ pub(super) struct Event<'a> {
     pub(super) raw_data_hash: Option<Fingerprint>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) unmapped: Option<Rest<'a>>,
+}
+
+/// A part of `unmapped`.
+pub(super) enum Rest<'a> {
+    /// As the service wrote it.
+    AsIs(&'a RawValue),
+    /// Written again: it had line breaks or nulls.
+    Again(Value),
+    /// The members that are left of an object.
+    Members(Vec<(Cow<'a, str>, Rest<'a>)>),
+    /// How data reaches the flaw.
+    Paths(&'a [DataPath]),
+}
+
+impl Serialize for Rest<'_> {
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::AsIs(raw) => raw.serialize(writer),
+            Self::Again(value) => value.serialize(writer),
+            Self::Paths(paths) => paths.serialize(writer),
+            Self::Members(members) => {
+                let mut object = writer.serialize_map(Some(members.len()))?;
+                for (name, value) in members {
+                    object.serialize_entry(name, value)?;
+                }
+                object.end()
+            }
+        }
+    }
 }
 
 #[derive(Serialize)]

@@ -8,44 +8,14 @@ use std::fmt;
 
 use countersign_findings::{DataPath, Finding, Rfc3339};
 use serde::de::{MapAccess, Visitor};
-use serde::ser::SerializeMap;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::event::{Event, Number, Weakness};
+use super::event::{Event, Number, Rest, Weakness};
 
 /// Longest description whose readable text is all of it.
 const LONGEST_BYTES: usize = 256 * 1024;
-
-/// A part of `unmapped`.
-pub(super) enum Rest<'a> {
-    /// As the service wrote it.
-    AsIs(&'a RawValue),
-    /// Written again: it had line breaks or nulls.
-    Again(Value),
-    /// The members that are left of an object.
-    Members(Vec<(Cow<'a, str>, Rest<'a>)>),
-    /// How data reaches the flaw.
-    Paths(&'a [DataPath]),
-}
-
-impl Serialize for Rest<'_> {
-    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::AsIs(raw) => raw.serialize(writer),
-            Self::Again(value) => value.serialize(writer),
-            Self::Paths(paths) => paths.serialize(writer),
-            Self::Members(members) => {
-                let mut object = writer.serialize_map(Some(members.len()))?;
-                for (name, value) in members {
-                    object.serialize_entry(name, value)?;
-                }
-                object.end()
-            }
-        }
-    }
-}
 
 /// The members of a JSON object, in order, each as it stands.
 #[derive(Default)]
