@@ -1,6 +1,7 @@
 //! Parquet for lakes and notebooks: typed columns, repeated texts as dictionaries, a
 //! bounded part of the file in memory.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -158,13 +159,13 @@ struct Column {
 #[derive(Clone, Copy)]
 enum Cell {
     Text(for<'a> fn(&Item<'a>) -> Option<&'a str>),
-    /// A text that has to be put together.
-    Shown(fn(&Item<'_>) -> io::Result<Option<String>>),
+    /// A text that has to be put together, at the end of the bytes; whether there is one.
+    Shown(fn(&Item<'_>, &mut Vec<u8>) -> io::Result<bool>),
     Integer(fn(&Item<'_>) -> Option<i64>),
     Float(fn(&Item<'_>) -> Option<f64>),
     Truth(fn(&Item<'_>) -> Option<bool>),
     Time(fn(&Item<'_>) -> Option<i64>),
-    Texts(for<'a> fn(&Item<'a>) -> Vec<&'a str>),
+    Texts(fn(&Item<'_>, &mut dyn FnMut(&str))),
 }
 
 const fn column(name: &'static str, cell: Cell) -> Column {
@@ -180,8 +181,8 @@ const COLUMNS: &[Column] = &[
     required("integration", Cell::Text(|item| Some(item.integration))),
     required("application", Cell::Text(|item| Some(item.finding.application.as_str()))),
     required("application_name", Cell::Text(|item| Some(&item.application.name))),
-    required("context", Cell::Shown(|item| Ok(Some(item.finding.context.to_string())))),
-    required("key", Cell::Shown(|item| Ok(Some(item.finding.key.to_string())))),
+    required("context", Cell::Shown(|item, out| show(&item.finding.context, out))),
+    required("key", Cell::Shown(|item, out| show(&item.finding.key, out))),
     required("scan_type", Cell::Text(|item| Some(item.finding.scan_type.as_str()))),
     required("severity", Cell::Integer(|item| Some(item.finding.severity.level().into()))),
     required("severity_name", Cell::Text(|item| Some(item.finding.severity.name()))),
@@ -224,15 +225,15 @@ const COLUMNS: &[Column] = &[
     column("dependency_mode", Cell::Text(|item| component(item)?.dependency_mode.as_deref())),
     column(
         "component_paths",
-        Cell::Texts(|item| {
-            component(item).into_iter().flat_map(|one| &one.paths).map(String::as_str).collect()
+        Cell::Texts(|item, put| {
+            component(item).into_iter().flat_map(|one| &one.paths).for_each(|path| put(path));
         }),
     ),
     column(
         "licenses",
-        Cell::Texts(|item| {
+        Cell::Texts(|item, put| {
             let licenses = component(item).into_iter().flat_map(|one| &one.licenses);
-            licenses.map(|license| license.id.as_str()).collect()
+            licenses.for_each(|license| put(&license.id));
         }),
     ),
     column("cve", Cell::Text(|item| Some(&known(item)?.name))),
@@ -253,10 +254,10 @@ const COLUMNS: &[Column] = &[
     column("description", Cell::Text(|item| Some(&item.finding.description))),
     column(
         "references",
-        Cell::Texts(|item| item.finding.references.iter().map(String::as_str).collect()),
+        Cell::Texts(|item, put| item.finding.references.iter().for_each(|text| put(text))),
     ),
-    column("annotations", Cell::Shown(|item| json(&item.finding.annotations))),
-    column("data_paths", Cell::Shown(|item| json(item.paths))),
+    column("annotations", Cell::Shown(|item, out| json(&item.finding.annotations, out))),
+    column("data_paths", Cell::Shown(|item, out| json(item.paths, out))),
     required("added", Cell::Time(|item| Some(item.added_ms))),
     required("changed", Cell::Time(|item| Some(item.changed_ms))),
     required("last_change", Cell::Text(|item| Some(item.last.as_str()))),
@@ -267,9 +268,12 @@ const COLUMNS: &[Column] = &[
     ),
     column(
         "teams",
-        Cell::Texts(|item| item.application.teams.iter().map(String::as_str).collect()),
+        Cell::Texts(|item, put| item.application.teams.iter().for_each(|text| put(text))),
     ),
-    column("tags", Cell::Texts(|item| item.application.tags.iter().map(String::as_str).collect())),
+    column(
+        "tags",
+        Cell::Texts(|item, put| item.application.tags.iter().for_each(|text| put(text))),
+    ),
     column("policy", Cell::Text(|item| item.application.policy.as_deref())),
     column("policy_compliance", Cell::Text(|item| item.application.policy_compliance.as_deref())),
     column("policy_checked", Cell::Time(|item| item.application.policy_checked_ms)),
@@ -291,10 +295,17 @@ fn known<'a>(item: &Item<'a>) -> Option<&'a Vulnerability> {
     item.finding.vulnerability.as_ref()
 }
 
+fn show(value: &dyn Display, out: &mut Vec<u8>) -> io::Result<bool> {
+    write!(out, "{value}")?;
+    Ok(true)
+}
+
 /// What has a structure of its own, as JSON; nothing when there is none.
-fn json<T: serde::Serialize>(values: &[T]) -> io::Result<Option<String>> {
-    let text = (!values.is_empty()).then(|| serde_json::to_string(values));
-    Ok(text.transpose()?)
+fn json<T: serde::Serialize>(values: &[T], out: &mut Vec<u8>) -> io::Result<bool> {
+    if !values.is_empty() {
+        serde_json::to_writer(out, values)?;
+    }
+    Ok(!values.is_empty())
 }
 
 /// The column in the language of Parquet's schemas. Readers name the elements of a list
@@ -359,6 +370,8 @@ struct Values {
     /// of a list, whether it is the row's first (0) or a further one (1).
     definitions: Vec<i16>,
     repetitions: Vec<i16>,
+    /// Where a text is put together.
+    shown: Vec<u8>,
 }
 
 enum Those {
@@ -381,7 +394,8 @@ impl Values {
             Cell::Truth(_) => Those::Truths(Vec::new()),
         };
         let nullable = column.nullable;
-        Self { those, nullable, definitions: Vec::new(), repetitions: Vec::new() }
+        let (definitions, repetitions, shown) = Default::default();
+        Self { those, nullable, definitions, repetitions, shown }
     }
 
     /// The bytes of what was put.
@@ -390,16 +404,17 @@ impl Values {
             (Those::Texts(texts), Cell::Text(read)) => {
                 let text = read(item);
                 if let Some(text) = text {
-                    texts.push(shared(texts, text));
+                    texts.push(shared(texts, text.as_bytes()));
                 }
                 (text.is_some(), text.map_or(0, str::len))
             }
             (Those::Texts(texts), Cell::Shown(read)) => {
-                let text = read(item)?;
-                let bytes = text.as_ref().map_or(0, String::len);
-                let is_there = text.is_some();
-                texts.extend(text.map(|text| ByteArray::from(text.into_bytes())));
-                (is_there, bytes)
+                self.shown.clear();
+                let is_there = read(item, &mut self.shown)?;
+                if is_there {
+                    texts.push(shared(texts, &self.shown));
+                }
+                (is_there, self.shown.len())
             }
             (Those::Integers(values), Cell::Integer(read) | Cell::Time(read)) => {
                 (add(values, read(item)), 0)
@@ -407,17 +422,18 @@ impl Values {
             (Those::Floats(values), Cell::Float(read)) => (add(values, read(item)), 0),
             (Those::Truths(values), Cell::Truth(read)) => (add(values, read(item)), 0),
             (Those::Texts(texts), Cell::Texts(read)) => {
-                let list = read(item);
-                for (at, text) in list.iter().enumerate() {
-                    texts.push(shared(texts, text));
+                let (begin, mut bytes) = (self.definitions.len(), 0);
+                read(item, &mut |text| {
+                    texts.push(shared(texts, text.as_bytes()));
+                    self.repetitions.push(i16::from(self.definitions.len() > begin));
                     self.definitions.push(ELEMENT);
-                    self.repetitions.push(i16::from(at > 0));
-                }
-                if list.is_empty() {
+                    bytes += text.len();
+                });
+                if self.definitions.len() == begin {
                     self.definitions.push(EMPTY);
                     self.repetitions.push(0);
                 }
-                return Ok(list.iter().map(|text| text.len()).sum());
+                return Ok(bytes);
             }
             // `of` has made each for its cell.
             _ => return Err(io::Error::other("a column has the values of another type")),
@@ -467,10 +483,10 @@ fn add<T: Copy>(values: &mut Vec<T>, value: Option<T>) -> bool {
 
 /// Most texts are those of one of the findings just before: they need no memory of their
 /// own. Looking further back costs more than it saves.
-fn shared(before: &[ByteArray], text: &str) -> ByteArray {
+fn shared(before: &[ByteArray], text: &[u8]) -> ByteArray {
     let mut near = before.iter().rev().take(4);
-    let same = near.find(|one| one.data() == text.as_bytes());
-    same.cloned().unwrap_or_else(|| ByteArray::from(text))
+    let same = near.find(|one| one.data() == text);
+    same.cloned().unwrap_or_else(|| ByteArray::from(text.to_vec()))
 }
 
 /// A closed pipe stays one.
