@@ -263,7 +263,7 @@ async fn answer_request(
         },
         Err(refusal) => Err(refusal),
     };
-    let response = outcome.unwrap_or_else(|refusal| answer::refused(refusal));
+    let response = outcome.unwrap_or_else(answer::refused);
     let response = response.map(|body| body.with_next(heads.next()));
     let is_whole = is_seen
         && (body.is_end_stream() || is_drained(&parts, body, inner.limits.drain_time).await);

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use countersign_vault::{Credential, Entry, Error, Vault};
+use countersign_vault::{Entry, Error, Secret, Vault};
 
 use crate::config::Config;
 use crate::failure::Failure;
@@ -36,15 +36,15 @@ impl Vault for Later {
         self.vault().map_or_else(|error| error.to_string(), |vault| vault.place())
     }
 
-    fn put(&self, name: &str, credential: &Credential, now_ms: i64) -> Result<u32, Error> {
+    fn put(&self, name: &str, credential: &Secret, now_ms: i64) -> Result<u32, Error> {
         self.vault()?.put(name, credential, now_ms)
     }
 
-    fn get(&self, name: &str) -> Result<(u32, Credential), Error> {
+    fn get(&self, name: &str) -> Result<(u32, Secret), Error> {
         self.vault()?.get(name)
     }
 
-    fn get_version(&self, name: &str, version: u32) -> Result<Credential, Error> {
+    fn get_version(&self, name: &str, version: u32) -> Result<Secret, Error> {
         self.vault()?.get_version(name, version)
     }
 

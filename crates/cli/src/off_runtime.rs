@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use countersign_vault::{Credential, Entry, Error, Vault};
+use countersign_vault::{Entry, Error, Secret, Vault};
 use tokio::task::block_in_place;
 
 use crate::failure::Failure;
@@ -23,15 +23,15 @@ impl Vault for OffRuntime {
         self.0.place()
     }
 
-    fn put(&self, name: &str, credential: &Credential, now_ms: i64) -> Result<u32, Error> {
+    fn put(&self, name: &str, credential: &Secret, now_ms: i64) -> Result<u32, Error> {
         block_in_place(|| self.0.put(name, credential, now_ms))
     }
 
-    fn get(&self, name: &str) -> Result<(u32, Credential), Error> {
+    fn get(&self, name: &str) -> Result<(u32, Secret), Error> {
         block_in_place(|| self.0.get(name))
     }
 
-    fn get_version(&self, name: &str, version: u32) -> Result<Credential, Error> {
+    fn get_version(&self, name: &str, version: u32) -> Result<Secret, Error> {
         block_in_place(|| self.0.get_version(name, version))
     }
 

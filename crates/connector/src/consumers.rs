@@ -14,7 +14,7 @@ use std::pin::Pin;
 
 use countersign_signing::Region;
 use countersign_store::{Act, Credential, Handover};
-use countersign_vault::Credential as Secret;
+use countersign_vault::Secret;
 use serde_json::Value;
 use zeroize::Zeroizing;
 

@@ -3,7 +3,7 @@
 
 use countersign_client::Client;
 use countersign_store::{Credential, CredentialKind, Integration, NewCredential};
-use countersign_vault::Credential as Secret;
+use countersign_vault::Secret;
 
 use crate::account::observe;
 use crate::check::{Check, check};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use countersign_client::{Authority, Lease, Leased, Replaced, Source};
 use countersign_signing::Pair;
 use countersign_store::{Credential, CredentialId, IntegrationId};
-use countersign_vault::Credential as Secret;
+use countersign_vault::Secret;
 
 use crate::Connector;
 use crate::error::{Error, Fault};

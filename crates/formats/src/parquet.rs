@@ -155,6 +155,9 @@ struct Column {
     cell: Cell,
 }
 
+/// Accepts the next text of a list.
+type Push<'a> = &'a mut dyn FnMut(&str);
+
 /// How a column reads its value from a finding.
 #[derive(Clone, Copy)]
 enum Cell {
@@ -165,7 +168,7 @@ enum Cell {
     Float(fn(&Item<'_>) -> Option<f64>),
     Truth(fn(&Item<'_>) -> Option<bool>),
     Time(fn(&Item<'_>) -> Option<i64>),
-    Texts(fn(&Item<'_>, &mut dyn FnMut(&str))),
+    Texts(fn(&Item<'_>, Push<'_>)),
 }
 
 const fn column(name: &'static str, cell: Cell) -> Column {

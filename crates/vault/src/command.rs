@@ -18,7 +18,7 @@ use serde_json::json;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::{Error, Fault};
-use crate::{Credential, Entry, Kind, PROBE, Vault, check_name, check_probe};
+use crate::{Entry, Kind, PROBE, Secret, Vault, check_name, check_probe};
 
 const PROTOCOL: u32 = 1;
 const MAX_BYTES: u64 = 4 << 20;
@@ -229,7 +229,7 @@ impl External {
         Ok(entries)
     }
 
-    fn got(&self, name: &str, version: Option<u32>) -> Result<(u32, Credential), Error> {
+    fn got(&self, name: &str, version: Option<u32>) -> Result<(u32, Secret), Error> {
         check_name(name)?;
         let input = json!({ "protocol": PROTOCOL, "name": name, "version": version }).to_string();
         let mut got: Got = self.ask("get", input.as_bytes()).map_err(|error| {
@@ -243,7 +243,7 @@ impl External {
         got.secret.zeroize();
         let credential = Kind::parse(&got.kind)
             .zip(secret.ok())
-            .and_then(|(kind, secret)| Credential::assemble(kind, &got.id, secret));
+            .and_then(|(kind, secret)| Secret::assemble(kind, &got.id, secret));
         match credential {
             Some(credential) if version.is_none_or(|version| version == got.version) => {
                 Ok((got.version, credential))
@@ -268,7 +268,7 @@ impl Vault for External {
         self.program.display().to_string()
     }
 
-    fn put(&self, name: &str, credential: &Credential, now_ms: i64) -> Result<u32, Error> {
+    fn put(&self, name: &str, credential: &Secret, now_ms: i64) -> Result<u32, Error> {
         check_name(name)?;
         let secret = credential.secret().expose_hex();
         let request = NewSecret {
@@ -288,11 +288,11 @@ impl Vault for External {
         }
     }
 
-    fn get(&self, name: &str) -> Result<(u32, Credential), Error> {
+    fn get(&self, name: &str) -> Result<(u32, Secret), Error> {
         self.got(name, None)
     }
 
-    fn get_version(&self, name: &str, version: u32) -> Result<Credential, Error> {
+    fn get_version(&self, name: &str, version: u32) -> Result<Secret, Error> {
         Ok(self.got(name, Some(version))?.1)
     }
 

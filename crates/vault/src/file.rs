@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Kind as Failure};
 use crate::seal::MasterKey;
-use crate::{Credential, Entry, PROBE, Random, Vault, check_name, check_probe, lock};
+use crate::{Entry, PROBE, Random, Secret, Vault, check_name, check_probe, lock};
 use contents::{Contents, Record, Stretch};
 
 /// Where the master key of a [`SealedFile`] comes from.
@@ -155,7 +155,7 @@ impl Vault for SealedFile {
         self.path.display().to_string()
     }
 
-    fn put(&self, name: &str, credential: &Credential, now_ms: i64) -> Result<u32, Error> {
+    fn put(&self, name: &str, credential: &Secret, now_ms: i64) -> Result<u32, Error> {
         check_name(name)?;
         self.change(|contents| {
             let newest = contents.versions(name).map(|record| record.version).max();
@@ -167,7 +167,7 @@ impl Vault for SealedFile {
         })
     }
 
-    fn get(&self, name: &str) -> Result<(u32, Credential), Error> {
+    fn get(&self, name: &str) -> Result<(u32, Secret), Error> {
         let contents = self.contents()?;
         let (record, sealed) = contents
             .versions(name)
@@ -177,7 +177,7 @@ impl Vault for SealedFile {
         Ok((record.version, record.unseal(sealed, &self.key)?))
     }
 
-    fn get_version(&self, name: &str, version: u32) -> Result<Credential, Error> {
+    fn get_version(&self, name: &str, version: u32) -> Result<Secret, Error> {
         let contents = self.contents()?;
         let record = contents.versions(name).find(|record| record.version == version);
         match record.and_then(|record| Some((record, record.sealed.as_deref()?))) {
@@ -285,9 +285,9 @@ mod tests {
         })
     }
 
-    fn pair() -> Credential {
+    fn pair() -> Secret {
         let (id, secret) = (ApiId::parse(&"ab".repeat(16)), ApiSecret::from_bytes(vec![7; 64]));
-        Credential::Pair(Pair { id: id.unwrap(), secret })
+        Secret::Pair(Pair { id: id.unwrap(), secret })
     }
 
     /// Which of the two kinds of sources a vault is resealed from and to.

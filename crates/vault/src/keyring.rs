@@ -28,7 +28,7 @@ use self::refusal::Refusal;
 use self::secret_service::Items;
 use crate::error::{Error, Fault};
 use crate::payload::Document;
-use crate::{Credential, Entry, Kind, PROBE, Random, Vault, check_name, check_probe, lock};
+use crate::{Entry, Kind, PROBE, Random, Secret, Vault, check_name, check_probe, lock};
 
 const FORMAT: &str = "countersign-keyring-1";
 const MAX_BYTES: u64 = 16 << 20;
@@ -144,7 +144,7 @@ impl Keyring {
         Document::parse(&secret).map(Some).ok_or_else(|| foreign(name, version))
     }
 
-    fn credential(&self, list: &List, name: &str, version: u32) -> Result<Credential, Error> {
+    fn credential(&self, list: &List, name: &str, version: u32) -> Result<Secret, Error> {
         let document = self.document(list, name, version)?.ok_or_else(|| {
             let what = format!("the keyring lost version {version} of `{name}`");
             let hint =
@@ -186,7 +186,7 @@ impl Vault for Keyring {
         format!("OS keyring, service `{}`, listed in {}", self.service, self.list.display())
     }
 
-    fn put(&self, name: &str, credential: &Credential, now_ms: i64) -> Result<u32, Error> {
+    fn put(&self, name: &str, credential: &Secret, now_ms: i64) -> Result<u32, Error> {
         check_name(name)?;
         // A vault's id is on disk before an item is named by it.
         if self.read()?.is_none() {
@@ -218,7 +218,7 @@ impl Vault for Keyring {
         })
     }
 
-    fn get(&self, name: &str) -> Result<(u32, Credential), Error> {
+    fn get(&self, name: &str) -> Result<(u32, Secret), Error> {
         let list = self.read()?.ok_or_else(|| Error::not_found(name))?;
         let live = list.versions(name).filter(|entry| !entry.destroyed);
         let version = live.map(|entry| entry.version).max();
@@ -226,7 +226,7 @@ impl Vault for Keyring {
         Ok((version, self.credential(&list, name, version)?))
     }
 
-    fn get_version(&self, name: &str, version: u32) -> Result<Credential, Error> {
+    fn get_version(&self, name: &str, version: u32) -> Result<Secret, Error> {
         let not_found = || Error::no_version(name, version);
         let list = self.read()?.ok_or_else(not_found)?;
         let found = list.versions(name).find(|entry| entry.version == version);

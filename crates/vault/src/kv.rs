@@ -31,7 +31,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Fault};
 use crate::payload::Document;
-use crate::{Clock, Credential, Entry, Kind, PROBE, Random, Vault, check_name, check_probe};
+use crate::{Clock, Entry, Kind, PROBE, Random, Secret, Vault, check_name, check_probe};
 use http::{Answer, Method};
 use session::Session;
 
@@ -323,7 +323,7 @@ impl Vault for Kv {
         place(&self.config)
     }
 
-    fn put(&self, name: &str, credential: &Credential, now_ms: i64) -> Result<u32, Error> {
+    fn put(&self, name: &str, credential: &Secret, now_ms: i64) -> Result<u32, Error> {
         check_name(name)?;
         self.check_engine()?;
         let mut document = Document::new(name, credential, now_ms, &self.random);
@@ -346,7 +346,7 @@ impl Vault for Kv {
         Err(Error::elsewhere(Fault::Conflict, what, "try again"))
     }
 
-    fn get(&self, name: &str) -> Result<(u32, Credential), Error> {
+    fn get(&self, name: &str) -> Result<(u32, Secret), Error> {
         check_name(name)?;
         for version in self.numbers(name)?.into_iter().rev() {
             if let Some(document) = self.read(name, version)? {
@@ -359,7 +359,7 @@ impl Vault for Kv {
         Err(Error::not_found(name))
     }
 
-    fn get_version(&self, name: &str, version: u32) -> Result<Credential, Error> {
+    fn get_version(&self, name: &str, version: u32) -> Result<Secret, Error> {
         check_name(name)?;
         let document = self.read(name, version)?;
         let document = document.ok_or_else(|| Error::no_version(name, version))?;

@@ -18,7 +18,6 @@
 //! a secret store.
 
 mod command;
-mod credential;
 mod error;
 mod file;
 #[cfg(feature = "keyring")]
@@ -27,9 +26,9 @@ mod kv;
 mod payload;
 mod proof;
 mod seal;
+mod secret;
 
 pub use command::External;
-pub use credential::{Credential, Kind};
 pub use error::Error;
 pub use file::{KeySource, SealedFile};
 #[cfg(feature = "keyring")]
@@ -37,6 +36,7 @@ pub use keyring::Keyring;
 pub use kv::{Kv, KvConfig, KvPath, KvSecret, SecretText, SignIn};
 pub use proof::{PROBE, prove};
 pub use seal::{MasterKey, seal, unseal};
+pub use secret::{Kind, Secret};
 
 use std::fs::File;
 use std::path::Path;
@@ -75,13 +75,13 @@ pub trait Vault: Send + Sync {
 
     /// Stores a further version under `name` and returns its number. When this
     /// returns, the pair survives a power cut.
-    fn put(&self, name: &str, credential: &Credential, now_ms: i64) -> Result<u32, Error>;
+    fn put(&self, name: &str, credential: &Secret, now_ms: i64) -> Result<u32, Error>;
 
     /// The newest version that is not a tombstone.
-    fn get(&self, name: &str) -> Result<(u32, Credential), Error>;
+    fn get(&self, name: &str) -> Result<(u32, Secret), Error>;
 
     /// That version. Fails with [`Error::is_not_found`] for a tombstone too.
-    fn get_version(&self, name: &str, version: u32) -> Result<Credential, Error>;
+    fn get_version(&self, name: &str, version: u32) -> Result<Secret, Error>;
 
     /// All entries, by name and version, but for those of [`PROBE`].
     fn entries(&self) -> Result<Vec<Entry>, Error>;

@@ -5,7 +5,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
-use crate::{Credential, Entry, Kind, Random};
+use crate::{Entry, Kind, Random, Secret};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,12 +22,7 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    pub(crate) fn new(
-        name: &str,
-        credential: &Credential,
-        created_ms: i64,
-        random: &Random,
-    ) -> Self {
+    pub(crate) fn new(name: &str, credential: &Secret, created_ms: i64, random: &Random) -> Self {
         let mut write = [0; 16];
         random(&mut write);
         Self {
@@ -51,12 +46,12 @@ impl Document {
     }
 
     /// The credential, if this is that version of that name.
-    pub(crate) fn credential(&self, name: &str, version: u32) -> Option<Credential> {
+    pub(crate) fn credential(&self, name: &str, version: u32) -> Option<Secret> {
         if (self.name.as_str(), self.version) != (name, version) {
             return None;
         }
         let secret = HEXLOWER.decode(self.secret.as_bytes()).ok()?;
-        Credential::assemble(Kind::parse(&self.kind)?, &self.id, secret)
+        Secret::assemble(Kind::parse(&self.kind)?, &self.id, secret)
     }
 
     pub(crate) fn entry(&self) -> Option<Entry> {

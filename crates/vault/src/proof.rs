@@ -4,7 +4,7 @@ use countersign_signing::{ApiId, ApiSecret, Pair};
 use data_encoding::HEXLOWER;
 
 use crate::error::{Kind as Failure, Step};
-use crate::{Credential, Error, Random, Vault};
+use crate::{Error, Random, Secret, Vault};
 
 /// The name that probes are written under. Nothing else may be.
 pub const PROBE: &str = ".probe";
@@ -54,10 +54,10 @@ fn sweep(vault: &dyn Vault, now_ms: i64) -> Result<(), Error> {
     Ok(())
 }
 
-fn probe(random: &Random) -> Credential {
+fn probe(random: &Random) -> Secret {
     let (mut id, mut secret) = ([0; 16], vec![0; 64]);
     random(&mut id);
     random(&mut secret);
     let id = ApiId::parse(&HEXLOWER.encode(&id)).expect("hex digits are an id");
-    Credential::Pair(Pair { id, secret: ApiSecret::from_bytes(secret) })
+    Secret::Pair(Pair { id, secret: ApiSecret::from_bytes(secret) })
 }

@@ -29,14 +29,14 @@ impl Kind {
 
 /// A credential with its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Credential {
+pub enum Secret {
     /// A pair.
     Pair(Pair),
     /// An OAuth client.
     OAuthClient(OAuthClient),
 }
 
-impl Credential {
+impl Secret {
     /// Which of the two.
     pub fn kind(&self) -> Kind {
         match self {
@@ -79,13 +79,13 @@ impl Credential {
     }
 }
 
-impl From<Pair> for Credential {
+impl From<Pair> for Secret {
     fn from(pair: Pair) -> Self {
         Self::Pair(pair)
     }
 }
 
-impl From<OAuthClient> for Credential {
+impl From<OAuthClient> for Secret {
     fn from(client: OAuthClient) -> Self {
         Self::OAuthClient(client)
     }

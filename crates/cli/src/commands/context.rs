@@ -8,7 +8,7 @@ use countersign_connector::integration::Place;
 use countersign_connector::{Connector, Fences, Subject};
 use countersign_signing::Pair;
 use countersign_store::{Credential, Integration, Store};
-use countersign_vault::{Credential as Secret, Vault, prove};
+use countersign_vault::{Secret, Vault, prove};
 
 use crate::config::Config;
 use crate::failure::Failure;

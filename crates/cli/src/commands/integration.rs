@@ -7,7 +7,7 @@ use countersign_connector::integration::Place;
 use countersign_files::{self as files, Secrecy};
 use countersign_signing::{OAuthClient, Pair};
 use countersign_store::Integration;
-use countersign_vault::Credential as Secret;
+use countersign_vault::Secret;
 use serde::Serialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;

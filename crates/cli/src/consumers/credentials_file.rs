@@ -1,5 +1,5 @@
 use countersign_connector::consumers::{Form as Consumed, Release};
-use countersign_vault::Credential;
+use countersign_vault::Secret;
 use zeroize::Zeroizing;
 
 use countersign_connector::keyfiles::{Form, Written};
@@ -26,15 +26,15 @@ impl Consumed for CredentialsFile {
 
     fn write(&self, before: &str, release: &Release) -> Result<Zeroizing<String>, String> {
         match &release.secret {
-            Credential::Pair(pair) => {
+            Secret::Pair(pair) => {
                 self.form.write(before, &self.profile, &Written::of(pair, &release.url))
             }
-            Credential::OAuthClient(_) => Err("no tool reads an OAuth client from there".into()),
+            Secret::OAuthClient(_) => Err("no tool reads an OAuth client from there".into()),
         }
     }
 
     fn holds(&self, text: &str, release: &Release) -> bool {
-        let Credential::Pair(pair) = &release.secret else { return false };
+        let Secret::Pair(pair) = &release.secret else { return false };
         self.form.holds(text, &self.profile, &Written::of(pair, &release.url))
     }
 }

@@ -3,7 +3,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use countersign_signing::OAuthClient;
-use countersign_vault::{Credential, KeySource, SealedFile, Vault};
+use countersign_vault::{KeySource, SealedFile, Secret, Vault};
 
 use crate::program::{Served, countersign, run, stderr, stdout, wait_until};
 
@@ -163,7 +163,7 @@ fn an_oauth_client_goes_into_no_form() {
     let random = std::sync::Arc::new(|bytes: &mut [u8]| bytes.fill(7));
     let vault = SealedFile::open(&home.join("vault.json"), key, random).unwrap();
     let client = OAuthClient::parse("a-client", "a-client-secret").unwrap();
-    let version = vault.put("integration/demo", &Credential::OAuthClient(client), 1).unwrap();
+    let version = vault.put("integration/demo", &Secret::OAuthClient(client), 1).unwrap();
     let store = rusqlite::Connection::open(home.join("store.sqlite")).unwrap();
     store.execute("update credentials set kind = 'oauth', version = ?", [version]).unwrap();
     for form in ["ini", "env", "yaml"] {

@@ -3,7 +3,7 @@
 use countersign_client::{Client, Error as ClientError, OAuthClientState};
 use countersign_findings::parse_time;
 use countersign_store::{Credential, CredentialKind};
-use countersign_vault::{Credential as Secret, Entry};
+use countersign_vault::{Entry, Secret};
 
 use super::machine::{Held, Live};
 use crate::error::{Error, Fault};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use countersign_client::{Error as ClientError, Fixed, Source};
 use countersign_store::{Act, CredentialKind};
-use countersign_vault::{Credential as Secret, Entry};
+use countersign_vault::{Entry, Secret};
 use tokio::time::Instant;
 
 use super::asking::{Asking, Fresh, Seen};

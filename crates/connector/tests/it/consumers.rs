@@ -10,7 +10,7 @@ use countersign_connector::consumers::{
     Release, Variables,
 };
 use countersign_store::{Credential, CredentialKind};
-use countersign_vault::Credential as Secret;
+use countersign_vault::Secret;
 
 use super::*;
 

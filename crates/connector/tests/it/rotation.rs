@@ -18,7 +18,7 @@ use countersign_platform::SeedSpec;
 use countersign_signing::OAuthClient;
 use countersign_store::Store;
 use countersign_testkit::{TestPlatform, repeatable_random};
-use countersign_vault::{Credential, KeySource, SealedFile};
+use countersign_vault::{KeySource, SealedFile, Secret};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -82,17 +82,17 @@ impl Stage {
         }
     }
 
-    fn client(&self, secret: &Credential) -> Client {
+    fn client(&self, secret: &Secret) -> Client {
         let authority = match secret {
-            Credential::Pair(pair) => countersign_client::Authority::from(pair),
-            Credential::OAuthClient(client) => client.clone().into(),
+            Secret::Pair(pair) => countersign_client::Authority::from(pair),
+            Secret::OAuthClient(client) => client.clone().into(),
         };
         let source = Arc::new(countersign_client::Fixed::new(authority));
         (self.connect)(&self.place(), source).expect("a client")
     }
 
     async fn keep(&self, name: &str, roles: &[&str], is_integration: bool) {
-        let secret = Credential::Pair(self.test.mint(name, roles).pair);
+        let secret = Secret::Pair(self.test.mint(name, roles).pair);
         let client = self.client(&secret);
         if is_integration {
             let added = self.connector.add_integration(name, self.place(), secret, &client).await;
@@ -415,7 +415,7 @@ async fn an_oauth_client_is_replaced_by_its_like_and_the_old_one_revoked() {
     let made = stage.test.call(&admin, "POST", &target, &body.to_string()).await.json();
     let text = |name: &str| made[name].as_str().expect(name).to_owned();
     let client = OAuthClient::parse(&text("client_id"), &text("client_secret")).expect("a client");
-    let secret = Credential::OAuthClient(client);
+    let secret = Secret::OAuthClient(client);
     let added = stage
         .connector
         .add_integration("oauth", stage.place(), secret.clone(), &stage.client(&secret))
@@ -438,7 +438,7 @@ async fn an_oauth_client_is_replaced_by_its_like_and_the_old_one_revoked() {
     let subject = Subject::Integration(integration.id);
     stage.source_client(subject).await.self_user().await.expect("the new one works");
     stage.client(&secret).get("/x").await.expect_err("the old one is revoked");
-    let all = stage.client(&Credential::Pair(admin)).oauth_clients(Some(&user_id)).await;
+    let all = stage.client(&Secret::Pair(admin)).oauth_clients(Some(&user_id)).await;
     let live = all.expect("a list").into_iter().filter(|one| one.status == "ACTIVE").count();
     assert_eq!(live, 1, "the lost one is revoked too");
 }
@@ -526,7 +526,7 @@ struct Lagging {
     consumers: Consumers,
     works: Arc<AtomicBool>,
     hangs: Arc<AtomicBool>,
-    old: Credential,
+    old: Secret,
 }
 
 impl Lagging {

@@ -1,6 +1,8 @@
 //! The dashboard by its pages, over HTTP as it comes: who is let in where, what is
 //! refused, and what is shown.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod browser;
 mod entry;
 mod findings;

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Kind as Failure};
 use crate::seal::{MasterKey, seal, unseal};
-use crate::{Credential, Entry, Kind, Random};
+use crate::{Entry, Kind, Random, Secret};
 
 const FORMAT: &str = "countersign-vault-2";
 /// Without the seal over the whole; read, never written.
@@ -133,7 +133,7 @@ impl Contents {
 }
 
 impl Record {
-    pub(super) fn new(name: &str, version: u32, credential: &Credential, created_ms: i64) -> Self {
+    pub(super) fn new(name: &str, version: u32, credential: &Secret, created_ms: i64) -> Self {
         let kind = credential.kind();
         Self {
             name: name.to_owned(),
@@ -156,11 +156,11 @@ impl Record {
         Ok(())
     }
 
-    pub(super) fn unseal(&self, sealed: &str, key: &MasterKey) -> Result<Credential, Error> {
+    pub(super) fn unseal(&self, sealed: &str, key: &MasterKey) -> Result<Secret, Error> {
         let unsealable = || Error::new(Failure::Unsealable);
         let sealed = BASE64.decode(sealed.as_bytes()).map_err(|_| unsealable())?;
         let secret = unseal(key, &self.associated()?, &sealed)?;
-        Credential::assemble(self.kind()?, &self.api_id, secret.to_vec()).ok_or_else(unsealable)
+        Secret::assemble(self.kind()?, &self.api_id, secret.to_vec()).ok_or_else(unsealable)
     }
 
     pub(super) fn entry(self) -> Result<Entry, Error> {

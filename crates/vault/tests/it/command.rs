@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_vault::{Credential, External, Vault};
+use countersign_vault::{External, Secret, Vault};
 
 use crate::suite::{Place, pair};
 
@@ -55,7 +55,7 @@ fn shell_within(line: &str, timeout: Duration) -> Arc<External> {
     External::new("sh".into(), vec!["-c".into(), line.into(), "vault".into()], timeout)
 }
 
-fn told(outcome: Result<(u32, Credential), countersign_vault::Error>) -> String {
+fn told(outcome: Result<(u32, Secret), countersign_vault::Error>) -> String {
     outcome.map(|_| ()).unwrap_err().to_string()
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use countersign_vault::{Credential, Entry, Error, KeySource, PROBE, SealedFile, Vault, prove};
+use countersign_vault::{Entry, Error, KeySource, PROBE, SealedFile, Secret, Vault, prove};
 
 use crate::suite::{pair, random};
 
@@ -11,7 +11,7 @@ use crate::suite::{pair, random};
 struct Wrong {
     vault: Arc<dyn Vault>,
     how: How,
-    kept: Arc<Mutex<Option<Credential>>>,
+    kept: Arc<Mutex<Option<Secret>>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Vault for Wrong {
         "the wrong one".into()
     }
 
-    fn put(&self, name: &str, credential: &Credential, now_ms: i64) -> Result<u32, Error> {
+    fn put(&self, name: &str, credential: &Secret, now_ms: i64) -> Result<u32, Error> {
         *self.kept.lock().unwrap() = Some(credential.clone());
         match self.how {
             How::ReadOnly => Err(self.error()),
@@ -54,7 +54,7 @@ impl Vault for Wrong {
                 bytes[63] ^= 1;
                 let secret = countersign_signing::ApiSecret::from_bytes(bytes);
                 let id = credential.as_pair().unwrap().id.clone();
-                let altered = Credential::Pair(countersign_signing::Pair { id, secret });
+                let altered = Secret::Pair(countersign_signing::Pair { id, secret });
                 self.vault.put(name, &altered, now_ms)
             }
             How::NamesAnother => {
@@ -66,11 +66,11 @@ impl Vault for Wrong {
         }
     }
 
-    fn get(&self, name: &str) -> Result<(u32, Credential), Error> {
+    fn get(&self, name: &str) -> Result<(u32, Secret), Error> {
         self.vault.get(name)
     }
 
-    fn get_version(&self, name: &str, version: u32) -> Result<Credential, Error> {
+    fn get_version(&self, name: &str, version: u32) -> Result<Secret, Error> {
         match self.how {
             How::OnlySaysDestroyed => Ok(self.kept.lock().unwrap().clone().unwrap()),
             _ => self.vault.get_version(name, version),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use countersign_signing::{ApiId, ApiSecret, OAuthClient, Pair};
-use countersign_vault::{Credential, Entry, Kind, PROBE, Random, Vault, prove};
+use countersign_vault::{Entry, Kind, PROBE, Random, Secret, Vault, prove};
 
 /// Where the vaults of one test are.
 pub(crate) trait Place {
@@ -72,8 +72,8 @@ pub(crate) fn random() -> Random {
     })
 }
 
-pub(crate) fn pair(byte: u8) -> Credential {
-    Credential::Pair(Pair {
+pub(crate) fn pair(byte: u8) -> Secret {
+    Secret::Pair(Pair {
         id: ApiId::parse(&format!("{byte:02x}").repeat(16)).unwrap(),
         secret: ApiSecret::from_bytes(vec![byte; 64]),
     })
@@ -222,7 +222,7 @@ pub(crate) fn names_do_not_get_into_each_other(place: &dyn Place) {
 pub(crate) fn an_oauth_client_comes_back_as_it_was(place: &dyn Place) {
     let vault = place.open();
     for (id, secret) in [("client-1", "s3cret !\"{}\\"), (&"i".repeat(1024), "x")] {
-        let client = Credential::OAuthClient(OAuthClient {
+        let client = Secret::OAuthClient(OAuthClient {
             id: id.to_owned(),
             secret: ApiSecret::from_bytes(secret.as_bytes().to_vec()),
         });
@@ -240,7 +240,7 @@ pub(crate) fn secrets_of_any_length_come_back(place: &dyn Place) {
     for length in [0, 1, 31, 512] {
         let secret = ApiSecret::from_bytes((0..length).map(|at| at as u8).collect());
         let id = ApiId::parse(&"AbCd".repeat(8)).unwrap();
-        let credential = Credential::Pair(Pair { id, secret });
+        let credential = Secret::Pair(Pair { id, secret });
         let version = vault.put("a", &credential, 0).unwrap();
         let found = vault.get_version("a", version).unwrap();
         assert_eq!(found.secret(), credential.secret(), "{length}");

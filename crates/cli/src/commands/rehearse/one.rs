@@ -8,7 +8,7 @@ use std::time::Duration;
 use countersign_connector::Fences;
 use countersign_connector::consumers::Consumers;
 use countersign_connector::rotation::{Arrangement, Watch};
-use countersign_vault::{Credential, Entry, Error, Vault};
+use countersign_vault::{Entry, Error, Secret, Vault};
 
 use super::super::context::Context;
 use super::super::rotation::{connect, options};
@@ -110,7 +110,7 @@ impl Vault for Failing {
         self.vault.reopen()
     }
 
-    fn put(&self, name: &str, credential: &Credential, now_ms: i64) -> Result<u32, Error> {
+    fn put(&self, name: &str, credential: &Secret, now_ms: i64) -> Result<u32, Error> {
         let is_real = name.contains('/');
         let fails = |left: u32| left.checked_sub(1);
         if is_real && self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fails).is_ok() {
@@ -119,11 +119,11 @@ impl Vault for Failing {
         self.vault.put(name, credential, now_ms)
     }
 
-    fn get(&self, name: &str) -> Result<(u32, Credential), Error> {
+    fn get(&self, name: &str) -> Result<(u32, Secret), Error> {
         self.vault.get(name)
     }
 
-    fn get_version(&self, name: &str, version: u32) -> Result<Credential, Error> {
+    fn get_version(&self, name: &str, version: u32) -> Result<Secret, Error> {
         self.vault.get_version(name, version)
     }
 

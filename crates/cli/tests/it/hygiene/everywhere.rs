@@ -7,7 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::sync::Arc;
 
-use countersign_vault::{Credential, KeySource, MasterKey, SealedFile, unseal};
+use countersign_vault::{KeySource, MasterKey, SealedFile, Secret, unseal};
 use data_encoding::HEXLOWER;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -139,7 +139,7 @@ impl Scene {
         let vault = SealedFile::open(&self.life.path("home/vault.json"), key, random).unwrap();
         for (name, held) in Needles::held_by(&*vault) {
             self.held.insert(held.secret().expose().to_vec());
-            let kind = if matches!(held, Credential::Pair(_)) { "pair" } else { "oauth secret" };
+            let kind = if matches!(held, Secret::Pair(_)) { "pair" } else { "oauth secret" };
             self.needles.add_bytes(&format!("{kind} {name}"), held.secret().expose());
         }
     }

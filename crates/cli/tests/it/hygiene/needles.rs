@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use countersign_vault::{Credential, Vault};
+use countersign_vault::{Secret, Vault};
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
 
 /// What is looked for begins with so many bytes, by which it is found.
@@ -48,7 +48,7 @@ impl Needles {
     }
 
     /// Everything that a vault holds now, by name and version.
-    pub(crate) fn held_by(vault: &dyn Vault) -> Vec<(String, Credential)> {
+    pub(crate) fn held_by(vault: &dyn Vault) -> Vec<(String, Secret)> {
         let entries = vault.entries().unwrap();
         let live = entries.iter().filter(|entry| !entry.is_tombstone);
         let held = live.map(|entry| {

@@ -19,8 +19,8 @@ use countersign_signing::{
     ApiId, ApiSecret, Authorization, OAuthClient, Pair, Request, Signer, SigningKey,
 };
 use countersign_vault::{
-    Credential, KeySource, Kv, KvConfig, KvPath, KvSecret, MasterKey, SealedFile, SecretText,
-    SignIn, Vault,
+    KeySource, Kv, KvConfig, KvPath, KvSecret, MasterKey, SealedFile, Secret, SecretText, SignIn,
+    Vault,
 };
 use zeroize::Zeroizing;
 
@@ -136,8 +136,8 @@ fn all() -> Shown {
     shown.needles.add_text("a signature", &signature);
     shown.check("signing::Authorization", Authorization::parse(&header).unwrap());
 
-    shown.check("vault::Credential", Credential::Pair(pair()));
-    shown.check("vault::Credential", Credential::OAuthClient(oauth_client()));
+    shown.check("vault::Secret", Secret::Pair(pair()));
+    shown.check("vault::Secret", Secret::OAuthClient(oauth_client()));
     shown.check("vault::MasterKey", MasterKey::from_bytes(*BYTES.first_chunk().unwrap()));
     shown.check("zeroize::Zeroizing", Zeroizing::new(TEXT.to_owned()));
     shown.check("zeroize::Zeroizing", Zeroizing::new(BYTES.to_vec()));
@@ -167,7 +167,7 @@ fn all() -> Shown {
     shown.check("vault::KvSecret", kept);
     let passphrase = KeySource::Passphrase(Zeroizing::new(TEXT.to_owned()));
     let vault = SealedFile::open(&folder.path().join("vault.json"), passphrase, random()).unwrap();
-    vault.put("a", &Credential::Pair(pair()), 0).unwrap();
+    vault.put("a", &Secret::Pair(pair()), 0).unwrap();
     shown.check("vault::SealedFile", vault);
 
     shown.check("client::Authority", client::Authority::from(&pair()));
@@ -200,8 +200,8 @@ fn all() -> Shown {
         expires_ms: None,
         url: "https://api.veracode.eu".into(),
     };
-    shown.check("connector::Release", release(Credential::Pair(pair())));
-    shown.check("connector::Release", release(Credential::OAuthClient(oauth_client())));
+    shown.check("connector::Release", release(Secret::Pair(pair())));
+    shown.check("connector::Release", release(Secret::OAuthClient(oauth_client())));
 
     let identity = countersign_web::tls::Identity {
         certificates_pem: b"-----BEGIN CERTIFICATE-----".to_vec(),
@@ -272,7 +272,7 @@ pub(super) const SHOWN: &[&str] = &[
     "signing::SigningKey",
     "signing::Signer",
     "signing::Authorization",
-    "vault::Credential",
+    "vault::Secret",
     "vault::MasterKey",
     "vault::SecretText",
     "vault::SignIn",
