@@ -1,6 +1,8 @@
 //! Sync against a scripted service that misbehaves: nothing is closed, nothing
 //! is lost, and the run says why it is not complete.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod believing;
 mod consumers;
 mod details;
