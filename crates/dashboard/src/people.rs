@@ -48,7 +48,7 @@ impl People {
         E: From<countersign_signin::Error> + Send + 'static,
     {
         let signin = Arc::clone(&self.0);
-        let done = tokio::task::spawn_blocking(move || act(&signin)).await;
+        let done = countersign_web::blocking(move || act(&signin)).await;
         done.unwrap_or_else(|error| Err(countersign_signin::Error::Host(error.to_string()).into()))
     }
 

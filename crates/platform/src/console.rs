@@ -61,7 +61,7 @@ impl Console {
         E: From<countersign_signin::Error> + Send + 'static,
     {
         let signin = Arc::clone(&self.signin);
-        let done = tokio::task::spawn_blocking(move || act(&signin)).await;
+        let done = countersign_web::blocking(move || act(&signin)).await;
         done.unwrap_or_else(|_| Err(countersign_signin::Error::from(Error::stopped()).into()))
     }
 }

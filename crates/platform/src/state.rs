@@ -15,6 +15,7 @@ use crate::recorder::Recorder;
 use countersign_tenant::clock::VirtualClock;
 use countersign_tenant::snapshots::Snapshots;
 use countersign_tenant::{Act, Change, Error, Noted, Random, Tenant, View};
+use countersign_web::blocking;
 
 #[derive(Clone)]
 pub(crate) struct AppState(Arc<Inner>);
@@ -137,7 +138,7 @@ impl AppState {
         E: From<Error> + Send + 'static,
     {
         let state = self.clone();
-        let done = tokio::task::spawn_blocking(move || act(&state)).await;
+        let done = blocking(move || act(&state)).await;
         done.unwrap_or_else(|_| Err(Error::stopped().into()))
     }
 }

@@ -5,6 +5,7 @@
 //! folds the log in and takes it out of that mode again. While the log counts, the file
 //! itself says so (`mark`): a copy of it without the log is noticed.
 
+use std::any::Any;
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io::Read;
@@ -138,13 +139,7 @@ impl Database {
         let inner = Arc::clone(&self.0);
         blocking(move || {
             let mut writer = locked(&inner.writer);
-            if inner.is_closed.load(Ordering::Relaxed) {
-                return Err(Error::stopped());
-            }
-            let outcome = match &mut *writer {
-                Some(writer) => act(writer),
-                none => open_writer(&inner.path).and_then(|opened| act(none.insert(opened))),
-            };
+            let outcome = inner.opened(&mut writer).and_then(act);
             outcome.map_err(|error| error.at(&inner.path))
         })
         .await
@@ -158,19 +153,9 @@ impl Database {
     {
         let inner = Arc::clone(&self.0);
         blocking(move || {
-            if inner.is_closed.load(Ordering::Relaxed) {
-                return Err(Error::stopped());
-            }
-            let idle = locked(&inner.readers).pop();
-            let connection = match idle {
-                Some(connection) => connection,
-                None => connect(&inner.path, inner.access)?,
-            };
+            let connection = inner.idle_reader()?;
             let outcome = act(&connection);
-            let mut readers = locked(&inner.readers);
-            if readers.len() < IDLE_READERS && !inner.is_closed.load(Ordering::Relaxed) {
-                readers.push(connection);
-            }
+            inner.put_back(connection);
             outcome.map_err(|error| error.at(&inner.path))
         })
         .await
@@ -178,6 +163,31 @@ impl Database {
 }
 
 impl Inner {
+    fn must_be_open(&self) -> Result<(), Error> {
+        if self.is_closed.load(Ordering::Relaxed) { Err(Error::stopped()) } else { Ok(()) }
+    }
+
+    fn opened<'w>(&self, writer: &'w mut Option<Connection>) -> Result<&'w mut Connection, Error> {
+        self.must_be_open()?;
+        Ok(match writer {
+            Some(writer) => writer,
+            none => none.insert(open_writer(&self.path)?),
+        })
+    }
+
+    fn idle_reader(&self) -> Result<Connection, Error> {
+        self.must_be_open()?;
+        let idle = locked(&self.readers).pop();
+        idle.map_or_else(|| connect(&self.path, self.access), Ok)
+    }
+
+    fn put_back(&self, connection: Connection) {
+        let mut readers = locked(&self.readers);
+        if readers.len() < IDLE_READERS && !self.is_closed.load(Ordering::Relaxed) {
+            readers.push(connection);
+        }
+    }
+
     fn close(&self) {
         let mut writer = locked(&self.writer);
         self.is_closed.store(true, Ordering::Relaxed);
@@ -211,11 +221,17 @@ pub(crate) fn lock_for_sync(store: &Path) -> Result<SyncLock, Error> {
     }
 }
 
+/// What goes through the runtime has one type: its task is compiled once, and not for each
+/// of the store's questions.
 async fn blocking<T: Send + 'static>(
     act: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
-    tokio::task::spawn_blocking(act).await.map_err(|_| Error::stopped())?
+    let act: Box<dyn FnOnce() -> Answer + Send> = Box::new(move || Box::new(act()));
+    let answer = tokio::task::spawn_blocking(act).await.map_err(|_| Error::stopped())?;
+    *answer.downcast().expect("a question answers with its own type")
 }
+
+type Answer = Box<dyn Any + Send>;
 
 /// A panic under the lock rolled its transaction back; the connection is sound.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

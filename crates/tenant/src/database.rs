@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use sha2::{Digest, Sha256};
 
 use crate::Error;
@@ -47,14 +47,19 @@ impl Database {
     /// Runs in one transaction on the writing connection.
     pub(crate) fn write<T, E: From<rusqlite::Error>>(
         &self,
-        act: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, E>,
+        act: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut writer = locked(&self.0.writer);
-        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = begin(&mut writer)?;
         let outcome = act(&transaction)?;
+        self.commit(transaction)?;
+        Ok(outcome)
+    }
+
+    fn commit(&self, transaction: Transaction<'_>) -> rusqlite::Result<()> {
         transaction.commit()?;
         self.0.generation.fetch_add(1, Ordering::Release);
-        Ok(outcome)
+        Ok(())
     }
 
     /// Runs on the writing connection, outside of a transaction.
@@ -72,17 +77,22 @@ impl Database {
         &self,
         act: impl FnOnce(&Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        let idle = locked(&self.0.readers).pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => connect(&self.0.path)?,
-        };
+        let connection = self.idle_reader()?;
         let outcome = act(&connection);
+        self.put_back(connection);
+        outcome
+    }
+
+    fn idle_reader(&self) -> rusqlite::Result<Connection> {
+        let idle = locked(&self.0.readers).pop();
+        idle.map_or_else(|| connect(&self.0.path), Ok)
+    }
+
+    fn put_back(&self, connection: Connection) {
         let mut readers = locked(&self.0.readers);
         if readers.len() < IDLE_READERS {
             readers.push(connection);
         }
-        outcome
     }
 
     /// A number that changes with every write of this process, and with those of
@@ -124,7 +134,7 @@ fn schema_id() -> i32 {
 /// The schema of this version. A database of another one is refused: nothing is carried
 /// over.
 fn prepare(writer: &mut Connection, path: &Path) -> Result<(), Error> {
-    let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let transaction = begin(writer)?;
     let id: i32 = transaction.query_row("pragma application_id", [], |row| row.get(0))?;
     let has_tables: bool =
         transaction
@@ -141,6 +151,10 @@ fn prepare(writer: &mut Connection, path: &Path) -> Result<(), Error> {
         )));
     }
     Ok(transaction.commit()?)
+}
+
+fn begin(writer: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
+    writer.transaction_with_behavior(TransactionBehavior::Immediate)
 }
 
 /// A panic under the lock rolled its transaction back; the connection is sound.

@@ -2,6 +2,7 @@
 //! headers, cookies, form tokens, query strings. It knows neither SQL nor any rule of
 //! its hosts.
 
+mod blocking;
 pub mod body;
 pub mod cookie;
 pub mod form;
@@ -25,6 +26,7 @@ mod socket_file;
 pub mod tls;
 pub mod tries;
 
+pub use blocking::blocking;
 pub use limits::Limits;
 pub use listen::{Address, Bound, ListenError, Listener};
 pub use names::{Names, Site, host_of, public_origin};
