@@ -13,7 +13,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use countersign_signing::Region;
-use countersign_store::{Act, Credential, Handover};
+use countersign_store::{Act, Credential, Deed, Handover};
 use countersign_vault::Secret;
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -242,7 +242,8 @@ impl Connector {
             return Err(Error::new(Fault::Config, what)
                 .hint("`countersign credentials consumers` lists what was delivered to whom"));
         };
-        let act = act(&credential.name, consumer, version, "acknowledged").with("by", "a person");
+        let act = act(&credential.name, consumer, version, Deed::HandoverAcknowledged)
+            .with("by", "a person");
         let now_ms = self.now();
         let held = Handover { acknowledged_ms: Some(now_ms), problem: None, ..held };
         Ok(self.store.settle_handover(held, act, now_ms).await?)
@@ -303,23 +304,23 @@ impl Connector {
         }
         let outcome = consumer.deliver(release).await;
         let mut settled = Handover { problem: None, acknowledged_ms: None, ..held };
-        let done = match outcome {
+        let deed = match outcome {
             Ok(Receipt::Acknowledged) => {
                 (settled.delivered_ms, settled.acknowledged_ms) = (Some(now_ms), Some(now_ms));
-                "acknowledged"
+                Deed::HandoverAcknowledged
             }
             Ok(Receipt::Delivered(said)) => {
                 settled.delivered_ms = Some(now_ms);
                 settled.problem = said.map(|said| release.without_secret(said));
-                "delivered"
+                Deed::HandoverDelivered
             }
             Err(why) => {
                 settled.delivered_ms = None;
                 settled.problem = Some(release.without_secret(why));
-                "delivery_failed"
+                Deed::HandoverFailed
             }
         };
-        let act = act(&release.name, consumer.name(), release.version, done);
+        let act = act(&release.name, consumer.name(), release.version, deed);
         Ok(self.store.settle_handover(settled, act, now_ms).await?)
     }
 }
@@ -342,7 +343,7 @@ fn fresh(credential: &Credential, consumer: &dyn Consumer, version: u32) -> Hand
     }
 }
 
-fn act(credential: &str, consumer: &str, version: u32, done: &str) -> Act {
-    let act = Act::new(credential, &format!("handover_{done}"));
+fn act(credential: &str, consumer: &str, version: u32, deed: Deed) -> Act {
+    let act = Act::new(credential, deed);
     act.with("consumer", Value::from(consumer)).with("version", version)
 }

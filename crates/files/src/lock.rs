@@ -104,13 +104,15 @@ pub fn usable(path: &Path, is_to_be_written: bool) -> Result<(), Error> {
     {
         use rustix::fs::{Access, AtFlags, CWD, accessat};
         let met = fs::symlink_metadata(path).map_err(Error::io("look at", path))?;
+        let must_bear = |doing, wanted| {
+            accessat(CWD, path, wanted, AtFlags::EACCESS)
+                .map_err(|error| Error::io(doing, path)(error.into()))
+        };
         let mut wanted = Access::READ_OK;
         wanted.set(Access::EXEC_OK, met.is_dir());
-        for (doing, wanted) in [("read", wanted), ("write to", Access::WRITE_OK)] {
-            if doing == "read" || is_to_be_written {
-                accessat(CWD, path, wanted, AtFlags::EACCESS)
-                    .map_err(|error| Error::io(doing, path)(error.into()))?;
-            }
+        must_bear("read", wanted)?;
+        if is_to_be_written {
+            must_bear("write to", Access::WRITE_OK)?;
         }
     }
     #[cfg(not(unix))]

@@ -12,7 +12,7 @@ use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::facts::{self, Review};
+use crate::facts::{self, Measure, Review};
 use crate::json::{Elements, some, tidy, write_members};
 use crate::package::{purl, spdx};
 use crate::place::web_uri;
@@ -210,10 +210,12 @@ fn analysis(finding: &Finding) -> Value {
         (State::Fixed, _) => ("resolved", None, Some("update")),
         (State::FalsePositive, _) => ("false_positive", None, None),
         (State::Mitigated, _) => match measure {
-            Some("ACCEPTRISK" | "DEFER") => ("exploitable", None, Some("will_not_fix")),
-            Some("NETENV") => ("not_affected", Some("protected_at_perimeter"), None),
-            Some("OSENV" | "BYENV") => ("not_affected", Some("protected_at_runtime"), None),
-            Some("REMEDIATED") => ("resolved", None, None),
+            Some(one) if one.leaves_the_risk() => ("exploitable", None, Some("will_not_fix")),
+            Some(Measure::OfNetwork) => ("not_affected", Some("protected_at_perimeter"), None),
+            Some(Measure::OfSystem | Measure::OfEnvironment) => {
+                ("not_affected", Some("protected_at_runtime"), None)
+            }
+            Some(Measure::Remediated) => ("resolved", None, None),
             _ => ("not_affected", Some("protected_by_mitigating_control"), None),
         },
         (State::Open, Review::Rejected) => ("exploitable", None, None),

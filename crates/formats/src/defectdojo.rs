@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use countersign_findings::{Finding, ScanType, State, rfc3339};
 use serde_json::{Value, json};
 
-use crate::facts::{self, Review};
+use crate::facts::{self, Measure, Review};
 use crate::json::{Elements, some, tidy};
 use crate::place::{Address, Paths};
 use crate::text::{clip, line, plain, some_plain};
@@ -50,7 +50,7 @@ fn finding(item: &Item<'_>, paths: &Paths) -> Value {
     let day = |ms: i64| rfc3339(ms).chars().take(10).collect::<String>();
     let is_fixed = finding.state == State::Fixed;
     let is_accepted_risk = finding.state == State::Mitigated
-        && matches!(facts::newest_measure(finding), Some("ACCEPTRISK" | "DEFER"));
+        && facts::newest_measure(finding).is_some_and(Measure::leaves_the_risk);
     let is_mitigated = is_fixed || (finding.state == State::Mitigated && !is_accepted_risk);
     let file = match &location.file {
         Some(file) => paths.source(file),

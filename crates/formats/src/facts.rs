@@ -32,28 +32,49 @@ pub(crate) fn review(finding: &Finding) -> Review {
 pub(crate) fn is_doubted(finding: &Finding) -> bool {
     review(finding) == Review::Proposed
         && (finding.status.resolution.as_deref() == Some("POTENTIAL_FALSE_POSITIVE")
-            || newest_measure(finding) == Some("FP"))
+            || newest_measure(finding) == Some(Measure::FalsePositive))
 }
 
-/// The kind of mitigation that was proposed last, such as `APPDESIGN`.
-pub(crate) fn newest_measure(finding: &Finding) -> Option<&str> {
-    const MEASURES: [&str; 10] = [
-        "FP",
-        "APPDESIGN",
-        "OSENV",
-        "NETENV",
-        "LIBRARY",
-        "ACCEPTRISK",
-        "BYENV",
-        "BYDESIGN",
-        "DEFER",
-        "REMEDIATED",
-    ];
-    finding
-        .annotations
-        .iter()
-        .filter_map(|step| step.action.as_deref())
-        .find(|action| MEASURES.contains(action))
+/// A kind of mitigation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Measure {
+    FalsePositive,
+    ByDesign,
+    OfSystem,
+    OfNetwork,
+    OfEnvironment,
+    OfLibrary,
+    RiskAccepted,
+    Deferred,
+    Remediated,
+}
+
+impl Measure {
+    fn parse(action: &str) -> Option<Self> {
+        Some(match action {
+            "FP" => Self::FalsePositive,
+            "APPDESIGN" | "BYDESIGN" => Self::ByDesign,
+            "OSENV" => Self::OfSystem,
+            "NETENV" => Self::OfNetwork,
+            "BYENV" => Self::OfEnvironment,
+            "LIBRARY" => Self::OfLibrary,
+            "ACCEPTRISK" => Self::RiskAccepted,
+            "DEFER" => Self::Deferred,
+            "REMEDIATED" => Self::Remediated,
+            _ => return None,
+        })
+    }
+
+    /// The flaw is there and stays.
+    pub(crate) fn leaves_the_risk(self) -> bool {
+        matches!(self, Self::RiskAccepted | Self::Deferred)
+    }
+}
+
+/// The kind of mitigation that was proposed last.
+pub(crate) fn newest_measure(finding: &Finding) -> Option<Measure> {
+    let actions = finding.annotations.iter().filter_map(|step| step.action.as_deref());
+    actions.filter_map(Measure::parse).next()
 }
 
 /// What people wrote on the mitigation, newest first.

@@ -9,19 +9,66 @@ use sha2::{Digest, Sha256};
 
 use crate::error::Error;
 use crate::store::Store;
+use crate::words::words;
+
+words! {
+    /// What is done with a credential.
+    Deed {
+        /// Its secret was put into the vault by hand.
+        Kept = "kept",
+        /// Another was put into its place by hand.
+        Replaced = "replaced",
+        /// A rotation began.
+        Armed = "armed",
+        /// The vault keeps what it is given.
+        VaultProven = "vault_proven",
+        /// The service is about to be asked for a new one.
+        Asked = "asked",
+        /// An answer with a new one was lost.
+        Lost = "lost",
+        /// An administrator asks in place of the credential itself.
+        Rescued = "rescued",
+        /// The new one is in the vault.
+        Sealed = "sealed",
+        /// The new one is in the vault, found there after a crash.
+        SealedLate = "sealed_late",
+        /// The service accepts the new one.
+        Confirmed = "confirmed",
+        /// Every call signs with the new one.
+        Published = "published",
+        /// The rotation ended.
+        Over = "over",
+        /// The old one stays until its consumers have the new one.
+        RevocationWaits = "revocation_waits",
+        /// The service is about to be asked to revoke it.
+        RevocationAsked = "revocation_asked",
+        /// The service has revoked it.
+        Revoked = "revoked",
+        /// The old one no longer signs.
+        OldHasEnded = "old_has_ended",
+        /// Its copy in the vault is gone.
+        Destroyed = "destroyed",
+        /// A consumer got it.
+        HandoverDelivered = "handover_delivered",
+        /// A consumer did not get it.
+        HandoverFailed = "handover_delivery_failed",
+        /// A consumer uses it.
+        HandoverAcknowledged = "handover_acknowledged",
+    }
+}
 
 /// Something that was done, or is about to be. No secrets belong in here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Act {
     credential: String,
-    act: String,
+    act: Deed,
     detail: Map<String, Value>,
 }
 
 impl Act {
-    /// An act on a credential, in one machine word such as `minted`.
-    pub fn new(credential: &str, act: &str) -> Self {
-        Self { credential: credential.to_owned(), act: act.to_owned(), detail: Map::new() }
+    /// An act on a credential.
+    pub fn new(credential: &str, act: Deed) -> Self {
+        Self { credential: credential.to_owned(), act, detail: Map::new() }
     }
 
     /// With something to know about it.
@@ -42,7 +89,7 @@ pub struct Entry {
     /// Which credential.
     pub credential: String,
     /// What was done.
-    pub act: String,
+    pub act: Deed,
     /// A JSON object with more.
     pub detail: String,
 }
@@ -118,7 +165,7 @@ pub(crate) fn append(transaction: &Transaction<'_>, act: &Act, now_ms: i64) -> R
         .optional()?;
     let (id, previous) = last.map_or((1, Vec::new()), |(id, hash)| (id + 1, hash));
     let detail = Value::Object(act.detail.clone()).to_string();
-    let hash = digest(&previous, id, now_ms, &[&act.credential, &act.act, &detail]);
+    let hash = digest(&previous, id, now_ms, &[&act.credential, act.act.as_str(), &detail]);
     transaction
         .prepare_cached(
             "insert into audit (id, at_ms, credential, act, detail, hash) values (?, ?, ?, ?, ?, ?)",

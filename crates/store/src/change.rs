@@ -6,6 +6,16 @@ use crate::error::Error;
 use crate::words::words;
 
 words! {
+    /// How much a run reads.
+    RunKind {
+        /// What changed.
+        Incremental = "incremental",
+        /// Everything.
+        Full = "full",
+    }
+}
+
+words! {
     /// What a change row says. Their order is that of their numbers in the database.
     ChangeKind {
         /// Never seen before.

@@ -5,7 +5,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
 use serde::Serialize;
 
-use crate::audit::{self, Act};
+use crate::audit::{self, Act, Deed};
 use crate::error::Error;
 use crate::store::{IntegrationId, Store};
 
@@ -216,7 +216,7 @@ impl Store {
                         problem = null where id = ?",
                     params![api_id, version, now_ms, id.0],
                 )?;
-                let act = Act::new(&held.name, "replaced").with("api_id", api_id.as_str());
+                let act = Act::new(&held.name, Deed::Replaced).with("api_id", api_id.as_str());
                 let act = act.with("version", version).with("old_api_id", held.api_id);
                 audit::append(&transaction, &act, now_ms)?;
                 Ok(transaction.commit()?)
@@ -316,7 +316,7 @@ pub(crate) fn insert(
         return Err(Error::exists("credential", &new.name));
     }
     let id = CredentialId(transaction.last_insert_rowid());
-    let act = Act::new(&new.name, "kept")
+    let act = Act::new(&new.name, Deed::Kept)
         .with("api_id", new.api_id.as_str())
         .with("version", new.version);
     audit::append(transaction, &act, new.added_ms)?;

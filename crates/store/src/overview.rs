@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, named_params};
 
+use crate::change::RunKind;
 use crate::columns::{CWE_NAMES, DAY_MS, IS_OPEN, IS_POLICY, state_of};
 use crate::error::Error;
 use crate::facets::FacetRow;
-use crate::runs::RunKind;
 use crate::scope::{Scope, Scoped};
 use crate::store::{IntegrationId, RunId, Store};
 use crate::tally::Counted;

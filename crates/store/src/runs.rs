@@ -5,22 +5,12 @@ use std::collections::HashMap;
 use countersign_findings::{Application, ApplicationGuid};
 use rusqlite::{OptionalExtension, params};
 
+use crate::change::RunKind;
 use crate::columns::IS_OPEN;
 use crate::error::Error;
 use crate::seal;
 use crate::store::{IntegrationId, RunId, Store};
-use crate::words::words;
 use crate::writer::ApplicationWriter;
-
-words! {
-    /// How much a run reads.
-    RunKind {
-        /// What changed.
-        Incremental = "incremental",
-        /// Everything.
-        Full = "full",
-    }
-}
 
 /// How a run ended.
 #[derive(Debug, Clone)]

@@ -20,12 +20,32 @@ pub(crate) enum Kind {
     Passphrase,
     Refused { what: String },
     KeyMissing { path: String },
-    SealedOtherwise { path: String, by: &'static str },
+    SealedOtherwise { path: String, by: OtherSeal },
     KeyReplaced { path: String },
     SameKey { path: String },
     NotProbe { name: String },
     Elsewhere { what: String, hint: String, fault: Fault },
     Proof { step: Step, vault: String, cause: Option<Box<Error>> },
+}
+
+/// What a vault is sealed by, other than what it was opened with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OtherSeal {
+    KeyFile,
+    NewKey,
+    Passphrase,
+    NewPassphrase,
+}
+
+impl OtherSeal {
+    fn words(self) -> &'static str {
+        match self {
+            Self::KeyFile => "a key file",
+            Self::NewKey => "a key that has just been set",
+            Self::Passphrase => "a passphrase",
+            Self::NewPassphrase => "a passphrase that another process has just set",
+        }
+    }
 }
 
 /// Whose fault it is when a vault that is not ours fails.
@@ -118,6 +138,11 @@ impl Error {
         )
     }
 
+    /// It is sealed by a passphrase, and was opened with a key file.
+    pub fn needs_passphrase(&self) -> bool {
+        matches!(self.0, Kind::SealedOtherwise { by: OtherSeal::Passphrase, .. })
+    }
+
     /// The file is not a vault, or not a whole one.
     pub fn is_malformed(&self) -> bool {
         matches!(self.0, Kind::Malformed { .. })
@@ -207,7 +232,11 @@ impl fmt::Display for Error {
                 "key file `{path}` is missing, and the vault beside it holds secrets that it sealed\nhint: bring the file back from where you keep it safe"
             ),
             Kind::SealedOtherwise { path, by } => {
-                write!(f, "the vault `{path}` is sealed by {by}\nhint: open it the same way")
+                write!(
+                    f,
+                    "the vault `{path}` is sealed by {}\nhint: open it the same way",
+                    by.words()
+                )
             }
             Kind::KeyReplaced { path } => write!(
                 f,

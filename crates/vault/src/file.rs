@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::error::{Error, Kind as Failure};
+use crate::error::{Error, Kind as Failure, OtherSeal};
 use crate::seal::MasterKey;
 use crate::{Entry, PROBE, Random, Secret, Vault, check_name, check_probe, lock};
 use contents::{Contents, Record, Stretch};
@@ -143,7 +143,7 @@ impl SealedFile {
         if let Some((record, sealed)) = contents.live() {
             record.unseal(sealed, &self.key)?;
         } else if contents.whole != self.found && !contents.is_sealed_by(&self.key) {
-            let (path, by) = (self.path.display().to_string(), "a key that has just been set");
+            let (path, by) = (self.path.display().to_string(), OtherSeal::NewKey);
             return Err(Error::new(Failure::SealedOtherwise { path, by }));
         }
         Ok(())
@@ -259,9 +259,9 @@ fn check_kind_of_key(
         return Ok(());
     }
     let by = match (&contents.stretch, stretch) {
-        (None, _) => "a key file",
-        (Some(_), None) => "a passphrase",
-        (Some(_), Some(_)) => "a passphrase that another process has just set",
+        (None, _) => OtherSeal::KeyFile,
+        (Some(_), None) => OtherSeal::Passphrase,
+        (Some(_), Some(_)) => OtherSeal::NewPassphrase,
     };
     Err(Error::new(Failure::SealedOtherwise { path: path.display().to_string(), by }))
 }

@@ -16,9 +16,10 @@ use std::time::Duration;
 use countersign_client::Method;
 use countersign_connector::Subject;
 use countersign_connector::integration::Place;
-use countersign_connector::rotation::Mode;
+use countersign_connector::rotation::{Mode, Outcome};
 use countersign_files as files;
 use countersign_platform::{Config, Platform, SeedSpec, mint};
+use countersign_store::Deed;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -37,6 +38,8 @@ use tally::Tally;
 pub(crate) use one::one;
 
 const READER: &[&str] = &["resultsapi", "noteamrestrictionapi"];
+/// What says of an id that it was found.
+const IS_TOLD: &[Deed] = &[Deed::Lost, Deed::Sealed, Deed::SealedLate, Deed::Kept];
 /// A rotation that is left alone must end within so many runs.
 const MOST_RECOVERIES: u32 = 6;
 /// Longer than a request may be on its way when it is carried out late.
@@ -253,10 +256,11 @@ impl Stage {
             command.args(self.arguments(name, mode)).arg("--check").stdin(Stdio::null());
             let output = command.stderr(Stdio::null()).output().await?;
             let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-            match report["outcome"].as_str() {
-                Some("nothing") => return Ok(()),
-                Some("done") => tally.recovered += 1,
-                outcome => tally.last_outcome = outcome.map(String::from),
+            let outcome = report["outcome"].as_str();
+            match outcome.and_then(Outcome::parse) {
+                Some(Outcome::Nothing) => return Ok(()),
+                Some(Outcome::Done) => tally.recovered += 1,
+                _ => tally.last_outcome = outcome.map(String::from),
             }
         }
         Ok(())
@@ -312,13 +316,13 @@ impl Stage {
         for name in ["reader", "twin"] {
             let known = |id: &String| {
                 entries.iter().any(|entry| entry.api_id == *id)
-                    || audited.iter().any(|entry| {
-                        matches!(entry.act.as_str(), "lost" | "sealed" | "sealed_late" | "kept")
-                            && entry.detail.contains(id)
-                    })
+                    || audited
+                        .iter()
+                        .any(|entry| IS_TOLD.contains(&entry.act) && entry.detail.contains(id))
             };
             let pairs = self.pairs(name).await?;
-            let asked = audited.iter().filter(|e| e.credential == name && e.act == "asked").count();
+            let asked =
+                audited.iter().filter(|e| e.credential == name && e.act == Deed::Asked).count();
             let (by_name, unseen): (Vec<_>, Vec<_>) = pairs.iter().partition(|id| known(id));
             // The first was made with the account.
             let spare = (asked + 1).saturating_sub(by_name.len());

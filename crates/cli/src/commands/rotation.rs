@@ -9,7 +9,7 @@ use countersign_connector::integration::Place;
 use countersign_connector::rotation::schedule::{Due, Schedule};
 use countersign_connector::rotation::{Arrangement, Connect, Mode, Options, Outcome, Report};
 use countersign_files::{self as files, Created, Secrecy};
-use countersign_store::{Act, Credential, CredentialKind, Verdict};
+use countersign_store::{Act, Credential, CredentialKind, Deed, Verdict};
 use data_encoding::HEXLOWER;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -359,15 +359,15 @@ pub(crate) async fn revoke(context: &Context, args: Revoke) -> Result<(), Failur
     let client = context.client_for(&by, "revoke")?;
     // Written down first: what cannot be is not done.
     let now_ms = context.now();
-    let act = |act| Act::new(&args.name, act).with("api_id", api_id.as_str());
-    let asked = act("revocation_asked").with("by", by.name.as_str());
+    let act = |deed| Act::new(&args.name, deed).with("api_id", api_id.as_str());
+    let asked = act(Deed::RevocationAsked).with("by", by.name.as_str());
     context.store().audit(asked, now_ms).await?;
     if credential.kind == CredentialKind::OAuth {
         client.revoke_oauth_client(&api_id).await?;
     } else {
         client.revoke(&api_id).await?;
     }
-    context.store().audit(act("revoked"), context.now()).await?;
+    context.store().audit(act(Deed::Revoked), context.now()).await?;
     if args.json {
         return print_json(&json!({ "credential": args.name, "revoked": api_id }));
     }
@@ -402,7 +402,7 @@ pub(crate) async fn log(context: &Context, args: AuditLog) -> Result<(), Failure
                 "id": entry.id,
                 "at": countersign_findings::rfc3339(entry.at_ms),
                 "credential": entry.credential,
-                "act": entry.act,
+                "act": entry.act.as_str(),
                 "detail": detail,
             }))?;
         }
@@ -413,7 +413,7 @@ pub(crate) async fn log(context: &Context, args: AuditLog) -> Result<(), Failure
         table.add_row([
             when(entry.at_ms),
             entry.credential,
-            entry.act,
+            entry.act.as_str().to_owned(),
             printable(&plain(&entry.detail)),
         ]);
     }

@@ -62,7 +62,7 @@ fn nothing_prints_but_the_printer() {
 const GLUED: &[(&str, &str)] = &[
     ("formats/src/sarif.rs", "the address of the schema, a constant"),
     ("formats/src/gitlab.rs", "the version of the schema, a constant"),
-    ("tenant/src/findings.rs", "numbers and truths on the hot path"),
+    ("tenant/src/marks.rs", "the beginning of a link, a constant"),
 ];
 
 #[test]

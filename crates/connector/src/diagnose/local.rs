@@ -113,7 +113,7 @@ impl Sealed<'_> {
             (true, true) => {
                 format!("take the passphrase out of {place}: the key file beside it opens it")
             }
-            (true, false) if cause.ends_with("sealed by a passphrase") => {
+            (true, false) if error.needs_passphrase() => {
                 "give the passphrase, in `vault.passphrase_file` of config.toml or in \
                  COUNTERSIGN_VAULT_PASSPHRASE"
                     .into()

@@ -1,5 +1,7 @@
 //! After the new credential was published: everybody is told, and the old one is seen off.
 
+use countersign_store::Deed;
+
 use super::drive::Drive;
 use super::journal::Written;
 use super::machine::Journal;
@@ -53,14 +55,14 @@ impl Drive<'_> {
         if written.rotation.to_revoke.is_some() && self.laggards.is_empty() {
             match asking.revoke(old).await {
                 Ok(()) => {
-                    let act = self.said("revoked").with("api_id", old);
+                    let act = self.said(Deed::Revoked).with("api_id", old);
                     self.connector.store.audit(act, self.connector.now()).await?;
                     written.rotation.to_revoke = None;
                 }
                 Err(error) => self.problem = Some(error.to_string()),
             }
         } else if written.rotation.to_revoke.is_some() {
-            let act = self.said("revocation_waits").with("api_id", old);
+            let act = self.said(Deed::RevocationWaits).with("api_id", old);
             let act = act.with("laggards", self.laggards.join(", "));
             self.connector.store.audit(act, self.connector.now()).await?;
         }
@@ -87,7 +89,7 @@ impl Drive<'_> {
                 continue;
             }
             let act = self
-                .said("destroyed")
+                .said(Deed::Destroyed)
                 .with("api_id", entry.api_id.as_str())
                 .with("version", entry.version);
             self.connector.store.audit(act, written.rotation.moved_ms).await?;

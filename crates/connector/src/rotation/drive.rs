@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_client::{Error as ClientError, Fixed, Source};
-use countersign_store::{Act, CredentialKind};
+use countersign_store::{Act, CredentialKind, Deed};
 use countersign_vault::{Entry, Secret};
 use tokio::time::Instant;
 
@@ -71,8 +71,8 @@ impl<'d> Drive<'d> {
         }
     }
 
-    pub(super) fn said(&self, act: &str) -> Act {
-        Act::new(&self.parties.target.name, act)
+    pub(super) fn said(&self, deed: Deed) -> Act {
+        Act::new(&self.parties.target.name, deed)
     }
 
     /// Who asks: an administrator, or the pair itself by its own means.

@@ -1,7 +1,7 @@
 //! Revokes what a rotation has left live because somebody still ran it, or because the
 //! service did not answer.
 
-use countersign_store::{Act, Credential, Rotation};
+use countersign_store::{Act, Credential, Deed, Rotation};
 
 use super::Connect;
 use super::asking::Asking;
@@ -62,8 +62,8 @@ impl Connector {
         if !is_over {
             asking.revoke(&old).await?;
         }
-        let done = if is_over { "old_has_ended" } else { "revoked" };
-        let act = Act::new(&credential.name, done).with("api_id", old.as_str());
+        let deed = if is_over { Deed::OldHasEnded } else { Deed::Revoked };
+        let act = Act::new(&credential.name, deed).with("api_id", old.as_str());
         let act = act.with("by", minter.name.as_str());
         let is_ours = self.store.settle_revocation(rotation.id, act, self.now()).await?;
         self.destroy_copies(credential, &old).await?;
@@ -77,7 +77,7 @@ impl Connector {
             if entry.is_tombstone || !entry.api_id.eq_ignore_ascii_case(api_id) {
                 continue;
             }
-            let act = Act::new(&credential.name, "destroyed").with("api_id", api_id);
+            let act = Act::new(&credential.name, Deed::Destroyed).with("api_id", api_id);
             self.store.audit(act.with("version", entry.version), self.now()).await?;
             self.with_vault(move |vault| vault.destroy(&entry.name, entry.version)).await?;
         }

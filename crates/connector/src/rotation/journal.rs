@@ -1,7 +1,7 @@
 //! What is written down of a rotation: the journal, and what is to be known of each step
 //! in the audit log, at once.
 
-use countersign_store::{Act, CredentialKind, Lease, Publication, Rotation, RotationId};
+use countersign_store::{Act, CredentialKind, Deed, Lease, Publication, Rotation, RotationId};
 
 use super::drive::Drive;
 use super::machine::{Held, Journal, Step};
@@ -39,7 +39,7 @@ impl Drive<'_> {
             is_over: false,
         };
         let armed = self
-            .said("armed")
+            .said(Deed::Armed)
             .with("mode", self.parties.mode.as_str())
             .with("by", minter.name.as_str())
             .with("old_api_id", target.api_id.as_str());
@@ -82,15 +82,15 @@ impl Drive<'_> {
     ) -> Result<(), Error> {
         let mut acts = Vec::new();
         if after.lost > before.lost {
-            acts.push(self.said("lost").with("api_id", after.old.as_str()));
+            acts.push(self.said(Deed::Lost).with("api_id", after.old.as_str()));
         }
         if after.is_rescued && !before.is_rescued {
             let rescue = self.parties.rescue.as_ref();
             let by = rescue.map(|rescue| rescue.name.as_str()).unwrap_or_default();
-            acts.push(self.said("rescued").with("by", by));
+            acts.push(self.said(Deed::Rescued).with("by", by));
         }
         if after.mints > before.mints {
-            let asked = self.said("asked").with("nth", after.mints);
+            let asked = self.said(Deed::Asked).with("nth", after.mints);
             acts.push(asked.with("old_api_id", after.old.as_str()));
         }
         if after.step != before.step {
@@ -128,16 +128,18 @@ impl Drive<'_> {
         let version = new.map(|held| held.version).unwrap_or_default();
         Some(match journal.step {
             Step::Armed | Step::Minting => return None,
-            Step::Ready => self.said("vault_proven"),
-            Step::Sealed => self.said("sealed").with("api_id", id).with("version", version),
+            Step::Ready => self.said(Deed::VaultProven),
+            Step::Sealed => self.said(Deed::Sealed).with("api_id", id).with("version", version),
             Step::Proven => {
                 let expires = self.expires_ms.map(countersign_findings::rfc3339);
-                self.said("confirmed").with("api_id", id).with("expires", expires)
+                self.said(Deed::Confirmed).with("api_id", id).with("expires", expires)
             }
-            Step::Published => self.said("published").with("api_id", id).with("version", version),
+            Step::Published => {
+                self.said(Deed::Published).with("api_id", id).with("version", version)
+            }
             Step::Over => {
                 let over = self
-                    .said("over")
+                    .said(Deed::Over)
                     .with("end", journal.end.map(|end| Outcome::from(end).as_str()));
                 over.with("problem", self.problem.clone())
             }

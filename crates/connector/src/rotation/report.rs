@@ -33,6 +33,18 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    const ALL: [Self; 9] = [
+        Self::Done,
+        Self::Nothing,
+        Self::Abandoned,
+        Self::TooManyLost,
+        Self::Refused,
+        Self::Forbidden,
+        Self::LockedOut,
+        Self::Paused,
+        Self::Superseded,
+    ];
+
     /// As it is written down.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -46,6 +58,11 @@ impl Outcome {
             Self::Paused => "paused",
             Self::Superseded => "superseded",
         }
+    }
+
+    /// Of what was written down.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == word)
     }
 }
 

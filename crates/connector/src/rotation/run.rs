@@ -2,7 +2,7 @@
 //! known of it in the audit log, before what follows from it is done: a log that
 //! cannot be written stops a rotation before it asks for anything.
 
-use countersign_store::{Claim, Lease, Publication};
+use countersign_store::{Claim, Deed, Lease, Publication};
 
 use super::drive::Drive;
 use super::journal::Written;
@@ -33,7 +33,7 @@ impl Drive<'_> {
         match outcome {
             Err(error) if error.is_superseded() => {
                 if let Some(held) = self.late.take() {
-                    let act = self.said("sealed_late").with("api_id", held.id);
+                    let act = self.said(Deed::SealedLate).with("api_id", held.id);
                     let act = act.with("version", held.version);
                     self.connector.store.audit(act, self.connector.now()).await?;
                 }

@@ -157,7 +157,7 @@ impl Stage {
 
     async fn acts(&self, name: &str) -> Vec<String> {
         let entries = self.connector.store.audit_entries(Some(name), 1000).await.expect("a log");
-        entries.into_iter().rev().map(|entry| entry.act).collect()
+        entries.into_iter().rev().map(|entry| entry.act.as_str().to_owned()).collect()
     }
 
     async fn pairs(&self, user: &str) -> usize {

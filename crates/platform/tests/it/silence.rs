@@ -8,8 +8,8 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 fn tcp(url: &str) -> Place {
-    let address = url.rsplit("//").next().unwrap().replace("localhost", "127.0.0.1");
-    Place::Tcp(address.parse().unwrap())
+    let address = url.rsplit("//").next().expect("an address").replace("localhost", "127.0.0.1");
+    Place::Tcp(address.parse().expect("an address"))
 }
 
 async fn platform() -> (TestPlatform, Option<CertificateDer<'static>>) {
@@ -19,7 +19,8 @@ async fn platform() -> (TestPlatform, Option<CertificateDer<'static>>) {
         config.limits = limits();
     })
     .await;
-    let trusts = CertificateDer::from_pem_slice(test.platform.ca_pem().as_bytes()).unwrap();
+    let trusts =
+        CertificateDer::from_pem_slice(test.platform.ca_pem().as_bytes()).expect("a certificate");
     (test, Some(trusts))
 }
 

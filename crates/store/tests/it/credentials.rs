@@ -1,7 +1,7 @@
 //! Credentials, the journal of rotations, leases and the audit log.
 
 use countersign_store::{
-    Act, Claim, CredentialId, Lease, Observed, Publication, Rotation, RotationId, Verdict,
+    Act, Claim, CredentialId, Deed, Lease, Observed, Publication, Rotation, RotationId, Verdict,
 };
 
 use super::*;
@@ -71,7 +71,7 @@ async fn a_journal_is_written_by_the_holder_of_the_lease_alone() {
     moved.new_id = Some("new".into());
     moved.new_version = Some(2);
     moved.new_expires_ms = Some(99);
-    let acts = vec![Act::new("test", "sealed").with("api_id", "new")];
+    let acts = vec![Act::new("test", Deed::Sealed).with("api_id", "new")];
     let publication = Some(Publication { switch: None });
     let refused = store.move_rotation(moved.clone(), old, acts.clone(), publication).await;
     assert!(refused.unwrap_err().is_superseded());
@@ -142,7 +142,7 @@ async fn the_audit_log_cannot_be_changed_unseen() {
     let folder = tempfile::tempdir().unwrap();
     let (store, ..) = store(folder.path()).await;
     for n in 0..5 {
-        store.audit(Act::new("test", "minted").with("nth", n), n.into()).await.unwrap();
+        store.audit(Act::new("test", Deed::Asked).with("nth", n), n.into()).await.unwrap();
     }
     let Verdict::Whole { entries, digest } = store.verify_audit().await.unwrap() else {
         panic!("the chain is whole");
@@ -192,7 +192,7 @@ async fn what_is_to_be_revoked_is_settled_once_and_after_the_rotation() {
     let begun = store.begin_rotation(rotation(held.id), lease.clone(), vec![]).await.unwrap();
     let owing = Rotation { to_revoke: Some("old".into()), ..begun.clone() };
     store.move_rotation(owing.clone(), lease.clone(), vec![], None).await.unwrap();
-    let act = || Act::new("test", "revoked");
+    let act = || Act::new("test", Deed::Revoked);
     assert_eq!(store.rotations_to_revoke(held.id).await.unwrap(), []);
     assert!(!store.settle_revocation(begun.id, act(), 20).await.unwrap(), "it is under way");
     let over = Rotation { is_over: true, ..owing };
@@ -203,5 +203,5 @@ async fn what_is_to_be_revoked_is_settled_once_and_after_the_rotation() {
     assert_eq!(store.rotations_to_revoke(held.id).await.unwrap(), []);
     assert_eq!(store.rotations(held.id, 1).await.unwrap()[0].old_until_ms, Some(20));
     let acts = store.audit_entries(Some("test"), 100).await.unwrap();
-    assert_eq!(acts.iter().filter(|entry| entry.act == "revoked").count(), 1);
+    assert_eq!(acts.iter().filter(|entry| entry.act == Deed::Revoked).count(), 1);
 }

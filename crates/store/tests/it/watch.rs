@@ -1,6 +1,6 @@
 //! Notices, their deliveries, the calendar and handovers.
 
-use countersign_store::{Act, CredentialId, Handover, NewNotice, NoticeKind};
+use countersign_store::{Act, CredentialId, Deed, Handover, NewNotice, NoticeKind};
 
 use super::*;
 
@@ -127,9 +127,9 @@ async fn a_handover_is_claimed_settled_and_in_the_log() {
     assert!(store.claim_handover(&handover, 30).await.unwrap());
     assert!(!store.claim_handover(&handover, 30).await.unwrap());
     handover.delivered_ms = Some(4);
-    let act = Act::new("test", "delivered").with("consumer", "ci").with("version", 2);
+    let act = Act::new("test", Deed::HandoverDelivered).with("consumer", "ci").with("version", 2);
     store.settle_handover(handover.clone(), act, 4).await.unwrap();
     let held = store.handovers(id).await.unwrap().remove(0);
     assert_eq!((held.attempts, held.delivered_ms, held.next_ms), (1, Some(4), 30));
-    assert_eq!(store.audit_entries(Some("test"), 1).await.unwrap()[0].act, "delivered");
+    assert_eq!(store.audit_entries(Some("test"), 1).await.unwrap()[0].act, Deed::HandoverDelivered);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::ExitStatus;
 
-use countersign_store::AuditEntry;
+use countersign_store::{AuditEntry, Deed};
 use serde_json::{Value, json};
 
 use super::hammer::Calls;
@@ -47,9 +47,9 @@ impl Tally {
     }
 
     pub(crate) fn retire(&mut self, audited: &[AuditEntry]) {
-        let count = |act: &str| audited.iter().filter(|entry| entry.act == act).count() as u64;
-        self.lost_answers = count("lost");
-        self.published = count("published");
+        let count = |deed| audited.iter().filter(|entry| entry.act == deed).count() as u64;
+        self.lost_answers = count(Deed::Lost);
+        self.published = count(Deed::Published);
     }
 
     pub(crate) fn hammered(&mut self, calls: Calls) {
