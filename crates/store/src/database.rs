@@ -25,7 +25,7 @@ use crate::error::Error;
 use crate::raw::Packing;
 use crate::seal;
 
-const SCHEMA: &str = include_str!("schema.sql");
+const SCHEMA: &str = include_str!("../schema.sql");
 /// Counted up when a released schema changes.
 const SCHEMA_VERSION: i32 = 1;
 
