@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     trust(&args.trust);
-    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
         return report(&Failure::unexpected("a TLS provider was already installed"));
     }
     system::start_logging(&args.log);

@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn receivers_that_are_refused() {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let long = "0123456789abcdef\n";
         for (url, allow) in [

@@ -1,15 +1,17 @@
 //! Answers of browsers about passkeys (WebAuthn level 3), as far as a second factor
 //! needs them. Who made the authenticator is neither asked for nor looked at. Signatures
-//! are checked by aws-lc, which is in the program for TLS: there is a public key here,
+//! are checked by ring, which is in the program for TLS: there is a public key here,
 //! and never a private one.
 
 mod cbor;
 
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
-    RsaPublicKeyComponents, VerificationAlgorithm,
-};
 use data_encoding::BASE64URL_NOPAD;
+use ring::agreement::{self, ECDH_P256, EphemeralPrivateKey};
+use ring::rand::SystemRandom;
+use ring::signature::{
+    ECDSA_P256_SHA256_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
+    UnparsedPublicKey, VerificationAlgorithm,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -284,11 +286,9 @@ impl Key {
         match (kind?, algorithm?, curve, parts) {
             (2, ES256, Some(1), [None, Some(x), Some(y)]) if x.len() == 32 && y.len() == 32 => {
                 let point = [&[4], x, y].concat();
-                ParsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &point).ok()?;
-                Some(Self::Es256 { point: encode(&point) })
+                is_on_curve(&point).then(|| Self::Es256 { point: encode(&point) })
             }
             (1, EDDSA, Some(6), [None, Some(x), None]) if x.len() == 32 => {
-                ParsedPublicKey::new(&ED25519, x).ok()?;
                 Some(Self::EdDsa { point: encode(x) })
             }
             (3, RS256, None, [Some(modulus), Some(exponent), None])
@@ -306,8 +306,8 @@ impl Key {
 
     fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
         let by = |algorithm: &'static dyn VerificationAlgorithm, point: &str| {
-            let key = decode(point).and_then(|point| ParsedPublicKey::new(algorithm, point).ok());
-            key.is_some_and(|key| key.verify_sig(message, signature).is_ok())
+            let key = decode(point).map(|point| UnparsedPublicKey::new(algorithm, point));
+            key.is_some_and(|key| key.verify(message, signature).is_ok())
         };
         match self {
             Self::Es256 { point } => by(&ECDSA_P256_SHA256_ASN1, point),
@@ -319,6 +319,16 @@ impl Key {
             }
         }
     }
+}
+
+/// ring looks at a key when it is used. Nothing is signed with a new passkey yet, but an
+/// agreement with it fails on a point that is none; its outcome goes away unread.
+fn is_on_curve(point: &[u8]) -> bool {
+    let Ok(any) = EphemeralPrivateKey::generate(&ECDH_P256, &SystemRandom::new()) else {
+        return false;
+    };
+    let point = agreement::UnparsedPublicKey::new(&ECDH_P256, point);
+    agreement::agree_ephemeral(any, &point, |_| ()).is_ok()
 }
 
 fn encode(bytes: &[u8]) -> String {

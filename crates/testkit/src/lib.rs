@@ -229,7 +229,7 @@ impl TestPlatform {
         let mut roots = rustls::RootCertStore::empty();
         let ca = CertificateDer::from_pem_slice(self.platform.ca_pem().as_bytes());
         roots.add(ca.expect("the CA is PEM")).expect("the CA is a certificate");
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("TLS versions")

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 /// A listener, and requests that it answers.
 #[derive(Clone)]
@@ -237,7 +237,7 @@ impl Door {
         let Some(trusts) = &self.trusts else { return Ok(stream) };
         let mut roots = RootCertStore::empty();
         roots.add(trusts.clone()).map_err(io::Error::other)?;
-        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(io::Error::other)?;
         let mut config = config.with_root_certificates(roots).with_no_client_auth();

@@ -85,7 +85,7 @@ impl Bench {
     }
 
     fn kv_path(&self) -> KvPath {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let config = KvConfig {
             address: self.store.address.clone(),
             mount: "secret".into(),

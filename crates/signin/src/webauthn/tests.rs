@@ -1,10 +1,9 @@
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{
+use proptest::prelude::*;
+use ring::rand::SystemRandom;
+use ring::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
     RsaKeyPair,
 };
-use proptest::prelude::*;
 
 use super::*;
 
@@ -53,14 +52,18 @@ enum Device {
 
 impl Device {
     fn es256() -> Self {
-        Self::Es256(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap())
+        let (kind, random) = (&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new());
+        let pair = EcdsaKeyPair::generate_pkcs8(kind, random).unwrap();
+        Self::Es256(EcdsaKeyPair::from_pkcs8(kind, pair.as_ref(), random).unwrap())
     }
 
     fn all() -> [Self; 3] {
+        let eddsa = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
         [
             Self::es256(),
-            Self::EdDsa(Ed25519KeyPair::generate().unwrap()),
-            Self::Rs256(RsaKeyPair::generate(KeySize::Rsa2048).unwrap()),
+            Self::EdDsa(Ed25519KeyPair::from_pkcs8(eddsa.as_ref()).unwrap()),
+            // Nobody's: the library makes no RSA keys.
+            Self::Rs256(RsaKeyPair::from_der(include_bytes!("made_up_rsa.der")).unwrap()),
         ]
     }
 
@@ -103,7 +106,7 @@ impl Device {
             Self::Es256(pair) => pair.sign(&random, message).unwrap().as_ref().to_vec(),
             Self::EdDsa(pair) => pair.sign(message).as_ref().to_vec(),
             Self::Rs256(pair) => {
-                let mut signature = vec![0; pair.public_modulus_len()];
+                let mut signature = vec![0; pair.public().modulus_len()];
                 pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).unwrap();
                 signature
             }

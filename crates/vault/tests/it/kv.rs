@@ -45,7 +45,7 @@ impl Server {
 /// As the program does it first thing.
 pub(crate) fn provider() {
     // A second test finds it installed.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 pub(crate) fn given(text: &str) -> SecretText {

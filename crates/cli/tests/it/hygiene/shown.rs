@@ -121,7 +121,7 @@ fn random() -> client::Random {
 /// One of each type, holding a secret. Some of them must not be dropped inside a runtime.
 fn all() -> Shown {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let mut shown = Shown::new();
     let folder = tempfile::tempdir().unwrap();
 
