@@ -653,6 +653,8 @@ fn check_url(config: &Config) -> Result<String, Error> {
 }
 
 fn build_http(config: &Config) -> Result<reqwest::Client, Error> {
+    // The program has one already; another program with this client may not.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
