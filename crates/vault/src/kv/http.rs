@@ -40,6 +40,8 @@ impl Http {
     pub(super) fn new(config: &KvConfig) -> Result<Self, Error> {
         let base = check_address(config)?;
         let namespace = config.namespace.as_deref().map(|text| header("namespace", text));
+        // The program has one already; another program with this vault may not.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
