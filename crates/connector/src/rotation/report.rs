@@ -91,7 +91,7 @@ pub struct Report {
     pub lost: u32,
     /// Whose copy is not the new one yet.
     pub laggards: Vec<String>,
-    /// The old one, where it is to be revoked and was not yet: [`Connector::see_off`]
+    /// The old one, where it is to be revoked and was not yet: [`crate::Connector::see_off`]
     /// does it once nobody lags.
     pub to_revoke: Option<String>,
     /// How long calls were held off, in milliseconds.
