@@ -19,9 +19,12 @@ mod sync;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 
 fn main() -> anyhow::Result<()> {
+    // The peer brings another one, so the choice is not the library's.
+    let provider = tokio_rustls::rustls::crypto::ring::default_provider();
+    ensure!(provider.install_default().is_ok(), "a TLS provider was already installed");
     let mut arguments = std::env::args().skip(1);
     let what = arguments.next().unwrap_or_default();
     if what == "peer" {

@@ -64,7 +64,9 @@ pub fn run() -> Result<()> {
             bare(out, rows.iter().map(|row| Line::of(&item(row, &application))))
         })?;
         measure("ndjson", &|out| export(Box::new(Ndjson::new(out)), &rows, &application))?;
-        measure("csv", &|out| export(Box::new(Csv::new(out, Style::default())?), &rows, &application))?;
+        measure("csv", &|out| {
+            export(Box::new(Csv::new(out, Style::default())?), &rows, &application)
+        })?;
         measure("serde_json: OCSF events", &|out| bare(out, &events))?;
         measure("ocsf 2007", &|out| {
             export(Box::new(Ocsf::new(out, &head, Shape::Posture)), &rows, &application)
