@@ -7,9 +7,8 @@ use countersign_store::{Error, Problem, Store};
 
 use crate::Clock;
 use crate::duty::{Round, Wait};
+use crate::times::DAY_MS;
 
-/// Between the beginnings of two checks.
-const DAY_MS: i64 = 86_400_000;
 /// Between two pieces of one check.
 const PAUSE_MS: u64 = 200;
 

@@ -2,6 +2,9 @@
 
 use countersign_findings::rfc3339;
 
+/// A day, as expiry and periods count them.
+pub const DAY_MS: i64 = 86_400_000;
+
 /// Milliseconds since the Unix epoch as `2026-11-24 08:00 UTC`.
 pub fn when(ms: i64) -> String {
     match rfc3339(ms).get(..16) {

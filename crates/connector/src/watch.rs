@@ -28,10 +28,8 @@ pub use policy::Policy;
 use crate::account::{expiry, observed};
 use crate::error::Error;
 pub use crate::source::WATCH as PURPOSE;
+pub use crate::times::DAY_MS;
 use crate::{Connector, Subject};
-
-/// A day, as expiry counts them.
-pub const DAY_MS: i64 = 86_400_000;
 
 impl Connector {
     /// Asks the service about a credential and notes the answer, a refusal too. The

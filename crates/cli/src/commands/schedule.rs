@@ -19,7 +19,7 @@ use super::sync::{How, bring_in, first_problems};
 use crate::args::{ListSchedules, Schedule, Scheduled};
 use crate::config::Config as Settings;
 use crate::config::schedule::ScheduleConfig;
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::{distance, note, print, print_json, printable, table, table_text, when};
 use crate::system;
@@ -75,7 +75,7 @@ async fn run_job(context: &Context, job: Job) -> Ended {
     match brought_in.await {
         Ok(finished) => Ended { fault: finished.fault(), problem: told(&finished) },
         Err(failure) => {
-            Ended { fault: Some(fault(failure.exit())), problem: Some(failure.to_string()) }
+            Ended { fault: Some(failure.exit().into()), problem: Some(failure.to_string()) }
         }
     }
 }
@@ -85,18 +85,6 @@ fn told(finished: &Finished) -> Option<String> {
         Some(error) => Some(error.to_string()),
         None if finished.report.complete => None,
         None => Some(first_problems(finished, 3).join("\n")),
-    }
-}
-
-fn fault(exit: Exit) -> Fault {
-    match exit {
-        Exit::Unexpected => Fault::Unexpected,
-        Exit::Usage => Fault::Config,
-        Exit::NotAuthenticated => Fault::NotAuthenticated,
-        Exit::RoleMissing => Fault::RoleMissing,
-        Exit::Upstream => Fault::Upstream,
-        Exit::Incomplete => Fault::Incomplete,
-        Exit::Storage => Fault::Storage,
     }
 }
 

@@ -9,10 +9,9 @@ use super::trouble::{State, Trouble, cause_and_fix};
 use super::{network, printable};
 use crate::check::{Check, Outcome, check};
 use crate::error::{Error, Fault};
-use crate::times::distance;
+use crate::times::{DAY_MS, distance};
 use crate::{Connector, Subject};
 
-const DAY_MS: i64 = 86_400_000;
 const SOON_MS: i64 = 30 * DAY_MS;
 
 /// How it is with one integration. Without a connector, while the vault does not open,

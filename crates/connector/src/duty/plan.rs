@@ -9,13 +9,13 @@
 use jiff::tz::TimeZone;
 
 use crate::hours::{Hours, Window};
+use crate::times::DAY_MS;
 
 /// Later than this is late, or than a tenth of a period that is short.
 const SLACK_MS: i64 = 30_000;
 /// How long a store is left to whoever syncs into it.
 const BUSY_MS: i64 = 60_000;
 const MINUTE_MS: i64 = 60_000;
-const DAY_MS: i64 = 86_400_000;
 /// First wait after a failure.
 const BACK_OFF_MS: i64 = 2 * MINUTE_MS;
 /// Days that are looked back for a window that was missed.

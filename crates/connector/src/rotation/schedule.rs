@@ -1,8 +1,8 @@
 //! When a credential is due, by the expiry that the service told. Pure.
 
 use crate::hours::Window;
+use crate::times::DAY_MS;
 
-const DAY_MS: i64 = 86_400_000;
 /// With less than this left, no window is waited for.
 const URGENT_MS: i64 = 3 * DAY_MS;
 
