@@ -253,6 +253,11 @@ pub(crate) struct Columns {
 const NAMES: &str = "context, severity, state, scan_type, status, violates_policy, cwe, category,
     title, file, module, url, component, cve, cvss, first_found_ms, last_seen_ms, notes";
 
+/// A new row, in the order of [`FINDING`](crate::seal::FINDING).
+const NEW: &str = ":finding_id, :hash, :application, :context, :severity, :state, 0, :scan_type,
+    :status, :violates_policy, :cwe, :category, :title, :file, :module, :url, :component, :cve,
+    :cvss, :first_found_ms, :last_seen_ms, :at_ms, :at_ms, :kind, :notes";
+
 impl Columns {
     pub(crate) fn of(draft: &Draft, texts: &mut Texts<'_>) -> Result<Self, Error> {
         for (kind, numbered) in [(CWE_NAMES, &draft.cwe), (CATEGORY_NAMES, &draft.category)] {
@@ -293,13 +298,37 @@ impl Columns {
         Ok(statement.query_row([row], read)?)
     }
 
+    /// Of every row that is not gone, of one application or of all, with its application.
+    pub(crate) fn each(
+        connection: &Connection,
+        application: Option<i64>,
+        mut act: impl FnMut(i64, Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let of = if application.is_some() { "application = ?1" } else { "?1 is null" };
+        let mut statement = connection.prepare_cached(&format!(
+            "select {NAMES}, {IS_POLICY}, gone, application from findings where gone = 0 and {of}"
+        ))?;
+        let mut rows = statement.query([application])?;
+        while let Some(row) = rows.next()? {
+            let (columns, _) = read(row)?;
+            act(row.get(20)?, columns)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.state == state_code(State::Open)
+    }
+
     /// A new row; answers its number.
     pub(crate) fn insert(&self, connection: &Connection, new: &NewRow<'_>) -> Result<i64, Error> {
+        // Sealed as it is written: a statement more for each row shows in a first sync.
         let mut statement = connection.prepare_cached(&format!(
-            "insert into findings ({NAMES}, application, added_ms, changed_ms, kind, finding_id, hash)
-             values (:context, :severity, :state, :scan_type, :status, :violates_policy, :cwe,
-                :category, :title, :file, :module, :url, :component, :cve, :cvss, :first_found_ms,
-                :last_seen_ms, :notes, :application, :at_ms, :at_ms, :kind, :finding_id, :hash)"
+            "insert into findings
+                (finding_id, hash, application, context, severity, state, gone, scan_type, status,
+                 violates_policy, cwe, category, title, file, module, url, component, cve, cvss,
+                 first_found_ms, last_seen_ms, added_ms, changed_ms, kind, notes, seal)
+             values ({NEW}, sealed({NEW}))"
         ))?;
         let mut values = self.values(new);
         let kind = new.kind.unwrap_or(0);

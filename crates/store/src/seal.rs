@@ -76,23 +76,14 @@ impl Sealing {
     }
 }
 
-/// The SQL function `sealed`: the seal of its arguments.
+/// The SQL function `sealed`: the seal of its arguments, which are in the order of the
+/// columns that are sealed.
 pub(crate) fn of_arguments(context: &Context<'_>) -> i64 {
     let mut sealing = Sealing::default();
     for at in 0..context.len() {
         sealing.add_value(context.get_raw(at));
     }
     sealing.end()
-}
-
-/// Seals a row of the feed as it is, which no later act changes.
-pub(crate) fn change(connection: &Connection, seq: i64) -> Result<(), Error> {
-    let seal = format!(
-        "update changes as c set seal =
-            (select sealed({CHANGE}) from findings f where f.id = c.finding) where seq = ?"
-    );
-    connection.prepare_cached(&seal)?.execute([seq])?;
-    Ok(())
 }
 
 /// The seal of a row that has the columns of [`FINDING`] from here on.

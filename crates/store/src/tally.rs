@@ -2,13 +2,14 @@
 //! says of each row what it was and what it is; only the difference is written.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use countersign_findings::State;
 use countersign_findings::filter::Field;
 use rusqlite::{Connection, params};
 
 use crate::change::ChangeKind;
-use crate::columns::{Columns, DAY_MS, IS_OPEN, IS_POLICY, state_code};
+use crate::columns::{Columns, DAY_MS, state_code};
 use crate::error::Error;
 
 /// `counts.field`, from 1 on.
@@ -25,6 +26,16 @@ pub(crate) enum Counted {
 }
 
 impl Counted {
+    const ALL: [Self; 7] = [
+        Self::Cwe,
+        Self::Category,
+        Self::Component,
+        Self::Cve,
+        Self::Module,
+        Self::File,
+        Self::FoundDay,
+    ];
+
     pub(crate) fn of(field: Field) -> Option<Self> {
         Some(match field {
             Field::Cwe => Self::Cwe,
@@ -51,6 +62,19 @@ struct Tally {
     violates_policy: Option<bool>,
 }
 
+impl Tally {
+    fn of(columns: &Columns) -> Self {
+        Self {
+            context: columns.context,
+            scan_type: columns.scan_type,
+            severity: columns.severity,
+            state: columns.state,
+            status: columns.status,
+            violates_policy: columns.violates_policy,
+        }
+    }
+}
+
 #[derive(PartialEq, Eq, Hash)]
 struct Count {
     field: Counted,
@@ -60,41 +84,25 @@ struct Count {
     is_policy: bool,
 }
 
-/// The rows of `tallies` as they follow from the findings; one value: the application, null
-/// for all of them.
-const TALLIES: &str = "select application, context, scan_type, severity, state, status,
-        violates_policy, count(*) as findings
-     from findings where gone = 0 and application = coalesce(?1, application)
-     group by 1, 2, 3, 4, 5, 6, 7";
-
-/// The rows of `counts` as they follow from the findings; one value: the integration, null
-/// for all of them.
-fn counts() -> String {
-    let found_day = format!(
-        "iif({IS_OPEN}, (first_found_ms - (first_found_ms % {DAY_MS} + {DAY_MS}) % {DAY_MS})
-            / {DAY_MS}, null)"
-    );
-    let parts = [
-        (Counted::Cwe, "cwe"),
-        (Counted::Category, "category"),
-        (Counted::Component, "component"),
-        (Counted::Cve, "cve"),
-        (Counted::Module, "module"),
-        (Counted::File, "file"),
-        (Counted::FoundDay, &found_day),
-    ]
-    .map(|(field, value)| {
-        format!(
-            "select integration, {} as field, {value} as value, severity, state,
-                {IS_POLICY} as is_policy,
-                count(*) as findings
-             from findings join applications a on a.id = application
-             where findings.gone = 0 and integration = coalesce(?1, integration)
-                and {value} is not null group by 1, 2, 3, 4, 5, 6",
-            field as u8
-        )
-    });
-    parts.join(" union all ")
+impl Count {
+    /// What a row counts for, in each field of which it has a value.
+    fn of(columns: &Columns) -> impl Iterator<Item = Self> {
+        let (severity, state, is_policy) = (columns.severity, columns.state, columns.is_policy);
+        let found_day = columns.first_found_ms.map(|ms| ms.div_euclid(DAY_MS));
+        [
+            (Counted::Cwe, columns.cwe),
+            (Counted::Category, columns.category),
+            (Counted::Component, columns.component),
+            (Counted::Cve, columns.cve),
+            (Counted::Module, columns.module),
+            (Counted::File, columns.file),
+            (Counted::FoundDay, found_day.filter(|_| columns.is_open())),
+        ]
+        .into_iter()
+        .filter_map(move |(field, value)| {
+            value.map(|value| Self { field, value, severity, state, is_policy })
+        })
+    }
 }
 
 /// Counts anew what lists count from, after rows were found that cannot be believed.
@@ -116,52 +124,120 @@ fn count_anew(
     integration: Option<i64>,
     application: Option<i64>,
 ) -> Result<(), Error> {
-    let clear = "delete from tallies where application = coalesce(?, application)";
-    connection.execute(clear, [application])?;
     connection.execute(
-        &format!(
-            "insert into tallies (application, context, scan_type, severity, state, status,
-                violates_policy, findings) {TALLIES}"
-        ),
+        "delete from tallies where application = coalesce(?, application)",
         [application],
     )?;
-    let clear = "delete from counts where integration = coalesce(?, integration)";
-    connection.execute(clear, [integration])?;
     connection.execute(
-        &format!(
-            "insert into counts (integration, field, value, severity, state, is_policy, findings)
-             {}",
-            counts()
-        ),
+        "delete from counts where integration = coalesce(?, integration)",
         [integration],
     )?;
+    let mut all = connection.prepare(
+        "select integration, id from applications where integration = coalesce(?, integration)",
+    )?;
+    let mut all = all.query([integration])?;
+    while let Some(row) = all.next()? {
+        let (integration, id) = (row.get(0)?, row.get(1)?);
+        let mut ledger = Ledger::new(connection, integration, id, 0, false);
+        Columns::each(connection, Some(id), |_, columns| ledger.moved(None, Some(&columns)))?;
+        if application.is_none_or(|application| application == id) {
+            ledger.write_tallies()?;
+        }
+        ledger.write_counts()?;
+    }
     Ok(())
+}
+
+/// What a table of counts says, or what the findings say that it should: the digest of each
+/// key, as often as it is counted, added up. So millions of counts are compared without
+/// holding them.
+#[derive(Default, PartialEq)]
+struct Sum(u64);
+
+impl Sum {
+    fn add(&mut self, key: impl Hash, findings: i64) {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        self.0 = self.0.wrapping_add(hasher.finish().wrapping_mul(findings as u64));
+    }
 }
 
 /// What lists count from and does not follow from the findings: the names of its tables.
 pub(crate) fn disagreeing(connection: &Connection) -> Result<Vec<&'static str>, Error> {
-    let mut tables = Vec::new();
-    for (table, columns, truth) in [
-        (
-            "tallies",
-            "application, context, scan_type, severity, state, status, violates_policy, findings",
-            TALLIES.to_owned(),
-        ),
-        ("counts", "integration, field, value, severity, state, is_policy, findings", counts()),
-    ] {
-        let is_different: bool = connection.query_row(
-            &format!(
-                "select exists (select * from ({truth}) except select {columns} from {table})
-                    or exists (select {columns} from {table} except select * from ({truth}))"
-            ),
-            [None::<i64>],
-            |row| row.get(0),
-        )?;
-        if is_different {
-            tables.push(table);
+    // Of one moment, although it takes three statements.
+    let connection = connection.unchecked_transaction()?;
+    let mut integrations = HashMap::new();
+    let mut statement = connection.prepare("select id, integration from applications")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        integrations.insert(row.get::<_, i64>(0)?, row.get::<_, i64>(1)?);
+    }
+    let (mut tallies, mut counts) = (Sum::default(), Sum::default());
+    Columns::each(&connection, None, |application, columns| {
+        tallies.add((application, Tally::of(&columns)), 1);
+        // One of no application is told by the references.
+        if let Some(integration) = integrations.get(&application) {
+            Count::of(&columns).for_each(|count| counts.add((integration, count), 1));
         }
+        Ok(())
+    })?;
+    let mut tables = Vec::new();
+    if kept_tallies(&connection)? != Some(tallies) {
+        tables.push("tallies");
+    }
+    if kept_counts(&connection)? != Some(counts) {
+        tables.push("counts");
     }
     Ok(tables)
+}
+
+/// None where a row counts nothing, which none does.
+fn kept_tallies(connection: &Connection) -> Result<Option<Sum>, Error> {
+    let mut sum = Sum::default();
+    let mut statement = connection.prepare(
+        "select application, context, scan_type, severity, state, status, violates_policy, findings
+         from tallies",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let tally = Tally {
+            context: row.get(1)?,
+            scan_type: row.get(2)?,
+            severity: row.get(3)?,
+            state: row.get(4)?,
+            status: row.get(5)?,
+            violates_policy: row.get(6)?,
+        };
+        let findings: i64 = row.get(7)?;
+        if findings < 1 {
+            return Ok(None);
+        }
+        sum.add((row.get::<_, i64>(0)?, tally), findings);
+    }
+    Ok(Some(sum))
+}
+
+/// None where a row counts nothing, or what nobody counts.
+fn kept_counts(connection: &Connection) -> Result<Option<Sum>, Error> {
+    let mut sum = Sum::default();
+    let mut statement = connection.prepare(
+        "select integration, field, value, severity, state, is_policy, findings from counts",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let code: i64 = row.get(1)?;
+        let field = Counted::ALL.into_iter().find(|field| *field as i64 == code);
+        let (Some(field), findings @ 1..) = (field, row.get(6)?) else { return Ok(None) };
+        let count = Count {
+            field,
+            value: row.get(2)?,
+            severity: row.get(3)?,
+            state: row.get(4)?,
+            is_policy: row.get(5)?,
+        };
+        sum.add((row.get::<_, i64>(0)?, count), findings);
+    }
+    Ok(Some(sum))
 }
 
 /// What happened on one day, by severity.
@@ -252,37 +328,11 @@ impl<'a> Ledger<'a> {
     }
 
     fn add(&mut self, columns: &Columns, by: i64) {
-        let is_open = columns.state == state_code(State::Open);
-        let tally = Tally {
-            context: columns.context,
-            scan_type: columns.scan_type,
-            severity: columns.severity,
-            state: columns.state,
-            status: columns.status,
-            violates_policy: columns.violates_policy,
-        };
-        *self.tallies.entry(tally).or_default() += by;
-        let found_day = columns.first_found_ms.map(|ms| ms.div_euclid(DAY_MS));
-        for (field, value) in [
-            (Counted::Cwe, columns.cwe),
-            (Counted::Category, columns.category),
-            (Counted::Component, columns.component),
-            (Counted::Cve, columns.cve),
-            (Counted::Module, columns.module),
-            (Counted::File, columns.file),
-            (Counted::FoundDay, found_day.filter(|_| is_open)),
-        ] {
-            let Some(value) = value else { continue };
-            let count = Count {
-                field,
-                value,
-                severity: columns.severity,
-                state: columns.state,
-                is_policy: columns.is_policy,
-            };
+        *self.tallies.entry(Tally::of(columns)).or_default() += by;
+        for count in Count::of(columns) {
             *self.counts.entry(count).or_default() += by;
         }
-        if is_open
+        if columns.is_open()
             && columns.is_policy
             && let Some(day) = self.day(columns)
         {

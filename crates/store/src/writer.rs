@@ -77,8 +77,8 @@ pub struct ApplicationWriter {
     raw: String,
     is_known: bool,
     is_different: bool,
-    /// Whether what was counted of it can be believed.
-    is_sound: bool,
+    /// Its row, if it has one.
+    row: Option<i64>,
     held: HashMap<Id, Held>,
     by_hash: HashMap<(i64, [u8; HASH_BYTES]), Id>,
     contexts: HashMap<Context, i64>,
@@ -102,7 +102,7 @@ impl ApplicationWriter {
     ) -> Result<Self, Error> {
         static NEXT: AtomicI64 = AtomicI64::new(1);
         let guid = application.guid.to_string();
-        let (old_raw, is_sound, scanned_ms, held, contexts) = database
+        let (row, old_raw, scanned_ms, held, contexts) = database
             .read(move |connection| {
                 let found: Option<(i64, Vec<u8>, Option<i64>)> = connection
                     .prepare_cached(
@@ -114,17 +114,16 @@ impl ApplicationWriter {
                     })
                     .optional()?;
                 let Some((row, old_raw, scanned_ms)) = found else {
-                    return Ok((None, true, None, HashMap::new(), HashMap::new()));
+                    return Ok((None, None, None, HashMap::new(), HashMap::new()));
                 };
                 // One that cannot be unpacked is different from any other.
                 let old_raw = Unpacker::new(connection).unpack(&old_raw).unwrap_or_default();
-                let is_sound = seal::is_sound(connection, row)?;
                 let kind: RunKind = connection
                     .prepare_cached("select kind from runs where id = ?")?
                     .query_row([run.0], |row| row.get(0))?;
                 let is_full = kind == RunKind::Full;
                 let (held, contexts) = held(connection, row, &guid, is_full)?;
-                Ok((Some(old_raw), is_sound, scanned_ms, held, contexts))
+                Ok((Some(row), Some(old_raw), scanned_ms, held, contexts))
             })
             .await?;
         let mut by_hash = HashMap::with_capacity(held.len());
@@ -141,7 +140,7 @@ impl ApplicationWriter {
             run,
             is_known: old_raw.is_some(),
             is_different: old_raw.is_none_or(|old_raw| old_raw != raw),
-            is_sound,
+            row,
             application,
             raw,
             held,
@@ -310,6 +309,8 @@ impl ApplicationWriter {
         reading: &Reading,
         packed: &[u8],
     ) -> Result<u64, Error> {
+        // Whether what was counted of it can be believed; before the row is another.
+        let is_sound = self.row.map_or(Ok(true), |row| seal::is_sound(transaction, row))?;
         let (integration, application) = self.write_application(transaction, reading, packed)?;
         let at_ms = match reading {
             Reading::Complete { read_ms } | Reading::Incomplete { read_ms, .. } => *read_ms,
@@ -323,7 +324,8 @@ impl ApplicationWriter {
             at_ms,
             texts: Texts::new(transaction),
             ledger: Ledger::new(transaction, integration, application, at_ms, !self.is_known),
-            is_sound: self.is_sound,
+            is_sound,
+            last_seq: rows::last_seq(transaction)?,
             rows: 1,
         };
         if self.has_spilled {

@@ -25,7 +25,18 @@ pub(super) struct Rows<'a> {
     pub(super) ledger: Ledger<'a>,
     /// Whether what is counted can go on from what was counted before.
     pub(super) is_sound: bool,
+    /// The number that the feed of changes gave last.
+    pub(super) last_seq: i64,
     pub(super) rows: u64,
+}
+
+/// As `autoincrement` counts: no number comes twice, whatever was deleted.
+pub(super) fn last_seq(transaction: &Transaction<'_>) -> Result<i64, Error> {
+    let mut statement = transaction.prepare_cached(
+        "select max(coalesce((select seq from sqlite_sequence where name = 'changes'), 0),
+            coalesce((select max(seq) from changes), 0))",
+    )?;
+    Ok(statement.query_row([], |row| row.get(0))?)
 }
 
 impl Rows<'_> {
@@ -72,7 +83,9 @@ impl Rows<'_> {
         if damage != Some(Damage::Row) {
             self.ledger.moved(before.as_ref(), Some(&columns))?;
         }
-        seal::finding(self.transaction, row)?;
+        if held.is_some() {
+            seal::finding(self.transaction, row)?;
+        }
         self.rows += 1;
         if let Some(kind) = staged.kind {
             self.announce(row, kind, None, &columns, staged.differences.as_deref())?;
@@ -122,12 +135,16 @@ impl Rows<'_> {
         columns: &Columns,
         differences: Option<&str>,
     ) -> Result<(), Error> {
+        self.last_seq += 1;
         self.transaction
             .prepare_cached(
-                "insert into changes (run, at_ms, finding, kind, reason, severity, differences)
-                 values (?, ?, ?, ?, ?, ?, ?)",
+                "insert into changes (seq, run, at_ms, finding, kind, reason, severity, differences,
+                    seal)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, sealed(?1, ?2, ?3, ?4,
+                    (select finding_id from findings where id = ?4), ?5, ?6, ?7, ?8))",
             )?
             .execute(params![
+                self.last_seq,
                 self.run.0,
                 self.at_ms,
                 row,
@@ -136,7 +153,6 @@ impl Rows<'_> {
                 columns.severity,
                 differences
             ])?;
-        seal::change(self.transaction, self.transaction.last_insert_rowid())?;
         self.rows += 1;
         self.ledger.announced(kind, columns, reason.is_some());
         Ok(())
