@@ -23,6 +23,7 @@ use countersign_findings::Application;
 use countersign_findings::closure::Brake;
 use countersign_store::{IntegrationId, RunKind, RunSummary, Store};
 use sha2::{Digest, Sha256};
+use tokio::sync::SetOnce;
 use tokio::task::JoinSet;
 
 use crate::error::{Error, Fault};
@@ -117,6 +118,25 @@ struct Run {
     options: Options,
     clock: Clock,
     watch: Watch,
+    /// Set once the store was found to be sound, which takes as long as reading does.
+    is_sound: SetOnce<()>,
+}
+
+impl Run {
+    /// Waits until the store may be written to.
+    async fn may_write(&self) {
+        self.is_sound.wait().await;
+    }
+
+    /// A sync that reads everything anew says what is damaged rather than writing to it.
+    async fn look_at_store(&self) -> Result<(), Error> {
+        if self.options.scope == Scope::Full {
+            self.store.ready_for_full().await?;
+        }
+        // Nobody else sets it.
+        let _ = self.is_sound.set(());
+        Ok(())
+    }
 }
 
 /// An element of the listing, decoded, with the bytes it came as.
@@ -148,9 +168,6 @@ impl Connector {
         stop: impl Future<Output = ()> + Send,
     ) -> Result<Finished, Error> {
         let started_ms = self.now();
-        if options.scope == Scope::Full {
-            self.store.ready_for_full().await?;
-        }
         let kind = match options.scope {
             Scope::Full => RunKind::Full,
             Scope::Incremental { .. } => RunKind::Incremental,
@@ -165,11 +182,15 @@ impl Connector {
             options,
             clock: self.clock.clone(),
             watch,
+            is_sound: SetOnce::new(),
         });
 
         let mut report = Report::default();
+        let work = async {
+            tokio::try_join!(run.look_at_store(), run_once(&run, integration, &mut report))
+        };
         let failure = tokio::select! {
-            ended = run_once(&run, integration, &mut report) => ended.err(),
+            ended = work => ended.err(),
             () = stop => {
                 let what = "the run was stopped before its end";
                 Some(Error::new(Fault::Incomplete, what).hint("the next run goes on where it was"))
@@ -239,6 +260,7 @@ async fn settle(
     doubts: Doubts,
     open: &HashMap<String, u64>,
 ) -> Result<(), Error> {
+    run.may_write().await;
     let brake = run.options.brake;
     let Doubts { gone, waiting } = doubts;
     let of_gone: u64 = gone.iter().filter_map(|guid| open.get(guid)).sum();

@@ -222,6 +222,7 @@ impl<'a> Pass<'a> {
                 }
                 continue;
             }
+            self.run.may_write().await;
             match Finding::decode(raw, &self.entry.application.guid, context) {
                 Ok(finding) => {
                     if self.saw(context, finding.id.to_bytes()) {
@@ -352,6 +353,7 @@ impl<'a> Pass<'a> {
             None => Reading::Complete { read_ms },
         };
         let is_application_different = self.writer.is_application_different();
+        self.run.may_write().await;
         let written = self.writer.commit(reading).await?;
         Ok(Read {
             findings: self.counts,
