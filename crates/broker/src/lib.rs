@@ -230,14 +230,13 @@ struct Callers(Arc<Inner>);
 
 impl Host for Callers {
     type Watch = Heads;
-    type Body = Body;
 
     async fn answer(
         self,
         heads: Heads,
         request: Request<RequestBody>,
-    ) -> Result<Response<Body>, Unsent> {
-        Ok(answer_request(&self.0, &heads, request).await)
+    ) -> Result<Response<countersign_web::Body>, Unsent> {
+        Ok(answer_request(&self.0, &heads, request).await.map(countersign_web::Body::new))
     }
 }
 

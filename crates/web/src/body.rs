@@ -202,28 +202,28 @@ impl StdError for BodyError {
 }
 
 /// The body of an answer, on its way.
-pub(crate) struct ResponseBody<B> {
-    body: B,
+pub(crate) struct ResponseBody {
+    body: axum::body::Body,
     /// What does not fit into a piece.
     rest: Bytes,
     open: Open,
 }
 
-impl<B> ResponseBody<B> {
-    pub(crate) fn new(body: B, open: Open) -> Self {
+impl ResponseBody {
+    pub(crate) fn new(body: axum::body::Body, open: Open) -> Self {
         open.turn(Doing::Send);
         Self { body, rest: Bytes::new(), open }
     }
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Body for ResponseBody<B> {
+impl Body for ResponseBody {
     type Data = Bytes;
-    type Error = B::Error;
+    type Error = axum::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         if self.rest.is_empty() {
             let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
                 self.open.turn(Doing::Work);
@@ -321,7 +321,7 @@ mod tests {
     #[tokio::test]
     async fn large_answers_go_out_in_pieces() {
         let whole = Bytes::from(vec![7; 2 * PIECE_BYTES + 1]);
-        let mut body = ResponseBody::new(Full::new(whole.clone()), open());
+        let mut body = ResponseBody::new(axum::body::Body::new(Full::new(whole.clone())), open());
         let mut sent = Vec::new();
         for left in [2 * PIECE_BYTES + 1, PIECE_BYTES + 1, 1] {
             assert!(!body.is_end_stream());
@@ -340,7 +340,7 @@ mod tests {
         let waits = || progress.yields(Duration::ZERO, Instant::now()).is_some();
         let open = Open::new(&progress).unwrap();
         let (more, pieces) = futures::channel::mpsc::unbounded();
-        let mut body = ResponseBody::new(StreamBody::new(pieces), open);
+        let mut body = ResponseBody::new(axum::body::Body::new(StreamBody::new(pieces)), open);
         assert!(waits(), "the client takes the head");
         assert!(futures::poll!(body.frame()).is_pending());
         assert!(!waits());

@@ -26,6 +26,7 @@ mod socket_file;
 pub mod tls;
 pub mod tries;
 
+pub use axum::body::Body;
 pub use blocking::blocking;
 pub use limits::Limits;
 pub use listen::{Address, Bound, ListenError, Listener};

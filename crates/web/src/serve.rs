@@ -11,9 +11,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::ConnectInfo;
-use bytes::Bytes;
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -49,11 +49,6 @@ const SEND_BUFFER: usize = 128 * 1024;
 pub trait Host: Clone + Send + Sync + 'static {
     /// What is kept for one connection.
     type Watch: Watch;
-    /// The body of an answer.
-    type Body: Body<Data = Bytes, Error: Into<Box<dyn StdError + Send + Sync>>>
-        + Unpin
-        + Send
-        + 'static;
 
     /// Answers a request. An error ends the connection, or on HTTP/2 the stream, without
     /// an answer.
@@ -61,11 +56,11 @@ pub trait Host: Clone + Send + Sync + 'static {
         self,
         watch: Self::Watch,
         request: Request<RequestBody>,
-    ) -> impl Future<Output = Result<Response<Self::Body>, Unsent>> + Send;
+    ) -> impl Future<Output = Result<Response<Body>, Unsent>> + Send;
 }
 
 /// Sees the bytes of a connection as they come, after TLS, before anybody reads them.
-pub trait Watch: Clone + Default + Unpin + Send + Sync + 'static {
+pub trait Watch: Clone + Default + Send + Sync + 'static {
     /// These came.
     fn see(&self, bytes: &[u8]);
 }
@@ -90,13 +85,8 @@ impl StdError for Unsent {}
 /// has the extension `ConnectInfo<SocketAddr>` where the client has an address.
 impl Host for Router {
     type Watch = ();
-    type Body = axum::body::Body;
 
-    async fn answer(
-        self,
-        (): (),
-        request: Request<RequestBody>,
-    ) -> Result<Response<Self::Body>, Unsent> {
+    async fn answer(self, (): (), request: Request<RequestBody>) -> Result<Response<Body>, Unsent> {
         let answered: Result<_, Infallible> = self.oneshot(request).await;
         let Ok(response) = answered;
         match response.extensions().get::<Unsent>() {
@@ -106,11 +96,47 @@ impl Host for Router {
     }
 }
 
+/// A host with what is kept for one connection. What serves a connection knows hosts and
+/// streams by their tables of functions: it is compiled once, here, and not for each host.
+struct Guest<H: Host> {
+    host: H,
+    watch: H::Watch,
+}
+
+type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Unsent>> + Send>>;
+
+trait Attend: Send + Sync {
+    fn see(&self, bytes: &[u8]);
+    fn answer(&self, request: Request<RequestBody>) -> Answering;
+}
+
+impl<H: Host> Attend for Guest<H> {
+    fn see(&self, bytes: &[u8]) {
+        self.watch.see(bytes);
+    }
+
+    fn answer(&self, request: Request<RequestBody>) -> Answering {
+        Box::pin(self.host.clone().answer(self.watch.clone(), request))
+    }
+}
+
 /// Serves until `stop` turns true or its sender is gone; then lets running requests end,
 /// for as long as [`Limits::end`] says.
 pub async fn serve<H: Host>(
     listener: Listener,
     host: H,
+    limits: Limits,
+    stop: watch::Receiver<bool>,
+) {
+    let receive = move || -> Arc<dyn Attend> {
+        Arc::new(Guest { host: host.clone(), watch: H::Watch::default() })
+    };
+    accept(listener, &receive, limits, stop).await;
+}
+
+async fn accept(
+    listener: Listener,
+    receive: &(dyn Fn() -> Arc<dyn Attend> + Send + Sync),
     limits: Limits,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -138,12 +164,12 @@ pub async fn serve<H: Host>(
         let Ok(seat) = house.seat(peer, listener.tls.is_some(), &mut turnover).await else {
             continue;
         };
-        let (tls, host) = (listener.tls.clone(), host.clone());
-        match stream {
-            Stream::Tcp(stream) => connections.spawn(connection(stream, peer, tls, host, seat)),
+        let stream: Io = match stream {
+            Stream::Tcp(stream) => Box::new(stream),
             #[cfg(unix)]
-            Stream::Unix(stream) => connections.spawn(connection(stream, peer, tls, host, seat)),
+            Stream::Unix(stream) => Box::new(stream),
         };
+        connections.spawn(connection(stream, peer, listener.tls.clone(), receive(), seat));
     }
     drop(listener);
     house.leave();
@@ -308,12 +334,20 @@ impl Rarely {
     }
 }
 
-async fn connection<S, H>(stream: S, peer: Peer, tls: Option<TlsAcceptor>, host: H, seat: Seat)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    H: Host,
-{
-    let Some(tls) = tls else { return speak(stream, peer, Protocol::Http1, host, &seat).await };
+trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Duplex for S {}
+
+type Io = Box<dyn Duplex>;
+
+async fn connection(
+    stream: Io,
+    peer: Peer,
+    tls: Option<TlsAcceptor>,
+    guest: Arc<dyn Attend>,
+    seat: Seat,
+) {
+    let Some(tls) = tls else { return speak(stream, peer, Protocol::Http1, guest, &seat).await };
     let shaken = tokio::select! {
         shaken = tls.accept(stream) => shaken,
         () = seat.progress.until(Fate::Go) => {
@@ -328,7 +362,7 @@ where
                 Some(b"h2") => Protocol::Http2,
                 _ => Protocol::Http1,
             };
-            speak(stream, peer, protocol, host, &seat).await;
+            speak(Box::new(stream), peer, protocol, guest, &seat).await;
         }
         Err(error) => tracing::debug!(?peer, %error, "no TLS handshake"),
     }
@@ -340,18 +374,13 @@ enum Protocol {
     Http2,
 }
 
-async fn speak<S, H>(stream: S, peer: Peer, protocol: Protocol, host: H, seat: &Seat)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    H: Host,
-{
+async fn speak(stream: Io, peer: Peer, protocol: Protocol, guest: Arc<dyn Attend>, seat: &Seat) {
     let (limits, progress) = (seat.house.limits, &seat.progress);
-    let watch = H::Watch::default();
-    let stream = TokioIo::new(Watched { stream, watch: watch.clone() });
+    let stream = TokioIo::new(Watched { stream, guest: Arc::clone(&guest) });
     let service = {
         let progress = Arc::clone(progress);
         service_fn(move |request: Request<Incoming>| {
-            let (host, watch) = (host.clone(), watch.clone());
+            let guest = Arc::clone(&guest);
             let open = Open::new(&progress);
             async move {
                 let open = open.ok_or(Unsent)?;
@@ -359,7 +388,7 @@ where
                 if let Peer::Tcp(address) = peer {
                     request.extensions_mut().insert(ConnectInfo(address));
                 }
-                let response = host.answer(watch, request).await?;
+                let response = guest.answer(request).await?;
                 Ok::<_, Unsent>(response.map(|body| ResponseBody::new(body, open)))
             }
         })
@@ -406,12 +435,12 @@ async fn until_told<C: Future<Output = hyper::Result<()>>>(
 }
 
 /// A stream whose bytes are seen as they come.
-struct Watched<S, W> {
-    stream: S,
-    watch: W,
+struct Watched {
+    stream: Io,
+    guest: Arc<dyn Attend>,
 }
 
-impl<S: AsyncRead + Unpin, W: Watch> AsyncRead for Watched<S, W> {
+impl AsyncRead for Watched {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -419,12 +448,12 @@ impl<S: AsyncRead + Unpin, W: Watch> AsyncRead for Watched<S, W> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         std::task::ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        self.watch.see(&buffer.filled()[before..]);
+        self.guest.see(&buffer.filled()[before..]);
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncWrite + Unpin, W: Unpin> AsyncWrite for Watched<S, W> {
+impl AsyncWrite for Watched {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
