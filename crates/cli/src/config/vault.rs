@@ -231,7 +231,9 @@ fn open_keyring(home: &Home, service: &str) -> Result<Arc<dyn Vault>, Failure> {
 #[cfg(not(feature = "keyring"))]
 fn open_keyring(_: &Home, _: &str) -> Result<Arc<dyn Vault>, Failure> {
     Err(Failure::usage(
-        "this program was built without the OS keyring\nhint: build it with `--features keyring`, or set another `vault.backend`",
+        "this program was built without the OS keyring, which `vault.backend` names\n\
+         hint: build it with `cargo build --release --features keyring`, or set another \
+         `vault.backend`",
     ))
 }
 
