@@ -22,7 +22,7 @@ const TICK: Duration = Duration::from_millis(250);
 pub fn limits() -> Limits {
     Limits {
         // Whoever asks on a machine that does much else is not taken for one that waits.
-        safe: LIMIT / 4,
+        safe: LIMIT / 2,
         handshake: LIMIT,
         head: LIMIT,
         idle: LIMIT,
