@@ -3,8 +3,8 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use countersign_findings::{Difference, sentences};
 use countersign_store::{ApplicationRow, ChangeFilter, ChangeKind, ChangeRow, Scope};
-use serde_json::Value;
 
 use super::inner::Inner;
 use super::look::severity;
@@ -15,7 +15,7 @@ use countersign_web::moment::Moment;
 
 const PAGE: u32 = 50;
 const MAX_DIFFERENCES: usize = 20;
-const VALUE_CHARS: usize = 160;
+const SENTENCE_CHARS: usize = 320;
 /// Applications that are offered when several could be meant.
 const MAX_OFFERED: usize = 10;
 
@@ -26,31 +26,12 @@ const KINDS: [(&str, ChangeKind); 4] = [
     ("closed", ChangeKind::Closed),
 ];
 
-/// One member of a finding, before and after.
-pub(super) struct Difference {
-    pub(super) field: Shown,
-    pub(super) before: Shown,
-    pub(super) after: Shown,
-}
-
-/// The stored differences of a change; what cannot be read is shown as it is.
-pub(super) fn differences(json: Option<&str>) -> Vec<Difference> {
-    let Some(json) = json else { return Vec::new() };
-    let read: Vec<Value> = serde_json::from_str(json).unwrap_or_default();
-    let text = |value: &Value| match value {
-        Value::Null => Shown::new("–"),
-        Value::String(text) => Shown::cut(text, VALUE_CHARS),
-        other => Shown::cut(&other.to_string(), VALUE_CHARS),
-    };
-    let member = |one: &Value, name: &str| text(one.get(name).unwrap_or(&Value::Null));
-    read.iter()
-        .take(MAX_DIFFERENCES)
-        .map(|one| Difference {
-            field: member(one, "field"),
-            before: member(one, "before"),
-            after: member(one, "after"),
-        })
-        .collect()
+/// What a change says, a sentence for each difference that says something.
+pub(super) fn told(json: Option<&str>) -> Vec<Shown> {
+    let read: Vec<Difference> =
+        json.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+    let sentences = sentences(&read);
+    sentences.iter().take(MAX_DIFFERENCES).map(|text| Shown::cut(text, SENTENCE_CHARS)).collect()
 }
 
 struct Row {
@@ -62,7 +43,7 @@ struct Row {
     link: String,
     application: Shown,
     application_link: String,
-    differences: Vec<Difference>,
+    sentences: Vec<Shown>,
 }
 
 #[derive(Template)]
@@ -187,6 +168,6 @@ fn shown(row: &ChangeRow) -> Row {
         link: link(&path, &[("integration", &row.integration)]),
         application: Shown::cut(&row.application_name, 60),
         application_link: query::application(&row.integration, &row.application),
-        differences: differences(row.differences.as_deref()),
+        sentences: told(row.differences.as_deref()),
     }
 }

@@ -11,7 +11,7 @@ use countersign_findings::{DataPath, Finding, ScanType};
 use countersign_store::FindingRow;
 use countersign_text::{file, json};
 
-use super::changes::{Difference, differences};
+use super::changes::told;
 use super::filters::{all, findings};
 use super::findings::place;
 use super::inner::Inner;
@@ -34,7 +34,7 @@ struct Event {
     ago: String,
     kind: &'static str,
     reason: Option<Shown>,
-    differences: Vec<Difference>,
+    sentences: Vec<Shown>,
 }
 
 struct Step {
@@ -140,7 +140,7 @@ pub(super) async fn show(State(inner): State<Inner>, sought: Sought) -> Result<R
         ago: from_now(event.at_ms, now_ms),
         kind: event.kind.as_str(),
         reason: event.reason.map(|why| Shown::cut(why.as_str(), LINE_CHARS)),
-        differences: differences(event.differences.as_deref()),
+        sentences: told(event.differences.as_deref()),
     });
     let application = query::application(&row.integration, finding.application.as_str());
     let path = format!("/findings/{}", finding.id);

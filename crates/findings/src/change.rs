@@ -1,12 +1,12 @@
 //! What is different between two sightings of a finding, and what that means.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::finding::{Finding, State};
 
 /// One member that is different.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
     /// Dotted path in the finding's JSON.
     pub field: String,
@@ -14,6 +14,30 @@ pub struct Difference {
     pub before: Value,
     /// What it is; null when it is absent.
     pub after: Value,
+}
+
+/// Members that every scan moves, or a feed every day, whatever became of the finding.
+const ROUTINE: [&str; 5] = [
+    "last_seen",
+    "build_id",
+    "status.new",
+    "vulnerability.epss_date",
+    "vulnerability.epss_percentile",
+];
+
+impl Difference {
+    /// Whether it is one that comes with every scan or every day: kept, but no change of
+    /// the finding. A score that is published anew daily counts once its whole percents move.
+    pub fn is_routine(&self) -> bool {
+        let percents = |value: &Value| value.as_f64().map(|score| (score * 100.0).round());
+        match self.field.as_str() {
+            "vulnerability.epss_score" => {
+                let before = percents(&self.before);
+                before.is_some() && before == percents(&self.after)
+            }
+            field => ROUTINE.contains(&field),
+        }
+    }
 }
 
 /// How a finding stood at the last sighting.
@@ -43,7 +67,7 @@ pub enum Verdict {
     Reopened,
     /// Open before, and not open now.
     Closed,
-    /// The same in meaning.
+    /// The same in meaning; what every scan moves may have moved.
     Unchanged,
 }
 
@@ -53,7 +77,7 @@ pub fn judge(before: Option<Standing>, after: &Finding, differences: &[Differenc
     match (before.is_open(), after.state.is_open()) {
         (false, true) => Verdict::Reopened,
         (true, false) => Verdict::Closed,
-        _ if before.is_gone || !differences.is_empty() => Verdict::Changed,
+        _ if before.is_gone || !differences.iter().all(Difference::is_routine) => Verdict::Changed,
         _ => Verdict::Unchanged,
     }
 }

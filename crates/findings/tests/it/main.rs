@@ -131,6 +131,56 @@ fn verdicts() {
 }
 
 #[test]
+fn what_every_scan_moves_is_no_change() {
+    let judged = |before: &Value, after: &Value| {
+        let (before, after) = (decode(before).unwrap(), decode(after).unwrap());
+        let differences = before.differences(&after);
+        assert!(!differences.is_empty(), "the sighting is different: {after:?}");
+        let standing = Standing { state: before.state, is_gone: false };
+        (judge(Some(standing), &after, &differences), countersign_findings::sentences(&differences))
+    };
+    let unchanged = (Verdict::Unchanged, Vec::new());
+    let set = |record: &Value, pointer: &str, value: Value| {
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        let mut record = record.clone();
+        record.pointer_mut(parent).unwrap()[name] = value;
+        record
+    };
+    let mut component = component();
+    component["finding_details"]["cve"]["exploitability"] = json!({
+        "epss_score": 0.0112, "epss_percentile": 0.5, "epss_score_date": "2026-03-01",
+        "exploit_observed": false});
+    let mut dynamic = flaw();
+    dynamic["scan_type"] = json!("DYNAMIC");
+    for record in [flaw(), dynamic, component.clone()] {
+        let mut moved =
+            set(&record, "/finding_status/last_seen_date", json!("2026-06-02T03:04:05.678Z"));
+        assert_eq!(judged(&record, &moved), unchanged);
+        moved["build_id"] = json!(100);
+        moved["finding_status"]["new"] = json!(!record["finding_status"]["new"].as_bool().unwrap());
+        assert_eq!(judged(&record, &moved), unchanged, "all of them at once");
+        moved["finding_details"]["severity"] = json!(2);
+        let (verdict, sentences) = judged(&record, &moved);
+        assert_eq!((verdict, sentences.len()), (Verdict::Changed, 1), "{sentences:?}");
+        let closed = set(&moved, "/finding_status/status", json!("CLOSED"));
+        assert_eq!(judged(&record, &closed).0, Verdict::Closed);
+    }
+    let feed = "/finding_details/cve/exploitability";
+    let daily = set(&component, &format!("{feed}/epss_score_date"), json!("2026-03-02"));
+    let daily = set(&daily, &format!("{feed}/epss_percentile"), json!(0.51));
+    let daily = set(&daily, &format!("{feed}/epss_score"), json!(0.0113));
+    assert_eq!(judged(&component, &daily), unchanged);
+    let risen = set(&daily, &format!("{feed}/epss_score"), json!(0.93));
+    assert_eq!(judged(&daily, &risen).0, Verdict::Changed);
+    let exploited = set(&daily, &format!("{feed}/exploit_observed"), json!(true));
+    assert_eq!(judged(&daily, &exploited).0, Verdict::Changed);
+    // It came back after a complete reading that lacked it: that is to be told.
+    let closed = decode(&set(&flaw(), "/finding_status/status", json!("CLOSED"))).unwrap();
+    let gone = Standing { state: State::Fixed, is_gone: true };
+    assert_eq!(judge(Some(gone), &closed, &[]), Verdict::Changed);
+}
+
+#[test]
 fn an_application_is_read_by_its_guid_alone() {
     let bare = Application::decode(r#"{"guid":"g-1"}"#).unwrap();
     assert_eq!((bare.name.as_str(), bare.modified_ms), ("g-1", None));
