@@ -99,7 +99,7 @@ fn filters(sample: &[FindingRow]) -> Vec<Filter> {
                 Field::Text => Some(Value::Text(
                     row.finding.title.split(' ').take(2).collect::<Vec<_>>().join(" "),
                 )),
-                _ => field.value(&row.finding, &row.application_name),
+                _ => field.value(&row.finding, row.origin()),
             };
             let absent = || match field.type_() {
                 Type::Text | Type::Words => Value::Text("no such thing".into()),

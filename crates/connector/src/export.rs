@@ -61,7 +61,9 @@ impl Sieve {
         for part in conjuncts(&filter) {
             let Expression::Is(one) = part else { continue };
             match one.field {
-                Field::Severity | Field::State | Field::ViolatesPolicy => asked.push(part.clone()),
+                Field::Severity | Field::State | Field::ViolatesPolicy | Field::Visible => {
+                    asked.push(part.clone());
+                }
                 Field::Application | Field::ApplicationName => places.push(part),
                 _ => {}
             }
@@ -146,7 +148,7 @@ impl CompleteExport {
 
     /// Whether a finding that the store answered belongs to the export; each finding once.
     pub fn keeps(&mut self, row: &FindingRow) -> bool {
-        let is_kept = self.sieve.filter.matches(&row.finding, &row.application_name);
+        let is_kept = self.sieve.filter.matches(&row.finding, row.origin());
         self.read += 1;
         self.kept += u64::from(is_kept);
         is_kept

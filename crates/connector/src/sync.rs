@@ -19,8 +19,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use countersign_client::Client;
-use countersign_findings::Application;
 use countersign_findings::closure::Brake;
+use countersign_findings::{Application, Population};
 use countersign_store::{IntegrationId, RunKind, RunSummary, Store};
 use sha2::{Digest, Sha256};
 use tokio::sync::SetOnce;
@@ -200,7 +200,7 @@ impl Connector {
             report.problems.push(Problem { application: None, reason: error.to_string() });
         }
         report.complete = failure.is_none() && report.problems.is_empty();
-        let counts = self.store.counts(integration).await?;
+        let counts = self.store.counts(integration, Population::STORED).await?;
         report.findings.total = counts.total;
         report.findings.noted = counts.noted;
         let after = run.client.stats();

@@ -17,6 +17,15 @@ use crate::time::rfc3339;
 
 pub use parse::FilterError;
 
+/// What a finding is part of, as far as filters ask for it and the finding does not say.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Origin<'a> {
+    /// Name of its application.
+    pub application: &'a str,
+    /// Whether the account of the integration still sees that.
+    pub is_visible: bool,
+}
+
 /// A member that filters can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Field {
@@ -28,6 +37,8 @@ pub enum Field {
     ApplicationName,
     /// `context`: `policy` or `sandbox:GUID`.
     Context,
+    /// `visible`: whether the account of the integration still sees the application.
+    Visible,
     /// `scan_type`: `STATIC`, `DYNAMIC`, `MANUAL`, `SCA`.
     ScanType,
     /// `severity`: 0 to 5, or the name, such as `high`.
@@ -87,11 +98,12 @@ pub enum Type {
 
 impl Field {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Id,
         Self::Application,
         Self::ApplicationName,
         Self::Context,
+        Self::Visible,
         Self::ScanType,
         Self::Severity,
         Self::State,
@@ -113,12 +125,13 @@ impl Field {
     ];
 
     /// Those whose values are counted beside a list.
-    pub const FACETS: [Self; 11] = [
+    pub const FACETS: [Self; 12] = [
         Self::Severity,
         Self::State,
         Self::ScanType,
         Self::ViolatesPolicy,
         Self::Context,
+        Self::Visible,
         Self::Application,
         Self::Cwe,
         Self::Category,
@@ -141,6 +154,7 @@ impl Field {
             Self::Application => "application",
             Self::ApplicationName => "application_name",
             Self::Context => "context",
+            Self::Visible => "visible",
             Self::ScanType => "scan_type",
             Self::Severity => "severity",
             Self::State => "state",
@@ -168,21 +182,22 @@ impl Field {
             Self::Text => Type::Words,
             Self::Severity | Self::Cwe | Self::Category => Type::Integer,
             Self::Cvss => Type::Number,
-            Self::ViolatesPolicy => Type::Truth,
+            Self::Visible | Self::ViolatesPolicy => Type::Truth,
             Self::FirstFound | Self::LastSeen => Type::Time,
             _ => Type::Text,
         }
     }
 
-    /// Its value in a finding of an application of this name.
-    pub fn value(self, finding: &Finding, application_name: &str) -> Option<Value> {
+    /// Its value in a finding.
+    pub fn value(self, finding: &Finding, origin: Origin<'_>) -> Option<Value> {
         let text = |text: &str| Some(Value::Text(text.to_owned()));
         let some_text = |text: &Option<String>| text.clone().map(Value::Text);
         match self {
             Self::Id => text(finding.id.as_str()),
             Self::Application => text(finding.application.as_str()),
-            Self::ApplicationName => text(application_name),
+            Self::ApplicationName => text(origin.application),
             Self::Context => Some(Value::Text(finding.context.to_string())),
+            Self::Visible => Some(Value::Integer(origin.is_visible.into())),
             Self::ScanType => text(finding.scan_type.as_str()),
             Self::Severity => Some(Value::Integer(finding.severity.level().into())),
             Self::State => text(finding.state.as_str()),
@@ -327,23 +342,34 @@ impl Expression {
         }
     }
 
-    /// Whether a finding of an application of this name matches.
-    pub fn matches(&self, finding: &Finding, application_name: &str) -> bool {
+    /// Whether a finding matches.
+    pub fn matches(&self, finding: &Finding, origin: Origin<'_>) -> bool {
         match self {
-            Self::Is(filter) => filter.matches(finding, application_name),
-            Self::All(parts) => parts.iter().all(|part| part.matches(finding, application_name)),
-            Self::Any(parts) => parts.iter().any(|part| part.matches(finding, application_name)),
-            Self::Not(part) => !part.matches(finding, application_name),
+            Self::Is(filter) => filter.matches(finding, origin),
+            Self::All(parts) => parts.iter().all(|part| part.matches(finding, origin)),
+            Self::Any(parts) => parts.iter().any(|part| part.matches(finding, origin)),
+            Self::Not(part) => !part.matches(finding, origin),
         }
     }
 
     /// Whether the findings of one context of one application match, as far as that can be
     /// said without looking at them: none when it depends on the finding.
-    pub fn of_place(&self, application: &str, name: &str, context: &Context) -> Option<bool> {
+    pub fn of_place(&self, guid: &str, name: &str, context: &Context) -> Option<bool> {
+        self.decided(&|filter| match filter.field {
+            Field::Application => Some(filter.holds(&Value::Text(guid.to_owned()))),
+            Field::ApplicationName => Some(filter.holds(&Value::Text(name.to_owned()))),
+            Field::Context => Some(filter.holds(&Value::Text(context.to_string()))),
+            _ => None,
+        })
+    }
+
+    /// Whether it matches where only some comparisons are known: none when it depends on
+    /// the others.
+    pub(crate) fn decided(&self, known: &impl Fn(&Filter) -> Option<bool>) -> Option<bool> {
         let of = |parts: &[Self], decides: bool| {
             let mut whole = Some(!decides);
             for part in parts {
-                match part.of_place(application, name, context) {
+                match part.decided(known) {
                     Some(is) if is == decides => return Some(decides),
                     Some(_) => {}
                     None => whole = None,
@@ -352,15 +378,10 @@ impl Expression {
             whole
         };
         match self {
-            Self::Is(filter) => match filter.field {
-                Field::Application => Some(filter.holds(&Value::Text(application.to_owned()))),
-                Field::ApplicationName => Some(filter.holds(&Value::Text(name.to_owned()))),
-                Field::Context => Some(filter.holds(&Value::Text(context.to_string()))),
-                _ => None,
-            },
+            Self::Is(filter) => known(filter),
             Self::All(parts) => of(parts, false),
             Self::Any(parts) => of(parts, true),
-            Self::Not(part) => part.of_place(application, name, context).map(|is| !is),
+            Self::Not(part) => part.decided(known).map(|is| !is),
         }
     }
 }
@@ -372,21 +393,27 @@ impl From<Filter> for Expression {
 }
 
 impl Filter {
-    /// Whether a finding of an application of this name matches.
-    pub fn matches(&self, finding: &Finding, application_name: &str) -> bool {
+    /// A comparison with one value.
+    pub fn new(field: Field, operator: Operator, value: Value) -> Self {
+        Self { field, operator, values: vec![value] }
+    }
+
+    /// Whether a finding matches.
+    pub fn matches(&self, finding: &Finding, origin: Origin<'_>) -> bool {
         if self.field == Field::Text {
             let held: Vec<_> = texts(finding).map(folded).collect();
             let mut wanted = self.values.iter().filter_map(Value::as_text).map(folded);
             let held: HashSet<_> = held.iter().flat_map(|text| words(text)).collect();
             return wanted.all(|text| words(&text).all(|word| held.contains(word)));
         }
-        match self.field.value(finding, application_name) {
+        match self.field.value(finding, origin) {
             Some(actual) => self.holds(&actual),
             None => self.operator == Operator::Ne,
         }
     }
 
-    fn holds(&self, actual: &Value) -> bool {
+    /// Whether a field that has this value matches.
+    pub fn holds(&self, actual: &Value) -> bool {
         let given = &self.values;
         match self.operator {
             Operator::Eq | Operator::In => given.contains(actual),

@@ -12,6 +12,7 @@ mod error;
 mod finding;
 mod ids;
 mod paths;
+mod population;
 mod sentence;
 mod text;
 mod time;
@@ -25,5 +26,6 @@ pub use finding::{
 };
 pub use ids::{ApplicationGuid, Context, FindingId, FindingKey};
 pub use paths::{DataPath, Step};
+pub use population::{Contexts, Population, Sight};
 pub use sentence::sentences;
 pub use time::{Rfc3339, parse_time, rfc3339};

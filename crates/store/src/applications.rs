@@ -1,9 +1,9 @@
 //! Applications with their counts.
 
-use countersign_findings::{Application, State};
+use countersign_findings::{Application, Population, State};
 use rusqlite::Connection;
 
-use crate::columns::{IS_OPEN, POLICY, state_of};
+use crate::columns::{IS_OPEN, IS_POLICY, place, state_of};
 use crate::error::Error;
 use crate::raw::Unpacker;
 use crate::seal;
@@ -26,18 +26,20 @@ pub struct ApplicationRow {
     pub gone: bool,
     /// Open findings by severity, 0 to 5, policy context.
     pub open: [u64; 6],
-    /// All findings, every context.
+    /// Findings in any state, policy context.
     pub findings: u64,
+    /// Findings in any state, sandboxes.
+    pub in_sandboxes: u64,
 }
 
-/// How many findings there are. Those that vanished do not count.
+/// How many findings of a population there are. Those that vanished do not count.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
     /// All.
     pub total: u64,
     /// Of these, those with notes: something of their records could not be read.
     pub noted: u64,
-    /// Open ones by severity, 0 to 5.
+    /// Of these, open ones by severity, 0 to 5.
     pub open_by_severity: [u64; 6],
     /// By scan type.
     pub by_scan_type: Vec<(String, u64)>,
@@ -52,25 +54,36 @@ impl Store {
     }
 
     /// Counts for one integration.
-    pub async fn counts(&self, integration: IntegrationId) -> Result<Counts, Error> {
+    pub async fn counts(
+        &self,
+        integration: IntegrationId,
+        population: Population,
+    ) -> Result<Counts, Error> {
         self.database
             .read(move |connection| {
-                let noted = "select count(*) from findings where gone = 0 and notes <> 0
-                    and application in (select id from applications where integration = ?)";
+                let within = format!(
+                    "application in (select id from applications where integration = ?) and {}",
+                    place(population)
+                );
+                let noted = format!(
+                    "select count(*) from findings where gone = 0 and notes <> 0 and {within}"
+                );
                 let noted = connection
-                    .prepare_cached(noted)?
+                    .prepare_cached(&noted)?
                     .query_row([integration.0], |row| row.get(0))?;
-                let mut statement = connection.prepare_cached(
+                let mut statement = connection.prepare_cached(&format!(
                     "select severity, text, state, sum(findings) from tallies
-                     join texts on texts.id = scan_type
-                     where application in (select id from applications where integration = ?)
+                     join texts on texts.id = scan_type where {within}
                      group by 1, 2, 3 order by 2, 3",
-                )?;
+                ))?;
                 let mut rows = statement.query([integration.0])?;
                 let mut counts = Counts { noted, ..Counts::default() };
                 while let Some(row) = rows.next()? {
                     let (severity, count): (usize, u64) = (row.get(0)?, row.get(3)?);
                     let (scan_type, state) = (row.get(1)?, state_of(row.get(2)?)?);
+                    if !population.holds(state) {
+                        continue;
+                    }
                     counts.total += count;
                     if state == State::Open {
                         counts.open_by_severity[severity.min(5)] += count;
@@ -99,9 +112,8 @@ fn read_applications(connection: &Connection) -> Result<Vec<ApplicationRow>, Err
          order by applications.name, applications.id",
     )?;
     let mut count = connection.prepare_cached(&format!(
-        "select severity, {IS_OPEN} and contexts.name = '{POLICY}', sum(findings)
-         from tallies join contexts on contexts.id = context
-         where application = ? group by 1, 2"
+        "select severity, {IS_OPEN}, {IS_POLICY}, sum(findings)
+         from tallies where application = ? group by 1, 2, 3"
     ))?;
     let mut unpacker = Unpacker::new(connection);
     let mut rows = statement.query([])?;
@@ -118,11 +130,17 @@ fn read_applications(connection: &Connection) -> Result<Vec<ApplicationRow>, Err
             held_back: row.get(6)?,
             open: [0; 6],
             findings: 0,
+            in_sandboxes: 0,
         };
         let mut groups = count.query([row.get::<_, i64>(5)?])?;
         while let Some(group) = groups.next()? {
-            let (severity, is_open, count): (usize, bool, u64) =
-                (group.get(0)?, group.get(1)?, group.get(2)?);
+            let severity: usize = group.get(0)?;
+            let (is_open, is_policy): (bool, bool) = (group.get(1)?, group.get(2)?);
+            let count: u64 = group.get(3)?;
+            if !is_policy {
+                entry.in_sandboxes += count;
+                continue;
+            }
             entry.findings += count;
             if is_open {
                 entry.open[severity.min(5)] += count;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use countersign_findings::filter::{self, Field, folded};
-use countersign_findings::{Context, Finding, Numbered, State};
+use countersign_findings::{Context, Contexts, Finding, Numbered, Population, Sight, State};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, named_params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -53,6 +53,25 @@ pub(crate) const POLICY: &str = "policy";
 /// index that may lack it.
 pub(crate) const IS_POLICY: &str =
     "context is (select id from contexts not indexed where name = 'policy')";
+
+/// Rows of applications that the account no longer sees, in SQL.
+pub(crate) const IS_GONE: &str = "application in (select id from applications where gone = 1)";
+
+/// The rows that are in the contexts and of the applications of a population, in SQL. Its
+/// filter says the same of lists.
+pub(crate) fn place(population: Population) -> String {
+    let contexts = match population.contexts {
+        Contexts::Policy => IS_POLICY.to_owned(),
+        Contexts::Sandboxes => format!("not {IS_POLICY}"),
+        Contexts::All => "1".to_owned(),
+    };
+    let sight = match population.sight {
+        Sight::Visible => format!("not {IS_GONE}"),
+        Sight::Gone => IS_GONE.to_owned(),
+        Sight::All => "1".to_owned(),
+    };
+    format!("{contexts} and {sight}")
+}
 
 /// `names.kind`.
 pub(crate) const CWE_NAMES: u8 = 1;

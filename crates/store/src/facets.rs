@@ -68,7 +68,7 @@ fn groups(
         &format!("select {column}, {count} from {from} "),
         &format!(
             " and {column} is not null
-         group by 1 order by 2 desc, 1 limit ?"
+         group by 1 having {count} > 0 order by 2 desc, 1 limit ?"
         ),
     );
     sql.push("", [SqlValue::Integer(limit.into())]);
@@ -115,7 +115,7 @@ fn name(
             let word = severity.map_or("Unknown", |severity| severity.name());
             Ok((number.to_string(), word.to_owned()))
         }
-        Field::ViolatesPolicy => {
+        Field::Visible | Field::ViolatesPolicy => {
             let word = if *number == 0 { "false" } else { "true" };
             Ok((word.to_owned(), word.to_owned()))
         }

@@ -1,29 +1,28 @@
 //! Where all findings of an integration or an application stand, and how that came to
-//! be. Findings of sandboxes do not count here: the same flaw is in the policy context
-//! as well, or is not for production.
+//! be. What counts is [`Scope::population`].
 
 use std::collections::BTreeMap;
 
+use countersign_findings::{Population, Sight};
 use rusqlite::{Connection, named_params};
 
 use crate::change::RunKind;
-use crate::columns::{CWE_NAMES, DAY_MS, IS_OPEN, IS_POLICY, state_of};
+use crate::columns::{CWE_NAMES, DAY_MS, IS_OPEN, IS_POLICY, place, state_of};
 use crate::error::Error;
 use crate::facets::FacetRow;
 use crate::scope::{Scope, Scoped};
+use crate::search::counted::source;
 use crate::store::{IntegrationId, RunId, Store};
 use crate::tally::Counted;
 
-/// Where findings stand.
+/// Where the findings of a population stand.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Overview {
     /// Open ones by severity, 0 to 5.
     pub open: [u64; 6],
-    /// All by state.
-    pub by_state: Vec<(String, u64)>,
     /// Open ones by scan type.
     pub by_scan_type: Vec<(String, u64)>,
-    /// Applications that are in sight.
+    /// Applications that the account sees.
     pub applications: u64,
     /// Of these, how many have which verdict of their policy.
     pub policy: Vec<(String, u64)>,
@@ -173,49 +172,50 @@ impl Store {
 }
 
 fn overview(connection: &Connection, scope: &Scope, now_ms: i64) -> Result<Overview, Error> {
-    let scoped = Scoped::of(scope);
+    let (scoped, population) = (Scoped::of(scope), scope.population());
     let mut overview = Overview::default();
-    read_tallies(connection, &scoped, &mut overview)?;
+    read_tallies(connection, &scoped, population, &mut overview)?;
     read_policy(connection, &scoped, &mut overview)?;
-    read_ages(connection, &scoped, now_ms, &mut overview)?;
+    read_ages(connection, &scoped, population, now_ms, &mut overview)?;
     read_fixing(connection, scope, now_ms, &mut overview)?;
     let cwe = format!(
         "select value, trim('CWE-' || value || ' ' || coalesce((select name from names
             where kind = {CWE_NAMES} and number = value), '')), n from ({{}})"
     );
-    overview.cwes = top(connection, &scoped, Counted::Cwe, "cwe", &cwe)?;
+    overview.cwes =
+        top(connection, &per_value(&scoped, population, Counted::Cwe, "cwe"), &scoped, &cwe)?;
     let component =
         "select text, text, n from ({}) join texts on texts.id = value order by n desc, text";
-    overview.components = top(connection, &scoped, Counted::Component, "component", component)?;
+    let components = per_value(&scoped, population, Counted::Component, "component");
+    overview.components = top(connection, &components, &scoped, component)?;
     Ok(overview)
 }
 
 fn read_tallies(
     connection: &Connection,
     scoped: &Scoped<'_>,
+    population: Population,
     overview: &mut Overview,
 ) -> Result<(), Error> {
     let mut statement = connection.prepare_cached(&format!(
         "select application, state, severity, (select text from texts where id = scan_type),
             sum(findings)
-         from tallies where {IS_POLICY} and {WITHIN} group by 1, 2, 3, 4"
+         from tallies where {} and {WITHIN} group by 1, 2, 3, 4",
+        place(population)
     ))?;
     let mut rows = statement
         .query(named_params! {":integration": scoped.integration, ":guid": scoped.guid})?;
     let mut risks: BTreeMap<i64, [u64; 6]> = BTreeMap::new();
-    let (mut states, mut types) = (BTreeMap::new(), BTreeMap::new());
+    let mut types = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let (application, severity, count): (i64, usize, u64) =
             (row.get(0)?, row.get(2)?, row.get(4)?);
-        let state = state_of(row.get(1)?)?;
-        *states.entry(state.as_str().to_owned()).or_default() += count;
-        if state.is_open() {
+        if population.holds(state_of(row.get(1)?)?) {
             *types.entry(row.get::<_, String>(3)?).or_default() += count;
             overview.open[severity.min(5)] += count;
             risks.entry(application).or_default()[severity.min(5)] += count;
         }
     }
-    overview.by_state = states.into_iter().collect();
     overview.by_scan_type = types.into_iter().collect();
     let mut risks: Vec<_> = risks.into_iter().collect();
     risks.sort_by_key(|(application, open)| {
@@ -264,10 +264,11 @@ fn read_policy(
 fn read_ages(
     connection: &Connection,
     scoped: &Scoped<'_>,
+    population: Population,
     now_ms: i64,
     overview: &mut Overview,
 ) -> Result<(), Error> {
-    let inner = per_value(scoped, Counted::FoundDay, "first_found_ms / 86400000");
+    let inner = per_value(scoped, population, Counted::FoundDay, FOUND_DAY);
     let mut statement = connection.prepare_cached(&inner)?;
     let mut rows = statement
         .query(named_params! {":integration": scoped.integration, ":guid": scoped.guid})?;
@@ -292,8 +293,8 @@ fn read_fixing(
 ) -> Result<(), Error> {
     let scoped = Scoped::of(scope);
     let mut statement = connection.prepare_cached(&format!(
-        "select severity, sum(fixed), sum(fix_ms) from history where {HISTORY_WITHIN}
-            and day > :since group by severity"
+        "select severity, sum(sign * fixed), sum(sign * fix_ms) from ({HISTORY})
+         where day > :since group by severity"
     ))?;
     let mut rows = statement.query(named_params! {
         ":integration": scoped.integration, ":guid": scoped.guid,
@@ -307,12 +308,24 @@ fn read_fixing(
     Ok(())
 }
 
-/// Rows of the history within a scope: those of one application, or the sums.
-const HISTORY_WITHIN: &str = "integration in (
-        select id from integrations where :integration is null or name = :integration)
-    and application = coalesce((select id from applications a
-        where a.integration = history.integration and a.guid = :guid), 0)
-    and (:guid is null or application <> 0)";
+/// The day of `Counted::FoundDay`, in SQL: the floor, also before 1970.
+const FOUND_DAY: &str =
+    "(first_found_ms - (first_found_ms % 86400000 + 86400000) % 86400000) / 86400000";
+
+/// Rows of the history within a scope: those of one application, or the sums without the
+/// applications that the account no longer sees.
+const HISTORY: &str = "
+    select 1 as sign, * from history
+    where integration in (
+            select id from integrations where :integration is null or name = :integration)
+        and application = coalesce((select id from applications a
+            where a.integration = history.integration and a.guid = :guid), 0)
+        and (:guid is null or application <> 0)
+    union all
+    select -1, * from history
+    where :guid is null and integration in (
+            select id from integrations where :integration is null or name = :integration)
+        and application in (select id from applications where gone = 1)";
 
 fn history(
     connection: &Connection,
@@ -321,25 +334,21 @@ fn history(
     to_day: i64,
 ) -> Result<Vec<Day>, Error> {
     let scoped = Scoped::of(scope);
+    // What is taken off comes after what it is taken off from.
     let mut statement = connection.prepare_cached(&format!(
-        "select integration, day, severity, open, first, new, reopened, closed, fixed, fix_ms
-         from history where {HISTORY_WITHIN} and day <= :to order by day"
+        "select application, integration, day, severity, sign, sign * open, first, new, reopened,
+            closed, fixed, fix_ms
+         from ({HISTORY}) where day <= :to order by day, sign desc"
     ))?;
     let mut rows = statement.query(named_params! {
         ":integration": scoped.integration, ":guid": scoped.guid, ":to": to_day,
     })?;
-    let mut open: BTreeMap<i64, [u64; 6]> = BTreeMap::new();
+    // By integration and application, which for sums is none.
+    let mut open: BTreeMap<(i64, i64), [i64; 6]> = BTreeMap::new();
     let mut days: Vec<Day> = (from_day..=to_day).map(|day| Day { day, ..Day::default() }).collect();
-    let total = |open: &BTreeMap<i64, [u64; 6]>| {
-        let mut sum = [0; 6];
-        for of in open.values() {
-            sum.iter_mut().zip(of).for_each(|(sum, count)| *sum += count);
-        }
-        sum
-    };
     let mut filled = 0;
     while let Some(row) = rows.next()? {
-        let (integration, day): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let day: i64 = row.get(2)?;
         let at = usize::try_from(day - from_day).ok();
         // The days before this one are as the last that was seen.
         let until = at.unwrap_or(0).min(days.len());
@@ -348,15 +357,21 @@ fn history(
             days[filled].open = sum;
             filled += 1;
         }
-        let severity = row.get::<_, usize>(2)?.min(5);
-        open.entry(integration).or_default()[severity] = row.get(3)?;
+        let severity = row.get::<_, usize>(3)?.min(5);
+        open.entry((row.get(1)?, row.get(0)?)).or_default()[severity] = row.get(5)?;
         if let Some(day) = at.and_then(|at| days.get_mut(at)) {
-            day.first += row.get::<_, u64>(4)?;
-            day.new += row.get::<_, u64>(5)?;
-            day.reopened += row.get::<_, u64>(6)?;
-            day.closed += row.get::<_, u64>(7)?;
-            day.fixed += row.get::<_, u64>(8)?;
-            day.fix_ms += row.get::<_, i64>(9)?;
+            let is_added = row.get::<_, i64>(4)? > 0;
+            let add = |sum: u64, more: u64| match is_added {
+                true => sum.saturating_add(more),
+                false => sum.saturating_sub(more),
+            };
+            day.first = add(day.first, row.get(6)?);
+            day.new = add(day.new, row.get(7)?);
+            day.reopened = add(day.reopened, row.get(8)?);
+            day.closed = add(day.closed, row.get(9)?);
+            day.fixed = add(day.fixed, row.get(10)?);
+            let fix_ms: i64 = row.get(11)?;
+            day.fix_ms += if is_added { fix_ms } else { -fix_ms };
         }
     }
     let sum = total(&open);
@@ -364,16 +379,21 @@ fn history(
     Ok(days)
 }
 
-/// The most frequent values of open findings, with the two texts that `named` makes of
-/// each.
+fn total(open: &BTreeMap<(i64, i64), [i64; 6]>) -> [u64; 6] {
+    let mut sum = [0_i64; 6];
+    for of in open.values() {
+        sum.iter_mut().zip(of).for_each(|(sum, count)| *sum += count);
+    }
+    sum.map(|count| u64::try_from(count).unwrap_or_default())
+}
+
+/// The most frequent values, with the two texts that `named` makes of each.
 fn top(
     connection: &Connection,
+    values: &str,
     scoped: &Scoped<'_>,
-    counted: Counted,
-    column: &str,
     named: &str,
 ) -> Result<Vec<FacetRow>, Error> {
-    let values = per_value(scoped, counted, column);
     let best = format!(
         "select value, sum(n) as n from ({values}) group by value order by 2 desc, 1 limit {TOP}"
     );
@@ -392,20 +412,26 @@ fn top(
 }
 
 /// `value, severity, n` of open findings: from `counts`, or from an application's rows.
-fn per_value(scoped: &Scoped<'_>, counted: Counted, column: &str) -> String {
+fn per_value(
+    scoped: &Scoped<'_>,
+    population: Population,
+    counted: Counted,
+    column: &str,
+) -> String {
     match scoped.guid {
         None => format!(
-            "select value, severity, sum(findings) as n from counts
-             where field = {} and {IS_OPEN} and is_policy = 1 and integration in (
+            "select value, severity, sum(findings) as n from ({})
+             where {IS_OPEN} and {IS_POLICY} and integration in (
                 select id from integrations where :integration is null or name = :integration)
                 and :guid is null
-             group by value, severity",
-            counted as u8
+             group by value, severity having n > 0",
+            source(counted, "value", column, population.sight == Sight::Visible)
         ),
         Some(_) => format!(
             "select {column} as value, severity, count(*) as n from findings
-             where {IS_POLICY} and {WITHIN} and gone = 0 and {IS_OPEN} and {column} is not null
-             group by 1, 2"
+             where {} and {WITHIN} and gone = 0 and {IS_OPEN} and {column} is not null
+             group by 1, 2",
+            place(population)
         ),
     }
 }

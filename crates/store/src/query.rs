@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
-use countersign_findings::filter::Expression;
+use countersign_findings::filter::{Expression, Origin};
 use countersign_findings::{ApplicationGuid, DataPath, Finding, FindingId};
 use data_encoding::BASE64URL_NOPAD;
 use rusqlite::types::Value as SqlValue;
@@ -90,6 +90,8 @@ pub struct FindingRow {
     pub integration: String,
     /// Whether a complete reading no longer showed it.
     pub gone: bool,
+    /// Whether the account of the integration still sees its application.
+    pub visible: bool,
     /// The record as the service sent it.
     pub raw: String,
     /// When it came into this store.
@@ -104,6 +106,13 @@ pub struct FindingRow {
     pub paths_ms: Option<i64>,
     /// Where a further batch begins.
     pub seek: Seek,
+}
+
+impl FindingRow {
+    /// What filters ask of it beside the finding.
+    pub fn origin(&self) -> Origin<'_> {
+        Origin { application: &self.application_name, is_visible: self.visible }
+    }
 }
 
 /// A record that cannot be read.
@@ -123,7 +132,8 @@ fn select_finding() -> String {
     format!(
         "select f.id, f.severity, f.gone, records.raw, contexts.name,
             applications.guid, applications.name, integrations.name, f.added_ms, f.changed_ms,
-            f.kind, details.raw, details.read_ms, f.application, f.finding_id, f.hash, f.seal, {}
+            f.kind, details.raw, details.read_ms, f.application, f.finding_id, f.hash, f.seal, {},
+            applications.gone
          from findings f
          join records on records.finding = f.id
          join applications on applications.id = f.application
@@ -136,6 +146,8 @@ fn select_finding() -> String {
 
 /// Where the columns of the seal begin in it.
 const SEALED: usize = 17;
+/// Where what follows them is.
+const IS_APPLICATION_GONE: usize = SEALED + seal::FINDING_COLUMNS;
 
 impl Store {
     /// How many rows are few enough to look at one by one. The way to an answer depends
@@ -308,6 +320,7 @@ fn read_finding(row: &Row<'_>, unpacker: &mut Unpacker<'_>) -> Result<FindingRow
     Ok(FindingRow {
         seek: Seek { severity: row.get(1)?, row: row.get(0)? },
         gone: row.get(2)?,
+        visible: !row.get::<_, bool>(IS_APPLICATION_GONE)?,
         raw,
         finding,
         application_name: row.get(6)?,

@@ -1,5 +1,7 @@
 //! What of the findings readers look at.
 
+use countersign_findings::{Population, Sight};
+
 /// What readers look at: everything, or a part of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Scope {
@@ -15,6 +17,17 @@ pub enum Scope {
         /// Its guid.
         guid: String,
     },
+}
+
+impl Scope {
+    /// Which findings count where it is looked at. One application is shown whether the
+    /// account still sees it or not.
+    pub fn population(&self) -> Population {
+        match self {
+            Self::Everything | Self::Integration(_) => Population::OPEN,
+            Self::Application { .. } => Population::OPEN.in_sight(Sight::All),
+        }
+    }
 }
 
 /// A scope as two values of a query, null where it does not restrict.

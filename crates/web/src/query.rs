@@ -21,6 +21,11 @@ impl Query {
         Self(pairs.map(|(name, value)| (name.into(), value.into())).collect())
     }
 
+    /// Whether it is there, with a value or without.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(held, _)| held == name)
+    }
+
     /// The first value that is not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         let mut own = self.0.iter().filter(|(held, value)| held == name && !value.is_empty());

@@ -1,6 +1,6 @@
 //! The filter language, over a record that is kept.
 
-use countersign_findings::filter::Expression;
+use countersign_findings::filter::{Expression, Origin};
 use countersign_findings::{ApplicationGuid, Context, Finding};
 
 const RECORD: &str = r#"{"issue_id":7,"scan_type":"STATIC","description":"Ünïcödé \\\"x\\\"","count":1,
@@ -16,6 +16,7 @@ pub(crate) fn run(data: &[u8]) {
     let again: Expression = written.parse().unwrap_or_else(|error| panic!("{error}: {written}"));
     let guid = ApplicationGuid::parse("7c1b0a52-0000-4000-8000-000000000001").expect("a guid");
     let finding = Finding::decode(RECORD, &guid, &Context::Policy).expect("a record");
-    assert_eq!(filter.matches(&finding, "Ünï"), again.matches(&finding, "Ünï"), "{written}");
+    let origin = Origin { application: "Ünï", is_visible: true };
+    assert_eq!(filter.matches(&finding, origin), again.matches(&finding, origin), "{written}");
     assert_eq!(again.to_string(), written);
 }

@@ -7,7 +7,7 @@ use countersign_connector::export::{Applications, CompleteExport};
 use countersign_dashboard::item;
 use countersign_files::Cause;
 use countersign_findings::filter::{Expression, Field, Filter, Operator, Value};
-use countersign_findings::{Application, ApplicationGuid};
+use countersign_findings::{Application, ApplicationGuid, Population};
 use countersign_formats::ocsf::Shape;
 use countersign_formats::ocsf::applications::{Applications as Inventory, Entry};
 use countersign_formats::{Head, Held, Paths, sarif};
@@ -120,7 +120,8 @@ async fn write_findings(
     for remark in &remarks {
         note(remark);
     }
-    Ok(format!("{} findings", grouped(written)))
+    let counted = Population::of(&filter).map(|of| format!(" ({of})")).unwrap_or_default();
+    Ok(format!("{} findings{counted}", grouped(written)))
 }
 
 /// One context of one application.
@@ -191,7 +192,7 @@ async fn write_applications(context: &Context, out: Out) -> Result<String, Failu
             gone: row.gone,
             read_ms: row.read_ms,
             open: row.open,
-            findings: row.findings,
+            findings: row.findings + row.in_sandboxes,
         }))?;
     }
     piped(export.end())?;

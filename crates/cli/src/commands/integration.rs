@@ -5,6 +5,7 @@ use std::io::{BufRead, IsTerminal, Read};
 use countersign_connector::check::{Check, Outcome};
 use countersign_connector::integration::Place;
 use countersign_files::{self as files, Secrecy};
+use countersign_findings::Population;
 use countersign_signing::{OAuthClient, Pair};
 use countersign_store::Integration;
 use countersign_vault::Secret;
@@ -89,7 +90,7 @@ impl Shown for List {
 
 pub(crate) async fn show_one(context: &Context, args: NamedIntegration) -> Result<(), Failure> {
     let integration = context.integration(args.name.as_deref()).await?;
-    let findings = context.store().counts(integration.id).await?.total;
+    let findings = context.store().counts(integration.id, Population::STORED).await?.total;
     show(&One { integration, findings, now_ms: context.now() }, args.json)
 }
 

@@ -1,7 +1,7 @@
 //! `applications`, `findings`, `finding`, `changes`: what is stored, offline.
 
 use countersign_findings::filter::{Expression, Field};
-use countersign_findings::{DataPath, SCHEMA, rfc3339};
+use countersign_findings::{DataPath, Population, SCHEMA, rfc3339};
 use countersign_store::{ApplicationRow, FindingRow, Query, Reason, Seek, Since};
 use countersign_text::prose;
 use serde_json::value::RawValue;
@@ -93,6 +93,7 @@ pub(crate) async fn findings(context: &Context, args: args::Query) -> Result<(),
     let limit = args.limit.unwrap_or(SCREENFUL);
     let total = context.store().count_findings(filter.clone()).await?;
     let mut table = table(&["id", "severity", "state", "type", "application", "title", "where"]);
+    let counted = filter.clone();
     let query = Query { filter, after, ..Query::default() };
     let (shown, end) = for_each(context, query, limit, |row| {
         let finding = &row.finding;
@@ -121,7 +122,8 @@ pub(crate) async fn findings(context: &Context, args: args::Query) -> Result<(),
     if shown > 0 {
         print(&table_text(&table))?;
     }
-    note(&format!("{} of {} findings", grouped(shown), grouped(total)));
+    let counted = Population::of(&counted).map(|of| format!(": {of}")).unwrap_or_default();
+    note(&format!("{} of {} findings{counted}", grouped(shown), grouped(total)));
     if let Some(end) = end.filter(|_| shown == limit && shown < total) {
         note(&format!("go on with --after {end}"));
     }
@@ -210,6 +212,7 @@ pub(crate) async fn applications(
         count => format!(", {count} of them incomplete: `--json` says why"),
     };
     note(&format!("{} of {} applications{incomplete}", rows.len().min(limit), rows.len()));
+    note("findings are counted in the policy context");
     Ok(())
 }
 
@@ -222,7 +225,8 @@ fn application_json(row: &ApplicationRow) -> Result<Value, Failure> {
     object["incomplete"] = row.incomplete.clone().into();
     object["held_back"] = row.held_back.into();
     object["open_by_severity"] = row.open.to_vec().into();
-    object["findings"] = row.findings.into();
+    object["findings"] = (row.findings + row.in_sandboxes).into();
+    object["policy_findings"] = row.findings.into();
     Ok(object)
 }
 

@@ -8,6 +8,7 @@ use countersign_client::Url;
 use countersign_connector::check::Check;
 use countersign_connector::integration::Place;
 use countersign_connector::sync::Finished;
+use countersign_findings::Population;
 use countersign_platform::{Config, Platform};
 use countersign_store::Integration;
 use serde_json::json;
@@ -171,7 +172,7 @@ async fn object(
     check: &Check,
     finished: &Finished,
 ) -> Result<serde_json::Value, Failure> {
-    let counts = context.store().counts(integration.id).await?;
+    let counts = context.store().counts(integration.id, Population::STORED).await?;
     let by_scan_type: serde_json::Map<_, _> =
         counts.by_scan_type.into_iter().map(|(name, count)| (name, count.into())).collect();
     Ok(json!({
@@ -200,7 +201,8 @@ async fn tell(
     check: &Check,
     finished: &Finished,
 ) -> Result<(), Failure> {
-    let counts = context.store().counts(integration.id).await?;
+    let usual = Population::USUAL;
+    let counts = context.store().counts(integration.id, usual).await?;
     let home = context.home.path().display();
     print(&format!(
         "\nplatform     {}\ntrust        {}\nvault        {}\n{}\n{}{}\nLook further\n  countersign --home {home} applications\n  countersign --home {home} findings --filter 'severity[gte]4' --filter 'state[eq]open'\n  countersign --home {home} export --format csv --output findings.csv\n",
@@ -209,6 +211,6 @@ async fn tell(
         context.connector.vault.place(),
         check_text(context.now(), &integration.name, check),
         sync_text(&integration.name, &finished.report),
-        counts_text(&counts),
+        counts_text(&counts, usual, finished.report.findings.total),
     ))
 }

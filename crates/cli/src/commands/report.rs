@@ -1,7 +1,7 @@
 //! The final report of a run, for people.
 
 use countersign_connector::sync::Report;
-use countersign_findings::Severity;
+use countersign_findings::{Population, Severity, State};
 use countersign_store::Counts;
 
 use crate::output::{bars, grouped};
@@ -19,6 +19,7 @@ pub(crate) fn sync_text(name: &str, report: &Report) -> String {
         },
         grouped(findings.total),
     );
+    text.push_str(&format!("  counted: {}\n", Population::STORED));
     text.push_str(&format!(
         "  {} new, {} changed, {} reopened, {} closed, {} unchanged{}\n",
         grouped(findings.new),
@@ -58,7 +59,8 @@ pub(crate) fn sync_text(name: &str, report: &Report) -> String {
     text
 }
 
-pub(crate) fn counts_text(counts: &Counts) -> String {
+/// What a population looks like, and how much of all that is stored it leaves out.
+pub(crate) fn counts_text(counts: &Counts, population: Population, stored: u64) -> String {
     let severities: Vec<_> = Severity::ALL
         .iter()
         .map(|severity| {
@@ -66,10 +68,47 @@ pub(crate) fn counts_text(counts: &Counts) -> String {
             (severity.name().to_owned(), count)
         })
         .collect();
-    format!(
-        "\nOpen findings by severity\n{}\nFindings by scan type\n{}\nFindings by state\n{}",
+    let open = population.only(State::Open);
+    let mut text = format!(
+        "\n{} findings: {open}\n{}\n{} findings: {population}\n{}\n{}",
+        grouped(counts.open_by_severity.iter().sum()),
         bars(&severities),
+        grouped(counts.total),
         bars(&counts.by_scan_type),
         bars(&counts.by_state),
-    )
+    );
+    if let Some(others @ 1..) = stored.checked_sub(counts.total) {
+        text.push_str(&format!(
+            "  {} more are in sandboxes or of applications no longer visible\n",
+            grouped(others)
+        ));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_says_what_it_counts() {
+        let counts = Counts {
+            total: 1500,
+            noted: 0,
+            open_by_severity: [0, 0, 0, 0, 200, 1000],
+            by_scan_type: vec![("STATIC".into(), 1500)],
+            by_state: vec![("open".into(), 1200), ("fixed".into(), 300)],
+        };
+        let text = counts_text(&counts, Population::USUAL, 1720);
+        for line in [
+            "1,200 findings: open, policy context, visible applications",
+            "1,500 findings: any state, policy context, visible applications",
+            "220 more are in sandboxes or of applications no longer visible",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+        assert!(!counts_text(&counts, Population::USUAL, 1500).contains("more"));
+        let synced = sync_text("demo", &Report::default());
+        assert!(synced.contains("any state, policy context and sandboxes"), "{synced}");
+    }
 }

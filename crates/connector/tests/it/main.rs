@@ -28,6 +28,7 @@ use countersign_client::{Client, Config, Url};
 use countersign_connector::sync::plan::Scope;
 use countersign_connector::sync::{Finished, Options};
 use countersign_connector::{Connector, Fault, Fences};
+use countersign_findings::Population;
 use countersign_signing::{ApiId, ApiSecret, Pair};
 use countersign_store::{CredentialKind, IntegrationId, NewCredential, Since, Store};
 use countersign_vault::{KeySource, SealedFile};
@@ -205,7 +206,8 @@ impl Bench {
     }
 
     async fn total(&self) -> u64 {
-        self.connector.store.counts(self.integration).await.expect("counts").total
+        let counts = self.connector.store.counts(self.integration, Population::STORED);
+        counts.await.expect("counts").total
     }
 
     async fn closed(&self) -> usize {

@@ -330,7 +330,7 @@ fn find<T: Copy>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::is_like;
+    use super::super::{Origin, is_like};
     use super::*;
     use crate::{ApplicationGuid, Context, Finding};
 
@@ -475,8 +475,8 @@ mod tests {
                 let values = vec![Value::Text(wanted.to_owned())];
                 Filter { field: Field::Text, operator: Operator::Like, values }
             };
-            assert!(filter(wanted).matches(&finding, ""), "{title} {wanted}");
-            assert!(!filter("strase").matches(&finding, ""), "{title}");
+            assert!(filter(wanted).matches(&finding, Origin::default()), "{title} {wanted}");
+            assert!(!filter("strase").matches(&finding, Origin::default()), "{title}");
         }
     }
 

@@ -120,6 +120,7 @@ pub(crate) fn comparison(planner: &Planner<'_>, filter: &Filter) -> Result<Condi
         Field::Application => named(planner, "applications", "guid", filter),
         Field::ApplicationName => named(planner, "applications", "name", filter),
         Field::Context => named(planner, "contexts", "name", filter),
+        Field::Visible => visible(planner, filter),
         Field::Cwe => counted(planner, filter, Counted::Cwe),
         Field::Category => counted(planner, filter, Counted::Category),
         _ => Ok(compared(column(filter.field), filter)),
@@ -132,6 +133,7 @@ pub(crate) fn column(field: Field) -> &'static str {
         Field::Id => "finding_id",
         Field::Application | Field::ApplicationName => "application",
         Field::Context => "context",
+        Field::Visible => "(application in (select id from applications where gone = 0))",
         Field::ScanType => "scan_type",
         Field::Severity => "severity",
         Field::State => "state",
@@ -206,6 +208,19 @@ fn named(
     Ok(match (among(column(filter.field), found), filter.operator) {
         (Condition::Rows(sql, _), Operator::Ne) => Condition::scan(sql),
         (among, _) => among,
+    })
+}
+
+/// Which applications the account no longer sees is looked up first: few, and mostly none.
+fn visible(planner: &Planner<'_>, filter: &Filter) -> Result<Condition, Error> {
+    let select = "select id from applications not indexed where gone = 1";
+    let gone = among("application", planner.numbers(Sql::new(select, Vec::new()))?);
+    let holds = |is_visible: bool| filter.holds(&Value::Integer(is_visible.into()));
+    Ok(match (holds(true), holds(false), gone) {
+        (is_true, is_same, _) if is_true == is_same => Condition::Known(is_true),
+        (false, _, gone) => gone,
+        (true, _, Condition::Rows(sql, _)) => Condition::scan(sql.within("not ", "")),
+        (true, _, Condition::Known(is_gone)) => Condition::Known(!is_gone),
     })
 }
 

@@ -1,9 +1,10 @@
 //! What `tallies` and `counts` know without a look at the findings.
 
-use countersign_findings::filter::{Expression, Field, Operator};
+use countersign_findings::filter::{Expression, Field, Filter, Operator, Value};
 
 use super::condition::{column, condition};
 use super::planner::Planner;
+use crate::columns::{IS_GONE, IS_POLICY, POLICY};
 use crate::error::Error;
 use crate::tally::Counted;
 
@@ -31,6 +32,7 @@ fn is_tallied(field: &Field) -> bool {
         Field::Application
             | Field::ApplicationName
             | Field::Context
+            | Field::Visible
             | Field::ScanType
             | Field::Severity
             | Field::State
@@ -44,12 +46,30 @@ fn is_level(field: &Field) -> bool {
     matches!(field, Field::Severity | Field::State)
 }
 
+/// Whether it asks for the policy context, which every table that counts knows of.
+fn is_policy(part: &Expression) -> bool {
+    let text = |value: &Value| value.as_text() == Some(POLICY);
+    is_one(part, Field::Context, text)
+}
+
+/// Whether it asks for visible applications: [`source`] can leave out the others.
+fn is_visible(part: &Expression) -> bool {
+    is_one(part, Field::Visible, |value| *value == Value::Integer(1))
+}
+
+fn is_one(part: &Expression, of: Field, is_it: impl Fn(&Value) -> bool) -> bool {
+    let Expression::Is(Filter { field, operator: Operator::Eq, values }) = part else {
+        return false;
+    };
+    *field == of && values.iter().all(is_it)
+}
+
 /// The small table that can say how many findings match, if one can.
 pub(crate) fn table(filter: &Expression) -> Option<String> {
     if fields(filter).iter().all(is_tallied) {
         return Some("tallies".to_owned());
     }
-    only_counted(filter).map(|(field, counted)| source(field, counted))
+    only_counted(filter).map(|(field, counted)| of_field(filter, field, counted))
 }
 
 /// The small table that can say how many of them have which value of a field.
@@ -58,21 +78,25 @@ pub(crate) fn table_with(filter: &Expression, field: Field) -> Option<String> {
     if is_tallied(&field) && asked.iter().all(is_tallied) {
         return Some("tallies".to_owned());
     }
+    let is_known = |part: &&Expression| {
+        let is_own = |asked: &Field| is_level(asked) || *asked == field;
+        is_policy(part) || is_visible(part) || fields(part).iter().all(is_own)
+    };
     if let Some(counted) = Counted::of(field)
-        && asked.iter().all(|asked| is_level(asked) || *asked == field)
+        && conjuncts(filter).iter().all(is_known)
     {
-        return Some(source(field, counted));
+        return Some(of_field(filter, field, counted));
     }
     let (of, counted) = only_counted(filter).filter(|_| is_level(&field))?;
-    Some(source(of, counted))
+    Some(of_field(filter, of, counted))
 }
 
-/// The one counted field that a filter asks for beside severity and state, and so that
-/// findings without a value of it cannot match: `counts` does not have those.
+/// The one counted field that a filter asks for beside what every table that counts knows,
+/// and so that findings without a value of it cannot match: `counts` does not have those.
 fn only_counted(filter: &Expression) -> Option<(Field, Counted)> {
     let mut found = None;
     for part in conjuncts(filter) {
-        if fields(part).iter().all(is_level) {
+        if is_policy(part) || is_visible(part) || fields(part).iter().all(is_level) {
             continue;
         }
         let Expression::Is(comparison) = part else { return None };
@@ -88,12 +112,32 @@ fn only_counted(filter: &Expression) -> Option<(Field, Counted)> {
     found
 }
 
-/// `counts` under the name of the column that it counts.
-fn source(field: Field, counted: Counted) -> String {
-    format!(
-        "(select value as {}, severity, state, findings from counts where field = {})",
-        column(field),
+fn of_field(filter: &Expression, field: Field, counted: Counted) -> String {
+    let leaves_out = conjuncts(filter).into_iter().any(is_visible);
+    format!("({})", source(counted, column(field), column(field), leaves_out))
+}
+
+/// `counts` under the name of the column that it counts, with the columns by which findings
+/// are told apart: an application is none there. Applications are told apart by `findings`
+/// alone, so the rows of those that are gone are taken off again where they are to be left
+/// out: they are few. What is asked of it has to sum up `findings`.
+pub(crate) fn source(counted: Counted, name: &str, value: &str, leaves_out_gone: bool) -> String {
+    let policy = "select id from contexts not indexed where name = 'policy'";
+    let all = format!(
+        "select integration, value as {name}, severity, state,
+            iif(is_policy, ({policy}), null) as context, 0 as application, findings
+         from counts where field = {}",
         counted as u8
+    );
+    if !leaves_out_gone {
+        return all;
+    }
+    format!(
+        "{all} union all
+         select (select integration from applications a where a.id = application), {value},
+            severity, state, iif({IS_POLICY}, context, null), 0, -1
+         from findings indexed by findings_by_application
+         where gone = 0 and {value} is not null and {IS_GONE}"
     )
 }
 

@@ -141,7 +141,10 @@ fn look(planner: &Planner<'_>, expression: &Expression, values: usize) -> Result
             Condition::Rows(sql, Reach::Index) => (sql, Vec::new()),
             Condition::Rows(sql, Reach::Numbers(numbers)) => (sql, numbers),
         };
-        let column = column(filter.field);
+        let column = match filter.field {
+            Field::Visible => column(Field::Application),
+            field => column(field),
+        };
         // Indexes of what may be absent leave it out.
         let there = format!(" and {column} is not null");
         let count = count_to(planner, index, sql.within("", &there))?;
@@ -164,7 +167,7 @@ fn look(planner: &Planner<'_>, expression: &Expression, values: usize) -> Result
 fn index(field: Field) -> Option<&'static str> {
     Some(match field {
         Field::Id => "findings_by_id",
-        Field::Application | Field::ApplicationName => "findings_by_application",
+        Field::Application | Field::ApplicationName | Field::Visible => "findings_by_application",
         Field::Cwe => "findings_by_cwe",
         Field::Category => "findings_by_category",
         Field::Title => "findings_by_title",

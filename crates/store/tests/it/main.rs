@@ -13,7 +13,9 @@ mod watch;
 use std::path::Path;
 
 use countersign_findings::filter::Expression;
-use countersign_findings::{Application, ApplicationGuid, Context, Finding, FindingId, FindingKey};
+use countersign_findings::{
+    Application, ApplicationGuid, Context, Finding, FindingId, FindingKey, Population,
+};
 use countersign_store::{
     ApplicationWriter, Change, ChangeKind, CredentialKind, IntegrationId, NewCredential, Put,
     Reading, Reason, RunId, RunKind, Since, Store,
@@ -80,8 +82,18 @@ async fn put(
     record: &Value,
     kind: Option<ChangeKind>,
 ) -> Finding {
+    put_in(writer, name, &Context::Policy, record, kind).await
+}
+
+async fn put_in(
+    writer: &mut ApplicationWriter,
+    name: &str,
+    context: &Context,
+    record: &Value,
+    kind: Option<ChangeKind>,
+) -> Finding {
     let raw = record.to_string();
-    let finding = Finding::decode(&raw, &application(name).0.guid, &Context::Policy).unwrap();
+    let finding = Finding::decode(&raw, &application(name).0.guid, context).unwrap();
     let hash = Sha256::digest(raw.as_bytes()).into();
     let change = kind.map(|kind| Change { kind, differences: Vec::new() });
     writer.put(Put { finding: finding.clone(), raw: &raw, hash, change }).await.unwrap();
@@ -181,7 +193,7 @@ async fn what_vanished_is_announced_and_can_come_back() {
     assert!(writer.held()[&id].is_open() && !writer.is_application_different());
     writer.vanish([id]);
     writer.commit(COMPLETE).await.unwrap();
-    assert_eq!(store.counts(integration).await.unwrap().total, 0);
+    assert_eq!(store.counts(integration, Population::STORED).await.unwrap().total, 0);
     let feed = store.changes(Since::Beginning, 10).await.unwrap();
     let kinds: Vec<_> =
         feed.iter().map(|row| (row.kind.as_str(), row.reason.map(Reason::as_str))).collect();

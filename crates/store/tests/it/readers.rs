@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use countersign_findings::filter::{Expression, Field, Filter, Operator, Type, Value, texts};
-use countersign_findings::{Context, Finding, FindingKey, State};
+use countersign_findings::filter::{
+    Expression, Field, Filter, Operator, Origin, Type, Value, texts,
+};
+use countersign_findings::{Context, Contexts, Finding, FindingKey, Population, Sight, State};
 use countersign_store::{ChangeKind, FacetRow, Order, Query, Reading, Scope, Seek, Since, Store};
 use countersign_testkit::made_up;
 use proptest::prelude::*;
@@ -12,7 +14,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
 
-use super::{COMPLETE, flaw, open, put, store};
+use super::{COMPLETE, flaw, open, put, put_in, store};
 
 /// A tree of numbers that becomes an expression once the findings are known, so that
 /// its values are often those of a finding.
@@ -53,6 +55,13 @@ const HOSTILE: [&str; 12] = [
 ];
 
 type Held = (Finding, &'static str);
+
+/// An application of the made-up store that the account no longer sees.
+const GONE: &str = "Gamma";
+
+fn origin(application: &str) -> Origin<'_> {
+    Origin { application, is_visible: application != GONE }
+}
 
 fn resolve(shape: &Shape, findings: &[Held]) -> Expression {
     let all = |parts: &[Shape]| parts.iter().map(|part| resolve(part, findings)).collect();
@@ -97,7 +106,7 @@ fn value(field: Field, operator: Operator, n: u16, findings: &[Held]) -> Value {
             _ => text,
         });
     }
-    let taken = field.value(finding, name);
+    let taken = field.value(finding, origin(name));
     match (taken, field.type_(), operator) {
         (Some(Value::Text(text)), _, Operator::Like) => {
             let part: String = text.chars().skip(n % 3).take(1 + n % 6).collect();
@@ -117,20 +126,25 @@ fn value(field: Field, operator: Operator, n: u16, findings: &[Held]) -> Value {
     }
 }
 
-/// A store of made-up findings in two applications, and the same findings in the order
-/// of lists.
+/// A store of made-up findings in three applications, one of them gone, and in a sandbox,
+/// and the same findings in the order of lists.
 async fn made_up_store(folder: &std::path::Path, runner: &mut TestRunner) -> (Store, Vec<Held>) {
     let (store, _, run) = store(folder).await;
+    let sandbox = Context::sandbox("7c1b0a52-0000-4000-8000-000000000009").unwrap();
     let mut findings = Vec::new();
-    for name in ["Alpha", "Beta"] {
+    for name in ["Alpha", "Beta", GONE] {
         let mut writer = open(&store, run, name).await;
-        for number in 1..=20 {
+        for number in 1..=15 {
+            let context = if number % 4 == 0 { &sandbox } else { &Context::Policy };
             let record = made_up::finding(number).new_tree(runner).unwrap().current();
-            let finding = put(&mut writer, name, &record, Some(ChangeKind::New)).await;
+            let kind = Some(ChangeKind::New);
+            let finding = put_in(&mut writer, name, context, &record, kind).await;
             findings.push((finding, name));
         }
         writer.commit(COMPLETE).await.unwrap();
     }
+    let gone = super::application(GONE).0.guid.to_string();
+    store.mark_applications_gone(run, vec![gone]).await.unwrap();
     findings.sort_by_key(|(finding, _)| std::cmp::Reverse(finding.severity));
     (store, findings)
 }
@@ -151,7 +165,7 @@ async fn all(store: &Store, filter: &Expression, limit: u32) -> Vec<Finding> {
 fn counted(findings: &[&Held], field: Field) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
     for (finding, name) in findings {
-        let value = match field.value(finding, name) {
+        let value = match field.value(finding, origin(name)) {
             Some(Value::Text(text)) => text,
             Some(Value::Integer(is)) if field.type_() == Type::Truth => (is != 0).to_string(),
             Some(Value::Integer(number)) => number.to_string(),
@@ -178,8 +192,10 @@ async fn sql_says_what_brute_force_says() {
             let read: Expression = text.parse().unwrap_or_else(|e| panic!("{text}: {e}"));
             let again: Expression = read.to_string().parse().unwrap();
             assert_eq!(again, read, "{text}");
-            let expected: Vec<_> =
-                findings.iter().filter(|(finding, name)| filter.matches(finding, name)).collect();
+            let expected: Vec<_> = findings
+                .iter()
+                .filter(|(finding, name)| filter.matches(finding, origin(name)))
+                .collect();
             let found = all(&store, &read, 1 + at % 17).await;
             let same = found.len() == expected.len()
                 && found.iter().zip(&expected).all(|(found, (finding, _))| found == finding);
@@ -200,7 +216,73 @@ async fn sql_says_what_brute_force_says() {
             assert!(is_sorted, "{text}");
             assert_eq!(counts, counted(&expected, field), "{}: {text}", field.name());
         }
-        assert_eq!(store.count_findings(Expression::default()).await.unwrap(), 40);
+        assert_eq!(store.count_findings(Expression::default()).await.unwrap(), 45);
+    }
+}
+
+fn populations() -> Vec<Population> {
+    let mut all = Vec::new();
+    for contexts in [Contexts::Policy, Contexts::Sandboxes, Contexts::All] {
+        for sight in [Sight::Visible, Sight::Gone, Sight::All] {
+            let any = Population::STORED.in_contexts(contexts).in_sight(sight);
+            all.push(any);
+            all.extend(State::ALL.map(|state| any.only(state)));
+        }
+    }
+    all
+}
+
+/// Whoever counts a population gets as many as its list has: counts of an integration,
+/// facets by whichever table, and the overview.
+#[tokio::test]
+async fn every_count_of_a_population_is_that_of_its_list() {
+    let mut runner = TestRunner::deterministic();
+    for round in 0..6 {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, findings) = made_up_store(folder.path(), &mut runner).await;
+        let store = if round % 2 == 0 { store } else { store.with_few(3) };
+        let integration = store.integrations().await.unwrap()[0].id;
+        let among = |filter: &Expression| -> Vec<&Held> {
+            let is_in = |(finding, name): &&Held| filter.matches(finding, origin(name));
+            findings.iter().filter(is_in).collect()
+        };
+        for population in populations() {
+            let filter = population.filter();
+            let expected = among(&filter);
+            assert_eq!(all(&store, &filter, 7).await.len(), expected.len(), "{population}");
+            let counts = store.counts(integration, population).await.unwrap();
+            assert_eq!(counts.total, expected.len() as u64, "{population}");
+            for field in Field::FACETS {
+                let rows = store.facet(filter.clone(), field, 1000).await.unwrap();
+                let counts: BTreeMap<_, _> =
+                    rows.into_iter().map(|row| (row.value, row.count)).collect();
+                assert_eq!(counts, counted(&expected, field), "{population}: {}", field.name());
+            }
+        }
+        let overview = store.overview(Scope::Everything, 20_000 * 86_400_000).await.unwrap();
+        let open = among(&Population::OPEN.filter());
+        let stored = among(&Population::STORED.only(State::Open).filter());
+        assert!(!open.is_empty() && open.len() < stored.len());
+        let sum = |open: [u64; 6]| open.iter().sum::<u64>();
+        assert_eq!(sum(overview.open), open.len() as u64);
+        assert_eq!(
+            overview.at_risk.iter().map(|row| sum(row.open)).sum::<u64>(),
+            sum(overview.open)
+        );
+        assert!(overview.at_risk.iter().all(|row| row.name != GONE));
+        assert_eq!(overview.applications, 2);
+        let types: BTreeMap<_, _> = overview.by_scan_type.into_iter().collect();
+        assert_eq!(types, counted(&open, Field::ScanType));
+        for (rows, field) in [(overview.cwes, Field::Cwe), (overview.components, Field::Component)]
+        {
+            let counts = counted(&open, field);
+            assert!(rows.len() == counts.len().min(10), "{rows:?}");
+            assert!(rows.iter().all(|row| counts[&row.value] == row.count), "{rows:?}: {counts:?}");
+        }
+        let dated = open.iter().filter(|(finding, _)| finding.first_found_ms.is_some()).count();
+        assert_eq!(overview.ageing.iter().map(|age| sum(age.open)).sum::<u64>(), dated as u64);
+        let days = store.history(Scope::Everything, 0, 20_000).await.unwrap();
+        assert_eq!(days[20_000].open, overview.open, "the trend ends where the overview is");
     }
 }
 
@@ -255,7 +337,7 @@ async fn tables_that_count_are_what_counting_says() {
             latest.values().filter(is_open).count() as u64
         };
         let expected: [u64; 6] = std::array::from_fn(open);
-        let counts = store.counts(integration).await.unwrap();
+        let counts = store.counts(integration, Population::STORED).await.unwrap();
         assert_eq!(counts.total, latest.len() as u64);
         assert_eq!(counts.open_by_severity, expected);
         let overview =
