@@ -6,13 +6,16 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use countersign_findings::filter::Field;
+use countersign_findings::{Population, Sight};
 use countersign_store::{ApplicationRow, Scope};
 
 use super::filters::{all, findings};
 use super::findings::short_context;
 use super::inner::Inner;
 use super::look::{grouped, in_words, verdict};
-use super::overview::{Bar, Figure, Fixed, Shares, ageing, figures, fixing, spans, tops};
+use super::overview::{
+    Bar, Counted, Figure, Fixed, Legend, Shares, ageing, figures, fixing, spans, tops,
+};
 use super::query::{self, Query, link};
 use super::text::Shown;
 use super::trend::{self, Trend};
@@ -78,6 +81,39 @@ impl Order {
     }
 }
 
+/// The words for which applications are listed, in addresses and for people.
+const SIGHTS: [(Sight, &str, &str); 3] = [
+    (Sight::Visible, "", "visible"),
+    (Sight::Gone, "false", "no longer visible"),
+    (Sight::All, "any", "visible or not"),
+];
+
+/// Which applications a list has.
+struct Wanted {
+    /// In small letters.
+    name: String,
+    policy: String,
+    sight: Sight,
+}
+
+impl Wanted {
+    /// Whether one is, as far as name and verdict go.
+    fn has(&self, row: &ApplicationRow) -> bool {
+        let application = &row.application;
+        let verdict = application.policy_compliance.as_deref().unwrap_or("NOT_ASSESSED");
+        (self.policy.is_empty() || verdict == self.policy)
+            && (self.name.is_empty() || application.name.to_lowercase().contains(&self.name))
+    }
+
+    fn sees(sight: Sight, row: &ApplicationRow) -> bool {
+        match sight {
+            Sight::Visible => !row.gone,
+            Sight::Gone => row.gone,
+            Sight::All => true,
+        }
+    }
+}
+
 struct Column {
     label: &'static str,
     link: String,
@@ -109,6 +145,11 @@ struct List {
     name: String,
     policy: String,
     sort: String,
+    sights: Vec<(&'static str, &'static str, bool)>,
+    /// What the list has, and what there is beside it: how many, of what, and where.
+    listed: &'static str,
+    elsewhere: Vec<(String, &'static str, String)>,
+    counted: String,
     columns: Vec<Column>,
     rows: Vec<Row>,
     total: String,
@@ -125,31 +166,34 @@ pub(super) async fn list(
     let cut =
         |name: &str| -> String { query.get(name).unwrap_or_default().chars().take(200).collect() };
     let (name, policy) = (cut("name"), cut("policy"));
+    let asked = query.get("visible").unwrap_or_default();
+    let (sight, seen, listed) =
+        SIGHTS.into_iter().find(|(_, word, _)| *word == asked).unwrap_or(SIGHTS[0]);
     let sort = Order::ALL.iter().find(|(one, ..)| *one == order).map_or("", |(_, word, _)| word);
     let number = query.get("page").and_then(|page| page.parse::<usize>().ok()).unwrap_or(1);
     let number = number.clamp(1, MAX_PAGE);
-    let wanted = name.to_lowercase();
+    let wanted = Wanted { name: name.to_lowercase(), policy: policy.clone(), sight };
     let mut rows = inner.store.applications().await?;
-    rows.retain(|row| {
-        let application = &row.application;
-        let is_policy = policy.is_empty()
-            || application.policy_compliance.as_deref().unwrap_or("NOT_ASSESSED") == policy;
-        is_policy && (wanted.is_empty() || application.name.to_lowercase().contains(&wanted))
+    rows.retain(|row| wanted.has(row));
+    let at = |sight: &str, sort: &str, page: usize| {
+        let page = if page > 1 { page.to_string() } else { String::new() };
+        let (name, policy) = (name.as_str(), policy.as_str());
+        let own = [("name", name), ("policy", policy), ("visible", sight), ("sort", sort)];
+        link("/applications", &[own.as_slice(), &[("page", &page)]].concat())
+    };
+    let elsewhere = SIGHTS.into_iter().filter_map(|(other, word, label)| {
+        let count = rows.iter().filter(|row| Wanted::sees(other, row)).count();
+        let is_told = other != sight && count > 0;
+        is_told.then(|| (grouped(count as u64), label, at(word, sort, 1)))
     });
+    let elsewhere: Vec<_> = elsewhere.collect();
+    rows.retain(|row| Wanted::sees(wanted.sight, row));
     order.sort(&mut rows);
     let (total, first) = (rows.len(), (number - 1) * PAGE);
     let most = rows.iter().map(|row| row.open.iter().sum()).max().unwrap_or_default();
-    let at = |sort: &str, page: usize| {
-        let page = if page > 1 { page.to_string() } else { String::new() };
-        let (name, policy) = (name.as_str(), policy.as_str());
-        link(
-            "/applications",
-            &[("name", name), ("policy", policy), ("sort", sort), ("page", &page)],
-        )
-    };
     let columns = Order::ALL.map(|(one, word, label)| Column {
         label,
-        link: at(word, 1),
+        link: at(seen, word, 1),
         is_sorted: one == order,
         is_number: matches!(one, Order::Worst | Order::Open),
     });
@@ -158,9 +202,13 @@ pub(super) async fn list(
         columns: columns.into(),
         rows: rows.iter().skip(first).take(PAGE).map(|row| shown(row, most)).collect(),
         total: grouped(total as u64),
-        before: (number > 1).then(|| at(sort, number - 1)),
-        after: (total > first + PAGE).then(|| at(sort, number + 1)),
+        before: (number > 1).then(|| at(seen, sort, number - 1)),
+        after: (total > first + PAGE).then(|| at(seen, sort, number + 1)),
         sort: sort.to_owned(),
+        sights: SIGHTS.map(|(one, word, label)| (word, label, one == sight)).into(),
+        listed,
+        elsewhere,
+        counted: Population::OPEN.in_sight(sight).to_string(),
         name,
         policy,
     };
@@ -201,6 +249,7 @@ struct One {
     is_gone: bool,
     incomplete: Option<Shown>,
     figures: Vec<Figure>,
+    legend: Legend,
     spans: Vec<(u16, String, bool)>,
     trend: Trend,
     ageing: Vec<Shares>,
@@ -226,9 +275,11 @@ pub(super) async fn show(
         .find(|row| row.integration == integration && row.application.guid.as_str() == guid)
         .ok_or(Stop::NotFound)?;
     let scope = Scope::Application { integration: integration.clone(), guid: guid.clone() };
+    let sight = if row.gone { Sight::Gone } else { Sight::Visible };
+    let own = [(Field::Application, guid.as_str())];
+    let counted = Counted { population: scope.population().in_sight(sight), within: &own };
     let overview = inner.store.overview(scope.clone(), now_ms).await?;
     let trend = trend::trend(&inner.store, scope, span, now_ms).await?;
-    let own = [(Field::Application, guid.as_str())];
     let contexts = inner.store.facet(all(&own), Field::Context, CONTEXTS).await?;
     let application = &row.application;
     let here = query::application(&integration, &guid);
@@ -241,13 +292,14 @@ pub(super) async fn show(
         read: row.read_ms.map(|ms| (Moment(ms), from_now(ms, now_ms))),
         is_gone: row.gone,
         incomplete: row.incomplete.as_deref().map(|why| Shown::cut(why, 500)),
-        figures: figures(&overview, &own),
+        figures: figures(&overview, counted),
+        legend: Legend::of(&inner.store, counted, &overview).await?,
         spans: spans(&here, span),
         trend,
         ageing: ageing(&overview),
         fixing: fixing(&overview),
-        cwes: tops(&overview.cwes, Field::Cwe, &own),
-        components: tops(&overview.components, Field::Component, &own),
+        cwes: tops(&overview.cwes, Field::Cwe, counted),
+        components: tops(&overview.components, Field::Component, counted),
         contexts: contexts
             .iter()
             .map(|context| Bar {

@@ -1,7 +1,9 @@
 //! Filters in addresses: read with their complaint, written as links that add or take
 //! away a condition.
 
+use countersign_findings::Population;
 use countersign_findings::filter::{Expression, Field, Filter, Operator, Type, Value};
+use countersign_web::query::encode;
 
 use super::query::{Query, link};
 
@@ -16,6 +18,16 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    /// What a list shows: the open ones of what is usually counted where nothing is asked
+    /// for, everything where the filter is left empty.
+    pub(super) fn listed(query: &Query) -> Self {
+        if query.has("filter") {
+            return Self::read(query);
+        }
+        let expression = Population::OPEN.filter();
+        Self { text: expression.to_string(), expression, complaint: None }
+    }
+
     /// All `filter` parameters together.
     pub(super) fn read(query: &Query) -> Self {
         let texts: Vec<_> = query.all("filter").collect();
@@ -51,9 +63,22 @@ pub(super) fn written(expression: &Expression) -> String {
     }
 }
 
-/// The findings that match.
+/// The list of the findings that match.
 pub(super) fn findings(expression: &Expression) -> String {
-    link("/findings", &[("filter", &written(expression))])
+    findings_from(expression, "")
+}
+
+/// The same from a place in it on. An address without a filter is the list of the open
+/// ones of what is usually counted, so that one of everything has to say so.
+pub(super) fn findings_from(expression: &Expression, after: &str) -> String {
+    if *expression == Population::OPEN.filter() {
+        return link("/findings", &[("after", after)]);
+    }
+    match (expression.is_everything(), after.is_empty()) {
+        (false, _) => link("/findings", &[("filter", &written(expression)), ("after", after)]),
+        (true, true) => "/findings?filter=".to_owned(),
+        (true, false) => format!("/findings?filter=&after={}", encode(after)),
+    }
 }
 
 /// `field[eq]value`; none where the field has no such value.
@@ -102,6 +127,12 @@ impl Facet {
     /// What its values are counted among.
     pub(super) fn rest(&self) -> Expression {
         Expression::all(self.rest.clone())
+    }
+
+    /// Whether it narrows to what one of the conditions of a filter does.
+    pub(super) fn is_of(&self, filter: &Expression) -> bool {
+        let own = Self::of(filter, self.field);
+        own.is_narrowed() && own.chosen == self.chosen
     }
 
     /// Whether it narrows at all.

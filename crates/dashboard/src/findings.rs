@@ -4,12 +4,12 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use countersign_findings::Finding;
 use countersign_findings::filter::{Expression, Field, Filter, Operator, Value};
+use countersign_findings::{Contexts, Finding, Population, Sight};
 use countersign_store::{FacetRow, FindingRow, Query as Wanted, Seek, Store};
 use futures::future::try_join_all;
 
-use super::filters::{Asked, Facet, findings, written};
+use super::filters::{Asked, Facet, findings, findings_from, written};
 use super::inner::Inner;
 use super::look::{grouped, severity, state};
 use super::query::{self, Query, link};
@@ -26,7 +26,7 @@ const MAX_SHOWN: usize = 10;
 const MAX_WORDS_CHARS: usize = 200;
 
 /// Fields that narrow, and what people call them.
-const FACETS: [(Field, &str); 8] = [
+const FACETS: [(Field, &str); 9] = [
     (Field::Severity, "Severity"),
     (Field::State, "State"),
     (Field::ScanType, "Scan type"),
@@ -35,6 +35,7 @@ const FACETS: [(Field, &str); 8] = [
     (Field::Cwe, "Weakness"),
     (Field::Component, "Component"),
     (Field::Context, "Context"),
+    (Field::Visible, "Visibility"),
 ];
 
 /// Beginnings for who does not know what to ask for.
@@ -48,8 +49,12 @@ const EXAMPLES: [(&str, &str); 4] = [
     ("Mitigated and false positives", "state[in]mitigated,false_positive"),
 ];
 
+/// What is usually not counted.
+pub(super) const ELSEWHERE: &str = "with sandboxes and applications no longer visible";
+
 struct Choice {
     label: Shown,
+    /// Findings with this value; after a `+` where they come on top of those of others.
     count: String,
     link: String,
     is_chosen: bool,
@@ -84,6 +89,9 @@ struct Page {
     filter: String,
     complaint: Option<(String, String)>,
     total: String,
+    counted: String,
+    /// The same findings in more or in fewer places: how many, where, and the list of them.
+    elsewhere: Option<(String, &'static str, String)>,
     conditions: Vec<(Shown, String)>,
     groups: Vec<Group>,
     rows: Vec<Row>,
@@ -99,7 +107,7 @@ pub(super) async fn list(
     reader: Reader,
     query: Query,
 ) -> Result<Response, Stop> {
-    let asked = Asked::read(&query);
+    let asked = Asked::listed(&query);
     let words = query.get("words").map(str::trim).filter(|words| !words.is_empty());
     if let (Some(words), None) = (words, &asked.complaint) {
         let words = words.chars().take(MAX_WORDS_CHARS).collect();
@@ -126,14 +134,20 @@ pub(super) async fn list(
         }
         false => (Vec::new(), 0, Vec::new()),
     };
+    let elsewhere = match is_readable {
+        true => elsewhere(store, &expression, total).await?,
+        false => None,
+    };
     let filter = written(&expression);
     let is_more = rows.len() > PAGE as usize;
     let last = rows.iter().take(PAGE as usize).next_back().map(|row| row.seek.to_string());
-    let at = |after: &str| link("/findings", &[("filter", &filter), ("after", after)]);
+    let at = |after: &str| findings_from(&expression, after);
     let page = Page {
         frame: reader.visitor.frame("Findings", "/findings"),
         complaint: asked.complaint.map(|complaint| super::web::cause_and_fix(&complaint)),
         total: grouped(total),
+        counted: Population::of(&expression).map(|of| of.to_string()).unwrap_or_default(),
+        elsewhere,
         conditions: conditions(&expression),
         groups,
         rows: rows.iter().take(PAGE as usize).map(shown).collect(),
@@ -153,14 +167,36 @@ pub(super) async fn list(
     reader.visitor.page(if is_readable { 200 } else { 400 }, &page)
 }
 
-/// Each condition as it is written, with the filter that lacks it.
+/// How many there are where usually nothing is counted, too, or where it usually is; none
+/// when these are as many.
+async fn elsewhere(
+    store: &Store,
+    expression: &Expression,
+    total: u64,
+) -> Result<Option<(String, &'static str, String)>, Stop> {
+    let (other, name) = match Population::of(expression) {
+        Some(Population { contexts: Contexts::All, sight: Sight::All, .. }) => {
+            (Population::USUAL.within(expression), "in the policy context of visible applications")
+        }
+        Some(Population { contexts: Contexts::Policy, sight: Sight::Visible, .. }) => {
+            (Population::STORED.within(expression), ELSEWHERE)
+        }
+        _ => (Population::STORED.within(expression), "in all contexts, of all applications"),
+    };
+    let count = store.count_findings(other.clone()).await?;
+    Ok((count != total).then(|| (grouped(count), name, findings(&other))))
+}
+
+/// Each condition as it is written, with the filter that lacks it. Not those of what is
+/// usually counted: facets hold them.
 fn conditions(expression: &Expression) -> Vec<(Shown, String)> {
-    let parts = expression.conjuncts();
+    let (parts, usual) = (expression.conjuncts(), Population::OPEN.filter());
     let without = |at: usize| {
         let rest = parts.iter().enumerate().filter(|(other, _)| *other != at);
         Expression::all(rest.map(|(_, part)| part.clone()))
     };
     (0..parts.len())
+        .filter(|at| !usual.conjuncts().contains(&parts[*at]))
         .map(|at| (Shown::cut(&parts[at].to_string(), 120), findings(&without(at))))
         .collect()
 }
@@ -175,16 +211,18 @@ async fn groups(store: &Store, expression: &Expression) -> Result<Vec<Group>, St
         }
         let choices = rows.iter().filter_map(|row| {
             let (is_chosen, toggled) = facet.toggled(&row.value)?;
+            let sign = if facet.is_narrowed() && !is_chosen { "+" } else { "" };
             Some(Choice {
                 label: Shown::cut(&label(field, row), 60),
-                count: grouped(row.count),
+                count: format!("{sign}{}", grouped(row.count)),
                 link: findings(&toggled),
                 is_chosen,
             })
         });
         let mut choices: Vec<_> = choices.collect();
         // A single value that narrows nothing says nothing.
-        let is_worth_it = choices.len() > 1 || facet.is_narrowed();
+        let is_usual = facet.is_of(&Population::OPEN.filter());
+        let is_worth_it = choices.len() > 1 || (facet.is_narrowed() && !is_usual);
         let is_long = choices.len() > MAX_SHOWN;
         let more = if is_long { choices.split_off(SHOWN) } else { Vec::new() };
         let is_unfolded = more.iter().any(|choice| choice.is_chosen);
@@ -199,6 +237,8 @@ fn label(field: Field, row: &FacetRow) -> String {
     match (field, row.label.as_str()) {
         (Field::ViolatesPolicy, "true") => "yes".to_owned(),
         (Field::ViolatesPolicy, "false") => "no".to_owned(),
+        (Field::Visible, "true") => "visible".to_owned(),
+        (Field::Visible, "false") => "no longer visible".to_owned(),
         (Field::Context, label) => short_context(label),
         (_, label) => label.to_owned(),
     }

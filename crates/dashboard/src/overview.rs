@@ -3,10 +3,12 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use countersign_findings::Population;
 use countersign_findings::filter::{Expression, Field};
-use countersign_store::{AtRisk, FacetRow, Overview, Scope};
+use countersign_store::{AtRisk, FacetRow, Overview, Scope, Store};
 
 use super::filters::{all, findings};
+use super::findings::ELSEWHERE;
 use super::inner::Inner;
 use super::look::{Damage, Verdict, grouped, in_words, severity, severity_name, verdict};
 use super::query::{self, Query, link};
@@ -22,6 +24,48 @@ pub(super) struct Figure {
     pub(super) number: String,
     pub(super) link: String,
     pub(super) class: String,
+}
+
+/// What the numbers of a page count: the findings of a population that also meet these
+/// conditions. Every link behind a number is made here.
+#[derive(Clone, Copy)]
+pub(super) struct Counted<'a> {
+    pub(super) population: Population,
+    pub(super) within: &'a [(Field, &'a str)],
+}
+
+impl Counted<'_> {
+    /// Those of them that meet one condition more.
+    fn filter(&self, more: &[(Field, &str)]) -> Expression {
+        Expression::all([self.population.filter(), all(self.within), all(more)])
+    }
+
+    /// The list of those.
+    fn link(&self, more: &[(Field, &str)]) -> String {
+        findings(&self.filter(more))
+    }
+}
+
+/// The name of what is counted, and how many there are with what is not.
+pub(super) struct Legend {
+    pub(super) counted: String,
+    pub(super) elsewhere: Option<(String, &'static str, String)>,
+}
+
+impl Legend {
+    pub(super) async fn of(
+        store: &Store,
+        counted: Counted<'_>,
+        overview: &Overview,
+    ) -> Result<Self, Stop> {
+        let stored = Population::STORED.within(&counted.filter(&[]));
+        let count = store.count_findings(stored.clone()).await?;
+        let is_more = count > sum(&overview.open);
+        Ok(Self {
+            counted: counted.population.to_string(),
+            elsewhere: is_more.then(|| (grouped(count), ELSEWHERE, findings(&stored))),
+        })
+    }
 }
 
 /// A row with a bar.
@@ -58,6 +102,7 @@ struct Page {
     damage: Option<Damage>,
     is_empty: bool,
     figures: Vec<Figure>,
+    legend: Legend,
     spans: Vec<(u16, String, bool)>,
     trend: Trend,
     policy: Vec<Bar>,
@@ -77,22 +122,27 @@ pub(super) async fn show(
 ) -> Result<Response, Stop> {
     let now_ms = reader.visitor.now_ms;
     let span = trend::span(&query);
-    let overview = inner.store.overview(Scope::Everything, now_ms).await?;
+    let scope = Scope::Everything;
+    let counted = Counted { population: scope.population(), within: &[] };
+    let overview = inner.store.overview(scope, now_ms).await?;
     let trend = trend::trend(&inner.store, Scope::Everything, span, now_ms).await?;
+    let legend = Legend::of(&inner.store, counted, &overview).await?;
+    let is_empty = overview.applications == 0 && legend.elsewhere.is_none();
     let page = Page {
         frame: reader.visitor.frame("Overview", "/"),
         damage: Damage::of(inner.store.last_check().await?),
-        is_empty: overview.applications == 0 && overview.at_risk.is_empty(),
-        figures: figures(&overview, &[]),
+        is_empty,
+        figures: figures(&overview, counted),
+        legend,
         spans: spans("/", span),
         trend,
         pass_rate: pass_rate(&overview),
         policy: policy(&overview),
-        scan_types: scan_types(&overview),
+        scan_types: scan_types(&overview, counted),
         ageing: ageing(&overview),
         fixing: fixing(&overview),
-        cwes: tops(&overview.cwes, Field::Cwe, &[]),
-        components: tops(&overview.components, Field::Component, &[]),
+        cwes: tops(&overview.cwes, Field::Cwe, counted),
+        components: tops(&overview.components, Field::Component, counted),
         at_risk: at_risk(&overview.at_risk),
     };
     reader.visitor.page(200, &page)
@@ -102,30 +152,20 @@ pub(super) fn spans(path: &str, chosen: u16) -> Vec<(u16, String, bool)> {
     SPANS.map(|days| (days, link(path, &[("days", &days.to_string())]), days == chosen)).to_vec()
 }
 
-/// Open findings that count here, with further conditions.
-fn open(conditions: &[(Field, &str)]) -> Expression {
-    let own = [(Field::State, "open"), (Field::Context, "policy")];
-    let parts: Vec<_> = own.iter().chain(conditions).copied().collect();
-    all(&parts)
-}
-
-/// Open findings in all and by severity, within these conditions.
-pub(super) fn figures(overview: &Overview, within: &[(Field, &str)]) -> Vec<Figure> {
+/// Open findings in all and by severity.
+pub(super) fn figures(overview: &Overview, counted: Counted<'_>) -> Vec<Figure> {
     let total = sum(&overview.open);
     let mut figures = vec![Figure {
         label: "open".into(),
         number: grouped(total),
-        link: findings(&open(within)),
+        link: counted.link(&[]),
         class: String::new(),
     }];
     for level in (0..=5_u8).rev() {
-        let text = level.to_string();
-        let parts: Vec<_> =
-            within.iter().copied().chain([(Field::Severity, text.as_str())]).collect();
         figures.push(Figure {
             label: severity_name(level).to_owned(),
             number: grouped(overview.open[usize::from(level)]),
-            link: findings(&open(&parts)),
+            link: counted.link(&[(Field::Severity, &level.to_string())]),
             class: format!("s{level}"),
         });
     }
@@ -168,13 +208,13 @@ fn policy(overview: &Overview) -> Vec<Bar> {
     overview.policy.iter().map(bar).collect()
 }
 
-fn scan_types(overview: &Overview) -> Vec<Bar> {
+fn scan_types(overview: &Overview, counted: Counted<'_>) -> Vec<Bar> {
     let row = |(name, count): &(String, u64)| {
         let (value, label, count) = (name.clone(), name.clone(), *count);
         FacetRow { value, label, count }
     };
     let rows: Vec<_> = overview.by_scan_type.iter().map(row).collect();
-    tops(&rows, Field::ScanType, &[])
+    tops(&rows, Field::ScanType, counted)
 }
 
 pub(super) fn ageing(overview: &Overview) -> Vec<Shares> {
@@ -233,16 +273,13 @@ pub(super) fn fixing(overview: &Overview) -> Vec<Fixed> {
 }
 
 /// The most frequent values of a field among open findings.
-pub(super) fn tops(rows: &[FacetRow], field: Field, within: &[(Field, &str)]) -> Vec<Bar> {
+pub(super) fn tops(rows: &[FacetRow], field: Field, counted: Counted<'_>) -> Vec<Bar> {
     let most = rows.iter().map(|row| row.count).max().unwrap_or_default();
-    let bar = |row: &FacetRow| {
-        let parts: Vec<_> = within.iter().copied().chain([(field, row.value.as_str())]).collect();
-        Bar {
-            label: Shown::cut(&row.label, 90),
-            link: findings(&open(&parts)),
-            count: grouped(row.count),
-            bar: chart::bar(row.count, most, "cool"),
-        }
+    let bar = |row: &FacetRow| Bar {
+        label: Shown::cut(&row.label, 90),
+        link: counted.link(&[(field, &row.value)]),
+        count: grouped(row.count),
+        bar: chart::bar(row.count, most, "cool"),
     };
     rows.iter().map(bar).collect()
 }

@@ -70,6 +70,7 @@ fn the_whole_path_once() {
         assert!(finding["severity"].as_i64() >= Some(4) && finding["state"] == "open");
     }
     lists_add_up(&home, findings);
+    one_population(&home, usize::try_from(findings).unwrap());
     let first = stdout(&filtered).lines().next().unwrap().to_owned();
     let id = serde_json::from_str::<Value>(&first).unwrap()["id"].as_str().unwrap().to_owned();
     assert_eq!(stdout(&run(&home, &["finding", &id[..12], "--json"])).trim(), first);
@@ -90,6 +91,69 @@ fn the_whole_path_once() {
     for file in files {
         needles.assert_none(&file.display().to_string(), &std::fs::read(&file).unwrap());
     }
+}
+
+/// With an application that is gone and with sandboxes, a filter is as many findings for
+/// every command, and each says which those are.
+fn one_population(home: &Path, findings: usize) {
+    lose_an_application(home);
+    let place = "policy context, visible applications";
+    let mut counts = Vec::new();
+    for (filter, name) in [
+        ("", "any state, policy context and sandboxes, applications visible or not".to_owned()),
+        ("context[eq]policy and visible[eq]true", format!("any state, {place}")),
+        ("state[eq]open and context[eq]policy and visible[eq]true", format!("open, {place}")),
+        (
+            "visible[eq]false and context[ne]policy",
+            "any state, sandboxes, applications no longer visible".to_owned(),
+        ),
+    ] {
+        let with = |args: &[&str]| {
+            let mut command = countersign(home);
+            command.args(args);
+            if !filter.is_empty() {
+                command.args(["--filter", filter]);
+            }
+            let output = command.output().unwrap();
+            assert!(output.status.success(), "{}", stderr(&output));
+            output
+        };
+        let count = stdout(&with(&["findings", "--json"])).lines().count();
+        let exported = with(&["export", "--format", "ndjson"]);
+        assert_eq!(stdout(&exported).lines().count(), count, "{filter}");
+        let grouped = countersign_text::grouped(count as u64);
+        let told = stderr(&exported);
+        assert!(told.contains(&format!("{grouped} findings ({name})")), "{filter}: {told}");
+        for field in ["severity", "state", "context", "visible", "application"] {
+            let rows = stdout(&with(&["findings", "--facet", field, "--json"]));
+            let of = |line| serde_json::from_str::<Value>(line).unwrap()["findings"].as_u64();
+            assert_eq!(rows.lines().filter_map(of).sum::<u64>(), count as u64, "{filter}: {field}");
+        }
+        counts.push(count);
+    }
+    assert_eq!(counts[0], findings, "an export of everything lacks nothing");
+    assert!(counts[1] < counts[0] && counts[2] < counts[1] && counts[3] > 0, "{counts:?}");
+    let listed = stdout(&run(home, &["applications", "--json"]));
+    let of = |name: &str| -> u64 {
+        let rows = listed.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        rows.filter(|row| row["gone"] == false).map(|row| row[name].as_u64().unwrap()).sum()
+    };
+    assert_eq!(of("policy_findings"), counts[1] as u64);
+    assert!(of("findings") > of("policy_findings"), "sandboxes");
+}
+
+/// One with a sandbox is no longer visible.
+fn lose_an_application(home: &Path) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let store = countersign_store::Store::open(&home.join("store.sqlite")).await.unwrap();
+        let run = store.runs(None, 1).await.unwrap()[0].id;
+        let rows = store.applications().await.unwrap();
+        let lost = rows.iter().find(|row| row.in_sandboxes > 0).unwrap();
+        let guid = lost.application.guid.to_string();
+        assert!(store.mark_applications_gone(run, vec![guid]).await.unwrap() > 0);
+        store.close().await;
+    });
 }
 
 /// The counts of every field that all findings have add up, and a list that is read in

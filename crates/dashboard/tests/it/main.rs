@@ -9,6 +9,7 @@ mod findings;
 mod forms;
 mod hostile;
 mod integrations;
+mod numbers;
 mod routes;
 #[cfg(unix)]
 mod silence;
