@@ -441,6 +441,56 @@ async function facets() {
   await context.close();
 }
 
+// Links with a number in them, and rows that are named by a link and end with a number;
+// not those that say how many would come on top.
+const numbers = (page) => page.evaluate(() => {
+  const number = (text) => (/^[0-9][0-9,]*$/.test(text?.trim() ?? "") ? Number(text.replaceAll(",", "")) : null);
+  const links = [...document.querySelectorAll("main a[href^='/']")].map((link) =>
+    [link.getAttribute("href"), number((link.querySelector("strong") ?? [...link.querySelectorAll("span")].at(-1) ?? link).textContent)]);
+  const rows = [...document.querySelectorAll("main tr > th[scope=row]:first-child > a[href^='/']")].map((link) =>
+    [link.getAttribute("href"), number([...link.closest("tr").querySelectorAll("td.number")].at(-1)?.textContent)]);
+  return [...links, ...rows].filter(([, count]) => count !== null);
+});
+
+async function population(at) {
+  const { context, page } = await open("home");
+  await signIn(page, "operator");
+  const gone = stored("home", "applications").filter((one) => one.gone);
+  await check("applications are gone and sandboxes are there", async () => {
+    expect(gone.length > 0, true);
+    expect(stored("home", "findings").some((one) => one.context !== "policy"), true);
+  });
+  const paths = ["/", "/findings", "/findings?filter=", "/applications", "/applications?visible=any", "/changes", at.application, `/applications/production/${gone[0].guid}`];
+  const behind = new Map();
+  for (const path of paths) {
+    await page.goto(path);
+    const found = await numbers(page);
+    await check(`every number of ${path} is the total behind it`, async () => {
+      const wrong = [];
+      for (const [href, count] of found) {
+        if (!behind.has(href)) {
+          await page.goto(href);
+          const shown = page.locator("[role=status] strong, .figures strong").first();
+          behind.set(href, Number((await shown.innerText()).replaceAll(",", "")));
+        }
+        if (behind.get(href) !== count) wrong.push(`${href}: ${count}, and there are ${behind.get(href)}`);
+      }
+      expect(wrong.join("\n"), "");
+    });
+  }
+  await check("findings --json and an export have as many", async () => {
+    await page.goto("/");
+    const lists = (await numbers(page)).filter(([href]) => href.startsWith("/findings?"));
+    expect(lists.length > 5, true);
+    for (const [href, count] of lists) {
+      const filter = new URL(href, ready("home").dashboard_url).searchParams.get("filter");
+      const lines = (...words) => run("home", ...words, "--filter", filter).split("\n").filter(Boolean).length;
+      expect([lines("findings", "--json"), lines("export", "--format", "ndjson")].join(), [count, count].join());
+    }
+  });
+  await context.close();
+}
+
 async function reader(at) {
   const { context, page } = await open("home");
   const added = JSON.parse(run("home", "people", "add", "watcher", "--json"));
@@ -596,7 +646,7 @@ const at = places();
 const parts = { pages: () => pages(at), operators: () => operators("operator", "keyboard", "plain"),
   keyboard: () => journey("by keyboard alone", at, { user: "keyboard", keyboard: true }),
   plain: () => journey("without JavaScript", at, { user: "plain", javaScriptEnabled: false }),
-  facets, reader: () => reader(at), live, hostile };
+  facets, population: () => population(at), reader: () => reader(at), live, hostile };
 for (const [name, part] of Object.entries(parts)) {
   if (only && !only.includes(name)) continue;
   const began = performance.now();
