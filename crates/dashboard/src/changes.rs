@@ -3,7 +3,6 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use countersign_findings::{Difference, sentences};
 use countersign_store::{ApplicationRow, ChangeFilter, ChangeKind, ChangeRow, Scope};
 
 use super::inner::Inner;
@@ -26,12 +25,10 @@ const KINDS: [(&str, ChangeKind); 4] = [
     ("closed", ChangeKind::Closed),
 ];
 
-/// What a change says, a sentence for each difference that says something.
-pub(super) fn told(json: Option<&str>) -> Vec<Shown> {
-    let read: Vec<Difference> =
-        json.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
-    let sentences = sentences(&read);
-    sentences.iter().take(MAX_DIFFERENCES).map(|text| Shown::cut(text, SENTENCE_CHARS)).collect()
+/// What a change says, as far as there is room.
+pub(super) fn told(row: &ChangeRow) -> Vec<Shown> {
+    let sentences = row.sentences().into_iter().take(MAX_DIFFERENCES);
+    sentences.map(|text| Shown::cut(&text, SENTENCE_CHARS)).collect()
 }
 
 struct Row {
@@ -168,6 +165,6 @@ fn shown(row: &ChangeRow) -> Row {
         link: link(&path, &[("integration", &row.integration)]),
         application: Shown::cut(&row.application_name, 60),
         application_link: query::application(&row.integration, &row.application),
-        sentences: told(row.differences.as_deref()),
+        sentences: told(row),
     }
 }

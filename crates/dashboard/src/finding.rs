@@ -140,7 +140,7 @@ pub(super) async fn show(State(inner): State<Inner>, sought: Sought) -> Result<R
         ago: from_now(event.at_ms, now_ms),
         kind: event.kind.as_str(),
         reason: event.reason.map(|why| Shown::cut(why.as_str(), LINE_CHARS)),
-        sentences: told(event.differences.as_deref()),
+        sentences: told(event),
     });
     let application = query::application(&row.integration, finding.application.as_str());
     let path = format!("/findings/{}", finding.id);

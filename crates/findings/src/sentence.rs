@@ -13,10 +13,9 @@ const IMPLIED: [&str; 3] = ["status.status", "status.resolution", "status.resolu
 /// came, so they are foreign text.
 pub fn sentences(differences: &[Difference]) -> Vec<String> {
     let has_state = differences.iter().any(|one| matches!(Member::of(&one.field), Member::State));
-    let is_told = |one: &&Difference| {
-        !one.is_routine() && !(has_state && IMPLIED.contains(&one.field.as_str()))
-    };
-    differences.iter().filter(is_told).map(sentence).collect()
+    let is_implied = |one: &&Difference| has_state && IMPLIED.contains(&one.field.as_str());
+    let told = differences.iter().filter(|one| !one.is_routine() && !is_implied(one));
+    told.map(sentence).collect()
 }
 
 /// Members of which more can be said than that they are another value.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use countersign_findings::FindingId;
+use countersign_findings::{Difference, FindingId, sentences};
 use rusqlite::{Connection, params};
 
 use crate::change::{ChangeKind, Reason};
@@ -37,6 +37,15 @@ pub struct ChangeRow {
     pub differences: Option<String>,
     /// Name of the integration that brought it in.
     pub integration: String,
+}
+
+impl ChangeRow {
+    /// What is different, a sentence for each difference that says something. There are words
+    /// of the service in them.
+    pub fn sentences(&self) -> Vec<String> {
+        let read = self.differences.as_deref().map(serde_json::from_str::<Vec<Difference>>);
+        read.and_then(Result::ok).map(|all| sentences(&all)).unwrap_or_default()
+    }
 }
 
 /// Which changes.
