@@ -1,5 +1,6 @@
 //! The roles table: what there is, for whom, and what each may read and write.
 
+pub mod account;
 pub(crate) mod custom;
 
 use std::collections::HashMap;
@@ -192,60 +193,9 @@ impl Permission {
     }
 }
 
-/// The rules for the roles of one account. Answers what is wrong.
-pub fn check_combination(is_api: bool, roles: &[String]) -> Result<(), String> {
-    if roles.is_empty() {
-        return Err("roles: at least one role is required.".into());
-    }
-    let known: Vec<_> = roles.iter().filter_map(|name| find(name)).collect();
-    for role in &known {
-        let is_policy_admin = role.name == "extpolicyadmin";
-        if role.is_api != is_api && !(is_api && is_policy_admin) {
-            let kind = if is_api { "an API account" } else { "a user account" };
-            return Err(format!("roles: {} cannot be given to {kind}.", role.name));
-        }
-    }
-    let has = |names: &[&str]| known.iter().any(|role| names.contains(&role.name));
-    let needs_scan_type =
-        has(&["extcreator", "extsubmitter", "extseclead", "uploadapi", "submitterapi"]);
-    let has_scan_type = known.iter().any(|role| role.is_scan_type);
-    if needs_scan_type && !has_scan_type {
-        return Err("roles: a scan type role is required with these roles.".into());
-    }
-    if has_scan_type && !needs_scan_type {
-        return Err("roles: a scan type role needs a role that submits scans.".into());
-    }
-    if has(&["deletescans"]) && !has(&["extseclead", "extcreator"]) {
-        return Err("roles: deletescans needs extseclead or extcreator.".into());
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn roles(names: &str) -> Vec<String> {
-        names.split_whitespace().map(String::from).collect()
-    }
-
-    #[test]
-    fn combinations() {
-        assert!(check_combination(true, &roles("resultsapi noteamrestrictionapi")).is_ok());
-        assert!(check_combination(true, &roles("resultsapi extpolicyadmin")).is_ok());
-        assert!(check_combination(false, &roles("extseclead extsubmitanyscan")).is_ok());
-        for (is_api, names, word) in [
-            (true, "", "at least one"),
-            (true, "extreviewer", "API account"),
-            (false, "resultsapi", "user account"),
-            (true, "uploadapi", "scan type role is required"),
-            (true, "resultsapi apisubmitanyscan", "submits scans"),
-            (false, "extreviewer deletescans", "extseclead or extcreator"),
-        ] {
-            let error = check_combination(is_api, &roles(names)).unwrap_err();
-            assert!(error.contains(word), "{names}: {error}");
-        }
-    }
 
     #[test]
     fn names_are_unique() {

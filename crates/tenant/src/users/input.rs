@@ -6,9 +6,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::row::user_by;
 use crate::addresses::is_address_entry;
-use crate::custom_roles::{self, CustomRole};
+use crate::custom_roles;
 use crate::manner::Manner;
 use crate::names::name;
+use crate::roles::account::Account;
 use crate::user::{API_USER, Team, User};
 use crate::{Error, Refused, roles};
 
@@ -21,7 +22,7 @@ pub(super) fn created(
     let has_roles = wanted.roles.as_ref().is_some_and(|roles| !roles.is_empty());
     let mut errors = Vec::new();
     let user = resolve(connection, wanted, nobody, Manner::WHOLE, &mut errors)?;
-    if !has_roles && errors.is_empty() {
+    if !has_roles {
         errors.push("roles: at least one role is required.".into());
     }
     if errors.is_empty() { Ok(user) } else { Err(Refused::Invalid(errors)) }
@@ -86,9 +87,9 @@ fn resolve(
     };
     let teams = manner.merged(current.teams, given, |a, b| a.id == b.id);
     let custom = custom_roles::held(connection, &roles)?;
-    if errors.is_empty() && !roles.is_empty() {
-        check_account(current.is_api, &roles, &custom, &teams, errors);
-    }
+    let has_teams = !teams.is_empty();
+    let account = Account { is_api: current.is_api, roles: &roles, custom: &custom, has_teams };
+    errors.extend(account.complaints());
     let flag = |given: Option<bool>, current: bool, cleared: bool| {
         given.unwrap_or(if manner.is_partial { current } else { cleared })
     };
@@ -141,29 +142,6 @@ fn addresses(
         errors.push(format!("allowed_ip_addresses: {entry} is not an address or a range."));
     }
     all
-}
-
-fn check_account(
-    is_api: bool,
-    given: &[String],
-    custom: &[CustomRole],
-    teams: &[Team],
-    errors: &mut Vec<String>,
-) {
-    for role in custom.iter().filter(|role| role.is_api != is_api) {
-        errors.push(format!("roles: {} is for the other kind of account.", role.name));
-    }
-    // What counts is what an account ends up with.
-    let children = custom.iter().flat_map(|role| &role.child_roles);
-    let roles: Vec<String> = given.iter().chain(children).cloned().collect();
-    let roles = roles.as_slice();
-    if let Err(error) = roles::check_combination(is_api, roles) {
-        errors.push(error);
-    }
-    let sees_all = roles.iter().filter_map(|name| roles::find(name)).any(|role| role.sees_all);
-    if is_api && teams.is_empty() && !sees_all && roles != ["adminapi"] {
-        errors.push("teams: an API account needs teams or the role noteamrestrictionapi.".into());
-    }
 }
 
 fn role_names(
