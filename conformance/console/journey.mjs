@@ -43,6 +43,14 @@ class Walk {
     await loaded;
   }
 
+  // A button that opens something on the same page.
+  async open(name) {
+    const target = this.page.getByRole("button", { name, exact: true });
+    if (!this.keyboard) return target.click();
+    await this.reach(target);
+    await this.page.keyboard.press("Enter");
+  }
+
   async fill(label, text) {
     const target = this.page.getByLabel(label, { exact: true });
     if (!this.keyboard) return target.fill(text);
@@ -94,27 +102,22 @@ async function journey(name, options) {
   const user = `integration-${options.user}`;
   try {
     await page.goto("/");
-    expect(await walk.title(), "Sign in");
+    expect(await walk.title(), "Log in");
     await walk.picture("sign-in");
     await walk.fill("User name", ready.admin.user_name);
     await walk.fill("Password", ready.admin.password);
-    await walk.press("button", "Sign in");
+    await walk.press("button", "Log in");
     expect(await walk.title(), "API Credentials");
     // Settings gear, Admin, Users, Add New User.
-    const gear = page.locator("summary");
-    if (walk.keyboard) {
-      await walk.reach(gear);
-      await page.keyboard.press("Enter");
-    } else {
-      await gear.click();
-    }
+    await walk.open("Settings");
     await walk.press("link", "Admin");
     expect(await walk.title(), "Users");
     await walk.picture("users");
     await walk.press("link", "Add New User");
     await walk.picture("add-new-user");
-    await walk.press("link", "API account that reads applications and findings");
     await walk.fill("First name", "Integration");
+    await walk.press("button", "API account that reads applications and findings");
+    expect(await page.getByLabel("First name", { exact: true }).inputValue(), "Integration");
     await walk.fill("Last name", "Reader");
     await walk.fill("E-mail address", "reader@example.com");
     await walk.fill("User name of an API service account", user);
@@ -143,7 +146,7 @@ async function journey(name, options) {
     expect(await walk.title(), "No such page");
     await walk.picture("no-such-page");
     await page.goto("/");
-    await walk.press("button", "Sign out");
+    await walk.press("button", "Log out");
 
     await page.goto("/mailbox");
     expect(await walk.title(), "The mailbox opens by its link");
@@ -175,7 +178,8 @@ async function journey(name, options) {
     await walk.press("link", "I have stored them: on to API Credentials");
     expect(await walk.title(), "API Credentials");
     await walk.picture("api-credentials");
-    expect(await page.getByRole("radio", { name: /HMAC Credentials/ }).isChecked(), true);
+    await walk.open("Create API Credentials");
+    expect(await page.getByRole("radio", { name: "HMAC Credentials" }).isChecked(), true);
     await walk.press("button", "Generate");
     expect(await walk.title(), "Store the Secret Key now");
     await walk.picture("secret-key");
@@ -213,10 +217,10 @@ async function journey(name, options) {
     await walk.press("link", `Revoke ${id}`);
     expect(await walk.title(), "Revoke credentials");
     await walk.picture("revoke");
-    await walk.press("button", "Sign out");
+    await walk.press("button", "Log out");
     await walk.fill("User name", user);
     await walk.fill("Password", PASSWORD);
-    await walk.press("button", "Sign in");
+    await walk.press("button", "Log in");
     expect(await walk.title(), "Second factor");
     await walk.picture("asked-for-the-second-factor");
     if (options.passkey) {
@@ -247,7 +251,7 @@ async function refusals() {
     await page.goto("/sign-in");
     await walk.fill("User name", name);
     await walk.fill("Password", password);
-    await walk.press("button", "Sign in");
+    await walk.press("button", "Log in");
   };
   const { user_name: admin, password } = ready.admin;
   const one = await fresh();
@@ -283,6 +287,7 @@ async function refusals() {
     await one.page.goto("/credentials");
     const field = one.page.locator("form[action='/credentials'] input[name=token]");
     await field.evaluate((element, value) => { element.value = value; }, token);
+    await one.walk.open("Create API Credentials");
     await one.walk.press("button", "Generate");
     expect(await one.walk.title(), "The form is out of date");
     await two.context.close();
@@ -291,8 +296,10 @@ async function refusals() {
     const two = await one.context.newPage();
     await one.page.goto("/credentials");
     await two.goto("/credentials");
+    await one.walk.open("Create API Credentials");
     await one.walk.press("button", "Generate");
     expect(await one.walk.title(), "Store the Secret Key now");
+    await two.getByRole("button", { name: "Create API Credentials" }).click();
     await two.getByRole("button", { name: "Generate" }).click();
     await two.getByText("Nothing was generated now").waitFor();
     await two.close();
@@ -315,10 +322,10 @@ async function refusals() {
   await check("a session is over after sign-out", async () => {
     const cookies = await one.context.cookies();
     await one.page.goto("/");
-    await one.walk.press("button", "Sign out");
+    await one.walk.press("button", "Log out");
     await one.context.addCookies(cookies);
     await one.page.goto("/credentials");
-    expect(await one.walk.title(), "Sign in");
+    expect(await one.walk.title(), "Log in");
   });
   await check("after five wrong passwords a stranger waits", async () => {
     const two = await fresh();

@@ -49,7 +49,10 @@ for (const form of document.querySelectorAll("form[data-hold]")) {
 for (const time of document.querySelectorAll("time[datetime]")) {
   const moment = new Date(time.dateTime);
   time.title = time.textContent;
-  time.textContent = moment.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  time.textContent = moment.toLocaleString(undefined, {
+    year: "numeric", month: "short", day: "numeric",
+    hour: "2-digit", minute: "2-digit", timeZoneName: "short",
+  });
 }
 
 // The rules of a password that can be judged here, judged while it is typed.
@@ -72,3 +75,37 @@ password?.addEventListener("input", () => {
     mark.textContent = isKept ? "\u2713 kept" : "\u2717 not kept";
   }
 });
+
+// Roles that the kind of account cannot hold, shown while they are chosen. Which role fits
+// which kind is what the page says of each.
+const misfits = document.querySelector("[data-misfits]");
+if (misfits) {
+  const form = misfits.closest("form");
+  const list = misfits.querySelector("ul");
+  const show = () => {
+    const kind = form.elements.is_api.checked ? "api" : "person";
+    const chosen = [...form.querySelectorAll("input[data-fits]:checked")];
+    const wrong = chosen.filter((box) => box.dataset.fits !== "both" && box.dataset.fits !== kind);
+    list.replaceChildren(...wrong.map((box) => {
+      const line = document.createElement("li");
+      line.textContent = box.closest("label").textContent.trim();
+      return line;
+    }));
+    for (const line of misfits.querySelectorAll("[data-of]")) line.hidden = line.dataset.of !== kind;
+    misfits.hidden = wrong.length === 0;
+  };
+  form.addEventListener("change", show);
+  show();
+}
+
+// Tabs by arrow keys, as well as one after the other.
+for (const tabs of document.querySelectorAll("[role=tablist]")) {
+  tabs.addEventListener("keydown", (event) => {
+    const all = [...tabs.querySelectorAll("[role=tab]")];
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const at = all.indexOf(document.activeElement);
+    if (!step || at < 0) return;
+    event.preventDefault();
+    all[(at + step + all.length) % all.length].focus();
+  });
+}

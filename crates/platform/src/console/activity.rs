@@ -8,7 +8,7 @@ use countersign_signin::audit::{Entry, Filter};
 use countersign_text::line;
 
 use super::Console;
-use super::web::{Admin, Frame, Moment, Stop};
+use super::web::{Admin, Frame, Moment, Stop, Tab};
 use crate::rest::query::Query;
 use countersign_tenant::{Error, View, activity};
 use countersign_web::query::encode;
@@ -55,7 +55,7 @@ pub(super) async fn show(
     let oldest = entries.last().map(|(id, _)| *id).filter(|_| is_full);
     let older = oldest.map(|id| format!("{}&before={id}", link("/admin/activity", &filter)));
     let page = Activity {
-        frame: person.visitor.frame("Activity log"),
+        frame: person.visitor.frame("Activity Log").within(Tab::Activity),
         entries: entries.into_iter().map(|(_, entry)| (Moment(entry.at_ms), entry)).collect(),
         older,
         csv: link("/admin/activity.csv", &filter),

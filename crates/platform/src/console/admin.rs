@@ -1,14 +1,17 @@
 //! Admin → Users: who there is, adding one, and what can be done to one.
 
+use std::fmt;
+
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_wire::identity as wire;
 
 use super::Console;
-use super::web::{Admin, Form, Frame, Person, Stop, complaints, from_now, go};
+use super::web::{Admin, Form, Frame, Person, Stop, Tab, complaints, from_now, go};
 use crate::rest::query::Query;
 use countersign_tenant::custom_roles::{self, CustomRole};
+use countersign_tenant::roles::account::{Account, ForApi};
 use countersign_tenant::roles::{ROLES, Role};
 use countersign_tenant::users::{self, Address, Login, Overview, OverviewFilter, User};
 use countersign_tenant::{Change, Error, Manner, Noted, Refused, View, credentials, teams};
@@ -99,7 +102,7 @@ pub(super) async fn list(
         link
     };
     let page = Users {
-        frame: person.visitor.frame("Users"),
+        frame: person.visitor.frame("Users").within(Tab::Users),
         rows,
         total,
         search: kept("search"),
@@ -123,6 +126,26 @@ struct Choice {
     value: String,
     label: String,
     is_chosen: bool,
+    /// Which kinds of account can hold it.
+    fits: Fits,
+}
+
+#[derive(Clone, Copy)]
+enum Fits {
+    Person,
+    Api,
+    Both,
+}
+
+impl fmt::Display for Fits {
+    /// As the script of the page reads it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Person => "person",
+            Self::Api => "api",
+            Self::Both => "both",
+        })
+    }
 }
 
 #[derive(Template)]
@@ -135,19 +158,45 @@ struct UserForm {
     /// What an account is, it stays; what it is called too.
     is_new: bool,
     complaints: Vec<String>,
+    /// Chosen roles that the account cannot hold, by label.
+    misfits: Vec<String>,
+    /// What became of the roles when it was made an API account.
+    mended: Option<ForApi>,
     filled: Filled,
     groups: Vec<Group>,
     teams: Vec<Choice>,
 }
 
-/// Role sets for a purpose, as links that fill the form.
-fn preset(name: &str) -> &'static [&'static str] {
-    match name {
-        // The guide's three: applications, findings by API, findings for people.
-        "reader" => &["extseclead", "extsubmitanyscan", "extreviewer"],
-        "api-reader" => &["resultsapi", "noteamrestrictionapi"],
-        "api-admin" => &["adminapi"],
-        _ => &[],
+/// What an account is for, which fills in its kind and roles.
+#[derive(Clone, Copy, PartialEq)]
+enum Purpose {
+    Reader,
+    ApiReader,
+    ApiAdmin,
+}
+
+impl Purpose {
+    /// As the address and the form name it.
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "reader" => Some(Self::Reader),
+            "api-reader" => Some(Self::ApiReader),
+            "api-admin" => Some(Self::ApiAdmin),
+            _ => None,
+        }
+    }
+
+    fn is_api(self) -> bool {
+        self != Self::Reader
+    }
+
+    fn roles(self) -> Vec<String> {
+        let names: &[&str] = match self {
+            Self::Reader => &["extseclead", "extsubmitanyscan", "extreviewer"],
+            Self::ApiReader => &["resultsapi", "noteamrestrictionapi"],
+            Self::ApiAdmin => &["adminapi"],
+        };
+        names.iter().map(|name| (*name).to_owned()).collect()
     }
 }
 
@@ -168,15 +217,23 @@ struct Filled {
 
 impl Filled {
     /// Nothing yet, but for what a purpose asks for.
-    fn empty(query: &Query) -> Self {
-        let purpose = query.get("preset").unwrap_or_default();
-        Self {
-            is_api: purpose.starts_with("api-"),
-            login_enabled: true,
-            mfa: true,
-            roles: preset(purpose).iter().map(|role| (*role).to_owned()).collect(),
-            ..Self::default()
+    fn empty(purpose: Option<Purpose>) -> Self {
+        let filled = Self { login_enabled: true, mfa: true, ..Self::default() };
+        match purpose {
+            Some(purpose) => filled.meant_for(purpose),
+            None => filled,
         }
+    }
+
+    /// The same for a purpose: what was typed stays.
+    fn meant_for(self, purpose: Purpose) -> Self {
+        Self { is_api: purpose.is_api(), roles: purpose.roles(), ..self }
+    }
+
+    /// The account that the form asks for.
+    fn account<'a>(&'a self, custom: &'a [CustomRole]) -> Account<'a> {
+        let has_teams = !self.teams.is_empty();
+        Account { is_api: self.is_api, roles: &self.roles, custom, has_teams }
     }
 
     /// What was typed stays.
@@ -213,16 +270,8 @@ impl Filled {
     }
 }
 
-/// The form for a new user, or for one that there is.
-async fn user_form(
-    console: &Console,
-    person: &Person,
-    user: Option<&User>,
-    filled: Filled,
-    complaints: Vec<String>,
-) -> Result<UserForm, Stop> {
-    let ask = |view: &View<'_>| Ok((teams::names(view)?, custom_roles::all(view)?));
-    let (teams, custom) = console.app.look::<_, Error>(ask).await?;
+/// All roles that an account can be given: any before it is there, later those of its kind.
+fn groups(user: Option<&User>, filled: &Filled, custom: &[CustomRole]) -> Vec<Group> {
     let group = |title, is: fn(&Role) -> bool| Group {
         title,
         roles: ROLES
@@ -232,6 +281,11 @@ async fn user_form(
                 value: role.name.to_owned(),
                 label: role.description.to_owned(),
                 is_chosen: filled.roles.iter().any(|name| name == role.name),
+                fits: match (role.fits(false), role.fits(true)) {
+                    (true, true) => Fits::Both,
+                    (_, false) => Fits::Person,
+                    (false, true) => Fits::Api,
+                },
             })
             .collect(),
     };
@@ -255,12 +309,29 @@ async fn user_form(
             value: role.name.clone(),
             label: role.description.clone(),
             is_chosen: filled.roles.contains(&role.name),
+            fits: if is_api { Fits::Api } else { Fits::Person },
         });
         let roles: Vec<_> = roles.collect();
         if !roles.is_empty() {
             groups.push(Group { title, roles });
         }
     }
+    groups
+}
+
+/// The form for a new user, or for one that there is.
+async fn user_form(
+    console: &Console,
+    person: &Person,
+    user: Option<&User>,
+    filled: Filled,
+    complaints: Vec<String>,
+) -> Result<UserForm, Stop> {
+    let ask = |view: &View<'_>| Ok((teams::names(view)?, custom_roles::all(view)?));
+    let (teams, mut custom) = console.app.look::<_, Error>(ask).await?;
+    let groups = groups(user, &filled, &custom);
+    custom.retain(|role| filled.roles.contains(&role.name));
+    let misfits = filled.account(&custom).misfits().into_iter().map(String::from).collect();
     let (path, back, title) = match user {
         Some(user) => {
             let back = format!("/admin/users/{}", user.guid);
@@ -269,11 +340,13 @@ async fn user_form(
         None => ("/admin/users/new".into(), "/admin/users".into(), "Add New User".into()),
     };
     Ok(UserForm {
-        frame: person.visitor.frame(&title),
+        frame: person.visitor.frame(&title).within(Tab::Users),
         path,
         back,
         is_new: user.is_none(),
         complaints,
+        misfits,
+        mended: None,
         groups,
         teams: teams
             .into_iter()
@@ -281,6 +354,7 @@ async fn user_form(
                 is_chosen: filled.teams.contains(&guid),
                 value: guid,
                 label: name,
+                fits: Fits::Both,
             })
             .collect(),
         filled,
@@ -293,7 +367,8 @@ pub(super) async fn show_new(
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Stop> {
     person.must_be_privileged("/admin/users")?;
-    let filled = Filled::empty(&Query::parse(raw.as_deref()));
+    let query = Query::parse(raw.as_deref());
+    let filled = Filled::empty(query.get("preset").and_then(Purpose::parse));
     let page = user_form(&console, &person, None, filled, Vec::new()).await?;
     person.visitor.page(200, &page)
 }
@@ -345,7 +420,8 @@ fn wanted(query: &Query) -> wire::UserInput {
         ..wire::Membership::default()
     });
     wire::UserInput {
-        user_name: if is_api { text("user_name") } else { text("email") },
+        // A person is called by the address, and so is an API account without a name.
+        user_name: text("user_name").filter(|name| is_api && !name.is_empty()).or(text("email")),
         first_name: text("first_name"),
         last_name: text("last_name"),
         email_address: text("email"),
@@ -365,8 +441,50 @@ fn wanted(query: &Query) -> wire::UserInput {
     }
 }
 
+/// A button of the form that fills it in anew; nothing is saved.
+enum Refill {
+    Purpose(Purpose),
+    /// The account becomes an API account, with what such a one can hold.
+    ForApi,
+}
+
+impl Refill {
+    fn read(fields: &Query) -> Option<Self> {
+        if fields.get("mend").is_some() {
+            return Some(Self::ForApi);
+        }
+        fields.get("preset").and_then(Purpose::parse).map(Self::Purpose)
+    }
+}
+
+async fn refilled(
+    console: &Console,
+    person: &Person,
+    mut filled: Filled,
+    refill: Refill,
+) -> Result<Response, Stop> {
+    let mended = match refill {
+        Refill::Purpose(purpose) => {
+            filled = filled.meant_for(purpose);
+            None
+        }
+        Refill::ForApi => {
+            let mut custom = console.app.look::<_, Error>(custom_roles::all).await?;
+            custom.retain(|role| filled.roles.contains(&role.name));
+            let mended = filled.account(&custom).for_api();
+            filled = Filled { is_api: true, roles: mended.roles.clone(), ..filled };
+            Some(mended)
+        }
+    };
+    let page = user_form(console, person, None, filled, Vec::new()).await?;
+    person.visitor.page(200, &UserForm { mended, ..page })
+}
+
 pub(super) async fn create(State(console): State<Console>, form: Form) -> Result<Response, Stop> {
     let (person, fields) = form.admin("/admin/users")?;
+    if let Some(refill) = Refill::read(&fields) {
+        return refilled(&console, &person, Filled::sent(&fields), refill).await;
+    }
     let input = wanted(&fields);
     let make = move |change: &Change<'_>| users::create(change, input);
     match complaints(console.app.change(person.act(), make).await)? {
@@ -421,7 +539,7 @@ pub(super) async fn show(
         (pair.api_id, state)
     });
     let page = OneUser {
-        frame: person.visitor.frame(&user.name),
+        frame: person.visitor.frame(&user.name).within(Tab::Users),
         kind: if user.is_api { "API account" } else { "person" },
         roles: user
             .roles

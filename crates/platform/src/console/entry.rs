@@ -23,8 +23,7 @@ struct SignIn {
 }
 
 pub(super) async fn show_sign_in(visitor: Visitor) -> Result<Response, Stop> {
-    let page =
-        SignIn { frame: visitor.frame("Sign in"), complaint: None, user_name: String::new() };
+    let page = SignIn { frame: visitor.frame("Log in"), complaint: None, user_name: String::new() };
     visitor.page(200, &page)
 }
 
@@ -35,7 +34,7 @@ pub(super) async fn sign_in(State(console): State<Console>, form: Form) -> Resul
     match console.step(move |signin| signin.sign_in(&wanted, &given, &visit)).await {
         Ok(begun) => Ok(entered(&begun, "/credentials")),
         Err(Refusal::Wrong) => {
-            let frame = form.visitor.frame("Sign in");
+            let frame = form.visitor.frame("Log in");
             let complaint = Some(complaint::SIGN_IN);
             form.visitor.page(401, &SignIn { frame, complaint, user_name: name })
         }

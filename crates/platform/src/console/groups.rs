@@ -7,7 +7,7 @@ use axum::response::Response;
 use countersign_wire::identity as wire;
 
 use super::Console;
-use super::web::{Admin, Form, Frame, Stop, complaints, go};
+use super::web::{Admin, Form, Frame, Stop, Tab, complaints, go};
 use crate::rest::query::Query;
 use countersign_tenant::list::{Counted, Window};
 use countersign_tenant::{Change, Error, Manner, Noted, Refused, View, teams, units};
@@ -34,16 +34,13 @@ impl Kind {
     }
 
     fn path(self) -> &'static str {
-        match self {
-            Self::Team => "/admin/teams",
-            Self::Unit => "/admin/business-units",
-        }
+        self.tab().path()
     }
 
-    fn title(self) -> &'static str {
+    fn tab(self) -> Tab {
         match self {
-            Self::Team => "Teams",
-            Self::Unit => "Business units",
+            Self::Team => Tab::Teams,
+            Self::Unit => Tab::Units,
         }
     }
 
@@ -206,7 +203,7 @@ pub(super) async fn list(
 ) -> Result<Response, Stop> {
     let kind = Kind::parse(&kind)?;
     let query = Query::parse(raw.as_deref());
-    let frame = person.visitor.frame(kind.title());
+    let frame = person.visitor.frame(kind.tab().label()).within(kind.tab());
     let page = list_page(&console, frame, kind, &query, Vec::new()).await?;
     person.visitor.page(200, &page)
 }
@@ -224,7 +221,7 @@ pub(super) async fn create(
     match made {
         Ok(guid) => Ok(go(&format!("{}/{guid}", kind.path()))),
         Err(complaints) => {
-            let frame = person.visitor.frame(kind.title());
+            let frame = person.visitor.frame(kind.tab().label()).within(kind.tab());
             let page = list_page(&console, frame, kind, &fields, complaints).await?;
             person.visitor.page(422, &page)
         }
@@ -280,8 +277,9 @@ pub(super) async fn show(
     Admin(person): Admin,
     Path((kind, guid)): Path<(String, String)>,
 ) -> Result<Response, Stop> {
-    let mut page = one_page(&console, Kind::parse(&kind)?, guid, Vec::new()).await?;
-    page.frame = person.visitor.frame(&page.name);
+    let kind = Kind::parse(&kind)?;
+    let mut page = one_page(&console, kind, guid, Vec::new()).await?;
+    page.frame = person.visitor.frame(&page.name).within(kind.tab());
     person.visitor.page(200, &page)
 }
 
@@ -336,6 +334,6 @@ pub(super) async fn change(
         });
     }
     let mut page = one_page(&console, kind, guid, complaints).await?;
-    page.frame = person.visitor.frame(&page.name);
+    page.frame = person.visitor.frame(&page.name).within(kind.tab());
     person.visitor.page(422, &page)
 }

@@ -48,13 +48,29 @@ struct Mails {
 struct OneMail {
     frame: Frame,
     mail: Mail,
-    /// The text, cut where links begin and end.
     pieces: Vec<Piece>,
 }
 
-struct Piece {
-    text: String,
-    is_link: bool,
+/// Of a mail: its text, and what it asks to press.
+enum Piece {
+    Text(String),
+    Button { words: String, address: String },
+}
+
+/// Words with a colon above an address are a button, as they are in the mail's HTML.
+fn pieces(text: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        let mut address = || lines.next_if(|next| next.starts_with("https://"));
+        match line.strip_suffix(':').and_then(|words| Some((words, address()?))) {
+            Some((words, address)) => {
+                pieces.push(Piece::Button { words: words.to_owned(), address: address.to_owned() });
+            }
+            None => pieces.push(Piece::Text(format!("{line}\n"))),
+        }
+    }
+    pieces
 }
 
 /// The mailbox, to visitors on this machine.
@@ -124,18 +140,18 @@ impl Opened {
 }
 
 pub(super) async fn read(Opened { visitor, mail }: Opened) -> Result<Response, Stop> {
-    let pieces = mail
-        .text
-        .split_inclusive(char::is_whitespace)
-        .map(|word| Piece { is_link: word.starts_with("https://"), text: word.to_owned() });
-    let pieces = pieces.collect();
+    let pieces = pieces(&mail.text);
     visitor.page(200, &OneMail { frame: visitor.frame(&mail.subject), mail, pieces })
 }
+
+/// In place of the styles within the mail, which mail programs know and our own policy for
+/// pages does not let through.
+const STYLE: &str = "<link rel=\"stylesheet\" href=\"/style.css\"></head>";
 
 /// The HTML part alone, as a mail program would show it.
 pub(super) async fn html(Opened { mail, .. }: Opened) -> Result<Response, Stop> {
     if mail.html.is_empty() {
         return Err(Stop::NotFound);
     }
-    Ok(Html(mail.html).into_response())
+    Ok(Html(mail.html.replacen("</head>", STYLE, 1)).into_response())
 }

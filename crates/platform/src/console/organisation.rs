@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::Console;
-use super::web::{self, Admin, Form, Frame, Stop, go};
+use super::web::{self, Admin, Form, Frame, Stop, Tab, go};
 use countersign_tenant::settings::{self, Mfa, Settings};
 use countersign_tenant::{Change, Error};
 
@@ -58,9 +58,14 @@ pub(super) async fn show(
     Admin(person): Admin,
 ) -> Result<Response, Stop> {
     let settings = console.app.look::<_, Error>(Settings::of).await?;
-    person
-        .visitor
-        .page(200, &page(person.visitor.frame("Organisation settings"), &settings, Vec::new()))
+    person.visitor.page(
+        200,
+        &page(
+            person.visitor.frame("Organisation settings").within(Tab::Organisation),
+            &settings,
+            Vec::new(),
+        ),
+    )
 }
 
 pub(super) async fn save(State(console): State<Console>, form: Form) -> Result<Response, Stop> {
@@ -89,7 +94,7 @@ pub(super) async fn save(State(console): State<Console>, form: Form) -> Result<R
         complaints.push("Sender of mails: that is no e-mail address.".into());
     }
     if !complaints.is_empty() {
-        let frame = person.visitor.frame("Organisation settings");
+        let frame = person.visitor.frame("Organisation settings").within(Tab::Organisation);
         return person.visitor.page(422, &page(frame, &settings, complaints));
     }
     let kept = settings.clone();
@@ -97,7 +102,7 @@ pub(super) async fn save(State(console): State<Console>, form: Form) -> Result<R
     match web::complaints(console.app.change(person.act(), make).await)? {
         Ok(()) => Ok(go("/admin/settings")),
         Err(complaints) => {
-            let frame = person.visitor.frame("Organisation settings");
+            let frame = person.visitor.frame("Organisation settings").within(Tab::Organisation);
             person.visitor.page(422, &page(frame, &settings, complaints))
         }
     }

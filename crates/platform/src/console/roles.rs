@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 
 use super::Console;
-use super::web::{Admin, Form, Frame, Person, Stop, complaints, go};
+use super::web::{Admin, Form, Frame, Person, Stop, Tab, complaints, go};
 use crate::rest::query::Query;
 use countersign_tenant::custom_roles::{self, CustomRole, PERMISSIONS};
 use countersign_tenant::roles::{Permission, ROLES, Role};
@@ -70,7 +70,9 @@ pub(super) async fn list(
 ) -> Result<Response, Stop> {
     let custom = console.app.look::<_, Error>(custom_roles::all).await?;
     let rows = custom.iter().map(own).chain(ROLES.iter().map(built_in)).collect();
-    person.visitor.page(200, &Roles { frame: person.visitor.frame("Roles"), rows })
+    person
+        .visitor
+        .page(200, &Roles { frame: person.visitor.frame("Roles").within(Tab::Roles), rows })
 }
 
 struct Choice {
@@ -110,7 +112,10 @@ fn page(person: &Person, role: &CustomRole, complaints: Vec<String>) -> One {
     };
     let fits = |child: &&Role| is_new || child.is_api == role.is_api;
     One {
-        frame: person.visitor.frame(if is_new { "Add a role" } else { &role.name }),
+        frame: person
+            .visitor
+            .frame(if is_new { "Add a role" } else { &role.name })
+            .within(Tab::Roles),
         path: if is_new { format!("{PATH}/new") } else { format!("{PATH}/{}", role.guid) },
         is_new,
         complaints,

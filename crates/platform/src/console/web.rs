@@ -59,6 +59,7 @@ impl Visitor {
             user: user.map(|user| user.name.clone()),
             is_admin: user.is_some_and(is_admin),
             token: self.form_key.token(),
+            tab: None,
         }
     }
 
@@ -83,6 +84,58 @@ pub(super) struct Frame {
     pub(super) is_admin: bool,
     /// For the forms of the page.
     pub(super) token: String,
+    /// Of a page within Admin.
+    pub(super) tab: Option<Tab>,
+}
+
+impl Frame {
+    /// The same page as one of this tab.
+    pub(super) fn within(self, tab: Tab) -> Self {
+        Self { tab: Some(tab), ..self }
+    }
+
+    /// The tabs of Admin, and whether the page belongs to each.
+    pub(super) fn tabs(&self) -> [(Tab, bool); 6] {
+        Tab::ALL.map(|tab| (tab, self.tab == Some(tab)))
+    }
+}
+
+/// The tabs of Admin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tab {
+    Users,
+    Teams,
+    Units,
+    Roles,
+    Organisation,
+    Activity,
+}
+
+impl Tab {
+    const ALL: [Self; 6] =
+        [Self::Users, Self::Teams, Self::Units, Self::Roles, Self::Organisation, Self::Activity];
+
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Users => "Users",
+            Self::Teams => "Teams",
+            Self::Units => "Business Units",
+            Self::Roles => "Roles",
+            Self::Organisation => "Organisation",
+            Self::Activity => "Activity Log",
+        }
+    }
+
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Self::Users => "/admin/users",
+            Self::Teams => "/admin/teams",
+            Self::Units => "/admin/business-units",
+            Self::Roles => "/admin/roles",
+            Self::Organisation => "/admin/settings",
+            Self::Activity => "/admin/activity",
+        }
+    }
 }
 
 impl FromRequestParts<Console> for Visitor {
@@ -284,9 +337,31 @@ impl From<Refused> for Stop {
 pub(super) fn complaints<T>(done: Result<T, Refused>) -> Result<Result<T, Vec<String>>, Stop> {
     match done {
         Ok(done) => Ok(Ok(done)),
-        Err(Refused::Invalid(complaints)) => Ok(Err(complaints)),
+        Err(Refused::Invalid(complaints)) => {
+            Ok(Err(complaints.iter().map(|complaint| labelled(complaint)).collect()))
+        }
         Err(refused) => Err(refused.into()),
     }
+}
+
+/// A complaint about a member, with the label that the member has in a form.
+fn labelled(complaint: &str) -> String {
+    let Some((member, what)) = complaint.split_once(": ") else { return complaint.to_owned() };
+    let label = match member {
+        "user_name" => "User name",
+        "first_name" => "First name",
+        "last_name" => "Last name",
+        "email_address" => "E-mail address",
+        "allowed_ip_addresses" => "Addresses",
+        "roles" => "Roles",
+        "teams" | "team_id" => "Teams",
+        "permissions" => "Permissions",
+        "role_name" => "Name in the API",
+        "role_description" => "Name for people",
+        "child_roles" => "Roles that it holds",
+        _ => return complaint.to_owned(),
+    };
+    format!("{label}: {what}")
 }
 
 impl From<countersign_signin::Error> for Stop {
@@ -363,8 +438,7 @@ impl IntoResponse for Stop {
                 (500, "Something failed", "The page could not be made.", "The log says why.")
             }
         };
-        let frame =
-            Frame { title: title.to_owned(), user: None, is_admin: false, token: String::new() };
+        let frame = Frame { title: title.to_owned(), ..Frame::default() };
         let page = StopPage { frame, what, fix };
         let body = page.render().unwrap_or_else(|_| what.to_owned());
         let mut response = html(status, body);

@@ -91,7 +91,7 @@ async fn settings_hold_for_everybody() {
     assert_eq!(status(&test, &pairs[0]).await, 401, "no overlap");
     assert_eq!(status(&test, &pairs[1]).await, 200);
     test.advance(5 * 60_000);
-    assert_eq!(browser.get("/credentials").await.title(), "Sign in", "idle for five minutes");
+    assert_eq!(browser.get("/credentials").await.title(), "Log in", "idle for five minutes");
     test.advance(30 * DAY_MS);
     assert_eq!(status(&test, &pairs[1]).await, 401, "thirty days");
 }
@@ -417,7 +417,7 @@ async fn teams_and_business_units() {
     let first = page.link("Crew");
     let token = page.field("token");
     let body = format!("token={token}&act=delete&value=Crew");
-    assert_eq!(admin.post(&first, &body, &[]).await.title(), "Business units");
+    assert_eq!(admin.post(&first, &body, &[]).await.title(), "Business Units");
     assert_eq!(admin.get(&first).await.status, 404);
     assert_eq!(admin.get("/admin/teams").await.link("Crew").len(), "/admin/teams/".len() + 36);
     assert_eq!(admin.get("/admin/roles").await.body.matches("extseclead").count(), 1);

@@ -84,14 +84,14 @@ async fn nobody_gets_in_without_signing_in() {
         ["/credentials", "/admin/users", "/admin/users/new", "/admin/activity", "/enrol", "/prove"]
     {
         let page = browser.get(path).await;
-        assert_eq!((page.status, page.title()), (200, "Sign in"), "{path}");
+        assert_eq!((page.status, page.title()), (200, "Log in"), "{path}");
     }
     for path in ["/credentials", "/admin/users/new", "/enrol", "/sign-out"] {
         assert_eq!(browser.post(path, "token=x", &[]).await.status, 400, "{path}");
     }
     assert_eq!(browser.get("/nowhere").await.status, 404);
     browser.set_cookie("__Host-session", &"A".repeat(43));
-    assert_eq!(browser.get("/credentials").await.title(), "Sign in", "a made-up session");
+    assert_eq!(browser.get("/credentials").await.title(), "Log in", "a made-up session");
 }
 
 /// Who may see a page: everybody, who is signed in, administrators, who has the link of the
@@ -221,7 +221,7 @@ async fn every_route_for_every_role() {
             let path = concrete(path);
             let page = browser.get(&path).await;
             let is_refused = page.status == 403
-                || (page.title() == "Sign in" && path != "/sign-in" && path != "/");
+                || (page.title() == "Log in" && path != "/sign-in" && path != "/");
             let is_way_in = path == "/admin" && *who != Some(true);
             // Some only take forms.
             let is_let_in_by_get = page.status == 405 || is_let_in && !is_way_in;
@@ -232,7 +232,7 @@ async fn every_route_for_every_role() {
             if !path.starts_with("/sign-in") {
                 let page = browser.post(&path, &body, &[]).await;
                 let is_done = page.status == 200
-                    && !["Sign in", "Prove that it is you"].contains(&page.title());
+                    && !["Log in", "Prove that it is you"].contains(&page.title());
                 assert!(!is_done || is_let_in, "POST {path} {who:?} {}", page.title());
             }
         }
@@ -299,9 +299,9 @@ async fn forms_of_others_do_nothing() {
 
     let before = one.cookie("__Host-session").expect("a session").to_owned();
     let page = one.get("/credentials").await;
-    assert_eq!(one.send(&page, "/sign-out", &[]).await.title(), "Sign in");
+    assert_eq!(one.send(&page, "/sign-out", &[]).await.title(), "Log in");
     one.set_cookie("__Host-session", &before);
-    assert_eq!(one.get("/credentials").await.title(), "Sign in", "the session is over");
+    assert_eq!(one.get("/credentials").await.title(), "Log in", "the session is over");
 }
 
 #[tokio::test]
@@ -387,13 +387,13 @@ async fn one_changes_the_own_password_and_ends_other_sessions() {
     let fields = [("present", password.as_str()), ("password", PASSWORD), ("again", PASSWORD)];
     let page = one.send(&page, "/profile/password", &fields).await;
     assert!(page.body.contains("The password is changed"), "{}", page.body);
-    assert_eq!(two.get("/credentials").await.title(), "Sign in", "it has ended");
+    assert_eq!(two.get("/credentials").await.title(), "Log in", "it has ended");
     assert_eq!(sign_in(&mut two, &name, &password).await.status, 401, "the old one");
     assert_eq!(sign_in(&mut two, &name, PASSWORD).await.title(), "API Credentials");
     assert!(test.platform.first_admin().expect("a home").is_none(), "told no more");
     let page = two.get("/profile").await;
     two.send(&page, "/profile/sessions", &[]).await;
-    assert_eq!(one.get("/profile").await.title(), "Sign in");
+    assert_eq!(one.get("/profile").await.title(), "Log in");
 }
 
 #[tokio::test]
@@ -427,6 +427,83 @@ async fn users_that_may_not_be_are_not_saved() {
     assert!(!admin.get("/admin/users").await.body.contains("some.body"));
 }
 
+/// The guide's table of roles: one of the first row, the second, one of the third.
+const GUIDE: [[&str; 3]; 3] = [
+    ["extcreator", "resultsapi", "extreviewer"],
+    ["extseclead", "resultsapi", "extreviewer"],
+    ["extcreator", "resultsapi", "extseclead"],
+];
+
+#[tokio::test]
+async fn the_roles_of_the_guide_are_one_click_from_an_api_account() {
+    let test = start().await;
+    let mut admin = admin(&test).await;
+    for (at, roles) in GUIDE.iter().enumerate() {
+        for is_api in [false, true] {
+            let mail = format!("reader-{at}-{is_api}@example.com");
+            let form = admin.get("/admin/users/new").await;
+            let mut fields = vec![("first_name", "Some"), ("last_name", "Body"), ("email", &mail)];
+            fields.extend(roles.iter().map(|role| ("role", *role)));
+            fields.extend(is_api.then_some(("is_api", "on")));
+            let page = admin.send(&form, "/admin/users/new", &fields).await;
+            assert_eq!(page.status, 422, "{roles:?}");
+            let told = between(&page.body, "data-misfits>", "</button>").expect("it is told");
+            let wrong = between(told, "<ul>", "</ul>").expect("the labels");
+            for (label, is_wrong) in [
+                ("Results API", !is_api),
+                ("Creator", is_api && roles.contains(&"extcreator")),
+                ("Security Lead", is_api && roles.contains(&"extseclead")),
+                ("Reviewer", is_api && roles.contains(&"extreviewer")),
+            ] {
+                assert_eq!(wrong.contains(&format!("<li>{label}</li>")), is_wrong, "{wrong}");
+            }
+            assert!(told.ends_with("Make this an API account"), "{told}");
+
+            let page = admin.send(&page, "/admin/users/new", &[("mend", "api")]).await;
+            assert_eq!((page.status, page.title()), (200, "Add New User"));
+            assert!(page.body.contains("nothing is saved yet"), "{}", page.body);
+            assert_eq!(page.field("email"), mail, "what was typed stays");
+            let page = admin.send(&page, "/admin/users/new", &[]).await;
+            assert_eq!((page.status, page.title()), (200, mail.as_str()), "{}", page.body);
+            assert!(page.body.contains("<dd>API account</dd>"));
+            assert!(page.body.contains("No Team Restriction API, Results API"), "{}", page.body);
+        }
+    }
+    let page = admin.get("/admin/users?search=reader-").await;
+    assert!(page.body.contains("6 users"), "one for each save, none before: {}", page.body);
+}
+
+#[tokio::test]
+async fn a_purpose_keeps_what_was_typed() {
+    let test = start().await;
+    let mut admin = admin(&test).await;
+    let form = admin.get("/admin/users/new").await;
+    let typed = [("first_name", "Some"), ("email", "some.body@example.com"), ("allowed", "::1")];
+    for (purpose, is_api) in [("api-reader", true), ("reader", false), ("api-admin", true)] {
+        let fields: Vec<_> = typed.iter().copied().chain([("preset", purpose)]).collect();
+        let page = admin.send(&form, "/admin/users/new", &fields).await;
+        assert_eq!((page.status, page.title()), (200, "Add New User"), "{purpose}");
+        for (name, value) in typed {
+            assert_eq!(page.field(name), value, "{purpose}");
+        }
+        let is_checked = page.body.contains("name=\"is_api\" value=\"on\" checked");
+        assert_eq!(is_checked, is_api, "{purpose}");
+        assert!(page.body.contains("data-misfits hidden"), "{purpose}: nothing to mend");
+    }
+    assert!(!admin.get("/admin/users").await.body.contains("some.body"), "nothing is saved");
+}
+
+#[tokio::test]
+async fn a_mail_asks_with_a_button() {
+    let test = start().await;
+    let mut admin = admin(&test).await;
+    add_reader(&mut admin, "reader").await;
+    let mailbox = admin.mailbox().await;
+    let mail = admin.get(&mailbox.link("Welcome to Veracode")).await;
+    assert!(mail.link("Activate Account").contains("/activate/"));
+    assert!(mail.body.contains("Activate it within 7 days"), "nothing of the text is lost");
+}
+
 #[tokio::test]
 async fn two_tabs_generate_at_once() {
     let test = start().await;
@@ -437,7 +514,11 @@ async fn two_tabs_generate_at_once() {
     let page = browser.send(&two, "/credentials", &[]).await;
     assert_eq!(page.status, 422);
     assert!(page.body.contains("Nothing was generated now"));
-    assert_eq!(page.body.matches("<td>HMAC</td>").count(), 1, "one pair, no half state");
+    assert_eq!(
+        page.body.matches("<td data-label=\"Kind\">HMAC</td>").count(),
+        1,
+        "one pair, no half state"
+    );
 }
 
 #[tokio::test]
@@ -447,6 +528,14 @@ async fn the_journey_of_the_guide() {
     let page = admin.get("/credentials").await;
     assert!(page.body.contains("Settings") && page.link("Admin") == "/admin/users");
     let users = admin.get("/admin/users").await;
+    for (tab, path) in [
+        ("Users", "/admin/users"),
+        ("Teams", "/admin/teams"),
+        ("Business Units", "/admin/business-units"),
+        ("Roles", "/admin/roles"),
+    ] {
+        assert_eq!(users.link(tab), path, "a tab of Admin");
+    }
     assert_eq!(users.link("Add New User"), "/admin/users/new");
     let link = add_reader(&mut admin, "integration-reader").await;
     let mailbox = admin.mailbox().await;
@@ -457,6 +546,7 @@ async fn the_journey_of_the_guide() {
     let page = browser.get("/credentials").await;
     assert_eq!(page.title(), "API Credentials");
     assert!(page.body.contains("HMAC Credentials") && page.body.contains("OAuth Client"));
+    assert!(page.body.contains(">Create API Credentials</button>"));
     let shown = browser.send(&page, "/credentials", &[("kind", "hmac")]).await;
     let api_id = shown.field("api_id");
     let key = between(&shown.body, "aria-label=\"Secret Key\">", "<").expect("a secret").to_owned();
