@@ -1,12 +1,18 @@
-//! Looks through the store once a day while a server runs: in small pieces with pauses, so
-//! that whoever reads or syncs does not wait for it.
+//! How things stand: whether what is stored is up to date and can be relied on.
+//!
+//! A server looks through the store once a day, in small pieces with pauses, so that whoever
+//! reads or syncs does not wait for it.
+
+mod standing;
 
 use std::sync::Arc;
 
-use countersign_store::{Error, Problem, Store};
+use countersign_store::{Error, Freshness, Problem, Store};
+
+pub use standing::{BEHIND_MS, Mark, STILL_MS, Standing, Trouble, UNENDED_MS};
 
 use crate::Clock;
-use crate::duty::{Round, Wait};
+use crate::duty::{Round, Scheduler, Wait};
 use crate::times::DAY_MS;
 
 /// Between two pieces of one check.
@@ -14,6 +20,20 @@ const PAUSE_MS: u64 = 200;
 
 /// Told how each check ended: what is damaged, or why it could not be looked at.
 pub type Tell = Arc<dyn Fn(Result<Vec<Problem>, Error>) + Send + Sync>;
+
+/// How each integration stands, by name.
+pub async fn standings(
+    store: &Store,
+    scheduler: Option<&Scheduler>,
+    now_ms: i64,
+) -> Result<Vec<Standing>, Error> {
+    let states = scheduler.map(Scheduler::states).unwrap_or_default();
+    let judge = |fresh: &Freshness| {
+        let state = states.iter().find(|state| state.integration == fresh.integration);
+        Standing::judge(fresh, state, now_ms)
+    };
+    Ok(store.freshness().await?.iter().map(judge).collect())
+}
 
 /// The check as a round of its own.
 pub fn daily(store: Store, clock: Clock, wait: Wait, tell: Tell) -> Round {

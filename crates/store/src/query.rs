@@ -53,6 +53,12 @@ pub struct Seek {
     row: i64,
 }
 
+impl Seek {
+    pub(crate) fn new(severity: u8, row: i64) -> Self {
+        Self { severity, row }
+    }
+}
+
 /// A text without a meaning to anybody else.
 impl fmt::Display for Seek {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

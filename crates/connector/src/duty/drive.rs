@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 use countersign_store::{IntegrationId, Schedule, ScheduledEnd, SyncLock};
 use tokio::task::JoinSet;
 
-use crate::{Fault, sync};
+use crate::{Clock, Fault, sync};
 
 use super::plan::{Next, Past, Reads, Rule, plan};
 use super::rounds::{LOOK_MS, Rounds};
@@ -51,6 +51,7 @@ struct Counters {
     total: AtomicU64,
     findings: AtomicU64,
     requests: AtomicU64,
+    moved_ms: AtomicI64,
 }
 
 /// A run that is over.
@@ -223,7 +224,7 @@ impl Drive {
             integration: name.to_owned(),
             reads: next.reads,
             accepts_closures: std::mem::take(&mut known.accepts_closures),
-            watch: watch(counters),
+            watch: moving(watch(Arc::clone(&counters)), counters, Arc::clone(&self.config.clock)),
             stop: Stop(self.shared.stop.subscribe()),
         };
         tracing::info!(integration = name, why = ?next.why, reads = ?next.reads, "a run starts");
@@ -344,8 +345,17 @@ impl Counters {
             applications_total: self.total.load(Relaxed).checked_sub(1),
             findings: self.findings.load(Relaxed),
             requests: self.requests.load(Relaxed),
+            moved_ms: self.moved_ms.load(Relaxed).max(self.started_ms),
         }
     }
+}
+
+/// The same watch, which also notes when it was told of a step.
+fn moving(watch: sync::Watch, counters: Arc<Counters>, clock: Clock) -> sync::Watch {
+    Arc::new(move |progress| {
+        counters.moved_ms.store(clock(), Relaxed);
+        watch(progress);
+    })
 }
 
 fn watch(counters: Arc<Counters>) -> sync::Watch {

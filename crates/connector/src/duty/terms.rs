@@ -97,6 +97,8 @@ pub struct Running {
     pub findings: u64,
     /// Requests that were sent.
     pub requests: u64,
+    /// When it last told of a step; not before it started.
+    pub moved_ms: i64,
 }
 
 /// What the handle and the loop have in common.

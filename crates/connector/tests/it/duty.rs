@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
 use countersign_connector::duty::{Config, Ended, Job, Reads, Rule, Run, Scheduler, State};
+use countersign_connector::health::{Mark, STILL_MS, Standing, standings};
 use countersign_connector::{Fault, sync::Progress};
 use countersign_store::{Schedule, Store};
 use countersign_testkit::repeatable_random;
@@ -81,6 +82,11 @@ impl Stage {
 
     async fn pass(&self, ms: i64) {
         self.time.set(self.time.now() + ms).await;
+    }
+
+    async fn standing(&self, scheduler: &Scheduler) -> Standing {
+        let all = standings(&self.store, Some(scheduler), self.time.now()).await;
+        all.unwrap().remove(0)
     }
 
     async fn kept(&self, at: usize) -> Schedule {
@@ -314,6 +320,33 @@ async fn progress_is_told_ten_times_a_second_at_most() {
     assert_eq!((running.requests, running.started_ms), (999, START_MS));
     run.end(None);
     idle(&scheduler).await;
+    end(scheduler, task).await;
+}
+
+#[tokio::test]
+async fn a_run_that_does_not_move_is_not_healthy() {
+    let mut stage = Stage::set(&["a"]).await;
+    let (scheduler, task) = stage.start().await;
+    let run = stage.next().await;
+    until(&scheduler, |states| states[0].running.is_some()).await;
+    stage.pass(HOUR_MS).await;
+    (run.job.watch)(Progress::Requests { count: 1 });
+    let moved_ms = stage.time.now();
+    stage.pass(STILL_MS).await;
+    until(&scheduler, |states| states[0].running.is_some_and(|run| run.moved_ms == moved_ms)).await;
+    let standing = stage.standing(&scheduler).await;
+    assert!(standing.is_well(), "{standing:?}");
+    stage.pass(MINUTE_MS).await;
+    let standing = stage.standing(&scheduler).await;
+    assert_eq!(standing.mark(), Mark::Stuck);
+    assert_eq!(
+        standing.sentences(stage.time.now()),
+        ["Sync of a has been running for 1 h and has not moved for 31 min."]
+    );
+    run.end(Some(Fault::Upstream));
+    idle(&scheduler).await;
+    let standing = stage.standing(&scheduler).await;
+    assert_eq!(standing.mark(), Mark::NeedsSomebody);
     end(scheduler, task).await;
 }
 
