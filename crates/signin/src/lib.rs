@@ -12,6 +12,7 @@ pub mod factor;
 mod flows;
 mod hasher;
 mod host;
+mod next;
 pub mod passkey;
 pub mod password;
 pub mod recovery;
@@ -27,6 +28,7 @@ pub use flows::{
 };
 pub use hasher::Hasher;
 pub use host::{Event, Factor, Host, Link, Owner, Policy, Visit, Who};
+pub use next::OwnPath;
 pub use ticket::Purpose;
 
 use rusqlite::{Connection, Transaction};
