@@ -9,7 +9,6 @@
 //! `HEX` is HMAC-SHA-256 over timestamp, a full stop and the body, under the secret
 //! that both ends have. `docs/watch.md` shows a receiver.
 
-use std::path::Path;
 use std::time::Duration;
 
 use countersign_client::Url;
@@ -58,11 +57,9 @@ impl Hook {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(wrong("user and password do not belong into its `url`".into()));
         }
-        let read = |path: &Path, secrecy| {
-            files::read_text(path, secrecy, MAX_FILE_BYTES)
-                .map_err(|error| wrong(error.to_string()))
-        };
-        let text = read(&config.secret_file, Secrecy::Secret)?;
+        let unread = |error: files::Error| wrong(error.to_string());
+        let text = files::read_text(&config.secret_file, Secrecy::Secret, MAX_FILE_BYTES)
+            .map_err(unread)?;
         let secret = text.lines().next().unwrap_or_default().trim();
         if secret.len() < SHORTEST_SECRET_BYTES {
             return Err(wrong(format!(
@@ -81,7 +78,8 @@ impl Hook {
             builder = builder.no_proxy();
         }
         if let Some(path) = &config.ca_file {
-            let pem = read(path, Secrecy::Open)?;
+            let pem =
+                files::read_certificates(path, Secrecy::Open, MAX_FILE_BYTES).map_err(unread)?;
             let certificates = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
                 .map_err(|error| wrong(format!("its CA file cannot be read: {error}")))?;
             builder = builder.tls_certs_merge(certificates);
@@ -152,6 +150,8 @@ fn told(error: reqwest::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use countersign_files::Readers;
 
     use super::*;

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::draft::{Draft, Readers};
 use crate::error::Error;
 use crate::judge::{self, Folder, Secrecy};
-use crate::read::read_text;
+use crate::read::read_exactly;
 use crate::way::Place;
 
 /// No file of this kind is longer.
@@ -98,5 +98,5 @@ fn text_of(path: &Path, target: &Path, met: &Metadata) -> Result<Zeroizing<Strin
             Err(_) => error.hint("name the file that it points to".into()),
         });
     }
-    read_text(target, Secrecy::Open, MAX_BYTES)
+    read_exactly(target, Secrecy::Open, MAX_BYTES)
 }

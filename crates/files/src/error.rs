@@ -66,10 +66,10 @@ impl Cause {
     }
 }
 
-/// A path as a shell takes it.
-pub(crate) fn quoted(text: &str) -> String {
+/// A word as a shell takes it.
+pub fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
-    match text.chars().all(is_plain) {
+    match !text.is_empty() && text.chars().all(is_plain) {
         true => text.to_owned(),
         false => format!("'{}'", text.replace('\'', r"'\''")),
     }

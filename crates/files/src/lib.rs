@@ -10,6 +10,7 @@
 //! Trusted are this process's user, root, and whom [`trust`] names. Windows has other
 //! means; there nothing is judged.
 
+mod certificates;
 mod draft;
 mod edit;
 mod error;
@@ -21,11 +22,12 @@ mod read;
 pub mod stop;
 mod way;
 
+pub use certificates::read_certificates;
 pub use draft::{
     Created, Draft, Readers, create, discard, keep_as, move_away, put_in_place, write,
 };
 pub use edit::{Folders, edit, read_back};
-pub use error::{Cause, Error};
+pub use error::{Cause, Error, quoted};
 pub use folder::{closed_folder, folder, new_folder};
 pub use judge::{Secrecy, Trusted, trust};
 pub use lock::{database, has_room, is_frozen, lock_file, usable};

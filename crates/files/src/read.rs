@@ -5,9 +5,10 @@ use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::path::Path;
 
+use countersign_text::foreign::{NotText, decode};
 use zeroize::Zeroizing;
 
-use crate::error::Error;
+use crate::error::{Error, quoted};
 use crate::judge::{self, Secrecy};
 use crate::way::Place;
 
@@ -36,6 +37,16 @@ pub fn read_text(
     secrecy: Secrecy,
     max_bytes: u64,
 ) -> Result<Zeroizing<String>, Error> {
+    let bytes = read(path, secrecy, max_bytes)?;
+    decode(&bytes).map(Zeroizing::new).map_err(|why| not_text(path, why))
+}
+
+/// The same as it is in the file, mark and all, for what is written back: UTF-8 alone.
+pub(crate) fn read_exactly(
+    path: &Path,
+    secrecy: Secrecy,
+    max_bytes: u64,
+) -> Result<Zeroizing<String>, Error> {
     let mut bytes = read(path, secrecy, max_bytes)?;
     match String::from_utf8(std::mem::take(&mut *bytes)) {
         Ok(text) => Ok(Zeroizing::new(text)),
@@ -44,6 +55,17 @@ pub fn read_text(
             Err(Error::unfit(format!("`{}` is not UTF-8 text", path.display())))
         }
     }
+}
+
+/// With what converts it, as far as its encoding shows.
+pub(crate) fn not_text(path: &Path, why: NotText) -> Error {
+    let error = Error::unfit(format!("`{}` {why}", path.display()));
+    let Some(encoding) = why.encoding() else {
+        return error.hint("name the file that is meant".into());
+    };
+    let name = path.display().to_string();
+    let (from, to) = (quoted(&name), quoted(&format!("{name}.utf8")));
+    error.hint(format!("`iconv -f {encoding} -t UTF-8 {from} > {to}` writes it as UTF-8"))
 }
 
 /// Judges a file without opening it; one that is not there is fine.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use countersign_client::Method;
 use countersign_files::{self as files, Readers, Secrecy};
 use countersign_platform::Platform;
+use countersign_text::foreign::decode;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -178,9 +179,7 @@ pub(crate) async fn faults(home: Option<&Path>, args: Faults) -> Result<(), Fail
         Some(path) => {
             let text = match path == Path::new("-") {
                 true => std::io::read_to_string(std::io::stdin())?,
-                false => std::fs::read_to_string(path).map_err(|error| {
-                    Failure::usage(format!("failed to read `{}`: {error}", path.display()))
-                })?,
+                false => text_of(path)?,
             };
             let plan = serde_json::from_str(&text)
                 .map_err(|error| Failure::usage(format!("the plan is no JSON: {error}")))?;
@@ -354,6 +353,14 @@ pub(crate) async fn fork(home: Option<&Path>, args: Fork) -> Result<(), Failure>
     ))
 }
 
+/// A file that somebody else may have written, in whatever encoding.
+fn text_of(path: &Path) -> Result<String, Failure> {
+    let failed =
+        |what: &dyn std::fmt::Display| Failure::usage(format!("`{}` {what}", path.display()));
+    let bytes = std::fs::read(path).map_err(|error| failed(&format!("cannot be read: {error}")))?;
+    decode(&bytes).map_err(|why| failed(&why))
+}
+
 pub(crate) async fn import(home: Option<&Path>, args: Import) -> Result<(), Failure> {
     let controls = Controls::find(home)?;
     let mut query = url::form_urlencoded::Serializer::new(String::new());
@@ -366,7 +373,7 @@ pub(crate) async fn import(home: Option<&Path>, args: Import) -> Result<(), Fail
     for page in &args.pages {
         let failed =
             |what: &dyn std::fmt::Display| Failure::usage(format!("`{}`: {what}", page.display()));
-        let text = std::fs::read_to_string(page).map_err(|error| failed(&error))?;
+        let text = text_of(page)?;
         let body: Value = serde_json::from_str(&text).map_err(|error| failed(&error))?;
         let (status, taken) = controls.ask(Method::POST, &path, Some(body)).await?;
         if status != 200 {

@@ -8,6 +8,7 @@ use countersign_files::{self as files, Secrecy};
 use countersign_findings::Population;
 use countersign_signing::{OAuthClient, Pair};
 use countersign_store::Integration;
+use countersign_text::foreign::decode;
 use countersign_vault::Secret;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -162,7 +163,7 @@ pub(crate) fn place_and_secret(args: &AddIntegration) -> Result<(Place, Secret),
     };
     let ca_pem = match &args.ca_file {
         Some(path) => {
-            let pem = files::read_text(path, Secrecy::Open, MAX_CA_BYTES);
+            let pem = files::read_certificates(path, Secrecy::Open, MAX_CA_BYTES);
             Some(pem.map_err(Failure::usage)?.to_string())
         }
         None => None,
@@ -205,9 +206,14 @@ fn read_secret(from_stdin: bool) -> Result<Zeroizing<String>, Failure> {
         let typed = rpassword::prompt_password("Client Secret (Secret Key): ")?;
         return Ok(Zeroizing::new(typed));
     }
-    let mut secret = Zeroizing::new(String::new());
-    std::io::stdin().lock().take(MAX_SECRET_BYTES).read_to_string(&mut secret)?;
-    Ok(secret)
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES as usize + 1));
+    std::io::stdin().lock().take(MAX_SECRET_BYTES).read_to_end(&mut bytes)?;
+    let secret = decode(&bytes).map_err(|why| {
+        Failure::usage(format!(
+            "the Client Secret on standard input {why}\nhint: pipe it in as UTF-8, or as UTF-16 with its byte-order mark"
+        ))
+    });
+    secret.map(Zeroizing::new)
 }
 
 fn as_json(one: &Integration) -> Value {

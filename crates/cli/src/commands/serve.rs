@@ -2,7 +2,6 @@
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use countersign_connector::duty::Scheduler;
@@ -33,8 +32,14 @@ const MAX_PEM_BYTES: u64 = 1 << 20;
 pub(crate) async fn run(context: &Context, args: ServeDashboard) -> Result<(), Failure> {
     let identity = match (&args.tls_cert, &args.tls_key) {
         (Some(certificate), Some(key)) => {
-            let certificates_pem = read(certificate, Secrecy::Open)?.to_vec();
-            Some(Identity { certificates_pem, key_pem: read(key, Secrecy::Secret)? })
+            let certificates = files::read_certificates(certificate, Secrecy::Open, MAX_PEM_BYTES)
+                .map_err(Failure::usage)?;
+            let key = files::read_text(key, Secrecy::Secret, MAX_PEM_BYTES);
+            let key = key.map_err(Failure::usage)?;
+            Some(Identity {
+                certificates_pem: certificates.as_bytes().to_vec(),
+                key_pem: Zeroizing::new(key.as_bytes().to_vec()),
+            })
         }
         _ => None,
     };
@@ -166,8 +171,4 @@ fn fetch_paths(context: &Context) -> FetchPaths {
             asked.map(drop).map_err(|failure| failure.to_string())
         })
     })
-}
-
-fn read(path: &Path, secrecy: Secrecy) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    files::read(path, secrecy, MAX_PEM_BYTES).map_err(Failure::usage)
 }

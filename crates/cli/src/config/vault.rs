@@ -289,8 +289,8 @@ impl KvTable {
 
     pub(crate) fn config(&self, keys: &'static str) -> Result<KvConfig, Failure> {
         let ca_pem = self.ca_file.as_ref().map(|path| {
-            let pem = files::read(path, Secrecy::Open, MAX_FILE_BYTES);
-            pem.map(|pem| pem.to_vec()).map_err(Failure::usage)
+            let pem = files::read_certificates(path, Secrecy::Open, MAX_FILE_BYTES);
+            pem.map(|pem| pem.as_bytes().to_vec()).map_err(Failure::usage)
         });
         Ok(KvConfig {
             address: self.address.clone(),

@@ -7,8 +7,8 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Crate, layer, and the crates of ours that it may use.
 const TABLE: &[(&str, u8, &[&str])] = &[
-    ("files", 0, &[]),
     ("text", 0, &[]),
+    ("files", 1, &["text"]),
     ("signing", 1, &[]),
     ("wire", 1, &["text"]),
     ("findings", 1, &["wire"]),

@@ -55,6 +55,10 @@ impl Machine<'_> {
                 Form::Variables => {
                     format!("`{shown}` has no VERACODE_API_KEY_ID with VERACODE_API_KEY_SECRET")
                 }
+            })
+            .hint(match form {
+                Form::Ini => "write both values there, or name another section with `--profile`",
+                _ => "write both values there, or name another file",
             })),
         }
     }
