@@ -212,7 +212,9 @@ fn authenticate(
     let unescaped = escaped.map(|(path, query)| format!("{path}?{}", query.replace("%27", "'")));
     let targets = std::iter::once(target).chain(unescaped.as_deref());
     let method = parts.method.as_str();
-    let hosts = std::iter::once(host).chain(state.aliases());
+    // Java's and Node's signers keep the brackets of an address, Python's and Go's do not.
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let hosts = std::iter::once(host).chain(bare).chain(state.aliases());
     let candidates: Vec<_> = targets
         .flat_map(|target| hosts.clone().map(move |host| Request::new(method, host, target)))
         .collect();

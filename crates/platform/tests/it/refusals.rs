@@ -177,3 +177,34 @@ async fn a_refused_request_leaves_its_connection_usable() {
         assert!(answers.starts_with("HTTP/1.1 401") && answers.contains("HTTP/1.1 200"));
     }
 }
+
+/// Signers write the host of an address as their URL library calls it.
+#[tokio::test]
+async fn an_address_is_signed_with_its_brackets_or_without() {
+    let test = TestPlatform::start(SeedSpec::Empty).await;
+    let pair = test.mint("reader", &["resultsapi", "noteamrestrictionapi"]).pair;
+    let at_ms = u64::try_from(countersign_testkit::START_MS).expect("a time after 1970");
+    let mut nonce = 0;
+    let mut ask = async |signed: &str, sent: &str| {
+        nonce += 1;
+        let request = countersign_signing::Request::new("GET", signed, SELF);
+        let header = countersign_signing::Signer::new(&pair)
+            .authorize(&request, at_ms, &[nonce; 16])
+            .expect("signing works");
+        let headers = [("host", sent), ("authorization", &header)];
+        test.send("GET", SELF, &headers, b"").await.status
+    };
+    for (signed, sent, status) in [
+        ("[::1]", "[::1]:8443", 200),
+        ("::1", "[::1]:8443", 200),
+        ("::1", "[::1]", 200),
+        ("::2", "[::1]:8443", 401),
+        ("[::1", "[::1]:8443", 401),
+        (":", "[::1]:8443", 401),
+        ("", "[::1]:8443", 401),
+        ("127.0.0.1", "[127.0.0.1]", 200),
+        ("[127.0.0.1]", "127.0.0.1", 401),
+    ] {
+        assert_eq!(ask(signed, sent).await, status, "{signed} at {sent}");
+    }
+}
