@@ -63,6 +63,8 @@ pub(crate) struct ClientConfig {
     pub(crate) requests_per_minute: u32,
     /// Requests on their way at once, at most.
     pub(crate) in_flight: usize,
+    /// Seconds until a connection is given up, which otherwise takes 2.
+    pub(crate) connect_timeout_seconds: Option<u64>,
     /// Seconds until a request is given up.
     pub(crate) request_timeout_seconds: u64,
     /// Seconds that one request may take with all its retries.
@@ -94,6 +96,7 @@ impl Default for ClientConfig {
         Self {
             requests_per_minute: 500,
             in_flight: 16,
+            connect_timeout_seconds: None,
             request_timeout_seconds: 60,
             retry_budget_seconds: 300,
             proxy: None,
@@ -102,6 +105,11 @@ impl Default for ClientConfig {
 }
 
 impl ClientConfig {
+    /// Long enough for one lost packet; what does not answer is reported within 3 seconds.
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        self.connect_timeout_seconds.map_or(Duration::from_secs(2), Duration::from_secs)
+    }
+
     pub(crate) fn request_timeout(&self) -> Duration {
         Duration::from_secs(self.request_timeout_seconds)
     }
@@ -235,6 +243,9 @@ impl Config {
         }
         if !(1..=256).contains(&self.client.in_flight) {
             return Err("`client.in_flight` must be 1 to 256".into());
+        }
+        if self.client.connect_timeout_seconds == Some(0) {
+            return Err("`client.connect_timeout_seconds` must be at least 1".into());
         }
         if self.client.requests_per_minute == 0 {
             return Err("`client.requests_per_minute` must be at least 1".into());

@@ -5,38 +5,84 @@
 //! them.
 
 use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
+
+use crate::holds::Pace;
 
 const WINDOW: Duration = Duration::from_secs(60);
 
 pub(crate) struct Budget {
     limit: usize,
-    started: Mutex<VecDeque<Instant>>,
+    /// Held while waiting: those who came first start first.
+    turn: tokio::sync::Mutex<()>,
+    ring: Mutex<Ring>,
 }
+
+#[derive(Default)]
+struct Ring {
+    started: VecDeque<Instant>,
+    /// Since when the one whose turn it is waits.
+    waiting: Option<Instant>,
+    held: Duration,
+}
+
+/// Ends the wait, however it ends.
+struct Waiting<'b>(&'b Budget);
 
 impl Budget {
     pub(crate) fn new(per_minute: u32) -> Self {
-        Self { limit: per_minute.max(1) as usize, started: Mutex::default() }
+        Self { limit: per_minute.max(1) as usize, turn: Default::default(), ring: Mutex::default() }
+    }
+
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns when one more request may start, and how long that took.
     pub(crate) async fn wait(&self) -> Duration {
         let asked = Instant::now();
-        // Held while waiting: those who came first start first.
-        let mut started = self.started.lock().await;
-        if started.len() >= self.limit
-            && let Some(oldest) = started.front().copied()
-        {
-            sleep_until(oldest + WINDOW).await;
+        let _turn = self.turn.lock().await;
+        if let Some(free) = self.free_at() {
+            self.ring().waiting = Some(Instant::now());
+            let waiting = Waiting(self);
+            sleep_until(free).await;
+            drop(waiting);
             // Only now: who gives up while waiting must leave the ring as it was.
-            started.pop_front();
+            self.ring().started.pop_front();
         }
         let now = Instant::now();
-        started.push_back(now);
+        self.ring().started.push_back(now);
         now - asked
+    }
+
+    /// When the next request may start, if the ring is full.
+    pub(crate) fn free_at(&self) -> Option<Instant> {
+        let ring = self.ring();
+        let oldest = ring.started.front().filter(|_| ring.started.len() >= self.limit);
+        oldest.map(|oldest| *oldest + WINDOW)
+    }
+
+    pub(crate) fn pace(&self) -> Pace {
+        let (ring, now) = (self.ring(), Instant::now());
+        let ages = ring.started.iter().map(|start| now.duration_since(*start));
+        let current = ring.waiting.map(|since| now.duration_since(since)).unwrap_or_default();
+        Pace {
+            per_minute: self.limit,
+            recent: ages.filter(|age| *age < WINDOW).collect(),
+            held: ring.held + current,
+            in_flight: 0,
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut ring = self.0.ring();
+        let waited = ring.waiting.take().map(|since| since.elapsed()).unwrap_or_default();
+        ring.held += waited;
     }
 }
 
@@ -85,5 +131,7 @@ mod tests {
         assert_eq!(Instant::now(), begin);
         budget.wait().await;
         assert_eq!(Instant::now() - begin, WINDOW);
+        let pace = budget.pace();
+        assert_eq!((pace.per_minute, pace.recent.len(), pace.held), (500, 1, WINDOW));
     }
 }

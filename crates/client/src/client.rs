@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,13 +12,17 @@ use countersign_wire::error::ErrorBody;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
-use url::{Host, Url};
+use url::Url;
 use zeroize::Zeroizing;
 
+use crate::address::{self, shown};
 use crate::budget::Budget;
 use crate::error::{Error, Kind};
+use crate::holds::{Hold, Holds, Pace, Why};
+use crate::proxy::Proxy;
 use crate::source::{Authority, Fixed, Lease, Source};
 use crate::token::{self, Tokens};
+use crate::unreached::Unreached;
 use crate::{Clock, Random};
 
 const FIRST_DELAY_MS: u64 = 500;
@@ -32,16 +36,21 @@ pub struct Config {
     pub base_url: Url,
     /// A further certificate authority to trust, beside the system's.
     pub ca_pem: Option<Vec<u8>>,
-    /// HTTPS proxy.
-    pub proxy: Option<Url>,
+    /// The proxy on the way.
+    pub proxy: Option<Proxy>,
+    /// No proxy is used, not even one that the system names.
+    pub is_direct: bool,
     /// Allow an http URL on a loopback address.
     pub allow_http_loopback: bool,
     /// Requests started in any minute, at most.
     pub requests_per_minute: u32,
     /// Requests on their way at once, at most.
     pub in_flight: usize,
-    /// Time to connect.
+    /// Time to connect, names and TLS included.
     pub connect_timeout: Duration,
+    /// A connection that does not come about is reported at once, and tried again only
+    /// after the service has answered once: somebody waits, and the address may be wrong.
+    pub is_prompt: bool,
     /// Time for one try, body included.
     pub request_timeout: Duration,
     /// Time for all tries of one request.
@@ -61,10 +70,12 @@ impl Config {
             base_url,
             ca_pem: None,
             proxy: None,
+            is_direct: false,
             allow_http_loopback: false,
             requests_per_minute: 500,
             in_flight: 16,
             connect_timeout: Duration::from_secs(10),
+            is_prompt: false,
             request_timeout: Duration::from_secs(60),
             retry_budget: Duration::from_secs(300),
             max_attempts: 6,
@@ -79,23 +90,19 @@ impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config")
             .field("base_url", &shown(&self.base_url))
-            .field("proxy", &self.proxy.as_ref().map(shown))
+            .field("proxy", &self.proxy)
+            .field("is_direct", &self.is_direct)
             .field("allow_http_loopback", &self.allow_http_loopback)
             .field("requests_per_minute", &self.requests_per_minute)
             .field("in_flight", &self.in_flight)
             .field("connect_timeout", &self.connect_timeout)
+            .field("is_prompt", &self.is_prompt)
             .field("request_timeout", &self.request_timeout)
             .field("retry_budget", &self.retry_budget)
             .field("max_attempts", &self.max_attempts)
             .field("max_body_bytes", &self.max_body_bytes)
             .finish_non_exhaustive()
     }
-}
-
-/// Scheme, host and port of a URL: user, password and path are nobody's business.
-fn shown(url: &Url) -> String {
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
 }
 
 /// What may happen when a request fails.
@@ -127,7 +134,7 @@ impl Forwarded {
 
     /// The next piece of the body; none after the last.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        self.0.chunk().await.map_err(|error| Error::new(transport_kind(&error), ""))
+        self.0.chunk().await.map_err(|error| Error::new(broken(&error), ""))
     }
 }
 
@@ -191,6 +198,8 @@ struct Inner {
     source: Arc<dyn Source>,
     tokens: Tokens,
     budget: Budget,
+    holds: Holds,
+    has_answered: AtomicBool,
     in_flight: Semaphore,
     clock: Clock,
     random: Random,
@@ -225,7 +234,8 @@ impl Client {
         clock: Clock,
         random: Random,
     ) -> Result<Self, Error> {
-        let host = check_url(&config)?;
+        let host =
+            address::check(&config.base_url, config.allow_http_loopback).map_err(Error::config)?;
         let http = build_http(&config)?;
         Ok(Self(Arc::new(Inner {
             host,
@@ -233,6 +243,8 @@ impl Client {
             source,
             tokens: Tokens::default(),
             budget: Budget::new(config.requests_per_minute),
+            holds: Holds::default(),
+            has_answered: AtomicBool::new(false),
             in_flight: Semaphore::new(config.in_flight.max(1)),
             clock,
             random,
@@ -258,6 +270,16 @@ impl Client {
             bytes: self.0.bytes.load(Ordering::Relaxed),
             waited_ms: self.0.waited_ms.load(Ordering::Relaxed),
         }
+    }
+
+    /// What holds requests up at this moment, if anything does.
+    pub fn hold(&self) -> Option<Hold> {
+        self.0.holds.now(self.0.budget.free_at())
+    }
+
+    /// How fast requests may go, and did in the last minute.
+    pub fn pace(&self) -> Pace {
+        Pace { in_flight: self.0.holds.in_flight(), ..self.0.budget.pace() }
     }
 
     /// How far the service's clock is ahead of ours, by the last answer's date.
@@ -296,7 +318,7 @@ impl Client {
                     error.elapsed_ms =
                         u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
                     error.skew_ms = self.clock_skew_ms();
-                    let is_worth_it = may_repeat(&error, repeat, is_unsent)
+                    let is_worth_it = self.may_repeat(&error, repeat)
                         && tries < self.0.config.max_attempts
                         && began.elapsed() + delay < self.0.config.retry_budget;
                     if !is_worth_it {
@@ -304,6 +326,11 @@ impl Client {
                     }
                     tracing::debug!(tries, delay_ms = delay.as_millis() as u64, %error, "trying again");
                     self.0.retries.fetch_add(1, Ordering::Relaxed);
+                    let why = match error.status() {
+                        Some(status) => Why::Answered(status),
+                        None => Why::Failed,
+                    };
+                    let _held = self.0.holds.until(why, Instant::now() + delay);
                     tokio::time::sleep(delay).await;
                 }
             }
@@ -362,7 +389,10 @@ impl Client {
         body: reqwest::Body,
     ) -> Result<(reqwest::Response, Lease), (Error, bool)> {
         let inner = &self.0;
-        let waited = inner.budget.wait().await;
+        let waited = {
+            let _held = inner.holds.for_budget();
+            inner.budget.wait().await
+        };
         inner.waited_ms.fetch_add(waited.as_millis() as u64, Ordering::Relaxed);
         let unsent = |error| (error, true);
         let lease = inner.source.lease().await.map_err(|what| unsent(Error::credential(what)))?;
@@ -380,16 +410,35 @@ impl Client {
         headers.insert(header::AUTHORIZATION, value);
         inner.requests.fetch_add(1, Ordering::Relaxed);
         let request = inner.http.request(method.clone(), url.clone()).headers(headers).body(body);
+        let _held =
+            inner.holds.until(Why::Unanswered, Instant::now() + inner.config.request_timeout);
         match request.send().await {
             Ok(response) => {
-                self.note_skew(response.headers());
+                self.note_answer(response.headers());
                 Ok((response, lease))
             }
             Err(error) => {
                 let is_unsent = error.is_connect();
                 let asked = Error::asked(method, target_of(url));
-                Err((Error::new(transport_kind(&error), asked), is_unsent))
+                Err((Error::new(self.transport(&error).await, asked), is_unsent))
             }
+        }
+    }
+
+    /// Why an answer did not come.
+    async fn transport(&self, error: &reqwest::Error) -> Kind {
+        let config = &self.0.config;
+        match broken(error) {
+            kind @ Kind::Certificate(_) => kind,
+            _ if error.is_connect() => {
+                let patience = config.connect_timeout;
+                let proxy = config.proxy.as_ref();
+                Kind::Unreached(
+                    Unreached::of(error, &config.base_url, proxy, patience).await.into(),
+                )
+            }
+            Kind::Timeout(_) => Kind::Timeout(Some(config.request_timeout)),
+            kind => kind,
         }
     }
 
@@ -476,7 +525,9 @@ impl Client {
                 }
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => break,
-                Err(error) if error.is_timeout() => return Err(Kind::Timeout),
+                Err(error) if error.is_timeout() => {
+                    return Err(Kind::Timeout(Some(self.0.config.request_timeout)));
+                }
                 Err(error) => return Err(Kind::Broken(root_cause(&error))),
             }
         }
@@ -532,9 +583,11 @@ impl Client {
         let asked = Error::asked(&Method::POST, target);
         self.0.requests.fetch_add(1, Ordering::Relaxed);
         let request = self.0.http.post(url).headers(headers).body(body);
-        let response =
-            request.send().await.map_err(|error| Error::new(transport_kind(&error), &*asked))?;
-        self.note_skew(response.headers());
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => return Err(Error::new(self.transport(&error).await, asked)),
+        };
+        self.note_answer(response.headers());
         match self.judge(response, asked).await {
             Try::Good(response) => Ok(response.body),
             Try::Failed { error, .. } => Err(error),
@@ -561,6 +614,26 @@ impl Client {
         Ok(url)
     }
 
+    fn may_repeat(&self, error: &Error, repeat: Repeat) -> bool {
+        if error.is_unsent {
+            let may_be_wrong =
+                self.0.config.is_prompt && !self.0.has_answered.load(Ordering::Relaxed);
+            return match &error.kind {
+                Kind::Unreached(unreached) => unreached.is_passing() && !may_be_wrong,
+                _ => false,
+            };
+        }
+        let status = error.status();
+        match repeat {
+            Repeat::Safe => match error.kind {
+                Kind::Timeout(_) | Kind::Broken(_) => true,
+                _ => matches!(status, Some(429 | 500 | 502 | 503 | 504)),
+            },
+            Repeat::Idempotent => matches!(status, Some(429 | 503)),
+            Repeat::Never => false,
+        }
+    }
+
     /// Exponential, with full jitter.
     fn backoff(&self, tries: u32) -> Duration {
         let ceiling = (FIRST_DELAY_MS << tries.min(10)).min(LONGEST_DELAY_MS);
@@ -582,7 +655,8 @@ impl Client {
         Some(wait.min(LONGEST_RETRY_AFTER))
     }
 
-    fn note_skew(&self, headers: &HeaderMap) {
+    fn note_answer(&self, headers: &HeaderMap) {
+        self.0.has_answered.store(true, Ordering::Relaxed);
         let date = headers.get(header::DATE).and_then(|date| date.to_str().ok());
         if let Some(theirs_ms) = date.and_then(parse_http_date) {
             self.0.skew_ms.store(theirs_ms - (self.0.clock)(), Ordering::Relaxed);
@@ -598,58 +672,12 @@ impl fmt::Debug for Client {
     }
 }
 
-fn may_repeat(error: &Error, repeat: Repeat, is_unsent: bool) -> bool {
-    if is_unsent {
-        return matches!(error.kind, Kind::Connect(_) | Kind::Timeout);
-    }
-    let status = error.status();
-    match repeat {
-        Repeat::Safe => match error.kind {
-            Kind::Timeout | Kind::Broken(_) => true,
-            _ => matches!(status, Some(429 | 500 | 502 | 503 | 504)),
-        },
-        Repeat::Idempotent => matches!(status, Some(429 | 503)),
-        Repeat::Never => false,
-    }
-}
-
 fn target_of(url: &Url) -> &str {
     &url[url::Position::BeforePath..url::Position::AfterQuery]
 }
 
 fn parse_http_date(text: &str) -> Option<i64> {
     Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_millisecond())
-}
-
-/// The host name that is signed: without port.
-fn check_url(config: &Config) -> Result<String, Error> {
-    let url = &config.base_url;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(Error::config(format!(
-            "user and password do not belong into the URL of the service\nhint: give `{}`",
-            shown(url)
-        )));
-    }
-    let host = url.host_str().ok_or_else(|| Error::config(format!("`{url}` has no host")))?;
-    if !matches!(url.path(), "" | "/") || url.query().is_some() {
-        return Err(Error::config(format!(
-            "`{url}` must be scheme, host and port alone\nhint: give for example `https://{host}`"
-        )));
-    }
-    let is_loopback = match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    match url.scheme() {
-        "https" => Ok(host.to_owned()),
-        "http" if is_loopback && config.allow_http_loopback => Ok(host.to_owned()),
-        "http" if is_loopback => Err(Error::config(format!(
-            "`{url}` is not https\nhint: for a loopback address, allow it with `--allow-http-loopback`"
-        ))),
-        _ => Err(Error::config(format!("`{url}` is not https"))),
-    }
 }
 
 fn build_http(config: &Config) -> Result<reqwest::Client, Error> {
@@ -671,8 +699,10 @@ fn build_http(config: &Config) -> Result<reqwest::Client, Error> {
         }
         builder = builder.tls_certs_merge(certificates);
     }
-    if let Some(proxy) = &config.proxy {
-        let proxy = reqwest::Proxy::all(proxy.clone()).map_err(|error| {
+    if config.is_direct {
+        builder = builder.no_proxy();
+    } else if let Some(proxy) = &config.proxy {
+        let proxy = reqwest::Proxy::all(proxy.url().clone()).map_err(|error| {
             Error::config(format!("the proxy cannot be used: {}", root_cause(&error)))
         })?;
         builder = builder.proxy(proxy);
@@ -682,15 +712,14 @@ fn build_http(config: &Config) -> Result<reqwest::Client, Error> {
         .map_err(|error| Error::config(format!("failed to prepare TLS: {}", root_cause(&error))))
 }
 
-fn transport_kind(error: &reqwest::Error) -> Kind {
+/// What broke, as far as the error alone says it.
+fn broken(error: &reqwest::Error) -> Kind {
     let cause = root_cause(error);
     let lower = cause.to_ascii_lowercase();
     if lower.contains("certificate") || lower.contains("unknownissuer") {
         Kind::Certificate(cause)
     } else if error.is_timeout() {
-        Kind::Timeout
-    } else if error.is_connect() {
-        Kind::Connect(cause)
+        Kind::Timeout(None)
     } else {
         Kind::Broken(cause)
     }

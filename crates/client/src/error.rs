@@ -1,9 +1,12 @@
 //! Why a request failed, told apart as far as the answer allows.
 
 use std::fmt;
+use std::time::Duration;
 
-use countersign_text::line;
+use countersign_text::{line, span};
 use http::{Method, StatusCode};
+
+use crate::unreached::Unreached;
 
 /// A failed request: what was asked, what came back, and after how many tries.
 #[derive(Debug)]
@@ -25,8 +28,9 @@ pub(crate) enum Kind {
     Status(StatusCode),
     Redirect(String),
     Certificate(String),
-    Connect(String),
-    Timeout,
+    Unreached(Box<Unreached>),
+    /// After so long, where that is known.
+    Timeout(Option<Duration>),
     Broken(String),
     TooLarge(usize),
     NotJson(String),
@@ -102,14 +106,14 @@ impl Error {
     pub fn is_network(&self) -> bool {
         matches!(
             self.kind,
-            Kind::Connect(_) | Kind::Timeout | Kind::Broken(_) | Kind::Certificate(_)
+            Kind::Unreached(_) | Kind::Timeout(_) | Kind::Broken(_) | Kind::Certificate(_)
         )
     }
 
-    /// No connection came about: what the network said.
-    pub fn no_connection(&self) -> Option<&str> {
+    /// No connection came about: why not.
+    pub fn unreached(&self) -> Option<&Unreached> {
         match &self.kind {
-            Kind::Connect(what) => Some(what),
+            Kind::Unreached(unreached) => Some(unreached),
             _ => None,
         }
     }
@@ -124,7 +128,11 @@ impl Error {
 
     /// No answer in time.
     pub fn is_timeout(&self) -> bool {
-        matches!(self.kind, Kind::Timeout)
+        match &self.kind {
+            Kind::Timeout(_) => true,
+            Kind::Unreached(unreached) => unreached.is_silence(),
+            _ => false,
+        }
     }
 
     /// The answer pointed elsewhere; it was not followed.
@@ -152,14 +160,14 @@ impl Error {
             Kind::Status(status) => {
                 status.is_server_error() || *status == StatusCode::REQUEST_TIMEOUT
             }
-            Kind::Timeout
+            Kind::Timeout(_)
             | Kind::Broken(_)
             | Kind::TooLarge(_)
             | Kind::NotJson(_)
             | Kind::Incomplete(_) => true,
             // No connection, or one that was not trusted, took no request. A redirect
             // is an answer of something in between, which may have passed it on.
-            Kind::Connect(_) | Kind::Certificate(_) | Kind::Config(_) | Kind::Credential(_) => {
+            Kind::Unreached(_) | Kind::Certificate(_) | Kind::Config(_) | Kind::Credential(_) => {
                 false
             }
             Kind::Redirect(_) => true,
@@ -201,8 +209,11 @@ impl fmt::Display for Error {
                 write!(f, "the service redirects to `{to}`, which is not followed")?;
             }
             Kind::Certificate(what) => write!(f, "the certificate is not trusted: {what}")?,
-            Kind::Connect(what) => write!(f, "no connection: {what}")?,
-            Kind::Timeout => f.write_str("no answer in time")?,
+            Kind::Unreached(what) => write!(f, "no connection: {what}")?,
+            Kind::Timeout(Some(limit)) => {
+                write!(f, "no answer within {} s", limit.as_secs_f32())?;
+            }
+            Kind::Timeout(None) => f.write_str("no answer in time")?,
             Kind::Broken(what) => write!(f, "the transfer broke: {what}")?,
             Kind::TooLarge(limit) => write!(f, "the answer is larger than {limit} bytes")?,
             Kind::NotJson(what) => write!(f, "the answer is not what was asked for: {what}")?,
@@ -221,15 +232,19 @@ impl fmt::Display for Error {
             (Kind::Status(StatusCode::UNAUTHORIZED), Some(skew))
                 if skew.abs() > SKEW_WORTH_TELLING_MS =>
             {
+                let side = if skew > 0 { "behind" } else { "ahead of" };
                 write!(
                     f,
-                    "\nhint: this machine's clock is {} s off the service's; set it right",
-                    skew / 1000
+                    "\nhint: this machine's clock is {} {side} the service's; set it right: \
+                     `timedatectl set-ntp true`, or `countersign platform clock --real` for a \
+                     platform whose clock was moved",
+                    span(skew.unsigned_abs())
                 )
             }
             (Kind::Status(StatusCode::UNAUTHORIZED), _) => f.write_str(
                 "\nhint: the pair is wrong, expired or revoked, the account is disabled, or the URL is another region's; the service does not say which",
             ),
+            (Kind::Unreached(unreached), _) => write!(f, "\nhint: {}", unreached.fix()),
             (Kind::Certificate(_), _) => {
                 f.write_str("\nhint: name the certificate authority's PEM file, or correct the URL")
             }

@@ -5,20 +5,28 @@
 //! follows a redirect, never signs for another host, never sends a request that
 //! mints a secret twice. No SQL, no files, no environment.
 
+mod address;
 mod api;
 mod budget;
 mod client;
 mod error;
+mod holds;
 mod pages;
+mod proxy;
 mod source;
 mod token;
+mod unreached;
 
+pub use address::parse_url;
 pub use api::{Minted, OAuthClientState, ScanFamily};
 pub use client::{Client, Config, Forwarded, Repeat, Response, Stats};
 pub use error::Error;
+pub use holds::{Hold, Pace, Why};
 pub use http::{HeaderMap, Method};
 pub use pages::{PageBody, Pages};
+pub use proxy::{Proxy, is_exempt};
 pub use source::{Authority, Fixed, Lease, Leased, Replaced, Source};
+pub use unreached::{Blame, Unreached};
 pub use url::Url;
 
 /// Milliseconds since the Unix epoch.

@@ -15,6 +15,7 @@ use crate::failure::Failure;
 use crate::home::Home;
 use crate::later::Later;
 use crate::system;
+use crate::way::Way;
 
 #[derive(Clone)]
 pub(crate) struct Context {
@@ -112,7 +113,9 @@ impl Context {
         integration: &Integration,
         purpose: &'static str,
     ) -> Result<Client, Failure> {
-        self.client_from(&Place::from(integration), Subject::Integration(integration.id), purpose)
+        let mut config = self.client_config(&Place::from(integration))?;
+        config.is_prompt = true;
+        self.client_from(config, Subject::Integration(integration.id), purpose)
     }
 
     /// A client for one credential.
@@ -121,24 +124,26 @@ impl Context {
         credential: &Credential,
         purpose: &'static str,
     ) -> Result<Client, Failure> {
-        self.client_from(&Place::of(credential), Subject::Credential(credential.id), purpose)
+        let config = self.client_config(&Place::of(credential))?;
+        self.client_from(config, Subject::Credential(credential.id), purpose)
     }
 
     fn client_from(
         &self,
-        place: &Place,
+        config: ClientConfig,
         subject: Subject,
         purpose: &'static str,
     ) -> Result<Client, Failure> {
         let source = self.connector.source(subject, purpose);
         let (clock, random) = (self.connector.clock.clone(), self.connector.random.clone());
-        Ok(Client::with_source(self.client_config(place)?, source, clock, random)?)
+        Ok(Client::with_source(config, source, clock, random)?)
     }
 
     /// A client for a credential that is not kept yet.
     pub(crate) fn client(&self, place: &Place, secret: &Secret) -> Result<Client, Failure> {
         let (clock, random) = (self.connector.clock.clone(), self.connector.random.clone());
-        let config = self.client_config(place)?;
+        let mut config = self.client_config(place)?;
+        config.is_prompt = true;
         Ok(match secret {
             Secret::Pair(pair) => Client::new(config, pair, clock, random)?,
             Secret::OAuthClient(client) => {
@@ -166,18 +171,13 @@ pub(crate) fn client_config(config: &Config, place: &Place) -> Result<ClientConf
     client.allow_http_loopback = place.allow_http_loopback;
     client.requests_per_minute = config.client.requests_per_minute;
     client.in_flight = config.client.in_flight;
+    client.connect_timeout = config.client.connect_timeout();
     client.request_timeout = config.client.request_timeout();
     client.retry_budget = config.client.retry_budget();
-    client.proxy = config.client.proxy.as_deref().map(parse_url).transpose()?;
+    Way::to(&client.base_url, config)?.apply(&mut client);
     Ok(client)
 }
 
 pub(crate) fn parse_url(text: &str) -> Result<Url, Failure> {
-    Url::parse(text).map_err(|error| {
-        // What stands before an `@` may be a password.
-        let shown = text.rsplit('@').next().unwrap_or_default();
-        Failure::usage(format!(
-            "`{shown}` is not a URL: {error}\nhint: for example `https://api.veracode.com`"
-        ))
-    })
+    countersign_client::parse_url(text).map_err(Failure::usage)
 }

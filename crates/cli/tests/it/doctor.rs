@@ -426,8 +426,8 @@ fn a_wrong_proxy() {
             "does not answer: ",
             "correct `client.proxy` in config.toml",
         ),
-        (&guarded, "proxy_refuses", "wants a user and a password", "USER:PASSWORD@"),
-        (&closed, "proxy_refuses", "does not connect to the service", "allow the host"),
+        (&guarded, "proxy_refuses", "refuses the user and the password", "correct the user"),
+        (&closed, "proxy_refuses", "does not connect to the service", "allow 127.0.0.1"),
         (&no_proxy, "proxy_refuses", "does not connect to the service", "correct `client.proxy`"),
     ] {
         let proxy = format!("[client]\nproxy = \"http://me:hidden@{address}\"\n");
@@ -445,7 +445,8 @@ fn a_wrong_proxy() {
     configure(clinic.shared(), &format!("[client]\nproxy = \"http://{nobody}\"\n"));
     assert_one(clinic.shared(), "proxy_unreachable", 5, "does not answer", "take it out");
     configure(clinic.alone(), "[client]\nproxy = \"not a URL\"\n");
-    assert_one(clinic.alone(), "configuration", 2, "`client.proxy` is not a URL", "write it like");
+    let cause = "`client.proxy` in config.toml holds `not a URL`";
+    assert_one(clinic.alone(), "configuration", 2, cause, "write it like");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The client against a scripted service that records what it receives.
 
 mod credentials;
+mod reach;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

@@ -1,6 +1,6 @@
 //! What can be wrong between here and the service.
 
-use countersign_client::Error;
+use countersign_client::{Blame, Error};
 
 use super::reach::Reach;
 use super::trouble::{Trouble, cause_and_fix};
@@ -12,20 +12,13 @@ pub(super) fn why(reach: &Reach<'_>, error: &Error) -> Trouble {
     if let Some(what) = error.untrusted_certificate() {
         return certificate(reach, what);
     }
-    if error.is_network()
-        && let Some((proxy, place)) = reach.proxy()
-    {
-        return by_proxy(&proxy, &place, error);
-    }
-    if let Some(what) = error.no_connection() {
-        let fix = if reach.is_loopback() {
-            "start the platform again, on the same address and home"
-        } else {
-            "check the URL, the network and firewalls between; where only a proxy leads out, set \
-             `client.proxy` in config.toml"
+    if let Some(unreached) = error.unreached() {
+        let name = match unreached.blame() {
+            Blame::Service => "service_unreachable",
+            Blame::ProxySilent => "proxy_unreachable",
+            Blame::ProxyRefuses => "proxy_refuses",
         };
-        let cause = format!("nobody answers at {url}: {what}");
-        return Trouble::new("service_unreachable", Fault::Upstream, cause, fix);
+        return Trouble::new(name, Fault::Upstream, unreached.cause(), unreached.fix());
     }
     let (cause, fix) = cause_and_fix(&error.to_string());
     let exit = if error.is_config() { Fault::Config } else { Fault::Upstream };
@@ -93,31 +86,6 @@ fn certificate(reach: &Reach<'_>, what: &str) -> Trouble {
                  that signs for {url} (`ca.pem` in the home of a platform)"
             ),
         )
-    };
-    Trouble::new(name, Fault::Upstream, cause, fix)
-}
-
-fn by_proxy(proxy: &str, place: &str, error: &Error) -> Trouble {
-    let said = error.no_connection();
-    let (name, cause, fix) = match said {
-        Some(what) if what.contains("authorization required") => (
-            "proxy_refuses",
-            format!("the proxy {proxy} wants a user and a password"),
-            format!("put them into {place}, like http://USER:PASSWORD@HOST:PORT"),
-        ),
-        Some(what) if what.starts_with("tunnel error") => (
-            "proxy_refuses",
-            format!("the proxy {proxy} does not connect to the service: {what}"),
-            format!("let whoever runs the proxy allow the host, or correct {place}"),
-        ),
-        _ => {
-            let what = said.map(|what| format!(": {what}")).unwrap_or_default();
-            (
-                "proxy_unreachable",
-                format!("the proxy {proxy} does not answer{what}"),
-                format!("correct {place}, or take it out where no proxy is needed"),
-            )
-        }
     };
     Trouble::new(name, Fault::Upstream, cause, fix)
 }

@@ -7,6 +7,7 @@ use countersign_client::Client;
 use countersign_findings::parse_time;
 use countersign_signing::{Pair, Region};
 use countersign_store::Integration;
+use countersign_text::span;
 use serde_json::Value;
 
 use super::addresses;
@@ -112,7 +113,10 @@ impl RefusedPair<'_> {
         Trouble::new(
             "clock_skewed",
             Fault::NotAuthenticated,
-            format!("this machine's clock is {} {side} the service's", span(skew_ms)),
+            format!(
+                "this machine's clock is {} {side} the service's",
+                span(skew_ms.unsigned_abs())
+            ),
             fix,
         )
     }
@@ -326,17 +330,4 @@ impl RefusedPair<'_> {
 fn expired(ms: i64, now_ms: i64) -> Trouble {
     let cause = format!("the pair expired {}, {}", when(ms), distance(ms, now_ms));
     Trouble::new("pair_expired", Fault::NotAuthenticated, cause, NEW_PAIR)
-}
-
-/// How long, in the largest unit that says something. A date is coarse, so the
-/// nearest is meant.
-fn span(ms: i64) -> String {
-    let seconds = (ms.abs() + 500) / 1000;
-    let (unit, name) = match seconds {
-        0..120 => (1, "seconds"),
-        120..7_200 => (60, "minutes"),
-        7_200..172_800 => (3_600, "hours"),
-        _ => (86_400, "days"),
-    };
-    format!("{} {name}", (seconds + unit / 2) / unit)
 }

@@ -182,7 +182,9 @@ fn all() -> Shown {
     shown.check("client::Response", runtime.block_on(sender.get("/")).unwrap());
     shown.check("client::Error", runtime.block_on(sender.self_user()).err().unwrap());
     shown.check("client::Client", sender);
-    config.proxy = Some(format!("http://somebody:{TEXT}@127.0.0.1:1").parse().unwrap());
+    let proxy = client::Proxy::parse(&format!("http://somebody:{TEXT}@127.0.0.1:1"), "HTTPS_PROXY");
+    shown.check("client::Proxy", proxy.as_ref().unwrap());
+    config.proxy = proxy.ok();
     shown.check("client::Config", config.clone());
     shown.check("client::Client", client::Client::new(config.clone(), &pair(), clock(), random()));
     for base in [format!("https://somebody:{TEXT}@host"), format!("https://:{TEXT}@host")] {
@@ -285,6 +287,7 @@ pub(super) const SHOWN: &[&str] = &[
     "client::Minted",
     "client::Client",
     "client::Config",
+    "client::Proxy",
     "client::Response",
     "client::Error",
     "connector::Release",
