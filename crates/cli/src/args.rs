@@ -3,6 +3,7 @@
 mod dashboard;
 mod export;
 mod forms;
+mod lists;
 mod proxy;
 mod rotation;
 mod schedule;
@@ -18,6 +19,7 @@ use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 pub(crate) use dashboard::{People, ResetPerson, ServeDashboard};
 pub(crate) use export::{Export, Format, OcsfClass, OcsfVersion};
 pub(crate) use forms::{ExportPair, ImportFrom, ImportPair, PairFormat, RunWithPair};
+pub(crate) use lists::{Applications, Changes, ListCredentials, OneFinding, Query};
 pub(crate) use proxy::{MakeToken, Proxy, ProxyCommand, ProxyLog, RevokeCaller, RunProxy};
 pub(crate) use rotation::{
     AuditLog, Rehearse, RehearseOne, RemoveCredential, ReplaceCredential, Revoke, Rotate,
@@ -26,7 +28,7 @@ pub(crate) use rotation::{
 pub(crate) use schedule::{ListSchedules, Schedule, Scheduled};
 pub(crate) use store::{BackUp, CheckStore, Restore, Store};
 pub(crate) use vault::{Reseal, Vault};
-pub(crate) use watch::{Acknowledge, Feed, ListConsumers, ListCredentials, WatchCredentials};
+pub(crate) use watch::{Acknowledge, Feed, ListConsumers, WatchCredentials};
 
 /// A Veracode-compatible platform, and the integration that talks to it or to
 /// the real service.
@@ -557,65 +559,6 @@ pub(crate) struct Sync {
     #[arg(long)]
     pub(crate) accept_closures: bool,
     /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Group)]
-pub(crate) struct Applications {
-    /// Show at most this many; 0 shows all.
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<u64>,
-    /// Print one JSON object a line.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Group)]
-pub(crate) struct Query {
-    /// Keep only what matches, such as `severity[gte]4 and not file[like]test`;
-    /// repeatable, all must match. `docs/guide.md` lists the fields.
-    #[arg(long, value_name = "EXPR")]
-    pub(crate) filter: Vec<String>,
-    /// Count the values of this field among what matches, instead of listing.
-    #[arg(long, value_name = "FIELD", conflicts_with = "after")]
-    pub(crate) facet: Option<String>,
-    /// Go on after this place, which the end of a list named.
-    #[arg(long, value_name = "PLACE")]
-    pub(crate) after: Option<String>,
-    /// Show at most this many; 0 shows all.
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<u64>,
-    /// Print one JSON object a line.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Group)]
-pub(crate) struct OneFinding {
-    /// Id of the finding, or the beginning of it.
-    pub(crate) id: String,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Print the record as the service sent it.
-    #[arg(long, conflicts_with_all = ["json", "paths"])]
-    pub(crate) raw: bool,
-    /// Ask the service how data reaches the flaw, keep the answer, and print it too.
-    #[arg(long)]
-    pub(crate) paths: bool,
-}
-
-#[derive(Debug, Group)]
-pub(crate) struct Changes {
-    /// Only what changed since: a date (2026-11-24), a time
-    /// (2026-11-24T08:00:00Z), an age (90m, 12h, 7d) or a sequence number.
-    #[arg(long, value_name = "WHEN")]
-    pub(crate) since: Option<String>,
-    /// Show at most this many; 0 shows all.
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<u64>,
-    /// Print one JSON object a line.
     #[arg(long)]
     pub(crate) json: bool,
 }

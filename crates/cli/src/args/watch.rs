@@ -1,20 +1,10 @@
-//! `credentials list|watch|acknowledge|calendar|metrics|consumers`.
+//! `credentials watch|acknowledge|calendar|metrics|consumers`.
 
 use std::path::PathBuf;
 
 use clap::Args as Group;
 
 use crate::config::watch::Span;
-
-#[derive(Debug, Group)]
-pub(crate) struct ListCredentials {
-    /// Ask the service about each first.
-    #[arg(long)]
-    pub(crate) refresh: bool,
-    /// Print JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
 
 #[derive(Debug, Group)]
 pub(crate) struct WatchCredentials {
