@@ -19,7 +19,7 @@ use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 pub(crate) use dashboard::{People, ResetPerson, ServeDashboard};
 pub(crate) use export::{Export, Format, OcsfClass, OcsfVersion};
 pub(crate) use forms::{ExportPair, ImportFrom, ImportPair, PairFormat, RunWithPair};
-pub(crate) use lists::{Applications, Changes, ListCredentials, OneFinding, Query};
+pub(crate) use lists::{Applications, Changes, ListCredentials, Narrow, OneFinding, Query, Which};
 pub(crate) use proxy::{MakeToken, Proxy, ProxyCommand, ProxyLog, RevokeCaller, RunProxy};
 pub(crate) use rotation::{
     AuditLog, Rehearse, RehearseOne, RemoveCredential, ReplaceCredential, Revoke, Rotate,

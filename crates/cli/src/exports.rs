@@ -76,8 +76,8 @@ pub(crate) fn plan(args: &args::Export) -> Result<Plan, Failure> {
     }
     let paths = Paths::new(args.source_root.as_deref(), &args.map_path).map_err(Failure::usage)?;
     if args.format == Format::OcsfApplications {
-        if !args.filter.is_empty() {
-            return Err(no_use("--filter"));
+        if let Some(option) = args.which.given() {
+            return Err(no_use(option));
         }
         return Ok(Plan::Applications);
     }
@@ -167,6 +167,7 @@ mod tests {
             ("ndjson --ocsf-class 2002", "--ocsf-class"),
             ("csv --ocsf-version 1.6.0", "--ocsf-version"),
             ("ocsf-applications --filter severity[gte]4", "--filter"),
+            ("ocsf-applications --state open", "--state"),
             ("ocsf-applications --raw", "--raw"),
             ("ocsf --ocsf-version 1.3.0", "--ocsf-class 2002"),
             ("ndjson --bom", "--bom"),

@@ -13,6 +13,7 @@ mod failure;
 mod forms;
 mod home;
 mod later;
+mod lists;
 mod off_runtime;
 mod output;
 mod signed;

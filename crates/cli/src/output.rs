@@ -2,18 +2,119 @@
 //! output, everything else to standard error; whatever came from elsewhere does nothing
 //! to a terminal. Tables fit the terminal, bars read without colour.
 
+mod layout;
+mod zone;
+
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Stderr, Stdout, Write};
 use std::process::ExitCode;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
-pub(crate) use countersign_connector::times::{distance, when};
+pub(crate) use countersign_connector::times::distance;
+use countersign_findings::rfc3339;
 pub(crate) use countersign_text::grouped;
 use countersign_text::{document, json, line};
 use serde::Serialize;
 
 use crate::failure::Failure;
+use layout::tabbed;
+pub(crate) use layout::{Cell, Fit, Layout, Tone, wrapped};
+pub(crate) use zone::local;
+
+/// Columns of a terminal that does not say how many it has, and of text in a pipe.
+const COLUMNS: usize = 100;
+
+/// Where standard output goes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Stage {
+    /// People look at it.
+    Terminal { columns: usize, is_coloured: bool },
+    /// Programs read it.
+    Pipe,
+}
+
+impl Stage {
+    pub(crate) fn now() -> Self {
+        if !io::stdout().is_terminal() {
+            return Self::Pipe;
+        }
+        let columns = terminal_columns().filter(|columns| *columns > 0).unwrap_or(COLUMNS);
+        let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Self::Terminal { columns, is_coloured: !is_plain }
+    }
+
+    pub(crate) fn columns(self) -> usize {
+        match self {
+            Self::Terminal { columns, .. } => columns,
+            Self::Pipe => COLUMNS,
+        }
+    }
+
+    /// A text in its colour, where there are colours. Only what has no escapes of its own
+    /// comes here: `text` is shown as on a line.
+    pub(crate) fn toned(self, text: &str, tone: Tone) -> Toned {
+        let is_coloured = matches!(self, Self::Terminal { is_coloured: true, .. });
+        let text = line(text).at_most(usize::MAX).to_string();
+        match (is_coloured, tone.code()) {
+            (true, Some(code)) => Toned(format!("\u{1b}[{code}m{text}\u{1b}[0m")),
+            _ => Toned(text),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn terminal_columns() -> Option<usize> {
+    rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col.into())
+}
+
+#[cfg(not(unix))]
+fn terminal_columns() -> Option<usize> {
+    Table::new().width().map(usize::from)
+}
+
+impl Tone {
+    /// Of Select Graphic Rendition.
+    fn code(self) -> Option<&'static str> {
+        match self {
+            Self::Plain => None,
+            Self::Strong => Some("1"),
+            Self::Worst => Some("1;31"),
+            Self::Bad => Some("31"),
+            Self::Warning => Some("33"),
+            Self::Good => Some("32"),
+            Self::Faint => Some("2"),
+        }
+    }
+}
+
+/// A text that is safe on a terminal, with escapes of ours alone; [`Stage::toned`] makes it.
+#[derive(Debug, Default)]
+pub(crate) struct Toned(String);
+
+impl Toned {
+    pub(crate) fn push(&mut self, more: &Self) {
+        self.0.push_str(&more.0);
+    }
+}
+
+/// A line that is made already.
+pub(crate) fn print_toned(mut text: Toned) -> Result<(), Failure> {
+    text.0.push('\n');
+    print_as_it_is(text.0.as_bytes())
+}
+
+/// A line of cells for programs, which are whole and have neither tabs nor breaks.
+pub(crate) fn print_cells<'c>(cells: impl IntoIterator<Item = &'c str>) -> Result<(), Failure> {
+    print_as_it_is(tabbed(cells).as_bytes())
+}
+
+/// A moment in a line of ours: local time with its zone for people, RFC 3339 in UTC for
+/// programs. Everything that shows a moment goes through here or through [`Cell::moment`].
+pub(crate) fn when(ms: i64) -> String {
+    if io::stdout().is_terminal() { local(ms) } else { rfc3339(ms) }
+}
 
 /// Writes lines to standard output; a reader that went away is success.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
@@ -193,6 +294,11 @@ pub(crate) fn bars(rows: &[(String, u64)]) -> String {
         let _ = writeln!(text, "  {label:<widest$}  {bar:<30}  {:>9}", grouped(*count));
         text
     })
+}
+
+/// Text from elsewhere on lines of its own.
+pub(crate) fn prose(text: &str) -> String {
+    countersign_text::prose(text).to_string()
 }
 
 /// Text from elsewhere within a line of ours: it cannot end the line, move the cursor or

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
-use countersign_findings::filter::{Expression, Field, Filter, Operator, Value};
+use countersign_findings::filter::{Expression, Field, Filter, Operator, Origin, Value};
 use countersign_findings::{Application, Context};
 use countersign_store::{ApplicationRow, Error, FindingRow, Store};
 use serde_json::json;
@@ -64,13 +64,20 @@ impl Sieve {
                 Field::Severity | Field::State | Field::ViolatesPolicy | Field::Visible => {
                     asked.push(part.clone());
                 }
-                Field::Application | Field::ApplicationName => places.push(part),
+                Field::Application | Field::ApplicationName | Field::Integration => {
+                    places.push(part);
+                }
                 _ => {}
             }
         }
         let is_wanted = |row: &&ApplicationRow| {
-            let (guid, name) = (row.application.guid.as_str(), row.application.name.as_str());
-            places.iter().all(|part| part.of_place(guid, name, &Context::Policy) == Some(true))
+            let guid = row.application.guid.as_str();
+            let origin = Origin {
+                integration: &row.integration,
+                application: &row.application.name,
+                is_visible: !row.gone,
+            };
+            places.iter().all(|part| part.of_place(guid, origin, &Context::Policy) == Some(true))
         };
         let guids: BTreeSet<_> = applications
             .iter()

@@ -20,22 +20,22 @@ pub(super) struct Asked {
 impl Asked {
     /// What a list shows: the open ones of what is usually counted where nothing is asked
     /// for, everything where the filter is left empty.
-    pub(super) fn listed(query: &Query) -> Self {
+    pub(super) fn listed(query: &Query, now_ms: i64) -> Self {
         if query.has("filter") {
-            return Self::read(query);
+            return Self::read(query, now_ms);
         }
         let expression = Population::OPEN.filter();
         Self { text: expression.to_string(), expression, complaint: None }
     }
 
-    /// All `filter` parameters together.
-    pub(super) fn read(query: &Query) -> Self {
+    /// All `filter` parameters together; ages in them are told from `now_ms`.
+    pub(super) fn read(query: &Query, now_ms: i64) -> Self {
         let texts: Vec<_> = query.all("filter").collect();
         let parsed: Result<Vec<_>, _> = texts
             .iter()
             .map(|text| text.trim())
             .filter(|text| !text.is_empty())
-            .map(str::parse)
+            .map(|text| Expression::parse(text, now_ms))
             .collect();
         match parsed {
             Ok(parts) => {
@@ -195,13 +195,13 @@ mod tests {
             let expression = is(Field::Component, value).unwrap();
             let address = findings(&expression);
             let query = Query::parse(address.split_once('?').map_or("", |(_, query)| query), 64);
-            assert_eq!(Asked::read(&query).expression, expression, "{address}");
+            assert_eq!(Asked::read(&query, 0).expression, expression, "{address}");
         }
     }
 
     #[test]
     fn a_complaint_keeps_what_was_typed() {
-        let asked = Asked::read(&Query::parse("filter=sevrity%5Bgte%5D4", 64));
+        let asked = Asked::read(&Query::parse("filter=sevrity%5Bgte%5D4", 64), 0);
         assert_eq!(asked.text, "sevrity[gte]4");
         assert!(asked.complaint.unwrap().contains("severity"));
         assert!(asked.expression.is_everything());

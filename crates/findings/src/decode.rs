@@ -279,7 +279,7 @@ fn read_cve(cve: wire::Cve) -> Option<Vulnerability> {
 /// An identifier of a vulnerability as its source writes it: without blanks around it,
 /// with plain dashes, `CVE-…` and `SRCCLR-SID-…` in capitals, `GHSA-…` in small letters
 /// after its first word.
-fn identifier(text: &str) -> String {
+pub(crate) fn identifier(text: &str) -> String {
     let plain: String = without_invisible(text)
         .trim()
         .chars()

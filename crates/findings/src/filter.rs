@@ -6,6 +6,8 @@
 //! An absent value matches no operator but `ne`.
 
 mod parse;
+mod short;
+mod values;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -15,11 +17,14 @@ use crate::finding::Finding;
 use crate::ids::Context;
 use crate::time::rfc3339;
 
-pub use parse::FilterError;
+pub use parse::{FilterError, nearest};
+pub use short::severities;
 
 /// What a finding is part of, as far as filters ask for it and the finding does not say.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Origin<'a> {
+    /// Name of the integration that brought it in.
+    pub integration: &'a str,
     /// Name of its application.
     pub application: &'a str,
     /// Whether the account of the integration still sees that.
@@ -29,12 +34,14 @@ pub struct Origin<'a> {
 /// A member that filters can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Field {
-    /// `id`
+    /// `id`: all of its digits, or the first of them.
     Id,
-    /// `application`: the guid.
+    /// `application`: the guid, or the name without regard to case.
     Application,
     /// `application_name`
     ApplicationName,
+    /// `integration`: its name.
+    Integration,
     /// `context`: `policy` or `sandbox:GUID`.
     Context,
     /// `visible`: whether the account of the integration still sees the application.
@@ -98,10 +105,11 @@ pub enum Type {
 
 impl Field {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Id,
         Self::Application,
         Self::ApplicationName,
+        Self::Integration,
         Self::Context,
         Self::Visible,
         Self::ScanType,
@@ -143,7 +151,7 @@ impl Field {
     /// Whether its values are few enough to count them: those of times, scores and ids
     /// are nearly all different.
     pub fn is_countable(self) -> bool {
-        let is_single = matches!(self, Self::Id | Self::Text | Self::Cvss);
+        let is_single = matches!(self, Self::Id | Self::Integration | Self::Text | Self::Cvss);
         !is_single && self.type_() != Type::Time
     }
 
@@ -153,6 +161,7 @@ impl Field {
             Self::Id => "id",
             Self::Application => "application",
             Self::ApplicationName => "application_name",
+            Self::Integration => "integration",
             Self::Context => "context",
             Self::Visible => "visible",
             Self::ScanType => "scan_type",
@@ -196,6 +205,7 @@ impl Field {
             Self::Id => text(finding.id.as_str()),
             Self::Application => text(finding.application.as_str()),
             Self::ApplicationName => text(origin.application),
+            Self::Integration => text(origin.integration),
             Self::Context => Some(Value::Text(finding.context.to_string())),
             Self::Visible => Some(Value::Integer(origin.is_visible.into())),
             Self::ScanType => text(finding.scan_type.as_str()),
@@ -342,6 +352,15 @@ impl Expression {
         }
     }
 
+    /// Whether it asks for one of these fields.
+    pub fn asks_for(&self, fields: &[Field]) -> bool {
+        match self {
+            Self::Is(filter) => fields.contains(&filter.field),
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(|part| part.asks_for(fields)),
+            Self::Not(part) => part.asks_for(fields),
+        }
+    }
+
     /// Whether a finding matches.
     pub fn matches(&self, finding: &Finding, origin: Origin<'_>) -> bool {
         match self {
@@ -354,10 +373,11 @@ impl Expression {
 
     /// Whether the findings of one context of one application match, as far as that can be
     /// said without looking at them: none when it depends on the finding.
-    pub fn of_place(&self, guid: &str, name: &str, context: &Context) -> Option<bool> {
+    pub fn of_place(&self, guid: &str, origin: Origin<'_>, context: &Context) -> Option<bool> {
         self.decided(&|filter| match filter.field {
-            Field::Application => Some(filter.holds(&Value::Text(guid.to_owned()))),
-            Field::ApplicationName => Some(filter.holds(&Value::Text(name.to_owned()))),
+            Field::Application | Field::ApplicationName | Field::Integration => {
+                Some(filter.holds_application(guid, origin))
+            }
             Field::Context => Some(filter.holds(&Value::Text(context.to_string()))),
             _ => None,
         })
@@ -406,9 +426,45 @@ impl Filter {
             let held: HashSet<_> = held.iter().flat_map(|text| words(text)).collect();
             return wanted.all(|text| words(&text).all(|word| held.contains(word)));
         }
-        match self.field.value(finding, origin) {
-            Some(actual) => self.holds(&actual),
-            None => self.operator == Operator::Ne,
+        match self.field {
+            Field::Application => self.holds_application(finding.application.as_str(), origin),
+            Field::Id => self.holds_id(finding.id.as_str()),
+            field => match field.value(finding, origin) {
+                Some(actual) => self.holds(&actual),
+                None => self.operator == Operator::Ne,
+            },
+        }
+    }
+
+    /// Whether an application is one that a comparison of `application`,
+    /// `application_name` or `integration` asks for. An application is called by its guid
+    /// or by its name, in whatever case.
+    pub fn holds_application(&self, guid: &str, origin: Origin<'_>) -> bool {
+        let text = |text: &str| Value::Text(text.to_owned());
+        match self.field {
+            Field::ApplicationName => return self.holds(&text(origin.application)),
+            Field::Integration => return self.holds(&text(origin.integration)),
+            _ => {}
+        }
+        let is_called = || {
+            let name = folded(origin.application);
+            self.values.iter().filter_map(Value::as_text).any(|given| folded(given) == name)
+        };
+        let is_guid = self.holds(&text(guid));
+        match self.operator {
+            Operator::Eq | Operator::In => is_guid || is_called(),
+            Operator::Ne => is_guid && !is_called(),
+            Operator::Like => is_guid || self.holds(&text(origin.application)),
+            _ => is_guid,
+        }
+    }
+
+    fn holds_id(&self, id: &str) -> bool {
+        let is_named = || self.values.iter().filter_map(Value::as_text).any(|it| is_id(id, it));
+        match self.operator {
+            Operator::Eq | Operator::In => is_named(),
+            Operator::Ne => !is_named(),
+            _ => self.holds(&Value::Text(id.to_owned())),
         }
     }
 
@@ -438,6 +494,14 @@ impl Value {
             _ => None,
         }
     }
+}
+
+/// Digits of an id that are enough to name a finding by.
+pub const SHORTEST_ID: usize = 4;
+
+/// Whether these are the first digits of an id, or all of them.
+fn is_id(id: &str, given: &str) -> bool {
+    given.len() >= SHORTEST_ID && id.starts_with(given)
 }
 
 /// The texts of a finding whose words can be searched.
@@ -559,7 +623,8 @@ fn written(field: Field, value: &Value) -> Cow<'_, str> {
     match value {
         Value::Text(text) => {
             let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-.:/@".contains(c);
-            if !text.is_empty() && text.chars().all(is_plain) {
+            let is_plain = !text.is_empty() && text.chars().all(is_plain);
+            if is_plain && values::is_known(field, text) {
                 return text.as_str().into();
             }
             format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")).into()

@@ -27,6 +27,9 @@ pub enum ScanType {
 }
 
 impl ScanType {
+    /// Those that have a name here.
+    pub const KNOWN: [Self; 4] = [Self::Static, Self::Dynamic, Self::Manual, Self::Sca];
+
     /// Reads the wire's word.
     pub fn parse(text: &str) -> Self {
         match text {
@@ -382,6 +385,38 @@ pub struct Finding {
     /// What the record says and nothing here does.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
+}
+
+impl Finding {
+    /// Where it is, in one line: `FILE:LINE`, an address, a component with its version.
+    pub fn place(&self) -> String {
+        let Location { file, line, url, module, place, .. } = &self.location;
+        match (file, line, url, &self.component) {
+            (Some(file), Some(line), ..) => format!("{file}:{line}"),
+            (Some(file), None, ..) => file.clone(),
+            (None, _, Some(url), _) => url.clone(),
+            (None, _, None, Some(component)) => {
+                let version = component.version.as_deref().unwrap_or_default();
+                let name = component.name.as_deref().unwrap_or(&component.id);
+                format!("{name} {version}").trim_end().to_owned()
+            }
+            _ => module.clone().or_else(|| place.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// What is weak, in one line: `CWE-89 SQL Injection`, `CVE-2021-44228 CWE-502`.
+    pub fn weakness(&self) -> String {
+        let cwe = self.cwe.as_ref().map(|cwe| format!("CWE-{}", cwe.id));
+        match (&self.vulnerability, cwe) {
+            (Some(known), Some(cwe)) if known.name != cwe => format!("{} {cwe}", known.name),
+            (Some(known), _) => known.name.clone(),
+            (None, Some(cwe)) => {
+                let name = self.cwe.as_ref().and_then(|cwe| cwe.name.as_deref());
+                format!("{cwe} {}", name.unwrap_or_default()).trim_end().to_owned()
+            }
+            (None, None) => self.title.clone(),
+        }
+    }
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -28,4 +28,4 @@ pub use ids::{ApplicationGuid, Context, FindingId, FindingKey};
 pub use paths::{DataPath, Step};
 pub use population::{Contexts, Population, Sight};
 pub use sentence::sentences;
-pub use time::{Rfc3339, parse_time, rfc3339};
+pub use time::{Rfc3339, parse_age, parse_moment, parse_time, rfc3339};

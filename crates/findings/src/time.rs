@@ -18,6 +18,41 @@ pub fn parse_time(text: &str) -> Option<i64> {
         .map(|t| t.as_millisecond())
 }
 
+/// A moment as people type it and lists print it: a form of [`parse_time`], a minute with
+/// its zone (`2026-01-02 03:04 +01:00`), a date (its midnight, UTC), or an age of
+/// [`parse_age`] before `now_ms`.
+pub fn parse_moment(text: &str, now_ms: i64) -> Option<i64> {
+    parse_date(text).or_else(|| parse_age(text).map(|age_ms| now_ms.saturating_sub(age_ms)))
+}
+
+/// The forms of [`parse_moment`] that mean the same at any time.
+pub(crate) fn parse_date(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let zoned = || {
+        let (minute, zone) = text.rsplit_once(' ')?;
+        let is_zone = zone.starts_with(['+', '-']);
+        is_zone.then(|| parse_time(&format!("{}{zone}", minute.replacen(' ', "T", 1)))).flatten()
+    };
+    parse_time(text).or_else(zoned).or_else(|| parse_time(&format!("{text}T00:00:00Z")))
+}
+
+/// Milliseconds of a length of time: `90s`, `90m`, `12h`, `30d`, `2w`, and as lists print
+/// it, `3 days ago`.
+pub fn parse_age(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let text = text.strip_suffix(" ago").unwrap_or(text);
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    let unit_ms = match unit.trim() {
+        "s" | "sec" | "second" | "seconds" => 1_000,
+        "m" | "min" | "minute" | "minutes" => 60_000,
+        "h" | "hour" | "hours" => 3_600_000,
+        "d" | "day" | "days" => 86_400_000,
+        "w" | "week" | "weeks" => 604_800_000,
+        _ => return None,
+    };
+    number.parse::<i64>().ok()?.checked_mul(unit_ms)
+}
+
 /// `2026-01-02T03:04:05.678Z`.
 pub fn rfc3339(ms: i64) -> String {
     Rfc3339::of(ms).to_string()
@@ -105,6 +140,30 @@ mod tests {
         for text in ["", "yesterday", "2026-13-01T00:00:00Z", "2026-01-02"] {
             assert_eq!(parse_time(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn what_people_type_is_a_moment() {
+        let now_ms = 1_767_323_045_000;
+        let at = |text: &str| parse_moment(text, now_ms);
+        for text in ["", "yesterday", "d", "30", "3 months", "99999999999999999d", "+1d", "-1d"] {
+            assert_eq!(at(text), None, "{text}");
+        }
+        for (text, age_ms) in [
+            ("45s", 45_000),
+            ("90m", 90 * 60_000),
+            ("12h", 12 * 3_600_000),
+            ("30d", 30 * 86_400_000),
+            ("2w", 14 * 86_400_000),
+            ("3 days ago", 3 * 86_400_000),
+        ] {
+            assert_eq!(at(text), Some(now_ms - age_ms), "{text}");
+        }
+        let minute = Some(1_767_323_040_000);
+        for text in ["2026-01-02 03:04 UTC", "2026-01-02 04:04 +01:00", "2026-01-02T03:04:00Z"] {
+            assert_eq!(at(text), minute, "{text}");
+        }
+        assert_eq!(at("1970-01-02"), Some(86_400_000));
     }
 
     #[test]

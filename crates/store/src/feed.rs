@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use countersign_findings::{Difference, FindingId, sentences};
-use rusqlite::{Connection, params};
+use rusqlite::types::Value as SqlValue;
+use rusqlite::{Connection, Params, params, params_from_iter};
+use serde::Serialize;
 
 use crate::change::{ChangeKind, Reason};
 use crate::columns;
@@ -68,7 +70,102 @@ pub enum Since {
     Time(i64),
 }
 
+/// A part of the feed, in the order of a list.
+#[derive(Debug, Clone, Default)]
+pub struct ChangePage {
+    /// Of these kinds; of any without one.
+    pub kinds: Vec<ChangeKind>,
+    /// Of these severities; of any without one.
+    pub severities: Vec<u8>,
+    /// Of this integration.
+    pub integration: Option<String>,
+    /// Of the applications with these guids; of any without one.
+    pub applications: Vec<String>,
+    /// Not before this time, milliseconds since the Unix epoch.
+    pub since_ms: Option<i64>,
+    /// Later than this position.
+    pub since_seq: Option<i64>,
+    /// Only what comes after this position, in the order of the list.
+    pub after: Option<i64>,
+    /// Whether the oldest comes first; else the newest.
+    pub is_oldest_first: bool,
+}
+
+impl ChangePage {
+    /// What a row has to be, with its values. Times are not asked by their index, which may
+    /// lack a row.
+    fn condition(&self) -> Result<(String, Vec<SqlValue>), Error> {
+        let (mut parts, mut values) = (vec!["1"], Vec::new());
+        let mut add = |part, value| {
+            parts.push(part);
+            values.push(value);
+        };
+        if let Some(seq) = self.after {
+            let part = if self.is_oldest_first { "seq > ?" } else { "seq < ?" };
+            add(part, SqlValue::Integer(seq));
+        }
+        if let Some(seq) = self.since_seq {
+            add("seq > ?", SqlValue::Integer(seq));
+        }
+        if let Some(ms) = self.since_ms {
+            add("+at_ms >= ?", SqlValue::Integer(ms));
+        }
+        if let Some(name) = &self.integration {
+            add("integrations.name = ?", SqlValue::Text(name.clone()));
+        }
+        let codes: Vec<_> = self.kinds.iter().map(|kind| kind.code()).collect();
+        for (part, is_asked, list) in [
+            ("c.kind in (select value from json_each(?))", !codes.is_empty(), json(&codes)?),
+            (
+                "c.severity in (select value from json_each(?))",
+                !self.severities.is_empty(),
+                json(&self.severities)?,
+            ),
+            (
+                "applications.guid in (select value from json_each(?))",
+                !self.applications.is_empty(),
+                json(&self.applications)?,
+            ),
+        ] {
+            if is_asked {
+                add(part, SqlValue::Text(list));
+            }
+        }
+        Ok((parts.join(" and "), values))
+    }
+}
+
+fn json(list: &impl Serialize) -> Result<String, Error> {
+    serde_json::to_string(list).map_err(Error::corrupt)
+}
+
 impl Store {
+    /// One batch of a part of the feed.
+    pub async fn change_page(&self, page: ChangePage, limit: u32) -> Result<Vec<ChangeRow>, Error> {
+        self.database
+            .read(move |connection| {
+                let (condition, mut values) = page.condition()?;
+                values.push(SqlValue::Integer(limit.into()));
+                let order = if page.is_oldest_first { "seq" } else { "seq desc" };
+                let select = select_change();
+                let sql = format!("{select} where {condition} order by {order} limit ?");
+                read_changes(connection, &sql, params_from_iter(values))
+            })
+            .await
+    }
+
+    /// How many changes a part of the feed has.
+    pub async fn count_changes(&self, page: ChangePage) -> Result<u64, Error> {
+        self.database
+            .read(move |connection| {
+                let (condition, values) = page.condition()?;
+                let sql = format!("select count(*) {FROM} where {condition}");
+                let mut statement = connection.prepare_cached(&sql)?;
+                Ok(statement.query_row(params_from_iter(values), |row| row.get(0))?)
+            })
+            .await
+    }
+
     /// The change feed from `since` on, oldest first, `limit` rows at most.
     pub async fn changes(&self, since: Since, limit: u32) -> Result<Vec<ChangeRow>, Error> {
         self.database
@@ -140,21 +237,22 @@ fn select_change() -> String {
     format!(
         "select seq, at_ms, guid, applications.name, f.finding_id, c.kind, reason, c.severity,
             text, differences, integrations.name,
-            c.seal is sealed({}) and f.seal is sealed({}), texts.hash, f.application
-         from changes c
-         left join findings f on f.id = c.finding
-         left join texts on texts.id = f.title
-         left join applications on applications.id = f.application
-         left join integrations on integrations.id = applications.integration",
+            c.seal is sealed({}) and f.seal is sealed({}), texts.hash, f.application {FROM}",
         seal::CHANGE,
         seal::FINDING
     )
 }
 
+const FROM: &str = "from changes c
+     left join findings f on f.id = c.finding
+     left join texts on texts.id = f.title
+     left join applications on applications.id = f.application
+     left join integrations on integrations.id = applications.integration";
+
 fn read_changes(
     connection: &Connection,
     sql: &str,
-    values: &[&dyn rusqlite::ToSql],
+    values: impl Params,
 ) -> Result<Vec<ChangeRow>, Error> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(values)?;

@@ -1,7 +1,7 @@
 //! What readers ask. Lists are read in batches that a cursor continues, so that
 //! exports stream.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -117,7 +117,11 @@ pub struct FindingRow {
 impl FindingRow {
     /// What filters ask of it beside the finding.
     pub fn origin(&self) -> Origin<'_> {
-        Origin { application: &self.application_name, is_visible: self.visible }
+        Origin {
+            integration: &self.integration,
+            application: &self.application_name,
+            is_visible: self.visible,
+        }
     }
 }
 
@@ -197,13 +201,14 @@ impl Store {
         self.ask(Goal::Count, move |planner| count(planner, &filter)).await
     }
 
-    /// Findings whose id begins with this, gone ones included; two at most.
+    /// Findings whose id begins with this, gone ones included, those of one id side by
+    /// side; twenty at most. Several integrations may hold a finding under one id.
     pub async fn findings_by_id(&self, prefix: &str) -> Result<Vec<FindingRow>, Error> {
         let Some((from, to)) = id_range(prefix) else { return Ok(Vec::new()) };
         self.database
             .read(move |connection| {
                 let sql = format!(
-                    "{} where f.finding_id between ? and ? order by f.id limit 2",
+                    "{} where f.finding_id between ? and ? order by f.finding_id, f.id limit 20",
                     select_finding()
                 );
                 let values = vec![SqlValue::Blob(from), SqlValue::Blob(to)];
@@ -269,6 +274,21 @@ fn count(planner: &Planner<'_>, filter: &Expression) -> Result<u64, Error> {
     let Some(plan) = plan(planner, filter)? else { return Ok(0) };
     let select = format!("select count(*) from {} where gone = 0 and ", plan.source());
     planner.value(plan.condition.within(&select, ""))
+}
+
+/// The findings of these rows, in their order; those that are gone from the store are not
+/// among them.
+pub(crate) fn findings_of_rows(
+    connection: &Connection,
+    rows: &[i64],
+) -> Result<Vec<FindingRow>, Error> {
+    let sql = format!("{} where f.id in (select value from json_each(?))", select_finding());
+    let list = serde_json::to_string(rows).map_err(Error::corrupt)?;
+    let mut found: HashMap<_, _> = read_findings(connection, &sql, vec![SqlValue::Text(list)])?
+        .into_iter()
+        .map(|finding| (finding.seek.row, finding))
+        .collect();
+    Ok(rows.iter().filter_map(|row| found.remove(row)).collect())
 }
 
 fn read_findings(

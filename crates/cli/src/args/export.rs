@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args as Group, ValueEnum};
 
+use super::lists::Which;
+
 #[derive(Debug, Group)]
 pub(crate) struct Export {
     /// Format.
@@ -13,9 +15,8 @@ pub(crate) struct Export {
     /// bear only so much [default: standard output].
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Keep only what matches, such as `severity[gte]4`; repeatable.
-    #[arg(long, value_name = "EXPR")]
-    pub(crate) filter: Vec<String>,
+    #[command(flatten)]
+    pub(crate) which: Which,
     /// Let each finding's record go along as the service sent it (ocsf, parquet, sarif).
     #[arg(long)]
     pub(crate) raw: bool,

@@ -6,7 +6,7 @@ use std::io::{self, BufWriter};
 use countersign_connector::export::{Applications, CompleteExport};
 use countersign_dashboard::item;
 use countersign_files::Cause;
-use countersign_findings::filter::{Expression, Field, Filter, Operator, Value};
+use countersign_findings::filter::{Expression, Field, Filter, Operator, Origin, Value};
 use countersign_findings::{Application, ApplicationGuid, Population};
 use countersign_formats::ocsf::Shape;
 use countersign_formats::ocsf::applications::{Applications as Inventory, Entry};
@@ -14,7 +14,7 @@ use countersign_formats::{Head, Held, Paths, sarif};
 use countersign_store::{ApplicationRow, Order, Query};
 
 use super::context::Context;
-use super::query::{filter, for_each};
+use super::query::{for_each, wanted};
 use crate::args::{Export, Format};
 use crate::exports::{self, More, Out, Plan};
 use crate::failure::Failure;
@@ -60,13 +60,13 @@ async fn write_findings(
     out: Out,
     more: More,
 ) -> Result<String, Failure> {
-    let filter = filter(&args.filter)?;
+    let filter = wanted(context, &args.which).await?;
     let rows = context.store().applications().await?;
     let mut whole = CompleteExport::new(context.store(), filter.clone(), &rows).await?;
     let head = Head {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         made_ms: context.now(),
-        filter: args.filter.join(" "),
+        filter: if filter.is_everything() { String::new() } else { filter.to_string() },
         total: whole.total(),
         with_raw: args.raw,
         paths,
@@ -173,8 +173,11 @@ async fn places(
             contexts.insert(row.value.parse().map_err(Failure::unexpected)?);
         }
         for context in contexts {
-            if filter.of_place(guid.as_str(), name, &context) != Some(false) {
-                let is_named = filter.of_place("", "", &context) == Some(false);
+            let integration = row.integration.as_str();
+            let origin = Origin { integration, application: name, is_visible: !row.gone };
+            if filter.of_place(guid.as_str(), origin, &context) != Some(false) {
+                let elsewhere = Origin { application: "", ..origin };
+                let is_named = filter.of_place("", elsewhere, &context) == Some(false);
                 places.push(Place { application: guid.clone(), context, is_named });
             }
         }

@@ -4,7 +4,7 @@
 #![cfg(target_os = "linux")]
 
 mod mails;
-mod screen;
+pub(crate) mod screen;
 mod service;
 
 use std::path::{Path, PathBuf};
@@ -122,27 +122,32 @@ const ASKING: &[(&[&str], Kind)] = &[
     (&["integration", "check", "--json"], Kind::Data),
     (&["doctor"], Kind::Text),
     (&["doctor", "--json"], Kind::Data),
-    (&["credentials", "list", "--refresh"], Kind::Text),
+    (&["credentials", "list", "--refresh"], Kind::Table),
     (&["credentials", "rotate", "prod", "--check"], Kind::Text),
     (&["credentials", "watch", "--once"], Kind::Text),
 ];
 
 /// Commands about what is stored.
 const OFFLINE: &[(&[&str], Kind)] = &[
-    (&["applications"], Kind::Text),
+    (&["applications"], Kind::Table),
     (&["applications", "--json"], Kind::Data),
-    (&["findings", "--limit", "0"], Kind::Text),
-    (&["findings", "--facet", "application_name"], Kind::Text),
+    (&["findings", "--limit", "0"], Kind::Table),
+    (&["findings", "--state", "all", "--columns", "all"], Kind::Table),
+    (&["findings", "--sort", "place:desc"], Kind::Table),
+    (&["findings", "--facet", "application_name"], Kind::Table),
     (&["findings", "--facet", "application_name", "--json"], Kind::Data),
-    (&["findings", "--facet", "cwe"], Kind::Text),
-    (&["findings", "--facet", "file"], Kind::Text),
-    (&["findings", "--facet", "component"], Kind::Text),
-    (&["changes"], Kind::Text),
+    (&["findings", "--facet", "cwe"], Kind::Table),
+    (&["findings", "--facet", "file"], Kind::Table),
+    (&["findings", "--facet", "component"], Kind::Table),
+    (&["applications", "--columns", "all"], Kind::Table),
+    (&["changes"], Kind::Table),
+    (&["changes", "--columns", "all"], Kind::Table),
+    (&["credentials", "list", "--columns", "all"], Kind::Table),
     (&["changes", "--json"], Kind::Data),
     (&["integration", "list"], Kind::Text),
     (&["integration", "list", "--json"], Kind::Data),
     (&["integration", "show"], Kind::Text),
-    (&["credentials", "list"], Kind::Text),
+    (&["credentials", "list"], Kind::Table),
     (&["credentials", "list", "--json"], Kind::Data),
     (&["credentials", "calendar"], Kind::Calendar),
     (&["credentials", "metrics"], Kind::Text),

@@ -10,6 +10,7 @@ mod doctor;
 mod exits;
 mod export;
 mod forms;
+mod gallery;
 mod handover;
 mod hostile;
 mod http;
@@ -17,6 +18,7 @@ mod hygiene;
 #[path = "../../../vault/tests/it/kv_server.rs"]
 #[expect(dead_code, reason = "the tests of the vault use all of it")]
 mod kv_server;
+mod lists;
 mod printers;
 mod program;
 mod proxy;

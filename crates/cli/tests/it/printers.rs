@@ -91,7 +91,6 @@ fn json_is_serialised() {
 
 /// Where a word that is also one of ours is compared, and why it may be.
 const FOREIGN: &[(&str, &str, &str)] = &[
-    ("cli/src/commands/query.rs", "", "columns that are too long for a list"),
     ("cli/src/commands/rehearse.rs", "reader", "the name of an account"),
     ("cli/src/config/schedule.rs", "paused", "a key of the configuration"),
     ("connector/src/rotation/asking.rs", "ACTIVE", "the service has others, which are not known"),

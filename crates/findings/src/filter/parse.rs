@@ -5,13 +5,12 @@ use std::str::FromStr;
 
 use strsim::levenshtein;
 
-use super::{Expression, Field, Filter, Operator, Type, Value};
-use crate::finding::{Severity, State};
-use crate::time::parse_time;
+use super::values::{Typed, read};
+use super::{Expression, Field, Filter, Operator, Type, folded};
 
 /// Why a filter cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FilterError(String);
+pub struct FilterError(pub(super) String);
 
 impl fmt::Display for FilterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -28,16 +27,19 @@ const MAX_COMPARISONS: usize = 200;
 const MAX_VALUES: usize = 500;
 const MAX_VALUES_IN_ALL: usize = 2000;
 
-impl FromStr for Expression {
-    type Err = FilterError;
+impl Expression {
+    /// Reads a filter in which times may be ages, such as `first_found[gte]30d`.
+    pub fn parse(text: &str, now_ms: i64) -> Result<Self, FilterError> {
+        Self::parse_by(text, Some(now_ms))
+    }
 
-    fn from_str(text: &str) -> Result<Self, FilterError> {
+    fn parse_by(text: &str, now_ms: Option<i64>) -> Result<Self, FilterError> {
         if text.len() > MAX_BYTES {
             return Err(FilterError(format!(
                 "the filter is longer than {MAX_BYTES} bytes\nhint: ask in several parts"
             )));
         }
-        let mut reader = Reader { text, at: 0, depth: 0, comparisons: 0, values: 0 };
+        let mut reader = Reader { text, now_ms, at: 0, depth: 0, comparisons: 0, values: 0 };
         let expression = reader.any()?;
         match reader.rest() {
             "" => Ok(expression),
@@ -45,6 +47,15 @@ impl FromStr for Expression {
                 "filter `{text}`: `{rest}` does not belong there\nhint: join comparisons with and, or; quote a value that holds such a word or a parenthesis: title[like]\"this and that\""
             ))),
         }
+    }
+}
+
+/// A filter whose times are dates.
+impl FromStr for Expression {
+    type Err = FilterError;
+
+    fn from_str(text: &str) -> Result<Self, FilterError> {
+        Self::parse_by(text, None)
     }
 }
 
@@ -64,6 +75,8 @@ impl FromStr for Filter {
 /// Reads from left to right.
 struct Reader<'a> {
     text: &'a str,
+    /// What ages are told from; without it there are none.
+    now_ms: Option<i64>,
     at: usize,
     depth: usize,
     comparisons: usize,
@@ -175,23 +188,24 @@ impl<'a> Reader<'a> {
         self.at = self.text.len() - value.len();
         let values = self.values(operator == Operator::In)?;
         let values: Result<Vec<_>, _> =
-            values.iter().map(|value| read(field, operator, value)).collect();
+            values.iter().map(|value| read(field, operator, value, self.now_ms)).collect();
         Ok(Filter { field, operator, values: values? })
     }
 
     /// One value, or several with commas between.
-    fn values(&mut self, several: bool) -> Result<Vec<String>, FilterError> {
+    fn values(&mut self, several: bool) -> Result<Vec<Typed>, FilterError> {
         let mut values = Vec::new();
         loop {
             let before = self.at;
-            let value = if self.rest().starts_with('"') {
+            let is_quoted = self.rest().starts_with('"');
+            let text = if is_quoted {
                 self.quoted()?
             } else {
                 self.at = before;
                 let bare = self.bare(several);
                 if several { bare.trim().to_owned() } else { bare.to_owned() }
             };
-            values.push(value);
+            values.push(Typed { text, is_quoted });
             self.values += 1;
             if values.len() > MAX_VALUES || self.values > MAX_VALUES_IN_ALL {
                 return Err(self.wrong("it has too many values"));
@@ -262,53 +276,6 @@ fn starts_with_word(text: &str, word: &str) -> bool {
     start.eq_ignore_ascii_case(word) && after.is_some_and(|c| c.is_whitespace() || c == '(')
 }
 
-fn read(field: Field, operator: Operator, text: &str) -> Result<Value, FilterError> {
-    let wrong = |expected: &str| {
-        FilterError(format!(
-            "`{text}` cannot be compared with `{}`\nhint: expected {expected}",
-            field.name()
-        ))
-    };
-    if field == Field::Severity
-        && let Some(severity) = Severity::ALL.into_iter().find(|s| is_same_word(s.name(), text))
-    {
-        return Ok(Value::Integer(severity.level().into()));
-    }
-    let is_whole = operator != Operator::Like;
-    if field == Field::State && is_whole && !State::ALL.iter().any(|state| state.as_str() == text) {
-        return Err(wrong("open, fixed, mitigated or false_positive"));
-    }
-    match field.type_() {
-        Type::Text | Type::Words => Ok(Value::Text(text.to_owned())),
-        Type::Integer => {
-            text.trim().parse().map(Value::Integer).map_err(|_| wrong("a whole number"))
-        }
-        Type::Number => text
-            .trim()
-            .parse()
-            .ok()
-            .filter(|number: &f64| number.is_finite())
-            .map(Value::Number)
-            .ok_or_else(|| wrong("a number")),
-        Type::Truth => match text.trim().to_ascii_lowercase().as_str() {
-            "true" => Ok(Value::Integer(1)),
-            "false" => Ok(Value::Integer(0)),
-            _ => Err(wrong("true or false")),
-        },
-        Type::Time => parse_time(text)
-            .or_else(|| parse_time(&format!("{}T00:00:00Z", text.trim())))
-            .map(Value::Integer)
-            .ok_or_else(|| {
-                wrong("a date such as 2026-11-24 or a time such as 2026-11-24T08:00:00Z")
-            }),
-    }
-}
-
-fn is_same_word(a: &str, b: &str) -> bool {
-    let plain = |text: &str| text.replace(['_', ' ', '-'], "").to_ascii_lowercase();
-    plain(a) == plain(b)
-}
-
 fn find<T: Copy>(
     word: &str,
     all: &[T],
@@ -318,19 +285,34 @@ fn find<T: Copy>(
     if let Some(found) = all.iter().find(|one| name(**one) == word) {
         return Ok(*found);
     }
-    let mut names: Vec<_> = all.iter().map(|one| name(*one)).collect();
-    let word_begins: String = word.chars().take(64).collect();
-    names.sort_by_key(|name| levenshtein(name, &word_begins));
-    names.truncate(3);
+    let names = nearest(word, all.iter().map(|one| name(*one)), 3);
     Err(FilterError(format!(
         "there is no {kind} `{word}`\nhint: the nearest are {}",
         names.join(", ")
     )))
 }
 
+/// The names that are most like a word, at most `most` of them: first those that hold it.
+pub fn nearest<'n>(
+    word: &str,
+    names: impl IntoIterator<Item = &'n str>,
+    most: usize,
+) -> Vec<&'n str> {
+    let begins = |text: &str| folded(text).chars().take(64).collect::<String>();
+    let word = begins(word);
+    let key = |name: &&str| {
+        let name = begins(name);
+        (!name.contains(&word), levenshtein(&name, &word))
+    };
+    let mut names: Vec<_> = names.into_iter().collect();
+    names.sort_by_cached_key(key);
+    names.truncate(most);
+    names
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::{Origin, is_like};
+    use super::super::{Origin, Value, is_like};
     use super::*;
     use crate::{ApplicationGuid, Context, Finding};
 
@@ -416,16 +398,24 @@ mod tests {
             ("application[eq]a and severity[gte]4", None, None),
             ("application[eq]b and severity[gte]4", Some(false), Some(false)),
             ("application[eq]a or severity[gte]4", Some(true), Some(true)),
+            ("application[eq]web shop", Some(true), Some(true)),
+            ("application[ne]WEB SHOP", Some(false), Some(false)),
+            ("application[like]shop", Some(true), Some(true)),
+            ("application[in]b,Web Shop", Some(true), Some(true)),
+            ("integration[eq]prod", Some(true), Some(true)),
+            ("integration[eq]demo", Some(false), Some(false)),
             ("not application_name[like]SHOP", Some(false), Some(false)),
             ("not (application_name[like]shop and severity[gte]4)", None, None),
             ("context[eq]policy", Some(true), Some(false)),
             ("context[eq]policy and application[in]a,b", Some(true), Some(false)),
         ] {
             let filter: Expression = text.parse().unwrap();
-            assert_eq!(filter.of_place("a", "Web Shop", &Context::Policy), policy, "{text}");
-            assert_eq!(filter.of_place("a", "Web Shop", &sandbox), in_sandbox, "{text}");
+            let origin = Origin { integration: "prod", application: "Web Shop" };
+            assert_eq!(filter.of_place("a", origin, &Context::Policy), policy, "{text}");
+            assert_eq!(filter.of_place("a", origin, &sandbox), in_sandbox, "{text}");
         }
-        assert_eq!(Expression::default().of_place("a", "b", &sandbox), Some(true));
+        let nowhere = Origin::default();
+        assert_eq!(Expression::default().of_place("a", nowhere, &sandbox), Some(true));
     }
 
     #[test]
@@ -475,8 +465,9 @@ mod tests {
                 let values = vec![Value::Text(wanted.to_owned())];
                 Filter { field: Field::Text, operator: Operator::Like, values }
             };
-            assert!(filter(wanted).matches(&finding, Origin::default()), "{title} {wanted}");
-            assert!(!filter("strase").matches(&finding, Origin::default()), "{title}");
+            let nowhere = Origin::default();
+            assert!(filter(wanted).matches(&finding, nowhere), "{title} {wanted}");
+            assert!(!filter("strase").matches(&finding, nowhere), "{title}");
         }
     }
 

@@ -2,13 +2,14 @@
 
 use countersign_findings::State;
 use countersign_findings::filter::{
-    Expression, Field, Filter, Operator, Value, folded, is_like, words,
+    Expression, Field, Filter, Operator, Origin, SHORTEST_ID, Value, folded, is_like, words,
 };
 use rusqlite::types::Value as SqlValue;
 
 use super::planner::{Goal, Planner, Sql};
 use crate::columns::{Kind, find, searchable, state_code};
 use crate::error::Error;
+use crate::scope;
 use crate::tally::Counted;
 
 /// Numbers whose rows are merged in order.
@@ -117,9 +118,10 @@ pub(crate) fn comparison(planner: &Planner<'_>, filter: &Filter) -> Result<Condi
         Field::State => Ok(state(filter)),
         Field::Text => Ok(search(filter)),
         Field::Id => Ok(id(planner, filter)),
-        Field::Application => named(planner, "applications", "guid", filter),
-        Field::ApplicationName => named(planner, "applications", "name", filter),
-        Field::Context => named(planner, "contexts", "name", filter),
+        Field::Application | Field::ApplicationName | Field::Integration => {
+            applications(planner, filter)
+        }
+        Field::Context => contexts(planner, filter),
         Field::Visible => visible(planner, filter),
         Field::Cwe => counted(planner, filter, Counted::Cwe),
         Field::Category => counted(planner, filter, Counted::Category),
@@ -131,7 +133,7 @@ pub(crate) fn comparison(planner: &Planner<'_>, filter: &Filter) -> Result<Condi
 pub(crate) fn column(field: Field) -> &'static str {
     match field {
         Field::Id => "finding_id",
-        Field::Application | Field::ApplicationName => "application",
+        Field::Application | Field::ApplicationName | Field::Integration => "application",
         Field::Context => "context",
         Field::Visible => "(application in (select id from applications where gone = 0))",
         Field::ScanType => "scan_type",
@@ -193,22 +195,38 @@ fn bound(value: &Value) -> SqlValue {
     }
 }
 
-/// By the names of what a column points at: applications or contexts, which are few
-/// beside findings.
-fn named(
-    planner: &Planner<'_>,
-    table: &str,
-    name: &str,
-    filter: &Filter,
-) -> Result<Condition, Error> {
-    let inner = compared_sql(&format!("t.{name}"), filter);
-    // There are few, and an index may lack one.
-    let select = format!("select id from {table} t not indexed where ");
-    let found = planner.numbers(inner.within(&select, ""))?;
-    Ok(match (among(column(filter.field), found), filter.operator) {
+/// By applications, which are few beside findings: each is held to the comparison itself.
+/// An index may lack one.
+fn applications(planner: &Planner<'_>, filter: &Filter) -> Result<Condition, Error> {
+    let mut statement = planner.connection.prepare_cached(
+        "select t.id, t.guid, t.name, i.name
+         from applications t not indexed join integrations i on i.id = t.integration",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let text = |at| row.get_ref(at)?.as_str().map_err(Error::corrupt);
+        let origin = Origin { application: text(2)?, integration: text(3)?, ..Origin::default() };
+        if filter.holds_application(text(1)?, origin) {
+            found.push(row.get(0)?);
+        }
+    }
+    Ok(one_of_some(filter, found))
+}
+
+/// By the names of contexts, which are few too.
+fn contexts(planner: &Planner<'_>, filter: &Filter) -> Result<Condition, Error> {
+    let select = "select id from contexts t not indexed where ";
+    let found = planner.numbers(compared_sql("t.name", filter).within(select, ""))?;
+    Ok(one_of_some(filter, found))
+}
+
+/// The column has one of the numbers that were found; what is another one is most rows.
+fn one_of_some(filter: &Filter, found: Vec<i64>) -> Condition {
+    match (among(column(filter.field), found), filter.operator) {
         (Condition::Rows(sql, _), Operator::Ne) => Condition::scan(sql),
         (among, _) => among,
-    })
+    }
 }
 
 /// Which applications the account no longer sees is looked up first: few, and mostly none.
@@ -276,27 +294,35 @@ fn state(filter: &Filter) -> Condition {
     Condition::scan(one_of("state", matching))
 }
 
-/// Ids are bytes in the database and digits to people.
+/// Ids are bytes in the database and digits to people, who need not type all of them.
 fn id(planner: &Planner<'_>, filter: &Filter) -> Condition {
-    let bytes = |value: &Value| {
-        let text = value.as_text()?;
-        if text.len() != 20 || !text.bytes().all(is_digit) {
-            return None;
-        }
-        let pairs = (0..20).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16));
-        pairs.collect::<Result<Vec<u8>, _>>().ok().map(SqlValue::Blob)
-    };
-    let known: Vec<_> = filter.values.iter().filter_map(bytes).collect();
+    let texts = filter.values.iter().filter_map(Value::as_text);
+    let named = texts.filter(|text| text.len() >= SHORTEST_ID && text.bytes().all(is_digit));
+    let ranges: Vec<_> = named.filter_map(scope::id_range).collect();
     match filter.operator {
-        Operator::Eq | Operator::In => {
-            if known.is_empty() {
-                return Condition::Known(false);
-            }
-            Condition::Rows(one_of("finding_id", known), Reach::Index)
-        }
+        Operator::Eq | Operator::In => named_ids(ranges),
+        Operator::Ne => match named_ids(ranges) {
+            Condition::Known(is_true) => Condition::Known(!is_true),
+            Condition::Rows(sql, _) => Condition::scan(sql.within("not (", ")")),
+        },
         Operator::Gt | Operator::Gte | Operator::Lt | Operator::Lte => id_range(planner, filter),
-        _ => Condition::scan(compared_sql("lower(hex(finding_id))", filter)),
+        Operator::Like => Condition::scan(compared_sql("lower(hex(finding_id))", filter)),
     }
+}
+
+/// An id of one of these ranges: a whole one is a range of its own.
+fn named_ids(ranges: Vec<(Vec<u8>, Vec<u8>)>) -> Condition {
+    if ranges.is_empty() {
+        return Condition::Known(false);
+    }
+    if ranges.iter().all(|(from, to)| from == to) {
+        let whole = ranges.into_iter().map(|(id, _)| SqlValue::Blob(id)).collect();
+        return Condition::Rows(one_of("finding_id", whole), Reach::Index);
+    }
+    let reach = if ranges.len() == 1 { Reach::Index } else { Reach::Scan };
+    let marks = vec!["finding_id between ? and ?"; ranges.len()].join(" or ");
+    let bounds = ranges.into_iter().flat_map(|(from, to)| [from, to]).map(SqlValue::Blob);
+    Condition::Rows(Sql::new(format!("({marks})"), bounds.collect()), reach)
 }
 
 /// An order among digits is the same order among bytes, once the text to compare with is

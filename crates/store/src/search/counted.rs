@@ -31,6 +31,7 @@ fn is_tallied(field: &Field) -> bool {
         field,
         Field::Application
             | Field::ApplicationName
+            | Field::Integration
             | Field::Context
             | Field::Visible
             | Field::ScanType

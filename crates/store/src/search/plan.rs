@@ -167,7 +167,9 @@ fn look(planner: &Planner<'_>, expression: &Expression, values: usize) -> Result
 fn index(field: Field) -> Option<&'static str> {
     Some(match field {
         Field::Id => "findings_by_id",
-        Field::Application | Field::ApplicationName | Field::Visible => "findings_by_application",
+        Field::Application | Field::ApplicationName | Field::Integration | Field::Visible => {
+            "findings_by_application"
+        }
         Field::Cwe => "findings_by_cwe",
         Field::Category => "findings_by_category",
         Field::Title => "findings_by_title",

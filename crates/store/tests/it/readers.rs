@@ -60,7 +60,7 @@ type Held = (Finding, &'static str);
 const GONE: &str = "Gamma";
 
 fn origin(application: &str) -> Origin<'_> {
-    Origin { application, is_visible: application != GONE }
+    Origin { integration: "test", application, is_visible: application != GONE }
 }
 
 fn resolve(shape: &Shape, findings: &[Held]) -> Expression {
@@ -106,7 +106,15 @@ fn value(field: Field, operator: Operator, n: u16, findings: &[Held]) -> Value {
             _ => text,
         });
     }
-    let taken = field.value(finding, origin(name));
+    let taken = match field {
+        // An application is called by its name too, and an id by its first digits.
+        Field::Application if n % 3 == 0 => Some(Value::Text(name.to_uppercase())),
+        Field::Id if n % 2 == 0 => {
+            let digits: String = finding.id.as_str().chars().take(4 + n % 17).collect();
+            Some(Value::Text(digits))
+        }
+        field => field.value(finding, origin(name)),
+    };
     match (taken, field.type_(), operator) {
         (Some(Value::Text(text)), _, Operator::Like) => {
             let part: String = text.chars().skip(n % 3).take(1 + n % 6).collect();

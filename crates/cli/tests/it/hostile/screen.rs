@@ -11,6 +11,8 @@ pub(crate) enum Kind {
     Text,
     /// Data with escapes, as long as the values are.
     Data,
+    /// Lines of values as long as they are, with tabs between.
+    Table,
     /// HTML.
     Page,
     /// Lines that end as mails and calendars have them.
@@ -62,12 +64,13 @@ fn harm(place: Place, bytes: &[u8], kind: Kind) -> Option<String> {
         (_, Kind::Calendar | Kind::Data) => text.replace("\r\n", "\n"),
         _ => text.to_owned(),
     };
-    let are_tabs_kept = place == Place::Terminal || kind == Kind::Page;
+    let are_tabs_kept = place == Place::Terminal || matches!(kind, Kind::Page | Kind::Table);
     text.split('\n').find_map(|line| {
         let odd = line.chars().find(|c| is_odd(*c) && !(are_tabs_kept && *c == '\t'));
-        let is_forged = line.starts_with(FORGED) && matches!(kind, Kind::Text | Kind::Calendar);
-        let is_endless =
-            line.chars().count() > LONGEST_LINE && matches!(kind, Kind::Text | Kind::Calendar);
+        let are_lines_ours = matches!(kind, Kind::Text | Kind::Calendar);
+        let is_forged = line.starts_with(FORGED) && (are_lines_ours || kind == Kind::Table);
+        let is_long = are_lines_ours || (kind == Kind::Table && place == Place::Terminal);
+        let is_endless = is_long && line.chars().count() > LONGEST_LINE;
         let is_harm = odd.is_some() || is_forged || is_endless;
         is_harm.then(|| format!("{odd:?} in {} bytes {:?}", line.len(), cut(line)))
     })
@@ -85,11 +88,14 @@ pub(crate) fn is_odd(c: char) -> bool {
         | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Without the few sequences by which bars draw themselves.
+/// Without the few sequences by which bars draw themselves and words get their colour.
 fn without_progress(text: &str) -> String {
     let mut text = text.replace("\r\n", "\n");
     for own in ["\u{1b}[2K", "\u{1b}[K", "\u{1b}[1A", "\u{1b}[1B", "\u{1b}[?25l", "\u{1b}[?25h"] {
         text = text.replace(own, "");
+    }
+    for colour in ["0", "1", "1;31", "31", "32", "33", "2"] {
+        text = text.replace(&format!("\u{1b}[{colour}m"), "");
     }
     // A bar begins its line anew.
     text.replace('\r', "\n")
@@ -97,8 +103,15 @@ fn without_progress(text: &str) -> String {
 
 /// Everything that the command shows on a terminal of its own.
 pub(crate) fn on_a_terminal(command: &mut Command) -> Vec<u8> {
+    on_a_terminal_of(command, 0)
+}
+
+/// The same on one of so many columns; of none that it says with 0.
+pub(crate) fn on_a_terminal_of(command: &mut Command, columns: u16) -> Vec<u8> {
     let terminal = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR).unwrap();
     rustix::pty::grantpt(&terminal).and_then(|()| rustix::pty::unlockpt(&terminal)).unwrap();
+    let size = rustix::termios::Winsize { ws_row: 0, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    rustix::termios::tcsetwinsize(&terminal, size).unwrap();
     let name = rustix::pty::ptsname(&terminal, Vec::new()).unwrap();
     let open = || std::fs::File::options().write(true).open(name.to_str().unwrap()).unwrap();
     command.env("TERM", "xterm-256color").stdout(open()).stderr(open());
@@ -124,6 +137,12 @@ fn harms_are_seen() {
         ("x\nFORGED", Place::Pipe, Kind::Text, true),
         (&long, Place::Terminal, Kind::Text, true),
         (&long, Place::Pipe, Kind::Data, false),
+        (&long, Place::Pipe, Kind::Table, false),
+        (&long, Place::Terminal, Kind::Table, true),
+        ("a\tb", Place::Pipe, Kind::Table, false),
+        ("x\nFORGED", Place::Pipe, Kind::Table, true),
+        ("a\u{1b}[31mb\u{1b}[0m", Place::Pipe, Kind::Table, true),
+        ("a\u{1b}[31mb\u{1b}[0m", Place::Terminal, Kind::Table, false),
         ("well\u{1b}[2K\r\n<U+202E>\t", Place::Terminal, Kind::Text, false),
     ] {
         assert_eq!(harm(place, text.as_bytes(), kind).is_some(), is_harm, "{text:?}");
