@@ -18,6 +18,8 @@ mod off_runtime;
 mod output;
 mod signed;
 mod system;
+mod waiting;
+mod way;
 
 use std::process::ExitCode;
 

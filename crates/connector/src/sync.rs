@@ -14,6 +14,7 @@ pub mod plan;
 
 mod application;
 mod report;
+mod standing;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use application::{Outcome, Read, Trust, read_application};
 use plan::{Listed, Mark, Plan, Scope};
 
 pub use report::{ApplicationCounts, FindingCounts, Problem, Report};
+pub use standing::{Doing, Follower, Standing};
 
 /// How a run goes about it.
 #[derive(Debug, Clone)]
@@ -79,7 +81,19 @@ pub enum Progress {
         count: u64,
     },
     /// One application is done.
-    Application,
+    Application {
+        /// Requests that it cost, but for retries.
+        requests: u64,
+        /// Its findings that are in the store now; none if it could not be read.
+        kept: Option<u64>,
+    },
+    /// All applications are done; what is gone is closed.
+    Settling,
+    /// What is read waits while the store is compared with what was written.
+    Checking {
+        /// That is over.
+        has_ended: bool,
+    },
     /// Requests were sent, retries included.
     Requests {
         /// How many of this run, so far.
@@ -97,6 +111,8 @@ pub struct Finished {
     pub report: Report,
     /// What ended the run before its time.
     pub failure: Option<Error>,
+    /// Whether that is that it was asked to stop.
+    pub is_stopped: bool,
 }
 
 impl Finished {
@@ -131,7 +147,9 @@ impl Run {
     /// A sync that reads everything anew says what is damaged rather than writing to it.
     async fn look_at_store(&self) -> Result<(), Error> {
         if self.options.scope == Scope::Full {
+            (self.watch)(Progress::Checking { has_ended: false });
             self.store.ready_for_full().await?;
+            (self.watch)(Progress::Checking { has_ended: true });
         }
         // Nobody else sets it.
         let _ = self.is_sound.set(());
@@ -189,11 +207,11 @@ impl Connector {
         let work = async {
             tokio::try_join!(run.look_at_store(), run_once(&run, integration, &mut report))
         };
-        let failure = tokio::select! {
-            ended = work => ended.err(),
+        let (failure, is_stopped) = tokio::select! {
+            ended = work => (ended.err(), false),
             () = stop => {
                 let what = "the run was stopped before its end";
-                Some(Error::new(Fault::Incomplete, what).hint("the next run goes on where it was"))
+                (Some(Error::new(Fault::Incomplete, what)), true)
             }
         };
         if let Some(error) = &failure {
@@ -208,7 +226,7 @@ impl Connector {
         report.retries = after.retries - before.retries;
         report.duration_ms = u64::try_from(self.now() - started_ms).unwrap_or_default();
         self.store.finish_run(id, summary(&report, self.now())).await?;
-        Ok(Finished { report, failure })
+        Ok(Finished { report, failure, is_stopped })
     }
 }
 
@@ -241,6 +259,7 @@ async fn run_once(
     let mut slots: Vec<_> = entries.into_iter().map(|entry| Some(Arc::new(entry))).collect();
     let queue = plan.read.iter().filter_map(|at| slots[*at].take()).collect();
     read_all(run, queue, report, &mut doubts).await?;
+    (run.watch)(Progress::Settling);
     settle(run, report, doubts, &open).await
 }
 
@@ -443,7 +462,7 @@ async fn read_all(
             let run = Arc::clone(run);
             tasks.spawn(async move {
                 let outcome = read_application(&run, &entry, Trust::Usual).await;
-                (run.watch)(Progress::Application);
+                (run.watch)(done(&outcome));
                 (entry, outcome)
             });
         }
@@ -472,6 +491,18 @@ async fn read_all(
                     .push(Problem { application: Some(guid), reason: error.to_string() });
             }
         }
+    }
+}
+
+/// The step that the end of an application is.
+fn done(outcome: &Result<Outcome, Error>) -> Progress {
+    match outcome {
+        Ok(Outcome::Read(read)) => {
+            Progress::Application { requests: read.requests, kept: Some(read.shown) }
+        }
+        // It was asked for, and asked about.
+        Ok(Outcome::Gone) => Progress::Application { requests: 2, kept: Some(0) },
+        Err(_) => Progress::Application { requests: 1, kept: None },
     }
 }
 

@@ -87,7 +87,11 @@ impl Context {
     pub(crate) async fn integration(&self, name: Option<&str>) -> Result<Integration, Failure> {
         if let Some(name) = name {
             return self.store().integration(name).await.map_err(|error| {
-                if error.is_not_found() { Failure::usage(error) } else { error.into() }
+                let hint = "`countersign integration list` shows those there are";
+                match error.is_not_found() {
+                    true => Failure::usage(format!("{error}\nhint: {hint}")),
+                    false => error.into(),
+                }
             });
         }
         let mut all = self.store().integrations().await?;

@@ -56,6 +56,9 @@ pub(crate) async fn run(home: Option<&Path>, args: Quickstart) -> Result<(), Fai
     let lock = context.store().lock_for_sync()?;
     let finished = run_one(&context, &integration, How::default()).await?;
     drop(lock);
+    if finished.is_stopped {
+        return Err(Failure::silent(Exit::Incomplete));
+    }
     if args.json {
         print_json(&object(&context, &platform, &integration, &check, &finished).await?)?;
     } else {

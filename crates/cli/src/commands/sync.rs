@@ -1,13 +1,13 @@
 //! `sync`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use countersign_client::Client;
+use countersign_connector::diagnose::cause_and_fix;
 use countersign_connector::sync::plan::Scope;
-use countersign_connector::sync::{Finished, Options, Progress, Report, Watch};
+use countersign_connector::sync::{Doing, Finished, Follower, Options, Report, Standing, Watch};
 use countersign_findings::closure::Brake;
 use countersign_store::Integration;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -15,7 +15,11 @@ use super::context::Context;
 use super::report::sync_text;
 use crate::args::Sync;
 use crate::failure::{Exit, Failure};
-use crate::output::{Shown, note, printable, show};
+use crate::output::{Shown, grouped, note, printable, show};
+use crate::waiting::Watching;
+
+/// What a shell calls the end by Ctrl-C.
+const BY_CTRL_C: i32 = 130;
 
 pub(crate) async fn run(context: &Context, args: Sync) -> Result<(), Failure> {
     let integrations = match &args.name {
@@ -32,6 +36,9 @@ pub(crate) async fn run(context: &Context, args: Sync) -> Result<(), Failure> {
         let finished = run_one(context, integration, how).await?;
         show(&Synced { name: &integration.name, report: &finished.report }, args.json)?;
         tell_problems(&finished);
+        if finished.is_stopped {
+            return Err(Failure::silent(Exit::Incomplete));
+        }
         if finished.report.is_held_back() {
             note(&format!(
                 "hint: look whether the account still sees everything; if it is so: countersign sync {} --accept-closures",
@@ -69,19 +76,76 @@ pub(crate) struct How {
     pub(crate) accepts_closures: bool,
 }
 
-/// One run with a progress bar, for terminals only.
+/// One run, shown while it goes on, until its end or Ctrl-C.
 pub(crate) async fn run_one(
     context: &Context,
     integration: &Integration,
     how: How,
 ) -> Result<Finished, Failure> {
-    let (watch, bar) = progress_bar();
-    let finished = bring_in(context, integration, how, watch, std::future::pending()).await;
-    bar.finish_and_clear();
+    let client = context.client_of(integration, "sync")?;
+    let begun_ms = context.now();
+    let follower = Arc::new(Follower::new(client.clone()));
+    let watch: Watch = {
+        let follower = Arc::clone(&follower);
+        Arc::new(move |progress| follower.note(progress))
+    };
+    let now = context.connector.clock.clone();
+    let watching = Watching::begin(&printable(&integration.name), Arc::clone(&follower), now);
+    let finished = bring_in_by(context, integration, how, client, watch, interrupted()).await;
+    drop(watching);
+    if finished.as_ref().is_ok_and(|finished| finished.is_stopped) {
+        let marks = context.store().application_marks(integration.id).await?;
+        let read = marks.iter().filter(|mark| mark.read_ms.is_some_and(|ms| ms >= begun_ms));
+        note(&stopped(&integration.name, &follower.standing(), read.count(), how));
+    }
     finished
 }
 
-/// One run until its end, or until `stop`: what every command and the scheduler do.
+/// What a run that was stopped leaves, and how to go on.
+fn stopped(name: &str, standing: &Standing, read: usize, how: How) -> String {
+    let read = match standing.doing {
+        Doing::Listing => "while the applications were listed: nothing was written".to_owned(),
+        Doing::Settling => "while what is gone was closed: all that was read is kept".to_owned(),
+        Doing::Reading { planned, .. } => format!(
+            "{} of {} applications were read and are kept",
+            grouped(read as u64),
+            grouped(planned)
+        ),
+    };
+    let next = match how.is_full {
+        true => format!("`countersign sync {name} --full` reads all of them again"),
+        false => format!("`countersign sync {name}` continues with the others"),
+    };
+    format!("stopped: {read}\nhint: {next}")
+}
+
+/// Ends with the first Ctrl-C, or a wish of the system that this process ends. The second
+/// ends it at once.
+async fn interrupted() {
+    let ended = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => tokio::select! {
+                _ = ended => {}
+                _ = terminate.recv() => {}
+            },
+            Err(_) => {
+                let _ = ended.await;
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = ended.await;
+    note("stopping: what is complete is kept; once more ends it at once");
+    tokio::spawn(async {
+        let _ = tokio::signal::ctrl_c().await;
+        std::process::exit(BY_CTRL_C);
+    });
+}
+
+/// One run until its end, or until `stop`: what the scheduler does.
 pub(crate) async fn bring_in(
     context: &Context,
     integration: &Integration,
@@ -90,6 +154,17 @@ pub(crate) async fn bring_in(
     stop: impl Future<Output = ()> + Send,
 ) -> Result<Finished, Failure> {
     let client = context.client_of(integration, "sync")?;
+    bring_in_by(context, integration, how, client, watch, stop).await
+}
+
+async fn bring_in_by(
+    context: &Context,
+    integration: &Integration,
+    how: How,
+    client: Client,
+    watch: Watch,
+    stop: impl Future<Output = ()> + Send,
+) -> Result<Finished, Failure> {
     let config = &context.config.sync;
     let scope = if how.is_full {
         Scope::Full
@@ -111,6 +186,9 @@ pub(crate) async fn bring_in(
 
 /// Why the run is not complete: standard error, one line a cause.
 pub(crate) fn tell_problems(finished: &Finished) {
+    if finished.is_stopped && finished.report.problems.len() == 1 {
+        return;
+    }
     for problem in first_problems(finished, 20) {
         note(&format!("problem: {problem}"));
     }
@@ -127,33 +205,15 @@ pub(crate) fn first_problems(finished: &Finished, most: usize) -> Vec<String> {
         .take(most)
         .map(|problem| match &problem.application {
             Some(guid) => format!("application {guid}: {}", printable(&problem.reason)),
-            None => printable(&problem.reason),
+            None => {
+                let (what, fix) = cause_and_fix(&problem.reason);
+                let hint = fix.map(|fix| format!("\nhint: {}", printable(&fix)));
+                format!("{}{}", printable(&what), hint.unwrap_or_default())
+            }
         })
         .collect();
     if problems.len() > most {
         lines.push(format!("… and {} more problems", problems.len() - most));
     }
     lines
-}
-
-fn progress_bar() -> (Watch, ProgressBar) {
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template(
-        "{elapsed_precise} {bar:30} {pos}/{len} applications  {msg} findings",
-    ) {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(200));
-    let seen = std::sync::atomic::AtomicU64::new(0);
-    let shown = bar.clone();
-    let watch: Watch = Arc::new(move |progress| match progress {
-        Progress::Planned { applications } => shown.set_length(applications),
-        Progress::Findings { count } => {
-            let all = seen.fetch_add(count, std::sync::atomic::Ordering::Relaxed) + count;
-            shown.set_message(all.to_string());
-        }
-        Progress::Application => shown.inc(1),
-        _ => {}
-    });
-    (watch, bar)
 }

@@ -366,9 +366,10 @@ fn watch(counters: Arc<Counters>) -> sync::Watch {
         sync::Progress::Findings { count } => {
             counters.findings.fetch_add(count, Relaxed);
         }
-        sync::Progress::Application => {
+        sync::Progress::Application { .. } => {
             counters.applications.fetch_add(1, Relaxed);
         }
         sync::Progress::Requests { count } => counters.requests.store(count, Relaxed),
+        sync::Progress::Settling | sync::Progress::Checking { .. } => {}
     })
 }

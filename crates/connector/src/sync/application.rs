@@ -33,6 +33,10 @@ pub(super) struct Read {
     pub(super) findings: FindingCounts,
     pub(super) is_application_different: bool,
     pub(super) rows_written: u64,
+    /// Findings that it showed.
+    pub(super) shown: u64,
+    /// Requests that it cost, but for retries.
+    pub(super) requests: u64,
     /// Why nothing was closed and it will be read again.
     pub(super) incomplete: Option<String>,
     /// Nothing was closed, but it may be if this is not so everywhere.
@@ -62,16 +66,22 @@ pub(super) async fn read_application(
 ) -> Result<Outcome, Error> {
     let mut tries_left = run.options.rereads;
     let mut before = None;
+    let mut requests = 0;
     loop {
         // A fresh writer per pass: what an earlier pass put away is forgotten.
         let mut pass = Pass::open(run, entry).await?;
-        match pass.read().await {
+        let outcome = pass.read().await;
+        requests += pass.requests;
+        match outcome {
             // What comes out the same once more will not be mended by asking again.
             Ok(()) if pass.drift.is_some() && tries_left > 0 && pass.drift != before => {
                 before = pass.drift;
                 tries_left -= 1;
             }
-            Ok(()) => return pass.commit(trust).await.map(Outcome::Read),
+            Ok(()) => {
+                let read = pass.commit(trust).await?;
+                return Ok(Outcome::Read(Read { requests, ..read }));
+            }
             Err(Interruption::NotFound(error)) => return not_found(run, entry, error).await,
             Err(Interruption::Failed(error)) => return Err(error),
         }
@@ -98,6 +108,8 @@ struct Pass<'a> {
     /// Open before, and shown as fixed now.
     fixed: Vec<Id>,
     counts: FindingCounts,
+    /// Answers that came.
+    requests: u64,
     /// The first thing that did not add up. The rest is read all the same.
     drift: Option<String>,
 }
@@ -113,6 +125,7 @@ impl<'a> Pass<'a> {
             seen: HashSet::new(),
             fixed: Vec::new(),
             counts,
+            requests: 0,
             drift: None,
         })
     }
@@ -128,7 +141,10 @@ impl<'a> Pass<'a> {
                 self.drifted(error.to_string());
                 Ok(None)
             }
-            other => other.map_err(interruption),
+            other => {
+                self.requests += u64::from(matches!(other, Ok(Some(_))));
+                other.map_err(interruption)
+            }
         }
     }
 
@@ -359,6 +375,8 @@ impl<'a> Pass<'a> {
             findings: self.counts,
             is_application_different,
             rows_written: written.rows,
+            shown: self.seen.len() as u64,
+            requests: self.requests,
             incomplete,
             is_waiting: held_back > 0 && beliefs.lacking == Belief::Wait,
         })

@@ -309,7 +309,7 @@ async fn progress_is_told_ten_times_a_second_at_most() {
         (run.job.watch)(Progress::Findings { count: 2 });
         (run.job.watch)(Progress::Requests { count: at });
     }
-    (run.job.watch)(Progress::Application);
+    (run.job.watch)(Progress::Application { requests: 3, kept: Some(2) });
     assert_eq!(*changed.borrow(), first, "no time has passed");
     stage.pass(100).await;
     until(&scheduler, |states| states[0].running.is_some_and(|running| running.findings == 2_000))

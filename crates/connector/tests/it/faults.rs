@@ -321,7 +321,7 @@ async fn a_run_that_is_stopped_loses_nothing() {
     let (requests, seen) = (Arc::new(AtomicU64::new(0)), Arc::new(Notify::new()));
     let (counted, told) = (Arc::clone(&requests), Arc::clone(&seen));
     let watch: Watch = Arc::new(move |progress| match progress {
-        Progress::Application => told.notify_one(),
+        Progress::Application { .. } => told.notify_one(),
         Progress::Requests { count } => counted.store(count, Ordering::SeqCst),
         _ => {}
     });
