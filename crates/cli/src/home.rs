@@ -36,6 +36,12 @@ impl Home {
         }))
     }
 
+    /// The data directories that are used where none is named.
+    pub(crate) fn usual() -> Vec<Self> {
+        let named = std::env::var_os("COUNTERSIGN_HOME").map(PathBuf::from);
+        named.into_iter().chain(default_home().ok()).map(Self).collect()
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }

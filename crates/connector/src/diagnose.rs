@@ -7,6 +7,7 @@ mod local;
 mod network;
 mod reach;
 mod refused;
+mod syncs;
 mod trouble;
 
 pub use integration::{integration, refused};
@@ -15,6 +16,7 @@ pub use local::{
     unreadable_records, vault_elsewhere,
 };
 pub use reach::{Probes, Reach};
+pub use syncs::syncs;
 pub use trouble::{Diagnosis, State, Trouble, cause_and_fix};
 
 /// Text from elsewhere, on a line of ours.

@@ -126,6 +126,10 @@ impl Database {
         lock_for_sync(&self.0.path)
     }
 
+    pub(crate) fn sync_lock(&self) -> PathBuf {
+        sync_lock(&self.0.path)
+    }
+
     pub(crate) fn packing(&self) -> &Packing {
         &self.0.packing
     }
@@ -211,8 +215,12 @@ impl Drop for Inner {
     }
 }
 
+fn sync_lock(store: &Path) -> PathBuf {
+    store.with_extension("sync-lock")
+}
+
 pub(crate) fn lock_for_sync(store: &Path) -> Result<SyncLock, Error> {
-    let path = store.with_extension("sync-lock");
+    let path = sync_lock(store);
     let file = files::lock_file(&path)?;
     match file.try_lock() {
         Ok(()) => Ok(SyncLock(file)),

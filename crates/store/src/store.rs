@@ -1,6 +1,6 @@
 //! The database as its users hold it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::database::{Database, SyncLock};
 use crate::error::Error;
@@ -50,5 +50,10 @@ impl Store {
     /// Claims the right to sync into this store.
     pub fn lock_for_sync(&self) -> Result<SyncLock, Error> {
         self.database.lock_for_sync()
+    }
+
+    /// The file that is locked for it.
+    pub fn sync_lock(&self) -> PathBuf {
+        self.database.sync_lock()
     }
 }

@@ -6,6 +6,7 @@ mod probes;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::task::Poll;
 
 use countersign_connector::diagnose::{self, Diagnosis, Reach, State, Trouble, cause_and_fix};
 use countersign_connector::integration::Place;
@@ -22,7 +23,7 @@ use crate::forms::machine;
 use crate::home::Home;
 use crate::output::{Shown, note, show};
 use crate::system;
-use probes::Way;
+use probes::FromHere;
 
 pub(crate) async fn run(home: Option<&Path>, args: Doctor) -> Result<(), Failure> {
     let mut all = Vec::new();
@@ -53,7 +54,7 @@ pub(crate) async fn run(home: Option<&Path>, args: Doctor) -> Result<(), Failure
 
 async fn examine(home: &Home, all: &mut Vec<Diagnosis>) {
     let config = local::config(home, all);
-    let is_way_known = config.as_ref().is_some_and(|config| local::has_way(home, config, all));
+    let is_way_known = config.as_ref().is_some_and(|config| local::has_way(config, all));
     diagnose::room(home.path(), &system::random(), all);
     let store = local::store(home, all).await;
     let vault = match &config {
@@ -76,7 +77,14 @@ async fn examine(home: &Home, all: &mut Vec<Diagnosis>) {
         }
     };
     if integrations.is_empty() {
-        note("there is no integration yet; `countersign quickstart` makes one to look at");
+        match local::other_home(home).await {
+            Some(trouble) => {
+                all.push(Diagnosis::trouble(format!("home {}", home.path().display()), trouble));
+            }
+            None => {
+                note("there is no integration yet; `countersign quickstart` makes one to look at");
+            }
+        }
     }
     let (clock, random) = (system::clock(), system::random());
     let connector = vault.map(|vault| Connector {
@@ -86,22 +94,50 @@ async fn examine(home: &Home, all: &mut Vec<Diagnosis>) {
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
     });
-    let way = config.as_ref().map(|config| Way { config, clock: &clock, random: &random });
-    for one in &integrations {
+    let way = config.as_ref().map(|config| FromHere { config, clock: &clock, random: &random });
+    // Side by side: of several that do not answer each is waited for.
+    let states = match way.as_ref().filter(|_| is_way_known) {
+        Some(way) => {
+            together(integrations.iter().map(|one| {
+                let reach = Reach { place: Place::from(one), probes: way };
+                let connector = connector.as_ref();
+                async move { diagnose::integration(connector, one, &reach).await }
+            }))
+            .await
+        }
+        None => Vec::new(),
+    };
+    let unknown = || State::Unexamined("how to reach it is not known".into());
+    let states = states.into_iter().chain(std::iter::repeat_with(unknown));
+    for (one, state) in integrations.iter().zip(states) {
         let subject = format!("integration `{}` at {}", one.name, one.url);
-        let Some(way) = way.as_ref().filter(|_| is_way_known) else {
-            all.push(Diagnosis::unexamined(subject, "how to reach it stands in config.toml"));
-            continue;
-        };
-        let reach = Reach { place: Place::from(one), probes: way };
-        let one = match diagnose::integration(connector.as_ref(), one, &reach).await {
+        let one = match state {
             // One cause is told once.
             State::Trouble(trouble) => trouble.of(subject, all),
             state => Diagnosis { subject, state },
         };
         all.push(one);
     }
+    all.extend(diagnose::syncs(&store, clock()).await);
     all.extend(diagnose::unreadable_records(&store).await);
+}
+
+/// The outcomes of all of these, which go on side by side.
+async fn together<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut ways: Vec<_> = all.map(|one| (Box::pin(one), None)).collect();
+    std::future::poll_fn(|context| {
+        for (future, outcome) in ways.iter_mut().filter(|(_, outcome)| outcome.is_none()) {
+            if let Poll::Ready(ready) = future.as_mut().poll(context) {
+                *outcome = Some(ready);
+            }
+        }
+        match ways.iter().all(|(_, outcome)| outcome.is_some()) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    })
+    .await;
+    ways.into_iter().filter_map(|(_, outcome)| outcome).collect()
 }
 
 /// Why a pair that is about to be added is refused: the failure with the one cause,
@@ -117,7 +153,7 @@ pub(crate) async fn explain(
         return error.into();
     }
     let (clock, random) = (&context.connector.clock, &context.connector.random);
-    let way = Way { config: &context.config, clock, random };
+    let way = FromHere { config: &context.config, clock, random };
     let reach = Reach { place: place.clone(), probes: &way };
     let trouble = diagnose::refused(&context.connector, &reach, pair, client).await;
     let (what, _) = cause_and_fix(&error.to_string());

@@ -2,19 +2,21 @@
 
 use std::sync::Arc;
 
+use countersign_client::Url;
 use countersign_connector::diagnose::{
     self, Diagnosis, Sealed, Trouble, broken_store, cause_and_fix, damaged_store,
 };
 use countersign_connector::{Error, Fault};
-use countersign_files::{self as files, Secrecy};
+use countersign_files::{self as files, Secrecy, quoted};
 use countersign_store::Store;
 use countersign_vault::{KeySource, SealedFile, Vault};
 
-use super::super::context::{open_store, parse_url};
+use super::super::context::open_store;
 use crate::config::{Backend, Config};
 use crate::failure::Exit;
 use crate::home::Home;
 use crate::system;
+use crate::way::Way;
 
 /// But for what is looked at below.
 pub(super) fn exposed(home: &Home, all: &mut Vec<Diagnosis>) {
@@ -43,8 +45,8 @@ pub(super) fn config(home: &Home, all: &mut Vec<Diagnosis>) -> Option<Config> {
         Ok(config) => Some(config),
         Err(failure) => {
             let error = Error::from(failure);
-            let (cause, _) = cause_and_fix(&error.to_string());
-            let fix = "correct the line; the guide lists every key";
+            let (cause, fix) = cause_and_fix(&error.to_string());
+            let fix = fix.unwrap_or_else(|| "correct the line; the guide lists every key".into());
             let trouble = Trouble::new("configuration", error.fault(), cause, fix);
             all.push(Diagnosis::trouble(home.config().display().to_string(), trouble));
             None
@@ -52,17 +54,42 @@ pub(super) fn config(home: &Home, all: &mut Vec<Diagnosis>) -> Option<Config> {
     }
 }
 
-/// Whether requests can be sent by it.
-pub(super) fn has_way(home: &Home, config: &Config, all: &mut Vec<Diagnosis>) -> bool {
-    let proxy = config.client.proxy.as_deref().map(parse_url);
-    let is_url = !matches!(proxy, Some(Err(_)));
-    if !is_url {
-        let cause = "`client.proxy` is not a URL";
-        let fix = "write it like `http://proxy.example.com:3128`";
-        let trouble = Trouble::new("configuration", Fault::Config, cause, fix);
-        all.push(Diagnosis::trouble(home.config().display().to_string(), trouble));
+/// Whether it is known how requests get out.
+pub(super) fn has_way(config: &Config, all: &mut Vec<Diagnosis>) -> bool {
+    let service = Url::parse("https://api.veracode.com");
+    let Some(Err(failure)) = service.ok().map(|url| Way::to(&url, config)) else { return true };
+    let trouble = Trouble::of_error("configuration", &failure.into());
+    all.push(Diagnosis::trouble("proxy".into(), trouble));
+    false
+}
+
+/// That this data directory is empty and another one is not.
+pub(super) async fn other_home(home: &Home) -> Option<Trouble> {
+    for other in Home::usual().into_iter().filter(|other| other.path() != home.path()) {
+        if !other.store().exists() {
+            continue;
+        }
+        let Ok(store) = Store::open(&other.store()).await else { continue };
+        let names: Vec<_> = match store.integrations().await {
+            Ok(all) => all.into_iter().map(|one| format!("`{}`", one.name)).collect(),
+            Err(_) => continue,
+        };
+        store.close().await;
+        if names.is_empty() {
+            continue;
+        }
+        let shown = other.path().display();
+        return Some(Trouble::new(
+            "other_home",
+            Fault::Config,
+            format!(
+                "it has no integration; another data directory, {shown}, has {}",
+                names.join(", ")
+            ),
+            format!("`countersign --home {} doctor` looks at that one", quoted(&shown.to_string())),
+        ));
     }
-    is_url
+    None
 }
 
 pub(super) async fn store(home: &Home, all: &mut Vec<Diagnosis>) -> Option<Store> {
