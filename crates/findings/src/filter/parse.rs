@@ -410,7 +410,8 @@ mod tests {
             ("context[eq]policy and application[in]a,b", Some(true), Some(false)),
         ] {
             let filter: Expression = text.parse().unwrap();
-            let origin = Origin { integration: "prod", application: "Web Shop" };
+            let origin =
+                Origin { integration: "prod", application: "Web Shop", ..Origin::default() };
             assert_eq!(filter.of_place("a", origin, &Context::Policy), policy, "{text}");
             assert_eq!(filter.of_place("a", origin, &sandbox), in_sandbox, "{text}");
         }
