@@ -66,6 +66,13 @@ impl Cause {
     }
 }
 
+/// What the system says, without its number.
+pub fn said(error: &io::Error) -> String {
+    let text = error.to_string();
+    let end = text.rfind(" (os error ").filter(|_| text.ends_with(')'));
+    text[..end.unwrap_or(text.len())].to_owned()
+}
+
 /// A word as a shell takes it.
 pub fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
@@ -92,20 +99,25 @@ impl Error {
     }
 
     pub(crate) fn io(doing: &str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let (doing, path) = (doing.to_owned(), path.to_owned());
+        move |error| Self::of(&doing, &path, &error)
+    }
+
+    /// What was being done with a file when the system refused.
+    pub fn of(doing: &str, path: &Path, error: &io::Error) -> Self {
         let what = format!("failed to {doing} `{}`", path.display());
-        let path = path.to_owned();
-        move |error| match Cause::of(&error) {
+        match Cause::of(error) {
             Some(cause) => Self {
                 kind: Kind::Kept(cause),
                 what: format!("{what}: {}", cause.as_str()),
-                hint: Some(cause.fix(&path)),
+                hint: Some(cause.fix(path)),
             },
             None => {
                 let kind = match error.kind() {
                     io::ErrorKind::NotFound => Kind::Missing,
                     _ => Kind::Other,
                 };
-                Self { kind, what: format!("{what}: {error}"), hint: None }
+                Self { kind, what: format!("{what}: {}", said(error)), hint: None }
             }
         }
     }
@@ -157,6 +169,14 @@ mod tests {
     fn paths_are_quoted_for_a_shell() {
         assert_eq!(quoted("/a/b-c_1.d"), "/a/b-c_1.d");
         assert_eq!(quoted("/a b/it's $HOME"), r"'/a b/it'\''s $HOME'");
+        assert_eq!(quoted(""), "''");
+    }
+
+    #[test]
+    fn the_number_of_an_error_is_not_said() {
+        let error = Error::of("read", Path::new("/x"), &io::Error::from_raw_os_error(2));
+        assert_eq!(error.to_string(), "failed to read `/x`: No such file or directory");
+        assert_eq!(said(&io::Error::other("(os error 2) of ours")), "(os error 2) of ours");
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub use draft::{
     Created, Draft, Readers, create, discard, keep_as, move_away, put_in_place, write,
 };
 pub use edit::{Folders, edit, read_back};
-pub use error::{Cause, Error, quoted};
+pub use error::{Cause, Error, quoted, said};
 pub use folder::{closed_folder, folder, new_folder};
 pub use judge::{Secrecy, Trusted, trust};
 pub use lock::{database, has_room, is_frozen, lock_file, usable};

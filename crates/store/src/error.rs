@@ -206,7 +206,10 @@ impl fmt::Display for Error {
             ),
             Kind::WriteFailed { path } => write!(
                 f,
-                "failed to write to the store `{path}`: the disk, a quota or a file size limit is full, or the disk is failing\nhint: `df -h {path}` shows the space that is left"
+                "failed to write to the store `{path}`: the disk, a quota or a file size limit is full, or the disk is failing\nhint: `df -h {}` shows the space that is left",
+                files::quoted(
+                    &Path::new(path).parent().unwrap_or(Path::new(".")).display().to_string()
+                )
             ),
             Kind::NewerSchema { path } => write!(
                 f,
@@ -218,7 +221,7 @@ impl fmt::Display for Error {
             ),
             Kind::LogMissing { path } => write!(
                 f,
-                "the store `{path}` was copied without its write-ahead log `{path}-wal`: what was written last is missing\nhint: copy both files, or make the copy with `countersign store backup FILE`; `countersign store check --accept-missing-log` continues without what is missing"
+                "the store `{path}` was copied without its write-ahead log `{path}-wal`: what was written last is missing\nhint: copy both files, or make the copy with `countersign store backup store.backup`; `countersign store check --accept-missing-log` continues without what is missing"
             ),
             Kind::InUseElsewhere { path } => write!(
                 f,

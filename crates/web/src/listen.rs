@@ -164,7 +164,11 @@ impl fmt::Display for ListenError {
         match self {
             Self::NotLoopback => f.write_str("plain HTTP is for loopback addresses alone"),
             Self::Input(what) => f.write_str(what),
-            Self::Failed(error) => write!(f, "{error}"),
+            Self::Failed(error) => match error.kind() {
+                io::ErrorKind::AddrInUse => f.write_str("another program listens there"),
+                io::ErrorKind::AddrNotAvailable => f.write_str("this machine has no such address"),
+                _ => f.write_str(&countersign_files::said(error)),
+            },
         }
     }
 }
