@@ -31,6 +31,11 @@ impl Error {
         matches!(self.0, Kind::Input(_))
     }
 
+    /// An address, or a socket, that nothing could listen on.
+    pub fn is_listen(&self) -> bool {
+        matches!(self.0, Kind::Listen(_))
+    }
+
     /// Lines of the log are lost.
     pub fn is_unwritten(&self) -> bool {
         matches!(self.0, Kind::Unwritten)

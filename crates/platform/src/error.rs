@@ -30,6 +30,14 @@ impl Error {
         tenant::Error::stopped().into()
     }
 
+    /// The address that nothing could listen on.
+    pub fn refused_address(&self) -> Option<SocketAddr> {
+        match &self.0 {
+            Kind::Listen { address, .. } => Some(*address),
+            Kind::Tenant(_) => None,
+        }
+    }
+
     /// A value that the user gave cannot be right.
     pub fn is_input(&self) -> bool {
         matches!(&self.0, Kind::Tenant(error) if error.is_input())
@@ -39,10 +47,9 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::Listen { address, what } => write!(
-                f,
-                "failed to listen on `{address}`: {what}\nhint: give another address with `--listen`, or port 0 for a free one"
-            ),
+            Kind::Listen { address, what } => {
+                write!(f, "failed to listen on `{address}`: {what}")
+            }
             Kind::Tenant(error) => error.fmt(f),
         }
     }
