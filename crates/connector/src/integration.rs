@@ -2,7 +2,9 @@
 //! nowhere else.
 
 use countersign_client::Client;
-use countersign_store::{Credential, CredentialKind, Integration, NewCredential};
+use countersign_store::{
+    Credential, CredentialKind, Destination, Integration, NewCredential, Observed,
+};
 use countersign_vault::Secret;
 
 use crate::account::observe;
@@ -66,7 +68,8 @@ impl Connector {
         if let Some(missing) = check.missing() {
             return Err(missing);
         }
-        let new = self.seal(name, format!("integration/{name}"), place, secret).await?;
+        let vault_name = self.free_vault_name(format!("integration/{name}")).await?;
+        let new = self.seal(name, vault_name, place, secret).await?;
         let id = self.store.add_integration(new).await?;
         let credential = self.store.credential_of(id).await?;
         self.store.observe_credential(credential.id, check.observed(), self.now()).await?;
@@ -93,7 +96,8 @@ impl Connector {
             }
         }
         let observed = observe(client).await?;
-        let new = self.seal(name, format!("credential/{name}"), place, secret).await?;
+        let vault_name = self.free_vault_name(format!("credential/{name}")).await?;
+        let new = self.seal(name, vault_name, place, secret).await?;
         let id = self.store.add_credential(new).await?;
         self.store.observe_credential(id, observed, self.now()).await?;
         Ok(self.store.credential_by(id).await?)
@@ -113,17 +117,7 @@ impl Connector {
             return Err(Error::new(Fault::Config, what));
         }
         let observed = observe(client).await?;
-        let is_same = credential.user_id.is_none() || credential.user_id == observed.user_id;
-        if !is_same && !is_other_account {
-            let what = format!(
-                "the account behind `{}` is another: {}",
-                credential.name,
-                observed.account.as_deref().unwrap_or("unknown")
-            );
-            return Err(
-                Error::new(Fault::Config, what).hint("add `--other-account` if that is meant")
-            );
-        }
+        refuse_other_account(credential, &observed, is_other_account)?;
         let (name, now_ms) = (credential.vault_name.clone(), self.now());
         let api_id = secret.id().to_owned();
         let version = self.with_vault(move |vault| vault.put(&name, &secret, now_ms)).await?;
@@ -131,6 +125,51 @@ impl Connector {
         self.store.observe_credential(credential.id, observed, now_ms).await?;
         self.fences.announce()?;
         Ok(self.store.credential_by(credential.id).await?)
+    }
+
+    /// Gives an integration another URL, certificate authority or credential. All of it is
+    /// checked first, through `client`; what is refused changes nothing. Unless that is said
+    /// to be meant, the account stays the same: what is stored is what that account sees.
+    pub async fn update_integration(
+        &self,
+        integration: &Integration,
+        place: Place,
+        secret: Option<Secret>,
+        client: &Client,
+        is_other_account: bool,
+    ) -> Result<Check, Error> {
+        let held = self.store.credential_by(integration.credential).await?;
+        if let Some(secret) = secret.as_ref().filter(|secret| kind_of(secret) != held.kind) {
+            let what = format!("`{}` is of another kind than {}", held.name, secret.id());
+            return Err(Error::new(Fault::Config, what));
+        }
+        let check = check(client).await?;
+        if let Some(missing) = check.missing() {
+            return Err(missing);
+        }
+        let observed = check.observed();
+        refuse_other_account(&held, &observed, is_other_account)?;
+        let now_ms = self.now();
+        if let Some(secret) = secret {
+            let (name, api_id) = (held.vault_name.clone(), secret.id().to_owned());
+            let version = self.with_vault(move |vault| vault.put(&name, &secret, now_ms)).await?;
+            self.store.replace_credential(held.id, &api_id, version, now_ms).await?;
+        }
+        let Place { url, ca_pem, allow_http_loopback } = place;
+        let to = Destination { url, ca_pem, allow_http_loopback };
+        self.store.move_credential(held.id, to, now_ms).await?;
+        self.store.observe_credential(held.id, observed, now_ms).await?;
+        self.fences.announce()?;
+        Ok(check)
+    }
+
+    /// A name in the vault that no credential has: one that was renamed keeps its own.
+    async fn free_vault_name(&self, wanted: String) -> Result<String, Error> {
+        let all = self.store.credentials().await?;
+        let is_free = |name: &String| all.iter().all(|one| one.vault_name != *name);
+        let further = (2..).map(|number| format!("{wanted}-{number}"));
+        let mut names = std::iter::once(wanted.clone()).chain(further);
+        Ok(names.find(is_free).unwrap_or(wanted.clone()))
     }
 
     async fn seal(
@@ -203,6 +242,19 @@ impl Connector {
         })
         .await
     }
+}
+
+fn refuse_other_account(
+    held: &Credential,
+    observed: &Observed,
+    is_meant: bool,
+) -> Result<(), Error> {
+    if is_meant || held.user_id.is_none() || held.user_id == observed.user_id {
+        return Ok(());
+    }
+    let account = observed.account.as_deref().unwrap_or("unknown");
+    let what = format!("the account behind `{}` is another: {account}", held.name);
+    Err(Error::new(Fault::Config, what).hint("add `--other-account` if that is meant"))
 }
 
 fn kind_of(secret: &Secret) -> CredentialKind {

@@ -18,6 +18,10 @@ words! {
         Kept = "kept",
         /// Another was put into its place by hand.
         Replaced = "replaced",
+        /// It is sent to another URL, or another certificate authority is trusted there.
+        Moved = "moved",
+        /// It has another name.
+        Renamed = "renamed",
         /// A rotation began.
         Armed = "armed",
         /// The vault keeps what it is given.

@@ -122,6 +122,17 @@ pub struct Credential {
     pub used_by: Option<String>,
 }
 
+/// Where a credential is sent.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    /// Veracode URL.
+    pub url: String,
+    /// A further certificate authority to trust.
+    pub ca_pem: Option<String>,
+    /// Whether `url` may be http on a loopback address.
+    pub allow_http_loopback: bool,
+}
+
 /// What the service says of the account and its credential.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observed {
@@ -219,6 +230,29 @@ impl Store {
                 let act = Act::new(&held.name, Deed::Replaced).with("api_id", api_id.as_str());
                 let act = act.with("version", version).with("old_api_id", held.api_id);
                 audit::append(&transaction, &act, now_ms)?;
+                Ok(transaction.commit()?)
+            })
+            .await
+    }
+
+    /// Where a credential is sent from now on.
+    pub async fn move_credential(
+        &self,
+        id: CredentialId,
+        to: Destination,
+        now_ms: i64,
+    ) -> Result<(), Error> {
+        self.database
+            .write(move |connection| {
+                let transaction = connection.transaction()?;
+                let held = by_id(&transaction, id)?;
+                transaction.execute(
+                    "update credentials set url = ?, ca_pem = ?, allow_http_loopback = ?,
+                        problem = null where id = ?",
+                    params![to.url, to.ca_pem, to.allow_http_loopback, id.0],
+                )?;
+                let act = Act::new(&held.name, Deed::Moved).with("url", to.url.as_str());
+                audit::append(&transaction, &act.with("old_url", held.url), now_ms)?;
                 Ok(transaction.commit()?)
             })
             .await

@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
+use crate::audit::{self, Act, Deed};
 use crate::credentials::{self, CredentialId, NewCredential};
 use crate::error::Error;
 use crate::store::{IntegrationId, Store};
@@ -82,6 +83,42 @@ impl Store {
                     .query_row([&name], read_integration)
                     .optional()?
                     .ok_or_else(|| Error::not_found("integration", name))
+            })
+            .await
+    }
+
+    /// Gives an integration another name, and its own credential with it. Fails with
+    /// [`Error::is_existing`] when something is called that already.
+    pub async fn rename_integration(
+        &self,
+        id: IntegrationId,
+        to: &str,
+        now_ms: i64,
+    ) -> Result<(), Error> {
+        let to = to.to_owned();
+        self.database
+            .write(move |connection| {
+                let transaction = connection.transaction()?;
+                for (what, table) in
+                    [("integration", "integrations"), ("credential", "credentials")]
+                {
+                    let find = format!("select 1 from {table} where name = ?");
+                    let found = transaction.query_row(&find, [&to], |_| Ok(())).optional()?;
+                    if found.is_some() {
+                        return Err(Error::exists(what, &to));
+                    }
+                }
+                let find = "select name from integrations where id = ?";
+                let from: String = transaction.query_row(find, [id.0], |row| row.get(0))?;
+                transaction
+                    .execute("update integrations set name = ? where id = ?", params![to, id.0])?;
+                let renamed = transaction
+                    .execute("update credentials set name = ? where name = ?", params![to, from])?;
+                if renamed > 0 {
+                    let act = Act::new(&to, Deed::Renamed).with("old_name", from);
+                    audit::append(&transaction, &act, now_ms)?;
+                }
+                Ok(transaction.commit()?)
             })
             .await
     }

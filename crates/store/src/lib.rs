@@ -45,7 +45,9 @@ pub use backup::{check_image, set_aside};
 pub use broker::{BrokerRequest, Caller, HANDLE_BYTES, Kept, NewCaller};
 pub use change::{Change, ChangeKind, Reason, RunKind};
 pub use check::{Checkup, LastCheck, Problem};
-pub use credentials::{Credential, CredentialId, CredentialKind, NewCredential, Observed};
+pub use credentials::{
+    Credential, CredentialId, CredentialKind, Destination, NewCredential, Observed,
+};
 pub use database::SyncLock;
 pub use error::Error;
 pub use facets::FacetRow;
