@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use countersign_files::{Secrecy, read_text};
 use zeroize::Zeroizing;
 
-use super::variables::find;
+use super::variables::{find, half};
 use super::{DEFAULT_PROFILE, Form, Written};
 use crate::error::{Error, Fault};
 
 const MAX_BYTES: u64 = 1 << 20;
+/// The variable that names a section of the credentials file.
+const PROFILE: &str = "VERACODE_API_PROFILE";
 
 /// A pair, and where it was found.
 pub struct Found {
@@ -95,6 +97,22 @@ impl Machine<'_> {
         self.places().map_or_else(|_| Vec::new(), Vec::from)
     }
 
+    /// The pair that the environment names: its two halves, or the profile that has it.
+    /// Half a pair is a mistake, and none that is silently passed over.
+    pub fn named_by_environment(&self) -> Result<Option<Found>, Error> {
+        if let Some(found) = self.environment() {
+            return Ok(Some(found));
+        }
+        if let Some((set, missing)) = half(self.variable) {
+            return Err(refused(format!("`{set}` is set, and `{missing}` is not"))
+                .hint(format!("set both, or neither: `unset {set}`")));
+        }
+        match (self.variable)(PROFILE) {
+            Some(profile) => Ok(Some(self.first(Some(&profile))?)),
+            None => Ok(None),
+        }
+    }
+
     fn environment(&self) -> Option<Found> {
         let written = find(self.variable)?;
         Some(Found { written, place: "the environment".into() })
@@ -106,7 +124,7 @@ impl Machine<'_> {
     }
 
     fn wanted_profile(&self) -> String {
-        let named = (self.variable)("VERACODE_API_PROFILE");
+        let named = (self.variable)(PROFILE);
         named.map_or_else(|| DEFAULT_PROFILE.into(), |name| name.to_string())
     }
 }

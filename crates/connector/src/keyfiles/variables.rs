@@ -24,6 +24,19 @@ pub(super) fn find(variable: impl Fn(&str) -> Option<Zeroizing<String>>) -> Opti
     Some(Written { id: id.to_string(), secret, url })
 }
 
+/// The name that is set and the one that is missing, where only half of a pair is known.
+pub(super) fn half(
+    variable: impl Fn(&str) -> Option<Zeroizing<String>>,
+) -> Option<(&'static str, &'static str)> {
+    PAIRS.iter().find_map(|(id, secret)| {
+        match (variable(id).is_some(), variable(secret).is_some()) {
+            (true, false) => Some((*id, *secret)),
+            (false, true) => Some((*secret, *id)),
+            _ => None,
+        }
+    })
+}
+
 pub(super) fn read(text: &str) -> Option<Written> {
     find(|wanted| {
         let mut values = text.lines().filter_map(parse);
