@@ -218,7 +218,7 @@ fn refused(visitor: &Visitor, refusal: Refusal) -> Result<Response, Stop> {
     let page = Spent {
         frame: visitor.frame("The link is not good any more", ""),
         what: "The link was used, replaced by a newer one, or is too old.",
-        fix: "Ask whoever runs countersign for another: `countersign people reset NAME`; without anybody yet, start `countersign serve` again.",
+        fix: "Ask whoever runs countersign for another: `countersign people reset`; without anybody yet, start `countersign serve` again.",
     };
     visitor.page(410, &page)
 }

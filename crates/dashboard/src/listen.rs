@@ -25,7 +25,7 @@ impl Listener {
     ) -> Result<Self, ListenError> {
         if identity.is_none() && !address.ip().is_loopback() {
             return Err(ListenError::Input(format!(
-                "`{address}` is not a loopback address, and without TLS passwords would cross the network in the clear\nhint: add `--tls-cert FILE --tls-key FILE`, or use `--listen 127.0.0.1:{}`",
+                "`{address}` is not a loopback address, and without TLS passwords would cross the network in the clear\nhint: add `--tls-cert` and `--tls-key`, or use `--listen 127.0.0.1:{}`",
                 address.port()
             )));
         }

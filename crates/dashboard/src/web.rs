@@ -299,7 +299,7 @@ impl IntoResponse for Stop {
                 403,
                 "Not for this account",
                 "This is for operators, and the account is a reader's.",
-                "Ask whoever runs countersign for the role: `countersign people add NAME --role operator`.",
+                "Ask whoever runs countersign for the role: `countersign people add --role operator`.",
             ),
             Self::NotFound => (
                 404,

@@ -89,7 +89,12 @@ async fn examine(
     let expires = check.expires_ms.filter(|ms| ms - now_ms < SOON_MS);
     Ok(expires.map(|ms| {
         let cause = format!("the pair expires {}", distance(ms, now_ms));
-        Trouble::new("pair_expires_soon", Fault::NotAuthenticated, cause, refused::NEW_PAIR)
+        Trouble::new(
+            "pair_expires_soon",
+            Fault::NotAuthenticated,
+            cause,
+            refused::new_pair(Some(&one.name)),
+        )
     }))
 }
 

@@ -61,7 +61,7 @@ pub fn mend(path: &Path, is_mendable: bool) -> String {
     match is_mendable {
         true => "`countersign sync --full` reads what is damaged anew".into(),
         false => format!(
-            "`countersign store restore FILE` brings a backup back; without one, move `{}` away, add the integrations again and sync",
+            "`countersign store restore` brings a backup back; without one, move `{}` away, add the integrations again and sync",
             path.display()
         ),
     }
@@ -193,7 +193,7 @@ pub fn pairs_of_other_tools(machine: &Machine<'_>, all: &mut Vec<Diagnosis>) {
                         format!("the {half} holds what does not belong there: {what}")
                     })
                     .collect();
-                let fix = "write it there without; `countersign integration add NAME --import` \
+                let fix = "write it there without; `countersign integration add --import` \
                            takes it out by itself";
                 Diagnosis::trouble(
                     subject,

@@ -23,9 +23,19 @@ const SKEW_MS: i64 = 10_000;
 /// A date says the second alone: what has just happened must not lie ahead.
 const COARSE_MS: i64 = 2_000;
 
-pub(super) const NEW_PAIR: &str = "give it a new pair: `countersign credentials rotate NAME --by \
-    ADMINISTRATOR`, or generate one (API Credentials in the console) and give it to \
-    `countersign credentials replace NAME`";
+/// How a pair is replaced; `name` is none for one that is not kept here.
+pub(super) fn new_pair(name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!(
+            "give it a new pair: `countersign credentials rotate {name}` where a rotation is \
+             configured; else generate one (API Credentials in the console), and \
+             `countersign credentials replace {name}` asks for it"
+        ),
+        None => {
+            "give it a new pair: generate one (API Credentials in the console), and add that".into()
+        }
+    }
+}
 
 pub(super) struct RefusedPair<'a> {
     pub(super) reach: &'a Reach<'a>,
@@ -76,7 +86,7 @@ impl RefusedPair<'_> {
         }
         let expires_ms = self.known.as_ref().and_then(|known| known.expires_ms);
         if let Some(ms) = expires_ms.filter(|ms| *ms <= now_ms) {
-            return expired(ms, now_ms);
+            return expired(self.name(), ms, now_ms);
         }
         if let Some(trouble) = self.region(skew_ms).await {
             return trouble;
@@ -90,6 +100,10 @@ impl RefusedPair<'_> {
             ),
             _ => self.candidates(),
         }
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.known.as_ref().map(|known| known.name.as_str())
     }
 
     async fn is_accepted(&self, reach: &Reach<'_>, ahead_ms: i64) -> bool {
@@ -185,11 +199,11 @@ impl RefusedPair<'_> {
                 "pair_revoked",
                 Fault::NotAuthenticated,
                 format!("the pair was revoked{by}, {}", when(ms)),
-                NEW_PAIR,
+                new_pair(self.name()),
             ));
         }
         if let Some(ms) = time("expiration_ts").filter(|ms| *ms <= now_ms) {
-            return Some(expired(ms, now_ms));
+            return Some(expired(self.name(), ms, now_ms));
         }
         let user = user?;
         let account = printable(user["user_name"].as_str().unwrap_or("unknown"));
@@ -327,7 +341,7 @@ impl RefusedPair<'_> {
     }
 }
 
-fn expired(ms: i64, now_ms: i64) -> Trouble {
+fn expired(name: Option<&str>, ms: i64, now_ms: i64) -> Trouble {
     let cause = format!("the pair expired {}, {}", when(ms), distance(ms, now_ms));
-    Trouble::new("pair_expired", Fault::NotAuthenticated, cause, NEW_PAIR)
+    Trouble::new("pair_expired", Fault::NotAuthenticated, cause, new_pair(name))
 }

@@ -123,10 +123,7 @@ async fn a_damaged_store_is_shown_with_what_mends_it() {
     for (found, told) in [
         (vec![], None),
         (vec![problem(true)], Some(("1 problem", "countersign sync --full"))),
-        (
-            vec![problem(true), problem(false)],
-            Some(("2 problems", "countersign store restore FILE")),
-        ),
+        (vec![problem(true), problem(false)], Some(("2 problems", "countersign store restore"))),
         (vec![], None),
     ] {
         desk.store.note_check(&found, desk.now()).await.unwrap();

@@ -409,8 +409,8 @@ impl IntoResponse for Stop {
                 403,
                 "The mailbox opens by its link",
                 "Mails open accounts: they are shown to who has the link of the mailbox.",
-                "The link is `mailbox_url` in the ready file of the platform, and on the \
-                 terminal where it was started.",
+                "The link is on the terminal where the platform was started, and \
+                 `mailbox_url` in the ready file if `--ready-file` named one.",
             ),
             Self::NotFound => (404, "No such page", "There is nothing here.", "Check the address."),
             Self::Hindered(hindrance) => {
