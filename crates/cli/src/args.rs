@@ -1,6 +1,7 @@
 //! What can be typed. Help leads with what a command does for the user.
 
 mod dashboard;
+mod examples;
 mod export;
 mod forms;
 mod lists;
@@ -11,12 +12,16 @@ mod store;
 mod vault;
 mod watch;
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{
+    ArgAction, Args as Group, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+};
 
-pub(crate) use dashboard::{People, ResetPerson, ServeDashboard};
+pub(crate) use dashboard::{People, ServeDashboard};
 pub(crate) use export::{Export, Format, OcsfClass, OcsfVersion};
 pub(crate) use forms::{ExportPair, ImportFrom, ImportPair, PairFormat, RunWithPair};
 pub(crate) use lists::{Applications, Changes, ListCredentials, Narrow, OneFinding, Query, Which};
@@ -30,26 +35,57 @@ pub(crate) use store::{BackUp, CheckStore, Restore, Store};
 pub(crate) use vault::{Reseal, Vault};
 pub(crate) use watch::{Acknowledge, Feed, ListConsumers, WatchCredentials};
 
+/// Of what can be given to any command.
+const GLOBAL: &str = "Global options";
+
+/// What can be typed, with examples in each help.
+pub(crate) fn command() -> clap::Command {
+    examples::added(Args::command())
+}
+
+/// What was typed.
+pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
+    let matches = command().try_get_matches_from(words)?;
+    let mut args = Args::from_arg_matches(&matches)?;
+    args.is_home_typed = matches.value_source("home") == Some(ValueSource::CommandLine);
+    Ok(args)
+}
+
 /// A Veracode-compatible platform, and the integration that talks to it or to
 /// the real service.
 #[derive(Debug, Parser)]
 #[command(name = "countersign", version, propagate_version = true)]
 pub(crate) struct Args {
-    /// Folder that holds the store, the vault and config.toml [default: the
-    /// platform's data directory].
-    #[arg(long, global = true, value_name = "DIR", env = "COUNTERSIGN_HOME")]
+    /// Data directory: the folder that holds the store, the vault and config.toml
+    /// [default: that of the system].
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "COUNTERSIGN_HOME",
+        help_heading = GLOBAL
+    )]
     pub(crate) home: Option<PathBuf>,
 
+    /// Print data and errors only: no notes, no progress.
+    #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = GLOBAL)]
+    pub(crate) quiet: bool,
+
+    /// Log more to standard error; twice for details. `http` also prints status and
+    /// headers there.
+    #[arg(long, short, global = true, action = ArgAction::Count, help_heading = GLOBAL)]
+    pub(crate) verbose: u8,
+
     /// What to log to standard error: error, warn, info, debug, trace, or a
-    /// filter such as `countersign_client=debug`.
+    /// filter such as `countersign_client=debug` [default: warnings of countersign].
     #[arg(
         long,
         global = true,
         value_name = "FILTER",
         env = "COUNTERSIGN_LOG",
-        default_value = "warn"
+        help_heading = GLOBAL
     )]
-    pub(crate) log: String,
+    pub(crate) log: Option<String>,
 
     /// A user or group whose files and folders are trusted beside your own and root's;
     /// repeatable. For containers whose volumes belong to others.
@@ -58,9 +94,14 @@ pub(crate) struct Args {
         global = true,
         value_name = "uid:N|gid:N",
         env = "COUNTERSIGN_TRUST",
-        value_delimiter = ','
+        value_delimiter = ',',
+        help_heading = GLOBAL
     )]
     pub(crate) trust: Vec<Trust>,
+
+    /// Whether `home` was typed, and not taken from the environment.
+    #[arg(skip)]
+    pub(crate) is_home_typed: bool,
 
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -88,12 +129,13 @@ impl std::str::FromStr for Trust {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Start here: a platform with a demo tenant, an API user, a pair, an
-    /// integration, a first sync, and a report of what it found.
+    /// integration, a first sync, and a report of what it found. Without `--home`, all of
+    /// it is in a data directory of its own, beside the default one.
     Quickstart(Quickstart),
     /// The other end of the wire: a Veracode-compatible service.
     #[command(subcommand)]
     Platform(Platform),
-    /// Client ID, Client Secret, Veracode URL: add, check, list, show, remove.
+    /// Client ID, Client Secret, Veracode URL: add, check, list, show, update, rename, remove.
     #[command(subcommand)]
     Integration(Integration),
     /// Bring applications and findings in.
@@ -145,6 +187,9 @@ pub(crate) struct Quickstart {
     /// End after the report instead of keeping the platform up.
     #[arg(long)]
     pub(crate) once: bool,
+    /// Delete the data directory of the demo, if `quickstart` made it, and end.
+    #[arg(long, conflicts_with_all = ["browser", "once", "json"])]
+    pub(crate) remove: bool,
     /// Print one JSON object instead of the report.
     #[arg(long)]
     pub(crate) json: bool,
@@ -302,7 +347,7 @@ pub(crate) struct Requests {
     #[arg(long)]
     pub(crate) cause: Option<String>,
     /// Show at most this many, the oldest first [default: 100].
-    #[arg(long, value_name = "N")]
+    #[arg(long, short = 'n', value_name = "N")]
     pub(crate) limit: Option<u64>,
     /// Print how many there are.
     #[arg(long)]
@@ -387,7 +432,7 @@ pub(crate) struct Mutate {
 #[derive(Debug, Group)]
 pub(crate) struct Serve {
     /// Address to listen on; port 0 picks a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8443")]
+    #[arg(long, short, value_name = "ADDR", default_value = "127.0.0.1:8443")]
     pub(crate) listen: SocketAddr,
     /// What an empty home is filled with: `demo`, `empty`, or
     /// `apps=N,findings=N[,rng=N]`.
@@ -483,15 +528,20 @@ pub(crate) enum Integration {
     List(Json),
     /// Show one integration.
     Show(NamedIntegration),
+    /// Give it another URL, certificate authority or API credentials; they are checked
+    /// first.
+    Update(UpdateIntegration),
+    /// Give it another name.
+    Rename(RenameIntegration),
     /// Remove one integration, its pair and everything stored for it.
     Remove(RemoveIntegration),
 }
 
 #[derive(Debug, Group)]
 pub(crate) struct AddIntegration {
-    /// A name of your choice.
-    pub(crate) name: String,
-    /// Client ID: the API ID of the pair.
+    /// A name of your choice [default: a terminal asks for it].
+    pub(crate) name: Option<String>,
+    /// Client ID: the API ID of the pair [default: a terminal asks for it].
     #[arg(long, value_name = "ID")]
     pub(crate) client_id: Option<String>,
     /// Read the Client Secret (the Secret Key) from standard input.
@@ -505,7 +555,7 @@ pub(crate) struct AddIntegration {
     #[command(flatten)]
     pub(crate) from: ImportFrom,
     /// Veracode URL [default: the one that an import says, or the region of the pair].
-    #[arg(long, value_name = "URL")]
+    #[arg(long, short, value_name = "URL")]
     pub(crate) url: Option<String>,
     /// PEM file with a further certificate authority to trust for this URL.
     #[arg(long, value_name = "FILE")]
@@ -531,11 +581,55 @@ pub(crate) struct NamedIntegration {
 }
 
 #[derive(Debug, Group)]
+pub(crate) struct UpdateIntegration {
+    /// Name of the integration.
+    pub(crate) name: String,
+    /// Another Veracode URL.
+    #[arg(long, short, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// PEM file with another certificate authority to trust for its URL.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Trust the certificate authorities of the system alone.
+    #[arg(long, conflicts_with = "ca_file")]
+    pub(crate) no_ca_file: bool,
+    /// Allow an http URL on this machine's loopback address.
+    #[arg(long)]
+    pub(crate) allow_http_loopback: bool,
+    /// Client ID of other API credentials.
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_id: Option<String>,
+    /// Read their Client Secret (the Secret Key) from standard input [default: a terminal
+    /// asks for it].
+    #[arg(long, requires = "client_id")]
+    pub(crate) client_secret_stdin: bool,
+    /// Take other API credentials from where other tools look for theirs.
+    #[arg(long, conflicts_with_all = ["client_id", "client_secret_stdin"])]
+    pub(crate) import: bool,
+    #[command(flatten)]
+    pub(crate) from: ImportFrom,
+    /// They are another account's, and that is meant.
+    #[arg(long)]
+    pub(crate) other_account: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct RenameIntegration {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its name from now on.
+    pub(crate) to: String,
+}
+
+#[derive(Debug, Group)]
 pub(crate) struct RemoveIntegration {
     /// Name of the integration.
     pub(crate) name: String,
     /// Do not ask.
-    #[arg(long)]
+    #[arg(long, short)]
     pub(crate) yes: bool,
 }
 
@@ -608,32 +702,37 @@ pub(crate) enum Credentials {
 #[derive(Debug, Group)]
 pub(crate) struct Sign {
     /// HTTP method.
-    #[arg(long, value_name = "METHOD", default_value = "GET")]
+    #[arg(long, short = 'X', value_name = "METHOD", default_value = "GET")]
     pub(crate) method: String,
     /// Absolute URL, exactly as it will be requested.
-    #[arg(long)]
+    #[arg(long, short)]
     pub(crate) url: String,
-    /// Integration whose pair signs [default: the only one; without any, the
-    /// environment or ~/.veracode/credentials].
-    #[arg(long, value_name = "NAME")]
+    /// Integration whose API credentials sign; the URL must be on its host [default: those
+    /// of the environment, else the integration whose URL it is, else
+    /// ~/.veracode/credentials].
+    #[arg(long, short, value_name = "NAME")]
     pub(crate) integration: Option<String>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Group)]
 pub(crate) struct Http {
     /// HTTP method.
     pub(crate) method: String,
-    /// Absolute URL, or a path on the integration's URL.
+    /// Absolute URL, or a path on the URL of whoever signs.
     pub(crate) url: String,
-    /// Integration whose pair signs [default: the only one].
-    #[arg(long, value_name = "NAME")]
+    /// Integration whose API credentials sign [default: those of the environment, else the
+    /// integration whose URL it is, else the only one].
+    #[arg(long, short, value_name = "NAME")]
     pub(crate) integration: Option<String>,
     /// File with the JSON body; `-` reads standard input.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short = 'd', value_name = "FILE", conflicts_with = "paginate")]
     pub(crate) body: Option<PathBuf>,
-    /// Also print status and headers, to standard error.
+    /// Read all pages of a list, one JSON document a line.
     #[arg(long)]
-    pub(crate) verbose: bool,
+    pub(crate) paginate: bool,
 }
 
 #[derive(Debug, Group)]

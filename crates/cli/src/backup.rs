@@ -113,7 +113,7 @@ pub(crate) fn unpack(
             "`{shown}` is not a whole backup: {why}\nhint: use another backup; nothing was restored"
         ))
     };
-    let mut file = files::open(backup, secrecy)?;
+    let mut file = files::open(backup, secrecy).map_err(Failure::named)?;
     let length = file.metadata().map_err(failed)?.len();
     let Some((manifest, content)) = manifest_of(&mut file, length).map_err(failed)? else {
         return Err(is_none("its end is missing or damaged"));

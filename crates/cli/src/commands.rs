@@ -4,6 +4,7 @@ mod consumers;
 mod context;
 mod control;
 mod credentials;
+mod demo;
 mod doctor;
 mod env;
 mod export;
@@ -25,6 +26,7 @@ mod store;
 mod sync;
 mod vault;
 mod watch;
+mod whose;
 
 use std::path::Path;
 
@@ -34,7 +36,7 @@ use context::Context;
 pub(crate) use context::close;
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let home = args.home.as_deref();
+    let (home, is_verbose) = (args.home.as_deref(), args.verbose > 0);
     match args.command {
         Command::Quickstart(args) => quickstart::run(home, args).await,
         Command::Platform(command) => match command {
@@ -66,8 +68,11 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Command::Store(command) => store::run(home, command).await,
         Command::Vault(Vault::Check(args)) => vault::check(home, args).await,
         Command::Vault(Vault::Reseal(args)) => vault::reseal(home, args).await,
-        Command::Sign(args) => http::sign(&Context::open(home).await?, args).await,
-        Command::Http(args) => http::request(&Context::open(home).await?, args).await,
+        // Credentials of the environment need no vault.
+        Command::Sign(args) => http::sign(&Context::offline(home).await?, args).await,
+        Command::Http(args) => {
+            http::request(&Context::offline(home).await?, args, is_verbose).await
+        }
         Command::Proxy(args) => proxy::run(home, args).await,
         Command::Schedule(command) => schedule::run(home, command).await,
         Command::Serve(args) => serve::run(&Context::open(home).await?, args).await,
@@ -86,6 +91,8 @@ async fn of_integration(home: Option<&Path>, command: Integration) -> Result<(),
         Integration::Check(args) => integration::check(&context, args).await,
         Integration::List(args) => integration::list(&context, args).await,
         Integration::Show(args) => integration::show_one(&context, args).await,
+        Integration::Update(args) => integration::update(&context, args).await,
+        Integration::Rename(args) => integration::rename(&context, args).await,
         Integration::Remove(args) => integration::remove(&context, args).await,
     }
 }
@@ -100,6 +107,8 @@ async fn of_credentials(home: Option<&Path>, command: Credentials) -> Result<(),
         | Credentials::Acknowledge(_)
         | Credentials::Calendar(_)
         | Credentials::Metrics(_)
+        | Credentials::Consumers(_)
+        | Credentials::Env(_)
         | Credentials::Log(_) => Context::offline(home).await?,
         _ => Context::open(home).await?,
     };

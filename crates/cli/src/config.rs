@@ -213,6 +213,16 @@ impl<'de> Deserialize<'de> for Window {
 }
 
 impl Config {
+    /// Whether it speaks of an integration or a credential of this name.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        let is_in = |of: &str, one: &RotationConfig| {
+            of == name || [&one.by, &one.twin].iter().any(|it| it.as_deref() == Some(name))
+        };
+        self.rotation.iter().any(|(of, one)| is_in(of, one))
+            || self.schedule.rules().contains_key(name)
+            || self.consumers.iter().any(|one| one.credential == name)
+    }
+
     /// Reads the file; a missing one says nothing.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let text = match files::read_text(path, Secrecy::Open, MAX_BYTES) {

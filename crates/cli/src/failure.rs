@@ -1,8 +1,15 @@
 //! The public exit codes, and how a failure is told.
 
 use std::fmt;
+use std::io;
+use std::path::Path;
 
 use countersign_connector::Fault;
+use countersign_files::{Cause as DiskCause, said};
+use countersign_text::json;
+use serde_json::json;
+
+use crate::located::located;
 
 /// An exit code of the public list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,10 +23,120 @@ pub(crate) enum Exit {
     Storage = 7,
 }
 
+/// Why a command failed. Each cause has one exit code, whatever the command is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    Unexpected,
+    Usage,
+    Address,
+    File,
+    Exposed,
+    NotAuthenticated,
+    RoleMissing,
+    Upstream,
+    Incomplete,
+    Storage,
+    InUse,
+    DiskFull,
+}
+
+impl Cause {
+    /// In the order of the documented table.
+    #[cfg(test)]
+    const ALL: [Self; 12] = [
+        Self::Unexpected,
+        Self::Usage,
+        Self::Address,
+        Self::File,
+        Self::Exposed,
+        Self::NotAuthenticated,
+        Self::RoleMissing,
+        Self::Upstream,
+        Self::Incomplete,
+        Self::Storage,
+        Self::InUse,
+        Self::DiskFull,
+    ];
+
+    /// For programs.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Unexpected => "unexpected",
+            Self::Usage => "usage",
+            Self::Address => "address_unavailable",
+            Self::File => "file",
+            Self::Exposed => "exposed_file",
+            Self::NotAuthenticated => "not_authenticated",
+            Self::RoleMissing => "role_missing",
+            Self::Upstream => "upstream",
+            Self::Incomplete => "incomplete",
+            Self::Storage => "storage",
+            Self::InUse => "in_use",
+            Self::DiskFull => "disk_full",
+        }
+    }
+
+    /// The one place that says which code a cause has.
+    pub(crate) fn exit(self) -> Exit {
+        match self {
+            Self::Unexpected => Exit::Unexpected,
+            Self::Usage | Self::Address | Self::File | Self::Exposed => Exit::Usage,
+            Self::NotAuthenticated => Exit::NotAuthenticated,
+            Self::RoleMissing => Exit::RoleMissing,
+            Self::Upstream => Exit::Upstream,
+            Self::Incomplete => Exit::Incomplete,
+            Self::Storage | Self::InUse | Self::DiskFull => Exit::Storage,
+        }
+    }
+
+    /// What the documented table says of it.
+    #[cfg(test)]
+    fn meaning(self) -> &'static str {
+        match self {
+            Self::Unexpected => "an unexpected failure",
+            Self::Usage => {
+                "the command line, the configuration or the Veracode URL is wrong; a name is unknown"
+            }
+            Self::Address => {
+                "an address to listen on is used by another program, or is not this machine's"
+            }
+            Self::File => {
+                "a file or folder that the command line names is missing, or cannot be read or written"
+            }
+            Self::Exposed => {
+                "other users can write to, or read, a file or folder that is relied on"
+            }
+            Self::NotAuthenticated => {
+                "the API credentials are wrong, expired or revoked, or this machine's clock is wrong"
+            }
+            Self::RoleMissing => "the credentials are accepted, and the account lacks a role",
+            Self::Upstream => "the network or the service kept failing",
+            Self::Incomplete => "it ran, but incompletely; nothing was closed because of it",
+            Self::Storage => "the store, the vault or the data directory cannot be used",
+            Self::InUse => "another process has the store or the data directory in use",
+            Self::DiskFull => "a disk, a quota or a file size limit is full, wherever it is",
+        }
+    }
+}
+
+impl From<Exit> for Cause {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Unexpected => Self::Unexpected,
+            Exit::Usage => Self::Usage,
+            Exit::NotAuthenticated => Self::NotAuthenticated,
+            Exit::RoleMissing => Self::RoleMissing,
+            Exit::Upstream => Self::Upstream,
+            Exit::Incomplete => Self::Incomplete,
+            Exit::Storage => Self::Storage,
+        }
+    }
+}
+
 /// A command that failed: one cause, and one fix where there is one.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    exit: Exit,
+    cause: Cause,
     /// What a command that was run for somebody ended with.
     code: Option<u8>,
     what: String,
@@ -28,15 +145,19 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(exit: Exit, what: impl fmt::Display) -> Self {
-        Self { exit, code: None, what: what.to_string(), is_silent: false }
+        Self::of(exit.into(), what)
+    }
+
+    pub(crate) fn of(cause: Cause, what: impl fmt::Display) -> Self {
+        Self { cause, code: None, what: what.to_string(), is_silent: false }
     }
 
     pub(crate) fn unexpected(what: impl fmt::Display) -> Self {
-        Self::new(Exit::Unexpected, what)
+        Self::of(Cause::Unexpected, what)
     }
 
     pub(crate) fn usage(what: impl fmt::Display) -> Self {
-        Self::new(Exit::Usage, what)
+        Self::of(Cause::Usage, what)
     }
 
     /// Arguments that are none, as the library says it.
@@ -46,18 +167,43 @@ impl Failure {
     }
 
     pub(crate) fn storage(what: impl fmt::Display) -> Self {
-        Self::new(Exit::Storage, what)
+        Self::of(Cause::Storage, what)
     }
 
-    /// What others could have written to is for its owner to put right, like a line of the
-    /// configuration.
-    fn of_disk(is_for_the_owner: bool, what: impl fmt::Display) -> Self {
-        Self::new(if is_for_the_owner { Exit::Usage } else { Exit::Storage }, what)
+    /// A file or folder that the command line names.
+    pub(crate) fn named(error: countersign_files::Error) -> Self {
+        Self::of(of_file(&error, Cause::File), error)
+    }
+
+    /// The same, where there is only what the system says.
+    pub(crate) fn of_file(doing: &str, path: &Path, error: &io::Error) -> Self {
+        Self::named(countersign_files::Error::of(doing, path, error))
+    }
+
+    /// Somebody else has it.
+    pub(crate) fn in_use(what: impl fmt::Display) -> Self {
+        Self::of(Cause::InUse, what)
+    }
+
+    /// With the name of what could not be written to.
+    pub(crate) fn writing(mut self, place: impl fmt::Display) -> Self {
+        if let Some(why) = self.what.strip_prefix("failed to write: ") {
+            self.what = format!("failed to write {place}: {why}");
+        }
+        self
+    }
+
+    /// With what to do about it, unless that is said already.
+    pub(crate) fn with_hint(mut self, hint: impl fmt::Display) -> Self {
+        if !self.what.contains("\nhint: ") {
+            self.what = format!("{}\nhint: {hint}", self.what);
+        }
+        self
     }
 
     /// The exit code alone: what there is to say has been said.
     pub(crate) fn silent(exit: Exit) -> Self {
-        Self { exit, code: None, what: String::new(), is_silent: true }
+        Self { cause: exit.into(), code: None, what: String::new(), is_silent: true }
     }
 
     /// A command that was to run in our place, and what to end with instead of a code
@@ -72,17 +218,46 @@ impl Failure {
     }
 
     pub(crate) fn exit(&self) -> Exit {
-        self.exit
+        self.cause.exit()
     }
 
-    /// What there is still to say.
-    pub(crate) fn said(&self) -> Option<&str> {
-        (!self.is_silent).then_some(self.what.as_str())
+    pub(crate) fn is_address(&self) -> bool {
+        self.cause == Cause::Address
+    }
+
+    /// What there is still to say, for people.
+    pub(crate) fn said(&self) -> Option<String> {
+        (!self.is_silent).then(|| format!("error: {}", self.what))
+    }
+
+    /// The same for programs: one object on one line.
+    pub(crate) fn said_as_json(&self) -> Option<String> {
+        let (message, hint) = match self.what.split_once("\nhint: ") {
+            Some((message, hint)) => (message, Some(hint)),
+            None => (self.what.as_str(), None),
+        };
+        let object = json!({ "error": {
+            "code": self.code(),
+            "cause": self.cause.as_str(),
+            "message": located(message),
+            "hint": hint.map(located),
+        }});
+        (!self.is_silent).then(|| json::to_string(&object).unwrap_or_default())
     }
 
     /// What the program ends with.
     pub(crate) fn code(&self) -> u8 {
-        self.code.unwrap_or(self.exit as u8)
+        self.code.unwrap_or(self.exit() as u8)
+    }
+}
+
+/// A full disk is one, whosever file it is; what others could have written to is for its
+/// owner to put right, like a line of the configuration.
+fn of_file(error: &countersign_files::Error, otherwise: Cause) -> Cause {
+    match error.cause() {
+        _ if error.is_exposed() => Cause::Exposed,
+        Some(DiskCause::Full) => Cause::DiskFull,
+        _ => otherwise,
     }
 }
 
@@ -123,7 +298,7 @@ impl From<Exit> for Fault {
 impl From<Failure> for countersign_connector::Error {
     fn from(failure: Failure) -> Self {
         // The message carries its own hint line.
-        Self::new(failure.exit.into(), failure.what)
+        Self::new(failure.exit().into(), failure.what)
     }
 }
 
@@ -141,19 +316,30 @@ impl From<countersign_client::Error> for Failure {
 
 impl From<countersign_files::Error> for Failure {
     fn from(error: countersign_files::Error) -> Self {
-        Self::of_disk(error.is_exposed(), error)
+        Self::of(of_file(&error, Cause::Storage), error)
     }
 }
 
 impl From<countersign_store::Error> for Failure {
     fn from(error: countersign_store::Error) -> Self {
-        Self::of_disk(error.is_exposed(), error)
+        let cause = match error.cause() {
+            _ if error.is_exposed() => Cause::Exposed,
+            _ if error.is_busy() => Cause::InUse,
+            Some(DiskCause::Full) => Cause::DiskFull,
+            _ => Cause::Storage,
+        };
+        Self::of(cause, error)
     }
 }
 
 impl From<countersign_vault::Error> for Failure {
     fn from(error: countersign_vault::Error) -> Self {
-        Self::of_disk(error.is_config() || error.is_exposed(), error)
+        let cause = match error.is_exposed() {
+            true => Cause::Exposed,
+            false if error.is_config() => Cause::Usage,
+            false => Cause::Storage,
+        };
+        Self::of(cause, error)
     }
 }
 
@@ -162,6 +348,7 @@ impl From<countersign_broker::Error> for Failure {
         match (error.is_input(), error.is_unwritten()) {
             (true, _) => Self::usage(error),
             (_, true) => Self::storage(error),
+            _ if error.is_listen() => Self::of(Cause::Address, error),
             _ => Self::unexpected(error),
         }
     }
@@ -171,8 +358,19 @@ impl From<countersign_dashboard::ListenError> for Failure {
     fn from(error: countersign_dashboard::ListenError) -> Self {
         match error {
             countersign_dashboard::ListenError::Input(what) => Self::usage(what),
-            error => Self::unexpected(error),
+            error => Self::of(Cause::Address, error),
         }
+    }
+}
+
+impl From<countersign_platform::Error> for Failure {
+    fn from(error: countersign_platform::Error) -> Self {
+        let cause = match error.is_input() {
+            true => Cause::Usage,
+            false if error.refused_address().is_some() => Cause::Address,
+            false => Cause::Storage,
+        };
+        Self::of(cause, error)
     }
 }
 
@@ -182,8 +380,70 @@ impl From<countersign_dashboard::people::Error> for Failure {
     }
 }
 
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Self::unexpected(error)
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        let error = match error.downcast::<countersign_files::Error>() {
+            Ok(error) => return Self::named(error),
+            Err(error) => error,
+        };
+        match DiskCause::of(&error) {
+            Some(cause @ DiskCause::Full) => Self::of(
+                Cause::DiskFull,
+                format!(
+                    "failed to write: {}\nhint: free some space, then run the command again",
+                    cause.as_str()
+                ),
+            ),
+            _ => Self::unexpected(said(&error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The documented table is this one.
+    #[test]
+    fn the_documented_codes_are_the_ones() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/exit-codes.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        let row = |cause: &Cause| {
+            format!("| `{}` | {} | {} |", cause.as_str(), cause.exit() as u8, cause.meaning())
+        };
+        let expected: Vec<_> = Cause::ALL.iter().map(row).collect();
+        let found: Vec<_> = text.lines().filter(|line| line.starts_with("| `")).collect();
+        assert_eq!(found, expected, "the table is:\n{}", expected.join("\n"));
+    }
+
+    #[test]
+    fn a_full_disk_is_one_wherever_it_is() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        for failure in [
+            Failure::from(full()),
+            Failure::of_file("write", Path::new("/x"), &full()),
+            Failure::from(countersign_files::Error::of("write", Path::new("/x"), &full())),
+            Failure::from(io::Error::other(countersign_files::Error::of(
+                "write",
+                Path::new("/x"),
+                &full(),
+            ))),
+        ] {
+            assert_eq!((failure.cause, failure.code()), (Cause::DiskFull, 7), "{failure}");
+        }
+    }
+
+    #[test]
+    fn programs_get_cause_message_and_hint() {
+        let failure = Failure::usage("`x` is wrong").with_hint("give y").with_hint("give z");
+        let object: serde_json::Value =
+            serde_json::from_str(&failure.said_as_json().unwrap()).unwrap();
+        assert_eq!(
+            object,
+            json!({ "error": {
+                "code": 2, "cause": "usage", "message": "`x` is wrong", "hint": "give y",
+            }})
+        );
+        assert_eq!(Failure::silent(Exit::Usage).said_as_json(), None);
     }
 }

@@ -12,7 +12,10 @@ use crate::output::note;
 pub(crate) fn machine() -> Machine<'static> {
     Machine {
         home: etcetera::home_dir().map_err(|error| error.to_string()),
-        variable: &|name| std::env::var(name).ok().map(Zeroizing::new),
+        // A runner sets what it has no value for to nothing.
+        variable: &|name| {
+            std::env::var(name).ok().filter(|value| !value.is_empty()).map(Zeroizing::new)
+        },
     }
 }
 

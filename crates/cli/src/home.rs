@@ -42,6 +42,15 @@ impl Home {
         named.into_iter().chain(default_home().ok()).map(Self).collect()
     }
 
+    /// Where a demo goes: unless it is named, beside the default data directory, and never
+    /// into that.
+    pub(crate) fn of_demo(given: Option<&Path>) -> Result<Self, Failure> {
+        match given {
+            Some(_) => Self::named(given),
+            None => Ok(Self(default_home()?.with_file_name("countersign-demo"))),
+        }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
@@ -57,6 +66,11 @@ impl Home {
     /// Where rotations hold calls off.
     pub(crate) fn fences(&self) -> PathBuf {
         self.0.join("fences")
+    }
+
+    /// There in a data directory that `quickstart` made, and locked while it runs.
+    pub(crate) fn demo_mark(&self) -> PathBuf {
+        self.0.join("quickstart.lock")
     }
 
     pub(crate) fn vault(&self) -> PathBuf {
@@ -121,7 +135,7 @@ fn default_home() -> Result<PathBuf, Failure> {
     use etcetera::BaseStrategy;
     let strategy = etcetera::choose_base_strategy().map_err(|error| {
         Failure::usage(format!(
-            "failed to find the data directory: {error}\nhint: give `--home DIR` or set COUNTERSIGN_HOME"
+            "failed to find the data directory: {error}\nhint: set COUNTERSIGN_HOME to the folder that holds it"
         ))
     })?;
     Ok(strategy.data_dir().join("countersign"))

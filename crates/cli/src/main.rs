@@ -2,7 +2,9 @@
 //! in the crates below; this is the only one that reads a clock, makes
 //! randomness, or looks at files, environment and terminal.
 
+mod advice;
 mod args;
+mod asking;
 mod backup;
 mod channels;
 mod commands;
@@ -14,6 +16,7 @@ mod forms;
 mod home;
 mod later;
 mod lists;
+mod located;
 mod off_runtime;
 mod output;
 mod signed;
@@ -23,27 +26,36 @@ mod way;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use countersign_files::Trusted;
 
-use args::{Args, Trust};
+use args::Trust;
 use failure::Failure;
 use output::report;
 
 fn main() -> ExitCode {
     system::forbid_core_files();
-    // `clap` ends with 2 on wrong usage, which is what the public list says.
-    let args = match Args::try_parse() {
+    // Also what cannot be parsed is told as it was asked for.
+    let words = || std::env::args_os().take_while(|word| word != "--");
+    if words().any(|word| word == "--json") {
+        output::speak_json();
+    }
+    let args = match args::parse(std::env::args_os()) {
         Ok(args) => args,
         Err(error) if error.use_stderr() => return report(&Failure::typed(&error)),
         // Help and version.
         Err(error) => error.exit(),
     };
     trust(&args.trust);
+    if args.quiet {
+        output::be_quiet();
+    }
+    if let Some(home) = args.home.clone().filter(|_| args.is_home_typed) {
+        located::on(home);
+    }
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         return report(&Failure::unexpected("a TLS provider was already installed"));
     }
-    system::start_logging(&args.log);
+    system::start_logging(args.log.as_deref(), args.quiet, args.verbose);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

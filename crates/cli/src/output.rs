@@ -8,6 +8,8 @@ mod zone;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Stderr, Stdout, Write};
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
@@ -18,6 +20,7 @@ use countersign_text::{document, json, line};
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::located::located;
 use layout::tabbed;
 pub(crate) use layout::{Cell, Fit, Layout, Tone, wrapped};
 pub(crate) use zone::local;
@@ -157,17 +160,43 @@ pub(crate) fn tolerate_closed_pipe(result: io::Result<()>) -> Result<(), Failure
     }
 }
 
+static IS_QUIET: AtomicBool = AtomicBool::new(false);
+static SPEAKS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// From now on there are no notes.
+pub(crate) fn be_quiet() {
+    IS_QUIET.store(true, Relaxed);
+}
+
+/// From now on a failure is one JSON object.
+pub(crate) fn speak_json() {
+    SPEAKS_JSON.store(true, Relaxed);
+}
+
 /// A line for people, to standard error.
 pub(crate) fn note(text: &str) {
+    if !IS_QUIET.load(Relaxed) {
+        tell(text);
+    }
+}
+
+/// A question, to standard error.
+pub(crate) fn ask(text: &str) {
+    tell(text);
+}
+
+fn tell(text: &str) {
     // A closed standard error leaves nobody to tell.
-    let _ = writeln!(io::stderr(), "{}", document(text));
+    let _ = writeln!(io::stderr(), "{}", document(&located(text)));
 }
 
 /// Tells a failure on standard error and gives the code to end with.
 pub(crate) fn report(failure: &Failure) -> ExitCode {
-    if let Some(what) = failure.said() {
-        note(&format!("error: {what}"));
-    }
+    let said = match SPEAKS_JSON.load(Relaxed) {
+        true => failure.said_as_json(),
+        false => failure.said(),
+    };
+    said.as_deref().into_iter().for_each(tell);
     ExitCode::from(failure.code())
 }
 

@@ -48,18 +48,27 @@ pub(crate) fn survive_file_limits() -> std::io::Result<()> {
     Ok(())
 }
 
-/// Logs go to standard error; a filter that cannot be read falls back to the
-/// default and says so.
-pub(crate) fn start_logging(filter: &str) {
-    let (filter, complaint) = match filter.parse::<Targets>() {
-        Ok(parsed) => (parsed, None),
-        Err(error) => (Targets::new().with_default(LevelFilter::WARN), Some(error)),
+/// Logs go to standard error: ours alone unless a filter says otherwise, for what a library
+/// has to say is no help to whoever runs this. A filter that cannot be read falls back to
+/// that and says so.
+pub(crate) fn start_logging(filter: Option<&str>, is_quiet: bool, verbose: u8) {
+    let level = match (is_quiet, verbose) {
+        (true, _) => LevelFilter::ERROR,
+        (false, 0) => LevelFilter::WARN,
+        (false, 1) => LevelFilter::INFO,
+        (false, _) => LevelFilter::DEBUG,
+    };
+    let own = Targets::new().with_target("countersign", level);
+    let (filter, complaint) = match filter.map(str::parse::<Targets>) {
+        None => (own, None),
+        Some(Ok(parsed)) => (parsed, None),
+        Some(Err(error)) => (own, Some(error)),
     };
     // Without colours: an escape in a log line is somebody else's.
     let lines = tracing_subscriber::fmt::layer().with_writer(output::log).with_ansi(false);
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     if let Some(error) = complaint {
-        tracing::warn!("the log filter cannot be read, using `warn`: {error}");
+        tracing::warn!("the log filter cannot be read, using the default: {error}");
     }
 }
 

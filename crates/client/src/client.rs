@@ -343,7 +343,7 @@ impl Client {
     }
 
     /// Whether a link stays on this service.
-    pub(crate) fn is_own(&self, href: &str) -> bool {
+    pub fn is_own(&self, href: &str) -> bool {
         Url::parse(href).is_ok_and(|url| url.origin() == self.0.config.base_url.origin())
     }
 

@@ -13,7 +13,7 @@ use super::Json;
 pub(crate) struct ServeDashboard {
     /// Address to listen on; port 0 picks a free one. Any but a loopback address needs
     /// TLS.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8460")]
+    #[arg(long, short, value_name = "ADDR", default_value = "127.0.0.1:8460")]
     pub(crate) listen: SocketAddr,
     /// PEM file with the certificate and its chain.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
@@ -51,8 +51,8 @@ pub(crate) enum People {
 
 #[derive(Debug, Group)]
 pub(crate) struct AddPerson {
-    /// A name to sign in with.
-    pub(crate) name: String,
+    /// A name to sign in with [default: a terminal asks for it].
+    pub(crate) name: Option<String>,
     /// What they may do: a `reader` sees everything; an `operator` also runs, pauses
     /// and resumes syncs and fetches data paths.
     #[arg(long, value_name = "reader|operator", default_value = "reader")]
@@ -70,8 +70,8 @@ pub(crate) struct RemovePerson {
 
 #[derive(Debug, Group)]
 pub(crate) struct ResetPerson {
-    /// Name.
-    pub(crate) name: String,
+    /// Name [default: a terminal asks for it].
+    pub(crate) name: Option<String>,
     /// Forget the second factor as well: for who has lost the device and the codes.
     #[arg(long)]
     pub(crate) second_factor: bool,

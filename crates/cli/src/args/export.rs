@@ -13,7 +13,7 @@ pub(crate) struct Export {
     pub(crate) format: Format,
     /// File to write, replaced atomically; several, numbered, where readers of the format
     /// bear only so much [default: standard output].
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) which: Which,

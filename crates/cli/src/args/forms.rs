@@ -47,7 +47,7 @@ pub(crate) struct ImportPair {
 impl From<ImportPair> for AddIntegration {
     fn from(args: ImportPair) -> Self {
         Self {
-            name: args.name,
+            name: Some(args.name),
             client_id: None,
             client_secret_stdin: false,
             import: true,
@@ -70,7 +70,7 @@ pub(crate) struct ExportPair {
     pub(crate) format: PairFormat,
     /// File to put it into; what else is in it stays. `-` is standard output, unless
     /// that is a terminal.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE")]
     pub(crate) output: PathBuf,
     /// Section of the credentials file.
     #[arg(long, value_name = "NAME", default_value = DEFAULT_PROFILE)]
@@ -99,8 +99,13 @@ impl From<PairFormat> for Form {
 
 #[derive(Debug, Group)]
 pub(crate) struct RunWithPair {
-    /// Integration whose pair it is.
-    pub(crate) name: String,
+    /// Integration whose API credentials it gets [default: by the URL, else those of the
+    /// environment, else the only integration's].
+    pub(crate) name: Option<String>,
+    /// A URL that the command calls: the integration is the one whose URL it is, and
+    /// another host is refused.
+    #[arg(long, short, value_name = "URL")]
+    pub(crate) url: Option<String>,
     /// Command to run, and what it is to be told.
     #[arg(required = true, last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,

@@ -21,7 +21,13 @@ pub(crate) struct RunProxy {
     /// Integration whose pair signs [default: the only one].
     pub(crate) integration: Option<String>,
     /// Loopback address to listen on; port 0 picks a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8480", conflicts_with = "socket")]
+    #[arg(
+        long,
+        short,
+        value_name = "ADDR",
+        default_value = "127.0.0.1:8480",
+        conflicts_with = "socket"
+    )]
     pub(crate) listen: SocketAddr,
     /// Listen on this socket instead, in a folder that only you can enter.
     #[arg(long, value_name = "PATH")]
@@ -68,8 +74,11 @@ pub(crate) struct MakeToken {
     #[arg(long, value_name = "AGE|never", default_value = "90d")]
     pub(crate) expires: Lifetime,
     /// Write the token into this file instead, for its owner alone.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Print one JSON object.
+    #[arg(long, conflicts_with = "output")]
+    pub(crate) json: bool,
 }
 
 /// Milliseconds, or for good.
@@ -110,7 +119,7 @@ pub(crate) struct ProxyLog {
     #[arg(long, value_name = "NAME")]
     pub(crate) caller: Option<String>,
     /// Show at most this many, the newest.
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 100)]
     pub(crate) limit: u32,
     /// Print one JSON object a line.
     #[arg(long)]

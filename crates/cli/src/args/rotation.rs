@@ -57,7 +57,7 @@ pub(crate) struct Revoke {
     #[arg(long, value_name = "NAME")]
     pub(crate) by: Option<String>,
     /// Do not ask.
-    #[arg(long)]
+    #[arg(long, short)]
     pub(crate) yes: bool,
     /// Print one JSON object.
     #[arg(long)]
@@ -92,7 +92,7 @@ pub(crate) struct RemoveCredential {
     /// Credential that nothing uses.
     pub(crate) name: String,
     /// Do not ask.
-    #[arg(long)]
+    #[arg(long, short)]
     pub(crate) yes: bool,
 }
 
@@ -104,7 +104,7 @@ pub(crate) struct AuditLog {
     #[arg(long, conflicts_with_all = ["name", "limit"])]
     pub(crate) verify: bool,
     /// Show at most this many, the newest; 0 shows all.
-    #[arg(long, value_name = "N")]
+    #[arg(long, short = 'n', value_name = "N")]
     pub(crate) limit: Option<u64>,
     /// Print one JSON object a line.
     #[arg(long)]

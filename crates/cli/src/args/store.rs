@@ -39,8 +39,8 @@ pub(crate) struct BackUp {
 
 #[derive(Debug, Group)]
 pub(crate) struct Restore {
-    /// Backup to restore.
-    pub(crate) file: PathBuf,
+    /// Backup to restore [default: a terminal asks for it].
+    pub(crate) file: Option<PathBuf>,
     /// Restore the vault's file and its key file too. Never over others.
     #[arg(long)]
     pub(crate) with_secrets: bool,

@@ -15,8 +15,17 @@ pub(crate) enum Vault {
 }
 
 #[derive(Debug, Group)]
-#[group(id = "key", required = true, multiple = false, args = ["new_key_file", "new_passphrase_file"])]
 pub(crate) struct Reseal {
+    #[command(flatten)]
+    pub(crate) key: NewKey,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Group)]
+#[group(id = "key", required = true, multiple = false, args = ["new_key_file", "new_passphrase_file"])]
+pub(crate) struct NewKey {
     /// The file with the new key; made when it does not exist.
     #[arg(long, value_name = "FILE")]
     pub(crate) new_key_file: Option<PathBuf>,

@@ -35,7 +35,7 @@ pub(crate) struct Acknowledge {
 #[derive(Debug, Group)]
 pub(crate) struct Feed {
     /// File to write, replaced atomically [default: standard output].
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 }
 

@@ -98,7 +98,7 @@ impl Context {
         match all.len() {
             1 => Ok(all.remove(0)),
             0 => Err(Failure::usage(
-                "there is no integration yet\nhint: run `countersign quickstart`, or `countersign integration add`",
+                "there is no integration yet\nhint: `countersign integration add prod` adds one",
             )),
             _ => {
                 let names: Vec<_> = all.iter().map(|one| one.name.as_str()).collect();
@@ -117,7 +117,17 @@ impl Context {
         integration: &Integration,
         purpose: &'static str,
     ) -> Result<Client, Failure> {
-        let mut config = self.client_config(&Place::from(integration))?;
+        self.client_at(&Place::from(integration), integration, purpose)
+    }
+
+    /// A client for an integration at another place than its own.
+    pub(crate) fn client_at(
+        &self,
+        place: &Place,
+        integration: &Integration,
+        purpose: &'static str,
+    ) -> Result<Client, Failure> {
+        let mut config = self.client_config(place)?;
         config.is_prompt = true;
         self.client_from(config, Subject::Integration(integration.id), purpose)
     }

@@ -47,9 +47,7 @@ impl Drop for Signpost {
 /// Writes the ready file of something that answers by now. It may hold a token, a link or
 /// a password: readable by its owner alone, and never through a link that is there.
 pub(crate) fn write_ready_file(path: &Path, object: &Value) -> Result<(), Failure> {
-    put(path, object).map_err(|error| {
-        Failure::usage(format!("failed to write the ready file `{}`: {error}", path.display()))
-    })
+    put(path, object).map_err(Failure::named)
 }
 
 fn put(path: &Path, object: &Value) -> Result<(), files::Error> {

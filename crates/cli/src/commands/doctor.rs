@@ -21,6 +21,7 @@ use crate::args::Doctor;
 use crate::failure::{Exit, Failure};
 use crate::forms::machine;
 use crate::home::Home;
+use crate::located::located;
 use crate::output::{Shown, note, show};
 use crate::system;
 use probes::FromHere;
@@ -181,7 +182,7 @@ fn line(Diagnosis { subject, state }: &Diagnosis) -> String {
             format!(
                 "TROUBLE  {subject}\n         cause: {}\n         fix:   {}\n",
                 indented(&trouble.cause),
-                indented(&trouble.fix),
+                indented(&located(&trouble.fix)),
             )
         }
     }
@@ -197,7 +198,7 @@ fn as_json(one: &Diagnosis) -> serde_json::Value {
             "ok": false,
             "diagnosis": trouble.name,
             "cause": trouble.cause,
-            "fix": trouble.fix,
+            "fix": located(&trouble.fix),
             "exit_code": Exit::from(trouble.fault) as u8,
         }),
     }

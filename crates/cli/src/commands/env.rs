@@ -8,7 +8,9 @@ use std::process::ExitStatus;
 
 use tokio::process::{Child, Command};
 
-use super::context::Context;
+use super::context::{Context, parse_url};
+use super::whose::{Asked, choose};
+use crate::advice::CommandLine;
 use crate::args::RunWithPair;
 use crate::failure::Failure;
 
@@ -17,8 +19,28 @@ const NOT_FOUND: u8 = 127;
 const NOT_RUN: u8 = 126;
 
 pub(crate) async fn run(context: Context, args: RunWithPair) -> Result<(), Failure> {
-    let integration = context.integration(Some(&args.name)).await?;
-    let pair = Written::of(&context.pair_of(&integration).await?, &integration.url);
+    let url = args.url.as_deref().map(parse_url).transpose()?;
+    let command: Vec<_> = args.command.iter().map(|word| word.to_string_lossy()).collect();
+    let command: Vec<_> = command.iter().map(AsRef::as_ref).collect();
+    let options = args.url.as_deref().map_or(vec![], |url| vec!["--url", url]);
+    let again = |name: Option<&str>| {
+        let names = name.into_iter().collect::<Vec<_>>();
+        CommandLine::of(&["credentials", "env"])
+            .then(&names)
+            .then(&options)
+            .then(&["--"])
+            .then(&command)
+    };
+    let asked = Asked {
+        name: args.name.as_deref(),
+        url: url.as_ref(),
+        again: &|name| again(Some(name)),
+        is_sent: false,
+        bare: again(None),
+    };
+    let whose = choose(&context, &asked).await?;
+    let url = whose.url().to_owned();
+    let pair = Written::of(&whose.pair(&context).await?, &url);
     drop(context);
     let Some((program, rest)) = args.command.split_first() else {
         return Err(Failure::usage("there is no command to run"));

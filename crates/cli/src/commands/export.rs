@@ -5,7 +5,6 @@ use std::io::{self, BufWriter};
 
 use countersign_connector::export::{Applications, CompleteExport};
 use countersign_dashboard::item;
-use countersign_files::Cause;
 use countersign_findings::filter::{Expression, Field, Filter, Operator, Origin, Value};
 use countersign_findings::{Application, ApplicationGuid, Population};
 use countersign_formats::ocsf::Shape;
@@ -25,13 +24,18 @@ pub(crate) async fn run(context: &Context, args: Export) -> Result<(), Failure> 
     let plan = exports::plan(&args)?;
     let Some(path) = args.output.clone() else {
         let out = Box::new(BufWriter::new(data()));
-        let told = write(context, &args, plan, out, More::default()).await?;
+        let told = write(context, &args, plan, out, More::default())
+            .await
+            .map_err(|failure| failure.writing("standard output"))?;
         note(&told);
         return Ok(());
     };
-    let (more, out) = More::begin(path, system::random()).map_err(Failure::usage)?;
-    let told = write(context, &args, plan, out, more.clone()).await?;
-    let places = more.settle().map_err(Failure::usage)?;
+    let shown = format!("`{}`", path.display());
+    let (more, out) = More::begin(path, system::random()).map_err(Failure::named)?;
+    let told = write(context, &args, plan, out, more.clone())
+        .await
+        .map_err(|failure| failure.writing(shown))?;
+    let places = more.settle().map_err(Failure::named)?;
     note(&format!("{told} in {places}"));
     Ok(())
 }
@@ -206,14 +210,9 @@ async fn write_applications(context: &Context, out: Out) -> Result<String, Failu
 fn piped<T>(result: io::Result<T>) -> Result<T, Failure> {
     match result {
         Ok(written) => Ok(written),
-        Err(error) if Cause::of(&error) == Some(Cause::Full) => Err(Failure::storage(format!(
-            "failed to write the export: {}\nhint: free some space, then run the command again",
-            Cause::Full.as_str()
-        ))),
         Err(error) => {
-            let told = error.to_string();
             tolerate_closed_pipe(Err(error))?;
-            Err(Failure::unexpected(told))
+            Err(Failure::unexpected("the export ended early"))
         }
     }
 }

@@ -32,7 +32,7 @@ pub(crate) async fn run(context: &Context, args: ExportPair) -> Result<(), Failu
     }
     let edit = |text: &str| form.write(text, &args.profile, &pair);
     files::edit(&args.output, Folders::Sticky, &*context.connector.random, edit)
-        .map_err(Failure::usage)?;
+        .map_err(Failure::named)?;
     let section = match args.format {
         PairFormat::Ini => format!(" [{}]", args.profile),
         _ => String::new(),

@@ -1,13 +1,14 @@
-//! `integration add|check|list|show|remove`.
+//! `integration add|check|list|show|update|rename|remove`.
 
-use std::io::{BufRead, IsTerminal, Read};
+use std::io::Read;
+use std::path::Path;
 
 use countersign_connector::check::{Check, Outcome};
 use countersign_connector::integration::Place;
 use countersign_files::{self as files, Secrecy};
 use countersign_findings::Population;
 use countersign_signing::{OAuthClient, Pair};
-use countersign_store::Integration;
+use countersign_store::{CredentialKind, Integration};
 use countersign_text::foreign::decode;
 use countersign_vault::Secret;
 use serde::Serialize;
@@ -15,20 +16,25 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::context::Context;
-use crate::args::{AddIntegration, Json, NamedIntegration, RemoveIntegration};
-use crate::failure::{Exit, Failure};
+use crate::advice::CommandLine;
+use crate::args::{
+    AddIntegration, Json, NamedIntegration, RemoveIntegration, RenameIntegration, UpdateIntegration,
+};
+use crate::asking::{asked, confirm, is_attended, read_line};
+use crate::failure::Failure;
 use crate::forms::{enter_telling, machine};
-use crate::output::{Shown, distance, note, printable, show, table, table_text, when};
+use crate::output::{Shown, ask, distance, note, printable, show, table, table_text, when};
 
 /// A secret is at most 1,024 hex digits and a prefix.
 const MAX_SECRET_BYTES: u64 = 4096;
 const MAX_CA_BYTES: u64 = 1 << 20;
 
 pub(crate) async fn add(context: &Context, args: AddIntegration) -> Result<(), Failure> {
+    let name = name_of(&args)?;
     let (place, secret) = place_and_secret(&args)?;
     let client = context.client(&place, &secret)?;
     let added =
-        context.connector.add_integration(&args.name, place.clone(), secret.clone(), &client).await;
+        context.connector.add_integration(&name, place.clone(), secret.clone(), &client).await;
     let check = match (added, secret.as_pair()) {
         (Ok(check), _) => check,
         (Err(error), Some(pair)) => {
@@ -36,7 +42,7 @@ pub(crate) async fn add(context: &Context, args: AddIntegration) -> Result<(), F
         }
         (Err(error), None) => return Err(error.into()),
     };
-    let integration = context.store().integration(&args.name).await?;
+    let integration = context.store().integration(&name).await?;
     show(&Checked { integration, check, now_ms: context.now() }, args.json)
 }
 
@@ -64,7 +70,7 @@ struct List {
 
 impl Shown for List {
     fn nothing(&self) -> Option<&'static str> {
-        let nothing = "there is no integration yet; `countersign integration add` makes one";
+        let nothing = "there is no integration yet; `countersign integration add prod` makes one";
         self.all.is_empty().then_some(nothing)
     }
 
@@ -125,33 +131,109 @@ impl Shown for One {
     }
 }
 
-pub(crate) async fn remove(context: &Context, args: RemoveIntegration) -> Result<(), Failure> {
+pub(crate) async fn update(context: &Context, args: UpdateIntegration) -> Result<(), Failure> {
     let integration = context.integration(Some(&args.name)).await?;
-    if !args.yes {
-        if !std::io::stdin().is_terminal() {
-            return Err(Failure::usage("removing needs a yes\nhint: add `--yes`"));
-        }
+    let held = context.store().credential_by(integration.credential).await?;
+    let gives_secret = args.client_id.is_some() || args.import || args.from.import_file.is_some();
+    if !gives_secret && args.url.is_none() && args.ca_file.is_none() && !args.no_ca_file {
+        let url = CommandLine::of(&["integration", "update", &args.name, "--url", &held.url]);
+        return Err(Failure::usage(format!(
+            "there is nothing to change: give `--url`, `--ca-file`, `--no-ca-file`, `--client-id`, `--import` or `--import-file`\nhint: {url}"
+        )));
+    }
+    let place = updated_place(&args, Place::of(&held))?;
+    let given = AddIntegration {
+        name: Some(args.name.clone()),
+        client_id: args.client_id,
+        client_secret_stdin: args.client_secret_stdin,
+        import: args.import,
+        from: args.from,
+        url: Some(place.url.clone()),
+        ca_file: None,
+        allow_http_loopback: place.allow_http_loopback,
+        oauth: held.kind == CredentialKind::OAuth,
+        json: args.json,
+    };
+    let secret = match gives_secret {
+        true => Some(place_and_secret(&given)?.1),
+        false => None,
+    };
+    let client = match &secret {
+        Some(secret) => context.client(&place, secret)?,
+        None => context.client_at(&place, &integration, "check")?,
+    };
+    let check = context
+        .connector
+        .update_integration(&integration, place, secret, &client, args.other_account)
+        .await?;
+    let integration = context.store().integration(&args.name).await?;
+    show(&Checked { integration, check, now_ms: context.now() }, args.json)
+}
+
+/// Where it is from now on: what is not given stays.
+fn updated_place(args: &UpdateIntegration, held: Place) -> Result<Place, Failure> {
+    let ca_pem = match &args.ca_file {
+        Some(path) => Some(read_ca(path)?),
+        None => held.ca_pem.filter(|_| !args.no_ca_file),
+    };
+    Ok(Place {
+        url: args.url.clone().unwrap_or(held.url),
+        ca_pem,
+        allow_http_loopback: args.allow_http_loopback || held.allow_http_loopback,
+    })
+}
+
+pub(crate) async fn rename(context: &Context, args: RenameIntegration) -> Result<(), Failure> {
+    let integration = context.integration(Some(&args.name)).await?;
+    let store = context.store();
+    store
+        .rename_integration(integration.id, &args.to, context.now())
+        .await
+        .map_err(|error| if error.is_existing() { Failure::usage(error) } else { error.into() })?;
+    note(&format!("`{}` is called `{}`", args.name, args.to));
+    if context.config.names(&args.name) {
         note(&format!(
-            "type `{}` to remove it with its pair and everything stored for it:",
+            "`{}` speaks of `{}`: change its name there",
+            context.home.config().display(),
             args.name
         ));
-        let mut answer = String::new();
-        std::io::stdin().lock().read_line(&mut answer)?;
-        if answer.trim() != args.name {
-            return Err(Failure::new(Exit::Usage, "nothing was removed"));
-        }
     }
+    Ok(())
+}
+
+pub(crate) async fn remove(context: &Context, args: RemoveIntegration) -> Result<(), Failure> {
+    let integration = context.integration(Some(&args.name)).await?;
+    let again = CommandLine::of(&["integration", "remove", &args.name, "--yes"]);
+    confirm(
+        &args.name,
+        "remove it with its credentials and everything stored for it",
+        args.yes,
+        &again,
+    )?;
     context.connector.remove_integration(&integration).await?;
     note(&format!("removed `{}`", args.name));
     Ok(())
 }
 
+/// The name that was given, or asked for.
+pub(crate) fn name_of(args: &AddIntegration) -> Result<String, Failure> {
+    let hint = "give it after `add`, such as `prod`";
+    args.name.clone().map_or_else(|| asked("name", hint), Ok)
+}
+
+fn read_ca(path: &Path) -> Result<String, Failure> {
+    let pem = files::read_certificates(path, Secrecy::Open, MAX_CA_BYTES);
+    Ok(pem.map_err(Failure::named)?.to_string())
+}
+
 /// What was given, and where it is used.
 pub(crate) fn place_and_secret(args: &AddIntegration) -> Result<(Place, Secret), Failure> {
     let (secret, url) = if args.oauth {
-        let (id, url) = args.client_id.as_deref().zip(args.url.clone()).ok_or_else(|| {
-            Failure::usage("an OAuth client needs `--client-id ID` and `--url URL`")
-        })?;
+        let id = client_id(args)?;
+        let url = args.url.clone().map_or_else(
+            || asked("Veracode URL", "give `--url`: an OAuth client names no region"),
+            Ok,
+        )?;
         let secret = read_secret(args.client_secret_stdin)?;
         let client = OAuthClient::parse(id.trim(), secret.trim()).map_err(Failure::usage)?;
         (Secret::OAuthClient(client), url)
@@ -161,13 +243,7 @@ pub(crate) fn place_and_secret(args: &AddIntegration) -> Result<(Place, Secret),
         let url = args.url.clone().or(own_url).unwrap_or_else(region_url);
         (Secret::Pair(pair), url)
     };
-    let ca_pem = match &args.ca_file {
-        Some(path) => {
-            let pem = files::read_certificates(path, Secrecy::Open, MAX_CA_BYTES);
-            Some(pem.map_err(Failure::usage)?.to_string())
-        }
-        None => None,
-    };
+    let ca_pem = args.ca_file.as_deref().map(read_ca).transpose()?;
     Ok((Place { url, ca_pem, allow_http_loopback: args.allow_http_loopback }, secret))
 }
 
@@ -182,13 +258,10 @@ fn read_pair(args: &AddIntegration) -> Result<(Pair, Option<String>), Failure> {
             ));
         }
         None => {
-            let id = args.client_id.as_deref().ok_or_else(|| {
-                Failure::usage(
-                    "the Client ID is missing\nhint: give `--client-id ID`, or `--import`",
-                )
-            })?;
+            let id = client_id(args)?;
             let secret = read_secret(args.client_secret_stdin)?;
-            return Ok((enter_telling(id, &secret)?, None));
+            let pair = enter_telling(&id, &secret)?;
+            return Ok((pair, asked_url(args)?));
         }
     };
     note(&format!("taking the pair from {}", found.place));
@@ -196,9 +269,24 @@ fn read_pair(args: &AddIntegration) -> Result<(Pair, Option<String>), Failure> {
     Ok((pair, found.written.url))
 }
 
+fn client_id(args: &AddIntegration) -> Result<String, Failure> {
+    let hint = "give `--client-id`, or take both from where other tools keep them by `--import`";
+    args.client_id.clone().map_or_else(|| asked("Client ID (API ID)", hint), Ok)
+}
+
+/// Only somebody who was asked for the rest is asked for this: Enter means the region.
+fn asked_url(args: &AddIntegration) -> Result<Option<String>, Failure> {
+    if args.url.is_some() || args.client_id.is_some() || !is_attended() {
+        return Ok(None);
+    }
+    ask("Veracode URL (Enter for that of the credentials' region):");
+    let line = read_line()?;
+    Ok(Some(line.trim().to_owned()).filter(|line| !line.is_empty()))
+}
+
 fn read_secret(from_stdin: bool) -> Result<Zeroizing<String>, Failure> {
     if !from_stdin {
-        if !std::io::stdin().is_terminal() {
+        if !is_attended() {
             return Err(Failure::usage(
                 "the Client Secret is missing\nhint: pipe it in and add `--client-secret-stdin`",
             ));

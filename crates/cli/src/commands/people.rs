@@ -9,6 +9,7 @@ use countersign_vault::{MasterKey, seal, unseal};
 use serde_json::{Value, json};
 
 use crate::args;
+use crate::asking::asked;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::{distance, note, print, print_json, table, table_text};
@@ -19,9 +20,10 @@ pub(crate) async fn run(home: Option<&Path>, command: args::People) -> Result<()
     let people = open(&Home::find(home)?).await?;
     match command {
         args::People::Add(args) => {
-            let token = people.add(&args.name, args.role).await?;
+            let name = named(args.name)?;
+            let token = people.add(&name, args.role).await?;
             let link = link(&people, "welcome", &token).await?;
-            told(args.json, &args.name, &link, "choose a password by this link within seven days")
+            told(args.json, &name, &link, "choose a password by this link within seven days")
         }
         args::People::List(args) => list(&people, &args).await,
         args::People::Remove(args) => {
@@ -30,12 +32,13 @@ pub(crate) async fn run(home: Option<&Path>, command: args::People) -> Result<()
             Ok(())
         }
         args::People::Reset(args) => {
-            let (token, is_active) = reset(&people, &args).await?;
+            let name = named(args.name)?;
+            let (token, is_active) = reset(&people, &name, args.second_factor).await?;
             let page = if is_active { "reset" } else { "welcome" };
             let link = link(&people, page, &token).await?;
             let life = if is_active { "an hour" } else { "seven days" };
             let what = format!("choose a password by this link within {life}");
-            told(args.json, &args.name, &link, &what)
+            told(args.json, &name, &link, &what)
         }
         args::People::Audit(args) => audit(&people, &args).await,
     }
@@ -55,13 +58,19 @@ pub(crate) async fn open(home: &Home) -> Result<People, Failure> {
     Ok(People::open(&home.people(), seal, system::clock(), random).await?)
 }
 
+/// The name that was given, or asked for.
+fn named(given: Option<String>) -> Result<String, Failure> {
+    given.map_or_else(|| asked("name", "`countersign people list` names who can sign in"), Ok)
+}
+
 async fn reset(
     people: &People,
-    args: &args::ResetPerson,
+    name: &str,
+    with_factor: bool,
 ) -> Result<(zeroize::Zeroizing<String>, bool), Failure> {
-    let token = people.reset(&args.name, args.second_factor).await?;
+    let token = people.reset(name, with_factor).await?;
     let all = people.list().await?;
-    let own = all.iter().find(|one| one.person.name.eq_ignore_ascii_case(&args.name));
+    let own = all.iter().find(|one| one.person.name.eq_ignore_ascii_case(name));
     Ok((token, own.is_some_and(|one| one.is_active)))
 }
 

@@ -10,8 +10,9 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::control::{Signpost, write_ready_file};
+use crate::advice::CommandLine;
 use crate::args::{Json, Mint, RateLimit, Serve};
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::{note, print, print_json, when};
 use crate::system;
@@ -37,7 +38,23 @@ pub(crate) async fn serve(home: Option<&Path>, args: Serve) -> Result<(), Failur
         password: std::env::var("COUNTERSIGN_SMTP_PASSWORD").ok().map(Zeroizing::new),
     });
     note(&format!("opening {} (a first start seeds it) …", home.path().display()));
-    let platform = start(config).await?;
+    let listeners = [
+        ("--listen", Some(args.listen)),
+        ("--console", args.console.0),
+        ("--control", args.control.0),
+    ];
+    let platform = Platform::start(config).await.map_err(|error| {
+        let taken = error.refused_address();
+        let option = listeners.iter().find(|(_, address)| taken.is_some() && *address == taken);
+        let failure = Failure::from(error);
+        match option {
+            Some((option, _)) => failure.with_hint(format!(
+                "{} uses a free port",
+                CommandLine::of(&["platform", "serve", option, "127.0.0.1:0"])
+            )),
+            None => failure,
+        }
+    })?;
     let _signpost = Signpost::put(home.path(), &platform)?;
     let (applications, findings) = platform.counts().map_err(failure)?;
     if let Some(path) = &args.ready_file {
@@ -87,7 +104,7 @@ pub(crate) fn mail_text(
         },
         (None, _) => "NOT SENT: others than this machine reach the console, so there is no \
                       mailbox, and links to activate accounts and to reset passwords wait in \
-                      the outbox\nhint: start it with `--smtp smtps://mail.example.com:465`"
+                      the outbox\nhint: start it with `--smtp` and the URL of a mail server"
             .into(),
     })
 }
@@ -177,7 +194,5 @@ pub(crate) fn ready_object(platform: &Platform) -> Result<serde_json::Value, Fai
 }
 
 pub(crate) fn failure(error: impl Into<countersign_platform::Error>) -> Failure {
-    let error = error.into();
-    let exit = if error.is_input() { Exit::Usage } else { Exit::Storage };
-    Failure::new(exit, error)
+    error.into().into()
 }

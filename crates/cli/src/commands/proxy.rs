@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::context::{Context, open_store};
 use super::control::write_ready_file;
 use super::platform::until_stopped;
+use super::serve::free_port;
 use crate::args::{Json, MakeToken, Proxy, ProxyCommand, ProxyLog, RevokeCaller, RunProxy};
 use crate::config::CallerConfig;
 use crate::failure::Failure;
@@ -55,7 +56,7 @@ async fn serve(context: &Context, args: RunProxy) -> Result<(), Failure> {
         )));
     }
     if stored.is_empty() && further.is_empty() {
-        note("there is no caller yet; `countersign proxy token NAME` makes one");
+        note("there is no caller yet; `countersign proxy token ci` makes one");
     }
     let config = Config {
         client: context.client_of(&integration, "proxy")?,
@@ -68,7 +69,13 @@ async fn serve(context: &Context, args: RunProxy) -> Result<(), Failure> {
     };
     let listener = match &args.socket {
         Some(path) => socket(path)?,
-        None => Listener::loopback(args.listen)?,
+        None => Listener::loopback(args.listen).map_err(|error| {
+            let failure = Failure::from(error);
+            match failure.is_address() {
+                true => failure.with_hint(free_port(&["proxy"], args.listen)),
+                false => failure,
+            }
+        })?,
     };
     let broker = Broker::start(listener, config);
     if let Some(path) = &args.ready_file {
@@ -156,14 +163,20 @@ async fn token(store: &Store, args: MakeToken) -> Result<(), Failure> {
         created_ms: now_ms,
         expires_ms: args.expires.0.map(|lives_ms| now_ms.saturating_add(lives_ms)),
     };
-    let expires =
-        new.expires_ms.map_or("never expires".into(), |ms| format!("expires {}", when(ms)));
+    let expires_ms = new.expires_ms;
+    let expires = expires_ms.map_or("never expires".into(), |ms| format!("expires {}", when(ms)));
     let added = store.add_caller(new).await;
     added
         .map_err(|error| if error.is_existing() { Failure::usage(error) } else { error.into() })?;
     let line = Zeroizing::new(format!("{}\n", token.expose()));
     let written = match (draft, &args.output) {
         (Some(draft), Some(path)) => end(draft, path, &line),
+        _ if args.json => print_json(&json!({
+            "name": args.name,
+            "token": line.trim_end(),
+            "rules": rules.iter().map(Rule::to_string).collect::<Vec<_>>(),
+            "expires_at": expires_ms.map(rfc3339),
+        })),
         _ => print(&line),
     };
     if written.is_err() {
@@ -184,13 +197,13 @@ async fn token(store: &Store, args: MakeToken) -> Result<(), Failure> {
 fn begin(path: &Path) -> Result<Draft, Failure> {
     match path.symlink_metadata() {
         Ok(_) => Err(exists(path)),
-        Err(_) => Draft::create(path, Readers::Owner, &*system::random()).map_err(Failure::usage),
+        Err(_) => Draft::create(path, Readers::Owner, &*system::random()).map_err(Failure::named),
     }
 }
 
 fn end(draft: Draft, path: &Path, line: &str) -> Result<(), Failure> {
     let put = draft.put(line.as_bytes()).and_then(|()| draft.settle_new());
-    match put.map_err(Failure::usage)? {
+    match put.map_err(Failure::named)? {
         Created::New => Ok(()),
         Created::Existed => Err(exists(path)),
     }
@@ -207,7 +220,7 @@ async fn callers(store: &Store, args: Json) -> Result<(), Failure> {
         return print_json(&all.iter().map(|one| caller_json(one, now_ms)).collect::<Vec<_>>());
     }
     if all.is_empty() {
-        note("there is no caller yet; `countersign proxy token NAME` makes one");
+        note("there is no caller yet; `countersign proxy token ci` makes one");
         return Ok(());
     }
     let mut table = table(&["name", "may", "state", "last used"]);

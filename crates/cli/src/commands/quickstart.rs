@@ -15,28 +15,36 @@ use serde_json::json;
 
 use super::context::Context;
 use super::control::Signpost;
+use super::demo::{self, NAME};
 use super::guide;
 use super::integration::check_text;
 use super::platform::{failure, mail_text, ready_object, start, until_stopped};
 use super::report::{counts_text, sync_text};
 use super::serve::Served;
 use super::sync::{How, run_one, tell_problems};
+use crate::advice::CommandLine;
 use crate::args::Quickstart;
 use crate::failure::{Exit, Failure};
+use crate::located;
 use crate::output::{note, print, print_json};
 use crate::system;
 
-const NAME: &str = "demo";
 const USER: &str = "countersign-reader";
 
 pub(crate) async fn run(home: Option<&Path>, args: Quickstart) -> Result<(), Failure> {
-    let context = Context::open(home).await?;
+    if args.remove {
+        return demo::remove(home).await;
+    }
+    let (context, _held) = demo::enter(home).await?;
+    // What is proposed from here on is about the demo.
+    located::on(context.home.path().to_owned());
     let known = context.store().integrations().await?.into_iter().find(|one| one.name == NAME);
     let say = |text: &str| {
         if !args.json {
             note(text);
         }
     };
+    say(&format!("the demo is in {}", context.home.path().display()));
     say("1/4 starting a platform with a demo tenant …");
     let platform = start_platform(&context, known.as_ref()).await?;
     let _signpost = Signpost::put(&context.home.platform(), &platform)?;
@@ -77,8 +85,11 @@ pub(crate) async fn run(home: Option<&Path>, args: Quickstart) -> Result<(), Fai
         }
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let served = Served::begin(&context, listen, None, None).await?;
-        served.tell();
-        note("platform and dashboard stay up; Ctrl-C stops them");
+        served.tell(None);
+        note(&format!(
+            "platform and dashboard stay up; Ctrl-C stops them, and {} deletes the demo",
+            CommandLine::at(context.home.path(), &["quickstart", "--remove"])
+        ));
         until_stopped().await?;
         served.end().await?;
     }
@@ -98,6 +109,11 @@ async fn by_hand(context: &Context, platform: Platform) -> Result<(), Failure> {
         Some((name, _)) => format!("{name}; run this on a terminal to be told the password"),
         None => "the administrator, with the password that you set".to_owned(),
     };
+    let place = context.home.path();
+    let url = platform.rest_url();
+    let add = CommandLine::at(place, &["integration", "add", NAME, "--url", &url])
+        .then(&["--ca-file"])
+        .and(platform.ca_file().display());
     note(&format!(
         "The browser warns of the certificate: it is signed by {}\n\n\
          1. {console}: sign in as {who}\n\
@@ -107,17 +123,14 @@ async fn by_hand(context: &Context, platform: Platform) -> Result<(), Failure> {
             open “Welcome to Veracode”, follow Activate Account\n\
          4. set a password, set up an app or a passkey, store the recovery codes\n\
          5. API Credentials → Create API Credentials → HMAC Credentials → Generate\n\
-         6. copy ID and Secret Key; in another terminal, give the Secret Key when it waits:\n   \
-            countersign --home {} integration add demo --client-id ID --client-secret-stdin \\\n     \
-            --url {} --ca-file {}\n\
-         7. countersign --home {} sync\n\n\
+         6. copy ID and Secret Key; in another terminal, this asks for them:\n   \
+            {}\n\
+         7. {}\n\n\
          Ctrl-C stops the platform",
         platform.ca_file().display(),
         *mailbox,
-        context.home.path().display(),
-        platform.rest_url(),
-        platform.ca_file().display(),
-        context.home.path().display(),
+        add.bare(),
+        CommandLine::at(place, &["sync"]).bare(),
     ));
     if !system::open_page(&console) {
         note("no browser could be opened: open the address by hand");
@@ -141,7 +154,14 @@ async fn start_platform(
     }
     config.control = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     config.console = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
-    start(config).await
+    let port = config.listen.port();
+    start(config).await.map_err(|failure| match failure.is_address() {
+        // Its integration knows that port: another would be another service.
+        true => failure.with_hint(format!(
+            "stop the program that uses it, which `ss -ltnp 'sport = :{port}'` names"
+        )),
+        false => failure,
+    })
 }
 
 async fn recheck(context: &Context, known: &Integration) -> Result<Check, Failure> {
@@ -179,6 +199,7 @@ async fn object(
     let by_scan_type: serde_json::Map<_, _> =
         counts.by_scan_type.into_iter().map(|(name, count)| (name, count.into())).collect();
     Ok(json!({
+        "home": context.home.path(),
         "platform": ready_object(platform)?,
         "credential": {
             "api_id": integration.api_id,
@@ -206,14 +227,22 @@ async fn tell(
 ) -> Result<(), Failure> {
     let usual = Population::USUAL;
     let counts = context.store().counts(integration.id, usual).await?;
-    let home = context.home.path().display();
+    let home = context.home.path();
+    let further = [
+        CommandLine::at(home, &["applications"]),
+        CommandLine::at(home, &["findings", "--severity", "high+"]),
+        CommandLine::at(home, &["export", "--format", "csv", "--output", "findings.csv"]),
+        CommandLine::at(home, &["quickstart", "--remove"]),
+    ];
     print(&format!(
-        "\nplatform     {}\ntrust        {}\nvault        {}\n{}\n{}{}\nLook further\n  countersign --home {home} applications\n  countersign --home {home} findings --filter 'severity[gte]4' --filter 'state[eq]open'\n  countersign --home {home} export --format csv --output findings.csv\n",
+        "\ndata         {}\nplatform     {}\ntrust        {}\nvault        {}\n{}\n{}{}\nLook further, and delete the demo at the end\n{}",
+        home.display(),
         platform.rest_url(),
         platform.ca_file().display(),
         context.connector.vault.place(),
         check_text(context.now(), &integration.name, check),
         sync_text(&integration.name, &finished.report),
         counts_text(&counts, usual, finished.report.findings.total),
+        further.iter().map(|line| format!("  {}\n", line.bare())).collect::<String>(),
     ))
 }

@@ -1,6 +1,5 @@
 //! `credentials add|remove|rotate|revoke|log`.
 
-use std::io::{BufRead, IsTerminal};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +15,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::context::Context;
-use super::integration::place_and_secret;
+use super::integration::{name_of, place_and_secret};
+use crate::advice::CommandLine;
 use crate::args::{
     AddIntegration, AuditLog, RemoveCredential, ReplaceCredential, Revoke, Rotate, RotationMode,
 };
+use crate::asking::confirm;
 use crate::config::RotationConfig;
 use crate::consumers::consumers;
 use crate::failure::{Exit, Failure};
@@ -42,9 +43,10 @@ impl From<RotationMode> for Mode {
 }
 
 pub(crate) async fn add(context: &Context, args: AddIntegration) -> Result<(), Failure> {
+    let name = name_of(&args)?;
     let (place, secret) = place_and_secret(&args)?;
     let client = context.client(&place, &secret)?;
-    let credential = context.connector.add_credential(&args.name, place, secret, &client).await?;
+    let credential = context.connector.add_credential(&name, place, secret, &client).await?;
     show(&Kept { credential, now_ms: context.now() }, args.json)
 }
 
@@ -52,7 +54,7 @@ pub(crate) async fn replace(context: &Context, args: ReplaceCredential) -> Resul
     let held = named(context, &args.name).await?;
     let place = Place::of(&held);
     let given = AddIntegration {
-        name: args.name,
+        name: Some(args.name),
         client_id: args.client_id,
         client_secret_stdin: args.client_secret_stdin,
         import: args.import,
@@ -105,7 +107,8 @@ impl Shown for Kept {
 
 pub(crate) async fn remove(context: &Context, args: RemoveCredential) -> Result<(), Failure> {
     let credential = named(context, &args.name).await?;
-    confirm(&args.name, "remove it with its secret", args.yes)?;
+    let again = CommandLine::of(&["credentials", "remove", &args.name, "--yes"]);
+    confirm(&args.name, "remove it with its secret", args.yes, &again)?;
     context.connector.remove_credential(&credential).await?;
     note(&format!("removed `{}`; at the service it goes on working", args.name));
     Ok(())
@@ -123,7 +126,7 @@ pub(crate) async fn rotate(context: &Context, args: Rotate) -> Result<(), Failur
     };
     if wanted.is_empty() {
         return Err(Failure::usage(
-            "nothing is arranged\nhint: name a credential, or write `[rotation.NAME]` in config.toml",
+            "config.toml configures no rotation\nhint: `countersign credentials list` shows the credentials: name one, or give it a table `[rotation.…]` in config.toml",
         ));
     }
     rotate_all(context, wanted, args.name.is_some(), args.json).await
@@ -355,7 +358,13 @@ pub(crate) async fn revoke(context: &Context, args: Revoke) -> Result<(), Failur
     };
     let api_id = args.api_id.clone().unwrap_or_else(|| credential.api_id.clone());
     let what = format!("end `{api_id}` at once; whoever uses it is locked out");
-    confirm(&args.name, &what, args.yes)?;
+    let mut again = CommandLine::of(&["credentials", "revoke", &args.name, "--yes"]);
+    for (option, value) in [("--by", &args.by), ("--api-id", &args.api_id)] {
+        if let Some(value) = value {
+            again = again.then(&[option, value]);
+        }
+    }
+    confirm(&args.name, &what, args.yes, &again)?;
     let client = context.client_for(&by, "revoke")?;
     // Written down first: what cannot be is not done.
     let now_ms = context.now();
@@ -439,19 +448,6 @@ async fn named(context: &Context, name: &str) -> Result<Credential, Failure> {
             error.into()
         }
     })
-}
-
-fn confirm(name: &str, what: &str, yes: bool) -> Result<(), Failure> {
-    if yes {
-        return Ok(());
-    }
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage("this needs a yes\nhint: add `--yes`"));
-    }
-    note(&format!("type `{name}` to {what}:"));
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    if answer.trim() == name { Ok(()) } else { Err(Failure::usage("nothing was done")) }
 }
 
 impl RotationConfig {

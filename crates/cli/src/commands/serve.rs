@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use countersign_connector::duty::Scheduler;
@@ -21,6 +22,7 @@ use super::query::paths_of;
 use super::schedule;
 use super::store::{are_mendable, counted, fix};
 use super::watch::{Rounds, rows};
+use crate::advice::CommandLine;
 use crate::args::ServeDashboard;
 use crate::failure::Failure;
 use crate::output::note;
@@ -47,7 +49,7 @@ pub(crate) async fn run(context: &Context, args: ServeDashboard) -> Result<(), F
     if let Some(path) = &args.ready_file {
         write_ready_file(path, &served.ready_object())?;
     }
-    served.tell();
+    served.tell(args.ready_file.as_deref());
     note("Ctrl-C stops it");
     // Not the link of the first account: every user of the machine sees what a program is
     // started with.
@@ -79,7 +81,13 @@ impl Served {
     ) -> Result<Self, Failure> {
         context.store().hold().await?;
         let people = people::open(&context.home).await?;
-        let listener = Listener::bind(listen, identity, public_url).await?;
+        let listener = Listener::bind(listen, identity, public_url).await.map_err(|error| {
+            let failure = Failure::from(error);
+            match failure.is_address() {
+                true => failure.with_hint(free_port(&["serve"], listen)),
+                false => failure,
+            }
+        })?;
         let url = listener.url();
         people.keep_url(&url).await?;
         let setup = people.first_link().await?;
@@ -115,15 +123,20 @@ impl Served {
     }
 
     /// Where it is, and how the first account is set up.
-    pub(crate) fn tell(&self) {
+    pub(crate) fn tell(&self, ready_file: Option<&Path>) {
         note(&format!("dashboard: {}", self.url));
         let Some(setup) = &self.setup else { return };
+        let add = CommandLine::of(&["people", "add", "admin", "--role", "operator"]);
         // For a person in front of it; never into a log.
-        match std::io::stderr().is_terminal() {
-            true => note(&format!("set up the first account: {}", **setup)),
-            false => note(
-                "nobody can sign in yet: the ready file holds the link that sets up the first account, or run `countersign people add NAME --role operator`",
-            ),
+        match (std::io::stderr().is_terminal(), ready_file) {
+            (true, _) => note(&format!("set up the first account: {}", **setup)),
+            (false, Some(file)) => note(&format!(
+                "nobody can sign in yet: `{}` holds the link that sets up the first account, and {add} prints another",
+                file.display()
+            )),
+            (false, None) => note(&format!(
+                "nobody can sign in yet: {add} prints a link that sets up the first account"
+            )),
         }
     }
 
@@ -171,4 +184,14 @@ fn fetch_paths(context: &Context) -> FetchPaths {
             asked.map(drop).map_err(|failure| failure.to_string())
         })
     })
+}
+
+/// What to run when an address cannot be listened on.
+pub(crate) fn free_port(words: &[&str], taken: SocketAddr) -> String {
+    let address = match taken.ip().is_unspecified() {
+        true => taken.ip(),
+        false => [127, 0, 0, 1].into(),
+    };
+    let line = CommandLine::of(words).then(&["--listen"]).and(SocketAddr::new(address, 0));
+    format!("{line} uses a free port")
 }

@@ -1,6 +1,6 @@
 //! `store check|backup|restore`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(crate) use countersign_connector::diagnose::are_mendable;
 use countersign_connector::diagnose::mend;
@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::context::open_store;
 use crate::args::{BackUp, CheckStore, Restore, Store as Command};
+use crate::asking::asked;
 use crate::backup::{self, Attached};
 use crate::config::{Backend, Config};
 use crate::failure::{Exit, Failure};
@@ -118,7 +119,7 @@ async fn back_up(home: &Home, args: BackUp) -> Result<(), Failure> {
     let attached = if args.with_secrets { secrets(home)? } else { Vec::new() };
     let store = open_store(home).await?;
     let random = system::random();
-    let draft = Draft::create(&args.file, Readers::Owner, &*random)?;
+    let draft = Draft::create(&args.file, Readers::Owner, &*random).map_err(Failure::named)?;
     let problems = store.copy_to(draft.path()).await?;
     if let Some(first) = problems.first() {
         return Err(Failure::storage(format!(
@@ -171,19 +172,20 @@ fn secrets(home: &Home) -> Result<Vec<Attached>, Failure> {
 async fn restore(home: &Home, args: Restore) -> Result<(), Failure> {
     let random = system::random();
     let place = home.store();
-    let (draft, manifest, attached) =
-        backup::unpack(&args.file, &place, args.with_secrets, &random)?;
+    let hint = "give it after `restore`; `countersign store backup --help` shows how one is made";
+    let file = args.file.map_or_else(|| asked("backup file", hint).map(PathBuf::from), Ok)?;
+    let (draft, manifest, attached) = backup::unpack(&file, &place, args.with_secrets, &random)?;
     if let Some(first) = check_image(draft.path())?.first() {
         return Err(Failure::storage(format!(
             "`{}` holds a damaged store: {}\nhint: use another backup; nothing was restored",
-            args.file.display(),
+            file.display(),
             first.what
         )));
     }
     if args.with_secrets && attached.is_empty() {
         return Err(Failure::usage(format!(
             "`{}` holds no secrets\nhint: leave `--with-secrets` out; nothing was restored",
-            args.file.display()
+            file.display()
         )));
     }
     let restored = put_secrets(home, &attached)?;

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::args::{Json, Reseal};
 use crate::config::{Backend, Config, passphrase_in};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Cause, Exit, Failure};
 use crate::home::Home;
 use crate::output::{note, print, print_json, table, table_text, when};
 use crate::system;
@@ -100,14 +100,14 @@ pub(crate) async fn reseal(home: Option<&Path>, args: Reseal) -> Result<(), Fail
             "there is no vault yet\nhint: say in config.toml what shall seal it",
         ));
     }
-    let (source, setting) = match (args.new_key_file, args.new_passphrase_file) {
+    let (source, setting) = match (args.key.new_key_file, args.key.new_passphrase_file) {
         (Some(path), _) => {
             let path = std::path::absolute(path)?;
             (KeySource::KeyFile(path.clone()), setting("key_file", &path))
         }
         (None, Some(path)) => {
             let path = std::path::absolute(path)?;
-            (passphrase_in(&path)?, setting("passphrase_file", &path))
+            (named(passphrase_in(&path))?, setting("passphrase_file", &path))
         }
         (None, None) => return Err(Failure::usage("no new key was named")),
     };
@@ -117,11 +117,19 @@ pub(crate) async fn reseal(home: Option<&Path>, args: Reseal) -> Result<(), Fail
         Ok::<_, Failure>((home.config(), kept))
     });
     let (config, kept) = resealed.await.map_err(Failure::unexpected)??;
+    if args.json {
+        return print_json(&json!({ "secrets": kept, "config": config, "setting": setting }));
+    }
     note(&format!(
         "{kept} secrets are sealed by the new key. In `{}`, this opens the vault from now on, in place of what did before:",
         config.display()
     ));
     print(&format!("[vault]\n{setting}\n"))
+}
+
+/// What the command line names is the command line's to put right.
+fn named<T>(read: Result<T, Failure>) -> Result<T, Failure> {
+    read.map_err(|failure| Failure::of(Cause::File, failure))
 }
 
 fn setting(key: &str, path: &Path) -> String {

@@ -205,7 +205,7 @@ pub(crate) async fn metrics(context: &Context, args: Feed) -> Result<(), Failure
 /// whole names.
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     files::write(path, text.as_bytes(), Readers::Everybody, &*system::random())
-        .map_err(Failure::usage)
+        .map_err(Failure::named)
 }
 
 fn put(args: Feed, text: &str) -> Result<(), Failure> {

@@ -247,7 +247,7 @@ fn pasted_blanks_and_swapped_halves() {
     let (head, tail) = secret.split_at(30);
     keep(&id, &format!("{head}\u{a0} {tail}"));
     let cause = "the Secret Key holds what does not belong there: 2 blanks";
-    assert_one(home, "pair_pasted", 2, cause, "integration add NAME --import");
+    assert_one(home, "pair_pasted", 2, cause, "integration add --import");
     keep(&format!("'{id}'"), &format!("{head}\n  {tail}"));
     let cause = "the API ID holds what does not belong there: 2 quotation marks; the Secret Key holds what does not belong there: 1 line break";
     assert_one(home, "pair_pasted", 2, cause, "without");

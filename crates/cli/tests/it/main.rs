@@ -2,10 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod advice;
 mod arrows;
+mod changing;
 mod claims;
+mod codes;
+mod collected;
 mod controls;
 mod crash;
+mod demo;
 mod doctor;
 mod exits;
 mod export;
@@ -26,6 +31,7 @@ mod quickstart;
 mod rehearse;
 mod rotation;
 mod schedule;
+mod secretless;
 mod secrets;
 mod serve;
 mod store;
@@ -33,3 +39,4 @@ mod store;
 mod strangers;
 mod vault;
 mod watch;
+mod whose;

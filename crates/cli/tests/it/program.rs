@@ -8,8 +8,15 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub(crate) fn countersign(home: &Path) -> Command {
+    let mut command = without_home(home);
+    command.arg("--home").arg(home);
+    command
+}
+
+/// As run by somebody whose home folder is `home`.
+pub(crate) fn without_home(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-    command.arg("--home").arg(home).env_remove("COUNTERSIGN_HOME").stdin(Stdio::null());
+    command.env_remove("COUNTERSIGN_HOME").stdin(Stdio::null());
     // Where other tools keep pairs: nothing of whoever runs the tests.
     command.env("HOME", home);
     for (name, _) in std::env::vars_os() {

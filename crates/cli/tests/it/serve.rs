@@ -65,7 +65,7 @@ fn addresses_beyond_this_machine_need_tls() {
     let home = tempfile::tempdir().unwrap();
     let output = run(home.path(), &["serve", "--listen", "0.0.0.0:0"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("hint: add `--tls-cert FILE --tls-key FILE`"));
+    assert!(stderr(&output).contains("hint: add `--tls-cert` and `--tls-key`"));
     let pem = home.path().join("empty.pem");
     std::fs::write(&pem, "").unwrap();
     let pem = pem.to_str().unwrap();

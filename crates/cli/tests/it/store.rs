@@ -410,7 +410,7 @@ fn a_full_sync_reads_what_is_damaged_anew() {
         assert_eq!(store.execute(sql, []).unwrap(), 2);
         drop(store);
         refused(&run(home, &["export", "--format", "ndjson"]), 7, "store check");
-        refused(&run(home, &["store", "check"]), 7, "`countersign sync --full`");
+        refused(&run(home, &["store", "check"]), 7, " sync --full` reads");
         let report = well(home, &["sync", "--full", "--json"]);
         let report: Value = serde_json::from_str(&report).unwrap();
         assert_eq!(report["findings"]["mended"], 2, "{report}");

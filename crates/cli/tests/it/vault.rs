@@ -110,10 +110,10 @@ fn a_key_is_not_resealed_by_itself_nor_anywhere_else() {
     assert!(run(home, &["vault", "check"]).status.success());
     let own = home.join("vault.key");
     refused(&["--new-key-file", own.to_str().unwrap()], 7, "seals the vault already");
-    refused(&["--new-passphrase-file", "/nonexistent/file"], 7, "/nonexistent/file");
+    refused(&["--new-passphrase-file", "/nonexistent/file"], 2, "/nonexistent/file");
     let empty = folder.path().join("empty");
     write_secret(&empty, "\n");
-    refused(&["--new-passphrase-file", empty.to_str().unwrap()], 7, "is empty");
+    refused(&["--new-passphrase-file", empty.to_str().unwrap()], 2, "is empty");
     configure(home, &example(home));
     refused(&["--new-key-file", "a"], 2, "only the sealed file");
 }
