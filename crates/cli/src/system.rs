@@ -52,6 +52,21 @@ pub(crate) fn survive_file_limits() -> std::io::Result<()> {
 /// has to say is no help to whoever runs this. A filter that cannot be read falls back to
 /// that and says so.
 pub(crate) fn start_logging(filter: Option<&str>, is_quiet: bool, verbose: u8) {
+    let (filter, complaint) = chosen(filter, is_quiet, verbose);
+    // Without colours: an escape in a log line is somebody else's.
+    let lines = tracing_subscriber::fmt::layer().with_writer(output::log).with_ansi(false);
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
+    if let Some(error) = complaint {
+        tracing::warn!("the log filter cannot be read, using the default: {error}");
+    }
+}
+
+/// What is logged, and what is wrong with the filter that was given.
+fn chosen(
+    filter: Option<&str>,
+    is_quiet: bool,
+    verbose: u8,
+) -> (Targets, Option<tracing_subscriber::filter::ParseError>) {
     let level = match (is_quiet, verbose) {
         (true, _) => LevelFilter::ERROR,
         (false, 0) => LevelFilter::WARN,
@@ -59,16 +74,10 @@ pub(crate) fn start_logging(filter: Option<&str>, is_quiet: bool, verbose: u8) {
         (false, _) => LevelFilter::DEBUG,
     };
     let own = Targets::new().with_target("countersign", level);
-    let (filter, complaint) = match filter.map(str::parse::<Targets>) {
+    match filter.map(str::parse::<Targets>) {
         None => (own, None),
         Some(Ok(parsed)) => (parsed, None),
         Some(Err(error)) => (own, Some(error)),
-    };
-    // Without colours: an escape in a log line is somebody else's.
-    let lines = tracing_subscriber::fmt::layer().with_writer(output::log).with_ansi(false);
-    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
-    if let Some(error) = complaint {
-        tracing::warn!("the log filter cannot be read, using the default: {error}");
     }
 }
 
@@ -86,4 +95,29 @@ pub(crate) fn open_page(url: &str) -> bool {
         .stderr(std::process::Stdio::null())
         .spawn();
     command.is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::filter::LevelFilter as Level;
+
+    use super::*;
+
+    #[test]
+    fn libraries_are_logged_when_somebody_asks() {
+        let is_on = |filter, is_quiet, verbose, target, level: Level| {
+            let (filter, _) = chosen(filter, is_quiet, verbose);
+            filter.would_enable(target, &level.into_level().unwrap())
+        };
+        for verbose in [0, 1, 2] {
+            assert!(!is_on(None, false, verbose, "hyper::proto", Level::ERROR));
+            assert!(is_on(None, false, verbose, "countersign_web::serve", Level::WARN));
+        }
+        assert!(is_on(Some("hyper=debug"), false, 0, "hyper::proto", Level::DEBUG));
+        assert!(!is_on(None, true, 0, "countersign_web::serve", Level::WARN));
+        assert!(is_on(None, false, 1, "countersign_web::serve", Level::INFO));
+        assert!(!is_on(None, false, 1, "countersign_web::serve", Level::DEBUG));
+        let (_, complaint) = chosen(Some("countersign=loud"), false, 0);
+        assert!(complaint.is_some());
+    }
 }

@@ -188,3 +188,20 @@ fn every_database_is_one_file_after_the_end() {
         assert_eq!(beside(&home), ["platform.sqlite"], "{signal}");
     }
 }
+
+/// Nothing is said of a file that nobody asked for.
+#[test]
+fn only_what_is_there_is_said() {
+    use std::io::{BufRead, BufReader};
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = countersign(folder.path());
+    command.args(["serve", "--listen", "127.0.0.1:0"]).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let told: Vec<_> = lines.take_while(|line| !line.contains("Ctrl-C stops it")).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let told = told.join("\n");
+    assert!(told.contains("people add admin --role operator` prints a link"), "{told}");
+    assert!(!told.contains("ready file") && !told.contains("holds"), "{told}");
+}
