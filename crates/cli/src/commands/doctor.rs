@@ -83,7 +83,7 @@ async fn examine(home: &Home, all: &mut Vec<Diagnosis>) {
                 all.push(Diagnosis::trouble(format!("home {}", home.path().display()), trouble));
             }
             None => {
-                note("there is no integration yet; `countersign quickstart` makes one to look at");
+                note("there is no integration yet; `countersign integration add prod` adds one");
             }
         }
     }

@@ -116,9 +116,7 @@ async fn list(
         return print_json(&rows.iter().map(Entry::json).collect::<Vec<_>>());
     }
     if rows.is_empty() {
-        note(
-            "there is no integration yet\nhint: run `countersign quickstart`, or `countersign integration add`",
-        );
+        note("there is no integration yet\nhint: `countersign integration add prod` adds one");
         return Ok(());
     }
     let mut table = table(&["integration", "every", "next", "last", "problem"]);

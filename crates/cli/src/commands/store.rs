@@ -37,7 +37,7 @@ async fn check(home: &Home, args: CheckStore) -> Result<(), Failure> {
     if !path.exists() {
         files::usable(home.path(), false)?;
         return Err(Failure::storage(format!(
-            "there is no store in `{}`\nhint: run `countersign quickstart`, or `countersign integration add`",
+            "there is no store in `{}`\nhint: `countersign integration add prod` adds an integration",
             home.path().display()
         )));
     }
