@@ -267,16 +267,16 @@ fn no_failure_comes_out_raw() {
         scene.shown(&["sync", "--full"], Kind::Text);
     }
     scene.shown(&["doctor"], Kind::Text);
-    for args in [
-        &["credentials", "list", "--refresh"][..],
-        &["credentials", "watch", "--once"],
-        &["credentials", "rotate", "prod"],
-        &["applications"],
-        &["integration", "show"],
-        &["schedule", "list"],
-        &["credentials", "log"],
+    for (args, kind) in [
+        (&["credentials", "list", "--refresh"][..], Kind::Table),
+        (&["credentials", "watch", "--once"], Kind::Text),
+        (&["credentials", "rotate", "prod"], Kind::Text),
+        (&["applications"], Kind::Table),
+        (&["integration", "show"], Kind::Text),
+        (&["schedule", "list"], Kind::Text),
+        (&["credentials", "log"], Kind::Text),
     ] {
-        scene.piped(args, Kind::Text);
+        scene.piped(args, kind);
     }
     scene.harms.assert_none();
 }
