@@ -20,10 +20,13 @@ mod handover;
 mod hostile;
 mod http;
 mod hygiene;
+#[cfg(unix)]
+mod interrupted;
 #[path = "../../../vault/tests/it/kv_server.rs"]
 #[expect(dead_code, reason = "the tests of the vault use all of it")]
 mod kv_server;
 mod lists;
+mod mistakes;
 mod printers;
 mod program;
 mod proxy;

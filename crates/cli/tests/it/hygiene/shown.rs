@@ -319,6 +319,7 @@ opaque! {
     "connector::Connector" = countersign_connector::Connector,
     "connector::Config" = countersign_connector::duty::Config,
     "connector::Entered" = countersign_connector::keyfiles::paste::Entered,
+    "connector::Follower" = countersign_connector::sync::Follower,
     "connector::Found" = countersign_connector::keyfiles::sources::Found,
     "connector::Machine" = countersign_connector::keyfiles::sources::Machine<'static>,
     "connector::Written" = countersign_connector::keyfiles::Written,

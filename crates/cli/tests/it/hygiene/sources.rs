@@ -108,7 +108,7 @@ const BY_HAND: &[&str] = &[
 
 /// Who may all the same, and why.
 const BY_OWN_HAND: &[(&str, &str, &str)] = &[
-    ("cli/src/commands/control.rs", "fs::read_to_string", "data of a tester: a plan, a page"),
+    ("cli/src/commands/control.rs", "fs::read(", "data of a tester: a plan, a page"),
     ("cli/src/commands/env.rs", "File::open", "the terminal"),
     ("cli/src/commands/http.rs", "File::open", "the body of a request, wherever it is"),
     ("cli/src/output/zone.rs", "File::open", "the zone of this machine, no more than 64 KiB"),
