@@ -185,7 +185,9 @@ impl Planned {
             Some(Hold { why: Why::Answered(_) | Why::Failed, left }) => left.as_secs_f64(),
             _ => 0.0,
         };
-        Duration::try_from_secs_f64(until(requests, step, pause, pace)).ok()
+        // The last one takes as long as those that are on their way.
+        let last = step * pace.in_flight as f64;
+        Duration::try_from_secs_f64(until(requests, step, pause, pace) + last).ok()
     }
 }
 
