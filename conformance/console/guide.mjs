@@ -93,6 +93,7 @@ async function addUser(walk, table) {
   // "Click the Settings gear in the top right corner and click on Admin."
   const gear = await walk.find("button", "Settings").boundingBox();
   expect(gear.x + gear.width > Math.min(width, (width + 1088) / 2) - 40 && gear.y < 40, true);
+  expect(await walk.find("link", "Admin").isVisible(), false);
   await walk.press("button", "Settings");
   await walk.picture("settings");
   await walk.press("link", "Admin");
