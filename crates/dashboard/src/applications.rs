@@ -284,11 +284,14 @@ pub(super) async fn show(
     let application = &row.application;
     let here = query::application(&integration, &guid);
     let page = One {
-        frame: reader.visitor.frame(&application.name, "/applications"),
+        frame: reader
+            .visitor
+            .frame(&application.name, "/applications")
+            .below(vec![(Shown::new("Applications"), "/applications".to_owned())]),
         name: Shown::cut(&application.name, 200),
         verdict: verdict(application.policy_compliance.as_deref()),
         policy: Shown::new(application.policy.as_deref().unwrap_or("no policy")),
-        facts: facts(&row),
+        facts: facts(&row, now_ms),
         read: row.read_ms.map(|ms| (Moment(ms), from_now(ms, now_ms))),
         is_gone: row.gone,
         incomplete: row.incomplete.as_deref().map(|why| Shown::cut(why, 500)),
@@ -315,24 +318,25 @@ pub(super) async fn show(
     reader.visitor.page(200, &page)
 }
 
-fn facts(row: &ApplicationRow) -> Vec<(&'static str, Shown)> {
+fn facts(row: &ApplicationRow, now_ms: i64) -> Vec<(&'static str, Shown)> {
     let application = &row.application;
     let criticality =
         application.business_criticality.as_ref().map(|word| word.replace('_', " ").to_lowercase());
     let list = |words: &[String]| (!words.is_empty()).then(|| words.join(", "));
-    let time = |ms: Option<i64>| ms.map(|ms| Moment(ms).to_string());
+    let time = |ms: Option<i64>| ms.map(|ms| Shown::moment(Moment(ms), now_ms));
+    let text = |text: Option<String>| text.map(|text| Shown::cut(&text, 300));
     [
-        ("Business unit", application.business_unit.clone()),
-        ("Criticality", criticality),
-        ("Teams", list(&application.teams)),
-        ("Tags", list(&application.tags)),
+        ("Business unit", text(application.business_unit.clone())),
+        ("Criticality", text(criticality)),
+        ("Teams", text(list(&application.teams))),
+        ("Tags", text(list(&application.tags))),
         ("Last scan", time(application.last_scan_ms)),
         ("Policy checked", time(application.policy_checked_ms)),
         ("Changed", time(application.modified_ms)),
-        ("Integration", Some(row.integration.clone())),
-        ("Guid", Some(application.guid.to_string())),
+        ("Integration", text(Some(row.integration.clone()))),
+        ("Guid", text(Some(application.guid.to_string()))),
     ]
     .into_iter()
-    .filter_map(|(name, text)| Some((name, Shown::cut(&text?, 300))))
+    .filter_map(|(name, value)| Some((name, value?)))
     .collect()
 }

@@ -7,10 +7,11 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use countersign_signin::password::{self, Rule};
 use countersign_signin::session::Stage;
-use countersign_signin::{Begun, Given, Purpose, Refusal, complaint};
+use countersign_signin::{Begun, Given, OwnPath, Purpose, Refusal, complaint};
 
 use super::inner::Inner;
-use super::web::{Form, Frame, Reader, Stop, Visitor, go};
+use super::query::Query;
+use super::web::{Form, Frame, Reader, Stop, Visitor, go, step};
 use crate::people::Person;
 
 /// What went wrong, in one sentence, and what to do about it.
@@ -22,35 +23,55 @@ struct SignIn {
     frame: Frame,
     complaint: Complaint,
     name: String,
+    next: String,
 }
 
-pub(super) async fn show_sign_in(visitor: Visitor) -> Result<Response, Stop> {
+/// Where an address or a form says that sign-in leads to; anywhere else it is the overview.
+fn next_of(fields: &Query) -> Option<OwnPath> {
+    fields.get("next").and_then(OwnPath::parse)
+}
+
+fn or_overview(next: Option<&OwnPath>) -> &str {
+    next.map_or("/", OwnPath::as_str)
+}
+
+pub(super) async fn show_sign_in(visitor: Visitor, query: Query) -> Result<Response, Stop> {
+    let next = next_of(&query);
     if visitor.is_in() {
-        return Ok(go("/"));
+        return Ok(go(or_overview(next.as_ref())));
     }
-    let page = SignIn { frame: visitor.frame("Sign in", ""), complaint: None, name: String::new() };
+    let page = SignIn {
+        frame: visitor.frame("Sign in", ""),
+        complaint: None,
+        name: String::new(),
+        next: or_overview(next.as_ref()).to_owned(),
+    };
     visitor.page(200, &page)
 }
 
 pub(super) async fn sign_in(State(inner): State<Inner>, form: Form) -> Result<Response, Stop> {
     form.visitor.count(&inner)?;
     let (name, given) = (form.fields.text("name"), form.fields.secret("password"));
+    let next = next_of(&form.fields);
     let (wanted, visit) = (name.clone(), form.visitor.visit.clone());
     match inner.people.step(move |signin| signin.sign_in(&wanted, &given, &visit)).await {
-        Ok(begun) => Ok(entered(&form.visitor, &begun, "/")),
+        Ok(begun) => Ok(entered(&form.visitor, &begun, next.as_ref())),
         Err(Refusal::Wrong) => {
             let frame = form.visitor.frame("Sign in", "");
-            let complaint = Some(complaint::SIGN_IN);
-            form.visitor.page(401, &SignIn { frame, complaint, name })
+            let (complaint, next) = (Some(complaint::SIGN_IN), or_overview(next.as_ref()));
+            form.visitor.page(401, &SignIn { frame, complaint, name, next: next.to_owned() })
         }
         Err(refusal) => Err(refusal.into()),
     }
 }
 
 /// On, as far as the sign-in has come.
-fn entered(visitor: &Visitor, begun: &Begun, next: &str) -> Response {
-    let next = if begun.stage == Stage::Full { next } else { "/second-factor" };
-    visitor.enter(go(next), begun)
+fn entered(visitor: &Visitor, begun: &Begun, next: Option<&OwnPath>) -> Response {
+    let page = match begun.stage {
+        Stage::Full => go(or_overview(next)),
+        Stage::Password | Stage::Enrol => go(&step("/second-factor", next)),
+    };
+    visitor.enter(page, begun)
 }
 
 pub(super) async fn sign_out(State(inner): State<Inner>, form: Form) -> Result<Response, Stop> {
@@ -67,6 +88,8 @@ pub(super) async fn sign_out(State(inner): State<Inner>, form: Form) -> Result<R
 struct Code {
     frame: Frame,
     place: Place,
+    /// Where a proof that is good leads.
+    next: String,
     /// Without a second factor the password is asked for.
     asks_password: bool,
     complaint: Complaint,
@@ -89,10 +112,10 @@ impl Place {
     }
 
     /// Where a proof that is good leads.
-    fn next(self) -> &'static str {
+    fn next(self, wanted: Option<OwnPath>) -> Option<OwnPath> {
         match self {
-            Self::SecondFactor => "/",
-            Self::Prove => "/profile",
+            Self::SecondFactor => wanted,
+            Self::Prove => OwnPath::parse("/profile"),
         }
     }
 }
@@ -101,6 +124,7 @@ async fn code_page(
     inner: &Inner,
     visitor: &Visitor,
     place: Place,
+    next: Option<&OwnPath>,
     complaint: Complaint,
 ) -> Result<Code, Stop> {
     let asks_password = !has_factor(inner, visitor).await?;
@@ -108,7 +132,8 @@ async fn code_page(
         Place::SecondFactor => visitor.frame("Second factor", ""),
         Place::Prove => visitor.frame("Prove that it is you", "/profile"),
     };
-    Ok(Code { frame, place, asks_password, complaint })
+    let next = or_overview(next).to_owned();
+    Ok(Code { frame, place, next, asks_password, complaint })
 }
 
 async fn has_factor(inner: &Inner, visitor: &Visitor) -> Result<bool, Stop> {
@@ -128,6 +153,7 @@ fn waiting(visitor: &Visitor) -> Result<(), Stop> {
 async fn proven(inner: &Inner, form: Form, place: Place) -> Result<Response, Stop> {
     form.visitor.count(inner)?;
     let given = form.fields.secret("code");
+    let next = place.next(next_of(&form.fields));
     let visitor = form.visitor;
     let (given, complaint) = match has_factor(inner, &visitor).await? {
         true => (Given::Code(given), complaint::CODE),
@@ -135,9 +161,9 @@ async fn proven(inner: &Inner, form: Form, place: Place) -> Result<Response, Sto
     };
     let (seat, visit) = (visitor.seat()?, visitor.visit.clone());
     match inner.people.step(move |signin| signin.prove(&seat, &given, &visit)).await {
-        Ok(begun) => Ok(entered(&visitor, &begun, place.next())),
+        Ok(begun) => Ok(entered(&visitor, &begun, next.as_ref())),
         Err(Refusal::Wrong) => {
-            let page = code_page(inner, &visitor, place, Some(complaint)).await?;
+            let page = code_page(inner, &visitor, place, next.as_ref(), Some(complaint)).await?;
             visitor.page(401, &page)
         }
         Err(refusal) => Err(refusal.into()),
@@ -147,9 +173,11 @@ async fn proven(inner: &Inner, form: Form, place: Place) -> Result<Response, Sto
 pub(super) async fn show_second_factor(
     State(inner): State<Inner>,
     visitor: Visitor,
+    query: Query,
 ) -> Result<Response, Stop> {
     waiting(&visitor)?;
-    let page = code_page(&inner, &visitor, Place::SecondFactor, None).await?;
+    let next = next_of(&query);
+    let page = code_page(&inner, &visitor, Place::SecondFactor, next.as_ref(), None).await?;
     visitor.page(200, &page)
 }
 
@@ -165,7 +193,7 @@ pub(super) async fn show_prove(
     State(inner): State<Inner>,
     reader: Reader,
 ) -> Result<Response, Stop> {
-    let page = code_page(&inner, &reader.visitor, Place::Prove, None).await?;
+    let page = code_page(&inner, &reader.visitor, Place::Prove, None, None).await?;
     reader.visitor.page(200, &page)
 }
 
@@ -266,7 +294,11 @@ pub(super) async fn choose(
         .step(move |signin| signin.choose(purpose, &tried, &typed, (&given, &again), &visit))
         .await;
     let (why, rules) = match chosen {
-        Ok(begun) => return Ok(entered(&visitor, &begun, "/profile/factor")),
+        // One who may do without a second factor is offered one.
+        Ok(begun) => {
+            let offer = OwnPath::parse("/profile/factor").filter(|_| begun.stage == Stage::Full);
+            return Ok(entered(&visitor, &begun, offer.as_ref()));
+        }
         Err(Refusal::Password { why, rules }) => (why.to_owned(), rules),
         Err(Refusal::Name(why)) => (why.replace("\nhint:", ":"), Vec::new()),
         Err(refusal) => return refused(&visitor, refusal),

@@ -65,19 +65,19 @@ pub(super) fn written(expression: &Expression) -> String {
 
 /// The list of the findings that match.
 pub(super) fn findings(expression: &Expression) -> String {
-    findings_from(expression, "")
+    findings_page(expression, "")
 }
 
-/// The same from a place in it on. An address without a filter is the list of the open
-/// ones of what is usually counted, so that one of everything has to say so.
-pub(super) fn findings_from(expression: &Expression, after: &str) -> String {
+/// One page of it. An address without a filter is the list of the open ones of what is
+/// usually counted, so that one of everything has to say so.
+pub(super) fn findings_page(expression: &Expression, page: &str) -> String {
     if *expression == Population::OPEN.filter() {
-        return link("/findings", &[("after", after)]);
+        return link("/findings", &[("page", page)]);
     }
-    match (expression.is_everything(), after.is_empty()) {
-        (false, _) => link("/findings", &[("filter", &written(expression)), ("after", after)]),
+    match (expression.is_everything(), page.is_empty()) {
+        (false, _) => link("/findings", &[("filter", &written(expression)), ("page", page)]),
         (true, true) => "/findings?filter=".to_owned(),
-        (true, false) => format!("/findings?filter=&after={}", encode(after)),
+        (true, false) => format!("/findings?filter=&page={}", encode(page)),
     }
 }
 

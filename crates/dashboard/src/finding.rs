@@ -13,9 +13,10 @@ use countersign_text::{file, json};
 
 use super::changes::told;
 use super::filters::{all, findings};
-use super::findings::place;
+use super::findings::{PAGE, place};
 use super::inner::Inner;
 use super::look::{severity, state};
+use super::place::{Among, crumb};
 use super::query::{self, Query, link};
 use super::text::Shown;
 use super::web::{Form, Frame, Reader, Stop, go};
@@ -66,7 +67,8 @@ struct Page {
     also_in: Vec<(Shown, String)>,
     raw: String,
     whole: String,
-    application: (Shown, String),
+    /// Its place in the list that it was reached from.
+    among: Option<Among>,
     standing: Facts,
     location: Facts,
     component: Facts,
@@ -114,6 +116,7 @@ pub(super) struct Sought {
     reader: Reader,
     row: FindingRow,
     others: Vec<FindingRow>,
+    query: Query,
 }
 
 impl FromRequestParts<Inner> for Sought {
@@ -125,12 +128,12 @@ impl FromRequestParts<Inner> for Sought {
         let Path(id) = path.map_err(|_| Stop::NotFound)?;
         let Ok(query) = Query::from_request_parts(parts, inner).await;
         let (row, others) = row(inner, &id, &query).await?;
-        Ok(Self { reader, row, others })
+        Ok(Self { reader, row, others, query })
     }
 }
 
 pub(super) async fn show(State(inner): State<Inner>, sought: Sought) -> Result<Response, Stop> {
-    let Sought { reader, row, others } = sought;
+    let Sought { reader, row, others, query } = sought;
     let now_ms = reader.visitor.now_ms;
     let finding = &row.finding;
     let events = inner.store.changes_of(finding.id.as_str()).await?;
@@ -144,10 +147,17 @@ pub(super) async fn show(State(inner): State<Inner>, sought: Sought) -> Result<R
     });
     let application = query::application(&row.integration, finding.application.as_str());
     let path = format!("/findings/{}", finding.id);
+    let among = Among::read(&inner.store, &query, &row, PAGE, reader.visitor.now_ms).await?;
+    let list = among.as_ref().map_or(("", 1), |among| (among.filter.as_str(), among.page));
+    let crumbs =
+        vec![crumb(list.0, list.1), (Shown::cut(&row.application_name, LINE_CHARS), application)];
     let page = Page {
         frame: reader
             .visitor
-            .frame(&finding.title.chars().take(80).collect::<String>(), "/findings"),
+            .frame(&finding.title.chars().take(80).collect::<String>(), "/findings")
+            .about(&row.application_name)
+            .below(crumbs),
+        among,
         id: finding.id.to_string(),
         title: Shown::cut(&finding.title, LINE_CHARS),
         severity: severity(finding.severity.level()),
@@ -162,7 +172,6 @@ pub(super) async fn show(State(inner): State<Inner>, sought: Sought) -> Result<R
             .collect(),
         raw: link(&format!("{path}/raw"), &[("integration", &row.integration)]),
         whole: link(&format!("{path}/description"), &[("integration", &row.integration)]),
-        application: (Shown::cut(&row.application_name, LINE_CHARS), application),
         standing: standing(&row, now_ms),
         location: location(finding),
         component: component(finding),
@@ -212,7 +221,8 @@ fn standing(row: &FindingRow, now_ms: i64) -> Facts {
     let finding = &row.finding;
     let status = &finding.status;
     let yes = |is: Option<bool>| is.map(|is| if is { "yes" } else { "no" }.to_owned());
-    let at = |ms: i64| format!("{}, {}", Moment(ms), from_now(ms, now_ms));
+    let at = |ms: i64| Shown::moment(Moment(ms), now_ms);
+    let text = |text: Option<String>| text.map(|text| Shown::cut(&text, LINE_CHARS));
     let numbered = |one: &countersign_findings::Numbered, before: &str| {
         format!("{before}{} {}", one.id, one.name.as_deref().unwrap_or_default())
     };
@@ -226,27 +236,28 @@ fn standing(row: &FindingRow, now_ms: i64) -> Facts {
         };
         format!("{level} ({word})")
     });
-    held(vec![
-        ("Violates policy", yes(finding.violates_policy)),
+    let facts = vec![
+        ("Violates policy", text(yes(finding.violates_policy))),
         ("Fix by", finding.grace_period_expires_ms.map(at)),
-        ("Weakness", finding.cwe.as_ref().map(|cwe| numbered(cwe, "CWE-"))),
-        ("Category", finding.category.as_ref().map(|category| numbered(category, ""))),
-        ("Scan type", Some(finding.scan_type.as_str().to_owned())),
-        ("Context", Some(finding.context.to_string())),
+        ("Weakness", text(finding.cwe.as_ref().map(|cwe| numbered(cwe, "CWE-")))),
+        ("Category", text(finding.category.as_ref().map(|category| numbered(category, "")))),
+        ("Scan type", text(Some(finding.scan_type.as_str().to_owned()))),
+        ("Context", text(Some(finding.context.to_string()))),
         ("First found", finding.first_found_ms.map(at)),
         ("Last seen", finding.last_seen_ms.map(at)),
-        ("Exploitability", exploitability),
-        ("CVSS", finding.cvss.clone()),
-        ("Status", status.status.clone()),
-        ("Resolution", status.resolution.clone()),
-        ("Review", status.resolution_status.clone()),
-        ("Mitigation review", status.mitigation_review_status.clone()),
-        ("New in the latest scan", yes(status.new)),
+        ("Exploitability", text(exploitability)),
+        ("CVSS", text(finding.cvss.clone())),
+        ("Status", text(status.status.clone())),
+        ("Resolution", text(status.resolution.clone())),
+        ("Review", text(status.resolution_status.clone())),
+        ("Mitigation review", text(status.mitigation_review_status.clone())),
+        ("New in the latest scan", text(yes(status.new))),
         ("Stored since", Some(at(row.added_ms))),
         ("Last change noticed", Some(at(row.changed_ms))),
-        ("Integration", Some(row.integration.clone())),
-        ("Id", Some(finding.id.to_string())),
-    ])
+        ("Integration", text(Some(row.integration.clone()))),
+        ("Id", text(Some(finding.id.to_string()))),
+    ];
+    facts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
 fn location(finding: &Finding) -> Facts {
@@ -347,7 +358,7 @@ fn notes(finding: &Finding) -> Vec<Note> {
         Note {
             action: Shown::cut(one.action.as_deref().unwrap_or("–"), LINE_CHARS),
             who: Shown::cut(one.user.as_deref().unwrap_or("–"), LINE_CHARS),
-            when: Shown::cut(one.created.as_deref().unwrap_or("–"), LINE_CHARS),
+            when: Shown::written_time(one.created.as_deref().unwrap_or("–"), LINE_CHARS),
             words: Shown::prose(cut(&words.join("\n"), PROSE_CHARS)),
         }
     };

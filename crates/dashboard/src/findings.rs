@@ -6,18 +6,19 @@ use axum::extract::State;
 use axum::response::Response;
 use countersign_findings::filter::{Expression, Field, Filter, Operator, Value};
 use countersign_findings::{Contexts, Finding, Population, Sight};
-use countersign_store::{FacetRow, FindingRow, Query as Wanted, Seek, Store};
+use countersign_store::{FacetRow, FindingRow, Query as Wanted, Store};
 use futures::future::try_join_all;
 
-use super::filters::{Asked, Facet, findings, findings_from, written};
+use super::filters::{Asked, Facet, findings, findings_page, written};
 use super::inner::Inner;
 use super::look::{grouped, severity, state};
+use super::place::{Around, Pages, in_list};
 use super::query::{self, Query, link};
 use super::text::Shown;
 use super::web::{Frame, Reader, Stop, go};
 use countersign_web::moment::Moment;
 
-const PAGE: u32 = 50;
+pub(super) const PAGE: u32 = 50;
 /// Values of one facet.
 const VALUES: u32 = 24;
 /// Of them, that are shown without being asked for; a few more are not worth folding.
@@ -26,7 +27,7 @@ const MAX_SHOWN: usize = 10;
 const MAX_WORDS_CHARS: usize = 200;
 
 /// Fields that narrow, and what people call them.
-const FACETS: [(Field, &str); 9] = [
+pub(super) const FACETS: [(Field, &str); 9] = [
     (Field::Severity, "Severity"),
     (Field::State, "State"),
     (Field::ScanType, "Scan type"),
@@ -87,6 +88,8 @@ struct Row {
 struct Page {
     frame: Frame,
     filter: String,
+    /// The filter as links write it.
+    written: String,
     complaint: Option<(String, String)>,
     total: String,
     counted: String,
@@ -95,8 +98,8 @@ struct Page {
     conditions: Vec<(Shown, String)>,
     groups: Vec<Group>,
     rows: Vec<Row>,
-    first: Option<String>,
-    after: Option<String>,
+    place: String,
+    around: Around,
     exports: [(&'static str, String); 2],
     examples: Vec<(&'static str, String)>,
     fields: String,
@@ -115,44 +118,37 @@ pub(super) async fn list(
         let more = Expression::Is(Filter { field: Field::Text, operator, values });
         return Ok(go(&findings(&Expression::all([asked.expression, more]))));
     }
-    let after: Option<Seek> = match query.get("after").map(str::parse).transpose() {
-        Ok(after) => after,
-        Err(why) => return Err(Stop::Input(format!("{why}\nhint: follow the link `Findings`"))),
-    };
     let is_readable = asked.complaint.is_none();
     let expression = asked.expression;
     let store = &inner.store;
-    let (rows, total, groups) = match is_readable {
-        true => {
-            let wanted =
-                Wanted { filter: expression.clone(), limit: PAGE + 1, after, ..Wanted::default() };
-            (
-                store.findings(wanted).await?,
-                store.count_findings(expression.clone()).await?,
-                groups(store, &expression).await?,
-            )
-        }
-        false => (Vec::new(), 0, Vec::new()),
+    let total = match is_readable {
+        true => store.count_findings(expression.clone()).await?,
+        false => 0,
+    };
+    let pages = Pages::read(&query, PAGE, total);
+    let (rows, groups) = match is_readable {
+        true => (rows(store, &expression, &pages).await?, groups(store, &expression).await?),
+        false => (Vec::new(), Vec::new()),
     };
     let elsewhere = match is_readable {
         true => elsewhere(store, &expression, total).await?,
         false => None,
     };
     let filter = written(&expression);
-    let is_more = rows.len() > PAGE as usize;
-    let last = rows.iter().take(PAGE as usize).next_back().map(|row| row.seek.to_string());
-    let at = |after: &str| findings_from(&expression, after);
+    let at = |page: &str| findings_page(&expression, page);
+    let place = pages.words();
+    let numbered = (pages.skipped() + 1..).zip(&rows);
     let page = Page {
-        frame: reader.visitor.frame("Findings", "/findings"),
+        frame: reader.visitor.frame("Findings", "/findings").about(&filter),
         complaint: asked.complaint.map(|complaint| super::web::cause_and_fix(&complaint)),
         total: grouped(total),
         counted: Population::of(&expression).map(|of| of.to_string()).unwrap_or_default(),
         elsewhere,
         conditions: conditions(&expression),
         groups,
-        rows: rows.iter().take(PAGE as usize).map(shown).collect(),
-        first: after.map(|_| at("")),
-        after: last.filter(|_| is_more).map(|last| at(&last)),
+        rows: numbered.map(|(at, row)| shown(row, in_list(row, &filter, at))).collect(),
+        place,
+        around: pages.around(at),
         exports: [
             ("CSV", link("/findings.csv", &[("filter", &filter)])),
             ("NDJSON", link("/findings.ndjson", &[("filter", &filter)])),
@@ -163,8 +159,20 @@ pub(super) async fn list(
             .collect(),
         fields: Field::ALL.map(Field::name).join(", "),
         filter: asked.text,
+        written: filter,
     };
     reader.visitor.page(if is_readable { 200 } else { 400 }, &page)
+}
+
+async fn rows(
+    store: &Store,
+    expression: &Expression,
+    pages: &Pages,
+) -> Result<Vec<FindingRow>, Stop> {
+    let skipped = u32::try_from(pages.skipped()).unwrap_or(u32::MAX);
+    let filter = expression.clone();
+    let after = store.seek_past(filter.clone(), skipped).await?;
+    Ok(store.findings(Wanted { filter, limit: PAGE, after, ..Wanted::default() }).await?)
 }
 
 /// How many there are where usually nothing is counted, too, or where it usually is; none
@@ -233,7 +241,7 @@ async fn groups(store: &Store, expression: &Expression) -> Result<Vec<Group>, St
 }
 
 /// What a value is called where there is little room.
-fn label(field: Field, row: &FacetRow) -> String {
+pub(super) fn label(field: Field, row: &FacetRow) -> String {
     match (field, row.label.as_str()) {
         (Field::ViolatesPolicy, "true") => "yes".to_owned(),
         (Field::ViolatesPolicy, "false") => "no".to_owned(),
@@ -252,14 +260,14 @@ pub(super) fn short_context(label: &str) -> String {
     }
 }
 
-fn shown(row: &FindingRow) -> Row {
+fn shown(row: &FindingRow, link: String) -> Row {
     let finding = &row.finding;
     let application = finding.application.as_str();
     Row {
         severity: severity(finding.severity.level()),
         state: state(finding.state),
         title: Shown::cut(&finding.title, 160),
-        link: format!("/findings/{}", finding.id),
+        link,
         place: Shown::cut(&place(finding), 160),
         application: Shown::cut(&row.application_name, 60),
         application_link: query::application(&row.integration, application),

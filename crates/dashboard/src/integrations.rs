@@ -11,7 +11,8 @@ use super::inner::Inner;
 use super::look::{Damage, grouped};
 use super::text::Shown;
 use super::web::{Form, Frame, Reader, Stop, cause_and_fix, go};
-use countersign_connector::duty::{Refusal, Running, Scheduler, State as Standing};
+use countersign_connector::duty::{Refusal, Running, Scheduler, State as Planned};
+use countersign_connector::health::{self, Mark, Standing};
 use countersign_web::moment::{Moment, from_now, span};
 
 /// Runs that one integration shows.
@@ -84,11 +85,14 @@ struct Page {
 pub(super) async fn list(State(inner): State<Inner>, reader: Reader) -> Result<Response, Stop> {
     let now_ms = reader.visitor.now_ms;
     let standings = inner.scheduler.as_ref().map(Scheduler::states).unwrap_or_default();
+    let marks = health::standings(&inner.store, inner.scheduler.as_ref(), now_ms).await?;
     let mut cards = Vec::new();
     for (number, integration) in inner.store.integrations().await?.iter().enumerate() {
         let runs = inner.store.runs(Some(integration.id), RUNS).await?;
         let standing = standings.iter().find(|one| one.integration == integration.name);
-        cards.push(card(number, integration, standing, &runs, now_ms));
+        let mark = marks.iter().find(|one| one.integration == integration.name);
+        let mark = mark.map_or(Mark::NeverRead, Standing::mark);
+        cards.push(card(number, integration, standing, mark, &runs, now_ms));
     }
     let page = Page {
         frame: reader.visitor.frame("Integrations", "/integrations"),
@@ -102,7 +106,8 @@ pub(super) async fn list(State(inner): State<Inner>, reader: Reader) -> Result<R
 fn card(
     number: usize,
     integration: &Integration,
-    standing: Option<&Standing>,
+    standing: Option<&Planned>,
+    mark: Mark,
     runs: &[RunRow],
     now_ms: i64,
 ) -> Card {
@@ -111,11 +116,13 @@ fn card(
     let problem = standing.and_then(|standing| standing.problem.as_deref());
     let running = standing.and_then(|standing| standing.running.as_ref());
     let ended = runs.iter().find(|run| run.finished_ms.is_some());
-    let health = match (problem, ended) {
-        (Some(_), _) => ("bad", "✗ needs somebody"),
-        (None, Some(run)) if run.complete == Some(true) => ("good", "✓ healthy"),
-        (None, Some(_)) => ("warn", "! last run incomplete"),
-        (None, None) => ("warn", "! never ran to its end"),
+    let health = match mark {
+        Mark::Healthy => ("good", "✓ healthy"),
+        Mark::NeedsSomebody => ("bad", "✗ needs somebody"),
+        Mark::Stuck => ("bad", "✗ does not move"),
+        Mark::Behind => ("bad", "✗ behind"),
+        Mark::Incomplete => ("warn", "! last run incomplete"),
+        Mark::NeverRead => ("warn", "! never ran to its end"),
     };
     let path: String = url::form_urlencoded::byte_serialize(integration.name.as_bytes()).collect();
     Card {

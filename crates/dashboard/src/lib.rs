@@ -21,10 +21,13 @@ mod listen;
 mod look;
 mod overview;
 pub mod people;
+mod place;
 mod profile;
 mod query;
 mod text;
 mod trend;
+mod values;
+mod warning;
 mod web;
 
 use std::sync::Arc;
@@ -121,6 +124,7 @@ fn router(inner: Inner) -> Router {
         .route("/findings", get(findings::list))
         .route("/findings.csv", get(export::csv))
         .route("/findings.ndjson", get(export::ndjson))
+        .route("/findings/values", get(values::list))
         .route("/findings/{id}", get(finding::show))
         .route("/findings/{id}/raw", get(finding::raw))
         .route("/findings/{id}/description", get(finding::description))

@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 
 use countersign_text::html::{TEXT, escape};
 use countersign_text::{cut, is_odd, say_missing};
+use countersign_web::moment::{Moment, from_now};
 
 /// One line of text. Written as HTML, so templates mark it as safe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,16 @@ impl Shown {
             Some((at, _)) => Self::new(&format!("{}…", &text[..at])),
             None => Self::new(text),
         }
+    }
+
+    /// A moment, which a browser with scripts shows in its own zone, and how far it is.
+    pub(super) fn moment(at: Moment, now_ms: i64) -> Self {
+        Self(format!("{}, {}", time(at), from_now(at.0, now_ms)))
+    }
+
+    /// What a service wrote as a time: such a moment, or the words.
+    pub(super) fn written_time(text: &str, chars: usize) -> Self {
+        Moment::parse(text).map_or_else(|| Self::cut(text, chars), |at| Self(time(at)))
     }
 
     /// An address, as a link where it can be followed.
@@ -44,6 +55,10 @@ impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+fn time(at: Moment) -> String {
+    format!("<time datetime=\"{}\">{at}</time>", at.iso())
 }
 
 /// Whether line breaks and tabs are text.

@@ -3,12 +3,12 @@
 
 use askama::Template;
 use axum::extract::{FromRequest, FromRequestParts, Request, State};
-use axum::http::Method;
 use axum::http::request::Parts;
+use axum::http::{Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use countersign_signin::session::{Session, Stage};
-use countersign_signin::{Begun, Refusal, Seat, Visit, device};
+use countersign_signin::{Begun, OwnPath, Refusal, Seat, Visit, device};
 use countersign_text::line;
 use countersign_web::cookie::Cookies;
 use countersign_web::form::FormKey;
@@ -19,13 +19,18 @@ use countersign_web::page::{Hindrance, Notice, html};
 use countersign_web::{Site, host_of};
 
 use super::inner::Inner;
-use super::query::Query;
+use super::query::{Query, link};
+use super::text::Shown;
+use super::warning::{self, Warning};
 use crate::people::{self, Person, Role};
 
 pub(super) use countersign_web::page::go;
 
 /// Pages ask whether something changed; no page has frames.
 pub(super) const PAGES: Pages = Pages { have_frames: false, fetch: true, are_always_secure: false };
+
+/// Of what the title of a window says beside the page's own.
+const MAX_ABOUT_CHARS: usize = 120;
 
 /// Who asks for a page.
 pub(super) struct Visitor {
@@ -35,6 +40,10 @@ pub(super) struct Visitor {
     cookies: Cookies,
     pub(super) visit: Visit,
     pub(super) now_ms: i64,
+    /// Where they wanted to go, if that is a page.
+    wanted: Option<OwnPath>,
+    /// What every page says first.
+    warnings: Vec<Warning>,
 }
 
 impl Visitor {
@@ -50,7 +59,7 @@ impl Visitor {
 
     /// The session, however far it has come.
     pub(super) fn seat(&self) -> Result<Seat<Person>, Stop> {
-        self.seat.clone().ok_or(Stop::SignIn)
+        self.seat.clone().ok_or_else(|| Stop::SignIn(self.wanted.clone()))
     }
 
     /// The frame of a page for this visitor; `place` is its entry in the menu.
@@ -62,6 +71,9 @@ impl Visitor {
             person: person.map(|person| person.name.clone()),
             is_operator: person.is_some_and(|person| person.role == Role::Operator),
             token: self.form_key.token(),
+            about: String::new(),
+            warnings: self.warnings.clone(),
+            crumbs: Vec::new(),
         }
     }
 
@@ -98,9 +110,25 @@ pub(super) struct Frame {
     pub(super) is_operator: bool,
     /// For the forms of the page.
     pub(super) token: String,
+    /// What the page is narrowed to, for the title of its window.
+    pub(super) about: String,
+    pub(super) warnings: Vec<Warning>,
+    /// Where the page lies: names and addresses, the outermost first.
+    pub(super) crumbs: Vec<(Shown, String)>,
 }
 
 impl Frame {
+    /// The same page, narrowed to this.
+    pub(super) fn about(self, what: &str) -> Self {
+        let about = what.chars().take(MAX_ABOUT_CHARS).collect::<String>();
+        Self { about: line(&about).to_string(), ..self }
+    }
+
+    /// The same page below these.
+    pub(super) fn below(self, crumbs: Vec<(Shown, String)>) -> Self {
+        Self { crumbs, ..self }
+    }
+
     /// The menu: name, path, whether the page belongs there.
     pub(super) fn menu(&self) -> [(&'static str, &'static str, bool); 6] {
         [
@@ -129,8 +157,24 @@ impl FromRequestParts<Inner> for Visitor {
         };
         let seat = guest.seat(find).await?;
         let form_key = guest.form_key(&parts.headers, &*inner.random);
-        Ok(Self { seat, form_key, cookies, visit, now_ms: (inner.clock)() })
+        let (now_ms, wanted) = ((inner.clock)(), wanted(&parts.method, &parts.uri));
+        let warnings = match seat.as_ref().is_some_and(Seat::is_in) {
+            true => warning::all(inner, now_ms).await?,
+            false => Vec::new(),
+        };
+        Ok(Self { seat, form_key, cookies, visit, now_ms, wanted, warnings })
     }
+}
+
+/// A page that was asked for, to come back to; the first one needs no mention.
+fn wanted(method: &Method, uri: &Uri) -> Option<OwnPath> {
+    let path = uri.path_and_query().filter(|_| *method == Method::GET && uri.path() != "/")?;
+    OwnPath::parse(path.as_str())
+}
+
+/// A step of sign-in, with where it is to lead.
+pub(super) fn step(path: &str, next: Option<&OwnPath>) -> String {
+    link(path, &[("next", next.map_or("", OwnPath::as_str))])
 }
 
 fn visit(guest: &Guest) -> Visit {
@@ -150,7 +194,7 @@ impl Reader {
         let Seat { session, owner, .. } = visitor.seat()?;
         match session.stage {
             Stage::Full => Ok(Self { visitor, person: owner, session }),
-            Stage::Password | Stage::Enrol => Err(Stop::Go("/second-factor")),
+            Stage::Password | Stage::Enrol => Err(Stop::SecondFactor(visitor.wanted)),
         }
     }
 }
@@ -219,7 +263,9 @@ pub(super) async fn guarded(
 /// Why there is no page.
 #[derive(Debug)]
 pub(super) enum Stop {
-    SignIn,
+    /// First, and then on to there.
+    SignIn(Option<OwnPath>),
+    SecondFactor(Option<OwnPath>),
     Go(&'static str),
     Forbidden,
     NotFound,
@@ -293,7 +339,8 @@ pub(super) fn cause_and_fix(text: &str) -> (String, String) {
 impl IntoResponse for Stop {
     fn into_response(self) -> Response {
         let (status, title, what, fix) = match &self {
-            Self::SignIn => return go("/sign-in"),
+            Self::SignIn(next) => return go(&step("/sign-in", next.as_ref())),
+            Self::SecondFactor(next) => return go(&step("/second-factor", next.as_ref())),
             Self::Go(path) => return go(path),
             Self::Forbidden => (
                 403,

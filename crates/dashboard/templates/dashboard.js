@@ -7,8 +7,9 @@ function localise(root) {
     const moment = new Date(time.dateTime);
     if (Number.isNaN(moment.valueOf())) continue;
     time.title = time.textContent;
-    const style = "day" in time.dataset ? { dateStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" };
-    time.textContent = moment.toLocaleString(undefined, style);
+    const day = { year: "numeric", month: "short", day: "numeric" };
+    const clock = { hour: "2-digit", minute: "2-digit", timeZoneName: "short" };
+    time.textContent = moment.toLocaleString(undefined, "day" in time.dataset ? day : { ...day, ...clock });
   }
 }
 localise(document);

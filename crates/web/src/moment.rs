@@ -9,6 +9,11 @@ impl Moment {
         jiff::Timestamp::from_millisecond(self.0).unwrap_or_default()
     }
 
+    /// What a service wrote, if it is one.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(Self(text.trim().parse::<jiff::Timestamp>().ok()?.as_millisecond()))
+    }
+
     /// For programs.
     pub fn iso(&self) -> String {
         self.time().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
@@ -57,6 +62,18 @@ pub fn span(ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_service_wrote_is_read_or_left() {
+        let read = Moment::parse("2026-11-24T08:00:00.500+01:00").unwrap();
+        assert_eq!(
+            (read.to_string(), read.iso()),
+            ("2026-11-24 07:00 UTC".into(), "2026-11-24T07:00:00Z".into())
+        );
+        for other in ["", "yesterday", "2026-11-24", "2026-11-24T08:00:00", "\u{202e}"] {
+            assert_eq!(Moment::parse(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn distances_read_like_speech() {

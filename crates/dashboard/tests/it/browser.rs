@@ -149,6 +149,12 @@ impl Page {
         between(&self.body, "name=\"token\" value=\"", "\"").unwrap_or_default()
     }
 
+    /// The value of a field that a form carries along.
+    pub(crate) fn field(&self, name: &str) -> String {
+        let value = between(&self.body, &format!("name=\"{name}\" value=\""), "\"");
+        value.map(unescaped).unwrap_or_default()
+    }
+
     /// The targets of all links, as they are followed.
     pub(crate) fn links(&self) -> Vec<String> {
         let links =

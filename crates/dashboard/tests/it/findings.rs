@@ -126,10 +126,8 @@ async fn a_filter_that_cannot_be_read_says_why_beside_it() {
             assert_eq!(page.status, 400, "{filter}");
         }
     }
-    for bad in ["/findings?after=x", "/changes?before=x"] {
-        let page = reader.get(bad).await;
-        assert_eq!((page.status, page.title()), (400, "That cannot be asked"), "{bad}");
-    }
+    let page = reader.get("/changes?before=x").await;
+    assert_eq!((page.status, page.title()), (400, "That cannot be asked"));
     for nowhere in [
         "/findings/zz",
         "/findings/0123",

@@ -15,6 +15,7 @@ mod routes;
 #[cfg(unix)]
 mod silence;
 mod strangers;
+mod ways;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

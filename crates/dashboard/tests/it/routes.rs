@@ -28,6 +28,7 @@ const ROUTES: &[(&str, May, Takes)] = &[
     ("/findings", May::Reader, Takes::Looks),
     ("/findings.csv", May::Reader, Takes::Looks),
     ("/findings.ndjson", May::Reader, Takes::Looks),
+    ("/findings/values", May::Reader, Takes::Looks),
     ("/findings/{id}", May::Reader, Takes::Looks),
     ("/findings/{id}/raw", May::Reader, Takes::Looks),
     ("/findings/{id}/description", May::Reader, Takes::Looks),
