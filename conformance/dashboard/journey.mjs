@@ -151,7 +151,7 @@ async function pages(at) {
     ["prove", "/prove"],
     ["no-such-page", "/nowhere"],
     ["not-in-this-way", "/sign-out"],
-    ["cannot-be-asked", "/findings?after=x"],
+    ["cannot-be-asked", "/changes?before=x"],
   ]) {
     await page.goto(path);
     await look(page, name);
@@ -356,7 +356,7 @@ async function facets() {
   const rowsToTheEnd = async (page) => {
     const links = [];
     for (;;) {
-      links.push(...await page.locator("a.title").evaluateAll((all) => all.map((one) => `${one.getAttribute("href")} ${one.closest("tr").innerText}`)));
+      links.push(...await page.locator("a.title").evaluateAll((all) => all.map((one) => `${one.getAttribute("href").split("?")[0]} ${one.closest("tr").innerText}`)));
       const next = page.getByRole("link", { name: "Next page" });
       if (await next.count() === 0) return links;
       await next.click();
