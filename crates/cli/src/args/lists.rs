@@ -41,7 +41,7 @@ pub(crate) struct Narrow {
 pub(crate) struct Which {
     /// Keep only what matches, such as `severity[gte]4 and not file[like]test`;
     /// repeatable, all must match. `docs/guide.md` lists the fields.
-    #[arg(long, value_name = "EXPR")]
+    #[arg(long, short, value_name = "EXPR")]
     pub(crate) filter: Vec<String>,
     #[command(flatten)]
     pub(crate) narrow: Narrow,

@@ -353,10 +353,8 @@ pub(crate) async fn fork(home: Option<&Path>, args: Fork) -> Result<(), Failure>
 
 /// A file that somebody else may have written, in whatever encoding.
 fn text_of(path: &Path) -> Result<String, Failure> {
-    let failed =
-        |what: &dyn std::fmt::Display| Failure::usage(format!("`{}` {what}", path.display()));
-    let bytes = std::fs::read(path).map_err(|error| failed(&format!("cannot be read: {error}")))?;
-    decode(&bytes).map_err(|why| failed(&why))
+    let bytes = std::fs::read(path).map_err(|error| Failure::of_file("read", path, &error))?;
+    decode(&bytes).map_err(|why| Failure::usage(format!("`{}` {why}", path.display())))
 }
 
 pub(crate) async fn import(home: Option<&Path>, args: Import) -> Result<(), Failure> {

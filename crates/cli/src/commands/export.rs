@@ -124,8 +124,10 @@ async fn write_findings(
     for remark in &remarks {
         note(remark);
     }
-    let counted = Population::of(&filter).map(|of| format!(" ({of})")).unwrap_or_default();
-    Ok(format!("{} findings{counted}", grouped(written)))
+    if let Some(counted) = Population::of(&filter) {
+        note(&format!("counted: {counted}"));
+    }
+    Ok(format!("{} findings", grouped(written)))
 }
 
 /// One context of one application.
