@@ -105,7 +105,9 @@ impl Bench {
         words: &[&str],
     ) {
         let output = fed(command, input);
-        let told = format!("{}{}", stderr(&output), stdout(&output));
+        // As whoever uses the usual data directory sees it.
+        let home = format!(" --home {}", self.home().display());
+        let told = format!("{}{}", stderr(&output), stdout(&output)).replace(&home, "");
         let (answer, fix) = taken_apart(&told);
         let lacking: Vec<_> = words.iter().filter(|word| !told.contains(**word)).collect();
         let shows = ["os error", "Os {", "panicked", "RUST_BACKTRACE"];
