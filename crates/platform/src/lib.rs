@@ -344,12 +344,10 @@ impl Listeners {
     }
 }
 
-/// Twice as often as anybody would notice.
-const LOOK_AROUND: Duration = Duration::from_millis(50);
-/// Looks around between two writings of when pairs were last used.
-const LOOKS_PER_WRITE: u32 = 1200;
-/// And between two searches for mails that became due.
-const LOOKS_PER_NOTICE: u32 = 20;
+/// How often mails that became due are looked for.
+const NOTICES: Duration = Duration::from_secs(1);
+/// Looks for mails between two writings of when pairs were last used.
+const NOTICES_PER_WRITE: u32 = 60;
 
 /// Browsers know passkeys for names only, and `localhost` is one.
 fn public_url(address: SocketAddr) -> String {
@@ -364,8 +362,8 @@ fn bind(listen: SocketAddr) -> Result<Bound, Error> {
 }
 
 async fn keep_house(state: AppState, mut stopped: watch::Receiver<bool>) {
-    let mut ticks = tokio::time::interval(LOOK_AROUND);
-    for look in (0..LOOKS_PER_WRITE).cycle() {
+    let mut ticks = tokio::time::interval(NOTICES);
+    for tick in (0..NOTICES_PER_WRITE).cycle() {
         tokio::select! {
             _ = ticks.tick() => {}
             _ = stopped.changed() => return,
@@ -373,13 +371,10 @@ async fn keep_house(state: AppState, mut stopped: watch::Receiver<bool>) {
         let state = state.clone();
         let kept = tokio::task::spawn_blocking(move || {
             let tenant = state.tenant();
-            if look + 1 == LOOKS_PER_WRITE {
+            if tick + 1 == NOTICES_PER_WRITE {
                 tenant.write_used()?;
             }
-            if look % LOOKS_PER_NOTICE == 0 {
-                tenant.keep_house()?;
-            }
-            tenant.look_around()
+            tenant.keep_house()
         });
         if let Ok(Err(error)) = kept.await {
             tracing::error!(%error, "housekeeping failed");

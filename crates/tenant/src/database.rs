@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use sha2::{Digest, Sha256};
@@ -13,6 +13,9 @@ use crate::Error;
 const SCHEMA: &str = include_str!("../schema.sql");
 
 const IDLE_READERS: usize = 8;
+/// For how long nobody asks again whether another process has written. What another
+/// process revoked is refused after this, however busy the machine is.
+const BELIEVED_FOR: Duration = Duration::from_millis(10);
 
 #[derive(Clone)]
 pub(crate) struct Database(Arc<Inner>);
@@ -24,6 +27,9 @@ struct Inner {
     /// Only ever asked whether another connection has written, and its last answer; none
     /// once the database is closed.
     sentinel: Mutex<Option<(Connection, i64)>>,
+    opened: Instant,
+    /// When the sentinel was last asked, in microseconds since the database was opened.
+    asked_us: AtomicU64,
     generation: AtomicU64,
 }
 
@@ -40,6 +46,8 @@ impl Database {
             writer: Mutex::new(writer),
             readers: Mutex::default(),
             sentinel: Mutex::new(Some((sentinel, 0))),
+            opened: Instant::now(),
+            asked_us: AtomicU64::new(0),
             generation: AtomicU64::new(1),
         })))
     }
@@ -95,10 +103,35 @@ impl Database {
         }
     }
 
-    /// A number that changes with every write of this process, and with those of
-    /// other processes once [`Database::look_around`] has seen them.
-    pub(crate) fn generation(&self) -> u64 {
-        self.0.generation.load(Ordering::Acquire)
+    /// A number that changes with every write of this process, and with those of other
+    /// processes at most [`BELIEVED_FOR`] later.
+    pub(crate) fn generation(&self) -> rusqlite::Result<u64> {
+        if !self.is_believed() {
+            let mut sentinel = locked(&self.0.sentinel);
+            if let Some((connection, last)) = &mut *sentinel
+                && !self.is_believed()
+            {
+                let now_us = self.now_us();
+                let version = connection
+                    .prepare_cached("pragma data_version")?
+                    .query_row([], |row| row.get(0))?;
+                if std::mem::replace(last, version) != version {
+                    self.0.generation.fetch_add(1, Ordering::Release);
+                }
+                self.0.asked_us.store(now_us, Ordering::Release);
+            }
+        }
+        Ok(self.0.generation.load(Ordering::Acquire))
+    }
+
+    fn is_believed(&self) -> bool {
+        let asked_us = self.0.asked_us.load(Ordering::Acquire);
+        asked_us > 0
+            && u128::from(self.now_us().saturating_sub(asked_us)) < BELIEVED_FOR.as_micros()
+    }
+
+    fn now_us(&self) -> u64 {
+        u64::try_from(self.0.opened.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
     /// Folds the log into the file, once nothing more is asked. Where somebody else has it
@@ -110,18 +143,6 @@ impl Database {
         let _ = writer
             .busy_timeout(Duration::ZERO)
             .and_then(|()| writer.query_row("pragma journal_mode = delete", [], |_| Ok(())));
-    }
-
-    /// Looks whether another process has written.
-    pub(crate) fn look_around(&self) -> Result<(), rusqlite::Error> {
-        let mut sentinel = locked(&self.0.sentinel);
-        let Some((connection, last)) = &mut *sentinel else { return Ok(()) };
-        let version =
-            connection.prepare_cached("pragma data_version")?.query_row([], |row| row.get(0))?;
-        if std::mem::replace(last, version) != version {
-            self.0.generation.fetch_add(1, Ordering::Release);
-        }
-        Ok(())
     }
 }
 

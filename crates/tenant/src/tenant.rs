@@ -123,7 +123,7 @@ impl Tenant {
         api_id: &str,
         load: impl FnOnce(&Connection) -> Result<Option<Signatory>, Error>,
     ) -> Result<Option<Arc<Signatory>>, Error> {
-        let generation = self.0.database.generation();
+        let generation = self.0.database.generation()?;
         {
             let memory = self.0.memory.read().unwrap_or_else(PoisonError::into_inner);
             if memory.generation == generation
@@ -156,11 +156,6 @@ impl Tenant {
     /// The noted uses, which are noted no more.
     pub(crate) fn take_used(&self) -> HashMap<String, i64> {
         std::mem::take(&mut *self.0.last_used.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Looks whether another process has written.
-    pub fn look_around(&self) -> Result<(), Error> {
-        Ok(self.0.database.look_around()?)
     }
 
     pub(crate) fn seal_first_password(&self, password: &str) -> String {
