@@ -90,11 +90,7 @@ impl Wanted {
 /// A list on its way out, row by row.
 pub(crate) struct List<T: 'static> {
     columns: Vec<&'static Column<T>>,
-    stage: Stage,
-    /// Rows that wait for the widths of their columns.
-    held: Vec<Vec<Cell>>,
-    layout: Option<Layout>,
-    rows: u64,
+    lines: Lines,
 }
 
 impl<T: 'static> List<T> {
@@ -104,13 +100,14 @@ impl<T: 'static> List<T> {
         usual: &[&str],
     ) -> Result<Self, Failure> {
         let columns = columns(all, asked, usual)?;
-        Ok(Self { columns, stage: Stage::now(), held: Vec::new(), layout: None, rows: 0 })
+        let lines = Lines::of(columns.iter().map(|column| (column.name, column.fit)));
+        Ok(Self { columns, lines })
     }
 
     /// Rows that are shown unless so many are asked for: a screenful to people, all to a
     /// program.
     pub(crate) fn limit(&self, asked: Option<u64>) -> u64 {
-        match (asked, self.stage) {
+        match (asked, self.lines.stage) {
             (Some(0), _) | (None, Stage::Pipe) => u64::MAX,
             (Some(limit), _) => limit,
             (None, Stage::Terminal { .. }) => SCREENFUL,
@@ -118,7 +115,43 @@ impl<T: 'static> List<T> {
     }
 
     pub(crate) fn add(&mut self, row: &T) -> Result<(), Failure> {
-        let cells: Vec<_> = self.columns.iter().map(|column| (column.cell)(row)).collect();
+        self.lines.add(self.columns.iter().map(|column| (column.cell)(row)).collect())
+    }
+
+    /// The rest of it. Says how many rows there were.
+    pub(crate) fn end(self) -> Result<u64, Failure> {
+        self.lines.end()
+    }
+}
+
+/// A list that is always whole and has always the same columns.
+pub(crate) fn print_list(
+    columns: &[(&'static str, Fit)],
+    rows: impl IntoIterator<Item = Vec<Cell>>,
+) -> Result<(), Failure> {
+    let mut lines = Lines::of(columns.iter().copied());
+    rows.into_iter().try_for_each(|row| lines.add(row))?;
+    lines.end().map(|_| ())
+}
+
+/// The lines of a list: tab-separated in a pipe, fitted to a terminal.
+struct Lines {
+    names: Vec<&'static str>,
+    fits: Vec<Fit>,
+    stage: Stage,
+    /// Rows that wait for the widths of their columns.
+    held: Vec<Vec<Cell>>,
+    layout: Option<Layout>,
+    rows: u64,
+}
+
+impl Lines {
+    fn of(columns: impl Iterator<Item = (&'static str, Fit)>) -> Self {
+        let (names, fits) = columns.unzip();
+        Self { names, fits, stage: Stage::now(), held: Vec::new(), layout: None, rows: 0 }
+    }
+
+    fn add(&mut self, cells: Vec<Cell>) -> Result<(), Failure> {
         self.rows += 1;
         if let Stage::Pipe = self.stage {
             if self.rows == 1 {
@@ -135,8 +168,7 @@ impl<T: 'static> List<T> {
         }
     }
 
-    /// The rest of it. Says how many rows there were.
-    pub(crate) fn end(mut self) -> Result<u64, Failure> {
+    fn end(mut self) -> Result<u64, Failure> {
         match self.stage {
             Stage::Pipe if self.rows == 0 => self.print_names()?,
             Stage::Terminal { .. } if !self.held.is_empty() => self.fit()?,
@@ -146,17 +178,16 @@ impl<T: 'static> List<T> {
     }
 
     fn print_names(&self) -> Result<(), Failure> {
-        print_cells(self.columns.iter().map(|column| column.name))
+        print_cells(self.names.iter().copied())
     }
 
     fn fit(&mut self) -> Result<(), Failure> {
-        let name = |column: &&'static Column<T>| {
-            Cell::text(&column.name.replace('_', " ").to_uppercase()).tone(Tone::Faint)
+        let name = |name: &&'static str| {
+            Cell::text(&name.replace('_', " ").to_uppercase()).tone(Tone::Faint)
         };
-        let mut rows = vec![self.columns.iter().map(name).collect()];
+        let mut rows = vec![self.names.iter().map(name).collect()];
         rows.append(&mut self.held);
-        let fits = self.columns.iter().map(|column| column.fit).collect();
-        let layout = Layout::new(fits, &rows, self.stage.columns());
+        let layout = Layout::new(self.fits.clone(), &rows, self.stage.columns());
         for row in &rows {
             print_row(self.stage, &layout, row)?;
         }

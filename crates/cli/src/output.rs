@@ -11,8 +11,6 @@ use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{ContentArrangement, Table};
 pub(crate) use countersign_connector::times::distance;
 use countersign_findings::rfc3339;
 pub(crate) use countersign_text::grouped;
@@ -69,12 +67,13 @@ impl Stage {
 
 #[cfg(unix)]
 fn terminal_columns() -> Option<usize> {
+    // `terminal_size` knows no columns of a terminal that has no rows, as under `script`.
     rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col.into())
 }
 
 #[cfg(not(unix))]
 fn terminal_columns() -> Option<usize> {
-    Table::new().width().map(usize::from)
+    terminal_size::terminal_size_of(io::stdout()).map(|(columns, _)| columns.0.into())
 }
 
 impl Tone {
@@ -117,6 +116,14 @@ pub(crate) fn print_cells<'c>(cells: impl IntoIterator<Item = &'c str>) -> Resul
 /// programs. Everything that shows a moment goes through here or through [`Cell::moment`].
 pub(crate) fn when(ms: i64) -> String {
     if io::stdout().is_terminal() { local(ms) } else { rfc3339(ms) }
+}
+
+/// How long ago something was, a moment in a pipe.
+pub(crate) fn ago(ms: Option<i64>, now_ms: i64) -> Cell {
+    match ms {
+        Some(at_ms) => Cell::moment(ms).shown_as(&distance(at_ms, now_ms)),
+        None => Cell::text("").shown_as("never"),
+    }
 }
 
 /// Writes lines to standard output; a reader that went away is success.
@@ -292,25 +299,6 @@ impl<W: Write> Write for Lines<W> {
         self.show(self.held.len())?;
         self.out.flush()
     }
-}
-
-/// A borderless table that wraps to the terminal, or to 100 columns elsewhere.
-pub(crate) fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    if !io::stdout().is_terminal() {
-        table.set_width(100);
-    }
-    table.set_header(header.iter().map(|name| name.to_uppercase()));
-    table
-}
-
-/// The table's text, without the blanks that pad its right edge.
-pub(crate) fn table_text(table: &Table) -> String {
-    table.lines().fold(String::new(), |mut text, line| {
-        let _ = writeln!(text, "{}", line.trim_end());
-        text
-    })
 }
 
 /// Labelled bars, the longest 30 cells wide, each with its figure.

@@ -3,14 +3,14 @@
 use countersign_connector::consumers::Progress;
 use countersign_findings::rfc3339;
 use countersign_store::Credential;
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::context::Context;
 use crate::args::ListConsumers;
 use crate::consumers::consumers;
 use crate::failure::{Exit, Failure};
-use crate::output::{Shown, distance, note, printable, show, table, table_text};
+use crate::lists::print_list;
+use crate::output::{Cell, Fit, distance, note, print_json};
 
 pub(crate) async fn list(context: &Context, args: ListConsumers) -> Result<(), Failure> {
     let consumers = consumers(&context.config)?;
@@ -35,10 +35,9 @@ pub(crate) async fn list(context: &Context, args: ListConsumers) -> Result<(), F
         }
     }
     let late = all.iter().filter(|(_, one)| one.acknowledged_ms.is_none()).count();
-    let handed = Handed { all, now_ms: context.now() };
-    show(&handed, args.json)?;
+    tell(&all, context.now(), args.json)?;
     if args.deliver && late > 0 {
-        note(&format!("{late} of {} do not run the published version yet", handed.all.len()));
+        note(&format!("{late} of {} do not run the published version yet", all.len()));
         return Err(Failure::silent(Exit::Incomplete));
     }
     Ok(())
@@ -51,43 +50,44 @@ async fn wanted(context: &Context, name: Option<&str>) -> Result<Vec<Credential>
     }
 }
 
-struct Handed {
-    all: Vec<(String, Progress)>,
-    now_ms: i64,
-}
-
-impl Shown for Handed {
-    fn nothing(&self) -> Option<&'static str> {
-        self.all.is_empty().then_some("no consumer is configured; docs/watch.md shows how")
+fn tell(all: &[(String, Progress)], now_ms: i64, json: bool) -> Result<(), Failure> {
+    if json {
+        let all: Vec<_> = all.iter().map(|(name, one)| as_json(name, one)).collect();
+        return print_json(&all);
     }
-
-    fn json(&self) -> impl Serialize {
-        self.all.iter().map(|(name, one)| as_json(name, one)).collect::<Vec<_>>()
+    if all.is_empty() {
+        note("no consumer is configured; docs/watch.md shows how");
+        return Ok(());
     }
-
-    fn text(&self) -> String {
-        let mut table = table(&["credential", "consumer", "kind", "version", "runs it", "problem"]);
-        for (name, one) in &self.all {
-            let runs_it = match (one.acknowledged_ms, one.delivered_ms, one.attempts) {
-                (Some(ms), ..) => {
-                    format!("since {}", distance(ms, self.now_ms).replace(" ago", ""))
-                }
-                (None, Some(_), _) => "NOT SAID".into(),
-                (None, None, 0) => "not delivered".into(),
-                (None, None, tries) => format!("NO, tried {tries} times"),
-            };
-            let problem = one.problem.as_deref().unwrap_or_default();
-            table.add_row([
-                name.clone(),
-                one.consumer.clone(),
-                one.kind.to_owned(),
-                one.version.to_string(),
-                runs_it,
-                printable(problem.lines().next().unwrap_or_default()),
-            ]);
-        }
-        table_text(&table)
-    }
+    let row = |(name, one): &(String, Progress)| {
+        let runs_it = match (one.acknowledged_ms, one.delivered_ms, one.attempts) {
+            (Some(ms), ..) => {
+                let since = format!("since {}", distance(ms, now_ms).replace(" ago", ""));
+                Cell::moment(Some(ms)).shown_as(&since)
+            }
+            (None, Some(_), _) => Cell::text("NOT SAID"),
+            (None, None, 0) => Cell::text("not delivered"),
+            (None, None, tries) => Cell::text(&format!("NO, tried {tries} times")),
+        };
+        let problem = one.problem.as_deref().unwrap_or_default();
+        vec![
+            Cell::text(name),
+            Cell::text(&one.consumer),
+            Cell::text(one.kind),
+            Cell::number(one.version.into()),
+            runs_it,
+            Cell::text(problem.lines().next().unwrap_or_default()),
+        ]
+    };
+    let columns = [
+        ("credential", Fit::End),
+        ("consumer", Fit::End),
+        ("kind", Fit::Whole),
+        ("version", Fit::Number),
+        ("runs_it", Fit::Whole),
+        ("problem", Fit::End),
+    ];
+    print_list(&columns, all.iter().map(row))
 }
 
 fn as_json(credential: &str, one: &Progress) -> Value {

@@ -14,7 +14,8 @@ use crate::args::{
 };
 use crate::failure::{Exit, Failure};
 use crate::home::Home;
-use crate::output::{note, print, print_json, printable, table, table_text};
+use crate::lists::print_list;
+use crate::output::{Cell, Fit, note, print, print_json, printable};
 use crate::system;
 
 const FILE: &str = "control.json";
@@ -171,7 +172,13 @@ pub(crate) async fn faults(home: Option<&Path>, args: Faults) -> Result<(), Fail
         if args.json {
             return print_json(&answer);
         }
-        return rows(&answer["fired"], &["at", "rule", "method", "target"], "faults fired");
+        let columns = [
+            ("at", Fit::Whole),
+            ("rule", Fit::End),
+            ("method", Fit::Whole),
+            ("target", Fit::End),
+        ];
+        return rows(&answer["fired"], &columns, "faults fired");
     }
     let answer = match &args.plan {
         Some(path) => {
@@ -268,7 +275,15 @@ pub(crate) async fn requests(home: Option<&Path>, args: Requests) -> Result<(), 
     if args.count {
         return print(&format!("{}\n", answer["count"]));
     }
-    let columns = ["at", "method", "target", "caller", "status", "cause", "faults"];
+    let columns = [
+        ("at", Fit::Whole),
+        ("method", Fit::Whole),
+        ("target", Fit::End),
+        ("caller", Fit::End),
+        ("status", Fit::Number),
+        ("cause", Fit::Whole),
+        ("faults", Fit::End),
+    ];
     rows(&answer["requests"], &columns, "requests")
 }
 
@@ -395,7 +410,8 @@ pub(crate) async fn outbox(home: Option<&Path>, args: Json) -> Result<(), Failur
     if args.json {
         return print_json(&answer);
     }
-    rows(&answer["mails"], &["at", "to", "subject"], "mails")
+    let columns = [("at", Fit::Whole), ("to", Fit::End), ("subject", Fit::End)];
+    rows(&answer["mails"], &columns, "mails")
 }
 
 /// One segment of a path, whatever was typed.
@@ -403,22 +419,20 @@ fn segment(name: &str) -> String {
     url::form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
-fn rows(list: &Value, columns: &[&str], what: &str) -> Result<(), Failure> {
-    let list = list.as_array().cloned().unwrap_or_default();
-    let mut table = table(columns);
-    for row in &list {
-        table.add_row(columns.iter().map(|column| match &row[*column] {
-            Value::Null => "-".to_owned(),
-            Value::String(text) => printable(text),
-            Value::Array(items) => {
-                let items = items.iter().filter_map(Value::as_str).map(printable);
-                items.collect::<Vec<_>>().join(", ")
-            }
-            other => other.to_string(),
-        }));
-    }
+fn rows(list: &Value, columns: &[(&'static str, Fit)], what: &str) -> Result<(), Failure> {
+    let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    let cell = |value: &Value| match value {
+        Value::Null => Cell::text(""),
+        Value::String(text) => Cell::text(text),
+        Value::Array(items) => {
+            let items: Vec<_> = items.iter().filter_map(Value::as_str).collect();
+            Cell::text(&items.join(", "))
+        }
+        other => Cell::text(&other.to_string()),
+    };
+    let row = |row: &Value| columns.iter().map(|(name, _)| cell(&row[*name])).collect();
     if !list.is_empty() {
-        print(&table_text(&table))?;
+        print_list(columns, list.iter().map(row))?;
     }
     note(&format!("{} {what}", list.len()));
     Ok(())

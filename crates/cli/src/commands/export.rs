@@ -124,10 +124,8 @@ async fn write_findings(
     for remark in &remarks {
         note(remark);
     }
-    if let Some(counted) = Population::of(&filter) {
-        note(&format!("counted: {counted}"));
-    }
-    Ok(format!("{} findings", grouped(written)))
+    let counted = Population::of(&filter).map(|counted| format!(" ({counted})"));
+    Ok(format!("{} findings{}", grouped(written), counted.unwrap_or_default()))
 }
 
 /// One context of one application.

@@ -23,7 +23,8 @@ use crate::args::{
 use crate::asking::{asked, confirm, is_attended, read_line};
 use crate::failure::Failure;
 use crate::forms::{enter_telling, machine};
-use crate::output::{Shown, ask, distance, note, printable, show, table, table_text, when};
+use crate::lists::print_list;
+use crate::output::{Cell, Fit, Shown, ask, distance, note, print_json, printable, show, when};
 
 /// A secret is at most 1,024 hex digits and a prefix.
 const MAX_SECRET_BYTES: u64 = 4096;
@@ -60,39 +61,37 @@ pub(crate) async fn check(context: &Context, args: NamedIntegration) -> Result<(
 
 pub(crate) async fn list(context: &Context, args: Json) -> Result<(), Failure> {
     let all = context.store().integrations().await?;
-    show(&List { all, now_ms: context.now() }, args.json)
-}
-
-struct List {
-    all: Vec<Integration>,
-    now_ms: i64,
-}
-
-impl Shown for List {
-    fn nothing(&self) -> Option<&'static str> {
-        let nothing = "there is no integration yet; `countersign integration add prod` makes one";
-        self.all.is_empty().then_some(nothing)
+    if args.json {
+        return print_json(&all.iter().map(as_json).collect::<Vec<_>>());
     }
-
-    fn text(&self) -> String {
-        let mut table = table(&["name", "url", "client id", "account", "pair expires"]);
-        for one in &self.all {
-            let expires = one.expires_ms.map_or("unknown".into(), |ms| distance(ms, self.now_ms));
-            let account = printable(one.account.as_deref().unwrap_or("unknown"));
-            table.add_row([
-                one.name.clone(),
-                one.url.clone(),
-                one.api_id.clone(),
-                account,
-                expires,
-            ]);
-        }
-        table_text(&table)
+    if all.is_empty() {
+        note("there is no integration yet; `countersign integration add prod` makes one");
+        return Ok(());
     }
-
-    fn json(&self) -> impl Serialize {
-        self.all.iter().map(as_json).collect::<Vec<_>>()
-    }
+    let now_ms = context.now();
+    let row = |one: &Integration| {
+        let expires = match one.expires_ms {
+            Some(ms) => Cell::moment(Some(ms)).shown_as(&distance(ms, now_ms)),
+            None => Cell::text("").shown_as("unknown"),
+        };
+        let account = Cell::some(one.account.as_deref());
+        let account = if one.account.is_none() { account.shown_as("unknown") } else { account };
+        vec![
+            Cell::text(&one.name),
+            Cell::text(&one.url),
+            Cell::text(&one.api_id),
+            account,
+            expires,
+        ]
+    };
+    let columns = [
+        ("name", Fit::End),
+        ("url", Fit::End),
+        ("client_id", Fit::Whole),
+        ("account", Fit::End),
+        ("expires", Fit::Whole),
+    ];
+    print_list(&columns, all.iter().map(row))
 }
 
 pub(crate) async fn show_one(context: &Context, args: NamedIntegration) -> Result<(), Failure> {

@@ -12,7 +12,8 @@ use crate::args;
 use crate::asking::asked;
 use crate::failure::Failure;
 use crate::home::Home;
-use crate::output::{distance, note, print, print_json, table, table_text};
+use crate::lists::print_list;
+use crate::output::{Cell, Fit, ago, note, print, print_json};
 use crate::system;
 
 pub(crate) async fn run(home: Option<&Path>, command: args::People) -> Result<(), Failure> {
@@ -101,17 +102,23 @@ async fn list(people: &People, args: &args::Json) -> Result<(), Failure> {
         return Ok(());
     }
     let now_ms = (system::clock())();
-    let mut table = table(&["name", "role", "password", "second factor", "last sign-in"]);
-    for one in &all {
-        table.add_row([
-            one.person.name.clone(),
-            one.person.role.as_str().to_owned(),
-            if one.is_active { "set" } else { "not yet" }.to_owned(),
-            if one.has_factor { "app" } else { "none" }.to_owned(),
-            one.last_ms.map_or("never".into(), |ms| distance(ms, now_ms)),
-        ]);
-    }
-    print(&table_text(&table))
+    let row = |one: &Listed| {
+        vec![
+            Cell::text(&one.person.name),
+            Cell::text(one.person.role.as_str()),
+            Cell::text(if one.is_active { "set" } else { "not yet" }),
+            Cell::text(if one.has_factor { "app" } else { "none" }),
+            ago(one.last_ms, now_ms),
+        ]
+    };
+    let columns = [
+        ("name", Fit::End),
+        ("role", Fit::Whole),
+        ("password", Fit::Whole),
+        ("second_factor", Fit::Whole),
+        ("last_sign_in", Fit::Whole),
+    ];
+    print_list(&columns, all.iter().map(row))
 }
 
 fn as_json(one: &Listed) -> Value {

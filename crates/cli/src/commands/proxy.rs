@@ -19,7 +19,8 @@ use crate::args::{Json, MakeToken, Proxy, ProxyCommand, ProxyLog, RevokeCaller, 
 use crate::config::CallerConfig;
 use crate::failure::Failure;
 use crate::home::Home;
-use crate::output::{distance, note, print, print_json, printable, table, table_text, when};
+use crate::lists::print_list;
+use crate::output::{Cell, Fit, ago, distance, note, print, print_json, printable, when};
 use crate::system;
 
 const USUAL_RULE: &str = "GET /appsec/**";
@@ -223,16 +224,28 @@ async fn callers(store: &Store, args: Json) -> Result<(), Failure> {
         note("there is no caller yet; `countersign proxy token ci` makes one");
         return Ok(());
     }
-    let mut table = table(&["name", "may", "state", "last used"]);
-    for one in &all {
-        let state = match (state(one, now_ms), one.expires_ms) {
-            ("live", Some(ms)) => format!("expires {}", distance(ms, now_ms)),
-            (state, _) => state.to_owned(),
+    let row = |one: &Caller| {
+        let state = Cell::text(state(one, now_ms));
+        let state = match one.expires_ms {
+            Some(ms) if state.whole == "live" => {
+                state.shown_as(&format!("expires {}", distance(ms, now_ms)))
+            }
+            _ => state,
         };
-        let used = one.last_used_ms.map_or("never".into(), |ms| distance(ms, now_ms));
-        table.add_row([one.name.clone(), one.rules.join(", "), state, used]);
-    }
-    print(&table_text(&table))
+        vec![
+            Cell::text(&one.name),
+            Cell::text(&one.rules.join(", ")),
+            state,
+            ago(one.last_used_ms, now_ms),
+        ]
+    };
+    let columns = [
+        ("name", Fit::End),
+        ("may", Fit::End),
+        ("state", Fit::Whole),
+        ("last_used", Fit::Whole),
+    ];
+    print_list(&columns, all.iter().map(row))
 }
 
 fn state(caller: &Caller, now_ms: i64) -> &'static str {
@@ -274,18 +287,25 @@ async fn log(store: &Store, args: ProxyLog) -> Result<(), Failure> {
         note("nothing was asked for yet");
         return Ok(());
     }
-    let mut table = table(&["when", "caller", "asked", "status", "refused", "ms"]);
-    for line in &lines {
-        table.add_row([
-            when(line.at_ms),
-            line.caller.clone().unwrap_or_default(),
-            printable(&format!("{} {}", line.method, line.path)),
-            line.status.to_string(),
-            line.refusal.clone().unwrap_or_default(),
-            line.duration_ms.to_string(),
-        ]);
-    }
-    print(&table_text(&table))
+    let row = |line: &BrokerRequest| {
+        vec![
+            Cell::moment(Some(line.at_ms)),
+            Cell::some(line.caller.as_deref()),
+            Cell::text(&format!("{} {}", line.method, line.path)),
+            Cell::number(line.status.into()),
+            Cell::some(line.refusal.as_deref()),
+            Cell::number(line.duration_ms.try_into().unwrap_or(i64::MAX)),
+        ]
+    };
+    let columns = [
+        ("when", Fit::Whole),
+        ("caller", Fit::End),
+        ("asked", Fit::End),
+        ("status", Fit::Number),
+        ("refused", Fit::End),
+        ("ms", Fit::Number),
+    ];
+    print_list(&columns, lines.iter().map(row))
 }
 
 fn line_json(line: &BrokerRequest) -> Value {

@@ -24,8 +24,9 @@ use crate::asking::confirm;
 use crate::config::RotationConfig;
 use crate::consumers::consumers;
 use crate::failure::{Exit, Failure};
+use crate::lists::print_list;
 use crate::output::{
-    Shown, distance, note, print, print_json, printable, show, table, table_text, when,
+    Cell, Fit, Shown, distance, note, print, print_json, printable, show, when,
 };
 
 const HOUR_MS: i64 = 3_600_000;
@@ -417,16 +418,17 @@ pub(crate) async fn log(context: &Context, args: AuditLog) -> Result<(), Failure
         }
         return Ok(());
     }
-    let mut table = table(&["at", "credential", "act", "detail"]);
-    for entry in entries {
-        table.add_row([
-            when(entry.at_ms),
-            entry.credential,
-            entry.act.as_str().to_owned(),
-            printable(&plain(&entry.detail)),
-        ]);
-    }
-    print(&table_text(&table))
+    let columns =
+        [("at", Fit::Whole), ("credential", Fit::End), ("act", Fit::Whole), ("detail", Fit::End)];
+    let rows = entries.into_iter().map(|entry| {
+        vec![
+            Cell::moment(Some(entry.at_ms)),
+            Cell::text(&entry.credential),
+            Cell::text(entry.act.as_str()),
+            Cell::text(&plain(&entry.detail)),
+        ]
+    });
+    print_list(&columns, rows)
 }
 
 /// `{"a":"b","c":1}` as `a b, c 1`.

@@ -21,7 +21,8 @@ use crate::config::Config as Settings;
 use crate::config::schedule::ScheduleConfig;
 use crate::failure::Failure;
 use crate::home::Home;
-use crate::output::{distance, note, print, print_json, printable, table, table_text, when};
+use crate::lists::print_list;
+use crate::output::{Cell, Fit, distance, local, note, print_json};
 use crate::system;
 
 /// Starts the scheduler over every integration of the store, those that are added later
@@ -119,29 +120,42 @@ async fn list(
         note("there is no integration yet\nhint: `countersign integration add prod` adds one");
         return Ok(());
     }
-    let mut table = table(&["integration", "every", "next", "last", "problem"]);
-    for entry in &rows {
+    let cells = |entry: &Entry<'_>| {
         let row = entry.row;
         let next = match (entry.next_ms, entry.is_paused()) {
-            (Some(ms), _) if ms <= now_ms => "now".into(),
-            (Some(ms), _) => format!("{} ({})", when(ms), distance(ms, now_ms)),
-            (None, _) => "paused".into(),
+            (Some(ms), _) if ms <= now_ms => Cell::moment(Some(ms)).shown_as("now"),
+            (Some(ms), _) => {
+                let shown = format!("{} ({})", local(ms), distance(ms, now_ms));
+                Cell::moment(Some(ms)).shown_as(&shown)
+            }
+            (None, _) => Cell::text("paused"),
         };
         let last = match (row.started_ms, row.ended_ms) {
-            (_, Some(ended_ms)) => format!("ended {}", distance(ended_ms, now_ms)),
-            (Some(started_ms), None) => format!("started {}", distance(started_ms, now_ms)),
-            (None, None) => "never".into(),
+            (_, Some(ms)) => {
+                Cell::moment(Some(ms)).shown_as(&format!("ended {}", distance(ms, now_ms)))
+            }
+            (Some(ms), None) => {
+                Cell::moment(Some(ms)).shown_as(&format!("started {}", distance(ms, now_ms)))
+            }
+            (None, None) => Cell::text("").shown_as("never"),
         };
         let problem = row.problem.as_deref().and_then(|text| text.lines().next());
-        table.add_row([
-            row.name.clone(),
-            hours(entry.rule.period_ms),
+        vec![
+            Cell::text(&row.name),
+            Cell::text(&hours(entry.rule.period_ms)),
             next,
             last,
-            printable(problem.unwrap_or_default()),
-        ]);
-    }
-    print(&table_text(&table))
+            Cell::some(problem),
+        ]
+    };
+    let columns = [
+        ("integration", Fit::End),
+        ("every", Fit::Whole),
+        ("next", Fit::Whole),
+        ("last", Fit::Whole),
+        ("problem", Fit::End),
+    ];
+    print_list(&columns, rows.iter().map(cells))
 }
 
 struct Entry<'a> {

@@ -10,7 +10,8 @@ use crate::args::{Json, Reseal};
 use crate::config::{Backend, Config, passphrase_in};
 use crate::failure::{Cause, Exit, Failure};
 use crate::home::Home;
-use crate::output::{note, print, print_json, table, table_text, when};
+use crate::lists::print_list;
+use crate::output::{Cell, Fit, note, print, print_json};
 use crate::system;
 
 pub(crate) async fn check(home: Option<&Path>, args: Json) -> Result<(), Failure> {
@@ -71,18 +72,25 @@ fn tell(entries: &[Entry]) -> Result<(), Failure> {
         note("the vault holds no credential yet");
         return Ok(());
     }
-    let mut table = table(&["name", "version", "kind", "id", "stored", "secret"]);
-    for entry in entries {
-        table.add_row([
-            entry.name.clone(),
-            entry.version.to_string(),
-            entry.kind.as_str().to_owned(),
-            entry.api_id.clone(),
-            when(entry.created_ms),
-            if entry.is_tombstone { "destroyed" } else { "kept" }.to_owned(),
-        ]);
-    }
-    print(&table_text(&table))
+    let row = |entry: &Entry| {
+        vec![
+            Cell::text(&entry.name),
+            Cell::number(entry.version.into()),
+            Cell::text(entry.kind.as_str()),
+            Cell::text(&entry.api_id),
+            Cell::moment(Some(entry.created_ms)),
+            Cell::text(if entry.is_tombstone { "destroyed" } else { "kept" }),
+        ]
+    };
+    let columns = [
+        ("name", Fit::End),
+        ("version", Fit::Number),
+        ("kind", Fit::Whole),
+        ("id", Fit::Whole),
+        ("stored", Fit::Whole),
+        ("secret", Fit::Whole),
+    ];
+    print_list(&columns, entries.iter().map(row))
 }
 
 pub(crate) async fn reseal(home: Option<&Path>, args: Reseal) -> Result<(), Failure> {

@@ -45,7 +45,8 @@ fn what_was_read_before_ctrl_c_is_kept_and_the_next_run_continues() {
     let said: u64 = said.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("{told}"));
     // What was being written when it was stopped may have come after it was counted.
     assert!((3..=kept).contains(&said), "{said} of {kept}");
-    assert!(told.contains("hint: `countersign sync demo` continues with the others"), "{told}");
+    let again = format!("hint: `countersign --home {} sync demo` continues", home.display());
+    assert!(told.contains(&again), "{told}");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(
         (report["complete"].as_bool(), report["findings"]["closed"].as_u64()),

@@ -98,10 +98,13 @@ fn what_names_nothing_is_refused() {
     }
 }
 
+/// What `findings` lists unless something else is asked for.
+const OPEN: &str = "state[eq]open and context[eq]policy and visible[eq]true";
+
 #[test]
 fn a_pipe_gets_a_line_a_finding_with_whole_values() {
     let bench = Bench::new();
-    let open = bench.objects(&["findings", "--json", "--state", "open"]);
+    let open = bench.objects(&["findings", "--json", "--filter", OPEN]);
     assert!(open.len() > 100, "more than a screenful");
     let output = run(bench.home(), &["findings"]);
     let text = stdout(&output);
@@ -120,7 +123,8 @@ fn a_pipe_gets_a_line_a_finding_with_whole_values() {
         }
     }
     let told = stderr(&output);
-    assert!(told.contains("open findings") && told.contains("other states too:"), "{told}");
+    let all = format!("{0} of {0} findings: open, policy context, visible", open.len());
+    assert!(told.contains(&all) && told.contains("these too:"), "{told}");
     let times = bench.column(&["findings", "--limit", "3"], "first_found");
     assert!(times.iter().all(|time| time.ends_with('Z') && time.contains('T')), "{times:?}");
 }
@@ -241,8 +245,8 @@ fn the_footer_proposes_commands_that_work() {
     let bench = Bench::new();
     let output = run(bench.home(), &["findings", "--limit", "7", "--severity", "low+"]);
     let told = stderr(&output);
-    let first = bench.ids(&["findings", "--json", "--state", "open", "-s", "low+"]);
-    assert!(told.contains(&format!("7 of {} open findings", first.len())), "{told}");
+    let first = bench.ids(&["findings", "--json", "--filter", OPEN, "-s", "low+"]);
+    assert!(told.contains(&format!("7 of {} findings: open, policy", first.len())), "{told}");
     let proposed = |what: &str| {
         let line = told.lines().find(|line| line.trim_start().starts_with(what)).unwrap();
         let home = format!("countersign --home {} ", bench.home().display());
@@ -257,7 +261,7 @@ fn the_footer_proposes_commands_that_work() {
     };
     assert_eq!(ids(&proposed("more:")), first[7..14]);
     assert_eq!(ids(&proposed("all of them:")), first);
-    let states = proposed("other states too:");
+    let states = proposed("these too:");
     assert!(states.contains("\tfixed\t") || states.contains("\tmitigated\t"), "{states}");
 }
 
@@ -310,6 +314,6 @@ fn one_finding_of_two_integrations_is_shown() {
     let twin = bench.objects(&["finding", id, "--json", "--integration", "twin"]);
     assert_eq!((twin.len(), twin[0]["integration"].as_str()), (1, Some("twin")));
     bench.refused(&["finding", id, "--integration", "none"], &["does not hold", "prod, twin"]);
-    bench.refused(&["finding", "zz"], &["is not the id", "countersign findings"]);
+    bench.refused(&["finding", "zz"], &["is not the id", " findings` lists ids"]);
     bench.refused(&["finding", "00000000000000000000"], &["no stored finding"]);
 }

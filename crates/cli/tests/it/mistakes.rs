@@ -155,17 +155,17 @@ fn plain(text: &str, known: &[(String, &str)]) -> String {
     for (path, name) in known {
         text = text.replace(path, name);
     }
-    let mut shown = String::new();
-    let mut rest = text.as_str();
-    while let Some(at) = rest.find("127.0.0.1:") {
-        let (before, after) = rest.split_at(at + "127.0.0.1:".len());
-        shown.push_str(before);
-        rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
-        if rest.len() < after.len() {
-            shown.push_str("8443");
+    let mut shown = text;
+    for before in ["127.0.0.1:", "nothing listens on port "] {
+        let mut parts = shown.split(before);
+        let mut plain = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+            let port = if rest.len() < part.len() { "8443" } else { "" };
+            plain.push_str(&format!("{before}{port}{rest}"));
         }
+        shown = plain;
     }
-    shown.push_str(rest);
     let words = shown.split(' ').map(|word| {
         let digits = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
         let is_id = digits.len() >= 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());

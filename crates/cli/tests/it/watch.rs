@@ -383,7 +383,9 @@ fn the_inventory_fits_eighty_columns_and_puts_the_worst_first() {
         let mut command = countersign(&bench.home());
         command.args(["credentials", "list"]).env("NO_COLOR", "1");
         let text = crate::lists::on_columns(&mut command, 80);
-        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        // A command is never broken; this one has the path of a folder in it.
+        let mut prose = text.lines().filter(|line| !line.contains("`countersign --home"));
+        assert!(prose.all(|line| line.chars().count() <= 80), "{text}");
         for part in ["EXPIRING", "demo", "reader", "in 8 d", "credentials rotate demo"] {
             assert!(text.contains(part), "{part}: {text}");
         }

@@ -98,7 +98,7 @@ async fn invalid_users_are_told_every_reason() {
     let answer = test.call(&admin, "POST", "/api/authn/v2/users", "").await;
     let body = answer.json();
     assert_eq!((answer.status, body["status"].as_u64()), (400, Some(400)));
-    assert_eq!(body["errors"].as_array().map(Vec::len), Some(4), "{body}");
+    assert_eq!(body["errors"].as_array().map(Vec::len), Some(5), "{body}");
 }
 
 #[tokio::test]
