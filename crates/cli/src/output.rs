@@ -15,6 +15,7 @@ pub(crate) use countersign_connector::times::distance;
 use countersign_findings::rfc3339;
 pub(crate) use countersign_text::grouped;
 use countersign_text::{document, json, line};
+use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -173,6 +174,14 @@ static SPEAKS_JSON: AtomicBool = AtomicBool::new(false);
 /// From now on there are no notes.
 pub(crate) fn be_quiet() {
     IS_QUIET.store(true, Relaxed);
+}
+
+/// A bar that nobody sees where there are no notes.
+pub(crate) fn shown(bar: ProgressBar) -> ProgressBar {
+    if IS_QUIET.load(Relaxed) {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    bar
 }
 
 /// From now on a failure is one JSON object.

@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinHandle;
 
-use crate::output::{grouped, note};
+use crate::output::{grouped, note, shown};
 
 const TICK: Duration = Duration::from_millis(200);
 /// Before the first line elsewhere; each gap is twice the one before.
@@ -44,17 +44,17 @@ impl Watching {
             });
             return Self { bar: None, task };
         }
-        let bar = ProgressBar::new_spinner();
+        let bar = shown(ProgressBar::new_spinner());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}\n  {prefix}") {
             bar.set_style(style);
         }
-        let shown = bar.clone();
+        let moved = bar.clone();
         let task = tokio::spawn(async move {
             loop {
                 let [first, second] = told(&follower.standing(), now(), &TimeZone::system());
-                shown.set_message(format!("{name}: {first}"));
-                shown.set_prefix(second);
-                shown.tick();
+                moved.set_message(format!("{name}: {first}"));
+                moved.set_prefix(second);
+                moved.tick();
                 tokio::time::sleep(TICK).await;
             }
         });

@@ -55,7 +55,7 @@ async fn export(
     query: &Query,
     format: Format,
 ) -> Result<Response, Stop> {
-    let asked = Asked::read(query, reader.visitor.now_ms);
+    let asked = Asked::read(query, reader.visitor.now_ms).known(&inner.store).await?;
     if let Some(complaint) = asked.complaint {
         return Err(Stop::Input(complaint));
     }

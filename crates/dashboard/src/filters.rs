@@ -3,9 +3,11 @@
 
 use countersign_findings::Population;
 use countersign_findings::filter::{Expression, Field, Filter, Operator, Type, Value};
+use countersign_store::Store;
 use countersign_web::query::encode;
 
 use super::query::{Query, link};
+use super::web::Stop;
 
 /// What the filter of a page is.
 pub(super) struct Asked {
@@ -26,6 +28,15 @@ impl Asked {
         }
         let expression = Population::OPEN.filter();
         Self { text: expression.to_string(), expression, complaint: None }
+    }
+
+    /// With a complaint where it asks for a name that nothing has: that would match nothing
+    /// without a word.
+    pub(super) async fn known(self, store: &Store) -> Result<Self, Stop> {
+        match (&self.complaint, store.unknown_name(&self.expression).await?) {
+            (None, Some(unknown)) => Ok(Self { complaint: Some(unknown.to_string()), ..self }),
+            _ => Ok(self),
+        }
     }
 
     /// All `filter` parameters together; ages in them are told from `now_ms`.

@@ -7,7 +7,7 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use countersign_findings::filter::Field;
-use countersign_findings::{DataPath, Finding, ScanType};
+use countersign_findings::{DataPath, Finding, Population, ScanType};
 use countersign_store::FindingRow;
 use countersign_text::{file, json};
 
@@ -148,9 +148,11 @@ pub(super) async fn show(State(inner): State<Inner>, sought: Sought) -> Result<R
     let application = query::application(&row.integration, finding.application.as_str());
     let path = format!("/findings/{}", finding.id);
     let among = Among::read(&inner.store, &query, &row, PAGE, reader.visitor.now_ms).await?;
-    let list = among.as_ref().map_or(("", 1), |among| (among.filter.as_str(), among.page));
-    let crumbs =
-        vec![crumb(list.0, list.1), (Shown::cut(&row.application_name, LINE_CHARS), application)];
+    let list = match &among {
+        Some(among) => crumb(&among.list, among.page),
+        None => crumb(&Population::OPEN.filter(), 1),
+    };
+    let crumbs = vec![list, (Shown::cut(&row.application_name, LINE_CHARS), application)];
     let page = Page {
         frame: reader
             .visitor

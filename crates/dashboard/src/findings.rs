@@ -110,7 +110,7 @@ pub(super) async fn list(
     reader: Reader,
     query: Query,
 ) -> Result<Response, Stop> {
-    let asked = Asked::listed(&query, reader.visitor.now_ms);
+    let asked = Asked::listed(&query, reader.visitor.now_ms).known(&inner.store).await?;
     let words = query.get("words").map(str::trim).filter(|words| !words.is_empty());
     if let (Some(words), None) = (words, &asked.complaint) {
         let words = words.chars().take(MAX_WORDS_CHARS).collect();

@@ -1,10 +1,11 @@
 //! Where one is in a list: which rows a page shows, of how many, and the pages around it;
 //! and the same for one finding of a list.
 
+use countersign_findings::Population;
 use countersign_findings::filter::Expression;
 use countersign_store::{FindingRow, Query as Wanted, Store};
 
-use super::filters::{Asked, written};
+use super::filters::{Asked, findings_page, written};
 use super::look::grouped;
 use super::query::{Query, link};
 use super::text::Shown;
@@ -74,13 +75,14 @@ pub(super) fn in_short(filter: &str) -> Shown {
 }
 
 /// The findings with a filter, as a breadcrumb.
-pub(super) fn crumb(filter: &str, page: u64) -> (Shown, String) {
+pub(super) fn crumb(expression: &Expression, page: u64) -> (Shown, String) {
     let page = if page > 1 { page.to_string() } else { String::new() };
-    let name = match filter {
-        "" => Shown::new("Findings"),
-        filter => in_short(&format!("Findings: {filter}")),
+    let name = match *expression == Population::OPEN.filter() {
+        true => Shown::new("Findings"),
+        false if expression.is_everything() => Shown::new("All findings"),
+        false => in_short(&format!("Findings: {expression}")),
     };
-    (name, link("/findings", &[("filter", filter), ("page", &page)]))
+    (name, findings_page(expression, &page))
 }
 
 /// One finding of a list.
@@ -92,7 +94,7 @@ pub(super) fn in_list(row: &FindingRow, filter: &str, at: u64) -> String {
 
 /// A finding among those of the list that its address names.
 pub(super) struct Among {
-    pub(super) filter: String,
+    pub(super) list: Expression,
     pub(super) words: String,
     pub(super) page: u64,
     pub(super) before: Option<String>,
@@ -130,7 +132,7 @@ impl Among {
         let after = rows.get(own + 1).map(|row| in_list(row, &filter, at + 1));
         let words = format!("{} of {}", grouped(at), grouped(total));
         let page = (at - 1) / u64::from(page.max(1)) + 1;
-        Ok(Some(Self { filter, words, page, before, after }))
+        Ok(Some(Self { list: expression, words, page, before, after }))
     }
 }
 

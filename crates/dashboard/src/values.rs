@@ -51,7 +51,7 @@ pub(super) async fn list(
     let wanted = query.get("field").unwrap_or(Field::Application.name());
     let facet = FACETS.iter().find(|(field, _)| field.name() == wanted).copied();
     let (field, name) = facet.ok_or(Stop::NotFound)?;
-    let asked = Asked::read(&query, reader.visitor.now_ms);
+    let asked = Asked::read(&query, reader.visitor.now_ms).known(&inner.store).await?;
     if let Some(complaint) = asked.complaint {
         return Err(Stop::Input(complaint));
     }
@@ -79,7 +79,7 @@ pub(super) async fn list(
     });
     let at = |page: &str| all(field, &filter, &find, page);
     let page = Page {
-        frame: reader.visitor.frame(name, "/findings").below(vec![crumb(&filter, 1)]),
+        frame: reader.visitor.frame(name, "/findings").below(vec![crumb(&asked.expression, 1)]),
         name,
         field: field.name(),
         rows: values.collect(),

@@ -172,12 +172,8 @@ pub(crate) async fn faults(home: Option<&Path>, args: Faults) -> Result<(), Fail
         if args.json {
             return print_json(&answer);
         }
-        let columns = [
-            ("at", Fit::Whole),
-            ("rule", Fit::End),
-            ("method", Fit::Whole),
-            ("target", Fit::End),
-        ];
+        let columns =
+            [("at", Fit::Whole), ("rule", Fit::End), ("method", Fit::Whole), ("target", Fit::End)];
         return rows(&answer["fired"], &columns, "faults fired");
     }
     let answer = match &args.plan {

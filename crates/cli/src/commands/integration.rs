@@ -76,13 +76,7 @@ pub(crate) async fn list(context: &Context, args: Json) -> Result<(), Failure> {
         };
         let account = Cell::some(one.account.as_deref());
         let account = if one.account.is_none() { account.shown_as("unknown") } else { account };
-        vec![
-            Cell::text(&one.name),
-            Cell::text(&one.url),
-            Cell::text(&one.api_id),
-            account,
-            expires,
-        ]
+        vec![Cell::text(&one.name), Cell::text(&one.url), Cell::text(&one.api_id), account, expires]
     };
     let columns = [
         ("name", Fit::End),

@@ -29,7 +29,7 @@ use super::control::Controls;
 use super::platform::{failure, start};
 use crate::args::{Rehearse, RotationMode};
 use crate::failure::{Exit, Failure};
-use crate::output::{grouped, print, print_json};
+use crate::output::{grouped, print, print_json, shown};
 use crate::system;
 use hammer::Hammer;
 use misfortune::{Draw, Kind, Misfortune};
@@ -338,7 +338,7 @@ impl Stage {
 }
 
 fn progress(length: u64) -> ProgressBar {
-    let bar = ProgressBar::new(length);
+    let bar = shown(ProgressBar::new(length));
     if let Ok(style) =
         ProgressStyle::with_template("{elapsed_precise} {bar:30} {pos}/{len} rotations  {msg}")
     {

@@ -25,9 +25,7 @@ use crate::config::RotationConfig;
 use crate::consumers::consumers;
 use crate::failure::{Exit, Failure};
 use crate::lists::print_list;
-use crate::output::{
-    Cell, Fit, Shown, distance, note, print, print_json, printable, show, when,
-};
+use crate::output::{Cell, Fit, Shown, distance, note, print, print_json, printable, show, when};
 
 const HOUR_MS: i64 = 3_600_000;
 const MAX_NAME_BYTES: u64 = 1024;

@@ -1,5 +1,6 @@
 //! A sync that is stopped, and one whose service does not answer.
 
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -58,6 +59,39 @@ fn what_was_read_before_ctrl_c_is_kept_and_the_next_run_continues() {
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["complete"], true, "{}", stderr(&output));
     assert_eq!((report["applications"]["skipped"].as_u64(), read()), (Some(kept), 30));
+}
+
+/// What is complete is being written, and somebody else has the store.
+#[test]
+fn the_second_ctrl_c_waits_for_nothing() {
+    let served = Served::start("apps=6,findings=60");
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path();
+    let (id, secret) = served.mint("reader", READER);
+    assert!(served.add(home, (&id, &secret)).status.success());
+    std::fs::write(home.join("config.toml"), "[client]\nrequests_per_minute = 40\n").unwrap();
+    let mut command = countersign(home);
+    let mut child = command.args(["sync"]).stderr(Stdio::piped()).spawn().unwrap();
+    let database = rusqlite::Connection::open(home.join("store.sqlite")).unwrap();
+    let counted = "select count(*) from applications where read_ms is not null";
+    wait_until("an application", || {
+        database.query_row(counted, [], |row| row.get::<_, u64>(0)).unwrap() > 0
+    });
+    database.execute_batch("begin immediate").unwrap();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("once more ends it at once")));
+    let mut status = None;
+    wait_until("its end", || {
+        status = child.try_wait().unwrap();
+        if status.is_none() {
+            kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+        }
+        status.is_some()
+    });
+    assert_eq!(status.unwrap().code(), Some(130));
+    database.execute_batch("rollback").unwrap();
+    assert!(run(home, &["store", "check"]).status.success());
 }
 
 #[test]

@@ -113,6 +113,8 @@ async fn a_filter_that_cannot_be_read_says_why_beside_it() {
         ("severity[gt3]4", "gte"),
         ("severity", "field[op]value"),
         ("severity[gte]<script>", "whole number"),
+        ("application[eq]Alpah", "Alpha"),
+        ("integration[ne]nobody", "no integration is called"),
     ] {
         let encoded: String = url::form_urlencoded::byte_serialize(filter.as_bytes()).collect();
         let page = reader.get(&format!("/findings?filter={encoded}")).await;

@@ -342,6 +342,12 @@ async fn from_one_finding_to_the_next_within_its_list() {
     }
     assert!(window_title(&rita.get(&listed[0]).await).contains(": Alpha · countersign"));
 
+    // From a list of everything, the way back leads to a list of everything.
+    let first = rows(&rita.get("/findings?filter=&page=2").await)[0].clone();
+    let page = rita.get(&first).await;
+    let crumbs = between(&page.body, "aria-label=\"Breadcrumb\"", "</nav>").unwrap();
+    assert!(crumbs.replace("&amp;", "&").contains("\"/findings?filter=&page=2\""), "{crumbs}");
+
     // A place that another finding has by now, or that is none, is not shown.
     let alone = listed[0].split("&at=").next().unwrap();
     for at in ["2", "0", "-1", "x", "4294967295", "99999999999999"] {
