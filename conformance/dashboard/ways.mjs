@@ -114,7 +114,7 @@ await check("an application that is not among the most frequent is found", async
   const row = page.getByRole("row").filter({ has: page.getByRole("link", { name: hidden, exact: true }) });
   const count = await row.getByRole("cell").last().innerText();
   await row.getByRole("link").click();
-  await page.getByText(`${count} findings`).first().waitFor();
+  await page.getByText(`${count} findings`).filter({ visible: true }).first().waitFor();
 });
 await page.goto("/findings/values?field=application&filter=state%5Beq%5Dopen");
 await look(page, "values");
