@@ -14,7 +14,7 @@ const CONNECTIONS: usize = 2000;
 /// Of each listener: what nobody reads is held by the system, megabytes for each.
 const DEAF: usize = 4;
 /// Longest that a listener under siege waits for anybody.
-pub const LIMIT: Duration = Duration::from_secs(3);
+pub const LIMIT: Duration = Duration::from_secs(5);
 /// Between two bytes of what trickles.
 const TICK: Duration = Duration::from_millis(250);
 

@@ -225,17 +225,14 @@ async fn callers(store: &Store, args: Json) -> Result<(), Failure> {
         return Ok(());
     }
     let row = |one: &Caller| {
-        let state = Cell::text(state(one, now_ms));
-        let state = match one.expires_ms {
-            Some(ms) if state.whole == "live" => {
-                state.shown_as(&format!("expires {}", distance(ms, now_ms)))
-            }
-            _ => state,
-        };
         vec![
             Cell::text(&one.name),
             Cell::text(&one.rules.join(", ")),
-            state,
+            Cell::text(state(one, now_ms)),
+            match one.expires_ms {
+                Some(ms) => Cell::moment(Some(ms)).shown_as(&distance(ms, now_ms)),
+                None => Cell::text("").shown_as("never"),
+            },
             ago(one.last_used_ms, now_ms),
         ]
     };

@@ -75,7 +75,8 @@ fn every_format_is_whole(home: &Path, folder: &Path, findings: u64) {
         let at = file.display().to_string();
         let written = run(home, &[&["export", "--format"], options, &["--output", &at]].concat());
         assert!(written.status.success() && written.stdout.is_empty(), "{}", stderr(&written));
-        assert!(stderr(&written).contains(&format!(" {unit} in ")), "{}", stderr(&written));
+        let told = stderr(&written);
+        assert!(told.contains(&format!(" {unit}")) && told.contains(" in `"), "{told}");
         assert!(!folder.join("findings.out.partial").exists());
         let bytes = std::fs::read(&file).unwrap();
         if let Some(lines) = lines {

@@ -144,16 +144,16 @@ const OFFLINE: &[(&[&str], Kind)] = &[
     (&["changes", "--columns", "all"], Kind::Table),
     (&["credentials", "list", "--columns", "all"], Kind::Table),
     (&["changes", "--json"], Kind::Data),
-    (&["integration", "list"], Kind::Text),
+    (&["integration", "list"], Kind::Table),
     (&["integration", "list", "--json"], Kind::Data),
     (&["integration", "show"], Kind::Text),
     (&["credentials", "list"], Kind::Table),
     (&["credentials", "list", "--json"], Kind::Data),
     (&["credentials", "calendar"], Kind::Calendar),
     (&["credentials", "metrics"], Kind::Text),
-    (&["credentials", "log"], Kind::Text),
-    (&["credentials", "consumers"], Kind::Text),
-    (&["schedule", "list"], Kind::Text),
+    (&["credentials", "log"], Kind::Table),
+    (&["credentials", "consumers"], Kind::Table),
+    (&["schedule", "list"], Kind::Table),
     (&["export", "--format", "ndjson"], Kind::Data),
     (&["export", "--format", "ocsf", "--raw"], Kind::Data),
     (&["export", "--format", "ocsf-applications"], Kind::Data),
@@ -273,8 +273,8 @@ fn no_failure_comes_out_raw() {
         (&["credentials", "rotate", "prod"], Kind::Text),
         (&["applications"], Kind::Table),
         (&["integration", "show"], Kind::Text),
-        (&["schedule", "list"], Kind::Text),
-        (&["credentials", "log"], Kind::Text),
+        (&["schedule", "list"], Kind::Table),
+        (&["credentials", "log"], Kind::Table),
     ] {
         scene.piped(args, kind);
     }
@@ -355,9 +355,9 @@ fn the_platform_logs_and_tells_it_marked() {
     curl.args(["-H", "authorization: \u{202e}x"]).arg(format!("{}{query}", served.url));
     assert!(curl.output().unwrap().status.success());
     for (args, kind) in [
-        (&["platform", "requests"][..], Kind::Text),
+        (&["platform", "requests"][..], Kind::Table),
         (&["platform", "requests", "--json"], Kind::Data),
-        (&["platform", "outbox"], Kind::Text),
+        (&["platform", "outbox"], Kind::Table),
         (&["platform", "outbox", "--json"], Kind::Data),
         (&["platform", "audit"], Kind::Text),
     ] {

@@ -156,7 +156,7 @@ fn plain(text: &str, known: &[(String, &str)]) -> String {
         text = text.replace(path, name);
     }
     let mut shown = text;
-    for before in ["127.0.0.1:", "nothing listens on port "] {
+    for before in ["127.0.0.1:", " on port "] {
         let mut parts = shown.split(before);
         let mut plain = parts.next().unwrap_or_default().to_owned();
         for part in parts {
