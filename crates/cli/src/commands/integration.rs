@@ -24,7 +24,9 @@ use crate::asking::{asked, confirm, is_attended, read_line};
 use crate::failure::Failure;
 use crate::forms::{enter_telling, machine};
 use crate::lists::print_list;
-use crate::output::{Cell, Fit, Shown, ask, distance, note, print_json, printable, show, when};
+use crate::output::{
+    Cell, Fit, Shown, ask, distance, grouped, note, print_json, printable, show, when,
+};
 
 /// A secret is at most 1,024 hex digits and a prefix.
 const MAX_SECRET_BYTES: u64 = 4096;
@@ -107,13 +109,14 @@ impl Shown for One {
             .expires_ms
             .map_or("unknown".into(), |ms| format!("{}, {}", when(ms), distance(ms, self.now_ms)));
         format!(
-            "name       {}\nurl        {}\nclient id  {}\naccount    {}\nexpires    {expires}\nchecked    {}\nfindings   {}\n",
+            "name       {}\nurl        {}\nclient id  {}\naccount    {}\nexpires    {expires}\nchecked    {}\nfindings   {} ({})\n",
             one.name,
             one.url,
             one.api_id,
             printable(one.account.as_deref().unwrap_or("unknown")),
             one.checked_ms.map_or("never".into(), when),
-            self.findings,
+            grouped(self.findings),
+            Population::STORED,
         )
     }
 

@@ -83,10 +83,10 @@ fn tell(entries: &[Entry]) -> Result<(), Failure> {
         ]
     };
     let columns = [
-        ("name", Fit::End),
+        ("name", Fit::Whole),
         ("version", Fit::Number),
         ("kind", Fit::Whole),
-        ("id", Fit::Whole),
+        ("id", Fit::End),
         ("stored", Fit::Whole),
         ("secret", Fit::Whole),
     ];

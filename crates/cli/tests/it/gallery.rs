@@ -37,12 +37,22 @@ const PICTURES: &[&[&str]] = &[
     &["changes", "--app", "APP", "--columns", "at,kind,severity,id,application,title", "-n", "6"],
     &["finding", "ID"],
     &["credentials", "list"],
+    &["credentials", "log"],
+    &["integration", "list"],
+    &["integration", "show"],
+    &["schedule", "list"],
+    &["vault", "check"],
+    &["store", "check"],
 ];
+
+const HOME: &str = "~/.local/share/countersign";
+const API_ID: &str = "0123456789abcdef0123456789abcdef";
 
 struct Home {
     folder: tempfile::TempDir,
     application: String,
     id: String,
+    api_id: String,
 }
 
 impl Home {
@@ -54,7 +64,8 @@ impl Home {
         assert!(served.add_as("demo", folder.path(), (&id, &secret)).status.success());
         let synced = countersign(folder.path()).arg("sync").output().unwrap();
         assert!(synced.status.success(), "{}", stderr(&synced));
-        let mut home = Self { folder, application: String::new(), id: String::new() };
+        let (application, finding) = (String::new(), String::new());
+        let mut home = Self { folder, application, id: finding, api_id: id };
         let busiest =
             ["applications", "--sort", "open:desc", "-n", "1", "--columns", "application"];
         home.application = home.piped(&busiest).0.lines().nth(1).unwrap().to_owned();
@@ -78,8 +89,13 @@ impl Home {
     /// What is another in each run stands for itself.
     fn settled(&self, text: &str) -> String {
         let home = self.folder.path().display().to_string();
-        let lines = text.replace(&format!("--home {home} "), "");
-        lines.lines().map(|line| format!("{}\n", settled(line).trim_end())).collect()
+        let text = text.replace(&format!("--home {home} "), "").replace(&home, HOME);
+        let mut text = text.replace(&self.api_id, API_ID);
+        for cut in (4..API_ID.len()).rev() {
+            text =
+                text.replace(&format!("{}…", &self.api_id[..cut]), &format!("{}…", &API_ID[..cut]));
+        }
+        text.lines().map(|line| format!("{}\n", settled(line).trim_end())).collect()
     }
 
     fn pictures(&self, args: &[&str]) -> String {

@@ -91,8 +91,8 @@ pub(crate) fn is_odd(c: char) -> bool {
 /// Without the few sequences by which bars draw themselves and words get their colour.
 fn without_progress(text: &str) -> String {
     let mut text = text.replace("\r\n", "\n");
-    for own in ["\u{1b}[2K", "\u{1b}[K", "\u{1b}[1A", "\u{1b}[1B", "\u{1b}[?25l", "\u{1b}[?25h"] {
-        text = text.replace(own, "");
+    for own in ["[2K", "[K", "[1A", "[2A", "[1B", "[?25l", "[?25h"] {
+        text = text.replace(&format!("\u{1b}{own}"), "");
     }
     for colour in ["0", "1", "1;31", "31", "32", "33", "2"] {
         text = text.replace(&format!("\u{1b}[{colour}m"), "");
