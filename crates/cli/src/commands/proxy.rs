@@ -236,8 +236,13 @@ async fn callers(store: &Store, args: Json) -> Result<(), Failure> {
             ago(one.last_used_ms, now_ms),
         ]
     };
-    let columns =
-        [("name", Fit::End), ("may", Fit::End), ("state", Fit::Whole), ("last_used", Fit::Whole)];
+    let columns = [
+        ("name", Fit::End),
+        ("may", Fit::End),
+        ("state", Fit::Whole),
+        ("expires", Fit::Whole),
+        ("last_used", Fit::Whole),
+    ];
     print_list(&columns, all.iter().map(row))
 }
 
