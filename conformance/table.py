@@ -1,4 +1,4 @@
-"""Client, capability, passed: the table in docs/fidelity.md, from a run's lines.
+"""Client, capability, passed: the table in docs/explanation/fidelity.md, from a run's lines.
 
 Fails when the document says something else than the run; UPDATE=1 writes it.
 """
@@ -8,7 +8,7 @@ import re
 import sys
 
 BEGIN, END = "<!-- conformance: begin -->", "<!-- conformance: end -->"
-DOCUMENT = "docs/fidelity.md"
+DOCUMENT = "docs/explanation/fidelity.md"
 
 rows = []
 for line in open(sys.argv[1], encoding="utf-8"):

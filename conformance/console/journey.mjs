@@ -228,7 +228,7 @@ async function journey(name, options) {
       await page.getByRole("heading", { name: "API Credentials", exact: true }).waitFor();
     } else {
       await walk.fill("Six digits of your app, or a recovery code", totp(key, 1));
-      await walk.press("button", "Go on");
+      await walk.press("button", "Continue");
     }
     expect(await walk.title(), "API Credentials");
     suite.pass(`the guide ${name}`);
@@ -315,7 +315,7 @@ async function refusals() {
     const two = await fresh();
     await signIn(two, admin, password);
     await two.walk.fill("Six digits of your app, or a recovery code", code);
-    await two.walk.press("button", "Go on");
+    await two.walk.press("button", "Continue");
     await two.page.getByText("it was used before").waitFor();
     await two.context.close();
   });

@@ -184,7 +184,7 @@ async function pages(at) {
   expect(await title(page), "Second factor");
   await look(page, "second-factor-asked");
   await page.getByLabel("Six digits of your app").fill("000000");
-  await page.getByRole("button", { name: "Go on" }).click();
+  await page.getByRole("button", { name: "Continue" }).click();
   await look(page, "second-factor-refused");
   await check("no page asks elsewhere, and none breaks its own rules", async () => expect(JSON.stringify(seen), JSON.stringify({ elsewhere: [], complaints: [], dialogs: [] })));
   await context.close();

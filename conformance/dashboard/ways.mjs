@@ -61,7 +61,7 @@ async function arrive(page, address, code) {
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("heading", { name: "Second factor" }).waitFor();
   await page.getByRole("textbox").fill(code);
-  await page.getByRole("button", { name: "Go on" }).click();
+  await page.getByRole("button", { name: "Continue" }).click();
 }
 
 const first = await open();

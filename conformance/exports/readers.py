@@ -1,4 +1,4 @@
-"""Reader by reader, what of the demo tenant arrives: the table in docs/formats.md, from a
+"""Reader by reader, what of the demo tenant arrives: the table in docs/reference/formats.md, from a
 run's lines.
 
 Fails when the document says something else than the run; UPDATE=1 writes it.
@@ -8,7 +8,7 @@ import os
 import sys
 
 BEGIN, END = "<!-- readers: begin -->", "<!-- readers: end -->"
-DOCUMENT = "docs/formats.md"
+DOCUMENT = "docs/reference/formats.md"
 HEAD = [
     "| reader | file | findings | open | severities | differences |",
     "| --- | --- | --- | --- | --- | --- |",

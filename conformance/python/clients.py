@@ -477,7 +477,7 @@ def veracode_api_signing():
     check(name, "requests plug-in", plugin)
     check(name, "command-line helper, and its header a second time", command_line)
     check(name, "credentials file that we exported, by profile", exported_file)
-    check(name, "command that we run with the pair", command_with_pair)
+    check(name, "command that countersign runs with the credentials", command_with_pair)
 
 
 def httpie():

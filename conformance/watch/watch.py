@@ -205,7 +205,7 @@ with tempfile.TemporaryDirectory() as scratch:
         check("the mail is read by email", mail_is_read)
         check("webhooks are signed", hooks_are_signed)
         check("the manifest is read by PyYAML", manifest_is_read)
-        check("no secret is told", no_secret_is_told)
+        check("no secret is sent", no_secret_is_told)
     except Exception as error:
         failed += 1
         print(f"fail watch it runs: {type(error).__name__}: {error}")

@@ -128,17 +128,19 @@ impl std::str::FromStr for Trust {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Start here: a platform with a demo tenant, an API user, a pair, an
-    /// integration, a first sync, and a report of what it found. Without `--home`, all of
-    /// it is in a data directory of its own, beside the default one.
+    /// Start here: starts the built-in Veracode-compatible platform with a demo tenant,
+    /// creates an API user, API credentials and an integration, syncs, and reports what it
+    /// found. Without `--home`, the demo has a data directory of its own beside the default
+    /// one.
     Quickstart(Quickstart),
-    /// The other end of the wire: a Veracode-compatible service.
+    /// The built-in Veracode-compatible platform: a local server for tests and demos.
     #[command(subcommand)]
     Platform(Platform),
-    /// Client ID, Client Secret, Veracode URL: add, check, list, show, update, rename, remove.
+    /// Integrations (Client ID, Client Secret, Veracode URL): add, check, list, show, update,
+    /// rename, remove.
     #[command(subcommand)]
     Integration(Integration),
-    /// Bring applications and findings in.
+    /// Download applications and findings.
     Sync(Sync),
     /// List the applications that are stored. Works offline.
     Applications(Applications),
@@ -150,38 +152,38 @@ pub(crate) enum Command {
     Changes(Changes),
     /// Write the stored findings in a format that other tools read.
     Export(Export),
-    /// API credentials: what there is and when it expires.
+    /// API credentials: list, monitor, rotate, revoke, hand over to other tools.
     #[command(subcommand)]
     Credentials(Credentials),
-    /// The health of what is stored: check it, back it up, restore it.
+    /// The local store: check it, back it up, restore it.
     #[command(subcommand)]
     Store(Store),
-    /// Where the secrets are: prove that it works, seal it under another key.
+    /// The vault that holds the secrets: prove that it works, seal it with another key.
     #[command(subcommand)]
     Vault(Vault),
     /// Print the Authorization header for one request, for use with other tools.
     Sign(Sign),
     /// Send one signed request and print the answer.
     Http(Http),
-    /// Let curl and other programs that cannot sign call the service: on this machine,
-    /// each with a token and rules of its own. The Secret Key stays here.
+    /// Sign requests of curl and other programs that cannot sign: on this machine, each
+    /// with its own token and rules. The Secret Key stays in this process.
     Proxy(Proxy),
-    /// When `countersign serve` syncs each integration: list, pause, resume, run now.
+    /// The schedule of `countersign serve`: list, pause, resume, run now.
     #[command(subcommand)]
     Schedule(Schedule),
-    /// The dashboard: what is stored, as pages for people who sign in.
+    /// Run the dashboard and the scheduled syncs.
     Serve(ServeDashboard),
-    /// Who may sign in to the dashboard: add, list, remove, reset.
+    /// Users of the dashboard: add, list, remove, reset.
     #[command(subcommand)]
     People(People),
-    /// Look for everything that can be wrong; one cause and one fix for each.
+    /// Check everything that can be wrong, and print one cause and one fix for each problem.
     Doctor(Doctor),
 }
 
 #[derive(Debug, Group)]
 pub(crate) struct Quickstart {
-    /// Start the platform only, open its console, and say each step for a person to
-    /// take by hand.
+    /// Start the platform only, open its console, and print each step for you to take by
+    /// hand.
     #[arg(long, conflicts_with_all = ["once", "json"])]
     pub(crate) browser: bool,
     /// End after the report instead of keeping the platform up.
@@ -199,7 +201,7 @@ pub(crate) struct Quickstart {
 pub(crate) enum Platform {
     /// Run the platform until Ctrl-C.
     Serve(Serve),
-    /// Create an API account and its pair straight in the platform's database.
+    /// Create an API account and its API credentials directly in the platform's database.
     Mint(Mint),
     /// Read or move the clock of a running platform.
     Clock(Clock),
@@ -207,44 +209,44 @@ pub(crate) enum Platform {
     Faults(Faults),
     /// Read or change the rate limit of a running platform.
     Limits(Limits),
-    /// What a running platform was asked, by whom, and what came of it.
+    /// List the requests that a running platform received, with caller and result.
     Requests(Requests),
-    /// Put the tenant of a running platform aside, or list what was put aside.
+    /// Save the tenant of a running platform as a snapshot, or list the snapshots.
     Snapshot(Snapshot),
-    /// Bring a snapshot back.
+    /// Restore a snapshot.
     Restore(Named),
-    /// Everything as after the first start.
+    /// Reset the tenant to its state after the first start.
     Reset(Json),
-    /// Let days pass, and the tenant live: scans, fixes, mitigations, news.
+    /// Let days pass in the tenant, with scans, fixes, mitigations and new vulnerabilities.
     Mutate(Mutate),
-    /// Copy the tenant of a running platform into a new home.
+    /// Copy the tenant of a running platform into a new data directory.
     Fork(Fork),
-    /// Take in answers of the real service, scrubbed of names, addresses and hosts.
+    /// Import responses of the real service, with names, addresses and hosts replaced.
     Import(Import),
-    /// Follow the chain of the activity log; tells its length and last digest.
+    /// Verify the chain of the activity log; prints its length and last digest.
     Audit(Json),
-    /// The mails that a running platform has written.
+    /// List the mails that a running platform has written.
     Outbox(Json),
 }
 
 #[derive(Debug, Group)]
 pub(crate) struct Clock {
-    /// Set it to a time such as 2026-11-24T08:00:00Z.
+    /// Set the clock to a time such as 2026-11-24T08:00:00Z.
     #[arg(long, value_name = "TIME", conflicts_with = "advance")]
     pub(crate) set: Option<String>,
-    /// Move it forward: 500ms, 30s, 90m, 12h, 365d.
+    /// Move the clock forward: 500ms, 30s, 90m, 12h, 365d.
     #[arg(long, value_name = "BY")]
     pub(crate) advance: Option<String>,
-    /// Hold it.
+    /// Stop the clock.
     #[arg(long, conflicts_with = "run")]
     pub(crate) freeze: bool,
-    /// Let it run on.
+    /// Let the clock run again.
     #[arg(long)]
     pub(crate) run: bool,
-    /// Judge signatures by the platform's time or by the real one.
+    /// Check signatures against the platform's time or the real time.
     #[arg(long, value_enum, value_name = "TIME")]
     pub(crate) signatures: Option<Judge>,
-    /// Give back the real time first.
+    /// Return to the real time first.
     #[arg(long)]
     pub(crate) real: bool,
     /// Print one JSON object.
@@ -296,7 +298,7 @@ pub(crate) struct Limits {
     /// Count for each address or for each account.
     #[arg(long, value_enum)]
     pub(crate) by: Option<CountedBy>,
-    /// Whether a refusal says how long to wait.
+    /// Whether a refusal has a Retry-After header.
     #[arg(long, value_enum, value_name = "on|off")]
     pub(crate) retry_after: Option<Switch>,
     /// Print one JSON object.
@@ -349,7 +351,7 @@ pub(crate) struct Requests {
     /// Show at most this many, the oldest first [default: 100].
     #[arg(long, short = 'n', value_name = "N")]
     pub(crate) limit: Option<u64>,
-    /// Print how many there are.
+    /// Print the number of requests.
     #[arg(long)]
     pub(crate) count: bool,
     /// Fail unless there are at least this many.
@@ -371,7 +373,7 @@ pub(crate) struct Requests {
 
 #[derive(Debug, Group)]
 pub(crate) struct Snapshot {
-    /// Name to put the tenant aside under [default: list what there is].
+    /// Name of the snapshot [default: list the snapshots].
     pub(crate) name: Option<String>,
     /// Delete this snapshot instead.
     #[arg(long, requires = "name")]
@@ -392,7 +394,7 @@ pub(crate) struct Named {
 
 #[derive(Debug, Group)]
 pub(crate) struct Fork {
-    /// The new home.
+    /// The new data directory.
     pub(crate) to: PathBuf,
     /// Print one JSON object.
     #[arg(long)]
@@ -434,7 +436,7 @@ pub(crate) struct Serve {
     /// Address to listen on; port 0 picks a free one.
     #[arg(long, short, value_name = "ADDR", default_value = "127.0.0.1:8443")]
     pub(crate) listen: SocketAddr,
-    /// What an empty home is filled with: `demo`, `empty`, or
+    /// Content of a new data directory: `demo`, `empty`, or
     /// `apps=N,findings=N[,rng=N]`.
     #[arg(long, value_name = "SPEC", default_value = "demo")]
     pub(crate) seed: String,
@@ -447,7 +449,7 @@ pub(crate) struct Serve {
     /// Address of the console, or `off`; port 0 picks a free one.
     #[arg(long, value_name = "off|ADDR", default_value = "127.0.0.1:0")]
     pub(crate) console: Listen,
-    /// How people reach the console, such as `https://console.example.com`: links in
+    /// How browsers reach the console, such as `https://console.example.com`: links in
     /// mails begin with it, and passkeys are for its name.
     #[arg(long, value_name = "URL")]
     pub(crate) console_url: Option<String>,
@@ -506,7 +508,7 @@ impl std::str::FromStr for RateLimit {
 
 #[derive(Debug, Group)]
 pub(crate) struct Mint {
-    /// Name of the API account; created when there is none.
+    /// Name of the API account; created if it does not exist.
     #[arg(long, value_name = "NAME")]
     pub(crate) user: String,
     /// Role of a new account, such as `resultsapi`; repeatable [default:
@@ -520,20 +522,19 @@ pub(crate) struct Mint {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Integration {
-    /// Check the three values and keep them: the secret goes into the vault.
+    /// Add an integration: checks the three values, then stores the secret in the vault.
     Add(AddIntegration),
-    /// Try each permission that the integration needs; name what is missing.
+    /// Test each permission that the integration needs, and name what is missing.
     Check(NamedIntegration),
     /// List the integrations.
     List(Json),
     /// Show one integration.
     Show(NamedIntegration),
-    /// Give it another URL, certificate authority or API credentials; they are checked
-    /// first.
+    /// Change the URL, certificate authority or API credentials; they are checked first.
     Update(UpdateIntegration),
-    /// Give it another name.
+    /// Rename one integration.
     Rename(RenameIntegration),
-    /// Remove one integration, its pair and everything stored for it.
+    /// Remove one integration, its API credentials and everything stored for it.
     Remove(RemoveIntegration),
 }
 
@@ -541,20 +542,20 @@ pub(crate) enum Integration {
 pub(crate) struct AddIntegration {
     /// A name of your choice [default: a terminal asks for it].
     pub(crate) name: Option<String>,
-    /// Client ID: the API ID of the pair [default: a terminal asks for it].
+    /// Client ID: the API ID of the credentials [default: a terminal asks for it].
     #[arg(long, value_name = "ID")]
     pub(crate) client_id: Option<String>,
     /// Read the Client Secret (the Secret Key) from standard input.
     #[arg(long)]
     pub(crate) client_secret_stdin: bool,
-    /// Take the pair from the environment (VERACODE_API_KEY_ID and _SECRET, or
+    /// Import the API credentials from the environment (VERACODE_API_KEY_ID and _SECRET, or
     /// VERACODE_API_ID and _KEY), from ~/.veracode/credentials, or from
     /// ~/.veracode/veracode.yml.
     #[arg(long, conflicts_with_all = ["client_id", "client_secret_stdin"])]
     pub(crate) import: bool,
     #[command(flatten)]
     pub(crate) from: ImportFrom,
-    /// Veracode URL [default: the one that an import says, or the region of the pair].
+    /// Veracode URL [default: the URL of the import, else the region of the credentials].
     #[arg(long, short, value_name = "URL")]
     pub(crate) url: Option<String>,
     /// PEM file with a further certificate authority to trust for this URL.
@@ -563,7 +564,7 @@ pub(crate) struct AddIntegration {
     /// Allow an http URL on this machine's loopback address.
     #[arg(long)]
     pub(crate) allow_http_loopback: bool,
-    /// It is an OAuth client, not a pair that signs.
+    /// The credentials are an OAuth client, not HMAC credentials.
     #[arg(long, conflicts_with_all = ["import", "import_file"])]
     pub(crate) oauth: bool,
     /// Print one JSON object.
@@ -603,12 +604,12 @@ pub(crate) struct UpdateIntegration {
     /// asks for it].
     #[arg(long, requires = "client_id")]
     pub(crate) client_secret_stdin: bool,
-    /// Take other API credentials from where other tools look for theirs.
+    /// Import other API credentials from where other tools look for theirs.
     #[arg(long, conflicts_with_all = ["client_id", "client_secret_stdin"])]
     pub(crate) import: bool,
     #[command(flatten)]
     pub(crate) from: ImportFrom,
-    /// They are another account's, and that is meant.
+    /// Accept API credentials of another account.
     #[arg(long)]
     pub(crate) other_account: bool,
     /// Print one JSON object.
@@ -618,9 +619,9 @@ pub(crate) struct UpdateIntegration {
 
 #[derive(Debug, Group)]
 pub(crate) struct RenameIntegration {
-    /// Its name.
+    /// Present name.
     pub(crate) name: String,
-    /// Its name from now on.
+    /// New name.
     pub(crate) to: String,
 }
 
@@ -644,12 +645,11 @@ pub(crate) struct Json {
 pub(crate) struct Sync {
     /// Name of the integration [default: all of them].
     pub(crate) name: Option<String>,
-    /// Read every application, not only those whose dates moved.
+    /// Read every application, not only those whose dates changed.
     #[arg(long)]
     pub(crate) full: bool,
-    /// Close and mark as gone whatever this run no longer finds, however much it is. For
-    /// once: without it, most of an application's findings, or of all, close only after a
-    /// newer scan.
+    /// Close everything that this run no longer finds, however much it is. Without it, most
+    /// of an application's findings, or of all findings, close only after a newer scan.
     #[arg(long)]
     pub(crate) accept_closures: bool,
     /// Print one JSON object.
@@ -659,42 +659,42 @@ pub(crate) struct Sync {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Credentials {
-    /// List what there is, the worst first, and what there is to do.
+    /// List the credentials, the most urgent first, with what to do.
     List(ListCredentials),
-    /// Ask the service about each, say what there is to do, write the feeds.
+    /// Monitor the credentials: ask the service about each, send notices, write the feeds.
     Watch(WatchCredentials),
-    /// Take on what was said of a credential, or say that a consumer runs a version.
+    /// Acknowledge the notices about a credential, or that a consumer runs a version.
     Acknowledge(Acknowledge),
-    /// Print when credentials expire, for calendars.
+    /// Print the expiry dates as a calendar.
     Calendar(Feed),
-    /// Print how credentials are, for Prometheus.
+    /// Print the state of the credentials as metrics for Prometheus.
     Metrics(Feed),
-    /// List who is given a new credential, and who runs it.
+    /// List the consumers that receive new credentials, and the version that each runs.
     Consumers(ListConsumers),
-    /// Add an integration with a pair that other tools use.
+    /// Add an integration with the API credentials that other tools use.
     Import(ImportPair),
-    /// Put the pair of an integration where other tools look for it.
+    /// Write the API credentials of an integration where other tools look for them.
     Export(ExportPair),
-    /// Run one command with the pair in its environment, and nowhere else.
+    /// Run one command with the API credentials in its environment, and nowhere else.
     Env(RunWithPair),
-    /// Keep a credential that no integration signs with: an administrator's, who asks
-    /// for new pairs, or a twin's.
+    /// Store a credential that no integration signs with: of an administrator that issues
+    /// new credentials, or of a twin.
     Add(AddIntegration),
-    /// Put another pair in the place of one, by hand: for an account for which nobody
-    /// else can ask.
+    /// Replace API credentials by hand: for an account whose credentials nobody else can
+    /// issue.
     Replace(ReplaceCredential),
-    /// Forget such a credential.
+    /// Remove such a credential.
     Remove(RemoveCredential),
-    /// Replace a credential before it lapses, or go on with what was interrupted.
+    /// Rotate a credential before it expires, or resume an interrupted rotation.
     Rotate(Rotate),
-    /// End a pair or an OAuth client at once.
+    /// Revoke API credentials or an OAuth client immediately.
     Revoke(Revoke),
-    /// What was done with credentials; `--verify` follows the chain.
+    /// Print the audit log of the credentials; `--verify` verifies its chain.
     Log(AuditLog),
-    /// Rotate many times on a platform of our own, with everything that can go wrong
-    /// going wrong, and count what was lost.
+    /// Rotate many times on a temporary built-in platform while faults happen, and count
+    /// what was lost.
     Rehearse(Rehearse),
-    /// One rotation of a rehearsal, with what goes wrong in it.
+    /// One rotation of a rehearsal, with its faults.
     #[command(hide = true)]
     RehearseOne(RehearseOne),
 }
@@ -721,7 +721,7 @@ pub(crate) struct Sign {
 pub(crate) struct Http {
     /// HTTP method.
     pub(crate) method: String,
-    /// Absolute URL, or a path on the URL of whoever signs.
+    /// Absolute URL, or a path on the URL of the integration.
     pub(crate) url: String,
     /// Integration whose API credentials sign [default: those of the environment, else the
     /// integration whose URL it is, else the only one].

@@ -1,5 +1,5 @@
 //! `config.toml` in the home. Every key is optional; an unknown key is refused
-//! with its file and line. `docs/guide.md` lists them all.
+//! with its file and line. `docs/reference/configuration.md` lists them all.
 
 pub(crate) mod schedule;
 mod vault;

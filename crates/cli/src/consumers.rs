@@ -56,7 +56,7 @@ fn make(config: &ConsumerConfig, vault: &VaultConfig) -> Result<Box<dyn Consumer
         ConsumerKind::Kubernetes => {
             let manifest = config.manifest_name.as_deref().ok_or("`manifest_name` is missing")?;
             let form = Kubernetes::new(manifest, config.namespace.as_deref(), names);
-            file(Arc::new(form.ok_or("Kubernetes takes no such name, namespace or key")?))
+            file(Arc::new(form.ok_or("Kubernetes accepts no such name, namespace or key")?))
         }
         ConsumerKind::Variables => {
             let names = variables(names)?;

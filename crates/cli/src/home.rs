@@ -21,7 +21,9 @@ impl Home {
                 true => error.into(),
                 false => {
                     let shown = path.display();
-                    Failure::storage(format!("failed to create the home `{shown}`: {error}"))
+                    Failure::storage(format!(
+                        "failed to create the data directory `{shown}`: {error}"
+                    ))
                 }
             }
         })?;

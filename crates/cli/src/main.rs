@@ -19,6 +19,9 @@ mod lists;
 mod located;
 mod off_runtime;
 mod output;
+#[cfg(test)]
+#[path = "../tests/unit/reference.rs"]
+mod reference;
 mod signed;
 mod system;
 mod waiting;

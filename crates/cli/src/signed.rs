@@ -7,7 +7,7 @@
 //! ```
 //!
 //! `HEX` is HMAC-SHA-256 over timestamp, a full stop and the body, under the secret
-//! that both ends have. `docs/watch.md` shows a receiver.
+//! that both ends have. `docs/reference/credential-monitoring.md` shows a receiver.
 
 use std::time::Duration;
 

@@ -242,7 +242,7 @@ impl fmt::Display for Error {
                 )
             }
             (Kind::Status(StatusCode::UNAUTHORIZED), _) => f.write_str(
-                "\nhint: the pair is wrong, expired or revoked, the account is disabled, or the URL is another region's; the service does not say which",
+                "\nhint: the API credentials are wrong, expired or revoked, the account is disabled, or the URL is another region's; the service does not report which",
             ),
             (Kind::Unreached(unreached), _) => write!(f, "\nhint: {}", unreached.fix()),
             (Kind::Certificate(_), _) => {

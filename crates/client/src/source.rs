@@ -37,7 +37,7 @@ impl Authority {
             Some(region) if id.is_prefixed() && id.region() != region => {
                 let right = id.region().rest_host();
                 Err(Error::config(format!(
-                    "the pair belongs to `{right}`, not to `{host}`\nhint: use `https://{right}`"
+                    "the API credentials belong to `{right}`, not to `{host}`\nhint: use `https://{right}`"
                 )))
             }
             _ => Ok(()),

@@ -150,7 +150,7 @@ impl Unreached {
         match &self.cause {
             Cause::NotTls => format!("correct the port in {}: that of https", shown(url)),
             _ if is_loopback(url) => format!(
-                "start the platform again, on the same address and home: \
+                "start the platform again, on the same address and data directory: \
                  `countersign platform serve --listen {host}:{port}`; that of the demo with \
                  `countersign quickstart`"
             ),

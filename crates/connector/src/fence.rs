@@ -60,7 +60,7 @@ impl Fences {
                     patience.as_secs()
                 );
                 return Err(Error::new(Fault::NotAuthenticated, what)
-                    .hint("`countersign credentials rotate` goes on where it stopped"));
+                    .hint("`countersign credentials rotate` resumes where it stopped"));
             }
             sleep(LOOK_AGAIN).await;
         }

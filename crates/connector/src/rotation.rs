@@ -155,7 +155,7 @@ impl Connector {
                         target.name
                     );
                     return Err(Error::new(Fault::Config, what).hint(
-                        "name an administrator who can rescue it (`by`), or how long the service lets the old pair go on working (`overlap`)",
+                        "name an administrator who can rescue it (`by`), or how long the service accepts the old credentials (`overlap`)",
                     ));
                 }
                 if let Some(rescue) = &by {
@@ -243,21 +243,21 @@ fn named(error: countersign_store::Error) -> Error {
     let error = Error::from(error);
     if is_unknown {
         Error::new(Fault::Config, error.to_string())
-            .hint("`countersign credentials list` shows what there is")
+            .hint("`countersign credentials list` lists the credentials")
     } else {
         error
     }
 }
 
 fn needs_administrator(what: &str) -> Error {
-    Error::new(Fault::Config, format!("mode `{what}` needs somebody who asks for the new pair"))
+    Error::new(Fault::Config, format!("mode `{what}` needs an account that issues the new credentials"))
         .hint("add an account with the Admin API role by `countersign credentials add`, and name it with `by`")
 }
 
 fn is_another(target: &Credential, minter: &Credential) -> Result<(), Error> {
     let is_same_account = target.user_id.is_some() && target.user_id == minter.user_id;
     if target.id == minter.id || is_same_account {
-        let what = format!("`{}` cannot ask for its own new pair", target.name);
+        let what = format!("`{}` cannot issue its own new credentials", target.name);
         return Err(Error::new(Fault::Config, what)
             .hint("name another account that holds the Admin API role"));
     }
@@ -266,7 +266,10 @@ fn is_another(target: &Credential, minter: &Credential) -> Result<(), Error> {
         return Err(Error::new(Fault::Config, what));
     }
     if minter.kind != CredentialKind::Hmac {
-        let what = format!("`{}` is an OAuth client, and a token may not make pairs", minter.name);
+        let what = format!(
+            "`{}` is an OAuth client, and a token may not issue API credentials",
+            minter.name
+        );
         return Err(Error::new(Fault::Config, what));
     }
     Ok(())

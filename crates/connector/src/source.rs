@@ -63,7 +63,8 @@ impl Connector {
     pub async fn pair_of(&self, subject: Subject) -> Result<Pair, Error> {
         let credential = self.published(subject).await?;
         self.secret(&credential).await?.as_pair().cloned().ok_or_else(|| {
-            let what = format!("`{}` is an OAuth client, which has no pair", credential.name);
+            let what =
+                format!("`{}` is an OAuth client, which has no HMAC credentials", credential.name);
             Error::new(Fault::Config, what)
         })
     }

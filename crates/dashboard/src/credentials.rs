@@ -87,7 +87,7 @@ fn shown(row: &Held, now_ms: i64) -> Row {
         state: spoken(row.state),
         kind: match row.kind {
             CredentialKind::OAuth => "OAuth client",
-            CredentialKind::Hmac => "HMAC pair",
+            CredentialKind::Hmac => "HMAC credentials",
         },
         api_id: Shown::new(&row.api_id),
         host: Shown::new(&row.host),

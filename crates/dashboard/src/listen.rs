@@ -63,7 +63,7 @@ fn read(
 > {
     identity.read().map_err(|what| {
         ListenError::Input(format!(
-            "the certificate cannot be used: {what}\nhint: `--tls-cert` takes the certificate with its chain, `--tls-key` its key, both as PEM"
+            "the certificate cannot be used: {what}\nhint: `--tls-cert` is the certificate with its chain, `--tls-key` its key, both as PEM"
         ))
     })
 }
@@ -75,7 +75,7 @@ fn failed(address: SocketAddr, error: &ListenError) -> ListenError {
 fn public(url: &str) -> Result<String, ListenError> {
     public_origin(url).ok_or_else(|| {
         ListenError::Input(format!(
-            "`{}` is not an address that people could reach the dashboard by\nhint: for example `https://findings.example.com`, without a path",
+            "`{}` is not an address that browsers could reach the dashboard by\nhint: for example `https://findings.example.com`, without a path",
             url.escape_debug()
         ))
     })

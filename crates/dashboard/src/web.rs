@@ -368,7 +368,7 @@ impl IntoResponse for Stop {
                 421,
                 "Not this address",
                 "The dashboard does not answer to this name.",
-                "Use the address that `countersign serve` printed; where people reach it by another one, start it with `--public-url URL`.",
+                "Use the address that `countersign serve` printed; if browsers reach it by another one, start it with `--public-url URL`.",
             ),
             Self::Input(text) | Self::Refused(text) => {
                 let (status, title) = match &self {
@@ -384,7 +384,7 @@ impl IntoResponse for Stop {
                     500,
                     "Something failed",
                     "The page could not be made.",
-                    "The log of `countersign serve` says why.",
+                    "The log of `countersign serve` has the reason.",
                 )
             }
         };

@@ -87,7 +87,7 @@ fn names(path: &Path) -> (String, String) {
 
 fn none(path: &Path, what: &str, command: &str) -> Error {
     Error::unfit(format!("`{}` is not read for certificates: {what}", path.display()))
-        .hint(format!("`{command}` takes them out"))
+        .hint(format!("`{command}` extracts them"))
 }
 
 /// What is in a DER sequence that fills the bytes, whose length takes one byte or more.

@@ -89,7 +89,7 @@ fn look(path: &Path) -> Result<Option<Metadata>, Error> {
 
 fn text_of(path: &Path, target: &Path, met: &Metadata) -> Result<Zeroizing<String>, Error> {
     if met.is_symlink() {
-        let what = "is a symbolic link, and a secret goes where its name says";
+        let what = "is a symbolic link, and a secret is not written through a link";
         let error = Error::unfit(format!("`{}` {what}", path.display()));
         return Err(match fs::canonicalize(target) {
             Ok(real) => {

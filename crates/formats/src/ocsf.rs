@@ -1,6 +1,6 @@
 //! OCSF as NDJSON: one event a line. A finding becomes an Application Security Posture
 //! Finding (2007) or a Vulnerability Finding (2002) in the state that it is in; the
-//! same state makes the same bytes. `docs/normalisation.md` has the tables.
+//! same state makes the same bytes. `docs/reference/normalisation.md` has the tables.
 //!
 //! An event holds its finding to the letter: what of the record has no home in OCSF is
 //! in `unmapped`.
@@ -81,7 +81,7 @@ pub const MAPPED: [(&str, &str); 33] = [
     ("finding_details.cve.vector", "vulnerabilities[0].cve.cvss[], version 2.0, vector_string"),
     (
         "finding_details.cve.cvss3.score",
-        "vulnerabilities[0].cve.cvss[], version 3, 3.0 or 3.1 as the vector says, base_score",
+        "vulnerabilities[0].cve.cvss[], version 3, 3.0 or 3.1 as in the vector, base_score",
     ),
     ("finding_details.cve.cvss3.vector", "vulnerabilities[0].cve.cvss[], the same, vector_string"),
     ("finding_details.cve.exploitability.epss_score", "vulnerabilities[0].cve.epss.score"),

@@ -35,7 +35,7 @@ impl CustomRole {
         for name in &self.permissions {
             match find_permission(name) {
                 Some(known) if self.is_api && known.ui_only => {
-                    complaints.push(format!("permissions: {name} is for people."));
+                    complaints.push(format!("permissions: {name} is for users."));
                 }
                 Some(_) => {}
                 None => complaints.push(format!("permissions: {name} is not a permission.")),

@@ -57,7 +57,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Kind::File(error) => error.fmt(f),
-            Kind::Home { path, what } => write!(f, "the platform's home `{path}` failed: {what}"),
+            Kind::Home { path, what } => {
+                write!(f, "the platform's data directory `{path}` failed: {what}")
+            }
             Kind::Sql(error) => write!(f, "the platform's database failed: {error}"),
             Kind::Sealed(what) => write!(f, "the platform's master key does not fit: {what}"),
             Kind::Input(what) => f.write_str(what),

@@ -115,7 +115,7 @@ pub fn happened(
     let letter = Letter {
         subject,
         greeting: &greeting(user),
-        paragraphs: &[what.to_owned(), "If this was not you, tell an administrator.".into()],
+        paragraphs: &[what.to_owned(), "If this was not you, inform an administrator.".into()],
         button: None,
     };
     letter.put(transaction, kind, &user.email, now_ms)

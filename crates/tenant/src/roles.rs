@@ -13,7 +13,7 @@ use crate::guid_from;
 pub struct Role {
     /// Machine name.
     pub name: &'static str,
-    /// Name for people.
+    /// Display name.
     pub description: &'static str,
     /// For API accounts, else for people.
     pub is_api: bool,

@@ -25,8 +25,8 @@ pub enum Mfa {
 impl Mfa {
     pub const ALL: [(Self, &str, &str); 3] = [
         (Self::Chosen, "chosen", "Only who has “Requires MFA” set"),
-        (Self::People, "people", "All people, and API accounts that have it set"),
-        (Self::Everybody, "everybody", "People and API accounts"),
+        (Self::People, "people", "All users, and API accounts that have it set"),
+        (Self::Everybody, "everybody", "Users and API accounts"),
     ];
 }
 
@@ -75,8 +75,8 @@ impl Default for Settings {
 impl Settings {
     /// Members that are numbers: what people read, and what each may be.
     pub const NUMBERS: [(Number, &str, std::ops::RangeInclusive<i64>); 5] = [
-        (Number::PairDays, "Life of a new pair, in days", 1..=365),
-        (Number::OverlapHours, "The pair before goes on working for, in hours", 0..=168),
+        (Number::PairDays, "Lifetime of new API credentials, in days", 1..=365),
+        (Number::OverlapHours, "Overlap with the API credentials before, in hours", 0..=168),
         (Number::IdleMinutes, "Sign-out without a request after, in minutes", 1..=15),
         (Number::SessionHours, "Sign-out in any case after, in hours", 1..=24),
         (Number::PasswordDays, "A password has to be changed after, in days", 1..=90),

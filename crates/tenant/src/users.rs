@@ -228,7 +228,7 @@ pub fn send_link(change: &Change<'_>, user: &User) -> Result<Noted<()>, Refused>
 }
 
 /// Nobody shuts the door from inside.
-const SELF: &str = "nobody takes away the own access; ask another administrator";
+const SELF: &str = "nobody removes their own access; ask another administrator";
 
 fn is_own(change: &Change<'_>, user: &User) -> bool {
     change.act().by == By::User(user.name.clone())

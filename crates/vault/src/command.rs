@@ -1,5 +1,5 @@
 //! A program of somebody else's as the vault: a verb as its last argument, one JSON
-//! object on standard input, one on standard output. `docs/vault.md` is the protocol.
+//! object on standard input, one on standard output. `docs/reference/vault.md` is the protocol.
 //!
 //! Secrets pass through the two pipes and nowhere else. What the program prints is
 //! bounded, and so is its time.
@@ -135,7 +135,7 @@ impl External {
             return Err(self.refusal(verb, status, &complaint));
         }
         // The parser's own words could repeat a secret.
-        serde_json::from_slice(&output).map_err(|_| self.odd(verb, "is not what the protocol says"))
+        serde_json::from_slice(&output).map_err(|_| self.odd(verb, "does not follow the protocol"))
     }
 
     fn wait(
@@ -193,7 +193,7 @@ impl External {
         let (fault, hint) = match status.code() {
             Some(DENIED) => (Fault::Denied, "sign in to, or unlock, what the program asks"),
             Some(UNREACHABLE) => (Fault::Unreachable, "try again later"),
-            _ => (Fault::Protocol, "run it by hand; docs/vault.md says how it is asked"),
+            _ => (Fault::Protocol, "run it by hand; docs/reference/vault.md has the protocol"),
         };
         let what =
             format!("the vault's program `{}` failed to {verb} ({status}){said}", self.place());
@@ -206,7 +206,7 @@ impl External {
     fn odd(&self, verb: &str, what: &str) -> Error {
         let what =
             format!("what the vault's program `{}` answers to `{verb}` {what}", self.place());
-        Error::elsewhere(Fault::Protocol, what, "docs/vault.md has the protocol")
+        Error::elsewhere(Fault::Protocol, what, "docs/reference/vault.md has the protocol")
     }
 
     fn listed(&self) -> Result<Vec<Entry>, Error> {

@@ -195,12 +195,12 @@ impl Step {
 
     fn fix(self) -> &'static str {
         match self {
-            Self::Write | Self::Reopen => "nothing was minted; put this right first",
+            Self::Write | Self::Reopen => "no credentials were issued; fix this first",
             Self::Read | Self::Compare => {
                 "what goes into this vault does not come out: use another one, or find out who else writes there"
             }
             Self::Destroy | Self::Absence | Self::Erase => {
-                "secrets of old pairs would stay readable: the vault must let us destroy"
+                "secrets of old credentials would stay readable: the vault must allow their destruction"
             }
         }
     }
@@ -221,10 +221,10 @@ impl fmt::Display for Error {
                 f,
                 "a sealed secret does not open\nhint: the key or passphrase is not the one it was sealed with, or the file was altered"
             ),
-            Kind::NotFound { name } => write!(f, "the vault holds no pair named `{name}`"),
+            Kind::NotFound { name } => write!(f, "the vault has no credentials named `{name}`"),
             Kind::Name { name } => write!(
                 f,
-                "`{name}` cannot name a pair: use 1 to 128 letters, digits, `-`, `_`, `.` or `/`"
+                "`{name}` cannot name credentials: use 1 to 128 letters, digits, `-`, `_`, `.` or `/`"
             ),
             Kind::TooLarge { path } => write!(f, "the vault `{path}` is larger than 16 MiB"),
             Kind::KeyMissing { path } => write!(

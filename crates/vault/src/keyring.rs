@@ -286,6 +286,7 @@ impl std::fmt::Debug for Keyring {
 }
 
 fn foreign(name: &str, version: u32) -> Error {
-    let what = format!("the keyring's item for version {version} of `{name}` is not ours");
+    let what =
+        format!("the keyring's item for version {version} of `{name}` is not of countersign");
     Error::elsewhere(Fault::Protocol, what, "find out who else writes there")
 }

@@ -198,7 +198,7 @@ impl Kv {
     }
 
     fn foreign(&self, name: &str, version: u32) -> Error {
-        let what = format!("{}: version {version} of `{name}` is not ours", self.place());
+        let what = format!("{}: version {version} of `{name}` is not of countersign", self.place());
         Error::elsewhere(Fault::Protocol, what, "find out who else writes there")
     }
 

@@ -11,7 +11,7 @@
 //! - [`Kv`]: a secret store that speaks HashiCorp's KV version 2 (Vault, OpenBao).
 //! - [`External`]: a program that speaks a small protocol on its standard streams.
 //!
-//! [`prove`] shows that a vault works before a new secret relies on it. `docs/vault.md`
+//! [`prove`] shows that a vault works before a new secret relies on it. `docs/reference/vault.md`
 //! is for people who choose and configure one.
 //!
 //! No clock and no randomness: callers pass the time and the random bytes. HTTP only to

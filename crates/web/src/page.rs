@@ -74,7 +74,7 @@ const TOO_MANY_TRIES: Notice = Notice {
 const BUSY: Notice = Notice {
     status: 503,
     title: "Busy",
-    what: "Too many people sign in at this moment.",
+    what: "Too many users sign in at this moment.",
     fix: "Try again in a few seconds.",
 };
 

@@ -134,7 +134,7 @@ pub struct RoleRef {
     /// Machine name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role_name: Option<String>,
-    /// Name for people.
+    /// Display name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role_description: Option<String>,
 }
@@ -146,7 +146,7 @@ pub struct RoleRef {
 pub struct RoleInput {
     /// Machine name.
     pub role_name: Option<String>,
-    /// Name for people.
+    /// Display name.
     pub role_description: Option<String>,
     /// For API accounts; cannot be changed.
     #[serde(deserialize_with = "lenient::truth")]
@@ -171,7 +171,7 @@ pub struct Permission {
     pub permission_id: String,
     /// Machine name.
     pub permission_name: String,
-    /// Name for people.
+    /// Display name.
     pub permission_description: String,
     /// Whether custom roles can hold it.
     pub custom_role_enabled: bool,
@@ -441,7 +441,7 @@ pub struct Role {
     pub role_legacy_id: Option<i64>,
     /// Machine name.
     pub role_name: String,
-    /// Name for people.
+    /// Display name.
     pub role_description: Option<String>,
     /// Reserved for the vendor.
     pub is_internal: bool,

@@ -21,11 +21,11 @@ pub(crate) struct ServeDashboard {
     /// PEM file with the certificate's key.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
-    /// How people reach it through a proxy on this machine, such as
+    /// Public address, if a proxy on this machine forwards to it, such as
     /// `https://findings.example.com`.
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<String>,
-    /// Write where to reach it into this file once it answers.
+    /// Write the address into this file once it answers.
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
     /// Open it in the browser.
@@ -35,17 +35,16 @@ pub(crate) struct ServeDashboard {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum People {
-    /// Add somebody; prints a link by which they choose a password, good once and for
-    /// seven days.
+    /// Add a user; prints a single-use link to choose a password, valid for seven days.
     Add(AddPerson),
-    /// List who can sign in.
+    /// List the users.
     List(Json),
-    /// Take somebody away; their sessions end.
+    /// Remove a user; the user's sessions end.
     Remove(RemovePerson),
-    /// Print a link to choose another password, good once and for an hour; its
-    /// browser signs in while others wait.
+    /// Print a single-use link to choose another password, valid for an hour; its browser
+    /// can sign in while others must wait.
     Reset(ResetPerson),
-    /// Follow the chain of what people did; tells its length and last digest.
+    /// Verify the chain of the users' activity log; prints its length and last digest.
     Audit(Json),
 }
 
@@ -53,8 +52,8 @@ pub(crate) enum People {
 pub(crate) struct AddPerson {
     /// A name to sign in with [default: a terminal asks for it].
     pub(crate) name: Option<String>,
-    /// What they may do: a `reader` sees everything; an `operator` also runs, pauses
-    /// and resumes syncs and fetches data paths.
+    /// Role: a `reader` sees everything; an `operator` also runs, pauses and resumes syncs
+    /// and fetches data paths.
     #[arg(long, value_name = "reader|operator", default_value = "reader")]
     pub(crate) role: Role,
     /// Print one JSON object.
@@ -72,7 +71,7 @@ pub(crate) struct RemovePerson {
 pub(crate) struct ResetPerson {
     /// Name [default: a terminal asks for it].
     pub(crate) name: Option<String>,
-    /// Forget the second factor as well: for who has lost the device and the codes.
+    /// Remove the second factor as well, for a user who has lost the device and the codes.
     #[arg(long)]
     pub(crate) second_factor: bool,
     /// Print one JSON object.

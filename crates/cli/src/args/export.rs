@@ -11,23 +11,23 @@ pub(crate) struct Export {
     /// Format.
     #[arg(long, value_enum)]
     pub(crate) format: Format,
-    /// File to write, replaced atomically; several, numbered, where readers of the format
-    /// bear only so much [default: standard output].
+    /// File to write, replaced atomically; several numbered files if readers of the format
+    /// limit the size [default: standard output].
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) which: Which,
-    /// Let each finding's record go along as the service sent it (ocsf, parquet, sarif).
+    /// Include each finding's record as the service sent it (ocsf, parquet, sarif).
     #[arg(long)]
     pub(crate) raw: bool,
-    /// OCSF: 2007 has applications and policies, 2002 is known to more readers
+    /// OCSF: 2007 has applications and policies, more readers know 2002
     /// [default: 2007].
     #[arg(long, value_enum, value_name = "CLASS")]
     pub(crate) ocsf_class: Option<OcsfClass>,
-    /// OCSF: 1.3.0, which has class 2002 alone, for lakes of that age [default: 1.6.0].
+    /// OCSF: 1.3.0, for older data lakes, has class 2002 only [default: 1.6.0].
     #[arg(long, value_enum, value_name = "VERSION")]
     pub(crate) ocsf_version: Option<OcsfVersion>,
-    /// CSV: begin with the mark of UTF-8, by which Excel knows accents.
+    /// CSV: begin with a byte-order mark, so that Excel reads UTF-8.
     #[arg(long)]
     pub(crate) bom: bool,
     /// CSV: write cells as they are, for programs. Without it, a cell that a spreadsheet

@@ -10,8 +10,8 @@ use countersign_connector::keyfiles::{DEFAULT_PROFILE, Form};
 
 #[derive(Debug, Group)]
 pub(crate) struct ImportFrom {
-    /// Take the pair from this file: a credentials file with sections, the YAML of the
-    /// Veracode CLI, or lines NAME=value; its content tells which.
+    /// Import the API credentials from this file: a credentials file with sections, the YAML
+    /// of the Veracode CLI, or lines NAME=value; the content decides.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["client_id", "client_secret_stdin"])]
     pub(crate) import_file: Option<PathBuf>,
     /// Section of the credentials file [default: VERACODE_API_PROFILE, or default].
@@ -21,16 +21,16 @@ pub(crate) struct ImportFrom {
 
 #[derive(Debug, Group)]
 pub(crate) struct ImportPair {
-    /// A name of your choice for the integration that the pair is for.
+    /// A name of your choice for the integration.
     pub(crate) name: String,
-    /// File to take it from [default: the environment, ~/.veracode/credentials,
+    /// File to import from [default: the environment, ~/.veracode/credentials,
     /// ~/.veracode/veracode.yml, whichever holds one first].
     #[arg(long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
     /// Section of the credentials file [default: VERACODE_API_PROFILE, or default].
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// Veracode URL [default: the one that the form says, or the region of the pair].
+    /// Veracode URL [default: the URL of the import, else the region of the credentials].
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
     /// PEM file with a further certificate authority to trust for this URL.
@@ -63,12 +63,12 @@ impl From<ImportPair> for AddIntegration {
 
 #[derive(Debug, Group)]
 pub(crate) struct ExportPair {
-    /// Integration whose pair it is.
+    /// Integration whose API credentials to write.
     pub(crate) name: String,
-    /// Form.
+    /// Format.
     #[arg(long, value_enum)]
     pub(crate) format: PairFormat,
-    /// File to put it into; what else is in it stays. `-` is standard output, unless
+    /// File to write into; everything else in it stays. `-` is standard output, unless
     /// that is a terminal.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: PathBuf,
@@ -81,7 +81,7 @@ pub(crate) struct ExportPair {
 pub(crate) enum PairFormat {
     /// Sections, as in ~/.veracode/credentials.
     Ini,
-    /// VERACODE_API_KEY_ID=… and its like, a line each.
+    /// VERACODE_API_KEY_ID=… and similar, one line each.
     Env,
     /// As in ~/.veracode/veracode.yml.
     Yaml,
@@ -106,7 +106,7 @@ pub(crate) struct RunWithPair {
     /// another host is refused.
     #[arg(long, short, value_name = "URL")]
     pub(crate) url: Option<String>,
-    /// Command to run, and what it is to be told.
+    /// Command to run, with its arguments.
     #[arg(required = true, last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
 }

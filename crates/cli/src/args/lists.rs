@@ -40,7 +40,7 @@ pub(crate) struct Narrow {
 #[derive(Debug, Group)]
 pub(crate) struct Which {
     /// Keep only what matches, such as `severity[gte]4 and not file[like]test`;
-    /// repeatable, all must match. `docs/guide.md` lists the fields.
+    /// repeatable, all must match. `docs/reference/filters.md` lists the fields.
     #[arg(long, short, value_name = "EXPR")]
     pub(crate) filter: Vec<String>,
     #[command(flatten)]

@@ -18,7 +18,7 @@ pub(crate) struct Proxy {
 
 #[derive(Debug, Group)]
 pub(crate) struct RunProxy {
-    /// Integration whose pair signs [default: the only one].
+    /// Integration whose API credentials sign [default: the only one].
     pub(crate) integration: Option<String>,
     /// Loopback address to listen on; port 0 picks a free one.
     #[arg(
@@ -32,33 +32,33 @@ pub(crate) struct RunProxy {
     /// Listen on this socket instead, in a folder that only you can enter.
     #[arg(long, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
-    /// What any caller may ask for at most, such as 'GET /appsec/**'; repeatable
-    /// [default: what its own rules say].
+    /// Limit of what any caller may request, such as 'GET /appsec/**'; repeatable
+    /// [default: the caller's own rules].
     #[arg(long, value_name = "RULE")]
     pub(crate) allow: Vec<String>,
-    /// Let only this caller in; repeatable [default: all].
+    /// Accept only this caller; repeatable [default: all].
     #[arg(long, value_name = "NAME")]
     pub(crate) caller: Vec<String>,
-    /// Let in the callers of config.toml as well.
+    /// Accept the callers of config.toml as well.
     #[arg(long)]
     pub(crate) config_callers: bool,
-    /// Requests of one caller on their way at once.
+    /// Concurrent requests of one caller.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) in_flight: u16,
-    /// Write where to reach the broker into this file once it answers.
+    /// Write the address of the proxy into this file once it answers.
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProxyCommand {
-    /// Make a token for a caller; it is shown once.
+    /// Create a token for a caller; it is shown once.
     Token(MakeToken),
     /// List the callers.
     Callers(Json),
-    /// Make the token of a caller worthless, at once.
+    /// Revoke the token of a caller immediately.
     Revoke(RevokeCaller),
-    /// List what was asked for, by whom, and what came of it.
+    /// List the requests, with caller and result.
     Log(ProxyLog),
 }
 
@@ -66,14 +66,14 @@ pub(crate) enum ProxyCommand {
 pub(crate) struct MakeToken {
     /// A name of your choice for the caller.
     pub(crate) name: String,
-    /// What it may ask for: a method and a path, in which `*` stands for one segment
+    /// What the caller may request: a method and a path, in which `*` stands for one segment
     /// and `**` at the end for the rest; repeatable [default: 'GET /appsec/**'].
     #[arg(long, value_name = "RULE")]
     pub(crate) allow: Vec<String>,
-    /// When the token ends: 12h, 30d, or `never`.
+    /// When the token expires: 12h, 30d, or `never`.
     #[arg(long, value_name = "AGE|never", default_value = "90d")]
     pub(crate) expires: Lifetime,
-    /// Write the token into this file instead, for its owner alone.
+    /// Write the token into this file, readable by its owner only.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Print one JSON object.

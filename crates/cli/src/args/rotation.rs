@@ -6,39 +6,41 @@ use super::ImportFrom;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RotationMode {
-    /// The pair renews itself: only with an overlap, or an administrator to rescue it.
+    /// The account renews its own credentials: only with an overlap, or with an
+    /// administrator as a fallback.
     #[value(name = "self")]
     Itself,
-    /// Another account asks for the new pair.
+    /// Another account issues the new credentials.
     Administrator,
-    /// Two accounts that are alike take turns.
+    /// Two equal accounts take turns.
     Twins,
 }
 
 #[derive(Debug, Default, Group)]
 pub(crate) struct Rotate {
-    /// Credential to rotate now, due or not [default: all that config.toml arranges and
-    /// that are due; the others are only looked after].
+    /// Credential to rotate now, due or not [default: all that config.toml configures and
+    /// that are due; the others are only checked].
     pub(crate) name: Option<String>,
-    /// How [default: what config.toml says, else administrator].
+    /// Rotation mode [default: the one in config.toml, else administrator].
     #[arg(long, value_enum, requires = "name")]
     pub(crate) mode: Option<RotationMode>,
-    /// Credential of the account that asks for the new pair, or that can rescue one
-    /// that renews itself; it needs the Admin API role.
+    /// Credential of the account that issues the new credentials, or that is the fallback
+    /// of mode `self`; it needs the Admin API role.
     #[arg(long, value_name = "NAME", requires = "name")]
     pub(crate) by: Option<String>,
     /// The other of the twins.
     #[arg(long, value_name = "NAME", requires = "name")]
     pub(crate) twin: Option<String>,
-    /// How long the service lets the old pair go on working, for a pair that renews
-    /// itself without an administrator.
+    /// How long the service accepts the old credentials, for mode `self` without an
+    /// administrator.
     #[arg(long, value_name = "HOURS", requires = "name")]
     pub(crate) overlap_hours: Option<u32>,
-    /// Revoke the old pair once nobody needs it, instead of leaving it to the service.
+    /// Revoke the old credentials once no consumer uses them, instead of letting them
+    /// expire.
     #[arg(long)]
     pub(crate) revoke_old: bool,
-    /// Replace nothing: go on with what was interrupted, and see whether the pair that
-    /// the service says is live is the one that is used here.
+    /// Rotate nothing: resume what was interrupted, and check that the credentials that are
+    /// active at the service are the ones used here.
     #[arg(long)]
     pub(crate) check: bool,
     /// Print one JSON object a credential.
@@ -48,12 +50,12 @@ pub(crate) struct Rotate {
 
 #[derive(Debug, Group)]
 pub(crate) struct Revoke {
-    /// Credential whose pair ends at once.
+    /// Credential to revoke immediately.
     pub(crate) name: String,
-    /// Which of its pairs [default: the one in use].
+    /// API ID of the credentials to revoke [default: the one in use].
     #[arg(long, value_name = "ID")]
     pub(crate) api_id: Option<String>,
-    /// Credential of the account that asks for it [default: itself].
+    /// Credential of the account that revokes [default: itself].
     #[arg(long, value_name = "NAME")]
     pub(crate) by: Option<String>,
     /// Do not ask.
@@ -66,20 +68,20 @@ pub(crate) struct Revoke {
 
 #[derive(Debug, Group)]
 pub(crate) struct ReplaceCredential {
-    /// Credential, or integration, whose pair is replaced.
+    /// Credential, or integration, whose API credentials to replace.
     pub(crate) name: String,
-    /// Client ID: the API ID of the new pair.
+    /// Client ID: the new API ID.
     #[arg(long, value_name = "ID")]
     pub(crate) client_id: Option<String>,
     /// Read the new Client Secret (the Secret Key) from standard input.
     #[arg(long)]
     pub(crate) client_secret_stdin: bool,
-    /// Take the new pair from where other tools look for theirs.
+    /// Import the new API credentials from where other tools look for theirs.
     #[arg(long, conflicts_with_all = ["client_id", "client_secret_stdin"])]
     pub(crate) import: bool,
     #[command(flatten)]
     pub(crate) from: ImportFrom,
-    /// The new pair is another account's, and that is meant.
+    /// Accept API credentials of another account.
     #[arg(long)]
     pub(crate) other_account: bool,
     /// Print one JSON object.
@@ -100,7 +102,7 @@ pub(crate) struct RemoveCredential {
 pub(crate) struct AuditLog {
     /// Only of this credential.
     pub(crate) name: Option<String>,
-    /// Follow the chain from its beginning; tells its length and last digest.
+    /// Verify the chain from its beginning; prints its length and last digest.
     #[arg(long, conflicts_with_all = ["name", "limit"])]
     pub(crate) verify: bool,
     /// Show at most this many, the newest; 0 shows all.
@@ -113,19 +115,19 @@ pub(crate) struct AuditLog {
 
 #[derive(Debug, Group)]
 pub(crate) struct Rehearse {
-    /// Rotations in each mode, on a platform of our own in a temporary folder.
+    /// Number of rotations in each mode.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) rotations: u32,
-    /// What goes wrong: all, none, or some of them; `--list` names them.
+    /// Faults to inject: all, none, or some of them; `--list` names them.
     #[arg(long, value_name = "NAME", num_args = 1.., value_delimiter = ',', default_value = "all")]
     pub(crate) faults: Vec<String>,
-    /// Name what can go wrong, and end.
+    /// List the faults, and end.
     #[arg(long)]
     pub(crate) list: bool,
     /// Only this mode.
     #[arg(long, value_enum)]
     pub(crate) mode: Option<RotationMode>,
-    /// The same number draws the same misfortunes.
+    /// The same number injects the same faults.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
     /// Print one JSON object.

@@ -4,14 +4,15 @@ use clap::{Args as Group, Subcommand};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Schedule {
-    /// When each integration is synced next by `countersign serve`, and how the last
-    /// time went. Works offline.
+    /// List when `countersign serve` syncs each integration next, and how its last sync
+    /// ended. Works offline.
     List(ListSchedules),
-    /// Sync it no more but by hand, until it is resumed. Holds across restarts.
+    /// Pause the scheduled syncs of one integration until it is resumed, also across
+    /// restarts.
     Pause(Scheduled),
-    /// Go on by the plan.
+    /// Resume the schedule.
     Resume(Scheduled),
-    /// Have a running `countersign serve` sync it now, at any hour.
+    /// Have a running `countersign serve` sync one integration now, at any hour.
     Run(Scheduled),
 }
 

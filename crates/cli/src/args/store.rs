@@ -6,11 +6,11 @@ use clap::{Args as Group, Subcommand};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Store {
-    /// Compare everything that is stored with what was written. Works offline.
+    /// Verify everything that is stored. Works offline.
     Check(CheckStore),
     /// Copy the store into one file and check the copy. A sync may be running.
     Backup(BackUp),
-    /// Put the store of a backup in the place of the present one, which is kept.
+    /// Replace the store with that of a backup; the present one is kept.
     Restore(Restore),
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct CheckStore {
 pub(crate) struct BackUp {
     /// File to write; replaced as a whole if it exists.
     pub(crate) file: PathBuf,
-    /// Add the vault's file and its key file. Whoever has the backup then has the
+    /// Add the vault's file and its key file. A person who has the backup then has the
     /// secrets.
     #[arg(long)]
     pub(crate) with_secrets: bool,
@@ -41,7 +41,7 @@ pub(crate) struct BackUp {
 pub(crate) struct Restore {
     /// Backup to restore [default: a terminal asks for it].
     pub(crate) file: Option<PathBuf>,
-    /// Restore the vault's file and its key file too. Never over others.
+    /// Restore the vault's file and its key file too. Never replaces another vault.
     #[arg(long)]
     pub(crate) with_secrets: bool,
     /// Print one JSON object.

@@ -8,9 +8,9 @@ use super::Json;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Vault {
-    /// Say which vault it is, prove that it works, list what is in it.
+    /// Print which vault is used, prove that it works, list its content.
     Check(Json),
-    /// Seal the vault's file under another key. Nothing is minted.
+    /// Seal the vault's file with another key. The credentials stay the same.
     Reseal(Reseal),
 }
 
@@ -26,7 +26,7 @@ pub(crate) struct Reseal {
 #[derive(Debug, Group)]
 #[group(id = "key", required = true, multiple = false, args = ["new_key_file", "new_passphrase_file"])]
 pub(crate) struct NewKey {
-    /// The file with the new key; made when it does not exist.
+    /// File with the new key; created if it does not exist.
     #[arg(long, value_name = "FILE")]
     pub(crate) new_key_file: Option<PathBuf>,
     /// File whose first line is the new passphrase.

@@ -8,10 +8,10 @@ use crate::config::watch::Span;
 
 #[derive(Debug, Group)]
 pub(crate) struct WatchCredentials {
-    /// Look once and end.
+    /// Check once and end.
     #[arg(long, conflicts_with = "every")]
     pub(crate) once: bool,
-    /// Time between two looks, such as 30m, 1h, 1d [default: `watch.every`, else 1h].
+    /// Time between two checks, such as 30m, 1h, 1d [default: `watch.every`, else 1h].
     #[arg(long, value_name = "SPAN")]
     pub(crate) every: Option<Span>,
     /// Print notices as one JSON object a line.
@@ -24,7 +24,7 @@ pub(crate) struct WatchCredentials {
 pub(crate) struct Acknowledge {
     /// Name of the credential.
     pub(crate) name: String,
-    /// Say that this consumer runs a version, instead of taking on notices.
+    /// Confirm that this consumer runs a version, instead of acknowledging notices.
     #[arg(long, value_name = "NAME", requires = "version")]
     pub(crate) consumer: Option<String>,
     /// The version that it runs.

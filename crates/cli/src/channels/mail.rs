@@ -117,7 +117,7 @@ fn text(message: &Message) -> String {
     );
     let _ = write!(
         text,
-        "\nWhoever takes this on says so: countersign credentials acknowledge {}\n",
+        "\nTo acknowledge: countersign credentials acknowledge {}\n",
         line(&message.credential)
     );
     text

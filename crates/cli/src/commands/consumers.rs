@@ -56,7 +56,7 @@ fn tell(all: &[(String, Progress)], now_ms: i64, json: bool) -> Result<(), Failu
         return print_json(&all);
     }
     if all.is_empty() {
-        note("no consumer is configured; docs/watch.md shows how");
+        note("no consumer is configured; docs/reference/credential-monitoring.md shows how");
         return Ok(());
     }
     let row = |(name, one): &(String, Progress)| {

@@ -69,7 +69,7 @@ impl Controls {
         let text = files::read(&path, Secrecy::Key, MAX_BYTES).map_err(|error| {
             match error.is_missing() {
                 true => Failure::usage(format!(
-                    "no platform with test controls runs on this home: `{}` is missing\nhint: \
+                    "no platform with test controls runs on this data directory: `{}` is missing\nhint: \
                      start `countersign platform serve`, and give both commands the same `--home`",
                     path.display()
                 )),
@@ -182,8 +182,9 @@ pub(crate) async fn faults(home: Option<&Path>, args: Faults) -> Result<(), Fail
                 true => std::io::read_to_string(std::io::stdin())?,
                 false => text_of(path)?,
             };
-            let plan = serde_json::from_str(&text)
-                .map_err(|error| Failure::usage(format!("the plan is no JSON: {error}")))?;
+            let plan = serde_json::from_str(&text).map_err(|error| {
+                Failure::usage(format!("the plan of faults is not JSON: {error}"))
+            })?;
             controls.call(Method::PUT, "/faults", Some(plan)).await?
         }
         None if args.clear => controls.call(Method::DELETE, "/faults", None).await?,

@@ -30,7 +30,7 @@ pub(crate) async fn run(home: Option<&Path>, args: Doctor) -> Result<(), Failure
     let mut all = Vec::new();
     match Home::find(home) {
         Ok(home) => {
-            all.push(Diagnosis::well(format!("home {}", home.path().display())));
+            all.push(Diagnosis::well(format!("data directory {}", home.path().display())));
             local::exposed(&home, &mut all);
             examine(&home, &mut all).await;
         }
@@ -80,7 +80,10 @@ async fn examine(home: &Home, all: &mut Vec<Diagnosis>) {
     if integrations.is_empty() {
         match local::other_home(home).await {
             Some(trouble) => {
-                all.push(Diagnosis::trouble(format!("home {}", home.path().display()), trouble));
+                all.push(Diagnosis::trouble(
+                    format!("data directory {}", home.path().display()),
+                    trouble,
+                ));
             }
             None => {
                 note("there is no integration yet; `countersign integration add prod` adds one");

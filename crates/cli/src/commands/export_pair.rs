@@ -37,6 +37,10 @@ pub(crate) async fn run(context: &Context, args: ExportPair) -> Result<(), Failu
         PairFormat::Ini => format!(" [{}]", args.profile),
         _ => String::new(),
     };
-    note(&format!("the pair of `{}` is in `{}`{section}", args.name, args.output.display()));
+    note(&format!(
+        "the API credentials of `{}` are in `{}`{section}",
+        args.name,
+        args.output.display()
+    ));
     Ok(())
 }

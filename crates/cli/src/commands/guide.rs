@@ -75,7 +75,7 @@ async fn add_user(browser: &mut Browser, name: &str) -> Result<(), Failure> {
             return page.titled(&name).map(drop);
         }
     }
-    Err(stuck("every name for the API account is taken", "start on an empty home"))
+    Err(stuck("every name for the API account is taken", "start on an empty data directory"))
 }
 
 /// The link of the newest mail.

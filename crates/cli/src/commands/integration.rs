@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::context::Context;
+use super::report::counted;
 use crate::advice::CommandLine;
 use crate::args::{
     AddIntegration, Json, NamedIntegration, RemoveIntegration, RenameIntegration, UpdateIntegration,
@@ -260,7 +261,7 @@ fn read_pair(args: &AddIntegration) -> Result<(Pair, Option<String>), Failure> {
             return Ok((pair, asked_url(args)?));
         }
     };
-    note(&format!("taking the pair from {}", found.place));
+    note(&format!("importing the API credentials from {}", found.place));
     let pair = enter_telling(&found.written.id, &found.written.secret)?;
     Ok((pair, found.written.url))
 }
@@ -336,10 +337,10 @@ pub(crate) fn check_text(now_ms: i64, name: &str, check: &Check) -> String {
         printable(&check.roles.join(", ")),
     );
     if let Some(ms) = check.expires_ms {
-        text.push_str(&format!("pair expires {} ({})\n", when(ms), distance(ms, now_ms)));
+        text.push_str(&format!("expires      {} ({})\n", when(ms), distance(ms, now_ms)));
     }
     if let Some(count) = check.applications {
-        text.push_str(&format!("sees         {count} applications\n"));
+        text.push_str(&format!("sees         {}\n", counted(count, "application")));
     }
     for probe in &check.probes {
         let (mark, more) = match &probe.outcome {

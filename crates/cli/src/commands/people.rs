@@ -145,7 +145,7 @@ async fn audit(people: &People, args: &args::Json) -> Result<(), Failure> {
                 print_json(&json!({ "whole": false, "broken_at": entry }))?;
             }
             Err(Failure::storage(format!(
-                "the log of what people did is broken at entry {entry}: it, or one before it, was changed or taken out\nhint: compare with a backup of the home"
+                "the activity log is broken at entry {entry}: it, or one before it, was changed or removed\nhint: compare with a backup of the data directory"
             )))
         }
     }

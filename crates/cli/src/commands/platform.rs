@@ -100,7 +100,7 @@ pub(crate) fn mail_text(
         (Some(url), true) => return url,
         (Some(_), false) => match held {
             Some(held) => format!("in the mailbox; {held} opens it"),
-            None => "in the mailbox; run this on a terminal to be told the link".into(),
+            None => "in the mailbox; run this on a terminal to see the link".into(),
         },
         (None, _) => "NOT SENT: others than this machine reach the console, so there is no \
                       mailbox, and links to activate accounts and to reset passwords wait in \
@@ -173,7 +173,7 @@ pub(crate) fn audit(home: Option<&Path>, args: Json) -> Result<(), Failure> {
             }
             Err(Failure::storage(format!(
                 "the activity log is broken at entry {entry}: it, or one before it, was changed \
-                 or taken out\nhint: compare with a backup of the home"
+                 or removed\nhint: compare with a backup of the data directory"
             )))
         }
     }

@@ -106,7 +106,7 @@ async fn by_hand(context: &Context, platform: Platform) -> Result<(), Failure> {
         Some((name, password)) if std::io::stderr().is_terminal() => {
             format!("{name} with {}", *password)
         }
-        Some((name, _)) => format!("{name}; run this on a terminal to be told the password"),
+        Some((name, _)) => format!("{name}; run this on a terminal to see the password"),
         None => "the administrator, with the password that you set".to_owned(),
     };
     let place = context.home.path();

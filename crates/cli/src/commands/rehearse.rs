@@ -365,8 +365,8 @@ fn tell(tallies: &[(Mode, Tally)], json: bool) -> Result<(), Failure> {
     }
     for (mode, tally) in tallies {
         print(&format!(
-            "{:<14} {} rotations, {} crashes, {} pairs lost and asked for again\n\
-             {:14} lock-outs {}, lost secrets {}, unaccounted pairs {}\n\
+            "{:<14} {} rotations, {} crashes, {} credentials lost and issued again\n\
+             {:14} lock-outs {}, lost secrets {}, unaccounted credentials {}\n\
              {:14} a client called {} times meanwhile: {} failed, the longest took {} ms\n",
             mode.as_str(),
             tally.rotations,

@@ -6,18 +6,24 @@ use countersign_store::Counts;
 
 use crate::output::{bars, grouped};
 
+/// `1 request`, `2 requests`.
+pub(crate) fn counted(count: u64, one: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{} {one}{ending}", grouped(count))
+}
+
 pub(crate) fn sync_text(name: &str, report: &Report) -> String {
     let (applications, findings) = (&report.applications, &report.findings);
     let mut text = format!(
-        "{name}: {} applications ({} changed, {} unchanged{}), {} findings\n",
-        grouped(applications.listed),
+        "{name}: {} ({} changed, {} unchanged{}), {}\n",
+        counted(applications.listed, "application"),
         grouped(applications.changed),
         grouped(applications.unchanged),
         match applications.gone {
             0 => String::new(),
             gone => format!(", {gone} no longer visible"),
         },
-        grouped(findings.total),
+        counted(findings.total, "finding"),
     );
     text.push_str(&format!("  counted: {}\n", Population::STORED));
     text.push_str(&format!(
@@ -40,9 +46,9 @@ pub(crate) fn sync_text(name: &str, report: &Report) -> String {
     }
     if report.is_held_back() {
         text.push_str(&format!(
-            "  held back: {} closures, {} applications that are no longer listed\n",
-            grouped(findings.held_back),
-            grouped(applications.held_back)
+            "  held back: {}, {} no longer listed\n",
+            counted(findings.held_back, "closure"),
+            counted(applications.held_back, "application")
         ));
     }
     if findings.mended > 0 {
@@ -50,11 +56,11 @@ pub(crate) fn sync_text(name: &str, report: &Report) -> String {
         text.push_str(&format!("  {mended} damaged in the store, and written anew\n"));
     }
     text.push_str(&format!(
-        "  {} requests ({} repeated) in {:.1} s, {} rows written\n",
-        grouped(report.requests),
+        "  {} ({} repeated) in {:.1} s, {} written\n",
+        counted(report.requests, "request"),
         grouped(report.retries),
         report.duration_ms as f64 / 1000.0,
-        grouped(report.rows_written),
+        counted(report.rows_written, "row"),
     ));
     text
 }

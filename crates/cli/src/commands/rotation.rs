@@ -109,7 +109,7 @@ pub(crate) async fn remove(context: &Context, args: RemoveCredential) -> Result<
     let again = CommandLine::of(&["credentials", "remove", &args.name, "--yes"]);
     confirm(&args.name, "remove it with its secret", args.yes, &again)?;
     context.connector.remove_credential(&credential).await?;
-    note(&format!("removed `{}`; at the service it goes on working", args.name));
+    note(&format!("removed `{}`; the service still accepts it", args.name));
     Ok(())
 }
 
@@ -307,14 +307,18 @@ impl Shown for Report {
         let mut text = format!("credential   {}\n", report.credential);
         let outcome = match report.outcome {
             Outcome::Done => "rotated",
-            Outcome::Nothing => "well: the pair that the service says is live is the one in use",
+            Outcome::Nothing => {
+                "well: the credentials that are active at the service are the ones in use"
+            }
             Outcome::Abandoned => "not rotated; nothing was changed",
-            Outcome::TooManyLost => "not rotated: too many answers were lost; the next run goes on",
-            Outcome::LockedOut => "LOCKED OUT: ask an administrator for a new pair",
-            Outcome::Refused => "not rotated: the service does not accept the pair of who asks",
+            Outcome::TooManyLost => "not rotated: too many answers were lost; the next run resumes",
+            Outcome::LockedOut => "LOCKED OUT: ask an administrator for new API credentials",
+            Outcome::Refused => {
+                "not rotated: the service does not accept the credentials of the account that issues new ones"
+            }
             Outcome::Forbidden => "not rotated: who asks needs the Admin API role",
             Outcome::Superseded => "another process has taken over",
-            Outcome::Paused => "interrupted; the next run goes on where it stopped",
+            Outcome::Paused => "interrupted; the next run resumes where it stopped",
         };
         text.push_str(&format!("outcome      {outcome}\n"));
         if let Some(id) = &report.new_api_id {
@@ -336,7 +340,7 @@ impl Shown for Report {
             text.push_str(&format!("not yet      {}\n", printable(laggard)));
         }
         if let Some(id) = &report.to_revoke {
-            text.push_str(&format!("to revoke    {id}, by the watch, once nobody lags\n"));
+            text.push_str(&format!("to revoke    {id}, by credential monitoring, once every consumer runs the new ones\n"));
         }
         if let Some(problem) = &report.problem {
             text.push_str(&format!("problem      {}\n", problem.replace('\n', "\n             ")));

@@ -209,7 +209,7 @@ fn unknown(error: countersign_store::Error) -> Failure {
 
 async fn pause(store: &Store, args: Scheduled, now_ms: i64) -> Result<(), Failure> {
     store.pause_schedule(&args.name, Some(now_ms)).await.map_err(unknown)?;
-    note(&format!("`{0}` is paused; `countersign schedule resume {0}` goes on", args.name));
+    note(&format!("`{0}` is paused; `countersign schedule resume {0}` resumes it", args.name));
     Ok(())
 }
 
@@ -221,7 +221,7 @@ async fn resume(store: &Store, settings: &ScheduleConfig, args: Scheduled) -> Re
             args.name
         )));
     }
-    note(&format!("`{}` goes on by the plan", args.name));
+    note(&format!("`{}` is back on its schedule", args.name));
     Ok(())
 }
 

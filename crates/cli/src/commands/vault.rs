@@ -98,7 +98,7 @@ pub(crate) async fn reseal(home: Option<&Path>, args: Reseal) -> Result<(), Fail
     let config = Config::read(&home.config())?;
     if config.vault.backend != Backend::File {
         return Err(Failure::usage(format!(
-            "`vault.backend` is \"{}\": only the sealed file has a key of ours",
+            "`vault.backend` is \"{}\": only the sealed file has a key of countersign",
             config.vault.backend.as_str()
         )));
     }

@@ -144,7 +144,10 @@ async fn resume_one(
     }
     let connect = super::rotation::connect(context, PATIENCE);
     for id in context.connector.see_off(credential, &connect, consumers).await? {
-        note(&format!("revoked {id}: everybody runs the new pair of `{}`", credential.name));
+        note(&format!(
+            "revoked {id}: every consumer runs the new credentials of `{}`",
+            credential.name
+        ));
     }
     Ok(())
 }

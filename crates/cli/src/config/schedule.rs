@@ -1,5 +1,5 @@
 //! `[schedule]`: when `serve` syncs, and `[schedule.NAME]`: what is different for one
-//! integration. `docs/schedule.md` shows them.
+//! integration. `docs/reference/schedule.md` shows them.
 
 use std::collections::BTreeMap;
 use std::fmt;

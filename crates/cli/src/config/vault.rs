@@ -1,4 +1,4 @@
-//! `[vault]`: which vault it is, and what opens it. `docs/vault.md` has examples.
+//! `[vault]`: which vault it is, and what opens it. `docs/reference/vault.md` has examples.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

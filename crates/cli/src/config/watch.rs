@@ -1,5 +1,5 @@
 //! `[watch]`: when the watch says something, and where; `[[consumers]]`: who is given
-//! a new credential. `docs/watch.md` shows them.
+//! a new credential. `docs/reference/credential-monitoring.md` shows them.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -28,7 +28,7 @@ impl Webhook {
         match said.as_ref().and_then(|said| said.get("version")) {
             Some(version) if *version == release.version => Ok(Receipt::Acknowledged),
             Some(Value::Number(version)) => Ok(Receipt::Delivered(Some(format!(
-                "it says that it runs version {version}, not {}",
+                "it reports that it runs version {version}, not {}",
                 release.version
             )))),
             _ => Ok(Receipt::Delivered(None)),

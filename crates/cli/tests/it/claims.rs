@@ -1,4 +1,4 @@
-//! `docs/security.md` names for each threat what fails when it is no longer met: each name
+//! `docs/explanation/security.md` names for each threat what fails when it is no longer met: each name
 //! is a test, a script or a step that exists.
 
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ const CHAPTERS: [&str; 6] = [
 
 #[test]
 fn every_row_names_what_fails() {
-    let page = read("docs/security.md");
+    let page = read("docs/explanation/security.md");
     let rows = rows(&page);
     let chapters: BTreeSet<_> = rows.iter().map(|row| row.chapter).collect();
     assert_eq!(chapters, CHAPTERS.into());

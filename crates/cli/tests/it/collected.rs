@@ -12,7 +12,7 @@ const BEGINNING: &str = "countersign ";
 const NAME: &str = "demo";
 const VALUES: [(&str, &str); 2] = [("host", "127.0.0.1"), ("port", "8443")];
 /// Records of runs: the tests that write them run their commands, some wrong on purpose.
-const RECORDS: [&str; 2] = ["docs/gallery.md", "docs/mistakes.md"];
+const RECORDS: [&str; 2] = ["docs/reference/gallery.md", "docs/reference/mistakes.md"];
 
 /// A proposed command.
 #[derive(Debug)]

@@ -107,7 +107,7 @@ fn the_examples_of_the_document_run() {
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_countersign"));
     std::os::unix::fs::symlink(program, folder.path().join("countersign")).unwrap();
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
-    let document = include_str!("../../../../docs/platform.md");
+    let document = include_str!("../../../../docs/reference/platform.md");
     let blocks: Vec<_> =
         document.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     let commands =

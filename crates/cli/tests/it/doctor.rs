@@ -112,7 +112,7 @@ impl Clinic {
 
     /// Without an administrator's eyes the doctor says what is left, and how to go on.
     fn assert_left(&self) {
-        let cause = "left are: the pair was revoked, or replaced by a newer one; the account \
+        let cause = "left are: the API credentials were revoked, or replaced by newer ones; the account \
                      `reader` is disabled; this machine's address is not on the allow-list of the \
                      account `reader`";
         assert_one(self.alone(), "pair_refused", 3, cause, "Admin API");
@@ -213,7 +213,8 @@ fn the_wrong_region() {
         assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
         let told = stderr(&refused);
         assert!(
-            told.contains("the pair belongs to ") && told.contains("https://api.veracode.eu"),
+            told.contains("the API credentials belong to ")
+                && told.contains("https://api.veracode.eu"),
             "{told}"
         );
     }
@@ -221,7 +222,8 @@ fn the_wrong_region() {
     well(home);
     let store = rusqlite::Connection::open(home.join("store.sqlite")).unwrap();
     store.execute("update credentials set url = 'https://api.veracode.com'", []).unwrap();
-    let cause = "the pair belongs to https://api.veracode.eu, not to https://api.veracode.com";
+    let cause =
+        "the API credentials belong to https://api.veracode.eu, not to https://api.veracode.com";
     assert_one(
         home,
         "wrong_region",
@@ -265,7 +267,7 @@ fn pasted_blanks_and_swapped_halves() {
     command.env("VERACODE_API_KEY_ID", &secret).env("VERACODE_API_KEY_SECRET", &id);
     let told = stdout(&command.arg("doctor").output().unwrap());
     assert!(
-        told.contains("TROUBLE  pair in the environment") && told.contains("swapped"),
+        told.contains("TROUBLE  credentials in the environment") && told.contains("swapped"),
         "{told}"
     );
 }
@@ -299,8 +301,8 @@ fn a_revoked_pair() {
         clinic.shared(),
         "pair_revoked",
         3,
-        "the pair was revoked by head, ",
-        "give it a new pair",
+        "the API credentials were revoked by head, ",
+        "give it new API credentials",
     );
 }
 
@@ -309,17 +311,23 @@ fn an_expired_pair() {
     let clinic = Clinic::open("empty");
     // Years pass on the platform, and signatures are still judged by the real time.
     clinic.clock(&["--signatures", "real", "--advance", "366d"]);
-    assert_one(clinic.alone(), "pair_expired", 3, "the pair expired ", "give it a new pair");
+    assert_one(
+        clinic.alone(),
+        "pair_expired",
+        3,
+        "the API credentials expired ",
+        "give it new API credentials",
+    );
     // With its own time, the clock is off as well, and is not what is wrong.
     clinic.clock(&["--signatures", "virtual"]);
-    assert_one(clinic.alone(), "pair_expired", 3, "ago", "give it a new pair");
+    assert_one(clinic.alone(), "pair_expired", 3, "ago", "give it new API credentials");
 
     // The store says nothing of it, and an administrator does.
     clinic.clock(&["--real"]);
     let sooner = "update credentials set expires_ms = created_ms - 777600000 where api_id = ?";
     clinic.served.database().execute(sooner, [&clinic.id]).unwrap();
     clinic.assert_left();
-    assert_one(clinic.shared(), "pair_expired", 3, "9 days ago", "give it a new pair");
+    assert_one(clinic.shared(), "pair_expired", 3, "9 days ago", "give it new API credentials");
 }
 
 #[test]
@@ -471,7 +479,7 @@ fn a_disabled_account() {
     let found = clinic.ask("GET", "/api/authn/v2/users?user_name=reader", None);
     let user = found["_embedded"]["users"][0]["user_id"].as_str().unwrap();
     clinic.ask("DELETE", &format!("/api/authn/v2/users/{user}"), None);
-    let cause = format!("knows no pair with the API ID {}", clinic.id);
+    let cause = format!("knows no credentials with the API ID {}", clinic.id);
     assert_one(clinic.shared(), "pair_unknown", 3, &cause, "a new one is needed");
 }
 
@@ -489,7 +497,7 @@ fn a_pair_that_never_worked() {
         told
     };
     let left = told(clinic.alone());
-    assert!(left.contains("left are: the Secret Key is not the one of this API ID; the pair was revoked, or has expired; "), "{left}");
+    assert!(left.contains("left are: the Secret Key is not the one of this API ID; the API credentials were revoked, or have expired; "), "{left}");
     let named = told(clinic.shared());
     assert!(
         named.contains("the Secret Key is not the one of this API ID, a good one of `new`"),
@@ -520,5 +528,5 @@ fn one_trouble_does_not_hide_another() {
     );
     let file = home.join("file");
     std::fs::write(&file, "").unwrap();
-    assert_one(&file, "home", 7, "failed to create the home", "correct");
+    assert_one(&file, "home", 7, "failed to create the data directory", "correct");
 }

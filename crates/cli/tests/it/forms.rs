@@ -93,7 +93,7 @@ fn a_pair_is_imported_from_each_form() {
         ),
     );
     assert_told(&import("x", &[&from_file[..], &["--profile", "ci"]].concat()), 2, "no profiles");
-    assert_told(&import("yaml", &from_file), 0, "taking the pair from");
+    assert_told(&import("yaml", &from_file), 0, "importing the API credentials from");
     let ini = format!("[ci]\nveracode_api_key_id={id}\nveracode_api_key_secret={secret}\n");
     write(&file, &ini);
     let with_url = ["--url", &served.url, "--profile", "ci"];
@@ -107,7 +107,11 @@ fn a_pair_is_imported_from_each_form() {
     command.env("VERACODE_API_ID", &id).env("VERACODE_API_KEY", &secret);
     command.env("VERACODE_OVERRIDE_API_BASE_URL", &served.url);
     command.args(["credentials", "import", "environment", "--ca-file"]).arg(&served.ca_file);
-    assert_told(&command.output().unwrap(), 0, "taking the pair from the environment");
+    assert_told(
+        &command.output().unwrap(),
+        0,
+        "importing the API credentials from the environment",
+    );
 }
 
 /// A home with the integration `demo`, and the Secret Key of its pair.
@@ -170,7 +174,7 @@ fn an_oauth_client_goes_into_no_form() {
         let output = home.join(form);
         let args = ["credentials", "export", "demo", "--format", form, "--output"];
         let refused = countersign(home).args(args).arg(&output).output().unwrap();
-        assert_told(&refused, 2, "an OAuth client, which has no pair");
+        assert_told(&refused, 2, "an OAuth client, which has no HMAC credentials");
         assert!(!output.exists());
     }
 }
@@ -194,7 +198,7 @@ fn what_is_exported_is_imported_and_the_rest_stays() {
         let mut args = vec!["credentials", "export", "demo", "--format", form, "--output", file];
         args.extend(["--profile", profile]);
         let exported = run(home, &args);
-        assert_told(&exported, 0, "the pair of `demo` is in");
+        assert_told(&exported, 0, "the API credentials of `demo` are in");
         assert!(!stderr(&exported).contains(&secret) && exported.stdout.is_empty());
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{file}");
@@ -209,7 +213,7 @@ fn what_is_exported_is_imported_and_the_rest_stays() {
             import.args(["--profile", profile]);
         }
         let imported = import.arg("--ca-file").arg(&served.ca_file).output().unwrap();
-        assert_told(&imported, 0, "taking the pair from");
+        assert_told(&imported, 0, "importing the API credentials from");
         assert!(!stderr(&imported).contains("taken out"), "{}", stderr(&imported));
     }
     let left: Vec<_> = std::fs::read_dir(home).unwrap().map(|e| e.unwrap().file_name()).collect();

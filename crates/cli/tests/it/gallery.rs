@@ -1,5 +1,5 @@
-//! Pictures of the lists, in text: what they look like is in `docs/gallery.md`, and this
-//! test fails when they look otherwise. `COUNTERSIGN_GALLERY=write` writes it anew.
+//! Pictures of the lists, in text: what they look like is in `docs/reference/gallery.md`, and this
+//! test fails when they look otherwise. `UPDATE=1` writes it.
 
 #![cfg(target_os = "linux")]
 
@@ -8,11 +8,11 @@ use std::path::Path;
 use crate::lists::on_columns;
 use crate::program::{Served, countersign, stderr, stdout};
 
-const PLACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/gallery.md");
+const PLACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/gallery.md");
 
-const HEAD: &str = "# What lists look like
+const HEAD: &str = "# Gallery of lists
 
-For whoever wants to know what a command prints before they run it. The demo tenant, by the
+For everybody who wants to see what a command prints before they run it. The demo tenant, by the
 commands in the headings, on a terminal of 80 and of 120 columns and in a pipe, without
 colour. Tabs between the values in a pipe are shown as `→`. Times, ports and the names of
 folders stand for others. A test makes this page and fails when a list looks otherwise.
@@ -176,7 +176,7 @@ fn lists_look_as_the_gallery_shows() {
             .collect();
         page.push_str(&format!("\n## `countersign {}`\n{}", words.join(" "), home.pictures(&args)));
     }
-    if std::env::var("COUNTERSIGN_GALLERY").is_ok() {
+    if std::env::var_os("UPDATE").is_some() {
         std::fs::write(PLACE, page).unwrap();
         return;
     }

@@ -1,5 +1,5 @@
 //! Mistakes, made for real: each is answered with the name of the thing, the documented
-//! exit code and something to do. `docs/mistakes.md` is written from what was answered.
+//! exit code and something to do. `docs/reference/mistakes.md` is written from what was answered.
 
 use std::io::Write;
 use std::net::TcpListener;
@@ -8,10 +8,10 @@ use std::process::{Command, Output, Stdio};
 
 use crate::program::{Served, countersign, run, stderr, stdout, write_secret};
 
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/mistakes.md");
-const HEAD: &str = "# Mistakes and what answers them
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/mistakes.md");
+const HEAD: &str = "# Mistakes
 
-For whoever sees an error and wants to know what it means. Each row was made for real: the
+For everybody who sees an error and wants to know what it means. Each row was made for real: the
 test `mistakes` makes all of them, compares the exit code, and writes this page.
 
 | mistake | command | exit | answer | what to do |
@@ -155,6 +155,11 @@ fn plain(text: &str, known: &[(String, &str)]) -> String {
     for (path, name) in known {
         text = text.replace(path, name);
     }
+    // The folder of a platform, which has six random characters behind this.
+    let folder = std::env::temp_dir().join(".tmp").display().to_string();
+    while let Some(at) = text.find(&folder) {
+        text.replace_range(at..at + folder.len() + 6, "~");
+    }
     let mut shown = text;
     for before in ["127.0.0.1:", " on port "] {
         let mut parts = shown.split(before);
@@ -210,7 +215,7 @@ fn addresses(bench: &mut Bench) {
         &["/appsec/v1", "give `https://api.veracode.com`"],
     );
     add(
-        "the pages for people",
+        "the address for browsers",
         "https://analysiscenter.veracode.com/auth/",
         2,
         &["analysiscenter", "give `https://api.veracode.com`"],
@@ -377,7 +382,7 @@ fn pairs(bench: &mut Bench) {
     let european = format!("vera01ei-{ID}");
     let prefixed = format!("vera01es-{}", "ab".repeat(64));
     bench.add(
-        "a European pair at the commercial URL",
+        "European credentials at the commercial URL",
         (&european, prefixed.as_bytes()),
         &["--url", "https://api.veracode.com"],
         2,

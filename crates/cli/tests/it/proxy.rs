@@ -271,7 +271,7 @@ fn the_examples_of_the_document_run() {
     std::os::unix::fs::symlink(program, folder.path().join("countersign")).unwrap();
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
     let proxy = Proxy::start(home.path(), &["--listen", "127.0.0.1:0"]);
-    let document = include_str!("../../../../docs/proxy.md");
+    let document = include_str!("../../../../docs/reference/proxy.md");
     let blocks: Vec<_> =
         document.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     assert!(blocks.len() >= 6);

@@ -178,7 +178,7 @@ fn lists_add_up(home: &Path, findings: i64) {
         command.args(after.iter().flat_map(|after| ["--after", after]));
         let part = command.output().unwrap();
         parts.push_str(&stdout(&part));
-        after = stderr(&part).trim().strip_prefix("go on with --after ").map(str::to_owned);
+        after = stderr(&part).trim().strip_prefix("continue with --after ").map(str::to_owned);
         if after.is_none() {
             break;
         }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::program::{Served, countersign, run, stderr, stdout, write_secret};
 
 const READER: &[&str] = &["resultsapi", "noteamrestrictionapi"];
-const MANUAL: &str = include_str!("../../../../docs/vault.md");
+const MANUAL: &str = include_str!("../../../../docs/reference/vault.md");
 
 fn configure(home: &Path, text: &str) {
     std::fs::write(home.join("config.toml"), text).unwrap();

@@ -449,7 +449,7 @@ fn consumers_are_given_the_pair_and_say_what_they_run() {
     let late: Vec<_> =
         rows.as_array().unwrap().iter().filter(|row| row["acknowledged_at"].is_null()).collect();
     assert_eq!(late.len(), 1, "{rows}");
-    assert_eq!(late[0]["problem"], "it says that it runs version 7, not 1");
+    assert_eq!(late[0]["problem"], "it reports that it runs version 7, not 1");
     let told = receiver.take();
     let object = told[0].json();
     assert_eq!(

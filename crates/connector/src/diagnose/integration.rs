@@ -28,7 +28,9 @@ pub async fn integration(
                 Err(error) if !error.is_not_authenticated() => {
                     State::Trouble(network::why(reach, &error))
                 }
-                _ => State::Unexamined("the service answers; its pair is in the vault".into()),
+                _ => State::Unexamined(
+                    "the service answers; its API credentials are in the vault".into(),
+                ),
             },
             Err(error) => State::Trouble(Trouble::of_error("configuration", &error)),
         };
@@ -88,7 +90,7 @@ async fn examine(
     }
     let expires = check.expires_ms.filter(|ms| ms - now_ms < SOON_MS);
     Ok(expires.map(|ms| {
-        let cause = format!("the pair expires {}", distance(ms, now_ms));
+        let cause = format!("the API credentials expire {}", distance(ms, now_ms));
         Trouble::new(
             "pair_expires_soon",
             Fault::NotAuthenticated,

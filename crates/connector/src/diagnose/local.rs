@@ -151,7 +151,7 @@ fn locked(cause: &str, fix: String) -> Trouble {
 /// A vault whose key is not ours: what it says is what there is to say.
 pub fn vault_elsewhere(message: &str) -> Trouble {
     let (cause, fix) = cause_and_fix(message);
-    let fix = fix.unwrap_or_else(|| "`countersign vault check` tells more".into());
+    let fix = fix.unwrap_or_else(|| "`countersign vault check` shows more".into());
     let cause = format!("the vault does not open: {cause}");
     Trouble::new("vault_locked", Fault::Storage, cause, fix)
 }
@@ -178,11 +178,12 @@ pub async fn unreadable_records(store: &Store) -> Option<Diagnosis> {
 /// The pairs in the environment and in other tools' files, by their form alone.
 pub fn pairs_of_other_tools(machine: &Machine<'_>, all: &mut Vec<Diagnosis>) {
     for path in machine.files() {
-        let subject = format!("pair in `{}`, as other tools find it", path.display());
+        let subject = format!("credentials in `{}`, as other tools find them", path.display());
         exposed(&path, Secrecy::Secret, subject, all);
     }
     let each = machine.all().into_iter().map(|found| {
-        let subject = format!("pair in {}, as other tools find it", printable(&found.place));
+        let subject =
+            format!("credentials in {}, as other tools find them", printable(&found.place));
         match enter(&found.written.id, &found.written.secret) {
             Ok(entered) if entered.removed.is_empty() => Diagnosis::well(subject),
             Ok(entered) => {
@@ -194,7 +195,7 @@ pub fn pairs_of_other_tools(machine: &Machine<'_>, all: &mut Vec<Diagnosis>) {
                     })
                     .collect();
                 let fix = "write it there without; `countersign integration add --import` \
-                           takes it out by itself";
+                           removes it";
                 Diagnosis::trouble(
                     subject,
                     Trouble::new("pair_pasted", Fault::Config, held.join("; "), fix),

@@ -83,7 +83,7 @@ fn certificate(reach: &Reach<'_>, what: &str) -> Trouble {
             ),
             format!(
                 "add the integration again under another name, with `--ca-file` of the authority \
-                 that signs for {url} (`ca.pem` in the home of a platform)"
+                 that signs for {url} (`ca.pem` in the data directory of a platform)"
             ),
         )
     };

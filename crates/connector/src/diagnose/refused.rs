@@ -27,12 +27,12 @@ const COARSE_MS: i64 = 2_000;
 pub(super) fn new_pair(name: Option<&str>) -> String {
     match name {
         Some(name) => format!(
-            "give it a new pair: `countersign credentials rotate {name}` where a rotation is \
+            "give it new API credentials: `countersign credentials rotate {name}` if a rotation is \
              configured; else generate one (API Credentials in the console), and \
              `countersign credentials replace {name}` asks for it"
         ),
         None => {
-            "give it a new pair: generate one (API Credentials in the console), and add that".into()
+            "give it new API credentials: generate them (API Credentials in the console), and add those".into()
         }
     }
 }
@@ -95,7 +95,11 @@ impl RefusedPair<'_> {
             Some(Seen::Nothing) => Trouble::new(
                 "pair_unknown",
                 Fault::NotAuthenticated,
-                format!("{} knows no pair with the API ID {}", self.reach.url(), self.pair.id),
+                format!(
+                    "{} knows no credentials with the API ID {}",
+                    self.reach.url(),
+                    self.pair.id
+                ),
                 "correct the API ID or the URL; when the account was deleted, a new one is needed",
             ),
             _ => self.candidates(),
@@ -198,7 +202,7 @@ impl RefusedPair<'_> {
             return Some(Trouble::new(
                 "pair_revoked",
                 Fault::NotAuthenticated,
-                format!("the pair was revoked{by}, {}", when(ms)),
+                format!("the API credentials were revoked{by}, {}", when(ms)),
                 new_pair(self.name()),
             ));
         }
@@ -235,14 +239,14 @@ impl RefusedPair<'_> {
                 "secret_wrong",
                 Fault::NotAuthenticated,
                 format!("the Secret Key is not the one of this API ID, a good one of `{account}`"),
-                "copy the Secret Key anew from where the pair was generated; if it is lost, \
-                 generate a new pair",
+                "copy the Secret Key again from where it was generated; if it is lost, \
+                 generate new API credentials",
             ),
             Some(_) => Trouble::new(
                 "refused_in_order",
                 Fault::NotAuthenticated,
                 format!(
-                    "pair and account `{account}` are in order, as an administrator sees them, and \
+                    "credentials and account `{account}` are in order, as an administrator sees them, and \
                      requests are refused all the same: something on the way changes their host or path"
                 ),
                 "let proxies and gateways on the way pass requests on as they are",
@@ -298,7 +302,7 @@ impl RefusedPair<'_> {
                 return Some(Trouble::new(
                     "wrong_region",
                     Fault::Config,
-                    format!("the pair belongs to {right}, not to {}", self.reach.url()),
+                    format!("the API credentials belong to {right}, not to {}", self.reach.url()),
                     again,
                 ));
             }
@@ -315,13 +319,13 @@ impl RefusedPair<'_> {
         match &self.known {
             None => left.push("the Secret Key is not the one of this API ID".to_owned()),
             Some(known) if known.expires_ms.is_none() => {
-                left.push("the pair has expired".to_owned());
+                left.push("the API credentials have expired".to_owned());
             }
             Some(_) => {}
         }
         left.push(match self.known {
-            None => "the pair was revoked, or has expired".to_owned(),
-            Some(_) => "the pair was revoked, or replaced by a newer one".to_owned(),
+            None => "the API credentials were revoked, or have expired".to_owned(),
+            Some(_) => "the API credentials were revoked, or replaced by newer ones".to_owned(),
         });
         left.push(format!("the account{named} is disabled"));
         left.push(format!("this machine's address is not on the allow-list of the account{named}"));
@@ -329,12 +333,12 @@ impl RefusedPair<'_> {
             "pair_refused",
             Fault::NotAuthenticated,
             format!(
-                "the service refuses the pair and does not say why; left are: {}",
+                "the service refuses the API credentials and does not report why; left are: {}",
                 left.join("; ")
             ),
             format!(
-                "ask an administrator to look at {} in Settings, Admin, Users; or add a pair of an \
-                 account with the role Admin API to this home, and the doctor names the one",
+                "ask an administrator to look at {} in Settings, Admin, Users; or add credentials of \
+                 an account with the role Admin API to this data directory, and the doctor names the one",
                 account.unwrap_or_else(|| format!("the account of the API ID {}", self.pair.id))
             ),
         )
@@ -342,6 +346,6 @@ impl RefusedPair<'_> {
 }
 
 fn expired(name: Option<&str>, ms: i64, now_ms: i64) -> Trouble {
-    let cause = format!("the pair expired {}, {}", when(ms), distance(ms, now_ms));
+    let cause = format!("the API credentials expired {}, {}", when(ms), distance(ms, now_ms));
     Trouble::new("pair_expired", Fault::NotAuthenticated, cause, new_pair(name))
 }

@@ -46,7 +46,7 @@ impl Fault {
                  Secret); a Secret Key that stood on a command line is in the shell's history: \
                  delete it there"
             }
-            Self::Twice | Self::Form(_) => "copy both anew from where the pair was generated",
+            Self::Twice | Self::Form(_) => "copy both again from where they were generated",
         }
     }
 }

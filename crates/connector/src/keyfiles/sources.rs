@@ -36,11 +36,12 @@ impl Machine<'_> {
         let shown = path.display();
         let text = read_text(path, Secrecy::Open, MAX_BYTES).map_err(|e| refused(e.to_string()))?;
         let form = Form::of(&text).ok_or_else(|| {
-            refused(format!("`{shown}` has none of the forms that a pair is read from")).hint(
-                "sections with veracode_api_key_id and veracode_api_key_secret, `api:` with \
+            refused(format!("`{shown}` has none of the forms that API credentials are read from"))
+                .hint(
+                    "sections with veracode_api_key_id and veracode_api_key_secret, `api:` with \
                  key-id and key-secret, or lines VERACODE_API_KEY_ID=… and \
                  VERACODE_API_KEY_SECRET=…",
-            )
+                )
         })?;
         if profile.is_some() && form != Form::Ini {
             return Err(refused(format!("`{shown}` has no profiles")).hint("leave out `--profile`"));
@@ -78,7 +79,7 @@ impl Machine<'_> {
         }
         if !credentials.exists() {
             return Err(refused(format!(
-                "there is no pair in the environment, and `{}` cannot be read: there is no such file",
+                "there are no API credentials in the environment, and `{}` cannot be read: there is no such file",
                 credentials.display()
             )));
         }

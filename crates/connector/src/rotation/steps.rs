@@ -162,7 +162,7 @@ impl Drive<'_> {
                 Ok(Tried::Settled(Event::Confirmed))
             }
             Ok(_) => {
-                self.problem.get_or_insert("the service does not tell its expiry".into());
+                self.problem.get_or_insert("the service does not report its expiry".into());
                 Ok(Tried::Unclear)
             }
             Err(error) => Ok(self.unconfirmed(&error)),

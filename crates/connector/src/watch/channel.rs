@@ -80,9 +80,9 @@ fn subject(row: &Row, notice: &Notice, now_ms: i64) -> String {
             let way = if seconds > 0 { "behind" } else { "ahead of" };
             format!("this machine's clock is {} s {way} that of {host}", seconds.abs())
         }
-        Kind::Stuck => format!("the rotation of `{name}` for {host} does not go on"),
+        Kind::Stuck => format!("the rotation of `{name}` for {host} does not move"),
         Kind::Foreign => {
-            format!("an id that is not ours is live for the account of `{name}` at {host}")
+            format!("an unknown API ID is active for the account of `{name}` at {host}")
         }
     }
 }

@@ -246,10 +246,10 @@ impl Row {
             State::Fine => {}
         }
         if let Some(id) = &self.foreign_id {
-            actions.push(format!("find out who made `{id}` for its account: it is live at the service, and ours may end within a day"));
+            actions.push(format!("find out who generated `{id}` for its account: it is active at the service, and the API ID used here may end within a day"));
         }
         if let Some(step) = &self.stuck_at {
-            actions.push(format!("its rotation has not moved from `{step}`: `countersign credentials rotate {name}` goes on with it"));
+            actions.push(format!("its rotation has not moved from `{step}`: `countersign credentials rotate {name}` resumes it"));
         }
         if let (Some(ms), true) = (self.skew_ms, self.is_skewed && self.state != State::Refused) {
             actions.push(format!(

@@ -145,8 +145,10 @@ pub(super) fn needs(purpose: Purpose, roles: &[String]) -> Vec<Need> {
             ("applications", &["extcreator", "extseclead"]),
             ("findings", &["extreviewer", "extseclead"]),
         ],
-        (Purpose::Administrator, true) => &[("making pairs", &["adminapi"])],
-        (Purpose::Administrator, false) => &[("making pairs", &["adminapi", "extadmin"])],
+        (Purpose::Administrator, true) => &[("issuing API credentials", &["adminapi"])],
+        (Purpose::Administrator, false) => {
+            &[("issuing API credentials", &["adminapi", "extadmin"])]
+        }
         (Purpose::Spare, _) => &[],
     };
     let is_known = |role: &String| is_one_of(API_ROLES, role) || is_one_of(USER_ROLES, role);
@@ -207,7 +209,7 @@ mod tests {
         assert_eq!(missing_to(&["extexecutive"]), ["applications", "findings"]);
         // A reviewer's role does nothing for a program.
         assert_eq!(missing_to(&["noteamrestrictionapi", "extreviewer"]), ["findings"]);
-        assert_eq!(missing(Purpose::Administrator, &["resultsapi"]), ["making pairs"]);
+        assert_eq!(missing(Purpose::Administrator, &["resultsapi"]), ["issuing API credentials"]);
 
         for enough in [&["resultsapi"][..], &["extseclead"], &["extcreator", "extreviewer"]] {
             assert_eq!(missing_to(enough), [""; 0], "{enough:?}");

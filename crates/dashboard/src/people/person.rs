@@ -113,8 +113,8 @@ impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.0 {
             Kind::File(error) => error.fmt(f),
-            Kind::Open { path, what } => write!(f, "failed to open the people in `{path}`: {what}"),
-            Kind::Database(what) => write!(f, "the database of people failed: {what}"),
+            Kind::Open { path, what } => write!(f, "failed to open the users in `{path}`: {what}"),
+            Kind::Database(what) => write!(f, "the database of users failed: {what}"),
             Kind::Name(name) => write!(
                 f,
                 "`{}` is not the name of a person\nhint: up to {MAX_NAME_CHARS} letters, digits and `-_.@`",

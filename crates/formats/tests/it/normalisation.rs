@@ -1,4 +1,4 @@
-//! The tables of docs/normalisation.md are what the code does. `UPDATE=1` writes them.
+//! The tables of docs/reference/normalisation.md are what the code does. `UPDATE=1` writes them.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use crate::ocsf::{HOMES, only_event};
 use crate::{Sample, samples};
 
-const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/normalisation.md");
+const DOCUMENT: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/normalisation.md");
 
 fn flaw(severity: i64, status: Value) -> Sample {
     let record = json!({

@@ -291,15 +291,15 @@ fn groups(user: Option<&User>, filled: &Filled, custom: &[CustomRole]) -> Vec<Gr
     };
     let mut groups = Vec::new();
     if user.is_none_or(|user| !user.is_api) {
-        groups.push(group("Roles of people", |role| !role.is_api && !role.is_scan_type));
-        groups.push(group("Scan types of people", |role| !role.is_api && role.is_scan_type));
+        groups.push(group("Roles of users", |role| !role.is_api && !role.is_scan_type));
+        groups.push(group("Scan types of users", |role| !role.is_api && role.is_scan_type));
     }
     if user.is_none_or(|user| user.is_api) {
         groups.push(group("Roles of API accounts", |role| role.is_api && !role.is_scan_type));
         groups.push(group("Scan types of API accounts", |role| role.is_api && role.is_scan_type));
     }
     for (is_api, title) in [
-        (false, "Roles of this organisation, for people"),
+        (false, "Roles of this organisation, for users"),
         (true, "Roles of this organisation, for API accounts"),
     ] {
         let fits = |role: &&CustomRole| {

@@ -91,7 +91,7 @@ struct Lapsed {
     rules: Vec<Rule>,
 }
 
-const LAPSED: &str = "Your password has lapsed";
+const LAPSED: &str = "Your password has expired";
 
 /// For a password that is too old: nothing else works until it is changed.
 pub(super) async fn show_lapsed(visitor: Visitor) -> Result<Response, Stop> {

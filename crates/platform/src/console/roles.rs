@@ -38,7 +38,7 @@ fn built_in(role: &Role) -> Row {
         allows.push("sees every application");
     }
     if role.is_scan_type {
-        allows.push("says which scans may be started");
+        allows.push("decides which scans may be started");
     }
     Row {
         name: role.name.to_owned(),

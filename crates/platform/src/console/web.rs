@@ -357,7 +357,7 @@ fn labelled(complaint: &str) -> String {
         "teams" | "team_id" => "Teams",
         "permissions" => "Permissions",
         "role_name" => "Name in the API",
-        "role_description" => "Name for people",
+        "role_description" => "Display name",
         "child_roles" => "Roles that it holds",
         _ => return complaint.to_owned(),
     };
@@ -431,11 +431,11 @@ impl IntoResponse for Stop {
             ),
             Self::Broken(error) => {
                 tracing::error!(error, "a page failed");
-                (500, "Something failed", "The page could not be made.", "The log says why.")
+                (500, "Something failed", "The page could not be made.", "The log has the reason.")
             }
             Self::Failed(error) => {
                 tracing::error!(%error, "a page failed");
-                (500, "Something failed", "The page could not be made.", "The log says why.")
+                (500, "Something failed", "The page could not be made.", "The log has the reason.")
             }
         };
         let frame = Frame { title: title.to_owned(), ..Frame::default() };

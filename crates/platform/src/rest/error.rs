@@ -138,7 +138,7 @@ impl Refusal {
 
     pub(crate) fn internal(error: &Error) -> Self {
         tracing::error!(%error, "a request failed");
-        Self::gateway(500, "the platform failed; its log says why")
+        Self::gateway(500, "the platform failed; its log has the reason")
     }
 }
 

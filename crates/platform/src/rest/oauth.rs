@@ -1,5 +1,5 @@
 //! OAuth clients and their tokens. Little of this is publicly known: the paths
-//! and shapes of the management are ours, see `docs/fidelity.md`.
+//! and shapes of the management are ours, see `docs/explanation/fidelity.md`.
 
 use axum::body::Bytes;
 use axum::extract::State;

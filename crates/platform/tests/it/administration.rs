@@ -232,9 +232,9 @@ async fn a_password_lapses_and_pairs_do_not() {
     let pair = shown_pair(&browser.send(&page, "/credentials", &[]).await);
     test.advance(90 * DAY_MS);
     let page = sign_in(&mut browser, &name, &password).await;
-    assert_eq!(page.title(), "Your password has lapsed");
+    assert_eq!(page.title(), "Your password has expired");
     for path in ["/credentials", "/admin/users", "/profile", "/prove"] {
-        assert_eq!(browser.get(path).await.title(), "Your password has lapsed", "{path}");
+        assert_eq!(browser.get(path).await.title(), "Your password has expired", "{path}");
     }
     let pair_answer = test.get(&pair, "/api/authn/v2/users/self").await;
     assert_eq!(pair_answer.status, 200, "pairs go on working");

@@ -1,5 +1,5 @@
 //! Facts of the wire that clients assert: statuses, members, errors, numbers. Where each
-//! comes from is in `docs/fidelity.md`.
+//! comes from is in `docs/explanation/fidelity.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

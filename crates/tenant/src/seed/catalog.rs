@@ -155,7 +155,7 @@ pub const FLAWS: &[Flaw] = &[
         category: 13,
         category_name: "Information Leakage",
         functions: &["java.lang.Throwable.printStackTrace"],
-        risk: "Error messages tell how the program works inside.",
+        risk: "Error messages show how the program works inside.",
         fix: "Log details and show a general message.",
     },
     Flaw {

@@ -102,7 +102,7 @@ impl KvPath {
             return Ok(KvSecret { version: read.metadata.version, members: BTreeMap::new() });
         };
         if Document::parse(data.get().as_bytes()).is_some() {
-            let what = format!("{} is a secret of a vault of ours", self.place());
+            let what = format!("{} is a secret of a vault of countersign", self.place());
             let hint = format!("set `{}.path` to a path of its own", self.config.keys);
             return Err(Error::elsewhere(Fault::Config, what, &hint));
         }

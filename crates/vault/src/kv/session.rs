@@ -136,7 +136,7 @@ impl Session {
             400..=404 => {
                 let what = format!("failed to sign in at `auth/{mount}`{}", said(&answer));
                 let hint = format!(
-                    "see role and secret of `{}`; a secret id may have lapsed or been used up",
+                    "see role and secret of `{}`; a secret id may have expired or been used up",
                     self.config.keys
                 );
                 Err(Error::elsewhere(Fault::Denied, what, &hint))
@@ -203,7 +203,7 @@ impl Session {
             ),
             403 => (
                 Fault::Denied,
-                "the token is bad or expired, or its policy is too narrow; docs/vault.md has one that is enough",
+                "the token is bad or expired, or its policy is too narrow; docs/reference/vault.md has one that is enough",
             ),
             404 => {
                 (Fault::Config, "nothing is mounted there: see `KEYS.mount` and `KEYS.namespace`")

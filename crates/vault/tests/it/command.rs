@@ -1,4 +1,4 @@
-//! A program as the vault: the suite through the example of `docs/vault.md`, and what a
+//! A program as the vault: the suite through the example of `docs/reference/vault.md`, and what a
 //! program may do wrong.
 
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use countersign_vault::{External, Secret, Vault};
 
 use crate::suite::{Place, pair};
 
-const MANUAL: &str = include_str!("../../../../docs/vault.md");
+const MANUAL: &str = include_str!("../../../../docs/reference/vault.md");
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The program that the manual shows, over a folder.

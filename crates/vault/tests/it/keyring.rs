@@ -154,7 +154,7 @@ fn an_item_of_another_name_or_form_is_refused() {
     for wrong in [&other[..], b"", b"no JSON", &other[..other.len() - 2]] {
         ByHand::new(&place, "a@1").write(wrong);
         let error = vault.get("a").unwrap_err().to_string();
-        assert!(error.contains("not ours") && !error.contains("0202"), "{error}");
+        assert!(error.contains("not of countersign") && !error.contains("0202"), "{error}");
     }
 }
 

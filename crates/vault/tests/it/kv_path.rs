@@ -54,7 +54,10 @@ fn what_it_may_not_or_must_not_use_is_refused() {
     // A secret of a vault, by whatever name the store is reached.
     server.vault().put("ci", &pair(1), 0).unwrap();
     let told = at(&server, "countersign/ci/1").read().unwrap_err().to_string();
-    assert!(told.contains("of a vault of ours") && told.contains("consumers.kv.path"), "{told}");
+    assert!(
+        told.contains("of a vault of countersign") && told.contains("consumers.kv.path"),
+        "{told}"
+    );
 
     server.be_version_1();
     let told = at(&server, "ci/pair").write(&Default::default()).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! The same against a real server, with the policy that `docs/vault.md` says is enough.
+//! The same against a real server, with the policy that `docs/reference/vault.md` says is enough.
 //! `conformance/openbao/run` starts one and runs these.
 
 use std::sync::Arc;
@@ -16,7 +16,7 @@ fn variable(name: &str) -> String {
         .expect("conformance/openbao/run sets COUNTERSIGN_TEST_BAO_*")
 }
 
-const MANUAL: &str = include_str!("../../../../docs/vault.md");
+const MANUAL: &str = include_str!("../../../../docs/reference/vault.md");
 
 /// A folder of its own on the one server, and who may use it by the manual's policy.
 struct Bao {

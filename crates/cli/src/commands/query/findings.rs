@@ -226,7 +226,7 @@ async fn print_all(
     let query = Query { filter, after, ..Query::default() };
     let (shown, end) = for_each(context, query, limit, print).await?;
     if let Some(end) = end.filter(|_| limit > 0 && shown == limit) {
-        note(&format!("go on with --after {end}"));
+        note(&format!("continue with --after {end}"));
     }
     Ok(())
 }

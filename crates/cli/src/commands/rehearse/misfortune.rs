@@ -23,17 +23,25 @@ pub(crate) enum Kind {
 
 impl Kind {
     pub(crate) const ALL: [(&'static str, Self, &'static str); 13] = [
-        ("answer-lost", Self::AnswerLost, "the pair is made, and the connection breaks"),
-        ("error-after", Self::ErrorAfter, "the pair is made, and the answer is a 500"),
-        ("answer-cut", Self::AnswerCut, "the pair is made, and half of the answer arrives"),
-        ("timeout", Self::Timeout, "the pair is made, and the answer does not arrive in time"),
+        ("answer-lost", Self::AnswerLost, "the credentials are issued, and the connection breaks"),
+        ("error-after", Self::ErrorAfter, "the credentials are issued, and the answer is a 500"),
+        (
+            "answer-cut",
+            Self::AnswerCut,
+            "the credentials are issued, and half of the answer arrives",
+        ),
+        (
+            "timeout",
+            Self::Timeout,
+            "the credentials are issued, and the answer does not arrive in time",
+        ),
         (
             "carried-out-late",
             Self::CarriedOutLate,
-            "the pair is made after the request was given up",
+            "the credentials are issued after the request was given up",
         ),
         ("refused-once", Self::RefusedOnce, "the service is busy when it is asked"),
-        ("silence", Self::Silence, "what is live cannot be read a few times"),
+        ("silence", Self::Silence, "which credentials are active cannot be read a few times"),
         ("vault-fails", Self::VaultFails, "the vault refuses writes"),
         ("disk-full", Self::DiskFull, "the operating system refuses writes past a size"),
         ("clock-jump", Self::ClockJump, "the clock jumps in the middle"),

@@ -38,7 +38,7 @@ pub(super) fn render(
         ("roles_missing", "Permissions that its account lacks", &|row| {
             Some(row.missing().len().to_string())
         }),
-        ("foreign_id", "Whether an id that is not ours is live", &|row| {
+        ("foreign_id", "Whether an unknown API ID is active", &|row| {
             Some(u8::from(row.foreign_id.is_some()).to_string())
         }),
     ];

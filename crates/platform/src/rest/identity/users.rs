@@ -56,7 +56,7 @@ parameters!(
         parameter("search_term", Kind::Text, "In a name or the address."),
         parameter("role_id", Kind::Guid, "Who has this role."),
         parameter("team_id", Kind::Guid, "Who belongs to this team."),
-        parameter("user_type", Kind::OneOf(&["user", "api"]), "People or API accounts."),
+        parameter("user_type", Kind::OneOf(&["user", "api"]), "Users or API accounts."),
         parameter(
             "login_status",
             Kind::OneOf(&["Active", "Locked", "Never"]),
@@ -64,7 +64,7 @@ parameters!(
         ),
         parameter("login_enabled", Kind::Truth, "Whether it may sign in."),
         parameter("saml_user", Kind::Truth, "Whether it signs in by SAML."),
-        parameter("api_id", Kind::Text, "Whose pair this is."),
+        parameter("api_id", Kind::Text, "Owner of these credentials."),
         parameter("detailed", Kind::Truth, "More members of each user."),
         SORT,
     ],
@@ -82,7 +82,11 @@ parameters!(
 );
 parameters!(
     NewUser,
-    &[parameter("generate_api_creds", Kind::Truth, "With a pair, whose secret the answer holds.")]
+    &[parameter(
+        "generate_api_creds",
+        Kind::Truth,
+        "With HMAC credentials, whose secret the response has."
+    )]
 );
 
 fn brief(user: &User, base: &str) -> wire::User {
@@ -366,7 +370,7 @@ pub(crate) async fn create_user(
 ) -> Result<Response, Refusal> {
     let with_pair = Query::parse(raw.as_deref()).truth("generate_api_creds")?.unwrap_or_default();
     if with_pair && grant.caller.by == By::Token {
-        return Err(Refusal::gateway(403, "a pair needs a signed request"));
+        return Err(Refusal::gateway(403, "HMAC credentials need a signed request"));
     }
     state
         .change(grant.caller.act(), move |change| {
