@@ -5,6 +5,7 @@ mod examples;
 mod export;
 mod forms;
 mod lists;
+mod own;
 mod proxy;
 mod rotation;
 mod schedule;
@@ -25,6 +26,7 @@ pub(crate) use dashboard::{People, ServeDashboard};
 pub(crate) use export::{Export, Format, OcsfClass, OcsfVersion};
 pub(crate) use forms::{ExportPair, ImportFrom, ImportPair, PairFormat, RunWithPair};
 pub(crate) use lists::{Applications, Changes, ListCredentials, Narrow, OneFinding, Query, Which};
+pub(crate) use own::{Completions, Health, Man, Shell};
 pub(crate) use proxy::{MakeToken, Proxy, ProxyCommand, ProxyLog, RevokeCaller, RunProxy};
 pub(crate) use rotation::{
     AuditLog, Rehearse, RehearseOne, RemoveCredential, ReplaceCredential, Revoke, Rotate,
@@ -178,6 +180,13 @@ pub(crate) enum Command {
     People(People),
     /// Check everything that can be wrong, and print one cause and one fix for each problem.
     Doctor(Doctor),
+    /// Ask a countersign on this machine whether it answers, for health checks of
+    /// containers.
+    Health(Health),
+    /// Print a script that completes commands and options in a shell.
+    Completions(Completions),
+    /// Print the man page, or write one page per command to a directory.
+    Man(Man),
 }
 
 #[derive(Debug, Group)]

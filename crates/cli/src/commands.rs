@@ -10,8 +10,10 @@ mod env;
 mod export;
 mod export_pair;
 mod guide;
+mod health;
 mod http;
 mod integration;
+mod own;
 mod people;
 mod platform;
 mod proxy;
@@ -78,6 +80,9 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Command::Serve(args) => serve::run(&Context::open(home).await?, args).await,
         Command::People(command) => people::run(home, command).await,
         Command::Doctor(args) => doctor::run(home, args).await,
+        Command::Health(args) => health::run(args).await,
+        Command::Completions(args) => own::completions(&args),
+        Command::Man(args) => own::man(&args),
     }
 }
 

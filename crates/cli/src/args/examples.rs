@@ -177,6 +177,16 @@ const ALL: &[Examples] = &[
     ("people reset", &["people reset jane.doe --second-factor"]),
     ("people audit", &["people audit"]),
     ("doctor", &["doctor", "doctor --json"]),
+    ("health", &["health", "health https://127.0.0.1:8443/healthz"]),
+    (
+        "completions",
+        &[
+            "completions bash > ~/.local/share/bash-completion/completions/countersign",
+            "completions zsh > ~/.zfunc/_countersign",
+            "completions fish > ~/.config/fish/completions/countersign.fish",
+        ],
+    ),
+    ("man", &["man | man -l -", "man --out ~/.local/share/man/man1"]),
 ];
 
 /// The command with examples at the end of each help.
