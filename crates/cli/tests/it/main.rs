@@ -27,6 +27,7 @@ mod interrupted;
 mod kv_server;
 mod lists;
 mod mistakes;
+mod operation;
 mod printers;
 mod program;
 mod proxy;
@@ -40,6 +41,7 @@ mod serve;
 mod store;
 #[cfg(target_os = "linux")]
 mod strangers;
+mod upgrade;
 mod vault;
 mod watch;
 mod whose;
