@@ -1,5 +1,6 @@
 //! What can be typed. Help leads with what a command does for the user.
 
+mod config;
 mod dashboard;
 mod examples;
 mod export;
@@ -22,6 +23,7 @@ use clap::{
     ArgAction, Args as Group, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
 };
 
+pub(crate) use config::Configuration;
 pub(crate) use dashboard::{People, ServeDashboard};
 pub(crate) use export::{Export, Format, OcsfClass, OcsfVersion};
 pub(crate) use forms::{ExportPair, ImportFrom, ImportPair, PairFormat, RunWithPair};
@@ -49,7 +51,10 @@ pub(crate) fn command() -> clap::Command {
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
     let matches = command().try_get_matches_from(words)?;
     let mut args = Args::from_arg_matches(&matches)?;
-    args.is_home_typed = matches.value_source("home") == Some(ValueSource::CommandLine);
+    let is_typed = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
+    args.is_home_typed = is_typed("home");
+    args.is_log_typed = is_typed("log");
+    args.is_log_format_typed = is_typed("log_format");
     Ok(args)
 }
 
@@ -89,6 +94,18 @@ pub(crate) struct Args {
     )]
     pub(crate) log: Option<String>,
 
+    /// How log lines are written: text for people, JSON objects for programs.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "text|json",
+        env = "COUNTERSIGN_LOG_FORMAT",
+        default_value = "text",
+        help_heading = GLOBAL
+    )]
+    pub(crate) log_format: LogFormat,
+
     /// A user or group whose files and folders are trusted beside your own and root's;
     /// repeatable. For containers whose volumes belong to others.
     #[arg(
@@ -105,8 +122,34 @@ pub(crate) struct Args {
     #[arg(skip)]
     pub(crate) is_home_typed: bool,
 
+    /// The same of `log`.
+    #[arg(skip)]
+    pub(crate) is_log_typed: bool,
+
+    /// The same of `log_format`.
+    #[arg(skip)]
+    pub(crate) is_log_format_typed: bool,
+
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,6 +218,12 @@ pub(crate) enum Command {
     Schedule(Schedule),
     /// Run the dashboard and the scheduled syncs.
     Serve(ServeDashboard),
+    /// One screen: integrations, syncs, credentials, open findings, the store. Works
+    /// offline.
+    Status(Json),
+    /// The configuration file: write a commented one, print what holds, find mistakes.
+    #[command(subcommand)]
+    Config(Configuration),
     /// Users of the dashboard: add, list, remove, reset.
     #[command(subcommand)]
     People(People),
@@ -470,6 +519,13 @@ pub(crate) struct Serve {
     /// Sender of mail.
     #[arg(long, value_name = "ADDRESS", default_value = "countersign@localhost")]
     pub(crate) mail_from: String,
+    /// Answer `/metrics`, `/healthz` and `/readyz` on this loopback address as well, over
+    /// plain HTTP and without a token.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    /// File whose first line is the bearer token for `/metrics` on the REST address.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) metrics_token_file: Option<PathBuf>,
     /// Write where to reach the platform into this file once it answers.
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,

@@ -1,5 +1,6 @@
 //! One module for each command; this file only chooses.
 
+mod config;
 mod consumers;
 mod context;
 mod control;
@@ -20,10 +21,12 @@ mod proxy;
 mod query;
 mod quickstart;
 mod rehearse;
+mod reload;
 mod report;
 mod rotation;
 mod schedule;
 mod serve;
+mod status;
 mod store;
 mod sync;
 mod vault;
@@ -39,6 +42,13 @@ pub(crate) use context::close;
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let (home, is_verbose) = (args.home.as_deref(), args.verbose > 0);
+    let given = config::Given {
+        is_home_typed: args.is_home_typed,
+        log: args.log.clone(),
+        is_log_typed: args.is_log_typed,
+        log_format: args.log_format,
+        is_log_format_typed: args.is_log_format_typed,
+    };
     match args.command {
         Command::Quickstart(args) => quickstart::run(home, args).await,
         Command::Platform(command) => match command {
@@ -77,7 +87,9 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         }
         Command::Proxy(args) => proxy::run(home, args).await,
         Command::Schedule(command) => schedule::run(home, command).await,
-        Command::Serve(args) => serve::run(&Context::open(home).await?, args).await,
+        Command::Serve(args) => serve::run(home, args).await,
+        Command::Status(args) => status::run(&Context::offline(home).await?, &args).await,
+        Command::Config(command) => config::run(home, &given, command),
         Command::People(command) => people::run(home, command).await,
         Command::Doctor(args) => doctor::run(home, args).await,
         Command::Health(args) => health::run(args).await,

@@ -1,7 +1,10 @@
 //! `config.toml` in the home. Every key is optional; an unknown key is refused
 //! with its file and line. `docs/reference/configuration.md` lists them all.
 
+pub(crate) mod keys;
+pub(crate) mod metrics;
 pub(crate) mod schedule;
+pub(crate) mod settings;
 mod vault;
 pub(crate) mod watch;
 
@@ -33,6 +36,7 @@ pub(crate) struct Config {
     pub(crate) proxy: ProxyConfig,
     pub(crate) schedule: schedule::ScheduleConfig,
     pub(crate) watch: watch::WatchConfig,
+    pub(crate) metrics: metrics::MetricsConfig,
     pub(crate) consumers: Vec<watch::ConsumerConfig>,
 }
 
@@ -225,42 +229,55 @@ impl Config {
 
     /// Reads the file; a missing one says nothing.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
-        let text = match files::read_text(path, Secrecy::Open, MAX_BYTES) {
-            Ok(text) => text,
-            Err(error) if error.is_missing() => return Ok(Self::default()),
-            Err(error) if error.cause().is_some() => return Err(error.into()),
-            Err(error) => return Err(Failure::usage(error)),
-        };
-        let config: Self = toml::from_str(&text).map_err(|error| {
-            let place = line_of(&text, &error).map(|n| format!(", line {n}")).unwrap_or_default();
-            Failure::usage(format!("`{}`{place}: {}", path.display(), error.message()))
-        })?;
-        config.check().map_err(|what| Failure::usage(format!("`{}`: {what}", path.display())))?;
-        watch::check(&config.watch, &config.consumers)
-            .map_err(|what| Failure::usage(format!("`{}`: {what}", path.display())))?;
-        Ok(config)
+        Self::parse(path, &text_of(path)?)
     }
 
-    fn check(&self) -> Result<(), String> {
-        if !(1..=500).contains(&self.sync.page_size) {
-            return Err("`sync.page_size` must be 1 to 500".into());
+    /// What a file says that was read already.
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let place = line_of(text, &error).map(|n| format!(", line {n}")).unwrap_or_default();
+            Failure::usage(format!("`{}`{place}: {}", path.display(), error.message()))
+        })?;
+        match config.contradictions().first() {
+            Some(what) => Err(Failure::usage(format!("`{}`: {what}", path.display()))),
+            None => Ok(config),
         }
-        if !(1..=64).contains(&self.sync.parallel) {
-            return Err("`sync.parallel` must be 1 to 64".into());
-        }
-        if !(0.0..=1.0).contains(&self.sync.closures_share) {
-            return Err("`sync.closures_share` must be 0 to 1".into());
-        }
-        if !(1..=256).contains(&self.client.in_flight) {
-            return Err("`client.in_flight` must be 1 to 256".into());
-        }
-        if self.client.connect_timeout_seconds == Some(0) {
-            return Err("`client.connect_timeout_seconds` must be at least 1".into());
-        }
-        if self.client.requests_per_minute == 0 {
-            return Err("`client.requests_per_minute` must be at least 1".into());
-        }
-        self.vault.check()
+    }
+
+    /// What cannot be meant although each key by itself can be read.
+    fn contradictions(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut must = |is_so: bool, what: &str| {
+            if !is_so {
+                found.push(what.to_owned());
+            }
+        };
+        must((1..=500).contains(&self.sync.page_size), "`sync.page_size` must be 1 to 500");
+        must((1..=64).contains(&self.sync.parallel), "`sync.parallel` must be 1 to 64");
+        let share = self.sync.closures_share;
+        must((0.0..=1.0).contains(&share), "`sync.closures_share` must be 0 to 1");
+        must((1..=256).contains(&self.client.in_flight), "`client.in_flight` must be 1 to 256");
+        must(
+            self.client.connect_timeout_seconds != Some(0),
+            "`client.connect_timeout_seconds` must be at least 1",
+        );
+        must(
+            self.client.requests_per_minute != 0,
+            "`client.requests_per_minute` must be at least 1",
+        );
+        found.extend(self.vault.check().err());
+        found.extend(watch::check(&self.watch, &self.consumers).err());
+        found
+    }
+}
+
+/// The text of the file; a missing one is empty.
+pub(crate) fn text_of(path: &Path) -> Result<String, Failure> {
+    match files::read_text(path, Secrecy::Open, MAX_BYTES) {
+        Ok(text) => Ok(text.to_string()),
+        Err(error) if error.is_missing() => Ok(String::new()),
+        Err(error) if error.cause().is_some() => Err(error.into()),
+        Err(error) => Err(Failure::usage(error)),
     }
 }
 

@@ -354,6 +354,19 @@ impl From<countersign_broker::Error> for Failure {
     }
 }
 
+impl Failure {
+    /// Nothing listens at the address of this option.
+    pub(crate) fn listen(
+        option: &str,
+        address: std::net::SocketAddr,
+        error: &countersign_web::ListenError,
+    ) -> Self {
+        let hint = format!("`{option} 127.0.0.1:0` uses a free port");
+        Self::of(Cause::Address, format!("failed to listen on `{address}`: {error}"))
+            .with_hint(hint)
+    }
+}
+
 impl From<countersign_dashboard::ListenError> for Failure {
     fn from(error: countersign_dashboard::ListenError) -> Self {
         match error {

@@ -17,6 +17,7 @@ mod home;
 mod later;
 mod lists;
 mod located;
+mod logs;
 mod off_runtime;
 mod output;
 #[cfg(test)]
@@ -58,7 +59,7 @@ fn main() -> ExitCode {
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         return report(&Failure::unexpected("a TLS provider was already installed"));
     }
-    system::start_logging(args.log.as_deref(), args.quiet, args.verbose);
+    system::start_logging(args.log.as_deref(), args.log_format, args.quiet, args.verbose);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -20,6 +20,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::located::located;
+use crate::logs::note_line;
 use layout::tabbed;
 pub(crate) use layout::{Cell, Fit, Layout, Tone, wrapped};
 pub(crate) use zone::local;
@@ -170,6 +171,7 @@ pub(crate) fn tolerate_closed_pipe(result: io::Result<()>) -> Result<(), Failure
 
 static IS_QUIET: AtomicBool = AtomicBool::new(false);
 static SPEAKS_JSON: AtomicBool = AtomicBool::new(false);
+static NOTES_JSON: AtomicBool = AtomicBool::new(false);
 
 /// From now on there are no notes.
 pub(crate) fn be_quiet() {
@@ -184,6 +186,11 @@ pub(crate) fn shown(bar: ProgressBar) -> ProgressBar {
     bar
 }
 
+/// From now on a note is one JSON object, as log lines are.
+pub(crate) fn note_in_json() {
+    NOTES_JSON.store(true, Relaxed);
+}
+
 /// From now on a failure is one JSON object.
 pub(crate) fn speak_json() {
     SPEAKS_JSON.store(true, Relaxed);
@@ -191,8 +198,12 @@ pub(crate) fn speak_json() {
 
 /// A line for people, to standard error.
 pub(crate) fn note(text: &str) {
-    if !IS_QUIET.load(Relaxed) {
-        tell(text);
+    match (IS_QUIET.load(Relaxed), NOTES_JSON.load(Relaxed)) {
+        (true, _) => {}
+        (false, true) => {
+            let _ = writeln!(io::stderr(), "{}", note_line(&located(text)));
+        }
+        (false, false) => tell(text),
     }
 }
 
@@ -247,6 +258,11 @@ pub(crate) fn show(value: &impl Shown, json: bool) -> Result<(), Failure> {
 /// Where log lines go: each event is one line, whatever is in it.
 pub(crate) fn log() -> Events<Stderr> {
     Events(io::stderr())
+}
+
+/// Where log lines go that are one JSON object each, with all that is foreign escaped.
+pub(crate) fn log_in_json() -> Stderr {
+    io::stderr()
 }
 
 /// Each write is one event.

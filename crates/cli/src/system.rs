@@ -6,6 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
+use crate::args::LogFormat;
+use crate::logs::JsonLines;
 use crate::output;
 
 pub(crate) type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -51,10 +53,17 @@ pub(crate) fn survive_file_limits() -> std::io::Result<()> {
 /// Logs go to standard error: ours alone unless a filter says otherwise, for what a library
 /// has to say is no help to whoever runs this. A filter that cannot be read falls back to
 /// that and says so.
-pub(crate) fn start_logging(filter: Option<&str>, is_quiet: bool, verbose: u8) {
+pub(crate) fn start_logging(filter: Option<&str>, format: LogFormat, is_quiet: bool, verbose: u8) {
     let (filter, complaint) = chosen(filter, is_quiet, verbose);
-    // Without colours: an escape in a log line is somebody else's.
-    let lines = tracing_subscriber::fmt::layer().with_writer(output::log).with_ansi(false);
+    let lines = tracing_subscriber::fmt::layer();
+    let lines = match format {
+        // Without colours: an escape in a log line is somebody else's.
+        LogFormat::Text => lines.with_writer(output::log).with_ansi(false).boxed(),
+        LogFormat::Json => {
+            output::note_in_json();
+            lines.event_format(JsonLines).with_writer(output::log_in_json).boxed()
+        }
+    };
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     if let Some(error) = complaint {
         tracing::warn!("the log filter cannot be read, using the default: {error}");

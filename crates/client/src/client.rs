@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,6 +19,7 @@ use crate::address::{self, shown};
 use crate::budget::Budget;
 use crate::error::{Error, Kind};
 use crate::holds::{Hold, Holds, Pace, Why};
+use crate::meter::{Counted, Meter, Stats, Tally};
 use crate::proxy::Proxy;
 use crate::source::{Authority, Fixed, Lease, Source};
 use crate::token::{self, Tokens};
@@ -61,6 +62,8 @@ pub struct Config {
     pub max_body_bytes: usize,
     /// `User-Agent`.
     pub user_agent: String,
+    /// What its requests are counted in, beside its own statistics.
+    pub meter: Meter,
 }
 
 impl Config {
@@ -81,6 +84,7 @@ impl Config {
             max_attempts: 6,
             max_body_bytes: 64 << 20,
             user_agent: concat!("countersign/", env!("CARGO_PKG_VERSION")).to_owned(),
+            meter: Meter::default(),
         }
     }
 }
@@ -174,19 +178,6 @@ impl Response {
     }
 }
 
-/// What a client has done so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Requests sent, retries included.
-    pub requests: u64,
-    /// Requests that repeated a failed one.
-    pub retries: u64,
-    /// Bytes of answers.
-    pub bytes: u64,
-    /// Milliseconds that requests waited for the rate budget, summed up.
-    pub waited_ms: u64,
-}
-
 /// The client. Clones share the pair, the rate budget and the statistics.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
@@ -203,10 +194,7 @@ struct Inner {
     in_flight: Semaphore,
     clock: Clock,
     random: Random,
-    requests: AtomicU64,
-    retries: AtomicU64,
-    bytes: AtomicU64,
-    waited_ms: AtomicU64,
+    tally: Tally,
     skew_ms: AtomicI64,
 }
 
@@ -248,10 +236,7 @@ impl Client {
             in_flight: Semaphore::new(config.in_flight.max(1)),
             clock,
             random,
-            requests: AtomicU64::new(0),
-            retries: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-            waited_ms: AtomicU64::new(0),
+            tally: Tally::with(config.meter.clone()),
             skew_ms: AtomicI64::new(UNKNOWN_SKEW),
             config,
         })))
@@ -264,12 +249,7 @@ impl Client {
 
     /// What was done so far.
     pub fn stats(&self) -> Stats {
-        Stats {
-            requests: self.0.requests.load(Ordering::Relaxed),
-            retries: self.0.retries.load(Ordering::Relaxed),
-            bytes: self.0.bytes.load(Ordering::Relaxed),
-            waited_ms: self.0.waited_ms.load(Ordering::Relaxed),
-        }
+        self.0.tally.stats()
     }
 
     /// What holds requests up at this moment, if anything does.
@@ -309,7 +289,7 @@ impl Client {
                     if error.is_not_authenticated() && !is_renewed =>
                 {
                     is_renewed = true;
-                    self.0.retries.fetch_add(1, Ordering::Relaxed);
+                    self.0.tally.count(Counted::Retry);
                 }
                 Try::Failed { mut error, retry_after, is_unsent, .. } => {
                     error.is_unsent = is_unsent;
@@ -325,7 +305,8 @@ impl Client {
                         return Err(error);
                     }
                     tracing::debug!(tries, delay_ms = delay.as_millis() as u64, %error, "trying again");
-                    self.0.retries.fetch_add(1, Ordering::Relaxed);
+                    self.0.tally.count(Counted::Retry);
+                    self.0.tally.count(Counted::Paused(delay));
                     let why = match error.status() {
                         Some(status) => Why::Answered(status),
                         None => Why::Failed,
@@ -393,7 +374,7 @@ impl Client {
             let _held = inner.holds.for_budget();
             inner.budget.wait().await
         };
-        inner.waited_ms.fetch_add(waited.as_millis() as u64, Ordering::Relaxed);
+        inner.tally.count(Counted::Waited(waited));
         let unsent = |error| (error, true);
         let lease = inner.source.lease().await.map_err(|what| unsent(Error::credential(what)))?;
         lease.authority.check_region(&inner.host).map_err(unsent)?;
@@ -408,13 +389,13 @@ impl Client {
             .map_err(|_| unsent(Error::config("the authorization is no header value")))?;
         value.set_sensitive(true);
         headers.insert(header::AUTHORIZATION, value);
-        inner.requests.fetch_add(1, Ordering::Relaxed);
+        inner.tally.count(Counted::Request);
         let request = inner.http.request(method.clone(), url.clone()).headers(headers).body(body);
         let _held =
             inner.holds.until(Why::Unanswered, Instant::now() + inner.config.request_timeout);
         match request.send().await {
             Ok(response) => {
-                self.note_answer(response.headers());
+                self.note_answer(response.status(), response.headers());
                 Ok((response, lease))
             }
             Err(error) => {
@@ -531,7 +512,7 @@ impl Client {
                 Err(error) => return Err(Kind::Broken(root_cause(&error))),
             }
         }
-        self.0.bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
+        self.0.tally.count(Counted::Bytes(body.len()));
         Ok(body.into())
     }
 
@@ -581,13 +562,13 @@ impl Client {
     ) -> Result<Bytes, Error> {
         let url = self.url(target)?;
         let asked = Error::asked(&Method::POST, target);
-        self.0.requests.fetch_add(1, Ordering::Relaxed);
+        self.0.tally.count(Counted::Request);
         let request = self.0.http.post(url).headers(headers).body(body);
         let response = match request.send().await {
             Ok(response) => response,
             Err(error) => return Err(Error::new(self.transport(&error).await, asked)),
         };
-        self.note_answer(response.headers());
+        self.note_answer(response.status(), response.headers());
         match self.judge(response, asked).await {
             Try::Good(response) => Ok(response.body),
             Try::Failed { error, .. } => Err(error),
@@ -655,7 +636,10 @@ impl Client {
         Some(wait.min(LONGEST_RETRY_AFTER))
     }
 
-    fn note_answer(&self, headers: &HeaderMap) {
+    fn note_answer(&self, status: StatusCode, headers: &HeaderMap) {
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            self.0.tally.count(Counted::RateLimited);
+        }
         self.0.has_answered.store(true, Ordering::Relaxed);
         let date = headers.get(header::DATE).and_then(|date| date.to_str().ok());
         if let Some(theirs_ms) = date.and_then(parse_http_date) {

@@ -11,6 +11,7 @@ mod plan;
 mod rounds;
 mod terms;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -21,7 +22,7 @@ use tokio::task::JoinHandle;
 pub use plan::{Next, Reads, Rule};
 pub use rounds::{Round, Wait, Waiting, walk};
 pub use terms::{Config, Ended, Job, Run, Running, State, Stop};
-use terms::{Shared, locked};
+use terms::{Rules, Shared, locked};
 
 /// Something that cannot be done, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,8 +72,7 @@ impl Scheduler {
             news: Notify::new(),
             changed: watch::Sender::new(0),
             stop: watch::Sender::new(false),
-            usual: config.usual.clone(),
-            rules: config.rules.clone(),
+            rules: Mutex::new(Rules { usual: config.usual.clone(), named: config.rules.clone() }),
         });
         let mut drive = drive::Drive::new(config, Arc::clone(&shared));
         drive.look().await?;
@@ -141,6 +141,12 @@ impl Scheduler {
         self.shared.tell();
         self.shared.news.notify_one();
         Ok(())
+    }
+
+    /// From now on integrations are run by these rules: those that are named by theirs.
+    pub fn set_rules(&self, usual: Rule, named: BTreeMap<String, Rule>) {
+        *locked(&self.shared.rules) = Rules { usual, named };
+        self.shared.news.notify_one();
     }
 
     /// A number that grows with every change, ten times a second at most while runs

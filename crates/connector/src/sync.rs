@@ -226,7 +226,33 @@ impl Connector {
         report.retries = after.retries - before.retries;
         report.duration_ms = u64::try_from(self.now() - started_ms).unwrap_or_default();
         self.store.finish_run(id, summary(&report, self.now())).await?;
+        self.say(integration, &report).await?;
         Ok(Finished { report, failure, is_stopped })
+    }
+}
+
+impl Connector {
+    /// The line of a sync in the log.
+    async fn say(&self, id: IntegrationId, report: &Report) -> Result<(), Error> {
+        let all = self.store.integrations().await?;
+        let integration = all.into_iter().find(|one| one.id == id).map(|one| one.name);
+        let (findings, problem) = (&report.findings, report.problems.first());
+        tracing::info!(
+            integration,
+            complete = report.complete,
+            applications = report.applications.listed,
+            new = findings.new,
+            changed = findings.changed,
+            reopened = findings.reopened,
+            closed = findings.closed,
+            requests = report.requests,
+            retries = report.retries,
+            duration_ms = report.duration_ms,
+            problems = report.problems.len(),
+            problem = problem.map(|problem| problem.reason.as_str()),
+            "sync ended"
+        );
+        Ok(())
     }
 }
 

@@ -216,6 +216,14 @@ async fn deliver(
         return Ok(());
     }
     let problem = channel.send(message).await.err();
+    tracing::info!(
+        credential = message.credential,
+        kind = message.kind,
+        subject = message.subject,
+        channel = delivery.channel,
+        problem,
+        "notice sent"
+    );
     match &problem {
         None => sent.delivered += 1,
         Some(why) => sent.failed.push(format!("{}: {why}", delivery.channel)),

@@ -40,9 +40,10 @@ use countersign_connector::duty::Scheduler;
 use countersign_connector::{Clock, Random};
 use countersign_signin::Purpose;
 use countersign_store::Store;
-use countersign_web::Limits;
 use countersign_web::headers::SecurityHeaders;
+use countersign_web::health::{Face, Readiness, Unready};
 use countersign_web::page::asset;
+use countersign_web::{Limits, Names};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -69,22 +70,38 @@ pub struct Config {
     pub clock: Clock,
     /// For cookies.
     pub random: Random,
-    /// The bounds of its listener.
-    pub limits: Limits,
 }
 
-/// A dashboard that answers.
+/// A dashboard that answers: whether it is ready at once, with pages once it is open.
 pub struct Dashboard {
     url: String,
+    names: Arc<Names>,
+    face: Face,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
 }
 
 impl Dashboard {
-    /// Begins to answer.
-    pub fn start(listener: Listener, config: Config) -> Self {
+    /// Begins to answer, with pages.
+    pub fn start(listener: Listener, limits: Limits, config: Config) -> Self {
+        let readiness = Readiness::not_yet(Unready::StoreOpening);
+        let dashboard = Self::listen(listener, limits, Face::new(readiness.clone()));
+        dashboard.open(config);
+        readiness.set(None);
+        dashboard
+    }
+
+    /// Begins to answer what this face does, without pages.
+    pub fn listen(listener: Listener, limits: Limits, face: Face) -> Self {
         let url = listener.url();
         let (stop, stopped) = watch::channel(false);
+        let serve = countersign_web::serve(listener.bound, face.router(), limits, stopped);
+        let (names, serving) = (Arc::new(listener.names), tokio::spawn(serve));
+        Self { url, names, face, stop, serving }
+    }
+
+    /// From now on there are pages.
+    pub fn open(&self, config: Config) {
         let inner = Inner {
             people: config.people,
             store: config.store,
@@ -92,16 +109,14 @@ impl Dashboard {
             inventory: config.inventory,
             fetch_paths: config.fetch_paths,
             listeners: Arc::new(Semaphore::new(events::LISTENERS)),
-            stop: stopped.clone(),
+            stop: self.stop.subscribe(),
             clock: config.clock,
             random: config.random,
-            names: Arc::new(listener.names),
+            names: Arc::clone(&self.names),
             headers: SecurityHeaders::new(web::PAGES),
             tries: Arc::default(),
         };
-        let serve = countersign_web::serve(listener.bound, router(inner), config.limits, stopped);
-        let serving = tokio::spawn(serve);
-        Self { url, stop, serving }
+        self.face.open(router(inner));
     }
 
     /// How people reach it.

@@ -7,12 +7,14 @@ use countersign_web::{self as web, Bound, Names, public_origin};
 
 pub use countersign_web::ListenError;
 pub use countersign_web::tls::Identity;
+use countersign_web::tls::{Renewal, Secured};
 
 /// Bound, not yet answering.
 pub struct Listener {
     pub(super) bound: web::Listener,
     pub(super) names: Names,
     address: SocketAddr,
+    renewal: Option<Renewal>,
 }
 
 impl Listener {
@@ -31,22 +33,28 @@ impl Listener {
         }
         let public = public_url.map(public).transpose()?;
         let failed = |error| failed(address, &error);
-        let (bound, certificate) = match identity.map(read).transpose()? {
-            Some((config, certificate)) => {
-                (Bound::new(address).map_err(failed)?.over_tls(config), Some(certificate))
-            }
-            None => (web::Listener::plain(address).map_err(failed)?, None),
+        let secured = identity.map(|identity| secure(&identity)).transpose()?;
+        let bound = match &secured {
+            Some(secured) => Bound::new(address).map_err(failed)?.over_tls(secured.config.clone()),
+            None => web::Listener::plain(address).map_err(failed)?,
         };
+        let (certificate, renewal) =
+            secured.map(|secured| (secured.certificate, secured.renewal)).unzip();
         let address = match bound.address() {
             web::Address::Tcp(address) => address,
             web::Address::Socket(_) => address,
         };
-        Ok(Self { bound, names: Names::new(address, certificate, public), address })
+        Ok(Self { bound, names: Names::new(address, certificate, public), address, renewal })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// By which it shows another certificate, if it shows one.
+    pub fn renewal(&self) -> Option<Renewal> {
+        self.renewal.clone()
     }
 
     /// How people reach it.
@@ -55,13 +63,8 @@ impl Listener {
     }
 }
 
-fn read(
-    identity: Identity,
-) -> Result<
-    (std::sync::Arc<rustls::ServerConfig>, rustls_pki_types::CertificateDer<'static>),
-    ListenError,
-> {
-    identity.read().map_err(|what| {
+fn secure(identity: &Identity) -> Result<Secured, ListenError> {
+    identity.secure().map_err(|what| {
         ListenError::Input(format!(
             "the certificate cannot be used: {what}\nhint: `--tls-cert` is the certificate with its chain, `--tls-key` its key, both as PEM"
         ))

@@ -15,6 +15,7 @@ mod faults;
 mod limit;
 mod mailbox;
 mod mailer;
+mod metrics;
 mod nonces;
 mod recorder;
 mod rest;
@@ -30,7 +31,9 @@ use countersign_signing::Window;
 use countersign_tenant::home::{self, OVERLAP_MS};
 use countersign_tenant::snapshots::Snapshots;
 use countersign_tenant::{self as tenant, Act, By, Opening, Tenant, users};
-use countersign_web::{Bound, Limits, tls};
+use countersign_text::openmetrics::CONTENT_TYPE;
+use countersign_web::health::{Face, Gauges, Readiness, Scrapers, Unready};
+use countersign_web::{Address, Bound, Limits, Listener, tls};
 use data_encoding::HEXLOWER;
 use rustls::ServerConfig;
 use tokio::sync::watch;
@@ -42,6 +45,7 @@ use date::DateHeader;
 use faults::Faults;
 use limit::{Limit, Rule};
 use mailbox::Mailbox;
+use metrics::Answers;
 use nonces::Nonces;
 use recorder::Recorder;
 use state::{AppState, Inner};
@@ -78,6 +82,10 @@ pub struct Config {
     pub console_url: Option<String>,
     /// Where mail goes out; none for the built-in mailbox.
     pub smtp: Option<Smtp>,
+    /// A loopback address that answers metrics and health alone; none for no such listener.
+    pub metrics: Option<SocketAddr>,
+    /// The bearer token for metrics on the REST address; nobody reads them there without.
+    pub metrics_token: Option<Zeroizing<String>>,
     /// The bounds of each listener.
     pub limits: Limits,
     /// The clock.
@@ -102,6 +110,8 @@ impl Config {
             console: None,
             console_url: None,
             smtp: None,
+            metrics: None,
+            metrics_token: None,
             limits: Limits::default(),
             clock,
             random,
@@ -120,6 +130,8 @@ pub struct Platform {
     console: Option<JoinHandle<()>>,
     mailer: Option<JoinHandle<()>>,
     control: Option<Control>,
+    metrics: Option<(String, JoinHandle<()>)>,
+    readiness: Readiness,
     state: AppState,
 }
 
@@ -144,7 +156,8 @@ impl Control {
 }
 
 impl Platform {
-    /// Opens the home, seeds it when it is empty, and listens.
+    /// Opens the home, listens, and seeds it when it is empty. Until that is done, only
+    /// whether it is ready is answered.
     pub async fn start(config: Config) -> Result<Self, Error> {
         let home = config.home.clone();
         let bound = bind(config.listen)?;
@@ -153,18 +166,30 @@ impl Platform {
         let (tenant, served) = open(&config, pages.as_ref().map(|pages| pages.url.clone())).await?;
         let tls = tls::server_config(served.chain, served.key);
         let tls = tls.map_err(|error| Error::home(&home, error.to_string()))?;
+        let (stop, stopped) = watch::channel(false);
+        let listeners = Listeners { tls, limits: config.limits, stopped: stopped.clone() };
+        let readiness = Readiness::not_yet(Unready::PlatformOpening);
+        let gauges = Gauges::default();
+        let of = |scrapers| Face::with_metrics(readiness.clone(), gauges.clone(), scrapers);
+        let token = config.metrics_token.as_deref().map(String::as_str);
+        let face = of(Scrapers::with_token(token));
+        let metrics =
+            config.metrics.map(|listen| listeners.metrics(listen, &of(Scrapers::everybody())));
+        let metrics = metrics.transpose()?;
+        let serving = listeners.serve(bound, face.router());
+        let tenant = seeded(tenant, config.seed).await?;
         let (pages, mailbox) = pages.map(|pages| (pages.bound, pages.mailbox)).unzip();
         let state = shared(&config, tenant, mailbox.flatten());
         make_first_admin(&state).await?;
 
-        let (stop, stopped) = watch::channel(false);
-        let listeners = Listeners { tls, limits: config.limits, stopped: stopped.clone() };
-        let serving = listeners.serve(bound, rest::router(state.clone()));
+        face.open(rest::router(state.clone()));
+        gauges.give(CONTENT_TYPE, metrics::expose(state.clone(), env!("CARGO_PKG_VERSION")));
         let console = pages.map(|bound| listeners.serve(bound, console::router(state.clone())));
         let control = config.control.map(|listen| listeners.control(listen, &state)).transpose()?;
         let mailer = config.smtp.map(|smtp| mailer::start(state.clone(), smtp)).transpose()?;
         let housekeeping = tokio::spawn(keep_house(state.clone(), stopped));
         let ca_file = home.canonicalize().unwrap_or(home).join("ca.pem");
+        readiness.set(None);
         Ok(Self {
             address,
             ca_file,
@@ -175,6 +200,8 @@ impl Platform {
             console,
             mailer,
             control,
+            metrics,
+            readiness,
             state,
         })
     }
@@ -182,6 +209,11 @@ impl Platform {
     /// The test controls, where there are any.
     pub fn control(&self) -> Option<&Control> {
         self.control.as_ref()
+    }
+
+    /// Where metrics and health alone are answered, if anywhere.
+    pub fn metrics_url(&self) -> Option<&str> {
+        self.metrics.as_ref().map(|(url, _)| url.as_str())
     }
 
     /// `https://` with address and port.
@@ -224,6 +256,7 @@ impl Platform {
 
     /// Stops listening, lets running requests end, writes what is pending.
     pub async fn shutdown(mut self) -> Result<(), Error> {
+        self.readiness.set(Some(Unready::Ending));
         let _ = self.stop.send(true);
         let _ = (&mut self.serving).await;
         if let Some(control) = &mut self.control {
@@ -231,6 +264,9 @@ impl Platform {
         }
         if let Some(console) = &mut self.console {
             let _ = console.await;
+        }
+        if let Some((_, metrics)) = &mut self.metrics {
+            let _ = metrics.await;
         }
         let _ = (&mut self.housekeeping).await;
         if let Some(mailer) = &mut self.mailer {
@@ -252,6 +288,9 @@ impl Drop for Platform {
         }
         for task in [&self.console, &self.mailer].into_iter().flatten() {
             task.abort();
+        }
+        if let Some((_, metrics)) = &self.metrics {
+            metrics.abort();
         }
     }
 }
@@ -284,12 +323,20 @@ async fn open(config: &Config, console_url: Option<String>) -> Result<(Tenant, S
             overlap_ms: config.overlap_ms,
             console_url,
         })?;
-        tenant.seed(&Act::new(By::Platform, ""), &config.seed)?;
         let (names, random) = (&config.public_names, tenant.random());
         let served = authority::serve(&config.home, names, (config.clock)(), random)?;
         Ok((tenant, served))
     });
     opened.await.map_err(|_| Error::stopped())?
+}
+
+/// With something in it.
+async fn seeded(tenant: Tenant, seed: SeedSpec) -> Result<Tenant, Error> {
+    let seeded = tokio::task::spawn_blocking(move || {
+        tenant.seed(&Act::new(By::Platform, ""), &seed)?;
+        Ok(tenant)
+    });
+    seeded.await.map_err(|_| Error::stopped())?
 }
 
 fn shared(config: &Config, tenant: Tenant, mailbox: Option<Mailbox>) -> AppState {
@@ -303,6 +350,7 @@ fn shared(config: &Config, tenant: Tenant, mailbox: Option<Mailbox>) -> AppState
         date: DateHeader::default(),
         faults: Faults::default(),
         recorder: Recorder::default(),
+        answers: Answers::default(),
         is_recorded: config.control.is_some(),
         snapshots: Snapshots::of(&config.home),
         mailbox,
@@ -331,6 +379,19 @@ impl Listeners {
         let listener = bound.over_tls(Arc::clone(&self.tls));
         let stopped = self.stopped.clone();
         tokio::spawn(countersign_web::serve(listener, router, self.limits, stopped))
+    }
+
+    /// On a loopback address, without TLS: what scrapes it need not know our authority.
+    fn metrics(&self, listen: SocketAddr, face: &Face) -> Result<(String, JoinHandle<()>), Error> {
+        let listener = Listener::plain(listen).map_err(|error| Error::listen(listen, &error))?;
+        let url = match listener.address() {
+            Address::Tcp(address) => format!("http://{address}/metrics"),
+            Address::Socket(path) => path.display().to_string(),
+        };
+        face.close();
+        let stopped = self.stopped.clone();
+        let serve = countersign_web::serve(listener, face.router(), self.limits, stopped);
+        Ok((url, tokio::spawn(serve)))
     }
 
     fn control(&self, listen: SocketAddr, state: &AppState) -> Result<Control, Error> {

@@ -38,6 +38,7 @@ use utoipa_axum::routes;
 
 use crate::caller::Caller;
 use crate::faults;
+use crate::metrics::counted;
 use crate::recorder::{self, Entry, Trace};
 use crate::state::AppState;
 use annotations::components;
@@ -70,6 +71,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn_with_state(state.clone(), error::shaped))
         .layer(from_fn_with_state(state.clone(), around))
+        .layer(from_fn_with_state(state.clone(), counted))
         .with_state(state)
 }
 

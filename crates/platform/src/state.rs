@@ -10,6 +10,7 @@ use crate::date::DateHeader;
 use crate::faults::Faults;
 use crate::limit::Limit;
 use crate::mailbox::Mailbox;
+use crate::metrics::Answers;
 use crate::nonces::Nonces;
 use crate::recorder::Recorder;
 use countersign_tenant::clock::VirtualClock;
@@ -29,6 +30,7 @@ pub(crate) struct Inner {
     pub(crate) date: DateHeader,
     pub(crate) faults: Faults,
     pub(crate) recorder: Recorder,
+    pub(crate) answers: Answers,
     /// Only where somebody can ask the recorder.
     pub(crate) is_recorded: bool,
     pub(crate) snapshots: Snapshots,
@@ -47,6 +49,10 @@ impl AppState {
 
     pub(crate) fn tenant(&self) -> &Tenant {
         &self.0.tenant
+    }
+
+    pub(crate) fn answers(&self) -> &Answers {
+        &self.0.answers
     }
 
     pub(crate) fn console_url(&self) -> Option<&str> {

@@ -73,6 +73,13 @@ pub fn append(transaction: &Transaction<'_>, entry: &Entry) -> Result<(), Error>
             entry.hash(id, &previous)
         ],
     )?;
+    tracing::info!(
+        actor = entry.actor,
+        act = entry.act,
+        on = entry.target,
+        address = entry.address,
+        "user acted"
+    );
     Ok(())
 }
 

@@ -175,6 +175,12 @@ pub(crate) fn append(transaction: &Transaction<'_>, act: &Act, now_ms: i64) -> R
             "insert into audit (id, at_ms, credential, act, detail, hash) values (?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![id, now_ms, act.credential, act.act, detail, hash])?;
+    tracing::info!(
+        credential = act.credential,
+        act = act.act.as_str(),
+        detail,
+        "credential changed"
+    );
     Ok(())
 }
 

@@ -85,6 +85,10 @@ enum Access {
 pub struct SyncLock(#[expect(dead_code, reason = "held for its lock")] File);
 
 impl Database {
+    pub(crate) fn path(&self) -> &Path {
+        &self.0.path
+    }
+
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let path = files::database(path)?;
         Self::open_found(&path).map_err(|error| error.at(&path))

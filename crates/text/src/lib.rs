@@ -7,6 +7,7 @@ pub mod foreign;
 pub mod html;
 pub mod json;
 mod odd;
+pub mod openmetrics;
 mod shown;
 mod span;
 

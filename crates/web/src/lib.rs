@@ -8,6 +8,7 @@ pub mod cookie;
 pub mod form;
 pub mod guest;
 pub mod headers;
+pub mod health;
 mod limits;
 mod listen;
 pub mod moment;

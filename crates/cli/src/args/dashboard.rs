@@ -25,6 +25,11 @@ pub(crate) struct ServeDashboard {
     /// `https://findings.example.com`.
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<String>,
+    /// Answer `/metrics`, `/healthz` and `/readyz` on this address as well, without a
+    /// token; any but a loopback address needs TLS and the token [default: `metrics.listen`
+    /// of config.toml].
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
     /// Write the address into this file once it answers.
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,

@@ -1,9 +1,9 @@
 //! What most commands need: home, configuration, store and vault, opened once.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use countersign_client::{Client, Config as ClientConfig, Fixed, Url};
+use countersign_client::{Client, Config as ClientConfig, Fixed, Meter, Url};
 use countersign_connector::integration::Place;
 use countersign_connector::{Connector, Fences, Subject};
 use countersign_signing::Pair;
@@ -22,6 +22,28 @@ pub(crate) struct Context {
     pub(crate) home: Home,
     pub(crate) config: Config,
     pub(crate) connector: Connector,
+    /// What all clients count in.
+    pub(crate) meter: Meter,
+}
+
+/// What a program that runs on works with, and what of it changes when its configuration is
+/// read again. Clones change together.
+#[derive(Clone)]
+pub(crate) struct Current(Arc<RwLock<Context>>);
+
+impl Current {
+    pub(crate) fn new(context: &Context) -> Self {
+        Self(Arc::new(RwLock::new(context.clone())))
+    }
+
+    pub(crate) fn get(&self) -> Context {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on this is configured. The store and the vault stay as they are.
+    pub(crate) fn configure(&self, config: Config) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).config = config;
+    }
 }
 
 /// What is to be closed before the program ends.
@@ -64,7 +86,7 @@ impl Context {
         let fences = Fences::at(&home.fences());
         let (clock, random) = (system::clock(), system::random());
         let connector = Connector { store, vault, fences, clock, random };
-        Ok(Self { home, config, connector })
+        Ok(Self { home, config, connector, meter: Meter::default() })
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -168,7 +190,9 @@ impl Context {
     }
 
     fn client_config(&self, place: &Place) -> Result<ClientConfig, Failure> {
-        client_config(&self.config, place)
+        let mut config = client_config(&self.config, place)?;
+        config.meter = self.meter.clone();
+        Ok(config)
     }
 
     /// The pair that an integration signs with now.

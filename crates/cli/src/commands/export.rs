@@ -36,6 +36,7 @@ pub(crate) async fn run(context: &Context, args: Export) -> Result<(), Failure> 
         .await
         .map_err(|failure| failure.writing(shown))?;
     let places = more.settle().map_err(Failure::named)?;
+    tracing::info!(written = told, places, "export ended");
     note(&format!("{told} in {places}"));
     Ok(())
 }

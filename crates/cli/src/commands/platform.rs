@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::control::{Signpost, write_ready_file};
 use crate::advice::CommandLine;
 use crate::args::{Json, Mint, RateLimit, Serve};
+use crate::config::metrics::token_in;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::{note, print, print_json, when};
@@ -30,6 +31,8 @@ pub(crate) async fn serve(home: Option<&Path>, args: Serve) -> Result<(), Failur
     config.control = args.control.0;
     config.console = args.console.0;
     config.console_url = args.console_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());
+    config.metrics = args.metrics_listen;
+    config.metrics_token = args.metrics_token_file.as_deref().map(token_in).transpose()?;
     let has_smtp = args.smtp.is_some();
     config.smtp = args.smtp.map(|url| Smtp {
         url,
@@ -42,6 +45,7 @@ pub(crate) async fn serve(home: Option<&Path>, args: Serve) -> Result<(), Failur
         ("--listen", Some(args.listen)),
         ("--console", args.console.0),
         ("--control", args.control.0),
+        ("--metrics-listen", args.metrics_listen),
     ];
     let platform = Platform::start(config).await.map_err(|error| {
         let taken = error.refused_address();
@@ -58,7 +62,11 @@ pub(crate) async fn serve(home: Option<&Path>, args: Serve) -> Result<(), Failur
     let _signpost = Signpost::put(home.path(), &platform)?;
     let (applications, findings) = platform.counts().map_err(failure)?;
     if let Some(path) = &args.ready_file {
-        write_ready_file(path, &ready_object(&platform)?)?;
+        let mut object = ready_object(&platform)?;
+        if let Some(url) = platform.metrics_url() {
+            object["metrics_url"] = url.into();
+        }
+        write_ready_file(path, &object)?;
     }
     note(&format!(
         "platform: {} with {applications} applications, {findings} findings\ntrust:    {}{}\nCtrl-C stops it",
@@ -69,6 +77,9 @@ pub(crate) async fn serve(home: Option<&Path>, args: Serve) -> Result<(), Failur
             .map(|control| format!("\ncontrol:  {}", control.url()))
             .unwrap_or_default()
     ));
+    if let Some(url) = platform.metrics_url() {
+        note(&format!("metrics:  {url}"));
+    }
     if let Some(url) = platform.console_url() {
         note(&format!("console:  {url}"));
         let has_ready_file = args.ready_file.is_some();

@@ -20,7 +20,7 @@ use super::guide;
 use super::integration::check_text;
 use super::platform::{failure, mail_text, ready_object, start, until_stopped};
 use super::report::{counts_text, sync_text};
-use super::serve::Served;
+use super::serve::{Faces, Listening};
 use super::sync::{How, run_one, tell_problems};
 use crate::advice::CommandLine;
 use crate::args::Quickstart;
@@ -84,7 +84,8 @@ pub(crate) async fn run(home: Option<&Path>, args: Quickstart) -> Result<(), Fai
             note(&format!("sign in as {name} with {}", *password));
         }
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let served = Served::begin(&context, listen, None, None).await?;
+        let served =
+            Listening::begin(listen, None, None, Faces::new(None)).await?.open(&context).await?;
         served.tell(None);
         note(&format!(
             "platform and dashboard stay up; Ctrl-C stops them, and {} deletes the demo",

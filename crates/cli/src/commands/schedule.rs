@@ -14,7 +14,7 @@ use countersign_store::{Schedule as Row, Store};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use super::context::{Context, open_store};
+use super::context::{Context, Current, open_store};
 use super::sync::{How, bring_in, first_problems};
 use crate::args::{ListSchedules, Schedule, Scheduled};
 use crate::config::Config as Settings;
@@ -29,14 +29,16 @@ use crate::system;
 /// too, with these rounds beside it. All of it ends after `Scheduler::stop`, and then the
 /// task does.
 pub(crate) async fn start(
-    context: &Context,
+    current: &Current,
     rounds: Vec<Round>,
 ) -> Result<(Scheduler, JoinHandle<()>), Failure> {
+    let context = current.get();
     let settings = &context.config.schedule;
     tell_strangers(context.store(), settings).await?;
-    let shared = context.clone();
+    let shared = current.clone();
     let run: Run = Arc::new(move |job| {
-        let context = shared.clone();
+        // As it is configured when it begins.
+        let context = shared.get();
         Box::pin(async move { run_job(&context, job).await })
     });
     let config = Config {
@@ -58,7 +60,10 @@ pub(crate) fn wait() -> Wait {
 }
 
 /// A misspelt name would leave an integration without the settings meant for it.
-async fn tell_strangers(store: &Store, settings: &ScheduleConfig) -> Result<(), Failure> {
+pub(crate) async fn tell_strangers(
+    store: &Store,
+    settings: &ScheduleConfig,
+) -> Result<(), Failure> {
     let known = store.integrations().await?;
     for name in settings.names().filter(|name| known.iter().all(|one| one.name != **name)) {
         note(&format!("config.toml: there is no integration `{name}` for `[schedule.{name}]`"));

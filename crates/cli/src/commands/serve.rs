@@ -10,55 +10,261 @@ use countersign_connector::health::{Tell, daily};
 use countersign_dashboard::people::People;
 use countersign_dashboard::{Config, Dashboard, FetchPaths, Identity, Inventory, Listener};
 use countersign_files::{self as files, Secrecy};
+use countersign_text::openmetrics::CONTENT_TYPE;
+use countersign_web::health::{Expose, Face, Gauges, Readiness, Scrapers, Unready};
+use countersign_web::tls::Renewal;
+use countersign_web::{Bound, Limits, Listener as PlainListener};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
-use super::context::Context;
+use super::context::{Context, Current};
 use super::control::write_ready_file;
 use super::people;
 use super::platform::until_stopped;
 use super::query::paths_of;
+use super::reload::{Hangup, Reloading};
 use super::schedule;
 use super::store::{are_mendable, counted, fix};
 use super::watch::{Rounds, rows};
 use crate::advice::CommandLine;
 use crate::args::ServeDashboard;
+use crate::config::{Config as Settings, text_of};
 use crate::failure::Failure;
+use crate::home::Home;
 use crate::output::note;
 use crate::system;
 
 /// Of a chain of certificates, or a key.
 const MAX_PEM_BYTES: u64 = 1 << 20;
 
-pub(crate) async fn run(context: &Context, args: ServeDashboard) -> Result<(), Failure> {
-    let identity = match (&args.tls_cert, &args.tls_key) {
-        (Some(certificate), Some(key)) => {
-            let certificates = files::read_certificates(certificate, Secrecy::Open, MAX_PEM_BYTES)
-                .map_err(Failure::usage)?;
-            let key = files::read_text(key, Secrecy::Secret, MAX_PEM_BYTES);
-            let key = key.map_err(Failure::usage)?;
-            Some(Identity {
-                certificates_pem: certificates.as_bytes().to_vec(),
-                key_pem: Zeroizing::new(key.as_bytes().to_vec()),
-            })
-        }
-        _ => None,
+pub(crate) async fn run(home: Option<&Path>, args: ServeDashboard) -> Result<(), Failure> {
+    // From the first moment on: unheard, it would end the program.
+    let mut hangup = Hangup::listen()?;
+    let path = Home::find(home)?.config();
+    let text = text_of(&path)?;
+    let config = Settings::parse(&path, &text)?;
+    let faces = Faces::new(config.metrics.token()?.as_deref().map(String::as_str));
+    let own = match args.metrics_listen.or(config.metrics.listen) {
+        Some(address) => Some(faces.listen(address, &args, config.metrics.token_file.is_some())?),
+        None => None,
     };
-    let served = Served::begin(context, args.listen, identity, args.public_url.as_deref()).await?;
+    let public_url = args.public_url.as_deref();
+    let listening = Listening::begin(args.listen, identity(&args)?, public_url, faces).await?;
+    let context = Context::open(home).await?;
+    let served = listening.open(&context).await?;
     if let Some(path) = &args.ready_file {
-        write_ready_file(path, &served.ready_object())?;
+        let mut object = served.ready_object();
+        if let Some(own) = &own {
+            object["metrics_url"] = own.url.as_str().into();
+        }
+        write_ready_file(path, &object)?;
     }
     served.tell(args.ready_file.as_deref());
+    if let Some(own) = &own {
+        note(&format!("metrics:   {}", own.url));
+    }
     note("Ctrl-C stops it");
     // Not the link of the first account: every user of the machine sees what a program is
     // started with.
     if args.open && !system::open_page(&served.url) {
         note("no browser could be opened: open the address by hand");
     }
-    until_stopped().await?;
+    let own_renewal = own.as_ref().and_then(|own| own.renewal.clone());
+    let mut reloading = Reloading {
+        args: &args,
+        current: served.current.clone(),
+        scheduler: served.scheduler.clone(),
+        scrapers: served.scrapers.clone(),
+        renewals: served.renewal.iter().cloned().chain(own_renewal).collect(),
+        text,
+    };
+    let mut stopped = std::pin::pin!(until_stopped());
+    loop {
+        tokio::select! {
+            stopped = &mut stopped => break stopped?,
+            () = hangup.came() => reloading.reload().await,
+        }
+    }
     note("stopping …");
-    served.end().await
+    let ended = served.end().await;
+    if let Some(own) = own {
+        own.end().await;
+    }
+    ended
+}
+
+pub(crate) fn identity(args: &ServeDashboard) -> Result<Option<Identity>, Failure> {
+    let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) else { return Ok(None) };
+    let certificates = files::read_certificates(certificate, Secrecy::Open, MAX_PEM_BYTES)
+        .map_err(Failure::usage)?;
+    let key = files::read_text(key, Secrecy::Secret, MAX_PEM_BYTES).map_err(Failure::usage)?;
+    Ok(Some(Identity {
+        certificates_pem: certificates.as_bytes().to_vec(),
+        key_pem: Zeroizing::new(key.as_bytes().to_vec()),
+    }))
+}
+
+/// What is answered before there are pages: health, and metrics.
+pub(crate) struct Faces {
+    readiness: Readiness,
+    gauges: Gauges,
+    scrapers: Scrapers,
+}
+
+impl Faces {
+    pub(crate) fn new(token: Option<&str>) -> Self {
+        Self {
+            readiness: Readiness::not_yet(Unready::StoreOpening),
+            gauges: Gauges::default(),
+            scrapers: Scrapers::with_token(token),
+        }
+    }
+
+    fn face(&self, scrapers: Scrapers) -> Face {
+        Face::with_metrics(self.readiness.clone(), self.gauges.clone(), scrapers)
+    }
+
+    /// A listener for these alone: on a loopback address for whoever reaches it, on any other
+    /// over TLS for who has the token.
+    fn listen(
+        &self,
+        address: SocketAddr,
+        args: &ServeDashboard,
+        has_token: bool,
+    ) -> Result<MetricsListener, Failure> {
+        let failed = |error| Failure::listen("--metrics-listen", address, &error);
+        if address.ip().is_loopback() {
+            let listener = PlainListener::plain(address).map_err(failed)?;
+            return Ok(MetricsListener::start("http", listener, &self.face(Scrapers::everybody())));
+        }
+        let identity = identity(args)?.filter(|_| has_token).ok_or_else(|| {
+            Failure::usage(format!(
+                "`{address}` is not a loopback address, and metrics name integrations and \
+                 accounts\nhint: add `--tls-cert`, `--tls-key` and `metrics.token_file` in \
+                 config.toml, or use `--metrics-listen 127.0.0.1:{}`",
+                address.port()
+            ))
+        })?;
+        let secured = identity.secure().map_err(Failure::usage)?;
+        let listener = Bound::new(address).map_err(failed)?.over_tls(secured.config);
+        let mut own = MetricsListener::start("https", listener, &self.face(self.scrapers.clone()));
+        own.renewal = Some(secured.renewal);
+        Ok(own)
+    }
+}
+
+/// Answers health and metrics alone.
+struct MetricsListener {
+    url: String,
+    renewal: Option<Renewal>,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+}
+
+impl MetricsListener {
+    fn start(scheme: &str, listener: PlainListener, face: &Face) -> Self {
+        let url = format!("{scheme}://{}/metrics", listener.address());
+        let (stop, stopped) = watch::channel(false);
+        face.close();
+        let serve = countersign_web::serve(listener, face.router(), Limits::default(), stopped);
+        Self { url, renewal: None, stop, serving: tokio::spawn(serve) }
+    }
+
+    async fn end(self) {
+        let _ = self.stop.send(true);
+        let _ = self.serving.await;
+    }
+}
+
+/// The dashboard without pages: it answers whether it is ready.
+pub(crate) struct Listening {
+    faces: Faces,
+    renewal: Option<Renewal>,
+    dashboard: Dashboard,
+}
+
+impl Listening {
+    pub(crate) async fn begin(
+        listen: SocketAddr,
+        identity: Option<Identity>,
+        public_url: Option<&str>,
+        faces: Faces,
+    ) -> Result<Self, Failure> {
+        let listener = Listener::bind(listen, identity, public_url).await.map_err(|error| {
+            let failure = Failure::from(error);
+            match failure.is_address() {
+                true => failure.with_hint(free_port(&["serve"], listen)),
+                false => failure,
+            }
+        })?;
+        let (face, renewal) = (faces.face(faces.scrapers.clone()), listener.renewal());
+        let dashboard = Dashboard::listen(listener, Limits::default(), face);
+        Ok(Self { faces, renewal, dashboard })
+    }
+
+    /// With pages, and the scheduler beside them.
+    pub(crate) async fn open(self, context: &Context) -> Result<Served, Failure> {
+        let Self { faces, renewal, dashboard } = self;
+        let Faces { readiness, gauges, scrapers } = faces;
+        let current = Current::new(context);
+        context.store().hold().await?;
+        let people = people::open(&context.home).await?;
+        let url = dashboard.url().to_owned();
+        people.keep_url(&url).await?;
+        let setup = people.first_link().await?;
+        let setup = setup.map(|token| Zeroizing::new(format!("{url}/welcome/{}", *token)));
+        readiness.set(Some(Unready::ScheduleStarting));
+        let (scheduler, schedule) = begin_schedule(&current, readiness.clone()).await?;
+        gauges.give(CONTENT_TYPE, expose(&current, &scheduler));
+        dashboard.open(Config {
+            people: people.clone(),
+            store: context.store().clone(),
+            scheduler: Some(scheduler.clone()),
+            inventory: inventory(&current),
+            fetch_paths: fetch_paths(&current),
+            clock: context.connector.clock.clone(),
+            random: context.connector.random.clone(),
+        });
+        readiness.set(None);
+        Ok(Served {
+            url,
+            setup,
+            people,
+            readiness,
+            scrapers,
+            renewal,
+            current,
+            dashboard,
+            scheduler,
+            schedule,
+        })
+    }
+}
+
+/// The scheduler with its rounds. One that ends is what the program is not ready for.
+async fn begin_schedule(
+    current: &Current,
+    readiness: Readiness,
+) -> Result<(Scheduler, JoinHandle<()>), Failure> {
+    let context = &current.get();
+    let check = daily(
+        context.store().clone(),
+        context.connector.clock.clone(),
+        schedule::wait(),
+        tell_health(context),
+    );
+    let looks = Rounds::open(current.clone(), false)?.round(context.config.watch.every);
+    let (scheduler, running) = schedule::start(current, vec![looks, check]).await?;
+    let watched = tokio::spawn(async move {
+        let ended = running.await;
+        readiness.set(Some(Unready::ScheduleEnded));
+        if let Err(error) = ended {
+            note(&format!("the scheduler broke down: {error}"));
+        }
+    });
+    Ok((scheduler, watched))
 }
 
 /// The dashboard with the scheduler, up.
@@ -67,53 +273,16 @@ pub(crate) struct Served {
     /// Where the first account is set up; none when somebody can sign in.
     setup: Option<Zeroizing<String>>,
     people: People,
+    readiness: Readiness,
+    scrapers: Scrapers,
+    renewal: Option<Renewal>,
+    current: Current,
     dashboard: Dashboard,
     scheduler: Scheduler,
     schedule: JoinHandle<()>,
 }
 
 impl Served {
-    pub(crate) async fn begin(
-        context: &Context,
-        listen: SocketAddr,
-        identity: Option<Identity>,
-        public_url: Option<&str>,
-    ) -> Result<Self, Failure> {
-        context.store().hold().await?;
-        let people = people::open(&context.home).await?;
-        let listener = Listener::bind(listen, identity, public_url).await.map_err(|error| {
-            let failure = Failure::from(error);
-            match failure.is_address() {
-                true => failure.with_hint(free_port(&["serve"], listen)),
-                false => failure,
-            }
-        })?;
-        let url = listener.url();
-        people.keep_url(&url).await?;
-        let setup = people.first_link().await?;
-        let setup = setup.map(|token| Zeroizing::new(format!("{url}/welcome/{}", *token)));
-        let check = daily(
-            context.store().clone(),
-            context.connector.clock.clone(),
-            schedule::wait(),
-            tell_health(context),
-        );
-        let looks = Rounds::open(context, false)?.round(context.config.watch.every);
-        let (scheduler, schedule) = schedule::start(context, vec![looks, check]).await?;
-        let config = Config {
-            people: people.clone(),
-            store: context.store().clone(),
-            scheduler: Some(scheduler.clone()),
-            inventory: inventory(context),
-            fetch_paths: fetch_paths(context),
-            clock: context.connector.clock.clone(),
-            random: context.connector.random.clone(),
-            limits: countersign_web::Limits::default(),
-        };
-        let dashboard = Dashboard::start(listener, config);
-        Ok(Self { url, setup, people, dashboard, scheduler, schedule })
-    }
-
     fn ready_object(&self) -> Value {
         let mut object = json!({ "dashboard_url": self.url });
         if let Some(setup) = &self.setup {
@@ -141,6 +310,7 @@ impl Served {
     }
 
     pub(crate) async fn end(self) -> Result<(), Failure> {
+        self.readiness.set(Some(Unready::Ending));
         self.dashboard.shutdown().await;
         self.scheduler.stop();
         self.people.close().await;
@@ -167,23 +337,37 @@ fn tell_health(context: &Context) -> Tell {
     })
 }
 
-fn inventory(context: &Context) -> Inventory {
-    let context = context.clone();
+fn inventory(current: &Current) -> Inventory {
+    let current = current.clone();
     Arc::new(move || {
-        let context = context.clone();
+        let context = current.get();
         Box::pin(async move { rows(&context).await.map_err(|failure| failure.to_string()) })
     })
 }
 
-fn fetch_paths(context: &Context) -> FetchPaths {
-    let context = context.clone();
+fn fetch_paths(current: &Current) -> FetchPaths {
+    let current = current.clone();
     Arc::new(move |row| {
-        let context = context.clone();
+        let context = current.get();
         Box::pin(async move {
             let asked = paths_of(&context, &row).await;
             asked.map(drop).map_err(|failure| failure.to_string())
         })
     })
+}
+
+fn expose(current: &Current, scheduler: &Scheduler) -> Expose {
+    let (current, scheduler) = (current.clone(), scheduler.clone());
+    Arc::new(move || {
+        let (context, scheduler) = (current.get(), scheduler.clone());
+        Box::pin(async move { metrics(&context, &scheduler).await.map_err(|f| f.to_string()) })
+    })
+}
+
+async fn metrics(context: &Context, scheduler: &Scheduler) -> Result<String, Failure> {
+    let (rows, version) = (rows(context).await?, env!("CARGO_PKG_VERSION"));
+    let connector = &context.connector;
+    Ok(connector.exposition(&rows, Some(scheduler), &context.meter, version).await?)
 }
 
 /// What to run when an address cannot be listened on.

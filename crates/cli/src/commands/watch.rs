@@ -12,10 +12,11 @@ use countersign_files::{self as files, Readers};
 use countersign_store::Credential;
 use tokio::task::JoinSet;
 
-use super::context::Context;
+use super::context::{Context, Current};
 use super::schedule;
 use crate::args::{Acknowledge, Feed, WatchCredentials};
 use crate::channels::channels;
+use crate::config::Config;
 use crate::config::watch::Span;
 use crate::consumers::consumers;
 use crate::failure::{Exit, Failure};
@@ -26,7 +27,7 @@ use crate::system;
 const PATIENCE: Duration = Duration::from_secs(90);
 
 pub(crate) async fn run(context: &Context, args: WatchCredentials) -> Result<(), Failure> {
-    let rounds = Rounds::open(context, args.json)?;
+    let rounds = Rounds::open(Current::new(context), args.json)?;
     let every = args.every.unwrap_or(context.config.watch.every);
     tokio::select! {
         ended = tokio::signal::ctrl_c() => Ok(ended?),
@@ -44,16 +45,15 @@ pub(crate) async fn run(context: &Context, args: WatchCredentials) -> Result<(),
 
 /// One look after the other. `serve` has them beside its scheduler.
 pub(crate) struct Rounds {
-    context: Context,
-    channels: Channels,
-    consumers: Consumers,
+    current: Current,
+    is_json: bool,
 }
 
 impl Rounds {
-    pub(crate) fn open(context: &Context, json: bool) -> Result<Self, Failure> {
-        let channels = channels(&context.config.watch, json)?;
-        let consumers = consumers(&context.config)?;
-        Ok(Self { context: context.clone(), channels, consumers })
+    /// Refuses channels and consumers that cannot work, before anything is sent.
+    pub(crate) fn open(current: Current, is_json: bool) -> Result<Self, Failure> {
+        ways(&current.get().config, is_json)?;
+        Ok(Self { current, is_json })
     }
 
     /// Given up in the middle, a look goes on where it was at the next start.
@@ -71,7 +71,9 @@ impl Rounds {
     }
 
     async fn pass(&self) -> Result<(), Failure> {
-        let Self { context, channels, consumers } = self;
+        // As it is configured at this moment.
+        let context = &self.current.get();
+        let (channels, consumers) = &ways(&context.config, self.is_json)?;
         refresh(context).await?;
         let rotated = super::rotation::look_after(context).await;
         let policy = context.config.watch.policy();
@@ -85,6 +87,11 @@ impl Rounds {
         resumed?;
         if sent.failed.is_empty() { Ok(()) } else { Err(Failure::silent(Exit::Upstream)) }
     }
+}
+
+/// Where notices and new versions go.
+pub(crate) fn ways(config: &Config, is_json: bool) -> Result<(Channels, Consumers), Failure> {
+    Ok((channels(&config.watch, is_json)?, consumers(config)?))
 }
 
 /// Asks the service about every credential, all at once. What one answers, or that it

@@ -30,6 +30,7 @@ mod kv_server;
 mod lists;
 mod mistakes;
 mod own;
+mod operation;
 mod printers;
 mod program;
 mod proxy;
@@ -43,6 +44,7 @@ mod serve;
 mod store;
 #[cfg(target_os = "linux")]
 mod strangers;
+mod upgrade;
 mod vault;
 mod watch;
 mod whose;

@@ -66,6 +66,7 @@ const GLUED: &[(&str, &str)] = &[
     ("formats/src/gitlab.rs", "the version of the schema, a constant"),
     ("tenant/src/findings.rs", "numbers and truths on the hot path"),
     ("tenant/src/marks.rs", "the beginning of a link, a constant"),
+    ("web/src/health.rs", "the name of a cause, a constant"),
 ];
 
 #[test]

@@ -17,10 +17,14 @@ struct Serving {
 
 impl Serving {
     fn start(home: &Path) -> Self {
+        Self::start_with(home, &[])
+    }
+
+    fn start_with(home: &Path, more: &[&str]) -> Self {
         let ready = home.join("dashboard.json");
         let _ = std::fs::remove_file(&ready);
         let mut command = countersign(home);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--ready-file"]).arg(&ready);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--ready-file"]).arg(&ready).args(more);
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         wait_until("the dashboard", || {
             assert!(child.try_wait().unwrap().is_none(), "the dashboard ended");
@@ -204,4 +208,149 @@ fn only_what_is_there_is_said() {
     let told = told.join("\n");
     assert!(told.contains("people add admin --role operator` prints a link"), "{told}");
     assert!(!told.contains("ready file") && !told.contains("holds"), "{told}");
+}
+
+fn asked(url: &str) -> String {
+    let output = Command::new("curl")
+        .args(["-sS", "--max-time", "30", "-w", " %{http_code}", url])
+        .output()
+        .unwrap();
+    stdout(&output)
+}
+
+/// Health needs no session, and what is asked for is the same on every program.
+#[test]
+fn health_is_answered_without_signing_in() {
+    let home = tempfile::tempdir().unwrap();
+    let serving = Serving::start(home.path());
+    assert_eq!(asked(&format!("{}/readyz", serving.url())), "{\"ready\":true}\n 200");
+    assert_eq!(asked(&format!("{}/healthz", serving.url())), "{\"alive\":true}\n 200");
+    assert_eq!(status(&format!("{}/readyz/", serving.url())), "404");
+}
+
+fn scraped(url: &str, token: Option<&str>) -> (String, String) {
+    let mut command = Command::new("curl");
+    command.args(["-sS", "--max-time", "30", "-w", "%{http_code} %{content_type}"]);
+    if let Some(token) = token {
+        command.args(["-H", &format!("Authorization: Bearer {token}")]);
+    }
+    let told = stdout(&command.arg(url).output().unwrap());
+    let (body, head) = told.rsplit_once('\n').unwrap();
+    (head.to_owned(), body.to_owned())
+}
+
+#[test]
+fn metrics_are_for_who_has_the_token_or_reaches_their_own_listener() {
+    let home = tempfile::tempdir().unwrap();
+    let token = home.path().join("metrics.token");
+    std::fs::write(&token, "a-token-of-the-metrics\n").unwrap();
+    std::fs::set_permissions(&token, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let config = format!("[metrics]\ntoken_file = \"{}\"\n", token.display());
+    std::fs::write(home.path().join("config.toml"), config).unwrap();
+    let output = run(home.path(), &["serve", "--metrics-listen", "0.0.0.0:0"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("hint: add `--tls-cert`"), "{}", stderr(&output));
+
+    let serving = Serving::start_with(home.path(), &["--metrics-listen", "127.0.0.1:0"]);
+    let metrics = format!("{}/metrics", serving.url());
+    for token in [None, Some("a-token-of-the-metric"), Some("")] {
+        assert_eq!(scraped(&metrics, token).0, "401 application/json", "{token:?}");
+    }
+    let (head, text) = scraped(&metrics, Some("a-token-of-the-metrics"));
+    let format = "200 application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert_eq!(head, format);
+    assert!(text.ends_with("# EOF") && text.contains("countersign_build_info{version="), "{text}");
+    let own = serving.ready["metrics_url"].as_str().unwrap();
+    assert_eq!(scraped(own, None).0, format);
+    assert_eq!(status(&own.replace("/metrics", "/readyz")), "200");
+    assert_eq!(status(&own.replace("/metrics", "/sign-in")), "404", "no page is there");
+    let (code, told) = serving.end();
+    assert!(code == Some(0) && !told.contains("a-token"), "{told}");
+}
+
+#[test]
+fn a_token_that_can_be_guessed_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let token = home.path().join("metrics.token");
+    std::fs::write(&token, "hush\n").unwrap();
+    std::fs::set_permissions(&token, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let config = format!("[metrics]\ntoken_file = \"{}\"\n", token.display());
+    std::fs::write(home.path().join("config.toml"), config).unwrap();
+    let output = run(home.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    let told = stderr(&output);
+    assert!(output.status.code() == Some(2) && told.contains("16 or more"), "{told}");
+    assert!(!told.contains("hush"), "{told}");
+}
+
+/// Reads what a program says until it says this.
+fn heard(lines: &mut impl Iterator<Item = String>, wanted: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for line in lines {
+        let is_it = line.contains(wanted);
+        all.push(line);
+        if is_it {
+            return all;
+        }
+    }
+    panic!("`{wanted}` was not said: {all:#?}");
+}
+
+#[test]
+fn a_hangup_reads_the_configuration_again() {
+    use std::io::{BufRead, BufReader};
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("config.toml");
+    std::fs::write(&file, "[sync]\nparallel = 3\n").unwrap();
+    let mut serving = Serving::start(home.path());
+    let stderr = BufReader::new(serving.child.stderr.take().unwrap());
+    let mut lines = stderr.lines().map(Result::unwrap);
+    let id = serving.child.id().to_string();
+    let hang_up = || assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
+    heard(&mut lines, "Ctrl-C stops it");
+
+    std::fs::write(&file, "[sync]\nparallel = 4\n[client]\nproxy = \"http://u:hush@p\"\n").unwrap();
+    hang_up();
+    let told = heard(&mut lines, "reloaded: sync.parallel: 3 -> 4").join("\n");
+    assert!(told.contains("reloaded: client.proxy: unset -> (not shown)"), "{told}");
+
+    std::fs::write(&file, "[sync]\nparallel = 5\n[watch]\nevry = \"1h\"\n").unwrap();
+    hang_up();
+    let told =
+        heard(&mut lines, "not reloaded, the configuration before stays in force").join("\n");
+    assert!(told.contains("line 4") && told.contains("evry"), "{told}");
+    assert_eq!(status(&format!("{}/readyz", serving.url())), "200");
+
+    std::fs::write(&file, "[sync]\nparallel = 6\n[watch]\nevery = \"2h\"\n").unwrap();
+    hang_up();
+    let told = heard(&mut lines, "reloaded: watch.every").join("\n");
+    assert!(
+        told.contains("reloaded: sync.parallel: 4 -> 6"),
+        "the bad file changed nothing: {told}"
+    );
+    assert!(told.contains("(holds from the next start)"), "{told}");
+    hang_up();
+    heard(&mut lines, "reloaded: nothing has changed");
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    let rest: Vec<_> = lines.collect();
+    assert!(serving.child.wait().unwrap().success() && !rest.concat().contains("hush"));
+}
+
+/// What happened, a line each, as objects that programs read.
+#[test]
+fn log_lines_are_objects_with_named_fields() {
+    let home = tempfile::tempdir().unwrap();
+    let more = ["--log", "countersign=info", "--log-format", "json"];
+    let serving = Serving::start_with(home.path(), &more);
+    let (code, told) = serving.end();
+    assert_eq!(code, Some(0), "{told}");
+    let lines: Vec<Value> = told
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
+        .collect();
+    assert!(lines.len() >= 3, "{told}");
+    for line in &lines {
+        for name in ["timestamp", "level", "target", "message"] {
+            assert!(line[name].is_string(), "{line}");
+        }
+    }
 }

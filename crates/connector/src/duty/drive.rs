@@ -170,7 +170,7 @@ impl Drive {
             known.seen_ms = known.seen_ms.min(now_ms);
             known.next = match known.running {
                 Some(_) => None,
-                None => decide(&known.schedule, self.shared.rule(name), &known.past(), now_ms),
+                None => decide(&known.schedule, &self.shared.rule(name), &known.past(), now_ms),
             };
         }
         self.show();
@@ -227,7 +227,7 @@ impl Drive {
             watch: moving(watch(Arc::clone(&counters)), counters, Arc::clone(&self.config.clock)),
             stop: Stop(self.shared.stop.subscribe()),
         };
-        tracing::info!(integration = name, why = ?next.why, reads = ?next.reads, "a run starts");
+        tracing::debug!(integration = name, why = ?next.why, reads = ?next.reads, "a run starts");
         let (run, name) = (Arc::clone(&self.config.run), name.to_owned());
         self.runs.spawn(async move {
             // In a task of its own, so that a panic ends the run and nothing else.
@@ -256,7 +256,7 @@ impl Drive {
             full_ms: is_full.then_some(over.started_ms),
             trouble,
         };
-        tracing::info!(integration = over.name, fault = ?over.ended.fault, "a run ended");
+        tracing::debug!(integration = over.name, fault = ?over.ended.fault, "a run ended");
         if let Err(error) = self.config.store.end_scheduled(over.integration, end).await {
             tracing::error!(%error, integration = over.name, "the end of a run cannot be noted");
         }

@@ -111,13 +111,20 @@ pub(super) struct Shared {
     pub(super) news: Notify,
     pub(super) changed: watch::Sender<u64>,
     pub(super) stop: watch::Sender<bool>,
+    pub(super) rules: Mutex<Rules>,
+}
+
+/// When integrations are run.
+pub(super) struct Rules {
+    /// Those that are not named.
     pub(super) usual: Rule,
-    pub(super) rules: BTreeMap<String, Rule>,
+    pub(super) named: BTreeMap<String, Rule>,
 }
 
 impl Shared {
-    pub(super) fn rule(&self, integration: &str) -> &Rule {
-        self.rules.get(integration).unwrap_or(&self.usual)
+    pub(super) fn rule(&self, integration: &str) -> Rule {
+        let rules = locked(&self.rules);
+        rules.named.get(integration).unwrap_or(&rules.usual).clone()
     }
 
     pub(super) fn is_ending(&self) -> bool {

@@ -5,7 +5,9 @@ mod metrics;
 mod snapshot;
 
 use countersign_text::json;
+use countersign_text::openmetrics::Exposition;
 
+pub(crate) use metrics::put_credentials;
 pub use snapshot::row;
 
 use super::Row;
@@ -20,10 +22,20 @@ impl Connector {
 
     /// Gauges for a textfile collector.
     pub async fn metrics(&self, rows: &[Row]) -> Result<String, Error> {
-        let deliveries = self.store.deliveries().await?;
-        let undelivered = deliveries.iter().filter(|one| one.sent_ms.is_none()).count();
-        let last = self.store.last_check().await?;
+        let (undelivered, last) = (self.undelivered().await?, self.store.last_check().await?);
         Ok(metrics::render(rows, undelivered, last.as_ref(), self.now()))
+    }
+
+    async fn undelivered(&self) -> Result<usize, Error> {
+        let deliveries = self.store.deliveries().await?;
+        Ok(deliveries.iter().filter(|one| one.sent_ms.is_none()).count())
+    }
+
+    /// What the watch could not say yet, and what it found in the store.
+    pub(crate) async fn put_watch(&self, text: &mut Exposition) -> Result<(), Error> {
+        let (undelivered, last) = (self.undelivered().await?, self.store.last_check().await?);
+        metrics::put_watch(text, undelivered, last.as_ref());
+        Ok(())
     }
 
     /// Everything as one JSON object on a line, for dashboards.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use countersign_client::{Client, Config as ClientConfig, Url};
+use countersign_client::{Client, Config as ClientConfig, Meter, Url};
 use countersign_connector::duty::{Config, Ended, Reads, Rule, Run, Scheduler, State, Wait};
 use countersign_connector::sync::plan::Scope;
 use countersign_connector::sync::{Finished, Options, Watch};
+use countersign_connector::watch::Policy;
 use countersign_connector::{Clock, Connector, Fences, Random};
 use countersign_platform::SeedSpec;
 use countersign_signing::Pair;
@@ -128,16 +129,11 @@ struct Door {
     url: String,
     ca_pem: String,
     pair: Pair,
+    meter: Meter,
 }
 
 impl Door {
-    async fn pull(
-        &self,
-        connector: &Connector,
-        reads: Reads,
-        watch: Watch,
-        stop: impl Future<Output = ()> + Send,
-    ) -> Finished {
+    fn client(&self, connector: &Connector) -> Client {
         let mut config = ClientConfig::new(Url::parse(&self.url).unwrap());
         config.ca_pem = Some(self.ca_pem.as_bytes().to_vec());
         config.requests_per_minute = 1_000_000;
@@ -147,7 +143,18 @@ impl Door {
         let draw = connector.random.clone();
         let random: Random =
             Arc::new(move |buffer| if buffer.len() == 8 { buffer.fill(0) } else { draw(buffer) });
-        let client = Client::new(config, &self.pair, connector.clock.clone(), random).unwrap();
+        config.meter = self.meter.clone();
+        Client::new(config, &self.pair, connector.clock.clone(), random).unwrap()
+    }
+
+    async fn pull(
+        &self,
+        connector: &Connector,
+        reads: Reads,
+        watch: Watch,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Finished {
+        let client = self.client(connector);
         let scope = match reads {
             Reads::Everything => Scope::Full,
             Reads::Changes => Scope::Incremental { sweep_after_ms: DAY_MS },
@@ -172,8 +179,12 @@ impl Life {
     pub(crate) async fn begin(spec: SeedSpec, rule: Rule) -> Self {
         let test = TestPlatform::start_controlled(spec).await;
         let pair = test.mint("reader", &["resultsapi", "noteamrestrictionapi"]).pair;
-        let door =
-            Door { url: test.platform.rest_url(), ca_pem: test.platform.ca_pem().into(), pair };
+        let door = Door {
+            url: test.platform.rest_url(),
+            ca_pem: test.platform.ca_pem().into(),
+            pair,
+            meter: Meter::default(),
+        };
         let time = Time::new(Arc::clone(&test.now_ms));
         let folder = tempfile::tempdir().unwrap();
         let known = connect(&door, &time, folder.path()).await;
@@ -208,6 +219,37 @@ impl Life {
     pub(crate) async fn pull(&self, connector: &Connector) -> Finished {
         let never = std::future::pending();
         self.door.pull(connector, Reads::Everything, Arc::new(|_| {}), never).await
+    }
+
+    /// What a scraper reads at this moment.
+    pub(crate) async fn metrics(&self) -> String {
+        let rows = self.known.inventory(&Policy::default()).await.unwrap();
+        let (scheduler, meter) = (Some(&self.scheduler), &self.door.meter);
+        self.known.exposition(&rows, scheduler, meter, "0.0.0").await.unwrap()
+    }
+
+    /// Asks the service when the credential expires.
+    pub(crate) async fn look(&self) -> i64 {
+        let client = self.door.client(&self.known);
+        let credential = self.known.store.credentials().await.unwrap().remove(0);
+        self.known.look(&credential, &client).await.unwrap();
+        let credential = self.known.store.credentials().await.unwrap().remove(0);
+        credential.expires_ms.unwrap()
+    }
+
+    pub(crate) async fn pause(&self) {
+        self.scheduler.pause(NAME).await.unwrap();
+    }
+
+    /// Once nothing runs, it is this much later.
+    pub(crate) async fn step(&self, ms: i64) {
+        until(&self.scheduler, |states| states[0].running.is_none()).await;
+        self.time.set(self.time.now() + ms).await;
+        until(&self.scheduler, |states| states[0].running.is_none()).await;
+    }
+
+    pub(crate) fn now(&self) -> i64 {
+        self.time.now()
     }
 
     pub(crate) fn state(&self) -> State {

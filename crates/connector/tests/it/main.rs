@@ -11,6 +11,7 @@ mod faults;
 mod fuzz;
 mod health;
 mod life;
+mod metrics;
 mod model;
 mod month;
 mod rotation;

@@ -133,10 +133,9 @@ impl Desk {
             }),
             clock,
             random: repeatable_random(),
-            limits,
         };
         let address = listener.address();
-        let dashboard = Dashboard::start(listener, config);
+        let dashboard = Dashboard::start(listener, limits, config);
         Self {
             dashboard,
             people,

@@ -1,8 +1,13 @@
 //! Every route for everybody.
 
-use countersign_dashboard::people::Role;
+use std::net::SocketAddr;
 
-use super::browser::between;
+use countersign_dashboard::people::Role;
+use countersign_dashboard::{Dashboard, Listener};
+use countersign_web::Limits;
+use countersign_web::health::{Face, Readiness, Unready};
+
+use super::browser::{Browser, between};
 use super::{Desk, GUID, flaw};
 
 /// Who may go there: everybody, who is signed in, operators.
@@ -181,4 +186,21 @@ async fn every_answer_has_its_guards() {
         }
     }
     desk.end().await;
+}
+
+/// What listens before the store is open says so, and shows no page.
+#[tokio::test(flavor = "multi_thread")]
+async fn before_it_is_open_the_cause_is_named() {
+    let free = SocketAddr::from(([127, 0, 0, 1], 0));
+    let listener = Listener::bind(free, None, None).await.unwrap();
+    let mut browser = Browser::new(listener.address());
+    let readiness = Readiness::not_yet(Unready::StoreOpening);
+    let dashboard = Dashboard::listen(listener, Limits::default(), Face::new(readiness));
+    for path in ["/readyz", "/sign-in"] {
+        let page = browser.get(path).await;
+        assert_eq!(page.status, 503, "{path}");
+        assert!(page.body.contains("\"cause\":\"store_opening\""), "{}", page.body);
+    }
+    assert_eq!(browser.get("/healthz").await.status, 200);
+    dashboard.shutdown().await;
 }

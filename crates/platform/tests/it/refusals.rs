@@ -208,3 +208,47 @@ async fn an_address_is_signed_with_its_brackets_or_without() {
         assert_eq!(ask(signed, sent).await, status, "{signed} at {sent}");
     }
 }
+
+/// Metrics name nothing of the tenant but how much there is, and are not for everybody.
+#[tokio::test]
+async fn metrics_are_for_who_has_the_token_or_reaches_their_own_listener() {
+    let test = TestPlatform::start_with(SeedSpec::Empty, |config| {
+        config.metrics = Some(([127, 0, 0, 1], 0).into());
+        config.metrics_token = Some("a-token-of-the-metrics".to_owned().into());
+    })
+    .await;
+    let refused = test.send("GET", "/metrics", &[], b"").await;
+    assert_eq!((refused.status, refused.header("www-authenticate")), (401, Some("Bearer")));
+    let wrong = [("authorization", "Bearer a-token-of-the-metric")];
+    assert_eq!(test.send("GET", "/metrics", &wrong, b"").await.status, 401);
+    assert_eq!(test.send("GET", SELF, &[], b"").await.status, 401);
+    let token = [("authorization", "Bearer a-token-of-the-metrics")];
+    let answer = test.send("GET", "/metrics", &token, b"").await;
+    let text = String::from_utf8(answer.body).expect("text");
+    assert_eq!(answer.status, 200, "{text}");
+    assert!(text.contains("countersign_platform_requests_total{status=\"401\"} 1\n"), "{text}");
+    assert!(text.contains("countersign_platform_findings 0\n") && text.ends_with("# EOF\n"));
+    let own = test.platform.metrics_url().expect("a listener");
+    assert!(own.starts_with("http://127.0.0.1:") && own.ends_with("/metrics"), "{own}");
+}
+
+/// A service manager has no credentials, and its questions are no requests of the API.
+#[tokio::test]
+async fn health_is_answered_unsigned_and_counts_as_no_request() {
+    let test = TestPlatform::start_with(SeedSpec::Empty, |config| {
+        config.requests_per_minute = Some(1);
+        config.control = Some(([127, 0, 0, 1], 0).into());
+    })
+    .await;
+    for _ in 0..3 {
+        for (path, body) in [("/healthz", "{\"alive\":true}\n"), ("/readyz", "{\"ready\":true}\n")]
+        {
+            let answer = test.send("GET", path, &[], b"").await;
+            assert_eq!((answer.status, answer.body.as_slice()), (200, body.as_bytes()), "{path}");
+        }
+    }
+    assert_eq!(test.send("GET", SELF, &[], b"").await.status, 401, "not yet limited");
+    assert_eq!(test.send("POST", "/readyz", &[], b"").await.status, 405);
+    let recorded = test.control("GET", "/requests", "").await;
+    assert!(!String::from_utf8_lossy(&recorded.body).contains("readyz"));
+}

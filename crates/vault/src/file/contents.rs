@@ -58,6 +58,18 @@ pub(super) struct Record {
     pub(super) sealed: Option<String>,
 }
 
+/// What every version says of the file.
+#[derive(Deserialize)]
+struct Headed {
+    format: String,
+}
+
+fn is_newer(format: &str) -> bool {
+    let version =
+        |format: &str| -> Option<u32> { format.strip_prefix("countersign-vault-")?.parse().ok() };
+    version(format).zip(version(FORMAT)).is_some_and(|(its, ours)| its > ours)
+}
+
 impl Contents {
     pub(super) fn empty(stretch: Option<Stretch>) -> Self {
         Self { format: FORMAT.into(), stretch, records: Vec::new(), whole: None }
@@ -70,6 +82,12 @@ impl Contents {
             Err(error) if error.is_missing() => return Ok(None),
             Err(error) => return Err(error.into()),
         };
+        // First: what a newer version wrote may have members that are not known here.
+        let format = serde_json::from_slice::<Headed>(&bytes).ok().map(|head| head.format);
+        if format.as_deref().is_some_and(is_newer) {
+            let newer = "a newer version of countersign wrote it\nhint: use that version";
+            return Err(Error::malformed(path, newer));
+        }
         let contents: Self =
             serde_json::from_slice(&bytes).map_err(|error| Error::malformed(path, error))?;
         match (contents.format.as_str(), &contents.whole) {

@@ -1,11 +1,9 @@
-//! Gauges in the text format that both Prometheus and OpenMetrics read, for the
-//! textfile collector of the node exporter. Times are Unix times: a file that nobody
-//! wrote for a week does not say that there is a week more.
-
-use std::fmt::Write;
+//! Gauges of credentials, for the textfile collector of the node exporter and for whoever asks
+//! the program itself. Times are Unix times: a file that nobody wrote for a week does not say
+//! that there is a week more.
 
 use countersign_store::LastCheck;
-use countersign_text::line;
+use countersign_text::openmetrics::{Exposition, Kind};
 
 use super::super::{Row, State};
 
@@ -16,7 +14,24 @@ pub(super) fn render(
     last: Option<&LastCheck>,
     now_ms: i64,
 ) -> String {
-    let mut text = String::new();
+    let mut text = Exposition::default();
+    put_credentials(&mut text, rows);
+    gauge(&mut text, "countersign_watch_run_seconds", "When this was written, as Unix time")
+        .put(&[], now_ms.div_euclid(1000));
+    put_watch(&mut text, undelivered, last);
+    text.end()
+}
+
+fn gauge<'e>(
+    text: &'e mut Exposition,
+    name: &str,
+    help: &str,
+) -> countersign_text::openmetrics::Samples<'e> {
+    text.family(name, Kind::Gauge, help)
+}
+
+/// Of each credential; `State` in a sample for each state that there is.
+pub(crate) fn put_credentials(text: &mut Exposition, rows: &[Row]) {
     let seconds = |ms: Option<i64>| ms.map(|ms| ms.div_euclid(1000).to_string());
     type Value<'v> = &'v dyn Fn(&Row) -> Option<String>;
     let gauges: [(&str, &str, Value<'_>); 7] = [
@@ -43,39 +58,34 @@ pub(super) fn render(
         }),
     ];
     for (name, help, value) in gauges {
-        head(&mut text, &format!("countersign_credential_{name}"), help);
+        let mut samples = gauge(text, &format!("countersign_credential_{name}"), help);
         for row in rows {
             if let Some(value) = value(row) {
-                let _ = writeln!(text, "countersign_credential_{name}{{{}}} {value}", labels(row));
+                samples.put(&labels(row), value);
             }
         }
     }
-    head(&mut text, "countersign_credential_state", "How it is: 1 at its state, 0 at others");
+    let help = "How it is: 1 at its state, 0 at others";
+    let mut samples = gauge(text, "countersign_credential_state", help);
     for row in rows {
         for state in State::ALL {
-            let _ = writeln!(
-                text,
-                "countersign_credential_state{{{},state=\"{}\"}} {}",
-                labels(row),
-                state.as_str(),
-                u8::from(row.state == state)
-            );
+            let of_state = [("state", state.as_str())];
+            let labels = [labels(row).as_slice(), of_state.as_slice()].concat();
+            samples.put(&labels, u8::from(row.state == state));
         }
     }
-    head(&mut text, "countersign_watch_run_seconds", "When this was written, as Unix time");
-    let _ = writeln!(text, "countersign_watch_run_seconds {}", now_ms.div_euclid(1000));
-    head(&mut text, "countersign_watch_undelivered", "Messages that no channel has taken yet");
-    let _ = writeln!(text, "countersign_watch_undelivered {undelivered}");
+}
+
+/// What the watch could not say yet, and what it found in the store.
+pub(crate) fn put_watch(text: &mut Exposition, undelivered: usize, last: Option<&LastCheck>) {
+    gauge(text, "countersign_watch_undelivered", "Messages that no channel has taken yet")
+        .put(&[], undelivered);
     if let Some(last) = last {
-        head(&mut text, "countersign_store_problems", "What the last check found damaged");
-        let _ = writeln!(text, "countersign_store_problems {}", last.problems);
-        let checked_seconds = last.at_ms.div_euclid(1000);
-        head(&mut text, "countersign_store_checked_seconds", "When that was, as Unix time");
-        let _ = writeln!(text, "countersign_store_checked_seconds {checked_seconds}");
+        gauge(text, "countersign_store_problems", "What the last check found damaged")
+            .put(&[], last.problems);
+        gauge(text, "countersign_store_checked_seconds", "When that was, as Unix time")
+            .put(&[], last.at_ms.div_euclid(1000));
     }
-    // A comment to the one reader, the end to the other.
-    text.push_str("# EOF\n");
-    text
 }
 
 /// Whole seconds with their sign, which `-0` has too.
@@ -83,20 +93,11 @@ fn sign(ms: i64) -> String {
     format!("{}{}", if ms < 0 { "-" } else { "" }, ms.abs() / 1000)
 }
 
-fn head(text: &mut String, name: &str, help: &str) {
-    let _ = write!(text, "# HELP {name} {help}.\n# TYPE {name} gauge\n");
-}
-
-fn labels(row: &Row) -> String {
-    format!(
-        "name=\"{}\",host=\"{}\",kind=\"{}\",purpose=\"{}\"",
-        escaped(&row.name),
-        escaped(&row.host),
-        row.kind.as_str(),
-        row.purpose.as_str()
-    )
-}
-
-fn escaped(text: &str) -> String {
-    line(text).to_string().replace('\\', "\\\\").replace('"', "\\\"")
+fn labels(row: &Row) -> [(&str, &str); 4] {
+    [
+        ("name", &row.name),
+        ("host", &row.host),
+        ("kind", row.kind.as_str()),
+        ("purpose", row.purpose.as_str()),
+    ]
 }

@@ -1,0 +1,211 @@
+//! `status`: one screen of how everything is.
+
+use countersign_connector::duty::foresee;
+use countersign_connector::health::{Mark, Standing, standings};
+use countersign_connector::watch::{Row, State};
+use countersign_findings::{Population, Severity, rfc3339};
+use countersign_store::{LastCheck, Schedule};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::context::Context;
+use super::watch::rows;
+use crate::args::Json;
+use crate::failure::{Exit, Failure};
+use crate::output::{Shown, distance, grouped, printable, show, when};
+
+pub(crate) async fn run(context: &Context, args: &Json) -> Result<(), Failure> {
+    let status = Status::of(context).await?;
+    show(&status, args.json)?;
+    match status.exit() {
+        None => Ok(()),
+        Some(exit) => Err(Failure::silent(exit)),
+    }
+}
+
+struct Status {
+    now_ms: i64,
+    home: String,
+    integrations: Vec<Integration>,
+    credentials: Vec<Row>,
+    /// Of [`Population::OPEN`], the most severe first.
+    open: Vec<(Severity, u64)>,
+    store_bytes: u64,
+    last_check: Option<LastCheck>,
+}
+
+struct Integration {
+    schedule: Schedule,
+    standing: Standing,
+    is_paused: bool,
+    next_ms: Option<i64>,
+}
+
+impl Status {
+    async fn of(context: &Context) -> Result<Self, Failure> {
+        let (store, now_ms) = (context.store(), context.now());
+        let settings = &context.config.schedule;
+        let standings = standings(store, None, now_ms).await?;
+        let mut integrations = Vec::new();
+        for (schedule, standing) in store.schedules().await?.into_iter().zip(standings) {
+            let rule = settings.rule(&schedule.name);
+            let next = foresee(&schedule, &rule, now_ms);
+            let next_ms = next.map(|next| next.at_ms.max(now_ms));
+            let is_paused = rule.is_paused || schedule.paused_ms.is_some();
+            integrations.push(Integration { schedule, standing, is_paused, next_ms });
+        }
+        let figures = store.finding_figures(Population::OPEN).await?;
+        let of = |severity: Severity| {
+            let same = figures.iter().filter(|one| one.severity == severity.level());
+            (severity, same.map(|one| one.findings).sum())
+        };
+        Ok(Self {
+            now_ms,
+            home: context.home.path().display().to_string(),
+            integrations,
+            credentials: rows(context).await?,
+            open: Severity::ALL.into_iter().map(of).collect(),
+            store_bytes: store.size_bytes(),
+            last_check: store.last_check().await?,
+        })
+    }
+
+    /// The code of the worst that is wrong.
+    fn exit(&self) -> Option<Exit> {
+        if self.last_check.as_ref().is_some_and(|last| last.problems > 0) {
+            return Some(Exit::Storage);
+        }
+        let is_any =
+            |states: &[State]| self.credentials.iter().any(|row| states.contains(&row.state));
+        if is_any(&[State::Lapsed, State::Refused]) {
+            return Some(Exit::NotAuthenticated);
+        }
+        if is_any(&[State::RoleMissing]) {
+            return Some(Exit::RoleMissing);
+        }
+        let fault = self.integrations.iter().find_map(|one| one.schedule.fault);
+        let is_well = self.integrations.iter().all(|one| one.standing.mark() == Mark::Healthy);
+        fault.map(Exit::from).or((!is_well).then_some(Exit::Incomplete))
+    }
+
+    fn total(&self) -> u64 {
+        self.open.iter().map(|(_, findings)| findings).sum()
+    }
+}
+
+impl Shown for Status {
+    fn text(&self) -> String {
+        let mut text = format!("countersign {}   {}\n\n", env!("CARGO_PKG_VERSION"), self.home);
+        if self.integrations.is_empty() {
+            text.push_str("Integrations: none yet; `countersign integration add prod` adds one\n");
+        } else {
+            text.push_str("Integrations\n");
+        }
+        for one in &self.integrations {
+            text.push_str(&self.integration_text(one));
+        }
+        if !self.credentials.is_empty() {
+            text.push_str("\nCredentials\n");
+        }
+        for row in &self.credentials {
+            let expiry = match row.expires_ms {
+                Some(ms) => format!("expires {}", distance(ms, self.now_ms)),
+                None => "expiry unknown".to_owned(),
+            };
+            let name = printable(&row.name);
+            text.push_str(&format!(
+                "  {name}: {}, {expiry}\n",
+                row.state.as_str().replace('_', " ")
+            ));
+        }
+        let words: Vec<_> = self
+            .open
+            .iter()
+            .map(|(severity, findings)| format!("{} {}", grouped(*findings), severity.name()))
+            .collect();
+        text.push_str(&format!(
+            "\nFindings ({}): {}\n  {}\n",
+            Population::OPEN,
+            grouped(self.total()),
+            words.join(", ")
+        ));
+        let checked = match &self.last_check {
+            None => "not checked yet".to_owned(),
+            Some(last) if last.problems == 0 => {
+                format!("checked {}, no problems", distance(last.at_ms, self.now_ms))
+            }
+            Some(last) => {
+                format!("damaged: {} problems; `countersign store check` names them", last.problems)
+            }
+        };
+        text.push_str(&format!("\nStore: {} KiB, {checked}\n", grouped(self.store_bytes / 1024)));
+        text
+    }
+
+    fn json(&self) -> impl Serialize {
+        let severity = |(severity, findings): &(Severity, u64)| {
+            (severity.name().to_lowercase().replace(' ', "_"), json!(findings))
+        };
+        let credential = |row: &Row| {
+            json!({
+                "name": row.name,
+                "api_id": row.api_id,
+                "state": row.state.as_str(),
+                "expires_at": row.expires_ms.map(rfc3339),
+            })
+        };
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "home": self.home,
+            "ok": self.exit().is_none(),
+            "integrations": self.integrations.iter().map(|one| self.integration_json(one)).collect::<Vec<_>>(),
+            "credentials": self.credentials.iter().map(credential).collect::<Vec<_>>(),
+            "findings": {
+                "population": Population::OPEN.to_string(),
+                "total": self.total(),
+                "by_severity": self.open.iter().map(severity).collect::<Map<String, Value>>(),
+            },
+            "store": {
+                "size_bytes": self.store_bytes,
+                "checked_at": self.last_check.as_ref().map(|last| rfc3339(last.at_ms)),
+                "problems": self.last_check.as_ref().map(|last| last.problems),
+            },
+        })
+    }
+}
+
+impl Status {
+    fn integration_text(&self, one: &Integration) -> String {
+        let last = match one.standing.as_of_ms {
+            Some(ms) => format!("last complete sync {}", distance(ms, self.now_ms)),
+            None => "no complete sync yet".to_owned(),
+        };
+        let next = match one.next_ms {
+            _ if one.is_paused => "paused".to_owned(),
+            Some(ms) if ms <= self.now_ms => "next sync is due".to_owned(),
+            Some(ms) => format!("next sync {} ({})", when(ms), distance(ms, self.now_ms)),
+            None => "no next sync".to_owned(),
+        };
+        let mut text = format!("  {}: {last}, {next}\n", printable(&one.schedule.name));
+        for sentence in one.standing.sentences(self.now_ms) {
+            text.push_str(&format!("    {}\n", printable(&sentence)));
+        }
+        if let Some(problem) = one.schedule.problem.as_deref().and_then(|text| text.lines().next())
+        {
+            text.push_str(&format!("    the last scheduled sync: {}\n", printable(problem)));
+        }
+        text
+    }
+
+    fn integration_json(&self, one: &Integration) -> Value {
+        json!({
+            "name": one.schedule.name,
+            "healthy": one.standing.mark() == Mark::Healthy && one.schedule.fault.is_none(),
+            "last_complete_sync_at": one.standing.as_of_ms.map(rfc3339),
+            "next_sync_at": one.next_ms.map(rfc3339),
+            "paused": one.is_paused,
+            "problems": one.standing.sentences(self.now_ms),
+            "problem": one.schedule.problem,
+        })
+    }
+}

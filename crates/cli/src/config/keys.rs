@@ -1,0 +1,347 @@
+//! The table of all keys of `config.toml`: what `config init`, `show` and `check` and the
+//! reference are made from. A test holds it to what the parser takes.
+
+/// What a key is set to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Integer,
+    Number,
+    Truth,
+    Text,
+    /// A path of the file system.
+    File,
+    /// `90s`, `30m`, `6h`, `7d`.
+    Span,
+    /// The same, or `off`.
+    SpanOrOff,
+    /// Hours of the day, such as `22:00-04:00`.
+    Hours,
+    /// An IP address with a port.
+    Address,
+    /// Several texts.
+    List,
+    /// A text, one of these.
+    Choice(&'static [&'static str]),
+}
+
+impl Kind {
+    /// For people.
+    pub(crate) fn said(self) -> String {
+        match self {
+            Self::Integer => "integer".into(),
+            Self::Number => "number".into(),
+            Self::Truth => "true or false".into(),
+            Self::Text => "text".into(),
+            Self::File => "path".into(),
+            Self::Span => "duration: 90s, 30m, 6h, 7d".into(),
+            Self::SpanOrOff => "duration (90s, 30m, 6h, 7d) or off".into(),
+            Self::Hours => "hours of the day, such as 22:00-04:00".into(),
+            Self::Address => "IP address and port".into(),
+            Self::List => "list of texts".into(),
+            Self::Choice(words) => format!("one of {}", words.join(", ")),
+        }
+    }
+}
+
+/// What there is to know of a key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Key {
+    /// With the tables that it is in. `NAME` is a name of the user's, `[]` each of several.
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    /// As it is written; none where nothing is set.
+    pub(crate) default: Option<&'static str>,
+    /// As it could be written; without one, the default.
+    pub(crate) example: &'static str,
+    /// Of a number.
+    pub(crate) unit: Option<&'static str>,
+    pub(crate) meaning: &'static str,
+    /// Where else its value comes from, and that it is not shown.
+    pub(crate) source: Source,
+}
+
+/// Where a value comes from beside the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    File,
+    /// The first of these variables that is set. It may hold a password, and is not shown.
+    SecretVariables(&'static [&'static str]),
+}
+
+impl Key {
+    /// The name without the tables that it is in.
+    pub(crate) fn last(&self) -> &'static str {
+        self.name.rsplit('.').next().unwrap_or(self.name)
+    }
+
+    /// The tables that it is in.
+    pub(crate) fn table(&self) -> &'static str {
+        self.name.rsplit_once('.').map_or("", |(table, _)| table)
+    }
+
+    /// As a line of the file.
+    pub(crate) fn value(&self) -> &'static str {
+        match self.default {
+            Some(default) => default,
+            None => self.example,
+        }
+    }
+
+    /// Its name with the names of the user's that are in this path.
+    pub(crate) fn called(&self, path: &[String]) -> String {
+        let parts: Vec<_> = self.name.split('.').collect();
+        let of_user = |(at, part): (usize, &&str)| match path.get(at) {
+            Some(given) if *part == NAME && parts.len() == path.len() => given.clone(),
+            _ => (*part).to_owned(),
+        };
+        parts.iter().enumerate().map(of_user).collect::<Vec<_>>().join(".")
+    }
+
+    /// Whether what a file calls so is this key.
+    pub(crate) fn is_called(&self, path: &[String]) -> bool {
+        let parts = self.name.split('.');
+        parts.clone().count() == path.len()
+            && parts.zip(path).all(|(part, given)| part == NAME || part == given)
+    }
+}
+
+/// What stands for a name of the user's.
+pub(crate) const NAME: &str = "NAME";
+
+const fn set(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    unit: Option<&'static str>,
+    meaning: &'static str,
+) -> Key {
+    let (default, source) = (Some(default), Source::File);
+    Key { name, kind, default, example: "", unit, meaning, source }
+}
+
+const fn unset(
+    name: &'static str,
+    kind: Kind,
+    example: &'static str,
+    meaning: &'static str,
+) -> Key {
+    Key { name, kind, default: None, example, unit: None, meaning, source: Source::File }
+}
+
+use Kind::{Address, Choice, File, Hours, Integer, List, Number, Span, SpanOrOff, Text, Truth};
+
+const PROXIES: &[&str] = &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+
+/// All of them, in the order of the file.
+#[rustfmt::skip]
+pub(crate) const KEYS: &[Key] = &[
+    set("client.requests_per_minute", Integer, "500", Some("requests per minute"), "Requests started in any minute, at most. The service allows 500 for each address"),
+    set("client.in_flight", Integer, "16", Some("requests"), "Requests on their way at once, at most: 1 to 256"),
+    set("client.connect_timeout_seconds", Integer, "2", Some("seconds"), "Until a connection is given up, names and TLS included"),
+    set("client.request_timeout_seconds", Integer, "60", Some("seconds"), "Until a request is given up"),
+    set("client.retry_budget_seconds", Integer, "300", Some("seconds"), "For one request with all its retries"),
+    Key { source: Source::SecretVariables(PROXIES), ..unset("client.proxy", Text, "\"http://proxy.example.com:3128\"", "HTTP or HTTPS proxy [default: that of the environment]") },
+
+    set("sync.parallel", Integer, "12", Some("applications"), "Applications read at once: 1 to 64"),
+    set("sync.page_size", Integer, "500", Some("elements"), "Elements asked for per page: 1 to 500"),
+    set("sync.sweep_hours", Integer, "24", Some("hours"), "After so long an application is read again although its dates did not move"),
+    set("sync.closures_share", Number, "0.5", Some("share of open findings"), "So many open findings may close at once without a newer scan: 0 to 1"),
+    set("sync.closures_few", Integer, "5", Some("findings"), "So few may close whatever share they are"),
+
+    set("schedule.period", Span, "\"6h\"", None, "From the start of one scheduled sync to the start of the next, at least"),
+    unset("schedule.windows", List, "[\"mon-fri 20:00-06:00\"]", "When syncs may start [default: always]"),
+    set("schedule.zone", Text, "\"UTC\"", None, "Time zone of the windows: an IANA name, or UTC"),
+    set("schedule.jitter", SpanOrOff, "\"10m\"", None, "How long after the opening of a window a sync starts, at most"),
+    set("schedule.full_every", SpanOrOff, "\"7d\"", None, "How often everything is read, whatever dates say"),
+    set("schedule.paused", Truth, "false", None, "Sync by hand only"),
+    unset("schedule.NAME.period", Span, "\"24h\"", "The same for the integration NAME [default: schedule.period]"),
+    unset("schedule.NAME.windows", List, "[\"sat,sun\"]", "The same for the integration NAME [default: schedule.windows]"),
+    unset("schedule.NAME.zone", Text, "\"Europe/Berlin\"", "The same for the integration NAME [default: schedule.zone]"),
+    unset("schedule.NAME.jitter", SpanOrOff, "\"off\"", "The same for the integration NAME [default: schedule.jitter]"),
+    unset("schedule.NAME.full_every", SpanOrOff, "\"off\"", "The same for the integration NAME [default: schedule.full_every]"),
+    unset("schedule.NAME.paused", Truth, "true", "The same for the integration NAME [default: schedule.paused]"),
+
+    unset("metrics.token_file", File, "\"/etc/countersign/metrics.token\"", "File whose first line is the bearer token for /metrics of serve: 16 characters or more"),
+    unset("metrics.listen", Address, "\"127.0.0.1:9464\"", "Address that answers /metrics, /healthz and /readyz alone, without a token on loopback [default: none]"),
+
+    set("watch.every", Span, "\"1h\"", None, "Time between two looks of the credential monitoring"),
+    unset("watch.quiet_hours", Hours, "\"22:00-07:00\"", "When only what is urgent is sent, in UTC [default: never]"),
+    set("watch.escalate_after", Span, "\"12h\"", None, "How long a notice may stay without acknowledgement before it escalates"),
+    set("watch.max_skew", Span, "\"60s\"", None, "How far the clocks of this machine and of the service may be apart"),
+    set("watch.rotation_stuck_after", Span, "\"26h\"", None, "How long a rotation may stand still"),
+    unset("watch.calendar", File, "\"/srv/feeds/credentials.ics\"", "Calendar file of expiries to write"),
+    unset("watch.metrics", File, "\"/var/lib/node_exporter/countersign.prom\"", "File to write for the textfile collector of the node exporter"),
+    unset("watch.snapshot", File, "\"/srv/feeds/credentials.json\"", "JSON file of the inventory to write"),
+    unset("watch.webhooks[].name", Text, "\"ops\"", "A name of your choice"),
+    unset("watch.webhooks[].url", Text, "\"https://hooks.example.com/countersign\"", "Where signed JSON is sent"),
+    unset("watch.webhooks[].secret_file", File, "\"/etc/countersign/ops.secret\"", "File whose first line is the secret that both ends have"),
+    unset("watch.webhooks[].ca_file", File, "\"/etc/countersign/ca.pem\"", "PEM file with a further certificate authority to trust"),
+    set("watch.webhooks[].allow_http_loopback", Truth, "false", None, "Allow an http URL on a loopback address"),
+    set("watch.webhooks[].escalation", Truth, "false", None, "Only for what nobody acknowledged in time"),
+    unset("watch.mails[].name", Text, "\"lead\"", "A name of your choice"),
+    unset("watch.mails[].server", Text, "\"smtps://mail.example.com:465\"", "Mail server: smtp:// or smtps://"),
+    unset("watch.mails[].from", Text, "\"countersign@example.com\"", "Sender"),
+    unset("watch.mails[].to", List, "[\"lead@example.com\"]", "Recipients"),
+    set("watch.mails[].escalation", Truth, "false", None, "Only for what nobody acknowledged in time"),
+
+    unset("rotation.NAME.mode", Choice(&["administrator", "twins", "self"]), "\"administrator\"", "How the credential NAME is replaced [default: administrator]"),
+    unset("rotation.NAME.by", Text, "\"admin\"", "Credential of the account that generates the new one, or that can rescue"),
+    unset("rotation.NAME.twin", Text, "\"prod-b\"", "The other of the twins"),
+    unset("rotation.NAME.overlap_hours", Integer, "24", "Hours that the old credential continues to work, for self without by"),
+    set("rotation.NAME.days_before", Integer, "30", Some("days"), "How long before the expiry"),
+    set("rotation.NAME.jitter_hours", Integer, "12", Some("hours"), "How much earlier at most, drawn from the name"),
+    unset("rotation.NAME.window", Hours, "\"22:00-04:00\"", "When, in UTC [default: always]"),
+    set("rotation.NAME.revoke_old", Truth, "false", None, "Revoke the old credential once every consumer runs the new one"),
+
+    set("vault.backend", Choice(&["file", "keyring", "kv", "command"]), "\"file\"", None, "Where secrets are kept"),
+    unset("vault.key_file", File, "\"/etc/countersign/vault.key\"", "file: the key that seals it [default: vault.key in the data directory]"),
+    unset("vault.passphrase_file", File, "\"/etc/countersign/vault.passphrase\"", "file: its first line is the passphrase, instead of a key file [default: COUNTERSIGN_VAULT_PASSPHRASE]"),
+    set("vault.keyring.service", Text, "\"countersign\"", None, "keyring: what the items are filed under"),
+    unset("vault.kv.address", Text, "\"https://vault.example.com:8200\"", "kv: address of the secret store"),
+    set("vault.kv.mount", Text, "\"secret\"", None, "kv: the engine"),
+    set("vault.kv.path", Text, "\"countersign\"", None, "kv: the folder in it"),
+    unset("vault.kv.namespace", Text, "\"team\"", "kv: sent with each request"),
+    unset("vault.kv.ca_file", File, "\"/etc/countersign/ca.pem\"", "kv: PEM file with a further certificate authority to trust"),
+    set("vault.kv.allow_http_loopback", Truth, "false", None, "kv: allow an http address on this machine"),
+    set("vault.kv.timeout_seconds", Integer, "10", Some("seconds"), "kv: until a request is given up, 1 to 600"),
+    set("vault.kv.sign_in", Choice(&["token", "approle", "jwt", "kubernetes"]), "\"token\"", None, "kv: how to sign in"),
+    unset("vault.kv.sign_in_mount", Text, "\"approle\"", "kv: where that method is mounted [default: its name]"),
+    unset("vault.kv.token_file", File, "\"/etc/countersign/vault.token\"", "kv: file with the token"),
+    unset("vault.kv.token_env", Text, "\"VAULT_TOKEN\"", "kv: variable with the token [default: VAULT_TOKEN]"),
+    unset("vault.kv.role_id", Text, "\"3f1c…\"", "kv: for approle"),
+    unset("vault.kv.secret_id_file", File, "\"/etc/countersign/secret-id\"", "kv: for approle"),
+    unset("vault.kv.secret_id_env", Text, "\"VAULT_SECRET_ID\"", "kv: for approle"),
+    unset("vault.kv.role", Text, "\"countersign\"", "kv: for jwt and kubernetes"),
+    unset("vault.kv.jwt_file", File, "\"/run/secrets/jwt\"", "kv: for jwt and kubernetes"),
+    unset("vault.kv.jwt_env", Text, "\"CI_JOB_JWT\"", "kv: for jwt and kubernetes"),
+    unset("vault.command.program", File, "\"/usr/local/bin/secrets\"", "command: the program that is asked"),
+    unset("vault.command.args", List, "[\"--team\"]", "command: its arguments"),
+    set("vault.command.timeout_seconds", Integer, "30", Some("seconds"), "command: until it is ended, 1 to 600"),
+
+    unset("proxy.callers[].name", Text, "\"ci\"", "A caller of the proxy, for `proxy --config-callers`"),
+    unset("proxy.callers[].token_sha256", Text, "\"9f86…\"", "SHA-256 of its token, as sha256sum prints it"),
+    unset("proxy.callers[].allow", List, "[\"GET /appsec/**\"]", "What it may ask for"),
+
+    unset("consumers[].name", Text, "\"cluster\"", "A name of your choice"),
+    unset("consumers[].credential", Text, "\"prod\"", "The credential that it runs"),
+    unset("consumers[].kind", Choice(&["kubernetes", "variables", "credentials_file", "kv", "webhook", "command"]), "\"kubernetes\"", "What it is"),
+    unset("consumers[].path", File, "\"/srv/deploy/veracode.yaml\"", "The file to write"),
+    unset("consumers[].format", Choice(&["lines", "json", "ini", "env", "yaml"]), "\"lines\"", "How the file is written"),
+    unset("consumers[].profile", Text, "\"default\"", "Section of the credentials file"),
+    unset("consumers[].id_name", Text, "\"VERACODE_API_KEY_ID\"", "What the API ID is called"),
+    unset("consumers[].secret_name", Text, "\"VERACODE_API_KEY_SECRET\"", "What the Secret Key is called"),
+    unset("consumers[].manifest_name", Text, "\"veracode\"", "Name of the Kubernetes Secret"),
+    unset("consumers[].namespace", Text, "\"ci\"", "Its namespace"),
+    unset("consumers[].url", Text, "\"https://hooks.example.com/rotated\"", "Where signed JSON is sent"),
+    unset("consumers[].secret_file", File, "\"/etc/countersign/hook.secret\"", "File whose first line is the secret of the webhook"),
+    unset("consumers[].ca_file", File, "\"/etc/countersign/ca.pem\"", "PEM file with a further certificate authority to trust"),
+    unset("consumers[].allow_http_loopback", Truth, "false", "Allow an http URL on a loopback address"),
+    unset("consumers[].command", List, "[\"/usr/local/bin/deploy\"]", "Program and arguments; it gets the credential in its environment"),
+    unset("consumers[].timeout", Span, "\"30s\"", "How long the program may take"),
+    unset("consumers[].kv.address", Text, "\"https://vault.example.com:8200\"", "As vault.kv.address"),
+    unset("consumers[].kv.mount", Text, "\"secret\"", "As vault.kv.mount"),
+    unset("consumers[].kv.path", Text, "\"team/veracode\"", "The secret to write"),
+    unset("consumers[].kv.namespace", Text, "\"team\"", "As vault.kv.namespace"),
+    unset("consumers[].kv.ca_file", File, "\"/etc/countersign/ca.pem\"", "As vault.kv.ca_file"),
+    unset("consumers[].kv.allow_http_loopback", Truth, "false", "As vault.kv.allow_http_loopback"),
+    unset("consumers[].kv.timeout_seconds", Integer, "10", "As vault.kv.timeout_seconds"),
+    unset("consumers[].kv.sign_in", Choice(&["token", "approle", "jwt", "kubernetes"]), "\"token\"", "As vault.kv.sign_in"),
+    unset("consumers[].kv.sign_in_mount", Text, "\"approle\"", "As vault.kv.sign_in_mount"),
+    unset("consumers[].kv.token_file", File, "\"/etc/countersign/vault.token\"", "As vault.kv.token_file"),
+    unset("consumers[].kv.token_env", Text, "\"VAULT_TOKEN\"", "As vault.kv.token_env"),
+    unset("consumers[].kv.role_id", Text, "\"3f1c…\"", "As vault.kv.role_id"),
+    unset("consumers[].kv.secret_id_file", File, "\"/etc/countersign/secret-id\"", "As vault.kv.secret_id_file"),
+    unset("consumers[].kv.secret_id_env", Text, "\"VAULT_SECRET_ID\"", "As vault.kv.secret_id_env"),
+    unset("consumers[].kv.role", Text, "\"countersign\"", "As vault.kv.role"),
+    unset("consumers[].kv.jwt_file", File, "\"/run/secrets/jwt\"", "As vault.kv.jwt_file"),
+    unset("consumers[].kv.jwt_env", Text, "\"CI_JOB_JWT\"", "As vault.kv.jwt_env"),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use crate::config::Config;
+
+    use super::*;
+
+    /// The keys of a table, as the parser names them when it meets one that it does not know.
+    fn taken(table: &str) -> BTreeSet<String> {
+        let path = table.replace(NAME, "name");
+        // Of a table within one of several, only the last is what it is about.
+        let header = match path.strip_suffix("[]") {
+            Some(path) => format!("[[{path}]]"),
+            None => format!("[{}]", path.replace("[]", "")),
+        };
+        let before = match path.split_once("[].") {
+            Some((outer, _)) => format!("[[{outer}]]\n"),
+            None => String::new(),
+        };
+        let text = format!("{before}{header}\nno_key_of_ours = 1\n");
+        let told = toml::from_str::<Config>(&text).unwrap_err().to_string();
+        let list = told.split("expected").nth(1).unwrap_or_else(|| panic!("{text}: {told}"));
+        let words = list.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        let is_key = |word: &&str| {
+            !word.is_empty()
+                && !["one", "of", "or", "the", "table", "an", "integration"].contains(word)
+        };
+        words.filter(is_key).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_table_has_the_keys_that_the_parser_takes() {
+        let mut tables: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        for key in KEYS {
+            assert!(
+                tables.entry(key.table()).or_default().insert(key.last().to_owned()),
+                "{key:?}"
+            );
+        }
+        let is_within = |table: &str, key: &str| {
+            let path = format!("{table}.{key}");
+            KEYS.iter().any(|one| {
+                one.name.starts_with(&format!("{path}."))
+                    || one.name.starts_with(&format!("{path}[]"))
+            })
+        };
+        for (table, mut known) in tables {
+            let taken = taken(table);
+            known.extend(taken.iter().filter(|key| is_within(table, key)).cloned());
+            assert_eq!(known, taken, "[{table}]");
+        }
+        let said = toml::from_str::<Config>("no_key_of_ours = 1").unwrap_err().to_string();
+        for key in KEYS {
+            let first = key.name.split(['.', '[']).next().unwrap();
+            assert!(said.contains(&format!("`{first}`")), "{first}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_default_is_what_holds_without_it() {
+        let usual = format!("{:?}", Config::default());
+        let mut seen = 0;
+        for key in KEYS.iter().filter(|key| !key.name.contains(['[']) && !key.name.contains(NAME)) {
+            let Some(default) = key.default else { continue };
+            let text = format!("{} = {default}", key.name);
+            let config: Config = toml::from_str(&text).unwrap_or_else(|e| panic!("{text}: {e}"));
+            seen += 1;
+            // What is kept as it was written differs from what was not.
+            let is_kept = key.name.starts_with("schedule.")
+                || key.name.starts_with("vault.k")
+                || key.name.starts_with("vault.command")
+                || key.name == "client.connect_timeout_seconds";
+            assert!(is_kept || format!("{config:?}") == usual, "{text}");
+            assert_eq!(config.schedule.usual(), Config::default().schedule.usual(), "{text}");
+            assert_eq!(config.client.connect_timeout(), Config::default().client.connect_timeout());
+        }
+        assert!(seen > 20);
+    }
+
+    #[test]
+    fn every_example_can_be_read() {
+        for key in KEYS.iter().filter(|key| !key.name.contains("[]")) {
+            let text = format!("{} = {}", key.name.replace(NAME, "name"), key.value());
+            toml::from_str::<Config>(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! What those who watch the program read of it, in the format OpenMetrics. Most of it is
+//! counted from the store, so that a restart forgets nothing; what was asked of the service is
+//! counted by its clients since the program started.
+//!
+//! Ages and what is left are given beside the moments: who records them under another clock
+//! than ours can still judge them.
+
+use countersign_client::Meter;
+use countersign_findings::{Population, Severity, State as FindingState};
+use countersign_store::{Schedule, SyncFigures};
+use countersign_text::openmetrics::{Exposition, Kind, Samples};
+
+use crate::Connector;
+use crate::duty::Scheduler;
+use crate::error::Error;
+use crate::watch::Row;
+use crate::watch::feeds::put_credentials;
+
+/// What durations of syncs are compared with, in milliseconds.
+const BOUNDS_MS: [i64; 9] =
+    [1_000, 5_000, 15_000, 60_000, 300_000, 900_000, 3_600_000, 10_800_000, 21_600_000];
+
+/// Whose findings are counted.
+const COUNTED: Population = Population::USUAL;
+
+/// A family of metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metric {
+    /// The version that runs.
+    Build,
+    /// Syncs that ended.
+    Syncs,
+    /// How long they took.
+    SyncDuration,
+    /// When the last complete one ended.
+    LastComplete,
+    /// How long ago that is.
+    SyncAge,
+    /// Incomplete ones in a row.
+    ConsecutiveFailures,
+    /// Whether one is under way.
+    Running,
+    /// How late the next one is.
+    ScheduleLag,
+    /// Whether the schedule is paused.
+    SchedulePaused,
+    /// Requests to the service.
+    Requests,
+    /// Those that repeated a failed one.
+    Retries,
+    /// Those that were refused with 429.
+    RateLimited,
+    /// What requests waited.
+    RequestWait,
+    /// Findings.
+    Findings,
+    /// Time until a credential expires.
+    CredentialLeft,
+    /// Size of the store.
+    StoreSize,
+}
+
+impl Metric {
+    /// All of them, in the order in which they are written.
+    pub const ALL: [Self; 16] = [
+        Self::Build,
+        Self::Syncs,
+        Self::SyncDuration,
+        Self::LastComplete,
+        Self::SyncAge,
+        Self::ConsecutiveFailures,
+        Self::Running,
+        Self::ScheduleLag,
+        Self::SchedulePaused,
+        Self::Requests,
+        Self::Retries,
+        Self::RateLimited,
+        Self::RequestWait,
+        Self::Findings,
+        Self::CredentialLeft,
+        Self::StoreSize,
+    ];
+
+    /// Its name, without the suffix of its kind.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Build => "countersign_build",
+            Self::Syncs => "countersign_syncs",
+            Self::SyncDuration => "countersign_sync_duration_seconds",
+            Self::LastComplete => "countersign_sync_last_complete_timestamp_seconds",
+            Self::SyncAge => "countersign_sync_age_seconds",
+            Self::ConsecutiveFailures => "countersign_sync_consecutive_failures",
+            Self::Running => "countersign_sync_running",
+            Self::ScheduleLag => "countersign_schedule_lag_seconds",
+            Self::SchedulePaused => "countersign_schedule_paused",
+            Self::Requests => "countersign_requests",
+            Self::Retries => "countersign_request_retries",
+            Self::RateLimited => "countersign_requests_rate_limited",
+            Self::RequestWait => "countersign_request_wait_seconds",
+            Self::Findings => "countersign_findings",
+            Self::CredentialLeft => "countersign_credential_time_left_seconds",
+            Self::StoreSize => "countersign_store_size_bytes",
+        }
+    }
+
+    /// What its numbers are.
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::Build => Kind::Info,
+            Self::Syncs | Self::Requests | Self::Retries => Kind::Counter,
+            Self::RateLimited | Self::RequestWait => Kind::Counter,
+            Self::SyncDuration => Kind::Histogram,
+            _ => Kind::Gauge,
+        }
+    }
+
+    /// The labels of its samples.
+    pub fn labels(self) -> &'static [&'static str] {
+        match self {
+            Self::Build => &["version"],
+            Self::Syncs => &["integration", "outcome"],
+            Self::Findings => &["integration", "severity", "state"],
+            Self::RequestWait => &["cause"],
+            Self::CredentialLeft => &["name"],
+            Self::SyncDuration
+            | Self::LastComplete
+            | Self::SyncAge
+            | Self::ConsecutiveFailures
+            | Self::Running
+            | Self::ScheduleLag
+            | Self::SchedulePaused => &["integration"],
+            Self::Requests | Self::Retries | Self::RateLimited | Self::StoreSize => &[],
+        }
+    }
+
+    /// What it means.
+    pub fn help(self) -> String {
+        let help = match self {
+            Self::Build => "The version that is running",
+            Self::Syncs => {
+                "Syncs that ended, by outcome: complete if everything was read, else incomplete"
+            }
+            Self::SyncDuration => "How long syncs took, whatever their outcome",
+            Self::LastComplete => "When the last complete sync ended, as Unix time",
+            Self::SyncAge => {
+                "Time since the last complete sync ended, or since the integration was added"
+            }
+            Self::ConsecutiveFailures => "Scheduled syncs in a row that were not complete",
+            Self::Running => "1 while a scheduled sync is running, else 0",
+            Self::ScheduleLag => "How late the next scheduled sync is; 0 if it is not due yet",
+            Self::SchedulePaused => "1 if the schedule is paused, else 0",
+            Self::Requests => "Requests sent to the service, retries included, since the start",
+            Self::Retries => "Requests that repeated a failed one, since the start",
+            Self::RateLimited => "Requests that the service answered with 429, since the start",
+            Self::RequestWait => {
+                "Time that requests waited, by cause: budget (requests per minute) or retry"
+            }
+            Self::Findings => return format!("Findings by severity and state: {COUNTED}"),
+            Self::CredentialLeft => "Time until the credential expires; negative once it has",
+            Self::StoreSize => "Size of the store on disk, its log included",
+        };
+        help.to_owned()
+    }
+
+    fn begin(self, text: &mut Exposition) -> Samples<'_> {
+        text.family(self.name(), self.kind(), &self.help())
+    }
+}
+
+/// Of a number.
+fn seconds(ms: i64) -> String {
+    let sign = if ms < 0 { "-" } else { "" };
+    format!("{sign}{}.{:03}", ms.unsigned_abs() / 1000, ms.unsigned_abs() % 1000)
+}
+
+impl Connector {
+    /// All metrics. `rows` are the credentials, `scheduler` the one that runs beside,
+    /// `version` the program's.
+    pub async fn exposition(
+        &self,
+        rows: &[Row],
+        scheduler: Option<&Scheduler>,
+        meter: &Meter,
+        version: &str,
+    ) -> Result<String, Error> {
+        let mut text = Exposition::default();
+        Metric::Build.begin(&mut text).put(&[("version", version)], 1);
+        put_syncs(&mut text, &self.store.sync_figures(BOUNDS_MS.to_vec()).await?);
+        self.put_ages(&mut text).await?;
+        put_schedule(&mut text, &self.store.schedules().await?, scheduler, self.now());
+        put_requests(&mut text, meter);
+        self.put_findings(&mut text).await?;
+        let mut left = Metric::CredentialLeft.begin(&mut text);
+        for row in rows {
+            if let Some(ms) = row.expires_ms {
+                left.put(&[("name", &row.name)], seconds(ms - self.now()));
+            }
+        }
+        Metric::StoreSize.begin(&mut text).put(&[], self.store.size_bytes());
+        put_credentials(&mut text, rows);
+        self.put_watch(&mut text).await?;
+        Ok(text.end())
+    }
+
+    async fn put_ages(&self, text: &mut Exposition) -> Result<(), Error> {
+        let (fresh, now_ms) = (self.store.freshness().await?, self.now());
+        let mut last = Metric::LastComplete.begin(text);
+        for one in &fresh {
+            if let Some(ms) = one.complete_ms {
+                last.put(&[("integration", &one.integration)], seconds(ms));
+            }
+        }
+        let mut age = Metric::SyncAge.begin(text);
+        for one in &fresh {
+            let since_ms = one.complete_ms.unwrap_or(one.added_ms);
+            age.put(&[("integration", &one.integration)], seconds((now_ms - since_ms).max(0)));
+        }
+        Ok(())
+    }
+
+    /// Every severity in every state: what is not there is zero.
+    async fn put_findings(&self, text: &mut Exposition) -> Result<(), Error> {
+        let figures = self.store.finding_figures(COUNTED).await?;
+        let mut samples = Metric::Findings.begin(text);
+        for integration in self.store.integrations().await? {
+            for severity in Severity::ALL {
+                let word = severity.name().to_lowercase().replace(' ', "_");
+                for state in FindingState::ALL {
+                    let is_it = |level: u8, of: FindingState, name: &str| {
+                        level == severity.level() && of == state && name == integration.name
+                    };
+                    let found = figures
+                        .iter()
+                        .find(|one| is_it(one.severity, one.state, &one.integration))
+                        .map_or(0, |one| one.findings);
+                    let labels = [
+                        ("integration", integration.name.as_str()),
+                        ("severity", word.as_str()),
+                        ("state", state.as_str()),
+                    ];
+                    samples.put(&labels, found);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn put_syncs(text: &mut Exposition, figures: &[SyncFigures]) {
+    let mut syncs = Metric::Syncs.begin(text);
+    for one in figures {
+        let integration = ("integration", one.integration.as_str());
+        syncs.put(&[integration, ("outcome", "complete")], one.complete);
+        syncs.put(&[integration, ("outcome", "incomplete")], one.incomplete);
+    }
+    let mut durations = Metric::SyncDuration.begin(text);
+    for one in figures {
+        let bounds = BOUNDS_MS.iter().map(|ms| *ms as f64 / 1000.0);
+        let within: Vec<_> = bounds.zip(one.within.iter().copied()).collect();
+        durations.put_distribution(
+            &[("integration", &one.integration)],
+            &within,
+            one.complete + one.incomplete,
+            one.duration_ms as f64 / 1000.0,
+        );
+    }
+}
+
+fn put_schedule(
+    text: &mut Exposition,
+    schedules: &[Schedule],
+    scheduler: Option<&Scheduler>,
+    now_ms: i64,
+) {
+    let mut failures = Metric::ConsecutiveFailures.begin(text);
+    for one in schedules {
+        failures.put(&[("integration", &one.name)], one.failures);
+    }
+    let states = scheduler.map(Scheduler::states).unwrap_or_default();
+    let mut running = Metric::Running.begin(text);
+    for state in &states {
+        running.put(&[("integration", &state.integration)], u8::from(state.running.is_some()));
+    }
+    let mut lag = Metric::ScheduleLag.begin(text);
+    for state in &states {
+        let late_ms = state.next_ms.map_or(0, |next_ms| (now_ms - next_ms).max(0));
+        lag.put(&[("integration", &state.integration)], seconds(late_ms));
+    }
+    let mut paused = Metric::SchedulePaused.begin(text);
+    for state in &states {
+        paused.put(&[("integration", &state.integration)], u8::from(state.paused));
+    }
+}
+
+fn put_requests(text: &mut Exposition, meter: &Meter) {
+    let stats = meter.stats();
+    Metric::Requests.begin(text).put(&[], stats.requests);
+    Metric::Retries.begin(text).put(&[], stats.retries);
+    Metric::RateLimited.begin(text).put(&[], stats.rate_limited);
+    let wait = |ms: u64| seconds(i64::try_from(ms).unwrap_or(i64::MAX));
+    Metric::RequestWait
+        .begin(text)
+        .put(&[("cause", "budget")], wait(stats.waited_ms))
+        .put(&[("cause", "retry")], wait(stats.paused_ms));
+}

@@ -1,0 +1,114 @@
+//! What is counted for those who watch the program: syncs, findings, size.
+
+use std::fs;
+
+use countersign_findings::{Population, State};
+
+use crate::columns::{place, state_of};
+use crate::error::Error;
+use crate::store::Store;
+
+/// The syncs of one integration that have ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncFigures {
+    /// Name of the integration.
+    pub integration: String,
+    /// Syncs that read everything.
+    pub complete: u64,
+    /// Syncs that did not.
+    pub incomplete: u64,
+    /// How many took at most as long as each bound that was asked for.
+    pub within: Vec<u64>,
+    /// How long all of them took together.
+    pub duration_ms: i64,
+}
+
+/// Findings of one integration that are alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindingFigures {
+    /// Name of the integration.
+    pub integration: String,
+    /// 0 to 5.
+    pub severity: u8,
+    /// State.
+    pub state: State,
+    /// How many.
+    pub findings: u64,
+}
+
+impl Store {
+    /// The syncs of each integration, by name.
+    pub async fn sync_figures(&self, bounds_ms: Vec<i64>) -> Result<Vec<SyncFigures>, Error> {
+        self.database
+            .read(move |connection| {
+                let within: String = (1..=bounds_ms.len())
+                    .map(|at| format!(", coalesce(sum(finished_ms - started_ms <= ?{at}), 0)"))
+                    .collect();
+                let mut statement = connection.prepare_cached(&format!(
+                    "select name, coalesce(sum(complete = 1), 0), coalesce(sum(complete = 0), 0),
+                        coalesce(sum(max(finished_ms - started_ms, 0)), 0){within}
+                     from integrations left join runs
+                        on runs.integration = integrations.id and finished_ms is not null
+                     group by integrations.id order by name"
+                ))?;
+                let bounds = rusqlite::params_from_iter(&bounds_ms);
+                let rows = statement.query_map(bounds, |row| {
+                    let within = (0..bounds_ms.len()).map(|at| row.get(4 + at));
+                    Ok(SyncFigures {
+                        integration: row.get(0)?,
+                        complete: row.get(1)?,
+                        incomplete: row.get(2)?,
+                        duration_ms: row.get(3)?,
+                        within: within.collect::<Result<_, _>>()?,
+                    })
+                })?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            })
+            .await
+    }
+
+    /// The findings of a population by integration, severity and state; none where there
+    /// are none.
+    pub async fn finding_figures(
+        &self,
+        population: Population,
+    ) -> Result<Vec<FindingFigures>, Error> {
+        self.database
+            .read(move |connection| {
+                let mut statement = connection.prepare_cached(&format!(
+                    "select integrations.name, t.severity, t.state, sum(t.findings)
+                     from (select application, severity, state, findings from tallies where {}) t
+                        join applications on applications.id = t.application
+                        join integrations on integrations.id = applications.integration
+                     group by integrations.id, 2, 3 order by 1, 2, 3",
+                    place(population)
+                ))?;
+                let mut rows = statement.query([])?;
+                let mut figures = Vec::new();
+                while let Some(row) = rows.next()? {
+                    let state = state_of(row.get(2)?)?;
+                    if population.holds(state) {
+                        figures.push(FindingFigures {
+                            integration: row.get(0)?,
+                            severity: row.get(1)?,
+                            state,
+                            findings: row.get(3)?,
+                        });
+                    }
+                }
+                Ok(figures)
+            })
+            .await
+    }
+
+    /// Bytes of the store on disk, with its log.
+    pub fn size_bytes(&self) -> u64 {
+        let path = self.database.path();
+        let beside = |end: &str| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(end);
+            fs::metadata(name).map_or(0, |file| file.len())
+        };
+        ["", "-wal", "-shm"].iter().map(|end| beside(end)).sum()
+    }
+}
