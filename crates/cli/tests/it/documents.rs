@@ -100,7 +100,7 @@ fn broken(documents: &BTreeMap<String, String>, from: &str, target: &str) -> Opt
     if !Path::new(ROOT).join(&path).exists() {
         return Some(format!("there is no `{path}`"));
     }
-    let Some(text) = documents.get(&path).filter(|_| !anchor.is_empty()) else { return None };
+    let text = documents.get(&path).filter(|_| !anchor.is_empty())?;
     (!anchors(text).contains(anchor)).then(|| format!("`{path}` has no `#{anchor}`"))
 }
 
