@@ -34,7 +34,7 @@ pub(crate) struct Export {
     /// would run as a formula or read as a number or date begins with `'`.
     #[arg(long)]
     pub(crate) plain_cells: bool,
-    /// SARIF: one category for all findings, by which code scanning tells uploads apart
+    /// SARIF: one category for all findings, by which code scanning distinguishes uploads
     /// [default: one for each application and context].
     #[arg(long, value_name = "NAME")]
     pub(crate) category: Option<String>,

@@ -148,7 +148,7 @@ pub(crate) struct RehearseOne {
     /// Replace nothing.
     #[arg(long)]
     pub(crate) check: bool,
-    /// Die, as by kill -9, at the nth step that is told.
+    /// Die, as by kill -9, at the nth reported step.
     #[arg(long)]
     pub(crate) die_at: Option<u32>,
     /// The vault refuses so many writes.
@@ -157,7 +157,7 @@ pub(crate) struct RehearseOne {
     /// The clock jumps by so much after it was read ten times.
     #[arg(long, allow_hyphen_values = true)]
     pub(crate) clock_jump_ms: Option<i64>,
-    /// As from another machine, on which leases lapse at once.
+    /// As from another machine, on which leases expire at once.
     #[arg(long)]
     pub(crate) elsewhere: bool,
 }

@@ -173,8 +173,13 @@ fn plain(text: &str, known: &[(String, &str)]) -> String {
     }
     let words = shown.split(' ').map(|word| {
         let digits = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-        let is_id = digits.len() >= 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if is_id { word.replace(digits, "API_ID") } else { word.to_owned() }
+        let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+        match (is_hex, digits.len(), digits.contains('-')) {
+            (true, 32.., false) => word.replace(digits, "API_ID"),
+            // Of a conversation.
+            (true, 36, true) => word.replace(digits, "CONVERSATION"),
+            _ => word.to_owned(),
+        }
     });
     words.collect::<Vec<_>>().join(" ").replace('|', "\\|")
 }

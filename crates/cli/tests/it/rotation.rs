@@ -56,7 +56,7 @@ fn a_pair_is_rotated_as_arranged_and_the_sync_goes_on() {
     let folder = home_with(&served);
     let home = folder.path();
     refused(home, &["credentials", "rotate"], 2, "configures no rotation");
-    refused(home, &["credentials", "rotate", "demo"], 2, "needs somebody");
+    refused(home, &["credentials", "rotate", "demo"], 2, "needs an account");
     refused(home, &["credentials", "rotate", "nobody", "--by", "admin"], 2, "no credential");
     refused(home, &["credentials", "rotate", "demo", "--mode", "self"], 2, "may not renew itself");
     let forbidden = run(home, &["credentials", "rotate", "demo", "--by", "twin"]);

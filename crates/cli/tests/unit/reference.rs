@@ -48,7 +48,7 @@ prints the same.
     each(&root, "countersign", &mut |path, command| {
         if !command.has_subcommands() || command.get_arguments().any(is_own) {
             let (anchor, about) = (path.replace(' ', "-"), about(command));
-            writeln!(contents, "| [{path}](#{anchor}) | {about} |").unwrap();
+            writeln!(contents, "| [`{path}`](#{anchor}) | {about} |").unwrap();
             body.push_str(&section(path, command));
         }
     });
@@ -83,7 +83,7 @@ fn is_own(arg: &Arg) -> bool {
 }
 
 fn section(path: &str, command: &Command) -> String {
-    let mut text = format!("\n## {path}\n\n{}.\n", about(command));
+    let mut text = format!("\n## `{path}`\n\n{}.\n", about(command));
     let own: Vec<_> = command.get_arguments().filter(|arg| is_own(arg)).collect();
     if !own.is_empty() {
         text.push('\n');

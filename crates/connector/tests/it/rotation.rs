@@ -185,9 +185,9 @@ async fn what_could_lock_out_is_refused_before_anything_is_asked_for() {
     let alone = with(Mode::SelfRenewal, |a| a.by = None);
     refused(&stage, alone, "may not renew itself").await;
     let nobody = with(Mode::Administrator, |a| a.by = None);
-    refused(&stage, nobody, "needs somebody").await;
+    refused(&stage, nobody, "needs an account").await;
     let itself = with(Mode::Administrator, |a| a.by = Some("prod".into()));
-    refused(&stage, itself, "cannot ask for its own").await;
+    refused(&stage, itself, "cannot issue its own").await;
     let unknown = with(Mode::Administrator, |a| a.by = Some("nobody".into()));
     refused(&stage, unknown, "no credential `nobody`").await;
     let one = with(Mode::Twins, |a| a.twin = Some("prod".into()));

@@ -156,7 +156,9 @@ fn settled(line: &str) -> String {
         }
         for part in word.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
             let name = part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
-            match is_hex(name) {
+            // One that did not fit into its column ends early.
+            let is_cut = part.ends_with('…') && name.bytes().all(|b| b.is_ascii_hexdigit());
+            match is_hex(name) || (is_cut && name.len() > 3) {
                 true => settled.push_str(&part.replace(name, "#")),
                 false => settled.push_str(part),
             }
@@ -327,6 +329,7 @@ fn a_page_that_is_not_true_is_seen() {
     for (shown, printed, does) in [
         ("a 1,234 b", "a   77 b", true),
         ("id c81ef728f9298bf15a32", "id 0123456789abcdef", true),
+        ("id 0a8a84…", "id 3b8dd06…", true),
         ("…\nz", "x\ny\nz", true),
         ("…", "", true),
         ("old … ms", "old one 12 ms", true),
