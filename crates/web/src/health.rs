@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
@@ -16,11 +17,13 @@ use hyper::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
     X_CONTENT_TYPE_OPTIONS,
 };
-use hyper::{HeaderMap, StatusCode};
+use hyper::{HeaderMap, StatusCode, Uri};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::sync::{Mutex, watch};
 use tower::ServiceExt;
+
+use crate::names::host_of;
 
 /// Seconds after which a program that is not ready is worth another look.
 const RETRY_SECONDS: u64 = 1;
@@ -149,9 +152,10 @@ impl Scrapers {
         self.0.send_replace(digest.map_or(May::Nobody, May::Token));
     }
 
-    fn may(&self, headers: &HeaderMap) -> bool {
+    fn may(&self, headers: &HeaderMap, target: &Uri) -> bool {
         match *self.0.borrow() {
-            May::Everybody => true,
+            // A page of a browser that had its own name lead here would read them.
+            May::Everybody => host_of(headers, target).is_none_or(is_address),
             May::Nobody => false,
             May::Token(digest) => bearer(headers).is_some_and(|token| {
                 let given: [u8; 32] = Sha256::digest(token).into();
@@ -165,6 +169,13 @@ impl fmt::Debug for Scrapers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scrapers").finish_non_exhaustive()
     }
+}
+
+/// Whether a host is an address, or this machine's own name.
+fn is_address(host: &str) -> bool {
+    let is_ours = |name: &str| name.eq_ignore_ascii_case("localhost");
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    host.parse::<SocketAddr>().is_ok() || host.parse::<IpAddr>().is_ok() || is_ours(name)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
@@ -214,8 +225,8 @@ impl Face {
     }
 }
 
-async fn metrics(State(face): State<Face>, headers: HeaderMap) -> Response {
-    if !face.scrapers.may(&headers) {
+async fn metrics(State(face): State<Face>, target: Uri, headers: HeaderMap) -> Response {
+    if !face.scrapers.may(&headers, &target) {
         let mut response =
             answer(StatusCode::UNAUTHORIZED, "{\"error\":\"unauthorized\"}\n".into());
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -341,6 +352,28 @@ mod tests {
         scrapers.set_token(Some("second-token"));
         assert_eq!(scraped(&face, Some("Bearer first-token")).await.0, 401);
         assert_eq!(scraped(&face, Some("Bearer second-token")).await, read);
+    }
+
+    #[tokio::test]
+    async fn a_page_that_calls_itself_otherwise_gets_no_metrics() {
+        let gauges = Gauges::default();
+        gauges.give("text/plain", Arc::new(|| Box::pin(async { Ok("x 1\n".to_owned()) })));
+        let readiness = Readiness::not_yet(Unready::StoreOpening);
+        let face = Face::with_metrics(readiness, gauges, Scrapers::everybody());
+        for (host, status) in [
+            ("evil.example.com:9464", 401),
+            ("127.0.0.1.example.com", 401),
+            ("", 401),
+            ("127.0.0.1:9464", 200),
+            ("127.0.0.1", 200),
+            ("[::1]:9464", 200),
+            ("localhost:9464", 200),
+            ("LOCALHOST", 200),
+        ] {
+            let request = Request::get("/metrics").header("host", host).body(Body::empty());
+            let response = face.router().oneshot(request.unwrap()).await.unwrap();
+            assert_eq!(response.status().as_u16(), status, "{host}");
+        }
     }
 
     #[tokio::test]

@@ -111,3 +111,27 @@ fn status_is_one_screen_with_the_code_of_the_worst() {
     );
     assert!(!stdout(&run(home.path(), &["status", "--json"])).contains(&secret));
 }
+
+/// One line for each, with named fields, and no secret.
+#[test]
+fn what_users_and_commands_do_is_one_line_each() {
+    let served = Served::start("apps=2,findings=20,rng=7");
+    let home = tempfile::tempdir().unwrap();
+    let (id, secret) = served.mint("reader", READER);
+    assert!(served.add(home.path(), (&id, &secret)).status.success());
+    let logged = |args: &[&str], message: &str| -> Vec<Value> {
+        let mut command = countersign(home.path());
+        let output = command.args(["--log", "countersign=info", "--log-format", "json"]).args(args);
+        let output = output.output().unwrap();
+        let told = stderr(&output);
+        assert!(output.status.success() && !told.contains(&secret), "{args:?}: {told}");
+        let lines = told.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter(|line| line["message"] == message).collect()
+    };
+    let acts = logged(&["people", "add", "rita"], "user acted");
+    assert!(acts.len() == 1 && acts[0]["on"] == "rita", "{acts:?}");
+    let file = home.path().join("findings.csv");
+    let file = file.to_str().unwrap();
+    let exports = logged(&["export", "--format", "csv", "--output", file], "export ended");
+    assert!(exports.len() == 1 && exports[0]["written"].is_string(), "{exports:?}");
+}
