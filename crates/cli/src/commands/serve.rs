@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 use super::context::{Context, Current};
 use super::control::write_ready_file;
 use super::people;
-use super::platform::until_stopped;
+use super::platform::Stop;
 use super::query::paths_of;
 use super::reload::{Hangup, Reloading};
 use super::schedule;
@@ -54,6 +54,7 @@ pub(crate) async fn run(home: Option<&Path>, args: ServeDashboard) -> Result<(),
     let listening = Listening::begin(args.listen, identity(&args)?, public_url, faces).await?;
     let context = Context::open(home).await?;
     let served = listening.open(&context).await?;
+    let stop = Stop::listen()?;
     if let Some(path) = &args.ready_file {
         let mut object = served.ready_object();
         if let Some(own) = &own {
@@ -80,7 +81,7 @@ pub(crate) async fn run(home: Option<&Path>, args: ServeDashboard) -> Result<(),
         renewals: served.renewal.iter().cloned().chain(own_renewal).collect(),
         text,
     };
-    let mut stopped = std::pin::pin!(until_stopped());
+    let mut stopped = std::pin::pin!(stop.asked());
     loop {
         tokio::select! {
             stopped = &mut stopped => break stopped?,
