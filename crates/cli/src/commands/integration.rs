@@ -25,7 +25,7 @@ use crate::failure::Failure;
 use crate::forms::{enter_telling, machine};
 use crate::lists::print_list;
 use crate::output::{
-    Cell, Fit, Shown, ask, distance, grouped, note, print_json, printable, show, when,
+    Cell, Fit, Hidden, Shown, ask, distance, grouped, note, print_json, printable, show, when,
 };
 
 /// A secret is at most 1,024 hex digits and a prefix.
@@ -287,6 +287,8 @@ fn read_secret(from_stdin: bool) -> Result<Zeroizing<String>, Failure> {
                 "the Client Secret is missing\nhint: pipe it in and add `--client-secret-stdin`",
             ));
         }
+        // Hidden before it is asked for: whoever types or pastes at once is not shown either.
+        let _hidden = Hidden::begin();
         let typed = rpassword::prompt_password("Client Secret (Secret Key): ")?;
         return Ok(Zeroizing::new(typed));
     }

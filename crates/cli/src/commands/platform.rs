@@ -57,6 +57,7 @@ pub(crate) async fn serve(home: Option<&Path>, args: Serve) -> Result<(), Failur
     })?;
     let _signpost = Signpost::put(home.path(), &platform)?;
     let (applications, findings) = platform.counts().map_err(failure)?;
+    let stop = Stop::listen()?;
     if let Some(path) = &args.ready_file {
         write_ready_file(path, &ready_object(&platform)?)?;
     }
@@ -82,7 +83,7 @@ pub(crate) async fn serve(home: Option<&Path>, args: Serve) -> Result<(), Failur
             note(&format!("sign in as {name}; {password}"));
         }
     }
-    until_stopped().await?;
+    stop.asked().await?;
     note("stopping …");
     platform.shutdown().await.map_err(failure)
 }
@@ -113,19 +114,43 @@ pub(crate) async fn start(config: Config) -> Result<Platform, Failure> {
     Platform::start(config).await.map_err(failure)
 }
 
-/// Ctrl-C, or the polite signal of a service manager.
-pub(crate) async fn until_stopped() -> Result<(), Failure> {
+/// Ctrl-C, or the polite signal of a service manager: from the moment this exists neither
+/// ends the program by itself. It is made before anybody is told that the program is up.
+pub(crate) struct Stop {
     #[cfg(unix)]
-    {
+    interrupted: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminated: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    #[cfg(unix)]
+    pub(crate) fn listen() -> Result<Self, Failure> {
         use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate()).map_err(Failure::unexpected)?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Failure::unexpected),
-            _ = terminate.recv() => Ok(()),
-        }
+        let listen = |kind| signal(kind).map_err(Failure::unexpected);
+        let interrupted = listen(SignalKind::interrupt())?;
+        Ok(Self { interrupted, terminated: listen(SignalKind::terminate())? })
     }
+
     #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await.map_err(Failure::unexpected)
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        Ok(Self {})
+    }
+
+    /// Waits for it.
+    #[cfg(unix)]
+    pub(crate) async fn asked(mut self) -> Result<(), Failure> {
+        tokio::select! {
+            _ = self.interrupted.recv() => {}
+            _ = self.terminated.recv() => {}
+        }
+        Ok(())
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) async fn asked(self) -> Result<(), Failure> {
+        tokio::signal::ctrl_c().await.map_err(Failure::unexpected)
+    }
 }
 
 pub(crate) fn mint(home: Option<&Path>, args: Mint) -> Result<(), Failure> {

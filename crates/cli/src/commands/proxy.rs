@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::context::{Context, open_store};
 use super::control::write_ready_file;
-use super::platform::until_stopped;
+use super::platform::Stop;
 use super::serve::free_port;
 use crate::args::{Json, MakeToken, Proxy, ProxyCommand, ProxyLog, RevokeCaller, RunProxy};
 use crate::config::CallerConfig;
@@ -78,6 +78,7 @@ async fn serve(context: &Context, args: RunProxy) -> Result<(), Failure> {
             }
         })?,
     };
+    let stop = Stop::listen()?;
     let broker = Broker::start(listener, config);
     if let Some(path) = &args.ready_file {
         write_ready_file(path, &ready_object(broker.address()))?;
@@ -88,7 +89,7 @@ async fn serve(context: &Context, args: RunProxy) -> Result<(), Failure> {
         integration.name,
         integration.url
     ));
-    until_stopped().await?;
+    stop.asked().await?;
     note("stopping …");
     Ok(broker.shutdown().await?)
 }

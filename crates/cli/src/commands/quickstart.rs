@@ -18,7 +18,7 @@ use super::control::Signpost;
 use super::demo::{self, NAME};
 use super::guide;
 use super::integration::check_text;
-use super::platform::{failure, mail_text, ready_object, start, until_stopped};
+use super::platform::{Stop, failure, mail_text, ready_object, start};
 use super::report::{counts_text, sync_text};
 use super::serve::Served;
 use super::sync::{How, run_one, tell_problems};
@@ -85,12 +85,13 @@ pub(crate) async fn run(home: Option<&Path>, args: Quickstart) -> Result<(), Fai
         }
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let served = Served::begin(&context, listen, None, None).await?;
+        let stop = Stop::listen()?;
         served.tell(None);
         note(&format!(
             "platform and dashboard stay up; Ctrl-C stops them, and {} deletes the demo",
             CommandLine::at(context.home.path(), &["quickstart", "--remove"])
         ));
-        until_stopped().await?;
+        stop.asked().await?;
         served.end().await?;
     }
     platform.shutdown().await.map_err(failure)?;
@@ -109,6 +110,7 @@ async fn by_hand(context: &Context, platform: Platform) -> Result<(), Failure> {
         Some((name, _)) => format!("{name}; run this on a terminal to be told the password"),
         None => "the administrator, with the password that you set".to_owned(),
     };
+    let stop = Stop::listen()?;
     let place = context.home.path();
     let url = platform.rest_url();
     let add = CommandLine::at(place, &["integration", "add", NAME, "--url", &url])
@@ -135,7 +137,7 @@ async fn by_hand(context: &Context, platform: Platform) -> Result<(), Failure> {
     if !system::open_page(&console) {
         note("no browser could be opened: open the address by hand");
     }
-    until_stopped().await?;
+    stop.asked().await?;
     platform.shutdown().await.map_err(failure)
 }
 

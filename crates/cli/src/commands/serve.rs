@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use super::context::Context;
 use super::control::write_ready_file;
 use super::people;
-use super::platform::until_stopped;
+use super::platform::Stop;
 use super::query::paths_of;
 use super::schedule;
 use super::store::{are_mendable, counted, fix};
@@ -46,6 +46,7 @@ pub(crate) async fn run(context: &Context, args: ServeDashboard) -> Result<(), F
         _ => None,
     };
     let served = Served::begin(context, args.listen, identity, args.public_url.as_deref()).await?;
+    let stop = Stop::listen()?;
     if let Some(path) = &args.ready_file {
         write_ready_file(path, &served.ready_object())?;
     }
@@ -56,7 +57,7 @@ pub(crate) async fn run(context: &Context, args: ServeDashboard) -> Result<(), F
     if args.open && !system::open_page(&served.url) {
         note("no browser could be opened: open the address by hand");
     }
-    until_stopped().await?;
+    stop.asked().await?;
     note("stopping …");
     served.end().await
 }

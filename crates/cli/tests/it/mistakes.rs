@@ -155,6 +155,11 @@ fn plain(text: &str, known: &[(String, &str)]) -> String {
     for (path, name) in known {
         text = text.replace(path, name);
     }
+    // The folder of a platform, which has six random characters behind this.
+    let folder = std::env::temp_dir().join(".tmp").display().to_string();
+    while let Some(at) = text.find(&folder) {
+        text.replace_range(at..at + folder.len() + 6, "~");
+    }
     let mut shown = text;
     for before in ["127.0.0.1:", " on port "] {
         let mut parts = shown.split(before);
@@ -168,8 +173,13 @@ fn plain(text: &str, known: &[(String, &str)]) -> String {
     }
     let words = shown.split(' ').map(|word| {
         let digits = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-        let is_id = digits.len() >= 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if is_id { word.replace(digits, "API_ID") } else { word.to_owned() }
+        let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+        match (is_hex, digits.len(), digits.contains('-')) {
+            (true, 32.., false) => word.replace(digits, "API_ID"),
+            // Of a conversation.
+            (true, 36, true) => word.replace(digits, "CONVERSATION"),
+            _ => word.to_owned(),
+        }
     });
     words.collect::<Vec<_>>().join(" ").replace('|', "\\|")
 }
