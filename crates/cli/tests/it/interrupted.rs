@@ -64,7 +64,7 @@ fn what_was_read_before_ctrl_c_is_kept_and_the_next_run_continues() {
 /// What is complete is being written, and somebody else has the store.
 #[test]
 fn the_second_ctrl_c_waits_for_nothing() {
-    let served = Served::start("apps=6,findings=60");
+    let served = Served::start("apps=30,findings=300");
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path();
     let (id, secret) = served.mint("reader", READER);
