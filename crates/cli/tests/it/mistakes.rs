@@ -11,7 +11,7 @@ use crate::program::{Served, countersign, run, stderr, stdout, write_secret};
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/mistakes.md");
 const HEAD: &str = "# Mistakes and what answers them
 
-For whoever sees an error and wants to know what it means. Each row was made for real: the
+For everybody who sees an error and wants to know what it means. Each row was made for real: the
 test `mistakes` makes all of them, compares the exit code, and writes this page.
 
 | mistake | command | exit | answer | what to do |
