@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
+use countersign_files::quoted;
 use countersign_findings::filter::nearest;
 
 use crate::failure::Failure;
@@ -124,13 +125,13 @@ impl<T: 'static> List<T> {
     }
 }
 
-/// A list that is always whole and has always the same columns.
-pub(crate) fn print_list(
-    columns: &[(&'static str, Fit)],
-    rows: impl IntoIterator<Item = Vec<Cell>>,
+/// A list that is always whole and has always the same columns: as many as a row has cells.
+pub(crate) fn print_list<const N: usize>(
+    columns: [(&'static str, Fit); N],
+    rows: impl IntoIterator<Item = [Cell; N]>,
 ) -> Result<(), Failure> {
-    let mut lines = Lines::of(columns.iter().copied());
-    rows.into_iter().try_for_each(|row| lines.add(row))?;
+    let mut lines = Lines::of(columns.into_iter());
+    rows.into_iter().try_for_each(|row| lines.add(row.into()))?;
     lines.end().map(|_| ())
 }
 
@@ -257,16 +258,7 @@ const SHORT: &[(&str, &str)] = &[("limit", "-n")];
 impl fmt::Display for Again {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("countersign")?;
-        self.0.iter().try_for_each(|word| write!(f, " {}", quoted(word)))
-    }
-}
-
-/// A word as a shell reads it.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:,=+@%".contains(c);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", printable(word).replace('\'', "'\\''")),
+        self.0.iter().try_for_each(|word| write!(f, " {}", quoted(&printable(word))))
     }
 }
 

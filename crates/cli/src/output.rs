@@ -120,41 +120,6 @@ pub(crate) fn when(ms: i64) -> String {
     if io::stdout().is_terminal() { local(ms) } else { rfc3339(ms) }
 }
 
-/// What is typed on the terminal of standard input is not shown, until this is dropped.
-pub(crate) struct Hidden {
-    #[cfg(unix)]
-    before: Option<rustix::termios::Termios>,
-}
-
-impl Hidden {
-    #[cfg(unix)]
-    pub(crate) fn begin() -> Self {
-        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-        let before = tcgetattr(io::stdin()).ok();
-        if let Some(mut hidden) = before.clone() {
-            hidden.local_modes.remove(LocalModes::ECHO);
-            // Where this fails, the question itself hides what is typed.
-            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &hidden);
-        }
-        Self { before }
-    }
-
-    #[cfg(not(unix))]
-    pub(crate) fn begin() -> Self {
-        Self {}
-    }
-}
-
-#[cfg(unix)]
-impl Drop for Hidden {
-    fn drop(&mut self) {
-        use rustix::termios::{OptionalActions, tcsetattr};
-        if let Some(before) = &self.before {
-            let _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
-        }
-    }
-}
-
 /// How long ago something was, a moment in a pipe.
 pub(crate) fn ago(ms: Option<i64>, now_ms: i64) -> Cell {
     match ms {

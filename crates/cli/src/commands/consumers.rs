@@ -70,7 +70,7 @@ fn tell(all: &[(String, Progress)], now_ms: i64, json: bool) -> Result<(), Failu
             (None, None, tries) => Cell::text(&format!("NO, tried {tries} times")),
         };
         let problem = one.problem.as_deref().unwrap_or_default();
-        vec![
+        [
             Cell::text(name),
             Cell::text(&one.consumer),
             Cell::text(one.kind),
@@ -87,7 +87,7 @@ fn tell(all: &[(String, Progress)], now_ms: i64, json: bool) -> Result<(), Failu
         ("runs_it", Fit::Whole),
         ("problem", Fit::End),
     ];
-    print_list(&columns, all.iter().map(row))
+    print_list(columns, all.iter().map(row))
 }
 
 fn as_json(credential: &str, one: &Progress) -> Value {

@@ -174,7 +174,7 @@ pub(crate) async fn faults(home: Option<&Path>, args: Faults) -> Result<(), Fail
         }
         let columns =
             [("at", Fit::Whole), ("rule", Fit::End), ("method", Fit::Whole), ("target", Fit::End)];
-        return rows(&answer["fired"], &columns, "faults fired");
+        return rows(&answer["fired"], columns, "faults fired");
     }
     let answer = match &args.plan {
         Some(path) => {
@@ -281,7 +281,7 @@ pub(crate) async fn requests(home: Option<&Path>, args: Requests) -> Result<(), 
         ("cause", Fit::Whole),
         ("faults", Fit::End),
     ];
-    rows(&answer["requests"], &columns, "requests")
+    rows(&answer["requests"], columns, "requests")
 }
 
 async fn expect(controls: &Controls, args: Requests) -> Result<(), Failure> {
@@ -408,7 +408,7 @@ pub(crate) async fn outbox(home: Option<&Path>, args: Json) -> Result<(), Failur
         return print_json(&answer);
     }
     let columns = [("at", Fit::Whole), ("to", Fit::End), ("subject", Fit::End)];
-    rows(&answer["mails"], &columns, "mails")
+    rows(&answer["mails"], columns, "mails")
 }
 
 /// One segment of a path, whatever was typed.
@@ -416,7 +416,11 @@ fn segment(name: &str) -> String {
     url::form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
-fn rows(list: &Value, columns: &[(&'static str, Fit)], what: &str) -> Result<(), Failure> {
+fn rows<const N: usize>(
+    list: &Value,
+    columns: [(&'static str, Fit); N],
+    what: &str,
+) -> Result<(), Failure> {
     let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
     let cell = |value: &Value| match value {
         Value::Null => Cell::text(""),
@@ -427,7 +431,7 @@ fn rows(list: &Value, columns: &[(&'static str, Fit)], what: &str) -> Result<(),
         }
         other => Cell::text(&other.to_string()),
     };
-    let row = |row: &Value| columns.iter().map(|(name, _)| cell(&row[*name])).collect();
+    let row = |row: &Value| columns.map(|(name, _)| cell(&row[name]));
     if !list.is_empty() {
         print_list(columns, list.iter().map(row))?;
     }

@@ -21,12 +21,12 @@ use crate::advice::CommandLine;
 use crate::args::{
     AddIntegration, Json, NamedIntegration, RemoveIntegration, RenameIntegration, UpdateIntegration,
 };
-use crate::asking::{asked, confirm, is_attended, read_line};
+use crate::asking::{asked, asked_secret, confirm, is_attended, read_line};
 use crate::failure::Failure;
 use crate::forms::{enter_telling, machine};
 use crate::lists::print_list;
 use crate::output::{
-    Cell, Fit, Hidden, Shown, ask, distance, grouped, note, print_json, printable, show, when,
+    Cell, Fit, Shown, ask, distance, grouped, note, print_json, printable, show, when,
 };
 
 /// A secret is at most 1,024 hex digits and a prefix.
@@ -79,7 +79,7 @@ pub(crate) async fn list(context: &Context, args: Json) -> Result<(), Failure> {
         };
         let account = Cell::some(one.account.as_deref());
         let account = if one.account.is_none() { account.shown_as("unknown") } else { account };
-        vec![Cell::text(&one.name), Cell::text(&one.url), Cell::text(&one.api_id), account, expires]
+        [Cell::text(&one.name), Cell::text(&one.url), Cell::text(&one.api_id), account, expires]
     };
     let columns = [
         ("name", Fit::End),
@@ -88,7 +88,7 @@ pub(crate) async fn list(context: &Context, args: Json) -> Result<(), Failure> {
         ("account", Fit::End),
         ("expires", Fit::Whole),
     ];
-    print_list(&columns, all.iter().map(row))
+    print_list(columns, all.iter().map(row))
 }
 
 pub(crate) async fn show_one(context: &Context, args: NamedIntegration) -> Result<(), Failure> {
@@ -288,10 +288,7 @@ fn read_secret(from_stdin: bool) -> Result<Zeroizing<String>, Failure> {
                 "the Client Secret is missing\nhint: pipe it in and add `--client-secret-stdin`",
             ));
         }
-        // Hidden before it is asked for: whoever types or pastes at once is not shown either.
-        let _hidden = Hidden::begin();
-        let typed = rpassword::prompt_password("Client Secret (Secret Key): ")?;
-        return Ok(Zeroizing::new(typed));
+        return asked_secret("Client Secret (Secret Key)");
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES as usize + 1));
     std::io::stdin().lock().take(MAX_SECRET_BYTES).read_to_end(&mut bytes)?;

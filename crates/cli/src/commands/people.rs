@@ -103,7 +103,7 @@ async fn list(people: &People, args: &args::Json) -> Result<(), Failure> {
     }
     let now_ms = (system::clock())();
     let row = |one: &Listed| {
-        vec![
+        [
             Cell::text(&one.person.name),
             Cell::text(one.person.role.as_str()),
             Cell::text(if one.is_active { "set" } else { "not yet" }),
@@ -118,7 +118,7 @@ async fn list(people: &People, args: &args::Json) -> Result<(), Failure> {
         ("second_factor", Fit::Whole),
         ("last_sign_in", Fit::Whole),
     ];
-    print_list(&columns, all.iter().map(row))
+    print_list(columns, all.iter().map(row))
 }
 
 fn as_json(one: &Listed) -> Value {

@@ -226,7 +226,7 @@ async fn callers(store: &Store, args: Json) -> Result<(), Failure> {
         return Ok(());
     }
     let row = |one: &Caller| {
-        vec![
+        [
             Cell::text(&one.name),
             Cell::text(&one.rules.join(", ")),
             Cell::text(state(one, now_ms)),
@@ -244,7 +244,7 @@ async fn callers(store: &Store, args: Json) -> Result<(), Failure> {
         ("expires", Fit::Whole),
         ("last_used", Fit::Whole),
     ];
-    print_list(&columns, all.iter().map(row))
+    print_list(columns, all.iter().map(row))
 }
 
 fn state(caller: &Caller, now_ms: i64) -> &'static str {
@@ -287,7 +287,7 @@ async fn log(store: &Store, args: ProxyLog) -> Result<(), Failure> {
         return Ok(());
     }
     let row = |line: &BrokerRequest| {
-        vec![
+        [
             Cell::moment(Some(line.at_ms)),
             Cell::some(line.caller.as_deref()),
             Cell::text(&format!("{} {}", line.method, line.path)),
@@ -304,7 +304,7 @@ async fn log(store: &Store, args: ProxyLog) -> Result<(), Failure> {
         ("refused", Fit::End),
         ("ms", Fit::Number),
     ];
-    print_list(&columns, lines.iter().map(row))
+    print_list(columns, lines.iter().map(row))
 }
 
 fn line_json(line: &BrokerRequest) -> Value {

@@ -423,14 +423,14 @@ pub(crate) async fn log(context: &Context, args: AuditLog) -> Result<(), Failure
     let columns =
         [("at", Fit::Whole), ("credential", Fit::End), ("act", Fit::Whole), ("detail", Fit::End)];
     let rows = entries.into_iter().map(|entry| {
-        vec![
+        [
             Cell::moment(Some(entry.at_ms)),
             Cell::text(&entry.credential),
             Cell::text(entry.act.as_str()),
             Cell::text(&plain(&entry.detail)),
         ]
     });
-    print_list(&columns, rows)
+    print_list(columns, rows)
 }
 
 /// `{"a":"b","c":1}` as `a b, c 1`.

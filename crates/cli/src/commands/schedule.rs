@@ -145,7 +145,7 @@ async fn list(
             (None, None) => Cell::text("").shown_as("never"),
         };
         let problem = row.problem.as_deref().and_then(|text| text.lines().next());
-        vec![
+        [
             Cell::text(&row.name),
             Cell::text(&hours(entry.rule.period_ms)),
             next,
@@ -160,7 +160,7 @@ async fn list(
         ("last", Fit::Whole),
         ("problem", Fit::End),
     ];
-    print_list(&columns, rows.iter().map(cells))
+    print_list(columns, rows.iter().map(cells))
 }
 
 struct Entry<'a> {

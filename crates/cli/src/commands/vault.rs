@@ -73,7 +73,7 @@ fn tell(entries: &[Entry]) -> Result<(), Failure> {
         return Ok(());
     }
     let row = |entry: &Entry| {
-        vec![
+        [
             Cell::text(&entry.name),
             Cell::number(entry.version.into()),
             Cell::text(entry.kind.as_str()),
@@ -90,7 +90,7 @@ fn tell(entries: &[Entry]) -> Result<(), Failure> {
         ("stored", Fit::Whole),
         ("secret", Fit::Whole),
     ];
-    print_list(&columns, entries.iter().map(row))
+    print_list(columns, entries.iter().map(row))
 }
 
 pub(crate) async fn reseal(home: Option<&Path>, args: Reseal) -> Result<(), Failure> {

@@ -12,7 +12,7 @@ const PLACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/g
 
 const HEAD: &str = "# Gallery of lists
 
-For everybody who wants to see what a command prints before they run it. The demo tenant, by the
+For everybody who wants to know what a command prints before they run it. The demo tenant, by the
 commands in the headings, on a terminal of 80 and of 120 columns and in a pipe, without
 colour. Tabs between the values in a pipe are shown as `→`. Times, ports and the names of
 folders stand for others. A test makes this page and fails when a list looks otherwise.
