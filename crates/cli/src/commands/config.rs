@@ -64,14 +64,14 @@ fn print(home: Option<&Path>, given: &Given, args: &Json) -> Result<(), Failure>
         [("key", Fit::Whole), ("value", Fit::End), ("unit", Fit::Whole), ("from", Fit::Whole)];
     let cells = |one: &Setting| {
         let line = one.line.map(|line| format!(", line {line}")).unwrap_or_default();
-        vec![
+        [
             Cell::text(&one.name),
             Cell::some(one.value.as_deref()),
             Cell::some(one.unit),
             Cell::text(&format!("{}{line}", one.from.as_str())),
         ]
     };
-    print_list(&columns, all.iter().map(cells))?;
+    print_list(columns, all.iter().map(cells))?;
     match mistakes(&text).len() {
         0 => Ok(()),
         _ => Err(Failure::usage(format!(
