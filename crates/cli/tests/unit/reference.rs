@@ -299,6 +299,11 @@ to read why. Each cause has one code, whatever the command. 0 is success.
 ";
 
 const ERRORS: &str = "
+`status` prints and ends with the code of the first that holds: 7 if the last check found the
+store damaged, 3 if a credential is expired or refused, 4 if one lacks a role, the code of the
+last scheduled sync that failed, 6 if an integration is behind or was never synced. `config
+check` prints each mistake and ends with 2 if there is one.
+
 `credentials env` ends with the code of the command that it ran, with 128 and the number of
 the signal that ended it, with 127 if the command does not exist, and with 126 if it cannot
 be run.
@@ -373,6 +378,7 @@ fn configuration() {
         ("vault.command", "[vault.command]"),
         ("proxy", "[proxy]"),
         ("proxy.callers", "[[proxy.callers]]"),
+        ("metrics", "[metrics]"),
         ("watch", "[watch]"),
         ("watch.webhooks", "[[watch.webhooks]]"),
         ("watch.mails", "[[watch.mails]]"),
