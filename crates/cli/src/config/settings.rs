@@ -1,6 +1,8 @@
 //! What is configured, key by key: what the file says and where, what holds without it, and
 //! what in it cannot be meant.
 
+use std::collections::BTreeMap;
+
 use countersign_findings::filter::nearest;
 use toml::de::{DeTable, DeValue};
 
@@ -29,6 +31,27 @@ impl Entry {
             Some(at) => name.replacen("[]", &format!("[{at}]"), 1),
             None => name,
         }
+    }
+
+    /// The one of several tables that it is in.
+    fn table(&self) -> Option<(String, usize)> {
+        let end = self.path.iter().position(|part| part.ends_with("[]"))?;
+        Some((self.path[..=end].join("."), self.at?))
+    }
+
+    /// A file that says this and nothing else, but for what its table cannot be read without.
+    fn alone(&self) -> String {
+        let quoted = |path: &[String]| {
+            let quoted: Vec<_> = path.iter().map(|part| format!("{part:?}")).collect();
+            quoted.join(".")
+        };
+        let Some((table, _)) = self.table() else {
+            return format!("{} = {}", quoted(&self.path), self.value);
+        };
+        let below = &self.path[table.split('.').count()..];
+        let but = below.first().map(String::as_str).unwrap_or_default();
+        let header = table.trim_end_matches("[]");
+        format!("[[{header}]]\n{} = {}\n{}", quoted(below), self.value, others(&table, but))
     }
 
     fn known(&self) -> Option<&'static Key> {
@@ -134,6 +157,9 @@ pub(crate) fn mistakes(text: &str) -> Vec<Mistake> {
         Err(mistake) => return vec![mistake],
     };
     let mut found: Vec<_> = entries.iter().filter_map(mistake).collect();
+    let lacking = missing(&entries, &found);
+    found.extend(lacking);
+    found.sort_by_key(|one| one.line);
     match toml::from_str::<Config>(text) {
         Ok(config) => found.extend(config.contradictions().into_iter().map(|what| {
             let named = |entry: &&Entry| what.contains(&format!("`{}`", entry.name()));
@@ -141,7 +167,7 @@ pub(crate) fn mistakes(text: &str) -> Vec<Mistake> {
             let (line, name) = entry.map(|entry| (entry.line, entry.name())).unzip();
             Mistake { line, name, what, nearest: None }
         })),
-        // What is wrong with one of several tables, as that it lacks something.
+        // What is wrong with a table as a whole, as that it is empty.
         Err(error) if found.is_empty() => found.push(Mistake {
             line: super::line_of(text, &error),
             name: None,
@@ -163,16 +189,51 @@ fn mistake(entry: &Entry) -> Option<Mistake> {
         let what = format!("unknown key `{name}`");
         return Some(Mistake { line, name: Some(name), what, nearest });
     };
-    // One of several tables needs its other keys to be read.
-    if entry.at.is_some() {
-        return None;
-    }
-    let quoted = |part: &String| format!("{part:?}");
-    let path: Vec<_> = entry.path.iter().map(quoted).collect();
-    let alone = format!("{} = {}", path.join("."), entry.value);
-    let error = toml::from_str::<Config>(&alone).err()?;
-    let what = format!("`{name}`: {} (it takes {})", error.message(), key.kind.said());
+    let error = toml::from_str::<Config>(&entry.alone()).err()?;
+    let what = format!("`{name}`: {} (expected {})", error.message(), key.kind.said());
     Some(Mistake { line, name: Some(name), what, nearest: None })
+}
+
+/// What each of several tables lacks, unless a key of it is known to be a misspelling of that.
+fn missing(entries: &[Entry], found: &[Mistake]) -> Vec<Mistake> {
+    let mut tables = BTreeMap::new();
+    for entry in entries {
+        if let Some((table, at)) = entry.table() {
+            tables.entry((table, at)).or_insert(entry.line);
+        }
+    }
+    let lacks = |((table, at), line): (&(String, usize), &usize)| -> Vec<Mistake> {
+        let prefix = format!("{}[{at}].", table.trim_end_matches("[]"));
+        let is_there = |key: &Key| {
+            let is_it = |entry: &Entry| entry.at == Some(*at) && key.is_called(&entry.path);
+            let is_meant = |one: &Mistake| {
+                one.nearest.as_deref() == Some(key.name)
+                    && one.name.as_ref().is_some_and(|name| name.starts_with(&prefix))
+            };
+            entries.iter().any(is_it) || found.iter().any(is_meant)
+        };
+        let needed = KEYS.iter().filter(|key| key.table() == table && is_needed(key));
+        let lacking = needed.filter(|key| !is_there(key)).map(|key| {
+            let name = format!("{prefix}{}", key.last());
+            let what = format!("`{name}` is missing");
+            Mistake { line: Some(*line), name: Some(name), what, nearest: None }
+        });
+        lacking.collect()
+    };
+    tables.iter().flat_map(lacks).collect()
+}
+
+/// Whether one of several tables cannot be read without this key of it.
+pub(crate) fn is_needed(key: &Key) -> bool {
+    let Some(table) = key.table().strip_suffix("[]") else { return false };
+    let text = format!("[[{table}]]\n{}", others(key.table(), key.last()));
+    toml::from_str::<Config>(&text).is_err()
+}
+
+/// The keys of one of several tables but one, as examples.
+fn others(table: &str, but: &str) -> String {
+    let others = KEYS.iter().filter(|one| one.table() == table && one.last() != but);
+    others.map(|one| format!("{} = {}\n", one.last(), one.value())).collect()
 }
 
 /// What holds: of each key of the table, and of those that have names of the user's as far as
@@ -294,15 +355,36 @@ mod tests {
             [schedule.prod]\nperiot = \"6h\"\n[[consumers]]\nnaem = \"x\"\n";
         let all = found(text);
         let places: Vec<_> = all.iter().map(|one| one.0).collect();
-        assert_eq!(places, [2, 3, 6, 8, 10], "{all:?}");
+        assert_eq!(places, [2, 3, 6, 8, 10, 10, 10], "{all:?}");
         assert_eq!(all[0].2.as_deref(), Some("sync.parallel"));
-        assert!(all[1].1.contains("it takes integer"), "{all:?}");
+        assert!(all[1].1.contains("expected integer"), "{all:?}");
         assert!(all[2].1.contains("no span of time"), "{all:?}");
         assert_eq!(all[3].2.as_deref(), Some("schedule.prod.period"));
         assert_eq!(
             (all[4].1.as_str(), all[4].2.as_deref()),
             ("unknown key `consumers[1].naem`", Some("consumers[].name"))
         );
+    }
+
+    #[test]
+    fn all_that_is_wrong_with_one_of_several_tables_is_found() {
+        let text = "[[watch.webhooks]]\nname = \"a\"\nurl = 3\nescalation = \"no\"\n\n\
+            [[watch.webhooks]]\nurl = \"https://hooks.example.com\"\n\n\
+            [[consumers]]\nname = \"b\"\nkind = \"kubernets\"\n[consumers.kv]\ntimeout_seconds = \"x\"\n";
+        let all = found(text);
+        let places: Vec<_> = all.iter().map(|one| one.0).collect();
+        assert_eq!(places, [2, 3, 4, 7, 7, 10, 11, 13], "{all:?}");
+        for (at, word) in [
+            (0, "`watch.webhooks[1].secret_file` is missing"),
+            (1, "`watch.webhooks[1].url`: "),
+            (2, "expected true or false"),
+            (3, "`watch.webhooks[2].name` is missing"),
+            (5, "`consumers[1].credential` is missing"),
+            (6, "kubernets"),
+            (7, "`consumers[1].kv.timeout_seconds`"),
+        ] {
+            assert!(all[at].1.contains(word), "{word}: {all:?}");
+        }
     }
 
     #[test]
@@ -317,7 +399,9 @@ mod tests {
     #[test]
     fn what_is_no_toml_has_its_line() {
         assert_eq!(found("[sync]\nparallel = = 3\n")[0].0, 2);
-        assert_eq!(found("[[watch.webhooks]]\nname = \"a\"\n").len(), 1, "it lacks its address");
+        let all = found("[[watch.webhooks]]\nname = \"a\"\n");
+        assert_eq!(all.len(), 2, "it lacks its address and its secret: {all:?}");
+        assert_eq!(found("[[watch.webhooks]]\n").len(), 1, "an empty table is wrong as a whole");
     }
 
     #[test]
