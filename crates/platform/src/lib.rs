@@ -56,6 +56,7 @@ pub use countersign_tenant::seed::SeedSpec;
 pub use countersign_tenant::{Clock, Random};
 pub use error::Error;
 pub use mailer::Smtp;
+pub use metrics::PlatformMetric;
 
 /// How a platform runs.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use countersign_tenant::{self as tenant, home};
-use countersign_text::openmetrics::{Exposition, Kind};
+use countersign_text::openmetrics::{Exposition, Kind, Samples};
 use countersign_web::health::Expose;
 
 use crate::state::AppState;
@@ -44,19 +44,75 @@ pub(crate) fn expose(state: AppState, version: &'static str) -> Expose {
     })
 }
 
+/// A family of metrics of the platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlatformMetric {
+    /// The version that runs.
+    Build,
+    /// What was answered.
+    Requests,
+    /// Applications.
+    Applications,
+    /// Findings.
+    Findings,
+}
+
+impl PlatformMetric {
+    /// All of them, in the order in which they are written.
+    pub const ALL: [Self; 4] = [Self::Build, Self::Requests, Self::Applications, Self::Findings];
+
+    /// Its name, without the suffix of its kind.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Build => "countersign_build",
+            Self::Requests => "countersign_platform_requests",
+            Self::Applications => "countersign_platform_applications",
+            Self::Findings => "countersign_platform_findings",
+        }
+    }
+
+    /// What its numbers are.
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::Build => Kind::Info,
+            Self::Requests => Kind::Counter,
+            Self::Applications | Self::Findings => Kind::Gauge,
+        }
+    }
+
+    /// The labels of its samples.
+    pub fn labels(self) -> &'static [&'static str] {
+        match self {
+            Self::Build => &["version"],
+            Self::Requests => &["status"],
+            Self::Applications | Self::Findings => &[],
+        }
+    }
+
+    /// What it means.
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::Build => "The version that is running",
+            Self::Requests => "Requests that the REST API answered since the start, by status",
+            Self::Applications => "Applications of the tenant",
+            Self::Findings => "Findings of the tenant",
+        }
+    }
+
+    fn begin(self, text: &mut Exposition) -> Samples<'_> {
+        text.family(self.name(), self.kind(), self.help())
+    }
+}
+
 async fn render(state: &AppState, version: &str) -> Result<String, tenant::Error> {
     let (applications, findings) = state.look(home::counts).await?;
     let mut text = Exposition::default();
-    text.family("countersign_build", Kind::Info, "The version that is running")
-        .put(&[("version", version)], 1);
-    let help = "Requests that the REST API answered since the start, by status";
-    let mut requests = text.family("countersign_platform_requests", Kind::Counter, help);
+    PlatformMetric::Build.begin(&mut text).put(&[("version", version)], 1);
+    let mut requests = PlatformMetric::Requests.begin(&mut text);
     for (status, count) in state.answers().all() {
         requests.put(&[("status", &status.to_string())], count);
     }
-    text.family("countersign_platform_applications", Kind::Gauge, "Applications of the tenant")
-        .put(&[], applications);
-    text.family("countersign_platform_findings", Kind::Gauge, "Findings of the tenant")
-        .put(&[], findings);
+    PlatformMetric::Applications.begin(&mut text).put(&[], applications);
+    PlatformMetric::Findings.begin(&mut text).put(&[], findings);
     Ok(text.end())
 }

@@ -1,11 +1,18 @@
-//! Reference pages that are made from the program: commands, filters, exit codes. `UPDATE=1`
-//! writes them; without it, a page that differs from the program fails.
+//! Reference pages that are made from the program: commands, filters, exit codes, configuration,
+//! metrics. `UPDATE=1` writes them; without it, a page that differs from the program fails.
 
 use std::fmt::Write;
 
 use clap::{Arg, Command};
+use countersign_connector::metrics::Metric;
+use countersign_connector::watch::feeds::CredentialGauge;
 use countersign_findings::filter::{Expression, Field, Operator, Type};
+use countersign_platform::PlatformMetric;
+use countersign_text::openmetrics::{Kind as MetricKind, unit_of};
 
+use crate::config::Config;
+use crate::config::keys::{KEYS, Key, Kind};
+use crate::config::settings::is_needed;
 use crate::failure::Cause;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference");
@@ -349,53 +356,216 @@ fn exit_codes() {
     assert_page("exit-codes.md", &page);
 }
 
-/// The keys that a table of the configuration has, as the parser lists them when it meets
-/// one that does not exist.
-fn keys(table: &str) -> Vec<String> {
-    let error = toml::from_str::<crate::config::Config>(&format!("{table}\nno_such_key = 1\n"));
-    let message = error.unwrap_err().message().to_owned();
-    assert!(message.contains("no_such_key"), "{table}: {message}");
-    let (_, expected) = message.split_once("expected ").unwrap();
-    let list = expected.split(", or the table").next().unwrap_or_default();
-    let list = list.trim_start_matches("one of ").replace('`', "");
-    list.split([',', ' ']).filter(|name| !matches!(*name, "" | "or")).map(str::to_owned).collect()
-}
+const CONFIGURATION: &str = "# Configuration
 
-/// Every key is documented, and no other.
+For operators: every key of `config.toml` with type, default, unit and meaning. The tables are made
+from the program.
+
+`config.toml` lies in the data directory: `--home DIR`, otherwise `COUNTERSIGN_HOME`, otherwise
+the usual place of the system. Every key is optional, except those that the tables call required
+within their table. An unknown key is refused with file and line. Other users must not be able to
+write to the file ([Files](files.md)).
+
+```text
+countersign config init     # writes the file with every key as a comment
+countersign config check    # finds mistakes, each with its line
+countersign config show     # prints every value and where it comes from
+```
+
+Secrets are never in this file: a key that ends in `_file` names a file, a key that ends in
+`_env` names an environment variable. A duration is `\"90s\"`, `\"30m\"`, `\"6h\"` or `\"7d\"`; hours of
+the day are `\"22:00-04:00\"`. NAME is the name of an integration or credential; `[]` is each of
+several tables, written `[[watch.webhooks]]`.
+
+A running `serve` reads the file again on SIGHUP. `[vault]`, `[proxy]`, `metrics.listen` and
+`watch.every` apply from the next start.
+";
+
+/// Each table of the file with what it is about, and what is to know after its keys.
+const TABLES: [(&str, &str, &str); 9] = [
+    (
+        "client",
+        "How requests are sent.",
+        "A first connection that fails is reported after `connect_timeout_seconds`, with the host and \
+         the\nlikely mistake. Only a service that has answered once is retried. The default of `proxy` is \
+         the\nfirst of `HTTPS_PROXY`, `https_proxy`, `ALL_PROXY`, `all_proxy` that is set.",
+    ),
+    ("sync", "What a sync reads and closes: [Syncs](syncs.md).", ""),
+    (
+        "schedule",
+        "When `serve` syncs: [Schedule](schedule.md). `[schedule]` applies to every integration,\n\
+         `[schedule.NAME]` to one.",
+        "",
+    ),
+    ("metrics", "Who may read the [metrics](metrics.md) of `serve`.", ""),
+    (
+        "watch",
+        "When notices about credentials are sent, and where:\n\
+         [Credential monitoring](credential-monitoring.md).",
+        "",
+    ),
+    ("rotation", "How the credential NAME is rotated: [Rotation](rotation.md).", ""),
+    (
+        "vault",
+        "Where secrets are: [Vault](vault.md). A meaning begins with the backend, or the way to sign\n\
+         in, that the key belongs to.",
+        "",
+    ),
+    ("proxy", "Callers of the [signing proxy](proxy.md) that need no `proxy token`.", ""),
+    (
+        "consumers",
+        "Who receives new credentials: [Consumers](credential-monitoring.md#consumers). A meaning begins\n\
+         with the kinds that the key belongs to.",
+        "",
+    ),
+];
+
+const VARIABLES: &str = "
+## Environment variables
+
+| variable | meaning |
+| --- | --- |
+| `COUNTERSIGN_HOME` | data directory |
+| `COUNTERSIGN_LOG` | what to log to standard error |
+| `COUNTERSIGN_LOG_FORMAT` | `text` or `json` |
+| `COUNTERSIGN_TRUST` | users and groups whose files are trusted: [Files](files.md#containers) |
+| `COUNTERSIGN_VAULT_PASSPHRASE` | passphrase of the encrypted file |
+| `COUNTERSIGN_SMTP_USER`, `COUNTERSIGN_SMTP_PASSWORD` | sign-in to mail servers |
+| `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` | proxies, also in lower case |
+| `VERACODE_…` | credentials of other tools: [Credentials and signing](credentials.md) |
+| `NO_COLOR` | no colours |
+";
+
 #[test]
 fn configuration() {
-    let page = std::fs::read_to_string(format!("{FOLDER}/configuration.md")).unwrap();
-    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
-    let documented: Vec<_> = rows.filter(|row| row.contains('.')).collect();
-    let tables = [
-        ("client", "[client]"),
-        ("sync", "[sync]"),
-        ("schedule", "[schedule]"),
-        ("rotation.NAME", "[rotation.prod]"),
-        ("vault", "[vault]"),
-        ("vault.keyring", "[vault.keyring]"),
-        ("vault.kv", "[vault.kv]"),
-        ("vault.command", "[vault.command]"),
-        ("proxy", "[proxy]"),
-        ("proxy.callers", "[[proxy.callers]]"),
-        ("metrics", "[metrics]"),
-        ("watch", "[watch]"),
-        ("watch.webhooks", "[[watch.webhooks]]"),
-        ("watch.mails", "[[watch.mails]]"),
-        ("consumers", "[[consumers]]"),
-    ];
-    let known: Vec<_> = tables
-        .iter()
-        .flat_map(|(name, table)| keys(table).into_iter().map(move |key| format!("{name}.{key}")))
-        .collect();
-    let missing: Vec<_> = known.iter().filter(|key| !documented.contains(&key.as_str())).collect();
-    let unknown: Vec<_> =
-        documented.iter().filter(|key| !known.iter().any(|one| one == *key)).collect();
-    assert!(missing.is_empty() && unknown.is_empty(), "missing {missing:?}, unknown {unknown:?}");
-    let names: Vec<_> = tables.iter().filter_map(|(name, _)| name.split('.').next()).collect();
-    let absent: Vec<_> =
-        keys("").into_iter().filter(|key| !names.contains(&key.as_str())).collect();
-    assert!(absent.is_empty(), "tables that the page lacks: {absent:?}");
+    let mut page = CONFIGURATION.to_owned();
+    for (table, about, after) in TABLES {
+        write!(page, "\n## {table}\n\n{about}\n\n{KEY_TABLE}").unwrap();
+        KEYS.iter().filter(|key| is_of(key, table)).for_each(|key| page.push_str(&key_row(key)));
+        if !after.is_empty() {
+            write!(page, "\n{after}\n").unwrap();
+        }
+    }
+    for key in KEYS {
+        assert!(TABLES.iter().any(|(table, ..)| is_of(key, table)), "{} is in no table", key.name);
+    }
+    for variable in crate::args::command().get_arguments().filter_map(Arg::get_env) {
+        let name = variable.to_str().unwrap();
+        assert!(VARIABLES.contains(&format!("`{name}`")), "{name} is not described");
+    }
+    page.push_str(VARIABLES);
+    assert_page("configuration.md", &page);
+}
+
+const KEY_TABLE: &str =
+    "| key | type | default | unit | meaning |\n| --- | --- | --- | --- | --- |\n";
+
+fn is_of(key: &Key, table: &str) -> bool {
+    key.name.split(['.', '[']).next() == Some(table)
+}
+
+fn key_row(key: &Key) -> String {
+    // A default that only words can say stands in the meaning.
+    let (meaning, said) = match key.meaning.rsplit_once(" [default: ") {
+        Some((meaning, said)) => (meaning, said.trim_end_matches(']')),
+        None => (key.meaning, "none"),
+    };
+    let default = match key.default {
+        Some(default) => format!("`{default}`"),
+        None if is_needed(key) => "required".to_owned(),
+        None => said.to_owned(),
+    };
+    let unit = key.unit.unwrap_or_default();
+    let (name, kind) = (key.name, kind_name(key.kind));
+    format!("| `{name}` | {kind} | {default} | {unit} | {} |\n", cell(meaning))
+}
+
+fn kind_name(kind: Kind) -> String {
+    use Kind::{Choice, Hours, Span, SpanOrOff};
+    match kind {
+        Choice(words) => {
+            let quoted: Vec<_> = words.iter().map(|word| format!("`\"{word}\"`")).collect();
+            quoted.join(", ")
+        }
+        Hours => "hours of the day".to_owned(),
+        Span => "duration".to_owned(),
+        SpanOrOff => "duration or `\"off\"`".to_owned(),
+        other => other.said(),
+    }
+}
+
+const METRICS: &str = "# Metrics
+
+For operators who collect metrics: each metric with type, labels, unit and meaning. The tables are
+made from the program. To set a collector up, see
+[Run as a service](../how-to/run-as-a-service.md#collect-metrics).
+
+The format is OpenMetrics 1.0. A counter is read with the suffix `_total`, the build with `_info`,
+and a histogram with `_bucket`, `_count` and `_sum`. Counts of syncs and findings come from the
+store, and a restart does not reset them; counters of requests begin at the start of the program.
+
+Alerts are in `packaging/prometheus/rules.yml`, a dashboard for Grafana is in
+`docs/grafana/countersign.json`; packages install both below `/usr/share/countersign`.
+";
+
+const METRIC_TABLE: &str =
+    "| metric | type | labels | unit | meaning |\n| --- | --- | --- | --- | --- |\n";
+
+#[test]
+fn metrics() {
+    let mut page = METRICS.to_owned();
+    page.push_str(
+        "\n## Of `serve`\n\n`/metrics` at the address of the dashboard with the token of \
+        `metrics.token_file`, or at the\naddress of `metrics.listen` or `--metrics-listen`.\n\n",
+    );
+    page.push_str(METRIC_TABLE);
+    for one in Metric::ALL {
+        page.push_str(&metric_row(one.name(), one.kind(), one.labels(), &one.help()));
+    }
+    page.push_str(
+        "\n## Of credentials\n\nFrom `serve`, and in the file of `watch.metrics` and \
+        `credentials metrics` for the textfile collector\nof the node exporter.",
+    );
+    for one in CredentialGauge::ALL.iter().filter(|one| !one.is_served()) {
+        write!(page, " `{}` is in the file only.", one.name()).unwrap();
+    }
+    page.push_str("\n\n");
+    page.push_str(METRIC_TABLE);
+    for one in CredentialGauge::ALL {
+        page.push_str(&metric_row(one.name(), MetricKind::Gauge, one.labels(), one.help()));
+    }
+    page.push_str(
+        "\n## Of `platform serve`\n\n`/metrics` at the REST address with the token of \
+        `--metrics-token-file`, or at the address of\n`--metrics-listen`.\n\n",
+    );
+    page.push_str(METRIC_TABLE);
+    for one in PlatformMetric::ALL {
+        page.push_str(&metric_row(one.name(), one.kind(), one.labels(), one.help()));
+    }
+    page.push_str(METRIC_LABELS);
+    assert_page("metrics.md", &page);
+}
+
+const METRIC_LABELS: &str = "
+## Labels
+
+| label | values |
+| --- | --- |
+| `integration` | name of the integration |
+| `outcome` | `complete`, `incomplete` |
+| `severity` | `very_high`, `high`, `medium`, `low`, `very_low`, `informational` |
+| `state` of a finding | `open`, `fixed`, `mitigated`, `false_positive` |
+| `cause` | `budget`: the limit of requests per minute; `retry`: before a request was repeated |
+| `name` | name of the credential |
+| `host`, `kind`, `purpose`, `state` of a credential | as in [credentials list](credential-monitoring.md) |
+| `status` | HTTP status |
+| `version` | version of countersign |
+";
+
+fn metric_row(name: &str, kind: MetricKind, labels: &[&str], help: &str) -> String {
+    let labels: Vec<_> = labels.iter().map(|label| format!("`{label}`")).collect();
+    let (kind, unit) = (kind.as_str(), unit_of(name).unwrap_or_default());
+    format!("| `{name}` | {kind} | {} | {unit} | {} |\n", labels.join(", "), cell(help))
 }
 
 /// Configuration in the documents is accepted.
@@ -411,7 +581,7 @@ fn examples_of_configuration_are_read() {
                 let text = std::fs::read_to_string(&entry).unwrap();
                 for block in text.split("```toml\n").skip(1) {
                     let block = block.split("```").next().unwrap_or_default();
-                    let parsed = toml::from_str::<crate::config::Config>(block);
+                    let parsed = toml::from_str::<Config>(block);
                     parsed.map(drop).unwrap_or_else(|error| panic!("{}: {error}", entry.display()));
                     read += 1;
                 }

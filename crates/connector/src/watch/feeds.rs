@@ -7,6 +7,7 @@ mod snapshot;
 use countersign_text::json;
 use countersign_text::openmetrics::Exposition;
 
+pub use metrics::CredentialGauge;
 pub(crate) use metrics::put_credentials;
 pub use snapshot::row;
 
