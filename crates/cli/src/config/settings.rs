@@ -171,7 +171,7 @@ fn mistake(entry: &Entry) -> Option<Mistake> {
     let path: Vec<_> = entry.path.iter().map(quoted).collect();
     let alone = format!("{} = {}", path.join("."), entry.value);
     let error = toml::from_str::<Config>(&alone).err()?;
-    let what = format!("`{name}`: {} (it takes {})", error.message(), key.kind.said());
+    let what = format!("`{name}`: {} (expected: {})", error.message(), key.kind.said());
     Some(Mistake { line, name: Some(name), what, nearest: None })
 }
 
@@ -296,7 +296,7 @@ mod tests {
         let places: Vec<_> = all.iter().map(|one| one.0).collect();
         assert_eq!(places, [2, 3, 6, 8, 10], "{all:?}");
         assert_eq!(all[0].2.as_deref(), Some("sync.parallel"));
-        assert!(all[1].1.contains("it takes integer"), "{all:?}");
+        assert!(all[1].1.contains("expected: integer"), "{all:?}");
         assert!(all[2].1.contains("no span of time"), "{all:?}");
         assert_eq!(all[3].2.as_deref(), Some("schedule.prod.period"));
         assert_eq!(
