@@ -94,7 +94,7 @@ pub(crate) struct Args {
     )]
     pub(crate) log: Option<String>,
 
-    /// How log lines are written: text for people, JSON objects for programs.
+    /// Format of log lines: text, or one JSON object per line.
     #[arg(
         long,
         global = true,
@@ -137,7 +137,7 @@ pub(crate) struct Args {
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// For people.
+    /// Text.
     Text,
     /// One JSON object a line.
     Json,

@@ -190,7 +190,7 @@ fn mistake(entry: &Entry) -> Option<Mistake> {
         return Some(Mistake { line, name: Some(name), what, nearest });
     };
     let error = toml::from_str::<Config>(&entry.alone()).err()?;
-    let what = format!("`{name}`: {} (expected {})", error.message(), key.kind.said());
+    let what = format!("`{name}`: {} (expected: {})", error.message(), key.kind.said());
     Some(Mistake { line, name: Some(name), what, nearest: None })
 }
 
@@ -357,7 +357,7 @@ mod tests {
         let places: Vec<_> = all.iter().map(|one| one.0).collect();
         assert_eq!(places, [2, 3, 6, 8, 10, 10, 10], "{all:?}");
         assert_eq!(all[0].2.as_deref(), Some("sync.parallel"));
-        assert!(all[1].1.contains("expected integer"), "{all:?}");
+        assert!(all[1].1.contains("expected: integer"), "{all:?}");
         assert!(all[2].1.contains("no span of time"), "{all:?}");
         assert_eq!(all[3].2.as_deref(), Some("schedule.prod.period"));
         assert_eq!(
@@ -377,7 +377,7 @@ mod tests {
         for (at, word) in [
             (0, "`watch.webhooks[1].secret_file` is missing"),
             (1, "`watch.webhooks[1].url`: "),
-            (2, "expected true or false"),
+            (2, "expected: true or false"),
             (3, "`watch.webhooks[2].name` is missing"),
             (5, "`consumers[1].credential` is missing"),
             (6, "kubernets"),
