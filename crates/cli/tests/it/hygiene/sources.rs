@@ -36,6 +36,7 @@ const HARMLESS: &[(&str, &str)] = &[
     ("web::ListenError", "sentences, and names of files"),
     ("web::Scrapers", "a digest, which is not shown"),
     ("connector::CompleteExport", "numbers, and a filter that was typed"),
+    ("connector::CredentialGauge", "words only"),
     ("connector::Diagnosis", "sentences for people"),
     ("connector::Ended", "sentences for people"),
     ("connector::Error", "sentences; its `Fault` shares a name with a private type"),
