@@ -10,7 +10,7 @@ const CHAPTERS: [&str; 6] = [
     "The console",
     "The dashboard",
     "Text from elsewhere",
-    "The broker",
+    "The signing proxy",
     "Other users of the machine",
     "Where secrets are, and where not",
 ];

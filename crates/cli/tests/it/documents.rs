@@ -9,7 +9,14 @@ use std::path::{Component, Path, PathBuf};
 
 pub(super) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 /// Beside all of `docs`.
-const AT_THE_ROOT: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"];
+const AT_THE_ROOT: [&str; 6] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
+    "examples/README.md",
+];
 
 /// Every document by its path from the root.
 fn documents() -> BTreeMap<String, String> {
@@ -188,6 +195,25 @@ fn ten_tasks_take_two_clicks() {
         let [page, section] = links(row)[..] else { panic!("{row}") };
         assert!(section.starts_with(page) && section.contains('#'), "{row}");
     }
+}
+
+/// What a page downloads is of the version that it describes, and every page that does so
+/// speaks of the same.
+#[test]
+fn what_is_downloaded_is_of_this_version() {
+    const PLACES: [&str; 4] =
+        ["releases/download/v", "countersign/countersign@v", "raw/v", "countersign/countersign:"];
+    let (version, mut seen) = (env!("CARGO_PKG_VERSION"), 0);
+    for (path, text) in documents() {
+        for place in PLACES {
+            for rest in text.split(place).skip(1) {
+                seen += 1;
+                let named: String = rest.chars().take(version.len()).collect();
+                assert_eq!(named, version, "{path}: {place}{named}");
+            }
+        }
+    }
+    assert!(seen > 15, "the downloads have moved: {seen}");
 }
 
 /// Each begins with who it is for.
