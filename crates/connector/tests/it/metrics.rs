@@ -140,7 +140,7 @@ async fn series_of_a_credential_that_expires() {
 /// What the alert for a limit sees: quiet, then a sync that is refused again and again.
 #[tokio::test]
 async fn series_of_a_service_that_limits() {
-    let life = Life::begin(SMALL, rule(10 * MINUTE_MS)).await;
+    let life = Life::begin(SMALL, rule(5 * MINUTE_MS)).await;
     limited(&life, 0).await;
     life.step(MINUTE_MS).await;
     let mut series = Series::record(&life, MINUTE_MS, 15).await;
