@@ -7,7 +7,7 @@ use countersign_findings::filter::nearest;
 use toml::de::{DeTable, DeValue};
 
 use super::Config;
-use super::keys::{KEYS, Key, NAME, Source};
+use super::keys::{KEYS, Key, Kind, NAME, Source};
 
 /// What stands for a value that may hold a password.
 const NOT_SHOWN: &str = "(not shown)";
@@ -190,7 +190,11 @@ fn mistake(entry: &Entry) -> Option<Mistake> {
         return Some(Mistake { line, name: Some(name), what, nearest });
     };
     let error = toml::from_str::<Config>(&entry.alone()).err()?;
-    let what = format!("`{name}`: {} (expected: {})", error.message(), key.kind.said());
+    let what = match key.kind {
+        // The parser lists the words by itself.
+        Kind::Choice(_) => format!("`{name}`: {}", error.message()),
+        kind => format!("`{name}`: {} (expected: {})", error.message(), kind.said()),
+    };
     Some(Mistake { line, name: Some(name), what, nearest: None })
 }
 

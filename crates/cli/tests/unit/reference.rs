@@ -529,7 +529,7 @@ fn metrics() {
     for one in CredentialGauge::ALL.iter().filter(|one| !one.is_served()) {
         write!(page, " `{}` is in the file only.", one.name()).unwrap();
     }
-    page.push_str("\n\n");
+    page.push_str(" Those of the store are there\nafter its first check.\n\n");
     page.push_str(METRIC_TABLE);
     for one in CredentialGauge::ALL {
         page.push_str(&metric_row(one.name(), MetricKind::Gauge, one.labels(), one.help()));
