@@ -197,6 +197,35 @@ fn ten_tasks_take_two_clicks() {
     }
 }
 
+/// The blocks "```sh NAME" of a page: what is typed to install, use and remove packages.
+fn typed(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let blocks = text.split("```sh ").skip(1);
+    blocks.filter_map(|rest| rest.split("```").next()?.split_once('\n'))
+}
+
+#[test]
+fn what_is_typed_for_packages_is_tried() {
+    let read = |path: &str| std::fs::read_to_string(Path::new(ROOT).join(path)).unwrap();
+    let scripts =
+        ["try", "container/try", "container/use"].map(|it| read(&format!("packaging/{it}")));
+    let (documents, mut seen) = (documents(), BTreeMap::new());
+    for (path, text) in &documents {
+        for (name, commands) in typed(text) {
+            let forms = [
+                format!(".md {name}\n"),
+                format!(".md\" {name})"),
+                format!("\" {name}\n"),
+                format!("\"{name}\""),
+            ];
+            let is_tried = scripts.iter().any(|text| forms.iter().any(|form| text.contains(form)));
+            assert!(is_tried, "no script of packaging types the block `{name}` of {path}");
+            let first = *seen.entry(name).or_insert(commands);
+            assert_eq!(commands, first, "{path} types another `{name}` than a page before");
+        }
+    }
+    assert!(seen.len() >= 10, "the blocks have moved: {:?}", seen.keys());
+}
+
 /// What a page downloads is of the version that it describes, and every page that does so
 /// speaks of the same.
 #[test]
