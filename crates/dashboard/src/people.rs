@@ -205,12 +205,20 @@ impl People {
 /// Who acts at the command line of this machine.
 const LOCAL: &str = "(command line)";
 
+/// `user_version` of the database; counted up when its tables change, so that an older program
+/// leaves it alone.
+const SCHEMA_VERSION: i32 = 1;
+
 fn open(path: &Path) -> Result<Connection, Error> {
     let path = countersign_files::database(path).map_err(|error| Error(Kind::File(error)))?;
     let shown = path.display().to_string();
     let failed = |what: String| Error(Kind::Open { path: shown.clone(), what });
-    let prepare = || -> Result<Connection, Error> {
+    let prepare = || -> Result<Option<Connection>, Error> {
         let connection = Connection::open(&path)?;
+        let version: i32 = connection.query_row("pragma user_version", [], |row| row.get(0))?;
+        if version > SCHEMA_VERSION {
+            return Ok(None);
+        }
         connection.execute_batch(
             "pragma busy_timeout = 10000;
              pragma journal_mode = wal;
@@ -224,7 +232,11 @@ fn open(path: &Path) -> Result<Connection, Error> {
              create table if not exists place (id integer primary key, url text not null) strict;",
         )?;
         countersign_signin::prepare(&connection)?;
-        Ok(connection)
+        if version < SCHEMA_VERSION {
+            connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        }
+        Ok(Some(connection))
     };
-    prepare().map_err(|error| failed(error.to_string()))
+    let opened = prepare().map_err(|error| failed(error.to_string()))?;
+    opened.ok_or(Error(Kind::Newer(shown)))
 }

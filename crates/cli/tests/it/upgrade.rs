@@ -63,6 +63,27 @@ fn what_an_earlier_release_left_is_all_there() {
 }
 
 #[test]
+fn users_of_a_later_release_are_refused_and_stay_as_they_are() {
+    let folder = home_of("home-0.1");
+    let path = folder.path().join("people.sqlite");
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch("pragma user_version = 2").unwrap();
+    drop(connection);
+    let before = std::fs::read(&path).unwrap();
+    for args in [&["people", "list"][..], &["serve", "--listen", "127.0.0.1:0"]] {
+        let output = run(folder.path(), args);
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(7), "{args:?}: {told}");
+        assert!(
+            told.contains("newer version") && told.contains("people.sqlite"),
+            "{args:?}: {told}"
+        );
+        assert_eq!(told.matches("hint: ").count(), 1, "{args:?}: {told}");
+    }
+    assert!(std::fs::read(&path).unwrap() == before, "it was written to");
+}
+
+#[test]
 fn what_a_later_release_left_is_refused_and_stays_as_it_is() {
     let folder = home_of("home-0.1");
     let path = folder.path().join("store.sqlite");

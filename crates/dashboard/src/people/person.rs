@@ -87,6 +87,7 @@ pub struct Error(pub(super) Kind);
 pub(super) enum Kind {
     File(countersign_files::Error),
     Open { path: String, what: String },
+    Newer(String),
     Database(String),
     Name(String),
     Exists(String),
@@ -114,6 +115,11 @@ impl std::fmt::Display for Error {
         match &self.0 {
             Kind::File(error) => error.fmt(f),
             Kind::Open { path, what } => write!(f, "failed to open the users in `{path}`: {what}"),
+            Kind::Newer(path) => write!(
+                f,
+                "the users in `{path}` were written by a newer version of countersign\n\
+                 hint: use that version"
+            ),
             Kind::Database(what) => write!(f, "the database of users failed: {what}"),
             Kind::Name(name) => write!(
                 f,
