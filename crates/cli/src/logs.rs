@@ -46,6 +46,11 @@ pub(crate) fn note_line(text: &str) -> String {
     json::to_string(&fields).unwrap_or_default()
 }
 
+/// The same, where log lines are text.
+pub(crate) fn timed_note(text: &str) -> String {
+    format!("{}  NOTE countersign: {}", rfc3339((system::clock())()), line(text).at_most(FIELD))
+}
+
 fn head(level: &str, target: &str) -> Map<String, Value> {
     let now = rfc3339((system::clock())());
     [("timestamp", now.as_str()), ("level", level), ("target", target)]

@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::located::located;
-use crate::logs::note_line;
+use crate::logs::{note_line, timed_note};
 use layout::tabbed;
 pub(crate) use layout::{Cell, Fit, Layout, Tone, wrapped};
 pub(crate) use zone::local;
@@ -172,6 +172,8 @@ pub(crate) fn tolerate_closed_pipe(result: io::Result<()>) -> Result<(), Failure
 static IS_QUIET: AtomicBool = AtomicBool::new(false);
 static SPEAKS_JSON: AtomicBool = AtomicBool::new(false);
 static NOTES_JSON: AtomicBool = AtomicBool::new(false);
+/// Whether notes have a time.
+static NOTES_TIMED: AtomicBool = AtomicBool::new(false);
 
 /// From now on there are no notes.
 pub(crate) fn be_quiet() {
@@ -191,6 +193,11 @@ pub(crate) fn note_in_json() {
     NOTES_JSON.store(true, Relaxed);
 }
 
+/// From now on a note has a time, as log lines have, unless somebody sits before it.
+pub(crate) fn note_in_log() {
+    NOTES_TIMED.store(!io::stderr().is_terminal(), Relaxed);
+}
+
 /// From now on a failure is one JSON object.
 pub(crate) fn speak_json() {
     SPEAKS_JSON.store(true, Relaxed);
@@ -198,13 +205,13 @@ pub(crate) fn speak_json() {
 
 /// A line for people, to standard error.
 pub(crate) fn note(text: &str) {
-    match (IS_QUIET.load(Relaxed), NOTES_JSON.load(Relaxed)) {
-        (true, _) => {}
-        (false, true) => {
-            let _ = writeln!(io::stderr(), "{}", note_line(&located(text)));
-        }
-        (false, false) => tell(text),
-    }
+    let line = match (NOTES_JSON.load(Relaxed), NOTES_TIMED.load(Relaxed)) {
+        _ if IS_QUIET.load(Relaxed) => return,
+        (true, _) => note_line(&located(text)),
+        (false, true) => timed_note(&located(text)),
+        (false, false) => return tell(text),
+    };
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// A question, to standard error.

@@ -33,7 +33,7 @@ use crate::args::ServeDashboard;
 use crate::config::{Config as Settings, text_of};
 use crate::failure::Failure;
 use crate::home::Home;
-use crate::output::note;
+use crate::output::{note, note_in_log};
 use crate::system;
 
 /// Of a chain of certificates, or a key.
@@ -67,6 +67,7 @@ pub(crate) async fn run(home: Option<&Path>, args: ServeDashboard) -> Result<(),
         note(&format!("metrics:   {}", own.url));
     }
     note("Ctrl-C stops it");
+    note_in_log();
     // Not the link of the first account: every user of the machine sees what a program is
     // started with.
     if args.open && !system::open_page(&served.url) {

@@ -329,7 +329,8 @@ fn a_hangup_reads_the_configuration_again() {
     );
     assert!(told.contains("(holds from the next start)"), "{told}");
     hang_up();
-    heard(&mut lines, "reloaded: nothing has changed");
+    let told = heard(&mut lines, "Z  NOTE countersign: reloaded: nothing has changed");
+    assert!(told.last().is_some_and(|line| line.starts_with("20")), "with its time: {told:?}");
     assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     let rest: Vec<_> = lines.collect();
     assert!(serving.child.wait().unwrap().success() && !rest.concat().contains("hush"));
