@@ -36,6 +36,9 @@ pub enum CredentialGauge {
     StoreChecked,
 }
 
+/// The labels of one number for each credential.
+const OF_A_CREDENTIAL: &[&str] = &["name", "host", "kind", "purpose"];
+
 impl CredentialGauge {
     /// All of them, in the order in which they are written.
     pub const ALL: [Self; 12] = [
@@ -51,17 +54,6 @@ impl CredentialGauge {
         Self::Undelivered,
         Self::StoreProblems,
         Self::StoreChecked,
-    ];
-
-    /// Those with one number for each credential.
-    const OF_EACH: [Self; 7] = [
-        Self::Expires,
-        Self::Published,
-        Self::Checked,
-        Self::Used,
-        Self::ClockSkew,
-        Self::RolesMissing,
-        Self::ForeignId,
     ];
 
     /// Its name.
@@ -87,7 +79,7 @@ impl CredentialGauge {
         match self {
             Self::InState => &["name", "host", "kind", "purpose", "state"],
             Self::Run | Self::Undelivered | Self::StoreProblems | Self::StoreChecked => &[],
-            _ => &["name", "host", "kind", "purpose"],
+            _ => OF_A_CREDENTIAL,
         }
     }
 
@@ -150,7 +142,8 @@ pub(super) fn render(
 
 /// Of each credential; `InState` in a sample for each state that there is.
 pub(crate) fn put_credentials(text: &mut Exposition, rows: &[Row]) {
-    for gauge in CredentialGauge::OF_EACH {
+    let of_each = |gauge: &CredentialGauge| gauge.labels() == OF_A_CREDENTIAL;
+    for gauge in CredentialGauge::ALL.into_iter().filter(of_each) {
         let mut samples = gauge.begin(text);
         for row in rows {
             if let Some(value) = gauge.of(row) {
