@@ -397,7 +397,7 @@ const TABLES: [(&str, &str, &str); 9] = [
          `[schedule.NAME]` to one.",
         "",
     ),
-    ("metrics", "Who may read the [metrics](metrics.md) of `serve`.", ""),
+    ("metrics", "Access to the [metrics](metrics.md) of `serve`.", ""),
     (
         "watch",
         "When notices about credentials are sent, and where:\n\
@@ -414,8 +414,8 @@ const TABLES: [(&str, &str, &str); 9] = [
     ("proxy", "Callers of the [signing proxy](proxy.md) that need no `proxy token`.", ""),
     (
         "consumers",
-        "Who receives new credentials: [Consumers](credential-monitoring.md#consumers). A meaning begins\n\
-         with the kinds that the key belongs to.",
+        "Programs that receive new credentials: [Consumers](credential-monitoring.md#consumers). A meaning\n\
+         begins with the kinds that the key belongs to.",
         "",
     ),
 ];
