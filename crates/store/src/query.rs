@@ -122,6 +122,7 @@ impl FindingRow {
             application: &self.application_name,
             is_visible: self.visible,
             changed_ms: self.changed_ms,
+            is_new: self.last == ChangeKind::New,
         }
     }
 }

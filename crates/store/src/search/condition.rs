@@ -153,6 +153,7 @@ pub(crate) fn column(field: Field) -> &'static str {
         Field::FirstFound => "first_found_ms",
         Field::LastSeen => "last_seen_ms",
         Field::Changed => "changed_ms",
+        Field::New => "(kind = 0)",
         Field::Notes => "notes",
         Field::Text => "id",
     }
