@@ -95,6 +95,16 @@ impl Error {
         Self(Kind::Corrupt(what.to_string()))
     }
 
+    /// A finding whose application is not there.
+    pub fn missing_application(guid: &str) -> Self {
+        Self::corrupt(format_args!("there is no application {guid}, and findings of it"))
+    }
+
+    /// What is stored and cannot be written in a format.
+    pub fn unwritable(error: std::io::Error) -> Self {
+        Self::corrupt(format_args!("a record cannot be written: {error}"))
+    }
+
     pub(crate) fn not_found(what: &'static str, name: impl Into<String>) -> Self {
         Self(Kind::NotFound { what, name: name.into() })
     }
