@@ -21,6 +21,7 @@ use crate::inner::{Inner, Outcome};
 use crate::limit::Full;
 use crate::operation::{Audience, Operation};
 use crate::problem::Problem;
+use crate::reads;
 
 /// Of a request of management.
 const MOST_BODY_BYTES: usize = 1 << 20;
@@ -52,6 +53,11 @@ pub(crate) fn router(inner: Inner) -> Router {
 fn handler(operation: Operation) -> Option<MethodRouter<Inner>> {
     let filter = operation.about().method.filter();
     Some(match operation {
+        Operation::QueryApplications => on(filter, reads::applications),
+        Operation::QueryApplicationFindings => on(filter, reads::application_findings),
+        Operation::QueryFindings => on(filter, reads::findings),
+        Operation::GetFindingDetails => on(filter, reads::details),
+        Operation::QueryApplicationScans => on(filter, reads::scans),
         Operation::GetVersion => on(filter, version),
         _ => return None,
     })

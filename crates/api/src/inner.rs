@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_connector::{Clock, Random};
 use countersign_store::{ApiFailure, IntegrationId, Store, TokenId, Traffic, TrafficBatch};
-use countersign_web::Names;
 use countersign_web::tries::Tries;
 
 use crate::Config;
@@ -26,7 +25,6 @@ pub(crate) struct Inner {
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) version: &'static str,
-    pub(crate) names: Arc<Names>,
     pub(crate) limiter: Arc<Limiter<TokenId>>,
     /// Strangers, by address.
     pub(crate) tries: Arc<Tries>,
@@ -69,14 +67,13 @@ struct Counted {
 }
 
 impl Inner {
-    pub(crate) fn new(config: Config, names: Arc<Names>) -> Self {
+    pub(crate) fn new(config: Config) -> Self {
         let written_ms = (config.clock)();
         Self {
             store: config.store,
             clock: config.clock,
             random: config.random,
             version: config.version,
-            names,
             limiter: Arc::new(Limiter::new(config.budget)),
             tries: Arc::default(),
             counted: Arc::new(Mutex::new(Counted { written_ms, ..Counted::default() })),

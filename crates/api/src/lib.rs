@@ -14,14 +14,13 @@ mod listen;
 mod operation;
 mod problem;
 mod reach;
+mod reads;
 mod token;
-
-use std::sync::Arc;
 
 use countersign_connector::{Clock, Random};
 use countersign_store::Store;
+use countersign_web::Limits;
 use countersign_web::health::Face;
-use countersign_web::{Limits, Names};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -49,10 +48,15 @@ pub struct Config {
     pub version: &'static str,
 }
 
+/// What answers, without a listener of its own. What it counts is written now and then, and
+/// not at its end.
+pub fn router(config: Config) -> axum::Router {
+    around::router(Inner::new(config))
+}
+
 /// An API that answers.
 pub struct Api {
     url: String,
-    names: Arc<Names>,
     face: Face,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
@@ -65,13 +69,12 @@ impl Api {
         let url = listener.url();
         let (stop, stopped) = watch::channel(false);
         let serve = countersign_web::serve(listener.bound, face.router(), limits, stopped);
-        let (names, serving) = (Arc::new(listener.names), tokio::spawn(serve));
-        Self { url, names, face, stop, serving, inner: None }
+        Self { url, face, stop, serving: tokio::spawn(serve), inner: None }
     }
 
     /// From now on operations are answered.
     pub fn open(&mut self, config: Config) {
-        let inner = Inner::new(config, Arc::clone(&self.names));
+        let inner = Inner::new(config);
         self.face.open(around::router(inner.clone()));
         self.inner = Some(inner);
     }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use countersign_api::{Api, Budget};
 use countersign_connector::duty::Scheduler;
 use countersign_connector::health::{Tell, daily};
 use countersign_dashboard::people::People;
@@ -50,21 +51,34 @@ pub(crate) async fn run(home: Option<&Path>, args: ServeDashboard) -> Result<(),
         Some(address) => Some(faces.listen(address, &args, config.metrics.token_file.is_some())?),
         None => None,
     };
+    let mut api = match args.api {
+        Some(address) => Some(faces.listen_for_programs(address, &args)?),
+        None => None,
+    };
     let public_url = args.public_url.as_deref();
     let listening = Listening::begin(args.listen, identity(&args)?, public_url, faces).await?;
     let context = Context::open(home).await?;
     let served = listening.open(&context).await?;
+    if let Some((api, _)) = &mut api {
+        api.open(programs(&context));
+    }
     let stop = Stop::listen()?;
     if let Some(path) = &args.ready_file {
         let mut object = served.ready_object();
         if let Some(own) = &own {
             object["metrics_url"] = own.url.as_str().into();
         }
+        if let Some((api, _)) = &api {
+            object["api_url"] = api.url().into();
+        }
         write_ready_file(path, &object)?;
     }
     served.tell(args.ready_file.as_deref());
     if let Some(own) = &own {
         note(&format!("metrics:   {}", own.url));
+    }
+    if let Some((api, _)) = &api {
+        note(&format!("API:       {}", api.url()));
     }
     note("Ctrl-C stops it");
     note_in_log();
@@ -74,12 +88,13 @@ pub(crate) async fn run(home: Option<&Path>, args: ServeDashboard) -> Result<(),
         note("no browser could be opened: open the address by hand");
     }
     let own_renewal = own.as_ref().and_then(|own| own.renewal.clone());
+    let api_renewal = api.as_ref().and_then(|(_, renewal)| renewal.clone());
     let mut reloading = Reloading {
         args: &args,
         current: served.current.clone(),
         scheduler: served.scheduler.clone(),
         scrapers: served.scrapers.clone(),
-        renewals: served.renewal.iter().cloned().chain(own_renewal).collect(),
+        renewals: served.renewal.iter().cloned().chain(own_renewal).chain(api_renewal).collect(),
         text,
     };
     let mut stopped = std::pin::pin!(stop.asked());
@@ -90,6 +105,9 @@ pub(crate) async fn run(home: Option<&Path>, args: ServeDashboard) -> Result<(),
         }
     }
     note("stopping …");
+    if let Some((api, _)) = api {
+        api.shutdown().await;
+    }
     let ended = served.end().await;
     if let Some(own) = own {
         own.end().await;
@@ -128,6 +146,20 @@ impl Faces {
         Face::with_metrics(self.readiness.clone(), self.gauges.clone(), scrapers)
     }
 
+    /// The listener of the connector API, which answers whether the program is ready.
+    fn listen_for_programs(
+        &self,
+        address: SocketAddr,
+        args: &ServeDashboard,
+    ) -> Result<(Api, Option<Renewal>), Failure> {
+        let identity = identity(args)?;
+        let listener = countersign_api::Listener::bind(address, identity.as_ref())
+            .map_err(|error| Failure::listen("--api", address, &error))?;
+        let renewal = listener.renewal();
+        let face = Face::new(self.readiness.clone());
+        Ok((Api::listen(listener, Limits::default(), face), renewal))
+    }
+
     /// A listener for these alone: on a loopback address for whoever reaches it, on any other
     /// over TLS for who has the token.
     fn listen(
@@ -154,6 +186,17 @@ impl Faces {
         let mut own = MetricsListener::start("https", listener, &self.face(self.scrapers.clone()));
         own.renewal = Some(secured.renewal);
         Ok(own)
+    }
+}
+
+/// What the connector API works with.
+fn programs(context: &Context) -> countersign_api::Config {
+    countersign_api::Config {
+        store: context.store().clone(),
+        budget: Budget::default(),
+        clock: context.connector.clock.clone(),
+        random: context.connector.random.clone(),
+        version: env!("CARGO_PKG_VERSION"),
     }
 }
 
