@@ -17,6 +17,7 @@ pub mod sarif;
 
 mod facts;
 mod json;
+mod members;
 mod package;
 mod place;
 mod text;

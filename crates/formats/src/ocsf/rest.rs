@@ -4,66 +4,16 @@
 //! text.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use countersign_findings::{DataPath, Finding, Rfc3339};
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::event::{Event, Number, Rest, Weakness};
+use crate::members::{Members, text};
 
 /// Longest description whose readable text is all of it.
 const LONGEST_BYTES: usize = 256 * 1024;
-
-/// The members of a JSON object, in order, each as it stands.
-#[derive(Default)]
-pub(super) struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'a> Members<'a> {
-    /// None when it is something else than an object.
-    pub(super) fn of(text: &'a str) -> Option<Self> {
-        serde_json::from_str(text).ok()
-    }
-
-    pub(super) fn object(&self, name: &str) -> Self {
-        self.raw(name).and_then(|raw| Self::of(raw.get())).unwrap_or_default()
-    }
-
-    pub(super) fn text(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.raw(name).and_then(text)
-    }
-
-    fn raw(&self, name: &str) -> Option<&'a RawValue> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, raw)| *raw)
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::with_capacity(16);
-                while let Some((Name(name), raw)) = map.next_entry::<Name<'de>, &RawValue>()? {
-                    members.push((name, raw));
-                }
-                Ok(Members(members))
-            }
-        }
-        reader.deserialize_map(Object)
-    }
-}
 
 /// A record with the two objects in it that are read from too, each parsed once.
 #[derive(Default)]
@@ -306,13 +256,6 @@ fn parts<'a>(raw: &'a RawValue, fate: impl Fn(&str, &'a RawValue) -> Fate<'a>) -
         Some(object) => Fate::Parts(members(object, fate)),
         None => Fate::Left,
     }
-}
-
-fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
-    #[derive(Deserialize)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-    serde_json::from_str(raw.get()).ok().map(|Text(text)| text)
 }
 
 fn is_text(raw: &RawValue, expected: Option<&str>) -> bool {
