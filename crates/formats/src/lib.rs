@@ -20,6 +20,7 @@ mod json;
 mod members;
 mod package;
 mod place;
+mod product;
 mod text;
 
 use std::io::{self, Write};

@@ -25,6 +25,11 @@ impl<'a> Members<'a> {
         self.raw(name).and_then(text)
     }
 
+    /// A text that says something.
+    pub(crate) fn full_text(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.text(name).filter(|text| !text.trim().is_empty())
+    }
+
     pub(crate) fn raw(&self, name: &str) -> Option<&'a RawValue> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, raw)| *raw)
     }

@@ -7,6 +7,7 @@ mod defectdojo;
 mod files;
 mod gitlab;
 mod html;
+mod imported;
 mod normalisation;
 mod ocsf;
 #[cfg(feature = "parquet")]
