@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::database::{Database, SyncLock};
 use crate::error::Error;
+use crate::meter::Meter;
 
 /// Rows or texts that are few enough to look at one by one, unless told otherwise.
 const FEW: usize = 5000;
@@ -13,6 +14,7 @@ const FEW: usize = 5000;
 pub struct Store {
     pub(crate) database: Database,
     pub(crate) few: usize,
+    pub(crate) meter: Meter,
 }
 
 /// Row id of an integration.
@@ -31,7 +33,7 @@ impl Store {
         tokio::task::spawn_blocking(move || Database::open(&path))
             .await
             .map_err(|_| Error::stopped())?
-            .map(|database| Self { database, few: FEW })
+            .map(|database| Self { database, few: FEW, meter: Meter::default() })
     }
 
     /// Ends all use of the store, whoever has a clone of it. What was written is folded into

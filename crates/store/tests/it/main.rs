@@ -7,6 +7,7 @@ mod api;
 mod broker;
 mod credentials;
 mod health;
+mod isolation;
 mod readers;
 mod schedules;
 mod watch;
