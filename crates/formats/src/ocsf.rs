@@ -15,7 +15,7 @@ mod words;
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use countersign_findings::{Component, Finding, Numbered, parse_time};
+use countersign_findings::{Component, Finding, Numbered, Severity, parse_time};
 use countersign_text::json;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
@@ -106,6 +106,11 @@ pub const MAPPED: [(&str, &str); 36] = [
     ("source.product.vendor_name", "metadata.product.vendor_name"),
     ("source.product.version", "metadata.product.version"),
 ];
+
+/// The number that OCSF has for a severity: 1 to 5.
+pub fn severity_id(severity: Severity) -> u8 {
+    words::severity(severity).0
+}
 
 /// Class and version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
