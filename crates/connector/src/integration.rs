@@ -70,7 +70,7 @@ impl Connector {
         }
         let vault_name = self.free_vault_name(format!("integration/{name}")).await?;
         let new = self.seal(name, vault_name, place, secret).await?;
-        let id = self.store.add_integration(new).await?;
+        let id = self.store.add_integration(new, None).await?;
         let credential = self.store.credential_of(id).await?;
         self.store.observe_credential(credential.id, check.observed(), self.now()).await?;
         Ok(check)

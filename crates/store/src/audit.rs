@@ -12,7 +12,7 @@ use crate::store::Store;
 use crate::words::words;
 
 words! {
-    /// What is done with a credential.
+    /// What is done with a credential, or by the API.
     Deed {
         /// Its secret was put into the vault by hand.
         Kept = "kept",
@@ -58,6 +58,30 @@ words! {
         HandoverFailed = "handover_delivery_failed",
         /// A consumer uses it.
         HandoverAcknowledged = "handover_acknowledged",
+        /// An account was added.
+        AccountAdded = "account_added",
+        /// An account is called or labelled otherwise.
+        AccountChanged = "account_changed",
+        /// An account was removed.
+        AccountRemoved = "account_removed",
+        /// An integration was added by the API.
+        IntegrationAdded = "integration_added",
+        /// An integration is called otherwise, or answers in another mode.
+        IntegrationChanged = "integration_changed",
+        /// An integration was removed, with everything stored for it.
+        IntegrationRemoved = "integration_removed",
+        /// A token of the API was made.
+        TokenMade = "token_made",
+        /// A token got another pair of secrets; the one before goes on for now.
+        TokenRenewed = "token_renewed",
+        /// A token got another pair of secrets, and every other one has ended.
+        TokenReset = "token_reset",
+        /// The pair of secrets before the newest has ended.
+        TokenSecondaryEnded = "token_secondary_ended",
+        /// A token was revoked.
+        TokenRevoked = "token_revoked",
+        /// Findings of other scanners were brought in.
+        FindingsImported = "findings_imported",
     }
 }
 
@@ -70,7 +94,7 @@ pub struct Act {
 }
 
 impl Act {
-    /// An act on a credential.
+    /// An act on a credential, or on what else has this name.
     pub fn new(credential: &str, act: Deed) -> Self {
         Self { credential: credential.to_owned(), act, detail: Map::new() }
     }

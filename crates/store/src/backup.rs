@@ -40,7 +40,7 @@ impl Store {
 pub fn check_image(image: &Path) -> Result<Vec<Problem>, Error> {
     let checked = || {
         let connection = database::open_image(image)?;
-        let is_current = database::is_current(&connection, image)?;
+        let is_current = database::missing_pieces(&connection, image)?.is_empty();
         check_connection(&connection, is_current)
     };
     checked().map_err(|error: Error| error.at(image))

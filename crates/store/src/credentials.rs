@@ -350,6 +350,10 @@ pub(crate) fn insert(
         return Err(Error::exists("credential", &new.name));
     }
     let id = CredentialId(transaction.last_insert_rowid());
+    transaction.execute(
+        "update credentials set uid = printf('00000000-0000-4000-8002-%012x', id) where id = ?",
+        [id.0],
+    )?;
     let act = Act::new(&new.name, Deed::Kept)
         .with("api_id", new.api_id.as_str())
         .with("version", new.version);

@@ -25,9 +25,9 @@ use crate::error::Error;
 use crate::raw::Packing;
 use crate::seal;
 
-const SCHEMA: &str = include_str!("../schema.sql");
-/// Counted up when a released schema changes.
-const SCHEMA_VERSION: i32 = 1;
+/// The schema: each version is what this one and those before it make. A released one never
+/// changes.
+const PIECES: [&str; 2] = [include_str!("../schema.sql"), include_str!("../schema-2.sql")];
 
 const IDLE_READERS: usize = 4;
 
@@ -101,7 +101,7 @@ impl Database {
         }
         let (mut access, mut reader) = first_reader(path)?;
         let mut writer = None;
-        if !is_current(&reader, path)? {
+        if !missing_pieces(&reader, path)?.is_empty() {
             drop(reader);
             writer = Some(open_writer(path)?);
             (access, reader) = first_reader(path)?;
@@ -442,27 +442,32 @@ fn connect(path: &Path, access: Access) -> Result<Connection, Error> {
     Ok(connection)
 }
 
-/// What `application_id` of a store says: the version of its schema, and in the lower half
-/// a digest of the text. So a store of a schema that was changed without a new version is
-/// refused too.
-fn schema_id() -> i32 {
-    let digest = Sha256::digest(SCHEMA);
-    SCHEMA_VERSION << 16 | i32::from(u16::from_be_bytes([digest[0], digest[1]]))
+/// What `application_id` of a store says that has so many pieces of the schema: their number,
+/// and in the lower half a digest of their text. So a store of a schema that was changed
+/// without a new version is refused too.
+fn schema_id(pieces: &[&str]) -> i32 {
+    let mut digest = Sha256::new();
+    pieces.iter().for_each(|piece| digest.update(piece));
+    let digest = digest.finalize();
+    let version = i32::try_from(pieces.len()).unwrap_or_default();
+    version << 16 | i32::from(u16::from_be_bytes([digest[0], digest[1]]))
 }
 
-/// Whether the schema is this version's; false where there is none yet, which the first
-/// write makes. Fails on any other.
-pub(crate) fn is_current(connection: &Connection, path: &Path) -> Result<bool, Error> {
+/// What of the schema a store lacks: nothing where it is this version's, all where there is
+/// none yet; the first write adds it. Fails on a schema that no released version made.
+pub(crate) fn missing_pieces(
+    connection: &Connection,
+    path: &Path,
+) -> Result<&'static [&'static str], Error> {
     let id: i32 = connection.query_row("pragma application_id", [], |row| row.get(0))?;
-    if id == schema_id() {
-        return Ok(true);
-    }
     let has_tables: bool =
         connection
             .query_row("select exists (select 1 from sqlite_schema)", [], |row| row.get(0))?;
-    match id >> 16 {
-        0 if !has_tables => Ok(false),
-        version if version > SCHEMA_VERSION => Err(Error::newer(path)),
+    let version = usize::try_from(id >> 16).unwrap_or(usize::MAX);
+    match PIECES.split_at_checked(version) {
+        Some((had, missing)) if version > 0 && id == schema_id(had) => Ok(missing),
+        Some((_, missing)) if version == 0 && !has_tables => Ok(missing),
+        None if id > 0 => Err(Error::newer(path)),
         _ => Err(Error::other_schema(path)),
     }
 }
@@ -470,9 +475,12 @@ pub(crate) fn is_current(connection: &Connection, path: &Path) -> Result<bool, E
 fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have changed it since it was looked at.
-    if !is_current(&transaction, path)? {
-        transaction.execute_batch(SCHEMA)?;
-        transaction.pragma_update(None, "application_id", schema_id())?;
+    let missing = missing_pieces(&transaction, path)?;
+    for piece in missing {
+        transaction.execute_batch(piece)?;
+    }
+    if !missing.is_empty() {
+        transaction.pragma_update(None, "application_id", schema_id(&PIECES))?;
     }
     transaction.commit()?;
     // Where readings wait until their application is complete. A temporary

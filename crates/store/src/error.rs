@@ -133,6 +133,11 @@ impl Error {
         matches!(self.0, Kind::Exists { .. } | Kind::CallerExists { .. })
     }
 
+    /// It is needed by something else that is stored.
+    pub fn is_in_use(&self) -> bool {
+        matches!(self.0, Kind::InUse { .. })
+    }
+
     /// Somebody else writes, and did not end in time; the same may work later.
     pub fn is_locked(&self) -> bool {
         matches!(&self.0, Kind::Sql(error)

@@ -1,11 +1,107 @@
 //! Integrations, each with the credential that it signs with.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
 
+use crate::accounts::AccountId;
 use crate::audit::{self, Act, Deed};
-use crate::credentials::{self, CredentialId, NewCredential};
+use crate::credentials::{self, CredentialId, CredentialKind, NewCredential};
 use crate::error::Error;
+use crate::kept::{self, KeptId};
 use crate::store::{IntegrationId, Store};
+use crate::tokens::{self, NewToken};
+use crate::words::words;
+
+words! {
+    /// Where the findings of an integration come from.
+    IntegrationKind {
+        /// Its service, which is asked.
+        Veracode = "veracode",
+        /// Other programs, which bring them in.
+        Imported = "imported",
+    }
+}
+
+words! {
+    /// From what the API answers.
+    Mode {
+        /// From what is stored.
+        Stored = "stored",
+        /// From the service, which is asked first.
+        Live = "live",
+    }
+}
+
+/// How the API knows an integration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// What the API calls it.
+    pub uid: String,
+    /// Whose it is.
+    pub account: AccountId,
+    /// Unique in its account.
+    pub slug: String,
+    /// For people.
+    pub fullname: Option<String>,
+    /// From what the API answers.
+    pub mode: Mode,
+}
+
+/// An integration as the API shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedIntegration {
+    /// Row id.
+    pub id: IntegrationId,
+    /// Name, unique among all integrations.
+    pub name: String,
+    /// How the API knows it.
+    pub known: Known,
+    /// What the API calls its account.
+    pub account_uid: String,
+    /// Where its findings come from.
+    pub kind: IntegrationKind,
+    /// When it was added.
+    pub created_ms: i64,
+    /// When it last was changed.
+    pub updated_ms: i64,
+    /// What it signs with.
+    pub credential: Option<OwnedCredential>,
+    /// The token that was made with it, or the oldest one.
+    pub token_uid: Option<String>,
+}
+
+/// What an integration signs with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedCredential {
+    /// What the API calls it.
+    pub uid: String,
+    /// Veracode URL.
+    pub url: String,
+    /// Pair or client.
+    pub kind: CredentialKind,
+    /// API ID or Client ID.
+    pub api_id: String,
+    /// When it was added.
+    pub added_ms: i64,
+    /// Since when this one signs.
+    pub published_ms: i64,
+    /// When it expires, as the service says.
+    pub expires_ms: Option<i64>,
+    /// Its name in the vault.
+    pub vault_name: String,
+}
+
+/// What is added together with an integration of the API.
+#[derive(Debug, Clone)]
+pub struct Added {
+    /// How the API knows it.
+    pub known: Known,
+    /// The token by which it is asked.
+    pub token: Option<NewToken>,
+    /// The kept credential that becomes its own.
+    pub kept: Option<KeptId>,
+    /// The name of the token that asked for it.
+    pub by: String,
+}
 
 /// An integration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,27 +132,119 @@ pub struct Integration {
 
 impl Store {
     /// Adds an integration together with the credential that it signs with, which
-    /// gives it its name.
-    pub async fn add_integration(&self, new: NewCredential) -> Result<IntegrationId, Error> {
+    /// gives it its name. Without `added` it belongs to [`AccountId::OWN`].
+    pub async fn add_integration(
+        &self,
+        new: NewCredential,
+        added: Option<Added>,
+    ) -> Result<IntegrationId, Error> {
         self.database
             .write(move |connection| {
                 let transaction = connection.transaction()?;
-                let inserted = transaction.execute(
-                    "insert into integrations (name, created_ms) values (?, ?)
-                     on conflict (name) do nothing",
-                    params![new.name, new.added_ms],
-                )?;
-                if inserted == 0 {
-                    return Err(Error::exists("integration", &new.name));
-                }
-                let id = IntegrationId(transaction.last_insert_rowid());
+                let kind = IntegrationKind::Veracode;
+                let id = insert(&transaction, &new.name, kind, added.as_ref(), new.added_ms)?;
+                let uid = match added.as_ref().and_then(|added| added.kept) {
+                    Some(kept) => Some(kept::release(&transaction, kept)?),
+                    None => None,
+                };
                 let credential = credentials::insert(&transaction, &new)?;
+                if let Some(uid) = uid {
+                    let set = "update credentials set uid = ? where id = ?";
+                    transaction.execute(set, params![uid, credential.0])?;
+                }
                 transaction.execute(
                     "update integrations set credential = ? where id = ?",
                     params![credential.0, id.0],
                 )?;
                 transaction.commit()?;
                 Ok(id)
+            })
+            .await
+    }
+
+    /// Adds an integration whose findings other programs bring in.
+    pub async fn add_imported_integration(
+        &self,
+        name: &str,
+        added: Option<Added>,
+        now_ms: i64,
+    ) -> Result<IntegrationId, Error> {
+        let name = name.to_owned();
+        self.database
+            .write(move |connection| {
+                let transaction = connection.transaction()?;
+                let kind = IntegrationKind::Imported;
+                let id = insert(&transaction, &name, kind, added.as_ref(), now_ms)?;
+                transaction.commit()?;
+                Ok(id)
+            })
+            .await
+    }
+
+    /// All integrations, or those of one account, whatever their kind, by name.
+    pub async fn owned_integrations(
+        &self,
+        account: Option<AccountId>,
+    ) -> Result<Vec<OwnedIntegration>, Error> {
+        self.database
+            .read(move |connection| {
+                let mut statement = connection.prepare_cached(&format!(
+                    "{SELECT_OWNED} where ?1 is null or i.account = ?1 order by i.slug, i.id"
+                ))?;
+                let rows = statement
+                    .query_and_then([account.map(|id| id.0)], |row| read_owned(connection, row))?;
+                rows.collect()
+            })
+            .await
+    }
+
+    /// The integration that the API calls so. Fails with [`Error::is_not_found`].
+    pub async fn owned_integration(&self, uid: &str) -> Result<OwnedIntegration, Error> {
+        let uid = uid.to_owned();
+        self.database
+            .read(move |connection| {
+                connection
+                    .prepare_cached(&format!("{SELECT_OWNED} where i.uid = ?"))?
+                    .query_and_then([&uid], |row| read_owned(connection, row))?
+                    .next()
+                    .unwrap_or_else(|| Err(Error::not_found("integration", uid)))
+            })
+            .await
+    }
+
+    /// Changes how the API knows an integration. Fails with [`Error::is_existing`] where
+    /// another of the account has the slug.
+    pub async fn update_known(
+        &self,
+        id: IntegrationId,
+        known: Known,
+        by: &str,
+        now_ms: i64,
+    ) -> Result<(), Error> {
+        let by = by.to_owned();
+        self.database
+            .write(move |connection| {
+                let transaction = connection.transaction()?;
+                let is_taken: bool = transaction.query_row(
+                    "select exists (select 1 from integrations
+                         where account = ? and slug = ? and id <> ?)",
+                    params![known.account.0, known.slug, id.0],
+                    |row| row.get(0),
+                )?;
+                if is_taken {
+                    return Err(Error::exists("integration", &known.slug));
+                }
+                transaction.execute(
+                    "update integrations set slug = ?, fullname = ?, mode = ?, updated_ms = ?
+                     where id = ?",
+                    params![known.slug, known.fullname, known.mode, now_ms, id.0],
+                )?;
+                let act = Act::new(&known.slug, Deed::IntegrationChanged)
+                    .with("integration", known.uid)
+                    .with("mode", known.mode.as_str())
+                    .with("by", by);
+                audit::append(&transaction, &act, now_ms)?;
+                Ok(transaction.commit()?)
             })
             .await
     }
@@ -110,8 +298,10 @@ impl Store {
                 }
                 let find = "select name from integrations where id = ?";
                 let from: String = transaction.query_row(find, [id.0], |row| row.get(0))?;
-                transaction
-                    .execute("update integrations set name = ? where id = ?", params![to, id.0])?;
+                transaction.execute(
+                    "update integrations set name = ?1, slug = ?1, updated_ms = ?3 where id = ?2",
+                    params![to, id.0, now_ms],
+                )?;
                 let renamed = transaction
                     .execute("update credentials set name = ? where name = ?", params![to, from])?;
                 if renamed > 0 {
@@ -144,6 +334,97 @@ impl Store {
             })
             .await
     }
+}
+
+/// A row of an integration, with its token.
+fn insert(
+    transaction: &Transaction<'_>,
+    name: &str,
+    kind: IntegrationKind,
+    added: Option<&Added>,
+    now_ms: i64,
+) -> Result<IntegrationId, Error> {
+    let known = added.map(|added| &added.known);
+    let inserted = transaction.execute(
+        "insert into integrations
+            (name, created_ms, updated_ms, kind, uid, account, slug, fullname, mode)
+         values (:name, :now, :now, :kind, :uid, :account, :slug, :fullname, :mode)
+         on conflict do nothing",
+        named_params! {
+            ":name": name, ":now": now_ms, ":kind": kind,
+            ":uid": known.map(|known| &known.uid),
+            ":account": known.map_or(AccountId::OWN, |known| known.account).0,
+            ":slug": known.map_or(name, |known| &known.slug),
+            ":fullname": known.and_then(|known| known.fullname.as_ref()),
+            ":mode": known.map_or(Mode::Stored, |known| known.mode),
+        },
+    )?;
+    if inserted == 0 {
+        return Err(Error::exists("integration", known.map_or(name, |known| &known.slug)));
+    }
+    let id = IntegrationId(transaction.last_insert_rowid());
+    transaction.execute(
+        "update integrations set uid = printf('00000000-0000-4000-8001-%012x', id)
+         where id = ? and uid is null",
+        [id.0],
+    )?;
+    // The account of whoever runs this program begins with its first integration.
+    transaction.execute(
+        "update accounts set created_ms = ?1, updated_ms = ?1 where id = ?2 and created_ms = 0",
+        [now_ms, AccountId::OWN.0],
+    )?;
+    let Some(added) = added else { return Ok(id) };
+    let act = Act::new(&added.known.slug, Deed::IntegrationAdded)
+        .with("integration", added.known.uid.as_str())
+        .with("kind", kind.as_str())
+        .with("by", added.by.as_str());
+    audit::append(transaction, &act, now_ms)?;
+    if let Some(token) = &added.token {
+        let mut token = token.clone();
+        token.scope.integration = Some(id);
+        tokens::insert(transaction, &token, &added.by, now_ms)?;
+    }
+    Ok(id)
+}
+
+const SELECT_OWNED: &str = "select i.id, i.name, i.uid, i.account, i.slug, i.fullname, i.mode,
+    a.uid, i.kind, i.created_ms, coalesce(i.updated_ms, i.created_ms), c.uid, c.url, c.kind,
+    c.api_id, c.added_ms, c.published_ms, c.expires_ms, c.vault_name
+    from integrations i join accounts a on a.id = i.account
+    left join credentials c on c.id = i.credential";
+
+fn read_owned(connection: &Connection, row: &Row<'_>) -> Result<OwnedIntegration, Error> {
+    let id = IntegrationId(row.get(0)?);
+    let credential = match row.get::<_, Option<String>>(11)? {
+        None => None,
+        Some(uid) => Some(OwnedCredential {
+            uid,
+            url: row.get(12)?,
+            kind: row.get(13)?,
+            api_id: row.get(14)?,
+            added_ms: row.get(15)?,
+            published_ms: row.get(16)?,
+            expires_ms: row.get(17)?,
+            vault_name: row.get(18)?,
+        }),
+    };
+    Ok(OwnedIntegration {
+        id,
+        name: row.get(1)?,
+        known: Known {
+            uid: row.get(2)?,
+            account: AccountId(row.get(3)?),
+            slug: row.get(4)?,
+            fullname: row.get(5)?,
+            mode: row.get(6)?,
+        },
+        account_uid: row.get(7)?,
+        kind: row.get(8)?,
+        created_ms: row.get(9)?,
+        updated_ms: row.get(10)?,
+        credential,
+        token_uid: tokens::first_of(connection, id)?,
+    })
 }
 
 const SELECT_INTEGRATION: &str = "select i.id, i.name, c.url, c.api_id, c.ca_pem,

@@ -6,6 +6,7 @@
 //! SQLite today. The types here say nothing of it, so that PostgreSQL can stand
 //! behind the same [`Store`].
 
+mod accounts;
 mod applications;
 mod audit;
 mod backup;
@@ -22,6 +23,7 @@ mod figures;
 mod freshness;
 mod handovers;
 mod integrations;
+mod kept;
 mod known_names;
 mod overview;
 mod pages;
@@ -36,10 +38,13 @@ mod search;
 mod sorted;
 mod store;
 mod tally;
+mod tokens;
+mod traffic;
 mod watch;
 mod words;
 mod writer;
 
+pub use accounts::{Account, AccountForm, AccountId, Environment};
 pub use applications::{ApplicationRow, Counts};
 pub use audit::{Act, Deed, Entry as AuditEntry, Verdict};
 pub use backup::{check_image, set_aside};
@@ -56,7 +61,10 @@ pub use feed::{ChangeFilter, ChangePage, ChangeRow, Since};
 pub use figures::{FindingFigures, SyncFigures};
 pub use freshness::{Freshness, LastSync};
 pub use handovers::Handover;
-pub use integrations::Integration;
+pub use integrations::{
+    Added, Integration, IntegrationKind, Known, Mode, OwnedCredential, OwnedIntegration,
+};
+pub use kept::{Kept as KeptCredential, KeptId, NewKept};
 pub use known_names::UnknownName;
 pub use overview::{Age, AtRisk, Day, Fixing, Overview, RunRow};
 pub use query::{FindingRow, Order, Query, Seek, UndecodableRow};
@@ -66,6 +74,11 @@ pub use schedules::{Schedule, ScheduledEnd};
 pub use scope::Scope;
 pub use sorted::Sorting;
 pub use store::{IntegrationId, RunId, Store};
+pub use tokens::{
+    ApiToken, NewSecrets, NewToken, PermissionSet, Presented, SecretPlace, TokenId, TokenKind,
+    TokenScope,
+};
+pub use traffic::{ApiFailure, Traffic, TrafficBatch};
 pub use watch::{Delivery, Edition, NewNotice, Notice, NoticeId, NoticeKind, Sighting};
 pub use words::Fault;
 pub use writer::{ApplicationWriter, Held, Id, Put, Reading, Written};

@@ -45,7 +45,7 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
         for name in names {
-            store.add_integration(credential(name, "https://x", "0a")).await.unwrap();
+            store.add_integration(credential(name, "https://x", "0a"), None).await.unwrap();
         }
         let (sender, started) = mpsc::unbounded_channel();
         let run: Run = Arc::new(move |job| {
@@ -371,7 +371,7 @@ async fn integrations_come_and_go() {
     let (scheduler, task) = stage.start().await;
     stage.next().await.end(None);
     idle(&scheduler).await;
-    stage.store.add_integration(credential("b", "https://x", "0b")).await.unwrap();
+    stage.store.add_integration(credential("b", "https://x", "0b"), None).await.unwrap();
     stage.pass(5_000).await;
     let run = stage.next().await;
     assert_eq!(run.job.integration, "b");

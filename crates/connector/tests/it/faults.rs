@@ -78,7 +78,7 @@ impl<'a> Reader<'a> {
                     version: 1,
                     added_ms: 0,
                 };
-                store.add_integration(new).await.expect("an integration")
+                store.add_integration(new, None).await.expect("an integration")
             }
         };
         let mut config = Config::new(Url::parse(&url).expect("a URL"));

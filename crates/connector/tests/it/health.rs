@@ -15,7 +15,7 @@ async fn a_damaged_store_is_told_once_a_day() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.sqlite");
     let store = Store::open(&path).await.unwrap();
-    store.add_integration(credential("a", "https://x", "0a")).await.unwrap();
+    store.add_integration(credential("a", "https://x", "0a"), None).await.unwrap();
     let time = Time::new(Arc::new(AtomicI64::new(1_780_272_000_000)));
     let (sender, mut told) = mpsc::unbounded_channel();
     let tell: Tell = Arc::new(move |found| sender.send(found).unwrap_or_default());

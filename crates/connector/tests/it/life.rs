@@ -282,7 +282,7 @@ impl Life {
 
 async fn connect(door: &Door, time: &Time, folder: &Path) -> Connector {
     let store = Store::open(&folder.join("store.sqlite")).await.unwrap();
-    store.add_integration(credential(NAME, &door.url, door.pair.id.as_str())).await.unwrap();
+    store.add_integration(credential(NAME, &door.url, door.pair.id.as_str()), None).await.unwrap();
     let random = repeatable_random();
     let random: Random = Arc::new(move |buffer| random(buffer));
     let key = KeySource::KeyFile(folder.join("key"));

@@ -170,7 +170,7 @@ impl Bench {
             version: 1,
             added_ms: 0,
         };
-        let integration = store.add_integration(new).await.expect("an integration");
+        let integration = store.add_integration(new, None).await.expect("an integration");
         let pair = Pair {
             id: ApiId::parse(&"0".repeat(32)).expect("an id"),
             secret: ApiSecret::from_bytes(vec![1; 64]),

@@ -99,7 +99,7 @@ impl Desk {
             version: 1,
             added_ms: START_MS,
         };
-        let integration = store.add_integration(new).await.unwrap();
+        let integration = store.add_integration(new, None).await.unwrap();
         let credentials = credentials(store.credentials().await.unwrap()[0].id);
         let run = store.begin_run(integration, RunKind::Full, START_MS).await.unwrap();
         let (runs, fetched) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod api;
 mod broker;
 mod credentials;
 mod health;
@@ -46,7 +47,7 @@ fn wordy(n: i64) -> Value {
 async fn store(folder: &Path) -> (Store, IntegrationId, RunId) {
     let store = Store::open(&folder.join("store.sqlite")).await.unwrap();
     let new = credential("test");
-    let integration = store.add_integration(new).await.unwrap();
+    let integration = store.add_integration(new, None).await.unwrap();
     let run = store.begin_run(integration, RunKind::Full, 1).await.unwrap();
     (store, integration, run)
 }
@@ -266,7 +267,7 @@ async fn one_process_syncs_at_a_time() {
     assert!(store.lock_for_sync().unwrap_err().is_busy());
     drop(lock);
     store.lock_for_sync().unwrap();
-    assert!(store.add_integration(credential("test")).await.unwrap_err().is_existing());
+    assert!(store.add_integration(credential("test"), None).await.unwrap_err().is_existing());
     store.remove_integration(integration).await.unwrap();
     assert!(store.integration("test").await.unwrap_err().is_not_found());
 }
