@@ -17,9 +17,10 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use self::posture::Posture;
+use crate::application::Application;
 use crate::error::Undecodable;
 use crate::finding::{Finding, Note};
-use crate::ids::{ApplicationGuid, Context, FindingKey};
+use crate::ids::{Context, FindingKey};
 
 /// Bytes of one finding.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -141,10 +142,10 @@ pub struct Imported {
 /// An application as a finding names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
-    /// Its id where that is a GUID; else made of its id, or of its name where it has none:
-    /// the same in every integration.
-    pub guid: ApplicationGuid,
-    /// Its record, from which [`Application::decode`](crate::Application::decode) reads.
+    /// The application. Its GUID is its id where that is one; else made of its id, or of its
+    /// name where it has none: the same in every integration.
+    pub application: Application,
+    /// The record to keep, from which [`Application::decode`] reads the same.
     pub raw: String,
     /// Whether the finding says what it is called; else its id or the scanner stand for
     /// the name.
@@ -170,7 +171,7 @@ pub fn read(item: &str) -> Result<Imported, Refusal> {
     let application = named(&posture)?;
     let source = Source { product: posture.product(), ocsf };
     let raw = record(&source, posture.record()?)?;
-    let finding = Finding::decode(&raw, &application.guid, &Context::Policy)
+    let finding = Finding::decode(&raw, &application.application.guid, &Context::Policy)
         .map_err(|error| Refusal::new("", error))?;
     Ok(Imported { application, finding, raw })
 }
@@ -236,9 +237,9 @@ fn named(posture: &Posture) -> Result<Named, Refusal> {
     let tags = labels.filter(|labels| !labels.is_empty()).map(|labels| labels.join(","));
     let profile = json!({ "name": shown, "tags": tags, "business_unit": unit });
     let raw = json!({ "guid": guid, "profile": profile }).to_string();
-    let guid =
-        ApplicationGuid::parse(&guid).map_err(|error| Refusal::new("/application/uid", error))?;
-    Ok(Named { guid, raw, has_name: name.is_some() })
+    let application =
+        Application::decode(&raw).map_err(|error| Refusal::new("/application", error))?;
+    Ok(Named { application, raw, has_name: name.is_some() })
 }
 
 /// A GUID as it is, in small letters; of anything else one that only this text has.
