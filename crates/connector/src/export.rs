@@ -76,6 +76,7 @@ impl Sieve {
                 integration: &row.integration,
                 application: &row.application.name,
                 is_visible: !row.gone,
+                ..Origin::default()
             };
             places.iter().all(|part| part.of_place(guid, origin, &Context::Policy) == Some(true))
         };

@@ -29,6 +29,9 @@ pub struct Origin<'a> {
     pub application: &'a str,
     /// Whether the account of the integration still sees that.
     pub is_visible: bool,
+    /// When the store last noticed a change of the finding, milliseconds since the Unix
+    /// epoch.
+    pub changed_ms: i64,
 }
 
 /// A member that filters can name.
@@ -76,6 +79,8 @@ pub enum Field {
     FirstFound,
     /// `last_seen`: a date or a time.
     LastSeen,
+    /// `changed`: when the store last noticed a change of it, a date or a time.
+    Changed,
     /// `category`: the number of the finding category.
     Category,
     /// `notes`: the members of the record that could not be read, with blanks between;
@@ -105,7 +110,7 @@ pub enum Type {
 
 impl Field {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Id,
         Self::Application,
         Self::ApplicationName,
@@ -127,6 +132,7 @@ impl Field {
         Self::Cvss,
         Self::FirstFound,
         Self::LastSeen,
+        Self::Changed,
         Self::Category,
         Self::Notes,
         Self::Text,
@@ -179,6 +185,7 @@ impl Field {
             Self::Cvss => "cvss",
             Self::FirstFound => "first_found",
             Self::LastSeen => "last_seen",
+            Self::Changed => "changed",
             Self::Category => "category",
             Self::Notes => "notes",
             Self::Text => "text",
@@ -192,7 +199,7 @@ impl Field {
             Self::Severity | Self::Cwe | Self::Category => Type::Integer,
             Self::Cvss => Type::Number,
             Self::Visible | Self::ViolatesPolicy => Type::Truth,
-            Self::FirstFound | Self::LastSeen => Type::Time,
+            Self::FirstFound | Self::LastSeen | Self::Changed => Type::Time,
             _ => Type::Text,
         }
     }
@@ -225,6 +232,7 @@ impl Field {
             }
             Self::FirstFound => finding.first_found_ms.map(Value::Integer),
             Self::LastSeen => finding.last_seen_ms.map(Value::Integer),
+            Self::Changed => Some(Value::Integer(origin.changed_ms)),
             Self::Category => finding.category.as_ref().map(|c| Value::Integer(c.id)),
             Self::Notes => Some(Value::Text(note_names(finding))),
             Self::Text => None,

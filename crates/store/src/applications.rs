@@ -1,7 +1,7 @@
 //! Applications with their counts.
 
 use countersign_findings::{Application, Population, State};
-use rusqlite::Connection;
+use rusqlite::{Connection, Params, Row, params};
 
 use crate::columns::{IS_OPEN, IS_POLICY, place, state_of};
 use crate::error::Error;
@@ -32,6 +32,17 @@ pub struct ApplicationRow {
     pub in_sandboxes: u64,
 }
 
+/// A stored application with its record.
+#[derive(Debug, Clone)]
+pub struct ApplicationRecord {
+    /// Its place among all of them, in the order of arrival.
+    pub place: i64,
+    /// The application.
+    pub row: ApplicationRow,
+    /// The record as the service sent it.
+    pub raw: String,
+}
+
 /// How many findings of a population there are. Those that vanished do not count.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -50,7 +61,48 @@ pub struct Counts {
 impl Store {
     /// All applications, by name.
     pub async fn applications(&self) -> Result<Vec<ApplicationRow>, Error> {
-        self.database.read(read_applications).await
+        self.database
+            .read(|connection| {
+                let order = "order by applications.name, applications.id";
+                read_applications(connection, order, [], |record| record.row)
+            })
+            .await
+    }
+
+    /// The next applications of an integration after a place, in the order of arrival.
+    pub async fn application_page(
+        &self,
+        integration: &str,
+        after: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<ApplicationRecord>, Error> {
+        let integration = integration.to_owned();
+        self.database
+            .read(move |connection| {
+                let condition = "where applications.integration =
+                        (select id from integrations where name = ?)
+                     and applications.id > ? order by applications.id limit ?";
+                let values = params![integration, after.unwrap_or(i64::MIN), limit];
+                read_applications(connection, condition, values, |record| record)
+            })
+            .await
+    }
+
+    /// The application of an integration with this guid.
+    pub async fn application(
+        &self,
+        integration: &str,
+        guid: &str,
+    ) -> Result<Option<ApplicationRecord>, Error> {
+        let (integration, guid) = (integration.to_owned(), guid.to_owned());
+        self.database
+            .read(move |connection| {
+                let condition = "where applications.integration =
+                        (select id from integrations where name = ?) and guid = ?";
+                let values = params![integration, guid];
+                Ok(read_applications(connection, condition, values, |record| record)?.pop())
+            })
+            .await
     }
 
     /// Counts for one integration.
@@ -104,49 +156,64 @@ fn add(counts: &mut Vec<(String, u64)>, name: String, count: u64) {
     }
 }
 
-fn read_applications(connection: &Connection) -> Result<Vec<ApplicationRow>, Error> {
-    let mut statement = connection.prepare_cached(
+/// The applications that meet a condition, in its order.
+fn read_applications<T>(
+    connection: &Connection,
+    condition: &str,
+    values: impl Params,
+    made_of: impl Fn(ApplicationRecord) -> T,
+) -> Result<Vec<T>, Error> {
+    let mut statement = connection.prepare_cached(&format!(
         "select applications.raw, integrations.name, read_ms, incomplete, gone, applications.id,
             held_back
          from applications join integrations on integrations.id = applications.integration
-         order by applications.name, applications.id",
-    )?;
+         {condition}"
+    ))?;
+    let mut unpacker = Unpacker::new(connection);
+    let mut rows = statement.query(values)?;
+    let mut applications = Vec::new();
+    while let Some(row) = rows.next()? {
+        applications.push(made_of(read_application(connection, row, &mut unpacker)?));
+    }
+    Ok(applications)
+}
+
+fn read_application(
+    connection: &Connection,
+    row: &Row<'_>,
+    unpacker: &mut Unpacker<'_>,
+) -> Result<ApplicationRecord, Error> {
+    let raw = unpacker.unpack(row.get_ref(0)?.as_blob().map_err(Error::corrupt)?)?;
+    let place: i64 = row.get(5)?;
+    seal::check_application(connection, place)?;
+    let mut entry = ApplicationRow {
+        application: Application::decode(&raw).map_err(Error::corrupt)?,
+        integration: row.get(1)?,
+        read_ms: row.get(2)?,
+        incomplete: row.get(3)?,
+        gone: row.get(4)?,
+        held_back: row.get(6)?,
+        open: [0; 6],
+        findings: 0,
+        in_sandboxes: 0,
+    };
     let mut count = connection.prepare_cached(&format!(
         "select severity, {IS_OPEN}, {IS_POLICY}, sum(findings)
          from tallies where application = ? group by 1, 2, 3"
     ))?;
-    let mut unpacker = Unpacker::new(connection);
-    let mut rows = statement.query([])?;
-    let mut applications = Vec::new();
-    while let Some(row) = rows.next()? {
-        let raw = unpacker.unpack(row.get_ref(0)?.as_blob().map_err(Error::corrupt)?)?;
-        seal::check_application(connection, row.get(5)?)?;
-        let mut entry = ApplicationRow {
-            application: Application::decode(&raw).map_err(Error::corrupt)?,
-            integration: row.get(1)?,
-            read_ms: row.get(2)?,
-            incomplete: row.get(3)?,
-            gone: row.get(4)?,
-            held_back: row.get(6)?,
-            open: [0; 6],
-            findings: 0,
-            in_sandboxes: 0,
-        };
-        let mut groups = count.query([row.get::<_, i64>(5)?])?;
-        while let Some(group) = groups.next()? {
-            let severity: usize = group.get(0)?;
-            let (is_open, is_policy): (bool, bool) = (group.get(1)?, group.get(2)?);
-            let count: u64 = group.get(3)?;
-            if !is_policy {
-                entry.in_sandboxes += count;
-                continue;
-            }
-            entry.findings += count;
-            if is_open {
-                entry.open[severity.min(5)] += count;
-            }
+    let mut groups = count.query([place])?;
+    while let Some(group) = groups.next()? {
+        let severity: usize = group.get(0)?;
+        let (is_open, is_policy): (bool, bool) = (group.get(1)?, group.get(2)?);
+        let count: u64 = group.get(3)?;
+        if !is_policy {
+            entry.in_sandboxes += count;
+            continue;
         }
-        applications.push(entry);
+        entry.findings += count;
+        if is_open {
+            entry.open[severity.min(5)] += count;
+        }
     }
-    Ok(applications)
+    Ok(ApplicationRecord { place, row: entry, raw })
 }

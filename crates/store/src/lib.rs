@@ -45,7 +45,7 @@ mod words;
 mod writer;
 
 pub use accounts::{Account, AccountForm, AccountId, Environment};
-pub use applications::{ApplicationRow, Counts};
+pub use applications::{ApplicationRecord, ApplicationRow, Counts};
 pub use audit::{Act, Deed, Entry as AuditEntry, Verdict};
 pub use backup::{check_image, set_aside};
 pub use broker::{BrokerRequest, Caller, HANDLE_BYTES, Kept, NewCaller};
@@ -76,7 +76,7 @@ pub use sorted::Sorting;
 pub use store::{IntegrationId, RunId, Store};
 pub use tokens::{
     ApiToken, NewSecrets, NewToken, PermissionSet, Presented, SecretPlace, TokenId, TokenKind,
-    TokenScope,
+    TokenScope, TokenUse,
 };
 pub use traffic::{ApiFailure, Traffic, TrafficBatch};
 pub use watch::{Delivery, Edition, NewNotice, Notice, NoticeId, NoticeKind, Sighting};

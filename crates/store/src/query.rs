@@ -121,6 +121,7 @@ impl FindingRow {
             integration: &self.integration,
             application: &self.application_name,
             is_visible: self.visible,
+            changed_ms: self.changed_ms,
         }
     }
 }

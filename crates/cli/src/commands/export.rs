@@ -179,7 +179,8 @@ async fn places(
         }
         for context in contexts {
             let integration = row.integration.as_str();
-            let origin = Origin { integration, application: name, is_visible: !row.gone };
+            let is_visible = !row.gone;
+            let origin = Origin { integration, application: name, is_visible, ..Origin::default() };
             if filter.of_place(guid.as_str(), origin, &context) != Some(false) {
                 let elsewhere = Origin { application: "", ..origin };
                 let is_named = filter.of_place("", elsewhere, &context) == Some(false);

@@ -26,6 +26,7 @@ const TABLE: &[(&str, u8, &[&str])] = &[
         &["files", "signin", "web", "connector", "findings", "formats", "store", "text"],
     ),
     ("broker", 4, &["web", "client", "store"]),
+    ("api", 4, &["files", "web", "connector", "findings", "formats", "store", "text"]),
     ("platform", 4, &["files", "signing", "text", "wire", "signin", "tenant", "web"]),
     (
         "cli",
@@ -88,6 +89,18 @@ const NEVER: &[(&str, &[&str])] = &[
         &["reqwest", "clap", "getrandom", "countersign-platform", "countersign-vault"],
     ),
     ("broker", &["rusqlite", "reqwest", "clap", "getrandom"]),
+    (
+        "api",
+        &[
+            "rusqlite",
+            "reqwest",
+            "clap",
+            "getrandom",
+            "countersign-vault",
+            "countersign-client",
+            "countersign-platform",
+        ],
+    ),
     ("platform", &["rusqlite", "reqwest", "clap", "getrandom"]),
 ];
 

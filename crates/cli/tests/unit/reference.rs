@@ -190,6 +190,9 @@ fn said_of(field: Field) -> (&'static str, &'static str) {
         Field::Cvss => ("the CVSS 3 score, otherwise the CVSS 2 score", "cvss[gte]7.5"),
         Field::FirstFound => ("a date, a time, or an age", "first_found[gte]30d"),
         Field::LastSeen => ("a date, a time, or an age", "last_seen[lt]2026-11-24"),
+        Field::Changed => {
+            ("when a sync last noticed a change of it: a date, a time, or an age", "changed[gte]7d")
+        }
         Field::Category => ("the number of the finding category", "category[eq]19"),
         Field::Notes => (
             "the members of the record that could not be read; `notes[ne]` finds findings with any",

@@ -152,6 +152,7 @@ pub(crate) fn column(field: Field) -> &'static str {
         Field::Cvss => "cvss",
         Field::FirstFound => "first_found_ms",
         Field::LastSeen => "last_seen_ms",
+        Field::Changed => "changed_ms",
         Field::Notes => "notes",
         Field::Text => "id",
     }

@@ -7,7 +7,9 @@ use countersign_findings::filter::{
     Expression, Field, Filter, Operator, Origin, Type, Value, texts,
 };
 use countersign_findings::{Context, Contexts, Finding, FindingKey, Population, Sight, State};
-use countersign_store::{ChangeKind, FacetRow, Order, Query, Reading, Scope, Seek, Since, Store};
+use countersign_store::{
+    ChangeKind, FacetRow, Order, Query, Reading, RunKind, Scope, Seek, Since, Store,
+};
 use countersign_testkit::made_up;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -54,14 +56,31 @@ const HOSTILE: [&str; 12] = [
     "1); delete from findings",
 ];
 
-type Held = (Finding, &'static str);
+/// A finding of the made-up store.
+struct Held {
+    finding: Finding,
+    integration: &'static str,
+    application: &'static str,
+    changed_ms: i64,
+}
+
+impl Held {
+    fn origin(&self) -> Origin<'_> {
+        Origin {
+            integration: self.integration,
+            application: self.application,
+            is_visible: self.application != GONE,
+            changed_ms: self.changed_ms,
+        }
+    }
+
+    fn is_in(&self, filter: &Expression) -> bool {
+        filter.matches(&self.finding, self.origin())
+    }
+}
 
 /// An application of the made-up store that the account no longer sees.
 const GONE: &str = "Gamma";
-
-fn origin(application: &str) -> Origin<'_> {
-    Origin { integration: "test", application, is_visible: application != GONE }
-}
 
 fn resolve(shape: &Shape, findings: &[Held]) -> Expression {
     let all = |parts: &[Shape]| parts.iter().map(|part| resolve(part, findings)).collect();
@@ -89,7 +108,8 @@ fn resolve(shape: &Shape, findings: &[Held]) -> Expression {
 
 fn value(field: Field, operator: Operator, n: u16, findings: &[Held]) -> Value {
     let n = usize::from(n);
-    let (finding, name) = &findings[n % findings.len()];
+    let held = &findings[n % findings.len()];
+    let finding = &held.finding;
     if field == Field::State && operator != Operator::Like {
         return Value::Text(State::ALL[n % 4].as_str().to_owned());
     }
@@ -108,12 +128,12 @@ fn value(field: Field, operator: Operator, n: u16, findings: &[Held]) -> Value {
     }
     let taken = match field {
         // An application is called by its name too, and an id by its first digits.
-        Field::Application if n % 3 == 0 => Some(Value::Text(name.to_uppercase())),
+        Field::Application if n % 3 == 0 => Some(Value::Text(held.application.to_uppercase())),
         Field::Id if n % 2 == 0 => {
             let digits: String = finding.id.as_str().chars().take(4 + n % 17).collect();
             Some(Value::Text(digits))
         }
-        field => field.value(finding, origin(name)),
+        field => field.value(finding, held.origin()),
     };
     match (taken, field.type_(), operator) {
         (Some(Value::Text(text)), _, Operator::Like) => {
@@ -134,46 +154,72 @@ fn value(field: Field, operator: Operator, n: u16, findings: &[Held]) -> Value {
     }
 }
 
-/// A store of made-up findings in three applications, one of them gone, and in a sandbox,
+/// The integrations of the made-up store that has more than one, with their applications:
+/// two of them hold the same one.
+const SEVERAL: [(&str, &[&str]); 3] =
+    [("test", &["Alpha", "Beta", GONE]), ("other", &["Alpha", "Delta"]), ("third", &[GONE])];
+
+/// A store of made-up findings in several applications, one of them gone, and in a sandbox,
 /// and the same findings in the order of lists.
-async fn made_up_store(folder: &std::path::Path, runner: &mut TestRunner) -> (Store, Vec<Held>) {
-    let (store, _, run) = store(folder).await;
+async fn made_up_store(
+    folder: &std::path::Path,
+    runner: &mut TestRunner,
+    integrations: &[(&'static str, &[&'static str])],
+) -> (Store, Vec<Held>) {
+    let store = Store::open(&folder.join("store.sqlite")).await.unwrap();
     let sandbox = Context::sandbox("7c1b0a52-0000-4000-8000-000000000009").unwrap();
     let mut findings = Vec::new();
-    for name in ["Alpha", "Beta", GONE] {
-        let mut writer = open(&store, run, name).await;
-        for number in 1..=15 {
-            let context = if number % 4 == 0 { &sandbox } else { &Context::Policy };
-            let record = made_up::finding(number).new_tree(runner).unwrap().current();
-            let kind = Some(ChangeKind::New);
-            let finding = put_in(&mut writer, name, context, &record, kind).await;
-            findings.push((finding, name));
+    for (integration, applications) in integrations.iter().copied() {
+        let id = store.add_integration(super::credential(integration), None).await.unwrap();
+        let run = store.begin_run(id, RunKind::Full, 1).await.unwrap();
+        for application in applications.iter().copied() {
+            let changed_ms = 1000 * findings.len() as i64;
+            let mut writer = open(&store, run, application).await;
+            for number in 1..=15 {
+                let context = if number % 4 == 0 { &sandbox } else { &Context::Policy };
+                let record = made_up::finding(number).new_tree(runner).unwrap().current();
+                let kind = Some(ChangeKind::New);
+                let finding = put_in(&mut writer, application, context, &record, kind).await;
+                findings.push(Held { finding, integration, application, changed_ms });
+            }
+            writer.commit(Reading::Complete { read_ms: changed_ms }).await.unwrap();
         }
-        writer.commit(COMPLETE).await.unwrap();
+        let gone = super::application(GONE).0.guid.to_string();
+        store.mark_applications_gone(run, vec![gone]).await.unwrap();
     }
-    let gone = super::application(GONE).0.guid.to_string();
-    store.mark_applications_gone(run, vec![gone]).await.unwrap();
-    findings.sort_by_key(|(finding, _)| std::cmp::Reverse(finding.severity));
+    findings.sort_by_key(|held| std::cmp::Reverse(held.finding.severity));
     (store, findings)
 }
 
 async fn all(store: &Store, filter: &Expression, limit: u32) -> Vec<Finding> {
-    let mut after = None;
+    all_of(store, Query { filter: filter.clone(), limit, ..Query::default() }).await
+}
+
+async fn all_of(store: &Store, mut query: Query) -> Vec<Finding> {
     let mut found = Vec::new();
     loop {
-        let query = Query { filter: filter.clone(), limit, after, ..Query::default() };
-        let rows = store.findings(query).await.unwrap_or_else(|e| panic!("{filter}: {e}"));
+        let rows = store.findings(query.clone()).await;
+        let rows = rows.unwrap_or_else(|e| panic!("{}: {e}", query.filter));
         let Some(last) = rows.last() else { return found };
         // As it goes through an address.
-        after = Some(last.seek.to_string().parse::<Seek>().unwrap());
+        query.after = Some(last.seek.to_string().parse::<Seek>().unwrap());
         found.extend(rows.into_iter().map(|row| row.finding));
     }
 }
 
+/// Two integrations may hold one application: of its guid there are two rows.
+fn summed(rows: Vec<FacetRow>) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for FacetRow { value, count, .. } in rows {
+        *counts.entry(value).or_default() += count;
+    }
+    counts
+}
+
 fn counted(findings: &[&Held], field: Field) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
-    for (finding, name) in findings {
-        let value = match field.value(finding, origin(name)) {
+    for held in findings {
+        let value = match field.value(&held.finding, held.origin()) {
             Some(Value::Text(text)) => text,
             Some(Value::Integer(is)) if field.type_() == Type::Truth => (is != 0).to_string(),
             Some(Value::Integer(number)) => number.to_string(),
@@ -184,47 +230,63 @@ fn counted(findings: &[&Held], field: Field) -> BTreeMap<String, u64> {
     counts
 }
 
-/// 20 stores, 500 expressions each.
+/// What is asked, of one integration or of two.
+fn within(at: usize, asked: Expression) -> Expression {
+    let name = |at: usize| Value::Text(SEVERAL[at % SEVERAL.len()].0.to_owned());
+    let (operator, values) = match at % 3 {
+        0 => (Operator::In, vec![name(at), name(at + 1)]),
+        _ => (Operator::Eq, vec![name(at / 3)]),
+    };
+    let named = Filter { field: Field::Integration, operator, values };
+    Expression::All(vec![named.into(), asked])
+}
+
+/// 20 stores, 500 expressions each, half of which name integrations.
 #[tokio::test]
 async fn sql_says_what_brute_force_says() {
     let mut runner = TestRunner::new(Config::default());
     for round in 0..20 {
         let folder = tempfile::tempdir().unwrap();
-        let (store, findings) = made_up_store(folder.path(), &mut runner).await;
+        let integrations = if round % 4 < 2 { &SEVERAL[..1] } else { &SEVERAL };
+        let (store, findings) = made_up_store(folder.path(), &mut runner, integrations).await;
         // Each way to the rows, not only the one for few of them.
         let store = if round % 2 == 0 { store } else { store.with_few(3) };
         for at in 0..500_u32 {
             let tree = shape().new_tree(&mut runner).unwrap().current();
-            let filter = resolve(&tree, &findings);
+            let filter = match (resolve(&tree, &findings), at % 2) {
+                (filter, 0) => filter,
+                (filter, _) => within(at as usize / 2, filter),
+            };
             let text = filter.to_string();
             let read: Expression = text.parse().unwrap_or_else(|e| panic!("{text}: {e}"));
             let again: Expression = read.to_string().parse().unwrap();
             assert_eq!(again, read, "{text}");
-            let expected: Vec<_> = findings
-                .iter()
-                .filter(|(finding, name)| filter.matches(finding, origin(name)))
-                .collect();
+            let expected: Vec<_> = findings.iter().filter(|held| held.is_in(&filter)).collect();
             let found = all(&store, &read, 1 + at % 17).await;
             let same = found.len() == expected.len()
-                && found.iter().zip(&expected).all(|(found, (finding, _))| found == finding);
+                && found.iter().zip(&expected).all(|(found, held)| *found == held.finding);
             assert!(same, "{round}: {text}: {} of {}", found.len(), expected.len());
-            let query =
-                Query { filter: read.clone(), limit: 50, order: Order::Arrival, after: None };
-            let mut arrived: Vec<_> =
-                store.findings(query).await.unwrap().into_iter().map(|row| row.finding).collect();
+            let query = Query {
+                filter: read.clone(),
+                limit: 1 + at % 40,
+                order: Order::Arrival,
+                after: None,
+            };
+            let mut arrived = all_of(&store, query).await;
             arrived.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
             assert!(arrived == found, "{text}");
             let count = store.count_findings(read.clone()).await.unwrap();
             assert_eq!(count, expected.len() as u64, "{text}");
-            let field = Field::FACETS[at as usize % Field::FACETS.len()];
+            let countable: Vec<_> =
+                Field::ALL.into_iter().filter(|field| field.is_countable()).collect();
+            let field = countable[at as usize % countable.len()];
             let rows = store.facet(read, field, 1000).await.unwrap();
             let is_sorted = rows.is_sorted_by_key(|row| std::cmp::Reverse(row.count));
-            let counts: BTreeMap<_, _> =
-                rows.into_iter().map(|FacetRow { value, count, .. }| (value, count)).collect();
             assert!(is_sorted, "{text}");
-            assert_eq!(counts, counted(&expected, field), "{}: {text}", field.name());
+            assert_eq!(summed(rows), counted(&expected, field), "{}: {text}", field.name());
         }
-        assert_eq!(store.count_findings(Expression::default()).await.unwrap(), 45);
+        let count = store.count_findings(Expression::default()).await.unwrap();
+        assert_eq!(count, findings.len() as u64);
     }
 }
 
@@ -247,12 +309,11 @@ async fn every_count_of_a_population_is_that_of_its_list() {
     let mut runner = TestRunner::deterministic();
     for round in 0..6 {
         let folder = tempfile::tempdir().unwrap();
-        let (store, findings) = made_up_store(folder.path(), &mut runner).await;
+        let (store, findings) = made_up_store(folder.path(), &mut runner, &SEVERAL[..1]).await;
         let store = if round % 2 == 0 { store } else { store.with_few(3) };
         let integration = store.integrations().await.unwrap()[0].id;
         let among = |filter: &Expression| -> Vec<&Held> {
-            let is_in = |(finding, name): &&Held| filter.matches(finding, origin(name));
-            findings.iter().filter(is_in).collect()
+            findings.iter().filter(|held| held.is_in(filter)).collect()
         };
         for population in populations() {
             let filter = population.filter();
@@ -287,7 +348,7 @@ async fn every_count_of_a_population_is_that_of_its_list() {
             assert!(rows.len() == counts.len().min(10), "{rows:?}");
             assert!(rows.iter().all(|row| counts[&row.value] == row.count), "{rows:?}: {counts:?}");
         }
-        let dated = open.iter().filter(|(finding, _)| finding.first_found_ms.is_some()).count();
+        let dated = open.iter().filter(|held| held.finding.first_found_ms.is_some()).count();
         assert_eq!(overview.ageing.iter().map(|age| sum(age.open)).sum::<u64>(), dated as u64);
         let days = store.history(Scope::Everything, 0, 20_000).await.unwrap();
         assert_eq!(days[20_000].open, overview.open, "the trend ends where the overview is");

@@ -109,6 +109,7 @@ impl Wanted {
             integration: &row.integration,
             application: &application.name,
             is_visible: !row.gone,
+            ..Origin::default()
         };
         let is_named =
             self.named.of_place(application.guid.as_str(), origin, &Place::Policy) == Some(true);

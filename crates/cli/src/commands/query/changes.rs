@@ -83,9 +83,12 @@ async fn guids(context: &Context, name: &str) -> Result<Vec<String>, Failure> {
     Ok(rows
         .iter()
         .filter(|row| {
-            let name = row.application.name.as_str();
-            let origin =
-                Origin { integration: &row.integration, application: name, is_visible: !row.gone };
+            let origin = Origin {
+                integration: &row.integration,
+                application: &row.application.name,
+                is_visible: !row.gone,
+                ..Origin::default()
+            };
             is_it(row.application.guid.as_str(), origin)
         })
         .map(|row| row.application.guid.to_string())
