@@ -9,6 +9,7 @@ use crate::finding::{
     Status, Vulnerability,
 };
 use crate::ids::{ApplicationGuid, Context, FindingId, FindingKey};
+use crate::imported::Source;
 use crate::text::{readable, without_invisible};
 use crate::time::parse_time;
 
@@ -48,7 +49,11 @@ impl Finding {
         let level = details.severity.ok_or_else(|| Undecodable::new("it has no severity"))?;
         let severity = Severity::new(level)
             .ok_or_else(|| Undecodable::new(format_args!("severity {level} is not 0 to 5")))?;
-        let key = key(record.issue_id, &details)?;
+        let source = Source::of(raw);
+        let key = match &source {
+            Some(source) => source.key(),
+            None => key(record.issue_id, &details)?,
+        };
         let description = record.description.as_deref().unwrap_or_default();
         let (description, references) = readable(description, &scan_type);
         let status = record.finding_status;
@@ -57,7 +62,7 @@ impl Finding {
         let last_seen_ms = time(&status.last_seen_date, "finding_status.last_seen_date");
         let grace_period_expires_ms =
             time(&record.grace_period_expires_date, "grace_period_expires_date");
-        Ok(Self {
+        let mut finding = Self {
             id: FindingId::of(application, context, &key),
             title: title(&details),
             state: state(&status),
@@ -94,7 +99,12 @@ impl Finding {
                 .map(annotation)
                 .collect(),
             notes,
-        })
+            source: None,
+        };
+        if let Some(source) = source {
+            source.complete(&mut finding)?;
+        }
+        Ok(finding)
     }
 }
 

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use crate::ids::{ApplicationGuid, Context, FindingId, FindingKey};
+use crate::imported::Source;
 use crate::time;
 
 /// Version of the JSON shape. A key is added without a new version; one that
@@ -385,6 +386,9 @@ pub struct Finding {
     /// What the record says and nothing here does.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
+    /// Of a finding of another scanner: which, and the finding as it was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<Box<Source>>,
 }
 
 impl Finding {

@@ -4,6 +4,7 @@
 
 pub mod closure;
 pub mod filter;
+pub mod imported;
 
 mod application;
 mod change;

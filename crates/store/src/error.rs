@@ -29,6 +29,7 @@ enum Kind {
     Superseded { name: String },
     CallerExists { name: String },
     Busy { path: String },
+    Outdated,
     Stopped,
 }
 
@@ -133,6 +134,22 @@ impl Error {
         Self(Kind::Stopped)
     }
 
+    pub(crate) fn outdated() -> Self {
+        Self(Kind::Outdated)
+    }
+
+    /// A row that is already there means that somebody else wrote it since.
+    pub(crate) fn of_insert(self) -> Self {
+        match &self.0 {
+            Kind::Sql(error)
+                if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) =>
+            {
+                Self::outdated()
+            }
+            _ => self,
+        }
+    }
+
     /// There is nothing of that name.
     pub fn is_not_found(&self) -> bool {
         matches!(self.0, Kind::NotFound { .. })
@@ -152,6 +169,12 @@ impl Error {
     pub fn is_locked(&self) -> bool {
         matches!(&self.0, Kind::Sql(error)
             if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
+    }
+
+    /// Somebody else wrote to the application since it was looked at; nothing was written.
+    /// Another look at it may end otherwise.
+    pub fn is_outdated(&self) -> bool {
+        matches!(self.0, Kind::Outdated)
     }
 
     /// Another process has taken over what this one was writing.
@@ -268,6 +291,12 @@ impl fmt::Display for Error {
             ),
             Kind::Busy { path } => {
                 write!(f, "another process is syncing into `{path}`\nhint: wait until it has ended")
+            }
+            Kind::Outdated => {
+                write!(
+                    f,
+                    "others write to the same application\nhint: run it again when they are done"
+                )
             }
             Kind::Stopped => write!(f, "the store was stopped while it was working"),
         }

@@ -302,8 +302,12 @@ impl Store {
                     "update integrations set name = ?1, slug = ?1, updated_ms = ?3 where id = ?2",
                     params![to, id.0, now_ms],
                 )?;
-                let renamed = transaction
-                    .execute("update credentials set name = ? where name = ?", params![to, from])?;
+                // One without a credential may have the name of a credential of others.
+                let renamed = transaction.execute(
+                    "update credentials set name = ?1 where name = ?2 and exists
+                        (select 1 from integrations where id = ?3 and credential is not null)",
+                    params![to, from, id.0],
+                )?;
                 if renamed > 0 {
                     let act = Act::new(&to, Deed::Renamed).with("old_name", from);
                     audit::append(&transaction, &act, now_ms)?;
@@ -321,7 +325,7 @@ impl Store {
                 let own: Option<i64> = transaction
                     .query_row(
                         "select c.id from credentials c join integrations i on i.name = c.name
-                         where i.id = ?",
+                         where i.id = ? and i.credential is not null",
                         [id.0],
                         |row| row.get(0),
                     )

@@ -53,7 +53,7 @@ impl Store {
             return Ok(None);
         }
         let applications = self.applications().await?;
-        let integrations = self.integrations().await?;
+        let integrations = self.owned_integrations(None).await?;
         for filter in asked {
             let is_integration = filter.field == Field::Integration;
             for value in &filter.values {
