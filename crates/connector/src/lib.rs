@@ -18,6 +18,7 @@ pub mod hours;
 pub mod integration;
 pub mod keyfiles;
 pub mod metrics;
+pub mod named;
 pub mod rotation;
 mod source;
 pub mod sync;
