@@ -19,6 +19,7 @@ pub mod import;
 pub mod integration;
 pub mod keyfiles;
 pub mod metrics;
+pub mod named;
 pub mod rotation;
 mod sighted;
 mod source;

@@ -13,6 +13,16 @@ use crate::imported::Source;
 use crate::text::{readable, without_invisible};
 use crate::time::parse_time;
 
+/// What the record of a manual finding has on how to fix it, as plain text. Those of other
+/// scan types have it in their descriptions; none for them, and for a record that cannot be
+/// read.
+pub fn remediation(raw: &str) -> Option<String> {
+    let (record, _) = wire::Finding::parse_readable(raw).ok()?;
+    let wire::FindingDetails::Manual(details) = record.finding_details else { return None };
+    let (text, _) = readable(&details.remediation_desc?, &ScanType::Manual);
+    (!text.is_empty()).then_some(text)
+}
+
 /// What the details of the four scan types boil down to.
 #[derive(Default)]
 struct Details {

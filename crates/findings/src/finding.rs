@@ -156,6 +156,11 @@ pub struct Numbered {
     pub name: Option<String>,
 }
 
+/// Where a weakness is described: the page of its CWE.
+pub fn cwe_url(id: i64) -> String {
+    format!("https://cwe.mitre.org/data/definitions/{id}.html")
+}
+
 /// Where in code or in a running application.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Location {

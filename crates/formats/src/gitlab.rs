@@ -217,7 +217,7 @@ fn identifiers(item: &Item<'_>) -> Vec<Value> {
     }
     if let Some(id) = facts::cwe(finding) {
         identifiers.push(json!({"type": "cwe", "name": format!("CWE-{id}"),
-            "value": id.to_string(), "url": facts::cwe_url(id)}));
+            "value": id.to_string(), "url": countersign_findings::cwe_url(id)}));
     }
     if let Some(category) = &finding.category {
         let name = category.name.as_deref().map(plain).filter(|name| !name.trim().is_empty());

@@ -220,15 +220,32 @@ impl Store {
     /// Findings whose id begins with this, gone ones included, those of one id side by
     /// side; twenty at most. Several integrations may hold a finding under one id.
     pub async fn findings_by_id(&self, prefix: &str) -> Result<Vec<FindingRow>, Error> {
+        self.findings_by_id_within(prefix, None).await
+    }
+
+    /// The same of the integrations with these names; of all without the list, of none by
+    /// an empty one.
+    pub async fn findings_by_id_within(
+        &self,
+        prefix: &str,
+        integrations: Option<&[String]>,
+    ) -> Result<Vec<FindingRow>, Error> {
         let Some((from, to)) = id_range(prefix) else { return Ok(Vec::new()) };
         let meter = self.meter.clone();
+        let names = integrations.map(serde_json::to_string).transpose().map_err(Error::corrupt)?;
         self.database
             .read(move |connection| {
+                let within = match names {
+                    Some(_) => "and integrations.name in (select value from json_each(?))",
+                    None => "",
+                };
                 let sql = format!(
-                    "{} where f.finding_id between ? and ? order by f.finding_id, f.id limit 20",
+                    "{} where f.finding_id between ? and ? {within}
+                     order by f.finding_id, f.id limit 20",
                     select_finding()
                 );
-                let values = vec![SqlValue::Blob(from), SqlValue::Blob(to)];
+                let mut values = vec![SqlValue::Blob(from), SqlValue::Blob(to)];
+                values.extend(names.map(SqlValue::Text));
                 read_findings(connection, &meter, &sql, values)
             })
             .await

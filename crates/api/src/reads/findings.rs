@@ -62,12 +62,12 @@ pub(crate) async fn details(
 ) -> Result<Response, Problem> {
     let integration = caller.integration()?;
     let known = application_of(&inner.store, integration, &application).await?.row.application;
-    let is_own = |row: &FindingRow| {
-        row.integration == integration.name
-            && row.finding.application == known.guid
-            && row.finding.id.as_str() == finding
+    let is_it = |row: &FindingRow| {
+        row.finding.application == known.guid && row.finding.id.as_str() == finding
     };
-    let found = inner.store.findings_by_id(&finding).await?.into_iter().find(is_own);
+    let within = [integration.name.clone()];
+    let found = inner.store.findings_by_id_within(&finding, Some(&within)).await?;
+    let found = found.into_iter().find(is_it);
     let row = found.ok_or_else(|| Problem::not_found("finding"))?;
     let mut object = Vec::new();
     write(&mut object, &row, &known, integration, asked.with_raw)?;
