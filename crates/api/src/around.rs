@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tower::util::MapRequestLayer;
 use tower::{Layer, ServiceExt};
 
+use crate::bulk;
 use crate::caller::{self, Caller};
 use crate::inner::{Inner, Outcome};
 use crate::limit::Full;
@@ -58,6 +59,9 @@ fn handler(operation: Operation) -> Option<MethodRouter<Inner>> {
         Operation::QueryFindings => on(filter, reads::findings),
         Operation::GetFindingDetails => on(filter, reads::details),
         Operation::QueryApplicationScans => on(filter, reads::scans),
+        Operation::CreateFindings => {
+            on(filter, bulk::create).layer(DefaultBodyLimit::max(bulk::MOST_BYTES))
+        }
         Operation::GetVersion => on(filter, version),
         _ => return None,
     })

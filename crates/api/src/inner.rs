@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use countersign_connector::{Clock, Random};
+use countersign_connector::{Clock, Connector, Random};
 use countersign_store::{ApiFailure, IntegrationId, Store, TokenId, Traffic, TrafficBatch};
 use countersign_web::tries::Tries;
 
@@ -21,6 +21,7 @@ const WAITING_FAILURES: usize = 1_000;
 /// What operations share. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Inner {
+    pub(crate) connector: Connector,
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
@@ -68,11 +69,13 @@ struct Counted {
 
 impl Inner {
     pub(crate) fn new(config: Config) -> Self {
-        let written_ms = (config.clock)();
+        let connector = config.connector;
+        let written_ms = (connector.clock)();
         Self {
-            store: config.store,
-            clock: config.clock,
-            random: config.random,
+            store: connector.store.clone(),
+            clock: connector.clock.clone(),
+            random: connector.random.clone(),
+            connector,
             version: config.version,
             limiter: Arc::new(Limiter::new(config.budget)),
             tries: Arc::default(),

@@ -7,6 +7,7 @@
 //! [`Keeper`] that the program gives.
 
 mod around;
+mod bulk;
 mod caller;
 mod inner;
 mod limit;
@@ -17,8 +18,7 @@ mod reach;
 mod reads;
 mod token;
 
-use countersign_connector::{Clock, Random};
-use countersign_store::Store;
+use countersign_connector::Connector;
 use countersign_web::Limits;
 use countersign_web::health::Face;
 use tokio::sync::watch;
@@ -36,14 +36,10 @@ pub use token::{Digest, Secret};
 
 /// What an API is made of.
 pub struct Config {
-    /// What is answered from.
-    pub store: Store,
+    /// What is answered from, and what brings findings in.
+    pub connector: Connector,
     /// What one token may ask for.
     pub budget: Budget,
-    /// The clock.
-    pub clock: Clock,
-    /// For ids and secrets.
-    pub random: Random,
     /// The version of the program.
     pub version: &'static str,
 }

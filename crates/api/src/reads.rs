@@ -10,6 +10,8 @@ mod page;
 mod scans;
 
 pub(crate) use applications::applications;
+pub(crate) use asked::Asked;
 pub(crate) use filter::{APPLICATION_FIELDS, FINDING_FIELDS, Holds, Named, operators};
-pub(crate) use findings::{application_findings, details, findings};
+pub(crate) use findings::{application_findings, details, findings, write as write_finding};
+pub(crate) use page::{Batches, Tail, page};
 pub(crate) use scans::scans;

@@ -82,7 +82,7 @@ impl Applications {
             if self.left == 0 {
                 // There is one more: the list goes on after the last that was written.
                 let mut tail = std::mem::take(&mut self.tail);
-                tail.cursor = self.after.map(|after| self.bound.to(after)).unwrap_or_default();
+                tail.cursor = self.after.map(|after| self.bound.to(after)).or(tail.cursor);
                 return Ok(Some(tail));
             }
             if !std::mem::take(&mut self.is_first) {

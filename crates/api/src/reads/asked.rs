@@ -48,7 +48,8 @@ impl Asked {
     }
 
     fn take(&mut self, name: &str, value: &str, operation: Operation) -> Result<(), Problem> {
-        let has_pages = operation != Operation::GetFindingDetails;
+        let is_creating = operation == Operation::CreateFindings;
+        let has_pages = operation != Operation::GetFindingDetails && !is_creating;
         let has_filter = has_pages && operation != Operation::QueryApplicationScans;
         match name {
             "limit" if has_pages => self.limit = limit(value)?,
@@ -56,7 +57,7 @@ impl Asked {
             "filter" if has_filter => self.filters.push(value.to_owned()),
             "order" if has_filter => order(value)?,
             "meta" => self.meta(value),
-            "include_raw_data" => self.with_raw = truth(name, value)?,
+            "include_raw_data" if !is_creating => self.with_raw = truth(name, value)?,
             _ => {
                 let message = format!("`{}` takes no such parameter", operation.id());
                 return Err(Problem::query(name, value, message));

@@ -161,7 +161,7 @@ impl Findings {
         }
         let mut tail = std::mem::take(&mut self.tail);
         if let (true, Some(after)) = (goes_on, self.after) {
-            tail.cursor = self.bound.to(after);
+            tail.cursor = Some(self.bound.to(after));
         }
         Ok(Some(tail))
     }
@@ -193,7 +193,7 @@ impl Batches for Findings {
 }
 
 /// One finding as an object. The integration goes by the name that its account knows.
-fn write(
+pub(crate) fn write(
     out: &mut Vec<u8>,
     row: &FindingRow,
     application: &Application,

@@ -18,11 +18,14 @@ use crate::around::Did;
 use crate::inner::Inner;
 use crate::problem::Problem;
 
+/// An object without members.
+const EMPTY: &str = "{}";
+
 /// What a page has beside its items.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tail {
-    /// Where the list goes on; empty at its end.
-    pub(crate) cursor: String,
+    /// Where the list goes on: empty at its end, none where there is no list.
+    pub(crate) cursor: Option<String>,
     /// How many there are, if that was asked.
     pub(crate) count: Option<u64>,
     pub(crate) problems: Vec<Value>,
@@ -33,12 +36,21 @@ impl Tail {
     pub(crate) fn of(asked: &Asked, inner: &Inner, instance: &str) -> Self {
         let now_ms = inner.now();
         let problems = asked.problems.iter().map(|problem| problem.object(instance, now_ms));
-        Self { problems: problems.collect(), ..Self::default() }
+        let problems = problems.collect();
+        Self { problems, cursor: Some(String::new()), ..Self::default() }
+    }
+
+    /// Of an answer that is no list.
+    pub(crate) fn without_cursor(self) -> Self {
+        Self { cursor: None, ..self }
     }
 
     /// The members after `result`, and the end of the object.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
-        let mut object = json!({ "cursor": self.cursor });
+        let mut object = json!({});
+        if let Some(cursor) = &self.cursor {
+            object["cursor"] = cursor.as_str().into();
+        }
         if let Some(count) = self.count {
             object["meta"] = json!({ "stats": { "count": { "*": count } } });
         }
@@ -46,7 +58,9 @@ impl Tail {
             object["messages"] = json!({ "problems": self.problems });
         }
         let text = object.to_string();
-        out.push(b',');
+        if text.len() > EMPTY.len() {
+            out.push(b',');
+        }
         out.extend_from_slice(text.trim_start_matches('{').as_bytes());
     }
 }

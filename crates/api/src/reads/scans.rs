@@ -55,7 +55,7 @@ pub(crate) async fn scans(
     tail.count = asked.with_count.then_some(all.len() as u64);
     let end = begin + asked.limit as usize;
     if let Some(last) = all.get(end - 1).filter(|_| end < all.len()) {
-        tail.cursor = bound.to(last.uid());
+        tail.cursor = Some(bound.to(last.uid()));
     }
     tail.write(&mut out);
     Ok(whole(out, Did { db_ops, ..Did::default() }))

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bulk;
 mod filters;
 mod isolation;
 mod moments;
@@ -15,6 +16,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use axum::body::Body;
 use axum::http::Request;
 use countersign_api::{Budget, Config, Secret, router};
+use countersign_connector::{Connector, Fences};
 use countersign_findings::{Application, Context, Finding};
 use countersign_store::{
     AccountForm, AccountId, Added, Change, ChangeKind, CredentialKind, Environment, IntegrationId,
@@ -22,6 +24,7 @@ use countersign_store::{
     TokenKind, TokenScope,
 };
 use countersign_testkit::repeatable_random;
+use countersign_vault::{KeySource, SealedFile};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -82,11 +85,18 @@ impl Desk {
         let now_ms = Arc::new(AtomicI64::new(START_MS));
         let shown = Arc::clone(&now_ms);
         let random = repeatable_random();
-        let config = Config {
+        let key = KeySource::Passphrase("test".to_owned().into());
+        let vault = SealedFile::open(&home.path().join("vault.json"), key, random.clone()).unwrap();
+        let connector = Connector {
             store: store.clone(),
-            budget: Budget { per_minute: 60_000_000, burst: 1_000_000, in_flight: 100 },
+            vault: Arc::new(vault),
+            fences: Fences::at(&home.path().join("fences")),
             clock: Arc::new(move || shown.load(Ordering::SeqCst)),
             random: random.clone(),
+        };
+        let config = Config {
+            connector,
+            budget: Budget { per_minute: 60_000_000, burst: 1_000_000, in_flight: 100 },
             version: "0.0.0",
         };
         Self { store, router: router(config), random, now_ms, made: AtomicU64::new(0), _home: home }
@@ -146,6 +156,30 @@ impl Desk {
         Seat { id, name, uid, account, token }
     }
 
+    /// An integration for findings of other scanners.
+    async fn imported(&self, account: AccountId, slug: &str) -> Seat {
+        let uid = self.uid();
+        let name = format!("{slug}-{}", &uid[30..]);
+        let known = Known {
+            uid: uid.clone(),
+            account,
+            slug: slug.into(),
+            fullname: None,
+            mode: Mode::Stored,
+        };
+        let added = Added { known, token: None, kept: None, by: "test".into() };
+        let id = self.store.add_imported_integration(&name, Some(added), START_MS).await.unwrap();
+        let scope = TokenScope {
+            kind: TokenKind::Integration,
+            permission_set: PermissionSet::Integration,
+            account: Some(account),
+            integration: Some(id),
+            operations: None,
+        };
+        let (token, _) = self.token(scope, DAY_MS).await;
+        Seat { id, name, uid, account, token }
+    }
+
     /// A token: the secret to ask with and the one to renew by.
     async fn token(&self, scope: TokenScope, lives_ms: i64) -> (String, String) {
         let (access, refresh) = (Secret::generate(&self.random), Secret::generate(&self.random));
@@ -168,11 +202,15 @@ impl Desk {
     }
 
     async fn ask(&self, method: &str, target: &str, token: Option<&str>) -> Answer {
+        self.send(method, target, token, String::new()).await
+    }
+
+    async fn send(&self, method: &str, target: &str, token: Option<&str>, body: String) -> Answer {
         let mut request = Request::builder().method(method).uri(target);
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        let request = request.body(Body::empty()).unwrap();
+        let request = request.body(Body::from(body)).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();

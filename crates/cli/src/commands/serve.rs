@@ -192,10 +192,8 @@ impl Faces {
 /// What the connector API works with.
 fn programs(context: &Context) -> countersign_api::Config {
     countersign_api::Config {
-        store: context.store().clone(),
+        connector: context.connector.clone(),
         budget: Budget::default(),
-        clock: context.connector.clock.clone(),
-        random: context.connector.random.clone(),
         version: env!("CARGO_PKG_VERSION"),
     }
 }
