@@ -126,7 +126,7 @@ impl Connector {
         report.duration_ms = u64::try_from(self.now() - started_ms).unwrap_or_default();
         self.end(run, &integration.name, &report).await?;
         match failure {
-            Some(error) => Err(Error::from(error).during("bring in findings")),
+            Some(error) => Err(Error::from(error).during("import findings")),
             None => Ok(Done { items, report }),
         }
     }
@@ -241,7 +241,7 @@ fn refuse(integration: &OwnedIntegration, findings: usize) -> Result<(), Error> 
         IntegrationKind::Imported => {}
         IntegrationKind::Veracode => {
             let what = format!(
-                "integration `{}` is synced with a service: it takes no findings of others",
+                "integration `{}` is synced with a service: it accepts no findings of other scanners",
                 integration.name
             );
             return Err(Error::new(Fault::Config, what)

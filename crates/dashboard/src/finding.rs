@@ -192,7 +192,7 @@ pub(super) async fn show(State(inner): State<Inner>, sought: Sought) -> Result<R
             .take(MAX_REFERENCES)
             .map(|address| Shown::address(address))
             .collect(),
-        has_paths: finding.scan_type == ScanType::Static,
+        has_paths: finding.scan_type == ScanType::Static && finding.source.is_none(),
         paths: row.paths.as_deref().map(ways),
         paths_at: row.paths_ms.map(Moment),
         notes: notes(finding),
@@ -241,6 +241,7 @@ fn standing(row: &FindingRow, now_ms: i64) -> Facts {
         ("Fix by", finding.grace_period_expires_ms.map(at)),
         ("Weakness", text(finding.cwe.as_ref().map(|cwe| numbered(cwe, "CWE-")))),
         ("Category", text(finding.category.as_ref().map(|category| numbered(category, "")))),
+        ("Scanner", text(finding.scanner().map(str::to_owned))),
         ("Scan type", text(Some(finding.scan_type.as_str().to_owned()))),
         ("Context", text(Some(finding.context.to_string()))),
         ("First found", finding.first_found_ms.map(at)),

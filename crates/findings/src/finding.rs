@@ -413,6 +413,11 @@ impl Finding {
         }
     }
 
+    /// The scanner that found it, if it was another than Veracode's and has a name.
+    pub fn scanner(&self) -> Option<&str> {
+        self.source.as_ref()?.product.name.as_deref()
+    }
+
     /// What is weak, in one line: `CWE-89 SQL Injection`, `CVE-2021-44228 CWE-502`.
     pub fn weakness(&self) -> String {
         let cwe = self.cwe.as_ref().map(|cwe| format!("CWE-{}", cwe.id));

@@ -126,23 +126,15 @@ pub(crate) async fn list(context: &Context, args: Json) -> Result<(), Failure> {
         };
         let account = Cell::some(one.account.as_deref());
         let account = if one.account.is_none() { account.shown_as("unknown") } else { account };
-        let kind = Cell::text(IntegrationKind::Veracode.as_str());
-        [
-            Cell::text(&one.name),
-            kind,
-            Cell::text(&one.url),
-            Cell::text(&one.api_id),
-            account,
-            expires,
-        ]
+        [Cell::text(&one.name), Cell::text(&one.url), Cell::text(&one.api_id), account, expires]
     };
+    // A column of its own would leave the addresses little room, for the few that have none.
     let imported = imported.iter().map(|one| {
         let none = || Cell::text("");
-        [Cell::text(&one.name), Cell::text(one.kind.as_str()), none(), none(), none(), none()]
+        [Cell::text(&one.name), Cell::text(one.kind.as_str()), none(), none(), none()]
     });
     let columns = [
         ("name", Fit::End),
-        ("kind", Fit::Whole),
         ("url", Fit::End),
         ("client_id", Fit::Whole),
         ("account", Fit::End),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
+use countersign_client::Meter;
 use countersign_connector::health::standings;
 use countersign_connector::import::{Done, MAX_FINDINGS, Outcome};
 use countersign_connector::{Clock, Connector, Fault, Fences, Random};
@@ -241,6 +242,11 @@ async fn nobody_waits_for_a_sync_of_it() {
     assert_eq!(names, ["prod"]);
     let schedules = desk.store().schedules().await.unwrap();
     assert!(schedules.iter().all(|one| one.name == "prod"), "{schedules:?}");
+    let metered = desk.connector.exposition(&[], None, &Meter::default(), "0").await.unwrap();
+    let of_imported = metered.lines().filter(|line| line.contains("integration=\"scanners\""));
+    let of_imported: Vec<_> = of_imported.collect();
+    assert!(of_imported.iter().all(|line| line.starts_with("countersign_findings{")));
+    assert!(of_imported.iter().any(|line| line.ends_with(" 1")), "{of_imported:?}");
     let runs = desk.store().runs(Some(desk.integration.id), 10).await.unwrap();
     assert_eq!((runs.len(), runs[0].kind, runs[0].complete), (1, RunKind::Import, Some(false)));
 }

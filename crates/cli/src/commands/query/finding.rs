@@ -154,6 +154,7 @@ impl Sheet {
         self.group("Finding");
         self.fact("id", finding.id.as_str());
         self.fact("key", &finding.key.to_string());
+        self.some("scanner", finding.scanner());
         self.fact("weakness", &finding.weakness());
         let category = finding.category.as_ref();
         self.some("category", category.and_then(|category| category.name.as_deref()));
