@@ -85,11 +85,11 @@ impl Desk {
         let now_ms = Arc::new(AtomicI64::new(START_MS));
         let shown = Arc::clone(&now_ms);
         let random = repeatable_random();
-        let key = KeySource::Passphrase("test".to_owned().into());
+        let key = KeySource::KeyFile(home.path().join("key"));
         let vault = SealedFile::open(&home.path().join("vault.json"), key, random.clone()).unwrap();
         let connector = Connector {
             store: store.clone(),
-            vault: Arc::new(vault),
+            vault,
             fences: Fences::at(&home.path().join("fences")),
             clock: Arc::new(move || shown.load(Ordering::SeqCst)),
             random: random.clone(),
