@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use countersign_api::{Api, Budget};
+use countersign_api::Api;
 use countersign_connector::duty::Scheduler;
 use countersign_connector::health::{Tell, daily};
 use countersign_dashboard::people::People;
@@ -51,7 +51,7 @@ pub(crate) async fn run(home: Option<&Path>, args: ServeDashboard) -> Result<(),
         Some(address) => Some(faces.listen(address, &args, config.metrics.token_file.is_some())?),
         None => None,
     };
-    let mut api = match args.api {
+    let mut api = match args.api.or(config.api.listen) {
         Some(address) => Some(faces.listen_for_programs(address, &args)?),
         None => None,
     };
@@ -193,7 +193,7 @@ impl Faces {
 fn programs(context: &Context) -> countersign_api::Config {
     countersign_api::Config {
         connector: context.connector.clone(),
-        budget: Budget::default(),
+        budget: context.config.api.budget(),
         version: env!("CARGO_PKG_VERSION"),
     }
 }
