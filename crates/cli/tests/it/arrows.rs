@@ -25,6 +25,7 @@ const TABLE: &[(&str, u8, &[&str])] = &[
         4,
         &["files", "signin", "web", "connector", "findings", "formats", "store", "text"],
     ),
+    ("api", 4, &["files", "web", "connector", "findings", "formats", "store", "text"]),
     ("broker", 4, &["web", "client", "store"]),
     ("platform", 4, &["files", "signing", "text", "wire", "signin", "tenant", "web"]),
     (
@@ -32,6 +33,7 @@ const TABLE: &[(&str, u8, &[&str])] = &[
         5,
         &[
             "signin",
+            "api",
             "broker",
             "client",
             "connector",
@@ -86,6 +88,19 @@ const NEVER: &[(&str, &[&str])] = &[
         "dashboard",
         // `rusqlite` is for its people alone, as a test below asserts.
         &["reqwest", "clap", "getrandom", "countersign-platform", "countersign-vault"],
+    ),
+    (
+        "api",
+        &[
+            "rusqlite",
+            "reqwest",
+            "clap",
+            "getrandom",
+            "rand",
+            "countersign-vault",
+            "countersign-client",
+            "countersign-platform",
+        ],
     ),
     ("broker", &["rusqlite", "reqwest", "clap", "getrandom"]),
     ("platform", &["rusqlite", "reqwest", "clap", "getrandom"]),
