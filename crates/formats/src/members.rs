@@ -30,6 +30,17 @@ impl<'a> Members<'a> {
         self.text(name).filter(|text| !text.trim().is_empty())
     }
 
+    /// The elements of a list; none where it is something else.
+    pub(crate) fn elements(&self, name: &str) -> Vec<&'a RawValue> {
+        let raw = self.raw(name);
+        raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
+    }
+
+    /// Those elements of a list that are objects.
+    pub(crate) fn objects(&self, name: &str) -> Vec<Self> {
+        self.elements(name).into_iter().filter_map(|raw| Self::of(raw.get())).collect()
+    }
+
     pub(crate) fn raw(&self, name: &str) -> Option<&'a RawValue> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, raw)| *raw)
     }

@@ -10,6 +10,7 @@ mod html;
 mod imported;
 mod normalisation;
 mod ocsf;
+mod ocsf_api;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod readers;
