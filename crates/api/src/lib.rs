@@ -6,6 +6,7 @@
 //! ([`Operation`]), and only then answered. Assistants ask by [`mcp`].
 
 mod around;
+mod assistants;
 mod bulk;
 mod caller;
 mod inner;
@@ -19,6 +20,7 @@ mod reads;
 mod token;
 
 use countersign_connector::Connector;
+use countersign_connector::watch::Policy;
 use countersign_web::Limits;
 use countersign_web::health::Face;
 use tokio::sync::watch;
@@ -40,6 +42,8 @@ pub struct Config {
     pub connector: Connector,
     /// What one token may ask for.
     pub budget: Budget,
+    /// How credentials are judged, for the tools of assistants.
+    pub policy: Policy,
     /// The version of the program.
     pub version: &'static str,
 }

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use countersign_api::{Budget, Config, Secret, router};
+use countersign_connector::watch::Policy;
 use countersign_connector::{Connector, Fences};
 use countersign_findings::{Application, Context, Finding};
 use countersign_store::{
@@ -97,6 +98,7 @@ impl Desk {
         let config = Config {
             connector,
             budget: Budget { per_minute: 60_000_000, burst: 1_000_000, in_flight: 100 },
+            policy: Policy::default(),
             version: "0.0.0",
         };
         Self { store, router: router(config), random, now_ms, made: AtomicU64::new(0), _home: home }
