@@ -3,8 +3,7 @@
 //! way. Reads are answered from the store.
 //!
 //! A request is known by its token, counted, judged by the table of operations
-//! ([`Operation`]), and only then answered. No vault: what needs a secret is done by a
-//! [`Keeper`] that the program gives.
+//! ([`Operation`]), and only then answered. Assistants ask by [`mcp`].
 
 mod around;
 mod bulk;
@@ -12,6 +11,7 @@ mod caller;
 mod inner;
 mod limit;
 mod listen;
+pub mod mcp;
 mod operation;
 mod problem;
 mod reach;

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod assistants;
 mod bulk;
 mod filters;
 mod isolation;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{HeaderMap, Request};
 use countersign_api::{Budget, Config, Secret, router};
 use countersign_connector::{Connector, Fences};
 use countersign_findings::{Application, Context, Finding};
@@ -49,7 +50,7 @@ struct Desk {
 #[derive(Debug, Clone)]
 struct Answer {
     status: u16,
-    headers: axum::http::HeaderMap,
+    headers: HeaderMap,
     body: String,
 }
 
@@ -74,7 +75,6 @@ struct Seat {
     id: IntegrationId,
     name: String,
     uid: String,
-    account: AccountId,
     token: String,
 }
 
@@ -153,7 +153,7 @@ impl Desk {
             operations: None,
         };
         let (token, _) = self.token(scope, DAY_MS).await;
-        Seat { id, name, uid, account, token }
+        Seat { id, name, uid, token }
     }
 
     /// An integration for findings of other scanners.
@@ -177,7 +177,7 @@ impl Desk {
             operations: None,
         };
         let (token, _) = self.token(scope, DAY_MS).await;
-        Seat { id, name, uid, account, token }
+        Seat { id, name, uid, token }
     }
 
     /// A token: the secret to ask with and the one to renew by.
