@@ -17,6 +17,7 @@ pub mod health;
 pub mod hours;
 pub mod integration;
 pub mod keyfiles;
+pub mod managed;
 pub mod metrics;
 pub mod rotation;
 mod source;

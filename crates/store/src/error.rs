@@ -29,6 +29,7 @@ enum Kind {
     Superseded { name: String },
     CallerExists { name: String },
     Busy { path: String },
+    WriterTaken,
     Stopped,
 }
 
@@ -119,6 +120,10 @@ impl Error {
         Self(Kind::Busy { path: path.display().to_string() })
     }
 
+    pub(crate) fn writer_taken() -> Self {
+        Self(Kind::WriterTaken)
+    }
+
     pub(crate) fn stopped() -> Self {
         Self(Kind::Stopped)
     }
@@ -140,8 +145,11 @@ impl Error {
 
     /// Somebody else writes, and did not end in time; the same may work later.
     pub fn is_locked(&self) -> bool {
-        matches!(&self.0, Kind::Sql(error)
-            if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
+        match &self.0 {
+            Kind::WriterTaken => true,
+            Kind::Sql(error) => error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy),
+            _ => false,
+        }
     }
 
     /// Another process has taken over what this one was writing.
@@ -258,6 +266,9 @@ impl fmt::Display for Error {
             ),
             Kind::Busy { path } => {
                 write!(f, "another process is syncing into `{path}`\nhint: wait until it has ended")
+            }
+            Kind::WriterTaken => {
+                write!(f, "the store is being written\nhint: try again in a few seconds")
             }
             Kind::Stopped => write!(f, "the store was stopped while it was working"),
         }
