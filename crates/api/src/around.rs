@@ -23,7 +23,7 @@ use crate::operation::{Audience, Operation};
 use crate::problem::Problem;
 
 /// Of a request of management.
-const MOST_BODY_BYTES: usize = 1 << 20;
+pub(crate) const MOST_BODY_BYTES: usize = 1 << 20;
 /// The answer names the request by this.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -53,8 +53,13 @@ fn handler(operation: Operation) -> Option<MethodRouter<Inner>> {
     let filter = operation.about().method.filter();
     Some(match operation {
         Operation::GetVersion => on(filter, version),
-        _ => return None,
+        _ => return crate::manage::handler(operation),
     })
+}
+
+/// Whether an operation is answered at all.
+pub(crate) fn is_answered(operation: Operation) -> bool {
+    handler(operation).is_some()
 }
 
 async fn version(State(inner): State<Inner>) -> Json<Value> {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use countersign_connector::managed::Keeper;
 use countersign_connector::{Clock, Random};
 use countersign_store::{ApiFailure, IntegrationId, Store, TokenId, Traffic, TrafficBatch};
 use countersign_web::Names;
@@ -13,7 +14,7 @@ use crate::caller::Caller;
 use crate::limit::Limiter;
 use crate::operation::Operation;
 
-const HOUR_MS: i64 = 3_600_000;
+pub(crate) const HOUR_MS: i64 = 3_600_000;
 /// How long what was counted may wait to be written.
 const WRITE_AFTER_MS: i64 = 5_000;
 /// Failures that may wait to be written.
@@ -27,6 +28,7 @@ pub(crate) struct Inner {
     pub(crate) random: Random,
     pub(crate) version: &'static str,
     pub(crate) names: Arc<Names>,
+    pub(crate) keeper: Keeper,
     pub(crate) limiter: Arc<Limiter<TokenId>>,
     /// Strangers, by address.
     pub(crate) tries: Arc<Tries>,
@@ -72,7 +74,9 @@ impl Inner {
     pub(crate) fn new(config: Config, names: Arc<Names>) -> Self {
         let written_ms = (config.clock)();
         Self {
-            store: config.store,
+            // Callers wait for an answer, and not for a sync that writes.
+            store: config.keeper.store().clone(),
+            keeper: config.keeper,
             clock: config.clock,
             random: config.random,
             version: config.version,

@@ -4,13 +4,14 @@
 //!
 //! A request is known by its token, counted, judged by the table of operations
 //! ([`Operation`]), and only then answered. No vault: what needs a secret is done by a
-//! [`Keeper`] that the program gives.
+//! [`Keeper`] of the connector.
 
 mod around;
 mod caller;
 mod inner;
 mod limit;
 mod listen;
+mod manage;
 mod operation;
 mod problem;
 mod reach;
@@ -18,8 +19,8 @@ mod token;
 
 use std::sync::Arc;
 
+use countersign_connector::managed::Keeper;
 use countersign_connector::{Clock, Random};
-use countersign_store::Store;
 use countersign_web::health::Face;
 use countersign_web::{Limits, Names};
 use tokio::sync::watch;
@@ -30,6 +31,7 @@ use inner::Inner;
 pub use caller::Caller;
 pub use limit::Budget;
 pub use listen::Listener;
+pub use manage::{Document, document};
 pub use operation::{Audience, Operation};
 pub use problem::{Location, Parameter, Problem};
 pub use reach::Reach;
@@ -37,8 +39,8 @@ pub use token::{Digest, Secret};
 
 /// What an API is made of.
 pub struct Config {
-    /// What is answered from.
-    pub store: Store,
+    /// What is answered from, and what needs a secret.
+    pub keeper: Keeper,
     /// What one token may ask for.
     pub budget: Budget,
     /// The clock.

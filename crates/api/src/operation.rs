@@ -38,6 +38,18 @@ pub enum Need {
 }
 
 impl Need {
+    /// All of them.
+    pub(crate) const ALL: &'static [Self] = &[
+        Self::View,
+        Self::AddAccounts,
+        Self::Accounts,
+        Self::Integrations,
+        Self::Credentials,
+        Self::IntegrationTokens,
+        Self::Tokens,
+        Self::OrganizationTokens,
+    ];
+
     /// Whether these permissions are enough.
     pub(crate) fn is_met(self, by: PermissionSet) -> bool {
         use PermissionSet as Set;

@@ -11,7 +11,8 @@ use std::time::Duration;
 use countersign_client::{Fixed, Source, parse_url};
 use countersign_signing::{OAuthClient, Region};
 use countersign_store::{
-    Added, CredentialKind, KeptCredential, KeptId, Known, NewKept, OwnedIntegration, Store,
+    Added, CredentialKind, IntegrationId, KeptCredential, KeptId, Known, NewCredential, NewKept,
+    OwnedIntegration, Store,
 };
 use countersign_vault::Secret;
 use zeroize::Zeroizing;
@@ -190,7 +191,7 @@ impl Keeper {
         };
         let mut new = match signing {
             Signing::Given(_) => connector.seal(&slug, vault_name.clone(), place, secret).await?,
-            Signing::Kept(kept) => countersign_store::NewCredential {
+            Signing::Kept(kept) => NewCredential {
                 name: slug.clone(),
                 vault_name: vault_name.clone(),
                 kind: kept.new.kind,
@@ -203,11 +204,7 @@ impl Keeper {
             },
         };
         let is_sealed_here = added.kept.is_none();
-        let named = self.named(&added.known, account, async |name| {
-            new.name = name;
-            connector.store.add_integration(new.clone(), Some(added.clone())).await
-        });
-        match named.await {
+        match self.add_named(&mut new, added, account).await {
             Ok(id) => {
                 let credential = connector.store.credential_of(id).await?;
                 let (observed, now_ms) = (check.observed(), connector.now());
@@ -223,50 +220,56 @@ impl Keeper {
         }
     }
 
-    /// Adds an integration whose findings other programs bring in.
-    pub async fn add_imported(&self, added: Added, account: &str) -> Result<(), Failure> {
-        let store = &self.connector.store;
-        let now_ms = self.connector.now();
-        self.named(&added.known, account, async |name| {
-            store.add_imported_integration(&name, Some(added.clone()), now_ms).await
-        })
-        .await?;
-        Ok(())
-    }
-
-    /// Adds under a name that is unique among all integrations: the slug, else with that of
-    /// the account before it, else with a number. Fails with [`Failure::Taken`] only if the
-    /// account itself has one of that slug.
-    async fn named<T>(
+    async fn add_named(
         &self,
-        known: &Known,
+        new: &mut NewCredential,
+        added: Added,
         account: &str,
-        mut add: impl AsyncFnMut(String) -> Result<T, countersign_store::Error>,
-    ) -> Result<T, Failure> {
-        let store = &self.connector.store;
+    ) -> Result<IntegrationId, Failure> {
         for _ in 0..TRIES {
-            let all = store.owned_integrations(None).await?;
-            if all.iter().any(|one| {
-                one.known.account == known.account && one.known.slug == known.slug
-            }) {
-                return Err(Failure::Taken);
-            }
-            let credentials = store.credentials().await?;
-            let is_free = |name: &String| {
-                all.iter().all(|one| one.name != *name)
-                    && credentials.iter().all(|one| one.name != *name)
-            };
-            let longer = format!("{account}-{}", known.slug);
-            let further = (2..).map(|number| format!("{longer}-{number}"));
-            let names = [known.slug.clone(), longer.clone()];
-            let name = names.into_iter().chain(further).find(is_free).unwrap_or_default();
-            match add(name).await {
+            new.name = self.free_name(&added.known, account).await?;
+            match self.store().add_integration(new.clone(), Some(added.clone())).await {
                 // Another took the name in between.
                 Err(error) if error.is_existing() => {}
-                added => return Ok(added?),
+                done => return Ok(done?),
             }
         }
         Err(Failure::Busy)
+    }
+
+    /// Adds an integration whose findings other programs bring in.
+    pub async fn add_imported(&self, added: Added, account: &str) -> Result<(), Failure> {
+        let now_ms = self.connector.now();
+        for _ in 0..TRIES {
+            let name = self.free_name(&added.known, account).await?;
+            match self.store().add_imported_integration(&name, Some(added.clone()), now_ms).await {
+                Err(error) if error.is_existing() => {}
+                done => return Ok(done.map(drop)?),
+            }
+        }
+        Err(Failure::Busy)
+    }
+
+    /// A name that is unique among all integrations: the slug, else with that of the account
+    /// before it, else with a number. Fails with [`Failure::Taken`] only if the account
+    /// itself has one of that slug.
+    async fn free_name(&self, known: &Known, account: &str) -> Result<String, Failure> {
+        let all = self.store().owned_integrations(None).await?;
+        let is_it = |one: &OwnedIntegration| {
+            one.known.account == known.account && one.known.slug == known.slug
+        };
+        if all.iter().any(is_it) {
+            return Err(Failure::Taken);
+        }
+        let credentials = self.store().credentials().await?;
+        let is_free = |name: &String| {
+            all.iter().all(|one| one.name != *name)
+                && credentials.iter().all(|one| one.name != *name)
+        };
+        let longer = format!("{account}-{}", known.slug);
+        let further = (2..).map(|number| format!("{longer}-{number}"));
+        let names = [known.slug.clone(), longer.clone()];
+        Ok(names.into_iter().chain(further).find(is_free).unwrap_or_default())
     }
 
     /// Tries what is different of an integration, and changes it.
@@ -284,7 +287,9 @@ impl Keeper {
             None => None,
         };
         if secret.as_ref().is_some_and(|secret| kind_of(secret) != held.kind) {
-            return Err(Failure::Form("the integration signs with another kind of credential".into()));
+            return Err(Failure::Form(
+                "the integration signs with another kind of credential".into(),
+            ));
         }
         let kept = match &signing {
             Some(Signing::Kept(kept)) => Some(kept),

@@ -327,7 +327,8 @@ impl Store {
                 if let Some((by, now_ms)) = by {
                     let find = "select slug, uid from integrations where id = ?";
                     let (slug, uid): (String, String) =
-                        transaction.query_row(find, [id.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                        transaction
+                            .query_row(find, [id.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
                     let act = Act::new(&slug, Deed::IntegrationRemoved).with("integration", uid);
                     audit::append(&transaction, &act.with("by", by), now_ms)?;
                 }
