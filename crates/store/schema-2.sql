@@ -119,3 +119,27 @@ create table api_failures (
 ) strict;
 
 create index api_failures_by_integration on api_failures (integration, id);
+
+-- Which values an integration has, whatever others have.
+create index counts_by_integration on counts (integration, field, value);
+
+-- Fields that were not counted before.
+insert into counts (integration, field, value, severity, state, is_policy, findings)
+select integration, field, value, severity, state, is_policy, count(*)
+from (
+    select a.integration, n.column1 as field,
+        case n.column1
+            when 8 then f.scan_type when 9 then f.status when 10 then f.title
+            when 11 then f.url else f.notes
+        end as value,
+        f.severity, f.state, c.name is 'policy' as is_policy
+    from findings f
+    join applications a on a.id = f.application
+    join (values (8), (9), (10), (11), (12)) n
+    left join contexts c on c.id = f.context
+    where f.gone = 0
+)
+where value is not null
+group by 1, 2, 3, 4, 5, 6;
+
+create index findings_by_changed on findings (application, changed_ms) where gone = 0;

@@ -16,11 +16,13 @@ use serde_json::{Value, json};
 use tower::util::MapRequestLayer;
 use tower::{Layer, ServiceExt};
 
+use crate::bulk;
 use crate::caller::{self, Caller};
 use crate::inner::{Inner, Outcome};
 use crate::limit::Full;
 use crate::operation::{Audience, Operation};
 use crate::problem::Problem;
+use crate::reads;
 
 /// Of a request of management.
 pub(crate) const MOST_BODY_BYTES: usize = 1 << 20;
@@ -52,6 +54,14 @@ pub(crate) fn router(inner: Inner) -> Router {
 fn handler(operation: Operation) -> Option<MethodRouter<Inner>> {
     let filter = operation.about().method.filter();
     Some(match operation {
+        Operation::QueryApplications => on(filter, reads::applications),
+        Operation::QueryApplicationFindings => on(filter, reads::application_findings),
+        Operation::QueryFindings => on(filter, reads::findings),
+        Operation::GetFindingDetails => on(filter, reads::details),
+        Operation::QueryApplicationScans => on(filter, reads::scans),
+        Operation::CreateFindings => {
+            on(filter, bulk::create).layer(DefaultBodyLimit::max(bulk::MOST_BYTES))
+        }
         Operation::GetVersion => on(filter, version),
         _ => return crate::manage::handler(operation),
     })

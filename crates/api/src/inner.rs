@@ -4,9 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_connector::managed::Keeper;
-use countersign_connector::{Clock, Random};
+use countersign_connector::{Clock, Connector, Random};
 use countersign_store::{ApiFailure, IntegrationId, Store, TokenId, Traffic, TrafficBatch};
-use countersign_web::Names;
 use countersign_web::tries::Tries;
 
 use crate::Config;
@@ -23,11 +22,11 @@ const WAITING_FAILURES: usize = 1_000;
 /// What operations share. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Inner {
+    pub(crate) connector: Connector,
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) version: &'static str,
-    pub(crate) names: Arc<Names>,
     pub(crate) keeper: Keeper,
     pub(crate) limiter: Arc<Limiter<TokenId>>,
     /// Strangers, by address.
@@ -71,16 +70,19 @@ struct Counted {
 }
 
 impl Inner {
-    pub(crate) fn new(config: Config, names: Arc<Names>) -> Self {
-        let written_ms = (config.clock)();
+    pub(crate) fn new(config: Config) -> Self {
+        let Config { connector, connect, allow_http_loopback, .. } = config;
+        let keeper = Keeper::new(connector, connect, allow_http_loopback);
+        // Callers wait for an answer, and not for a sync that writes.
+        let connector = keeper.connector().clone();
+        let written_ms = (connector.clock)();
         Self {
-            // Callers wait for an answer, and not for a sync that writes.
-            store: config.keeper.store().clone(),
-            keeper: config.keeper,
-            clock: config.clock,
-            random: config.random,
+            store: connector.store.clone(),
+            clock: connector.clock.clone(),
+            random: connector.random.clone(),
+            connector,
+            keeper,
             version: config.version,
-            names,
             limiter: Arc::new(Limiter::new(config.budget)),
             tries: Arc::default(),
             counted: Arc::new(Mutex::new(Counted { written_ms, ..Counted::default() })),

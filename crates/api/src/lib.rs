@@ -7,6 +7,7 @@
 //! [`Keeper`] of the connector.
 
 mod around;
+mod bulk;
 mod caller;
 mod inner;
 mod limit;
@@ -15,14 +16,13 @@ mod manage;
 mod operation;
 mod problem;
 mod reach;
+mod reads;
 mod token;
 
-use std::sync::Arc;
-
-use countersign_connector::managed::Keeper;
-use countersign_connector::{Clock, Random};
+use countersign_connector::Connector;
+use countersign_connector::rotation::Connect;
+use countersign_web::Limits;
 use countersign_web::health::Face;
-use countersign_web::{Limits, Names};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -32,29 +32,34 @@ pub use caller::Caller;
 pub use limit::Budget;
 pub use listen::Listener;
 pub use manage::{Document, document};
-pub use operation::{Audience, Operation};
+pub use operation::{Audience, Need, Operation};
 pub use problem::{Location, Parameter, Problem};
 pub use reach::Reach;
 pub use token::{Digest, Secret};
 
 /// What an API is made of.
 pub struct Config {
-    /// What is answered from, and what needs a secret.
-    pub keeper: Keeper,
+    /// What is answered from, and what brings findings in.
+    pub connector: Connector,
+    /// How the service of an integration is reached.
+    pub connect: Connect,
+    /// Whether an integration may be at an http URL on a loopback address.
+    pub allow_http_loopback: bool,
     /// What one token may ask for.
     pub budget: Budget,
-    /// The clock.
-    pub clock: Clock,
-    /// For ids and secrets.
-    pub random: Random,
     /// The version of the program.
     pub version: &'static str,
+}
+
+/// What answers, without a listener of its own. What it counts is written now and then, and
+/// not at its end.
+pub fn router(config: Config) -> axum::Router {
+    around::router(Inner::new(config))
 }
 
 /// An API that answers.
 pub struct Api {
     url: String,
-    names: Arc<Names>,
     face: Face,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
@@ -67,13 +72,12 @@ impl Api {
         let url = listener.url();
         let (stop, stopped) = watch::channel(false);
         let serve = countersign_web::serve(listener.bound, face.router(), limits, stopped);
-        let (names, serving) = (Arc::new(listener.names), tokio::spawn(serve));
-        Self { url, names, face, stop, serving, inner: None }
+        Self { url, face, stop, serving: tokio::spawn(serve), inner: None }
     }
 
     /// From now on operations are answered.
     pub fn open(&mut self, config: Config) {
-        let inner = Inner::new(config, Arc::clone(&self.names));
+        let inner = Inner::new(config);
         self.face.open(around::router(inner.clone()));
         self.inner = Some(inner);
     }

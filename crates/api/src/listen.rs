@@ -8,7 +8,7 @@ use countersign_web::{self as web, Bound, ListenError, Names};
 /// Bound, not yet answering.
 pub struct Listener {
     pub(crate) bound: web::Listener,
-    pub(crate) names: Names,
+    names: Names,
     renewal: Option<Renewal>,
 }
 

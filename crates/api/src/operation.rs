@@ -51,7 +51,7 @@ impl Need {
     ];
 
     /// Whether these permissions are enough.
-    pub(crate) fn is_met(self, by: PermissionSet) -> bool {
+    pub fn is_met(self, by: PermissionSet) -> bool {
         use PermissionSet as Set;
         match by {
             Set::Administrator => true,

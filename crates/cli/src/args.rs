@@ -187,6 +187,9 @@ pub(crate) enum Command {
     Integration(Integration),
     /// Download applications and findings.
     Sync(Sync),
+    /// Import findings of other scanners from OCSF Application Security Posture Findings.
+    /// Works offline.
+    Import(ImportFindings),
     /// List the applications that are stored. Works offline.
     Applications(Applications),
     /// List the findings that are stored. Works offline.
@@ -632,6 +635,24 @@ pub(crate) struct AddIntegration {
     /// The credentials are an OAuth client, not HMAC credentials.
     #[arg(long, conflicts_with_all = ["import", "import_file"])]
     pub(crate) oauth: bool,
+    /// For findings of other scanners: no credentials and no sync; `import` fills it.
+    #[arg(long, conflicts_with_all = [
+        "client_id", "client_secret_stdin", "import", "import_file", "profile", "url", "ca_file",
+        "allow_http_loopback", "oauth",
+    ])]
+    pub(crate) imported: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct ImportFindings {
+    /// File with a JSON array of findings, or one finding a line; `-` for standard input.
+    pub(crate) file: PathBuf,
+    /// Integration that was added with `--imported` [default: the only one].
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) integration: Option<String>,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,

@@ -13,6 +13,7 @@ mod export_pair;
 mod guide;
 mod health;
 mod http;
+mod import;
 mod integration;
 mod own;
 mod people;
@@ -69,6 +70,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         },
         Command::Integration(command) => of_integration(home, command).await,
         Command::Sync(args) => sync::run(&Context::open(home).await?, args).await,
+        Command::Import(args) => import::run(&Context::offline(home).await?, args).await,
         Command::Applications(args) => {
             query::applications(&Context::offline(home).await?, args).await
         }
@@ -101,6 +103,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
 async fn of_integration(home: Option<&Path>, command: Integration) -> Result<(), Failure> {
     let context = match command {
         Integration::List(_) | Integration::Show(_) => Context::offline(home).await?,
+        Integration::Add(ref args) if args.imported => Context::offline(home).await?,
         _ => Context::open(home).await?,
     };
     match command {

@@ -1,11 +1,12 @@
-//! Whether an export has every finding that it should have.
+//! What goes into an export, and whether it has every finding that it should have.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use countersign_findings::filter::{Expression, Field, Filter, Operator, Origin, Value};
 use countersign_findings::{Application, Context};
-use countersign_store::{ApplicationRow, Error, FindingRow, Store};
+use countersign_formats::{Item, Last};
+use countersign_store::{ApplicationRow, ChangeKind, Error, FindingRow, Store};
 use serde_json::json;
 
 /// The applications of every integration, by integration and guid.
@@ -176,6 +177,26 @@ impl CompleteExport {
             return Ok(None);
         }
         Ok(Some(Missing { counted, read }))
+    }
+}
+
+/// A finding with all that a format may write of it.
+pub fn item<'a>(row: &'a FindingRow, application: &'a Application) -> Item<'a> {
+    Item {
+        finding: &row.finding,
+        application,
+        integration: &row.integration,
+        gone: row.gone,
+        added_ms: row.added_ms,
+        changed_ms: row.changed_ms,
+        last: match row.last {
+            ChangeKind::New => Last::New,
+            ChangeKind::Changed => Last::Changed,
+            ChangeKind::Reopened => Last::Reopened,
+            ChangeKind::Closed => Last::Closed,
+        },
+        paths: row.paths.as_deref().unwrap_or_default(),
+        raw: &row.raw,
     }
 }
 

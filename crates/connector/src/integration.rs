@@ -3,7 +3,8 @@
 
 use countersign_client::Client;
 use countersign_store::{
-    Credential, CredentialKind, Destination, Integration, KeptId, NewCredential, Observed,
+    Credential, CredentialKind, Destination, Integration, IntegrationKind, KeptId, NewCredential,
+    Observed, OwnedIntegration,
 };
 use countersign_vault::Secret;
 
@@ -54,15 +55,11 @@ impl Connector {
         secret: Secret,
         client: &Client,
     ) -> Result<Check, Error> {
-        match self.store.integration(name).await {
-            Err(error) if error.is_not_found() => {}
-            Err(error) => return Err(error.into()),
-            Ok(_) => {
-                let what = format!("there is an integration `{name}` already");
-                return Err(
-                    Error::new(Fault::Config, what).hint("choose another name, or remove it first")
-                );
-            }
+        if self.store.owned_integrations(None).await?.iter().any(|one| one.name == name) {
+            let what = format!("there is an integration `{name}` already");
+            return Err(
+                Error::new(Fault::Config, what).hint("choose another name, or remove it first")
+            );
         }
         let check = complete_check(client).await?;
         let vault_name = self.free_vault_name(format!("integration/{name}")).await?;
@@ -225,9 +222,12 @@ impl Connector {
     }
 
     /// Removes an integration, its data, and every version of its secret.
-    pub async fn remove_integration(&self, integration: &Integration) -> Result<(), Error> {
+    pub async fn remove_integration(&self, integration: &OwnedIntegration) -> Result<(), Error> {
         let own = self.store.credential(&integration.name).await;
         self.store.remove_integration(integration.id, None).await?;
+        if integration.kind == IntegrationKind::Imported {
+            return Ok(());
+        }
         match own {
             Ok(own) => self.destroy_all(own.vault_name).await,
             Err(error) if error.is_not_found() => Ok(()),

@@ -11,8 +11,8 @@ use std::time::Duration;
 use countersign_client::{Fixed, Source, parse_url};
 use countersign_signing::{OAuthClient, Region};
 use countersign_store::{
-    Added, CredentialKind, IntegrationId, KeptCredential, KeptId, Known, NewCredential, NewKept,
-    OwnedIntegration, Store,
+    Added, CredentialKind, IntegrationId, IntegrationKind, KeptCredential, KeptId, Known,
+    NewCredential, NewKept, OwnedIntegration, Store,
 };
 use countersign_vault::Secret;
 use zeroize::Zeroizing;
@@ -127,8 +127,12 @@ impl Keeper {
         Self { connector, connect, allow_http_loopback }
     }
 
-    /// The store, for writers who cannot wait.
-    pub fn store(&self) -> &Store {
+    /// The connector, with a store for writers who cannot wait.
+    pub fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
+    fn store(&self) -> &Store {
         &self.connector.store
     }
 
@@ -307,14 +311,19 @@ impl Keeper {
     /// secret.
     pub async fn remove(&self, integration: &OwnedIntegration, by: &str) -> Result<(), Failure> {
         let connector = &self.connector;
-        let own = match connector.store.credential(&integration.name).await {
-            Ok(own) => Some(own),
-            Err(error) if error.is_not_found() => None,
-            Err(error) => return Err(error.into()),
+        let own = match integration.kind {
+            IntegrationKind::Imported => None,
+            IntegrationKind::Veracode => {
+                match connector.store.credential(&integration.name).await {
+                    Ok(own) => Some(own.vault_name),
+                    Err(error) if error.is_not_found() => None,
+                    Err(error) => return Err(error.into()),
+                }
+            }
         };
         connector.store.remove_integration(integration.id, Some((by, connector.now()))).await?;
         match own {
-            Some(own) => Ok(connector.destroy_all(own.vault_name).await?),
+            Some(own) => Ok(connector.destroy_all(own).await?),
             None => Ok(()),
         }
     }

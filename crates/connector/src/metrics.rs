@@ -222,7 +222,7 @@ impl Connector {
     async fn put_findings(&self, text: &mut Exposition) -> Result<(), Error> {
         let figures = self.store.finding_figures(COUNTED).await?;
         let mut samples = Metric::Findings.begin(text);
-        for integration in self.store.integrations().await? {
+        for integration in self.store.owned_integrations(None).await? {
             for severity in Severity::ALL {
                 let word = severity.name().to_lowercase().replace(' ', "_");
                 for state in FindingState::ALL {

@@ -25,11 +25,11 @@ pub use needs::{Need, Purpose, Standing};
 pub use plan::{Kind, THRESHOLDS_DAYS};
 pub use policy::Policy;
 
+use crate::Connector;
 use crate::account::{expiry, observed};
 use crate::error::Error;
 pub use crate::source::WATCH as PURPOSE;
 pub use crate::times::DAY_MS;
-use crate::{Connector, Subject};
 
 impl Connector {
     /// Asks the service about a credential and notes the answer, a refusal too. The
@@ -100,12 +100,7 @@ impl Connector {
 
     /// What there is to know of every credential, the worst first.
     pub async fn inventory(&self, policy: &Policy) -> Result<Vec<Row>, Error> {
-        let mut used_by: Vec<(CredentialId, String)> = Vec::new();
-        for integration in self.store.integrations().await? {
-            let signs = self.published(Subject::Integration(integration.id)).await?;
-            used_by.push((signs.id, integration.name));
-        }
-        gather(&self.store, policy, &used_by, self.now()).await
+        rows(&self.store, policy, self.now()).await
     }
 
     /// Raises what there is to say and delivers what is due.
@@ -121,12 +116,10 @@ fn is_same(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other) || bare(one) == bare(other)
 }
 
-async fn gather(
-    store: &Store,
-    policy: &Policy,
-    used_by: &[(CredentialId, String)],
-    now_ms: i64,
-) -> Result<Vec<Row>, Error> {
+/// The same without a connector, for who holds no vault.
+pub async fn rows(store: &Store, policy: &Policy, now_ms: i64) -> Result<Vec<Row>, Error> {
+    let integrations = store.integrations().await?;
+    let used_by: Vec<_> = integrations.iter().map(|one| (one.credential, &one.name)).collect();
     let sightings = store.sightings().await?;
     let minters = store.minters().await?;
     let mut rows = Vec::new();
@@ -135,7 +128,7 @@ async fn gather(
         let of_it = used_by.iter().filter(|(used, _)| *used == id);
         rows.push(inventory::row(
             inventory::Facts {
-                integrations: of_it.map(|(_, name)| name.clone()).collect(),
+                integrations: of_it.map(|(_, name)| String::clone(name)).collect(),
                 is_minter: minters.contains(&id),
                 sighting: sightings.iter().find(|one| one.credential == id),
                 rotation: store.rotation_under_way(id).await?.as_ref(),

@@ -10,19 +10,18 @@ use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use countersign_findings::Application;
 use countersign_findings::filter::Expression;
+use countersign_formats::Export;
 use countersign_formats::csv::{Csv, Style};
 use countersign_formats::ndjson::Ndjson;
-use countersign_formats::{Export, Item, Last};
-use countersign_store::{ChangeKind, FindingRow, Order, Query as Wanted, Seek, Store};
+use countersign_store::{Order, Query as Wanted, Seek, Store};
 use futures::stream;
 
 use super::filters::Asked;
 use super::inner::Inner;
 use super::query::Query;
 use super::web::{Reader, Stop};
-use countersign_connector::export::{Applications, CompleteExport};
+use countersign_connector::export::{Applications, CompleteExport, item};
 
 /// Rows that are read at once.
 const BATCH: u32 = 200;
@@ -174,25 +173,5 @@ impl Write for Buffer {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// A finding with all that a format may write of it.
-pub fn item<'a>(row: &'a FindingRow, application: &'a Application) -> Item<'a> {
-    Item {
-        finding: &row.finding,
-        application,
-        integration: &row.integration,
-        gone: row.gone,
-        added_ms: row.added_ms,
-        changed_ms: row.changed_ms,
-        last: match row.last {
-            ChangeKind::New => Last::New,
-            ChangeKind::Changed => Last::Changed,
-            ChangeKind::Reopened => Last::Reopened,
-            ChangeKind::Closed => Last::Closed,
-        },
-        paths: row.paths.as_deref().unwrap_or_default(),
-        raw: &row.raw,
     }
 }

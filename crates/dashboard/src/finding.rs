@@ -6,6 +6,7 @@ use axum::extract::{FromRequestParts, Path, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use countersign_connector::named::{self, Named};
 use countersign_findings::filter::Field;
 use countersign_findings::{DataPath, Finding, Population, ScanType};
 use countersign_store::FindingRow;
@@ -88,14 +89,11 @@ struct Page {
 
 /// The stored rows of an id; one for each integration that brings it in.
 async fn rows(inner: &Inner, id: &str) -> Result<Vec<FindingRow>, Stop> {
-    let is_id = (4..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_hexdigit());
-    if !is_id {
-        return Err(Stop::NotFound);
-    }
-    let rows = inner.store.findings_by_id(id).await?;
     // A beginning that several have names none of them.
-    let is_one = rows.windows(2).all(|pair| pair[0].finding.id == pair[1].finding.id);
-    if rows.is_empty() || !is_one { Err(Stop::NotFound) } else { Ok(rows) }
+    match named::finding(&inner.store, id, None).await? {
+        Named::One(rows) => Ok(rows),
+        _ => Err(Stop::NotFound),
+    }
 }
 
 /// The row that the address means.
@@ -194,7 +192,7 @@ pub(super) async fn show(State(inner): State<Inner>, sought: Sought) -> Result<R
             .take(MAX_REFERENCES)
             .map(|address| Shown::address(address))
             .collect(),
-        has_paths: finding.scan_type == ScanType::Static,
+        has_paths: finding.scan_type == ScanType::Static && finding.source.is_none(),
         paths: row.paths.as_deref().map(ways),
         paths_at: row.paths_ms.map(Moment),
         notes: notes(finding),
@@ -243,6 +241,7 @@ fn standing(row: &FindingRow, now_ms: i64) -> Facts {
         ("Fix by", finding.grace_period_expires_ms.map(at)),
         ("Weakness", text(finding.cwe.as_ref().map(|cwe| numbered(cwe, "CWE-")))),
         ("Category", text(finding.category.as_ref().map(|category| numbered(category, "")))),
+        ("Scanner", text(finding.scanner().map(str::to_owned))),
         ("Scan type", text(Some(finding.scan_type.as_str().to_owned()))),
         ("Context", text(Some(finding.context.to_string()))),
         ("First found", finding.first_found_ms.map(at)),

@@ -4,7 +4,7 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use countersign_store::{Integration, RunRow};
+use countersign_store::{Integration, IntegrationKind, RunRow};
 use serde_json::Value;
 
 use super::inner::Inner;
@@ -80,6 +80,15 @@ struct Page {
     damage: Option<Damage>,
     is_scheduled: bool,
     cards: Vec<Card>,
+    imported: Vec<Imported>,
+}
+
+/// An integration that has findings of other scanners: no service, no schedule.
+struct Imported {
+    number: usize,
+    name: Shown,
+    fresh: Option<(Moment, String)>,
+    runs: Vec<Run>,
 }
 
 pub(super) async fn list(State(inner): State<Inner>, reader: Reader) -> Result<Response, Stop> {
@@ -94,11 +103,25 @@ pub(super) async fn list(State(inner): State<Inner>, reader: Reader) -> Result<R
         let mark = mark.map_or(Mark::NeverRead, Standing::mark);
         cards.push(card(number, integration, standing, mark, &runs, now_ms));
     }
+    let mut imported = Vec::new();
+    for one in inner.store.owned_integrations(None).await? {
+        if one.kind == IntegrationKind::Imported {
+            let runs = inner.store.runs(Some(one.id), RUNS).await?;
+            let ended = runs.iter().find_map(|run| run.finished_ms);
+            imported.push(Imported {
+                number: cards.len() + imported.len(),
+                name: Shown::new(&one.name),
+                fresh: ended.map(|ms| (Moment(ms), from_now(ms, now_ms))),
+                runs: runs.iter().map(|run| shown(run, None, now_ms)).collect(),
+            });
+        }
+    }
     let page = Page {
         frame: reader.visitor.frame("Integrations", "/integrations"),
         damage: Damage::of(inner.store.last_check().await?),
         is_scheduled: inner.scheduler.is_some(),
         cards,
+        imported,
     };
     reader.visitor.page(200, &page)
 }

@@ -50,7 +50,6 @@ use tokio::task::JoinHandle;
 use inner::Inner;
 use people::People;
 
-pub use export::item;
 pub use inner::{Doing, FetchPaths, Inventory};
 pub use listen::{Identity, ListenError, Listener};
 

@@ -25,6 +25,20 @@ const ROUTINE: [&str; 5] = [
     "vulnerability.epss_percentile",
 ];
 
+/// The same of a finding of another scanner: what each event says of itself rather than of
+/// the finding.
+const ROUTINE_OF_EVENTS: [&str; 9] = [
+    "activity_",
+    "count",
+    "duration",
+    "end_time",
+    "finding_info.last_seen_time",
+    "metadata.",
+    "start_time",
+    "time",
+    "type_",
+];
+
 impl Difference {
     /// Whether it is one that comes with every scan or every day: kept, but no change of
     /// the finding. A score that is published anew daily counts once its whole percents move.
@@ -35,7 +49,10 @@ impl Difference {
                 let before = percents(&self.before);
                 before.is_some() && before == percents(&self.after)
             }
-            field => ROUTINE.contains(&field),
+            field => match field.strip_prefix("source.ocsf.") {
+                Some(field) => ROUTINE_OF_EVENTS.iter().any(|start| field.starts_with(start)),
+                None => ROUTINE.contains(&field) || field == "source.product.version",
+            },
         }
     }
 }
@@ -83,11 +100,18 @@ pub fn judge(before: Option<Standing>, after: &Finding, differences: &[Differenc
 }
 
 impl Finding {
-    /// Every member that is different in `newer`; empty when both mean the same.
+    /// Every member that is different in `newer`; empty when both mean the same. Of a finding
+    /// of another scanner the finding as it was given is compared only where nothing else is
+    /// different: most of it is the same once more.
     pub fn differences(&self, newer: &Self) -> Vec<Difference> {
         let mut differences = Vec::new();
         let json = |finding| serde_json::to_value(finding).unwrap_or_default();
-        compare("", &json(self), &json(newer), &mut differences);
+        let (mut before, mut after) = (json(self), json(newer));
+        let (of_before, of_after) = (before["source"].take(), after["source"].take());
+        compare("", &before, &after, &mut differences);
+        if differences.iter().all(Difference::is_routine) {
+            compare("source", &of_before, &of_after, &mut differences);
+        }
         differences
     }
 }

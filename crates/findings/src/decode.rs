@@ -9,8 +9,19 @@ use crate::finding::{
     Status, Vulnerability,
 };
 use crate::ids::{ApplicationGuid, Context, FindingId, FindingKey};
+use crate::imported::Source;
 use crate::text::{readable, without_invisible};
 use crate::time::parse_time;
+
+/// What the record of a manual finding has on how to fix it, as plain text. Those of other
+/// scan types have it in their descriptions; none for them, and for a record that cannot be
+/// read.
+pub fn remediation(raw: &str) -> Option<String> {
+    let (record, _) = wire::Finding::parse_readable(raw).ok()?;
+    let wire::FindingDetails::Manual(details) = record.finding_details else { return None };
+    let (text, _) = readable(&details.remediation_desc?, &ScanType::Manual);
+    (!text.is_empty()).then_some(text)
+}
 
 /// What the details of the four scan types boil down to.
 #[derive(Default)]
@@ -48,7 +59,11 @@ impl Finding {
         let level = details.severity.ok_or_else(|| Undecodable::new("it has no severity"))?;
         let severity = Severity::new(level)
             .ok_or_else(|| Undecodable::new(format_args!("severity {level} is not 0 to 5")))?;
-        let key = key(record.issue_id, &details)?;
+        let source = Source::of(raw);
+        let key = match &source {
+            Some(source) => source.key(),
+            None => key(record.issue_id, &details)?,
+        };
         let description = record.description.as_deref().unwrap_or_default();
         let (description, references) = readable(description, &scan_type);
         let status = record.finding_status;
@@ -57,7 +72,7 @@ impl Finding {
         let last_seen_ms = time(&status.last_seen_date, "finding_status.last_seen_date");
         let grace_period_expires_ms =
             time(&record.grace_period_expires_date, "grace_period_expires_date");
-        Ok(Self {
+        let mut finding = Self {
             id: FindingId::of(application, context, &key),
             title: title(&details),
             state: state(&status),
@@ -94,7 +109,12 @@ impl Finding {
                 .map(annotation)
                 .collect(),
             notes,
-        })
+            source: None,
+        };
+        if let Some(source) = source {
+            source.complete(&mut finding)?;
+        }
+        Ok(finding)
     }
 }
 

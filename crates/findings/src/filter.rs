@@ -32,6 +32,8 @@ pub struct Origin<'a> {
     /// When the store last noticed a change of the finding, milliseconds since the Unix
     /// epoch.
     pub changed_ms: i64,
+    /// Whether that was that it came in.
+    pub is_new: bool,
 }
 
 /// A member that filters can name.
@@ -81,6 +83,8 @@ pub enum Field {
     LastSeen,
     /// `changed`: when the store last noticed a change of it, a date or a time.
     Changed,
+    /// `new`: whether it has not been different since it came in.
+    New,
     /// `category`: the number of the finding category.
     Category,
     /// `notes`: the members of the record that could not be read, with blanks between;
@@ -110,7 +114,7 @@ pub enum Type {
 
 impl Field {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Id,
         Self::Application,
         Self::ApplicationName,
@@ -133,6 +137,7 @@ impl Field {
         Self::FirstFound,
         Self::LastSeen,
         Self::Changed,
+        Self::New,
         Self::Category,
         Self::Notes,
         Self::Text,
@@ -186,6 +191,7 @@ impl Field {
             Self::FirstFound => "first_found",
             Self::LastSeen => "last_seen",
             Self::Changed => "changed",
+            Self::New => "new",
             Self::Category => "category",
             Self::Notes => "notes",
             Self::Text => "text",
@@ -198,7 +204,7 @@ impl Field {
             Self::Text => Type::Words,
             Self::Severity | Self::Cwe | Self::Category => Type::Integer,
             Self::Cvss => Type::Number,
-            Self::Visible | Self::ViolatesPolicy => Type::Truth,
+            Self::Visible | Self::ViolatesPolicy | Self::New => Type::Truth,
             Self::FirstFound | Self::LastSeen | Self::Changed => Type::Time,
             _ => Type::Text,
         }
@@ -233,6 +239,7 @@ impl Field {
             Self::FirstFound => finding.first_found_ms.map(Value::Integer),
             Self::LastSeen => finding.last_seen_ms.map(Value::Integer),
             Self::Changed => Some(Value::Integer(origin.changed_ms)),
+            Self::New => Some(Value::Integer(origin.is_new.into())),
             Self::Category => finding.category.as_ref().map(|c| Value::Integer(c.id)),
             Self::Notes => Some(Value::Text(note_names(finding))),
             Self::Text => None,

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use crate::ids::{ApplicationGuid, Context, FindingId, FindingKey};
+use crate::imported::Source;
 use crate::time;
 
 /// Version of the JSON shape. A key is added without a new version; one that
@@ -153,6 +154,11 @@ pub struct Numbered {
     /// Name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+}
+
+/// Where a weakness is described: the page of its CWE.
+pub fn cwe_url(id: i64) -> String {
+    format!("https://cwe.mitre.org/data/definitions/{id}.html")
 }
 
 /// Where in code or in a running application.
@@ -385,6 +391,9 @@ pub struct Finding {
     /// What the record says and nothing here does.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
+    /// Of a finding of another scanner: which, and the finding as it was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<Box<Source>>,
 }
 
 impl Finding {
@@ -402,6 +411,11 @@ impl Finding {
             }
             _ => module.clone().or_else(|| place.clone()).unwrap_or_default(),
         }
+    }
+
+    /// The scanner that found it, if it was another than Veracode's and has a name.
+    pub fn scanner(&self) -> Option<&str> {
+        self.source.as_ref()?.product.name.as_deref()
     }
 
     /// What is weak, in one line: `CWE-89 SQL Injection`, `CVE-2021-44228 CWE-502`.

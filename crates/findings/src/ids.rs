@@ -109,6 +109,13 @@ pub enum FindingKey {
         /// `UPLOAD`, `AGENT`; `-` when the record names none.
         scan_mode: Box<str>,
     },
+    /// Findings of other scanners, each of which gives its own ids.
+    Imported {
+        /// The scanner.
+        product: Box<str>,
+        /// What it calls the finding.
+        uid: Box<str>,
+    },
 }
 
 impl fmt::Display for FindingKey {
@@ -118,6 +125,10 @@ impl fmt::Display for FindingKey {
             Self::Component { component_id, cve, scan_mode } => {
                 write!(f, "sca:{scan_mode}:{component_id}:{cve}")
             }
+            // So that the first colon is where the product ends.
+            Self::Imported { product, uid } => {
+                write!(f, "imported:{}:{uid}", product.replace('%', "%25").replace(':', "%3A"))
+            }
         }
     }
 }
@@ -126,7 +137,7 @@ impl FromStr for FindingKey {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let malformed = "expected `flaw:ID` or `sca:MODE:COMPONENT:CVE`";
+        let malformed = "expected `flaw:ID`, `sca:MODE:COMPONENT:CVE` or `imported:PRODUCT:ID`";
         match text.split_once(':') {
             Some(("flaw", id)) => id.parse().map(Self::Flaw).map_err(|_| malformed),
             Some(("sca", rest)) => {
@@ -134,6 +145,11 @@ impl FromStr for FindingKey {
                 let mut part = || parts.next().map(Box::from).ok_or(malformed);
                 let (scan_mode, component_id) = (part()?, part()?);
                 Ok(Self::Component { component_id, cve: part()?, scan_mode })
+            }
+            Some(("imported", rest)) => {
+                let (product, uid) = rest.split_once(':').ok_or(malformed)?;
+                let product = product.replace("%3A", ":").replace("%25", "%").into();
+                Ok(Self::Imported { product, uid: uid.into() })
             }
             _ => Err(malformed),
         }

@@ -4,6 +4,7 @@
 
 pub mod closure;
 pub mod filter;
+pub mod imported;
 
 mod application;
 mod change;
@@ -19,10 +20,11 @@ mod time;
 
 pub use application::Application;
 pub use change::{Difference, Standing, Verdict, judge};
+pub use decode::remediation;
 pub use error::Undecodable;
 pub use finding::{
     Annotation, Component, Finding, License, Location, Note, Numbered, SCHEMA, ScanType, Severity,
-    State, Status, Vulnerability,
+    State, Status, Vulnerability, cwe_url,
 };
 pub use ids::{ApplicationGuid, Context, FindingId, FindingKey};
 pub use paths::{DataPath, Step};

@@ -62,6 +62,21 @@ impl Population {
     /// The open ones of these: what lists begin with.
     pub const OPEN: Self = Self::USUAL.only(State::Open);
 
+    /// What is counted of a filter that leaves it open: whoever names a state, a context or
+    /// whether an application is visible gets it, and what is not named is as in
+    /// [`Self::OPEN`]. None where nothing is left open: all of it is named, or one finding.
+    pub fn usual(filter: &Expression) -> Option<Self> {
+        let names_state = filter.asks_for(&[Field::State, Field::Status]);
+        let names_place = filter.asks_for(&PLACE);
+        match (names_state, names_place) {
+            _ if filter.asks_for(&[Field::Id]) => None,
+            (true, true) => None,
+            (true, false) => Some(Self::USUAL),
+            (false, true) => Some(Self::STORED.only(State::Open)),
+            (false, false) => Some(Self::OPEN),
+        }
+    }
+
     /// Those of these that are in one state.
     pub const fn only(self, state: State) -> Self {
         let mut states = [false; State::ALL.len()];
@@ -294,6 +309,21 @@ mod tests {
             Population::OPEN.filter().to_string(),
             "state[eq]open and context[eq]policy and visible[eq]true"
         );
+    }
+
+    #[test]
+    fn what_a_filter_leaves_open_is_the_usual() {
+        for (text, usual) in [
+            ("severity[gte]4", Some(Population::OPEN)),
+            ("state[eq]fixed", Some(Population::USUAL)),
+            ("not (status[eq]OPEN or cwe[eq]79)", Some(Population::USUAL)),
+            ("context[ne]policy", Some(Population::STORED.only(State::Open))),
+            ("visible[eq]false and cwe[eq]79", Some(Population::STORED.only(State::Open))),
+            ("state[eq]fixed and context[ne]policy", None),
+            ("id[eq]0a1b2c3d", None),
+        ] {
+            assert_eq!(Population::usual(&text.parse().unwrap()), usual, "{text}");
+        }
     }
 
     #[test]

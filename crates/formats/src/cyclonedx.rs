@@ -16,6 +16,7 @@ use crate::facts::{self, Measure, Review};
 use crate::json::{Elements, some, tidy, write_members};
 use crate::package::{purl, spdx};
 use crate::place::web_uri;
+use crate::product::Product;
 use crate::text::{plain, some_plain};
 use crate::{Export, Head, Held, Item};
 
@@ -132,9 +133,10 @@ fn vulnerability(item: &Item<'_>, component: &Component, reference: &str) -> Val
     let finding = item.finding;
     let known = finding.vulnerability.as_ref();
     let cve = facts::cve(finding);
+    let product = plain(&Product::of(item.raw).name);
     let source = match cve {
         Some(cve) => json!({"name": "NVD", "url": facts::cve_url(cve)}),
-        None => json!({"name": "Veracode"}),
+        None => json!({"name": product}),
     };
     let links = known.and_then(|known| known.href.as_ref()).into_iter().chain(&finding.references);
     let mut advisories: Vec<Value> = Vec::new();
@@ -153,7 +155,7 @@ fn vulnerability(item: &Item<'_>, component: &Component, reference: &str) -> Val
         "bom-ref": format!("finding:{}", finding.id),
         "id": known.map(|known| plain(&known.name)),
         "source": source,
-        "ratings": ratings(finding),
+        "ratings": ratings(finding, &product),
         "cwes": facts::cwe(finding).map(|cwe| [cwe]),
         "description": facts::words(item.finding),
         "advisories": some(advisories),
@@ -166,8 +168,8 @@ fn vulnerability(item: &Item<'_>, component: &Component, reference: &str) -> Val
     }))
 }
 
-/// The vendor's severity, and the scores of each version of CVSS.
-fn ratings(finding: &Finding) -> Vec<Value> {
+/// The product's severity, and the scores of each version of CVSS.
+fn ratings(finding: &Finding, product: &str) -> Vec<Value> {
     let severity = match finding.severity.level() {
         0 => "info",
         1 | 2 => "low",
@@ -176,7 +178,7 @@ fn ratings(finding: &Finding) -> Vec<Value> {
         _ => "critical",
     };
     let mut ratings =
-        vec![json!({"source": {"name": "Veracode"}, "severity": severity, "method": "other"})];
+        vec![json!({"source": {"name": product}, "severity": severity, "method": "other"})];
     let known = finding.vulnerability.as_ref();
     let vectors = facts::vectors(finding);
     let vector = |is_second: bool| vectors.iter().find(|v| (v.version == "2") == is_second);

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::facts::{self, Measure, Review};
 use crate::json::{Elements, some, tidy};
 use crate::place::{Address, Paths};
+use crate::product::Product;
 use crate::text::{clip, line, plain, some_plain};
 use crate::{Export, Head, Held, Item};
 
@@ -114,11 +115,12 @@ fn description(item: &Item<'_>, address: Option<&Address>) -> String {
     let finding = item.finding;
     let address = address.map(|address| format!("Address: {}\n", address.uri()));
     format!(
-        "{}\n\n{}Application: {}\nContext: {}\nVeracode {}\nFinding {}",
+        "{}\n\n{}Application: {}\nContext: {}\n{} {}\nFinding {}",
         facts::words(finding),
         address.unwrap_or_default(),
         line(&item.application.name, 200),
         plain(&finding.context.to_string()),
+        line(&Product::of(item.raw).name, 200),
         plain(&finding.key.to_string()),
         finding.id,
     )

@@ -127,11 +127,6 @@ pub(crate) fn cwe(finding: &Finding) -> Option<i64> {
     finding.cwe.as_ref().map(|cwe| cwe.id).filter(|id| *id > 0)
 }
 
-/// Where the weakness is described.
-pub(crate) fn cwe_url(id: i64) -> String {
-    format!("https://cwe.mitre.org/data/definitions/{id}.html")
-}
-
 /// The CVE, where the vulnerability's name is one.
 pub(crate) fn cve(finding: &Finding) -> Option<&str> {
     let name = finding.vulnerability.as_ref()?.name.as_str();

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use crate::facts::{self, Review};
 use crate::json::{Elements, some, tidy, write_members};
 use crate::place::{Address, Paths, web_uri};
-use crate::text::{clip, plain, some_plain};
+use crate::product::Product;
+use crate::text::{clip, line, plain, some_plain};
 use crate::{Export, Head, Held, Item};
 
 /// Version of the schema.
@@ -169,7 +170,7 @@ fn vulnerability(item: &Item<'_>, location: Value) -> Value {
             4 => "High",
             _ => "Critical",
         },
-        "identifiers": identifiers(finding),
+        "identifiers": identifiers(item),
         "cvss_vectors": some(vectors),
         // Readers other than GitLab ask for it even where there are none.
         "links": links,
@@ -195,10 +196,14 @@ fn uuid(id: &str) -> String {
 
 /// The first is what GitLab compares by, beside the place: it is the finding's own, since
 /// a weakness or a CVE can be in one place several times.
-fn identifiers(finding: &Finding) -> Vec<Value> {
+fn identifiers(item: &Item<'_>) -> Vec<Value> {
+    let finding = item.finding;
+    let product = Product::of(item.raw);
+    let vendor = if product.is_imported { "countersign" } else { "veracode" };
     let key = plain(&finding.key.to_string());
     let mut identifiers = vec![json!({
-        "type": "veracode_finding", "name": format!("Veracode {key}"), "value": finding.id,
+        "type": format!("{vendor}_finding"), "name": format!("{} {key}", line(&product.name, 100)),
+        "value": finding.id,
     })];
     if let Some(known) = &finding.vulnerability
         && let Some(name) = some_plain(Some(&known.name))
@@ -207,17 +212,17 @@ fn identifiers(finding: &Finding) -> Vec<Value> {
             Some(cve) => {
                 json!({"type": "cve", "name": cve, "value": cve, "url": facts::cve_url(cve)})
             }
-            None => json!({"type": "veracode", "name": name, "value": name}),
+            None => json!({"type": vendor, "name": name, "value": name}),
         });
     }
     if let Some(id) = facts::cwe(finding) {
         identifiers.push(json!({"type": "cwe", "name": format!("CWE-{id}"),
-            "value": id.to_string(), "url": facts::cwe_url(id)}));
+            "value": id.to_string(), "url": countersign_findings::cwe_url(id)}));
     }
     if let Some(category) = &finding.category {
         let name = category.name.as_deref().map(plain).filter(|name| !name.trim().is_empty());
         let value = category.id.to_string();
-        identifiers.push(json!({"type": "veracode_category",
+        identifiers.push(json!({"type": format!("{vendor}_category"),
             "name": name.unwrap_or_else(|| value.clone()), "value": value}));
     }
     identifiers

@@ -17,8 +17,10 @@ pub mod sarif;
 
 mod facts;
 mod json;
+mod members;
 mod package;
 mod place;
+mod product;
 mod text;
 
 use std::io::{self, Write};

@@ -5,6 +5,7 @@
 //! An event holds its finding to the letter: what of the record has no home in OCSF is
 //! in `unmapped`.
 
+pub mod api;
 pub mod applications;
 
 mod event;
@@ -14,24 +15,24 @@ mod words;
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use countersign_findings::{Component, Finding, Numbered, parse_time};
+use countersign_findings::{Component, Finding, Numbered, Severity, parse_time};
 use countersign_text::json;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use self::event::{
     Advisory, AffectedCode, Analytic, Compliance, Cve, Cvss, Cwe, Epss, Event, File, FindingInfo,
-    Fingerprint, Group, Hex, Key, Metadata, Number, Package, Product, Remediation, Shown, Subject,
-    Tag, Vulnerability, Weakness,
+    Fingerprint, Group, Hex, Key, Metadata, Number, Package, Remediation, Shown, Subject, Tag,
+    Vulnerability, Weakness,
 };
 use self::rest::Record;
 use crate::package::purl;
-use crate::{Export, Head, Held, Item, Last, place};
+use crate::{Export, Head, Held, Item, Last, place, product};
 
 /// Where the members of a record go, for those who read it: the path in the record, and
 /// the attribute that has its value. `{…}` stands for `cve.related_cwes[0]`,
 /// `advisory.related_cwes[0]` or, for what is no component, `cwe`.
-pub const MAPPED: [(&str, &str); 33] = [
+pub const MAPPED: [(&str, &str); 36] = [
     ("scan_type", "finding_info.types[0]"),
     (
         "description",
@@ -46,7 +47,7 @@ pub const MAPPED: [(&str, &str); 33] = [
     ("finding_details.cwe.name", "vulnerabilities[0].{…}.caption"),
     (
         "finding_details.finding_category.name",
-        "finding_info.analytic.name and vulnerabilities[0].category (1.6.0)",
+        "finding_info.analytic.name and vulnerabilities[0].category (not in 1.3.0)",
     ),
     ("finding_details.file_path", "vulnerabilities[0].affected_code[0].file.path"),
     (
@@ -60,12 +61,12 @@ pub const MAPPED: [(&str, &str); 33] = [
     ("finding_details.module", "resources[].name of type module"),
     ("finding_details.url", "resources[].uid of type url"),
     ("finding_details.path", "resources[].name of type url"),
-    ("finding_details.hostname", "resources[].hostname of type url (1.6.0)"),
+    ("finding_details.hostname", "resources[].hostname of type url (not in 1.3.0)"),
     (
         "finding_details.remediation_desc",
-        "remediation.desc (2007), vulnerabilities[0].remediation.desc (2002)",
+        "remediation.desc (2007), vulnerabilities[0].remediation.desc (2002, 1.8.0)",
     ),
-    ("finding_details.component_id", "vulnerabilities[0].affected_packages[0].uid (1.6.0)"),
+    ("finding_details.component_id", "vulnerabilities[0].affected_packages[0].uid (not in 1.3.0)"),
     ("finding_details.component_filename", "vulnerabilities[0].affected_packages[0].name"),
     ("finding_details.version", "vulnerabilities[0].affected_packages[0].version"),
     (
@@ -74,7 +75,7 @@ pub const MAPPED: [(&str, &str); 33] = [
     ),
     (
         "finding_details.cve.name",
-        "vulnerabilities[0].cve.uid when it is a CVE, else advisory.uid (1.6.0)",
+        "vulnerabilities[0].cve.uid when it is a CVE, else advisory.uid (not in 1.3.0)",
     ),
     ("finding_details.cve.href", "vulnerabilities[0].references"),
     ("finding_details.cve.cvss", "vulnerabilities[0].cve.cvss[], version 2.0, base_score"),
@@ -101,13 +102,24 @@ pub const MAPPED: [(&str, &str); 33] = [
         "finding_details.cve.exploitability.exploit_observed",
         "vulnerabilities[0].is_exploit_available, when true",
     ),
+    ("source.product.name", "metadata.product.name"),
+    ("source.product.vendor_name", "metadata.product.vendor_name"),
+    ("source.product.version", "metadata.product.version"),
 ];
+
+/// The number that OCSF has for a severity: 1 to 5.
+pub fn severity_id(severity: Severity) -> u8 {
+    words::severity(severity).0
+}
 
 /// Class and version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// 2007 of 1.6.0, which knows applications and policies.
     Posture,
+    /// 2007 of 1.8.0 as the connector API answers it: with times as text too, and more
+    /// that its readers look for.
+    Posture18,
     /// 2002 of 1.6.0, for readers that have no other class.
     Vulnerability,
     /// 2002 of 1.3.0, for lakes of that age; it has no 2007.
@@ -116,16 +128,25 @@ pub enum Shape {
 
 impl Shape {
     /// Every one.
-    pub const ALL: [Self; 3] = [Self::Posture, Self::Vulnerability, Self::Vulnerability13];
+    pub const ALL: [Self; 4] =
+        [Self::Posture, Self::Posture18, Self::Vulnerability, Self::Vulnerability13];
 
     /// Number of the class.
     pub fn class(self) -> u32 {
-        if self == Self::Posture { 2007 } else { 2002 }
+        if self.is_posture() { 2007 } else { 2002 }
     }
 
     /// Version of the schema.
     pub fn version(self) -> &'static str {
-        if self.is_1_3() { "1.3.0" } else { "1.6.0" }
+        match self {
+            Self::Posture | Self::Vulnerability => "1.6.0",
+            Self::Posture18 => "1.8.0",
+            Self::Vulnerability13 => "1.3.0",
+        }
+    }
+
+    fn is_posture(self) -> bool {
+        matches!(self, Self::Posture | Self::Posture18)
     }
 
     fn is_1_3(self) -> bool {
@@ -155,16 +176,8 @@ impl<W: Write> Ocsf<W> {
 
 impl<W: Write> Export for Ocsf<W> {
     fn finding(&mut self, item: &Item<'_>) -> io::Result<Held> {
-        let record = Record::of(item.raw);
-        let mut event = event(item, &record, self.shape);
-        if self.with_raw {
-            event.raw_data = Some(item.raw);
-            event.raw_data_size = self.shape.since_1_4(Some(item.raw.len()));
-            event.raw_data_hash = self.shape.since_1_4(Some(fingerprint(item.raw)));
-        }
-        event.unmapped = rest::rest(record, &event, item.finding, item.paths);
         self.line.clear();
-        json::to_writer(&mut self.line, &event)?;
+        append(&mut self.line, item, self.shape, self.with_raw)?;
         self.line.push(b'\n');
         self.out.write_all(&self.line)?;
         Ok(Held::Written)
@@ -173,6 +186,23 @@ impl<W: Write> Export for Ocsf<W> {
     fn end(mut self: Box<Self>) -> io::Result<()> {
         self.out.flush()
     }
+}
+
+/// Writes the event of a finding behind what `out` holds.
+fn append(out: &mut Vec<u8>, item: &Item<'_>, shape: Shape, with_raw: bool) -> io::Result<()> {
+    let record = Record::of(item.raw);
+    let mut event = event(item, &record, shape);
+    if shape == Shape::Posture18 {
+        api::complete(&mut event, item, &record);
+    }
+    if with_raw {
+        event.raw_data = Some(item.raw);
+        event.raw_data_size = shape.since_1_4(Some(item.raw.len()));
+        event.raw_data_hash = shape.since_1_4(Some(fingerprint(item.raw)));
+    }
+    event.unmapped = rest::rest(record, &event, item.finding, item.paths);
+    json::to_writer(out, &event)?;
+    Ok(())
 }
 
 /// All but what is left of the record.
@@ -186,7 +216,8 @@ fn event<'a>(item: &Item<'a>, record: &Record<'a>, shape: Shape) -> Event<'a> {
     let (time, original_time) = time(item, record);
     let title = full(&finding.title).unwrap_or(finding.id.as_str());
     let application = application(item, shape);
-    let is_posture = shape == Shape::Posture;
+    let is_posture = shape.is_posture();
+    let product = product::Product::of_source(&record.source);
     let described = record.details.text("remediation_desc");
     let remediation =
         described.filter(|text| !text.trim().is_empty()).map(|desc| Remediation { desc });
@@ -207,12 +238,13 @@ fn event<'a>(item: &Item<'a>, record: &Record<'a>, shape: Shape) -> Event<'a> {
         category_name: "Findings",
         class_uid,
         class_name: match shape {
-            Shape::Posture => "Application Security Posture Finding",
-            _ => "Vulnerability Finding",
+            Shape::Posture | Shape::Posture18 => "Application Security Posture Finding",
+            Shape::Vulnerability | Shape::Vulnerability13 => "Vulnerability Finding",
         },
         type_uid,
         type_name: words::type_name(shape, activity_id),
         time,
+        time_dt: None,
         severity_id,
         severity,
         status_id,
@@ -223,13 +255,20 @@ fn event<'a>(item: &Item<'a>, record: &Record<'a>, shape: Shape) -> Event<'a> {
             title,
             full(&item.application.name).unwrap_or(item.application.guid.as_str()),
         )),
-        metadata: metadata(item, shape, type_uid, time, original_time),
-        finding_info: finding_info(item, shape, title),
+        finding_info: finding_info(item, shape, title, &product),
         application,
         compliance: is_posture.then(|| compliance(item)).flatten(),
         remediation,
-        vulnerabilities: [vulnerability(finding, record, of_vulnerability, shape)],
+        vulnerabilities: [Vulnerability {
+            vendor_name: product.vendor(),
+            remediation: of_vulnerability,
+            ..vulnerability(finding, record, shape)
+        }],
         resources,
+        policy: None,
+        vendor_attributes: None,
+        observables: Vec::new(),
+        metadata: metadata(item, shape, product, (type_uid, time), original_time),
         raw_data: None,
         raw_data_size: None,
         raw_data_hash: None,
@@ -240,24 +279,31 @@ fn event<'a>(item: &Item<'a>, record: &Record<'a>, shape: Shape) -> Event<'a> {
 fn metadata<'a>(
     item: &Item<'a>,
     shape: Shape,
-    type_uid: u32,
-    time: i64,
+    product: product::Product<'a>,
+    (type_uid, time): (u32, i64),
     original_time: Option<Cow<'a, str>>,
 ) -> Metadata<'a> {
     Metadata {
         version: shape.version(),
         uid: event_uid(item, type_uid, time),
         correlation_uid: correlation(item.finding).map(Shown),
-        product: Product { name: "Veracode", vendor_name: "Veracode" },
+        product: product.into(),
+        profiles: &[],
         tenant_uid: item.integration,
         log_name: "findings",
         log_provider: "countersign",
-        logged_time: item.changed_ms,
+        logged_time: Some(item.changed_ms),
+        logged_time_dt: None,
         original_time,
     }
 }
 
-fn finding_info<'a>(item: &Item<'a>, shape: Shape, title: &'a str) -> FindingInfo<'a> {
+fn finding_info<'a>(
+    item: &Item<'a>,
+    shape: Shape,
+    title: &'a str,
+    product: &product::Product<'a>,
+) -> FindingInfo<'a> {
     let finding = item.finding;
     FindingInfo {
         uid: finding.id.as_str(),
@@ -270,18 +316,25 @@ fn finding_info<'a>(item: &Item<'a>, shape: Shape, title: &'a str) -> FindingInf
         desc: full(&finding.description),
         types: [finding.scan_type.as_str()],
         analytic: analytic(finding),
-        data_sources: ["Veracode Findings REST API"],
+        data_sources: [match product.is_imported {
+            true => product.name.clone(),
+            false => Cow::Borrowed("Veracode Findings REST API"),
+        }],
         first_seen_time: finding.first_found_ms,
+        first_seen_time_dt: None,
         last_seen_time: finding.last_seen_ms,
+        last_seen_time_dt: None,
         created_time: item.added_ms,
+        created_time_dt: None,
         modified_time: item.changed_ms,
+        modified_time_dt: None,
     }
 }
 
 fn compliance<'a>(item: &Item<'a>) -> Option<Compliance<'a>> {
     let (status_id, status) = if item.finding.violates_policy? { (3, "Fail") } else { (1, "Pass") };
     let control = item.application.policy.as_deref().and_then(full);
-    Some(Compliance { control, status_id, status })
+    Some(Compliance { control, status_id, status, assessments: None })
 }
 
 /// When the state became true. Of the first sighting the service says when, and how it
@@ -343,10 +396,7 @@ fn application<'a>(item: &Item<'a>, shape: Shape) -> Subject<'a> {
         criticality: application.business_criticality.as_deref().and_then(full),
         group: application.business_unit.as_deref().and_then(full).map(|name| Group { name }),
         labels: &application.tags,
-        tags: has_tags
-            .then_some(Tag { name: "teams", values: &application.teams })
-            .into_iter()
-            .collect(),
+        tags: has_tags.then(|| Tag::list("teams", &application.teams)).into_iter().collect(),
         ..Subject::default()
     }
 }
@@ -370,19 +420,13 @@ fn subject(finding: &Finding, shape: Shape) -> Option<Subject<'_>> {
 }
 
 /// Exactly one of a CVE, a vendor's advisory and a weakness.
-fn vulnerability<'a>(
-    finding: &'a Finding,
-    record: &Record<'a>,
-    remediation: Option<Remediation<'a>>,
-    shape: Shape,
-) -> Vulnerability<'a> {
+fn vulnerability<'a>(finding: &'a Finding, record: &Record<'a>, shape: Shape) -> Vulnerability<'a> {
     let known = finding.vulnerability.as_ref();
     let mut references: Vec<_> = finding.references.iter().map(String::as_str).collect();
     references.extend(known.and_then(|known| filled(&known.href)));
     let category = finding.category.as_ref().and_then(|category| filled(&category.name));
     let written = Vulnerability {
         severity: finding.severity.name(),
-        vendor_name: "Veracode",
         category: shape.since_1_4(category),
         affected_code: code(finding).map(|code| [code]),
         affected_packages: finding
@@ -392,10 +436,9 @@ fn vulnerability<'a>(
             .map(|package| [package]),
         references,
         is_exploit_available: known.and_then(|known| known.exploit_observed).filter(|is| *is),
-        remediation,
         ..Vulnerability::default()
     };
-    let weakness = finding.cwe.as_ref().map(weakness);
+    let weakness = finding.cwe.as_ref().map(|cwe| weakness(cwe, shape));
     let related = |shape: Shape| shape.since_1_4(weakness).map(|weakness| [weakness]);
     match known {
         Some(known) if known.name.starts_with("CVE-") => {
@@ -419,8 +462,10 @@ fn vulnerability<'a>(
     }
 }
 
-fn weakness(cwe: &Numbered) -> Weakness<'_> {
-    Weakness { uid: Number::Known(cwe.id), caption: filled(&cwe.name) }
+fn weakness(cwe: &Numbered, shape: Shape) -> Weakness<'_> {
+    let is_named = shape == Shape::Posture18;
+    let uid = if is_named { Number::Named(cwe.id) } else { Number::Known(cwe.id) };
+    Weakness { uid, caption: filled(&cwe.name) }
 }
 
 fn scores(known: &countersign_findings::Vulnerability) -> Vec<Cvss<'_>> {
@@ -446,6 +491,7 @@ fn epss<'a>(known: &countersign_findings::Vulnerability, record: &Record<'a>) ->
         score: Shown(score),
         percentile: known.epss_percentile,
         created_time: day.and_then(|day| parse_time(&format!("{day}T00:00:00Z"))),
+        created_time_dt: None,
         version: exploitability.text("epss_model_version").filter(|text| !text.is_empty()),
     })
 }

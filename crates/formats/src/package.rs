@@ -7,6 +7,10 @@ use crate::place::{Percent, push_encoded};
 /// The package URL; none when the record has a file's name, or leaves out what the
 /// registry asks for: a jar does not say its group.
 pub(crate) fn purl(component: &Component) -> Option<String> {
+    // Other scanners may say it themselves, and then it is the component's id.
+    if component.id.starts_with("pkg:") && component.id.bytes().all(|b| b.is_ascii_graphic()) {
+        return Some(component.id.clone());
+    }
     let name = component.name.as_deref()?;
     let version = component.version.as_deref().filter(|version| is_version(version))?;
     // An agent reads names from the files of package managers, an upload from files. Of

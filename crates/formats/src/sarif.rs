@@ -344,7 +344,7 @@ impl Rule {
             Some(cwe) => format!("CWE-{cwe}: {}", self.name),
             None => self.name.clone(),
         };
-        let url = self.cwe.map(facts::cwe_url);
+        let url = self.cwe.map(countersign_findings::cwe_url);
         let more = url.as_ref().map(|url| format!("\n{url}")).unwrap_or_default();
         let help = format!("{full}\nSeverity: {}{more}", self.severity.name());
         let score = facts::score(self.severity);

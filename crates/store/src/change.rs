@@ -6,12 +6,14 @@ use crate::error::Error;
 use crate::words::words;
 
 words! {
-    /// How much a run reads.
+    /// What a run reads.
     RunKind {
         /// What changed.
         Incremental = "incremental",
         /// Everything.
         Full = "full",
+        /// What another program brought in.
+        Import = "import",
     }
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
+use crate::tally::Counted;
 
 pub(crate) const DAY_MS: i64 = 86_400_000;
 
@@ -42,6 +43,21 @@ impl Kind {
             Field::Notes => Self::Notes,
             _ => return None,
         })
+    }
+
+    /// As what its values are counted.
+    pub(crate) fn counted(self) -> Counted {
+        match self {
+            Self::ScanType => Counted::ScanType,
+            Self::Status => Counted::Status,
+            Self::Title => Counted::Title,
+            Self::File => Counted::File,
+            Self::Module => Counted::Module,
+            Self::Url => Counted::Url,
+            Self::Component => Counted::Component,
+            Self::Cve => Counted::Cve,
+            Self::Notes => Counted::Notes,
+        }
     }
 }
 
@@ -147,10 +163,11 @@ impl<'a> Texts<'a> {
     }
 }
 
-/// The number of a text that was seen.
-pub(crate) fn find(connection: &Connection, kind: Kind, text: &str) -> Result<Option<i64>, Error> {
-    let mut statement = connection
-        .prepare_cached("select id from texts where kind = ? and hash = ? and text = ?")?;
+/// The number of a text that was seen, by its kind, its hash and itself.
+pub(crate) const FIND: &str = "select id from texts where kind = ? and hash = ? and text = ?";
+
+fn find(connection: &Connection, kind: Kind, text: &str) -> Result<Option<i64>, Error> {
+    let mut statement = connection.prepare_cached(FIND)?;
     Ok(statement.query_row((kind as u8, hash(text), text), |row| row.get(0)).optional()?)
 }
 

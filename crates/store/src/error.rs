@@ -30,6 +30,7 @@ enum Kind {
     CallerExists { name: String },
     Busy { path: String },
     WriterTaken,
+    Outdated,
     Stopped,
 }
 
@@ -96,6 +97,16 @@ impl Error {
         Self(Kind::Corrupt(what.to_string()))
     }
 
+    /// A finding whose application is not there.
+    pub fn missing_application(guid: &str) -> Self {
+        Self::corrupt(format_args!("there is no application {guid}, and findings of it"))
+    }
+
+    /// What is stored and cannot be written in a format.
+    pub fn unwritable(error: std::io::Error) -> Self {
+        Self::corrupt(format_args!("a record cannot be written: {error}"))
+    }
+
     pub(crate) fn not_found(what: &'static str, name: impl Into<String>) -> Self {
         Self(Kind::NotFound { what, name: name.into() })
     }
@@ -128,6 +139,22 @@ impl Error {
         Self(Kind::Stopped)
     }
 
+    pub(crate) fn outdated() -> Self {
+        Self(Kind::Outdated)
+    }
+
+    /// A row that is already there means that somebody else wrote it since.
+    pub(crate) fn of_insert(self) -> Self {
+        match &self.0 {
+            Kind::Sql(error)
+                if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) =>
+            {
+                Self::outdated()
+            }
+            _ => self,
+        }
+    }
+
     /// There is nothing of that name.
     pub fn is_not_found(&self) -> bool {
         matches!(self.0, Kind::NotFound { .. })
@@ -150,6 +177,12 @@ impl Error {
             Kind::Sql(error) => error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy),
             _ => false,
         }
+    }
+
+    /// Somebody else wrote to the application since it was looked at; nothing was written.
+    /// Another look at it may end otherwise.
+    pub fn is_outdated(&self) -> bool {
+        matches!(self.0, Kind::Outdated)
     }
 
     /// Another process has taken over what this one was writing.
@@ -269,6 +302,12 @@ impl fmt::Display for Error {
             }
             Kind::WriterTaken => {
                 write!(f, "the store is being written\nhint: try again in a few seconds")
+            }
+            Kind::Outdated => {
+                write!(
+                    f,
+                    "others write to the same application\nhint: run it again when they are done"
+                )
             }
             Kind::Stopped => write!(f, "the store was stopped while it was working"),
         }

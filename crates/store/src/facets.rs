@@ -32,8 +32,8 @@ impl Store {
         field: Field,
         limit: u32,
     ) -> Result<Vec<FacetRow>, Error> {
-        self.ask(Goal::Count, move |planner| {
-            let rows = groups(planner, &filter, field, limit)?;
+        self.ask(Goal::Count, filter, move |planner, filter| {
+            let rows = groups(planner, filter, field, limit)?;
             let named = |(value, count)| {
                 let (value, label) = name(planner.connection, field, &value)?;
                 Ok(FacetRow { value, label, count })
@@ -72,7 +72,7 @@ fn groups(
         ),
     );
     sql.push("", [SqlValue::Integer(limit.into())]);
-    let mut statement = planner.connection.prepare_cached(&sql.text)?;
+    let mut statement = planner.prepare(&sql.text)?;
     let rows = statement
         .query_map(params_from_iter(sql.values), |row| Ok((row.get(0)?, row.get::<_, u64>(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -77,8 +77,8 @@ pub struct ChangePage {
     pub kinds: Vec<ChangeKind>,
     /// Of these severities; of any without one.
     pub severities: Vec<u8>,
-    /// Of this integration.
-    pub integration: Option<String>,
+    /// Of the integrations with these names; of any without the list, of none by an empty one.
+    pub integrations: Option<Vec<String>>,
     /// Of the applications with these guids; of any without one.
     pub applications: Vec<String>,
     /// Not before this time, milliseconds since the Unix epoch.
@@ -110,11 +110,14 @@ impl ChangePage {
         if let Some(ms) = self.since_ms {
             add("+at_ms >= ?", SqlValue::Integer(ms));
         }
-        if let Some(name) = &self.integration {
-            add("integrations.name = ?", SqlValue::Text(name.clone()));
-        }
         let codes: Vec<_> = self.kinds.iter().map(|kind| kind.code()).collect();
+        let integrations = self.integrations.as_deref();
         for (part, is_asked, list) in [
+            (
+                "integrations.name in (select value from json_each(?))",
+                integrations.is_some(),
+                json(&integrations.unwrap_or_default())?,
+            ),
             ("c.kind in (select value from json_each(?))", !codes.is_empty(), json(&codes)?),
             (
                 "c.severity in (select value from json_each(?))",

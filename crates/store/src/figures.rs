@@ -49,6 +49,7 @@ impl Store {
                         coalesce(sum(max(finished_ms - started_ms, 0)), 0){within}
                      from integrations left join runs
                         on runs.integration = integrations.id and finished_ms is not null
+                     where integrations.kind = 'veracode'
                      group by integrations.id order by name"
                 ))?;
                 let bounds = rusqlite::params_from_iter(&bounds_ms);

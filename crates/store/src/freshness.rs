@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::store::Store;
 
-/// What is known of the syncs of one integration.
+/// What is known of the syncs of one integration that has a service to ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Freshness {
     /// Name of the integration.
@@ -28,7 +28,7 @@ pub struct LastSync {
 }
 
 impl Store {
-    /// Of each integration, by name.
+    /// Of each integration that is synced, by name.
     pub async fn freshness(&self) -> Result<Vec<Freshness>, Error> {
         self.database
             .read(|connection| {
@@ -39,6 +39,7 @@ impl Store {
                         r.started_ms, r.finished_ms, coalesce(r.complete, 0)
                      from integrations i left join runs r on r.id =
                         (select max(id) from runs where integration = i.id)
+                     where i.kind = 'veracode'
                      order by i.name",
                 )?;
                 let rows = statement.query_map([], |row| {

@@ -47,13 +47,26 @@ impl Store {
     /// The first application or integration that a filter asks for by a name that none
     /// has: it would match nothing.
     pub async fn unknown_name(&self, filter: &Expression) -> Result<Option<UnknownName>, Error> {
+        self.unknown_name_within(filter, None).await
+    }
+
+    /// The same for a reader who knows of the integrations with these names alone, and of
+    /// all without the list: names of others are unknown and never proposed.
+    pub async fn unknown_name_within(
+        &self,
+        filter: &Expression,
+        integrations: Option<&[String]>,
+    ) -> Result<Option<UnknownName>, Error> {
         let mut asked = Vec::new();
         comparisons(filter, &mut asked);
         if asked.is_empty() {
             return Ok(None);
         }
-        let applications = self.applications().await?;
-        let integrations = self.integrations().await?;
+        let is_within = |name: &String| integrations.is_none_or(|names| names.contains(name));
+        let mut applications = self.applications().await?;
+        applications.retain(|row| is_within(&row.integration));
+        let mut integrations = self.owned_integrations(None).await?;
+        integrations.retain(|one| is_within(&one.name));
         for filter in asked {
             let is_integration = filter.field == Field::Integration;
             for value in &filter.values {

@@ -25,6 +25,7 @@ mod handovers;
 mod integrations;
 mod kept;
 mod known_names;
+mod meter;
 mod overview;
 mod pages;
 mod query;
@@ -66,6 +67,7 @@ pub use integrations::{
 };
 pub use kept::{Kept as KeptCredential, KeptId, NewKept};
 pub use known_names::UnknownName;
+pub use meter::Meter;
 pub use overview::{Age, AtRisk, Day, Fixing, Overview, RunRow};
 pub use query::{FindingRow, Order, Query, Seek, UndecodableRow};
 pub use rotations::{Claim, Lease, Publication, Rotation, RotationId};

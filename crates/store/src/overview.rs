@@ -149,7 +149,7 @@ impl Store {
         self.database
             .read(move |connection| {
                 let mut statement = connection.prepare_cached(
-                    "select runs.id, name, kind, started_ms, finished_ms, complete, requests, report
+                    "select runs.id, name, runs.kind, started_ms, finished_ms, complete, requests, report
                      from runs join integrations on integrations.id = integration
                      where ?1 is null or integration = ?1 order by runs.id desc limit ?2",
                 )?;

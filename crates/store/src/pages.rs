@@ -4,7 +4,7 @@ use countersign_findings::filter::Expression;
 use rusqlite::{OptionalExtension, params_from_iter};
 
 use crate::error::Error;
-use crate::query::Seek;
+use crate::query::{Order, Seek};
 use crate::search::plan::plan;
 use crate::search::planner::Goal;
 use crate::store::Store;
@@ -16,13 +16,13 @@ impl Store {
         if rows == 0 {
             return Ok(None);
         }
-        self.ask(Goal::Page, move |planner| {
-            let Some(plan) = plan(planner, &filter)? else { return Ok(None) };
-            let page = plan.page(None, rows).within(
+        self.ask(Goal::Page, filter, move |planner, filter| {
+            let Some(plan) = plan(planner, filter)? else { return Ok(None) };
+            let page = plan.page(planner, Order::Severity, None, rows)?.within(
                 "select severity, id from findings where id in (",
                 ") order by severity, id desc limit 1",
             );
-            let mut statement = planner.connection.prepare_cached(&page.text)?;
+            let mut statement = planner.prepare(&page.text)?;
             let last = statement.query_row(params_from_iter(page.values), |row| {
                 Ok(Seek::new(row.get(0)?, row.get(1)?))
             });

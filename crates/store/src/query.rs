@@ -13,11 +13,13 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 
 use crate::change::ChangeKind;
 use crate::error::Error;
+use crate::meter::Meter;
 use crate::raw::{Sort, Unpacker};
 use crate::scope::id_range;
 use crate::seal;
 use crate::search::condition::condition;
 use crate::search::counted;
+use crate::search::own::Own;
 use crate::search::plan::plan;
 use crate::search::planner::{Goal, Planner};
 use crate::store::Store;
@@ -49,8 +51,8 @@ pub enum Order {
 /// place, not a number of rows: a sync in between moves nothing under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seek {
-    severity: u8,
-    row: i64,
+    pub(crate) severity: u8,
+    pub(crate) row: i64,
 }
 
 impl Seek {
@@ -122,6 +124,7 @@ impl FindingRow {
             application: &self.application_name,
             is_visible: self.visible,
             changed_ms: self.changed_ms,
+            is_new: self.last == ChangeKind::New,
         }
     }
 }
@@ -169,51 +172,81 @@ impl Store {
         self
     }
 
-    pub(crate) async fn ask<T, F>(&self, goal: Goal, act: F) -> Result<T, Error>
+    /// Counts the work of what is asked of this store from now on.
+    #[must_use]
+    pub fn with_meter(mut self, meter: Meter) -> Self {
+        self.meter = meter;
+        self
+    }
+
+    /// Asks about the findings of a filter.
+    pub(crate) async fn ask<T, F>(&self, goal: Goal, filter: Expression, act: F) -> Result<T, Error>
     where
         T: Send + 'static,
-        F: FnOnce(&Planner<'_>) -> Result<T, Error> + Send + 'static,
+        F: FnOnce(&Planner<'_>, &Expression) -> Result<T, Error> + Send + 'static,
     {
-        let few = self.few;
-        self.database.read(move |connection| act(&Planner { connection, few, goal })).await
+        let (few, meter) = (self.few, self.meter.clone());
+        self.database
+            .read(move |connection| {
+                let planner = Planner { connection, few, goal, meter: &meter, own: None };
+                let own = Own::of(&planner, &filter)?;
+                act(&Planner { own: own.as_ref(), ..planner }, &filter)
+            })
+            .await
     }
 
     /// One batch of findings, most severe first.
     pub async fn findings(&self, query: Query) -> Result<Vec<FindingRow>, Error> {
-        self.ask(Goal::Page, move |planner| {
-            let Some(plan) = plan(planner, &query.filter)? else { return Ok(Vec::new()) };
-            let seek = query.after.map(|seek| (seek.severity.into(), seek.row));
-            let (page, order) = match query.order {
-                Order::Severity => (plan.page(seek, query.limit), "f.severity desc, f.id"),
-                Order::Arrival => {
-                    let after = seek.map_or(i64::MIN, |(_, row)| row);
-                    (plan.arrivals(after, query.limit), "f.id")
-                }
+        let Query { filter, limit, after, order } = query;
+        self.ask(Goal::Page, filter, move |planner, filter| {
+            let Some(plan) = plan(planner, filter)? else { return Ok(Vec::new()) };
+            let page = plan.page(planner, order, after, limit)?;
+            let order = match order {
+                Order::Severity => "f.severity desc, f.id",
+                Order::Arrival => "f.id",
             };
             let sql =
                 format!("{} where f.id in ({}) order by {order}", select_finding(), page.text);
-            read_findings(planner.connection, &sql, page.values)
+            read_findings(planner.connection, planner.meter, &sql, page.values)
         })
         .await
     }
 
     /// How many findings match.
     pub async fn count_findings(&self, filter: Expression) -> Result<u64, Error> {
-        self.ask(Goal::Count, move |planner| count(planner, &filter)).await
+        self.ask(Goal::Count, filter, count).await
     }
 
     /// Findings whose id begins with this, gone ones included, those of one id side by
     /// side; twenty at most. Several integrations may hold a finding under one id.
     pub async fn findings_by_id(&self, prefix: &str) -> Result<Vec<FindingRow>, Error> {
+        self.findings_by_id_within(prefix, None).await
+    }
+
+    /// The same of the integrations with these names; of all without the list, of none by
+    /// an empty one.
+    pub async fn findings_by_id_within(
+        &self,
+        prefix: &str,
+        integrations: Option<&[String]>,
+    ) -> Result<Vec<FindingRow>, Error> {
         let Some((from, to)) = id_range(prefix) else { return Ok(Vec::new()) };
+        let meter = self.meter.clone();
+        let names = integrations.map(serde_json::to_string).transpose().map_err(Error::corrupt)?;
         self.database
             .read(move |connection| {
+                let within = match names {
+                    Some(_) => "and integrations.name in (select value from json_each(?))",
+                    None => "",
+                };
                 let sql = format!(
-                    "{} where f.finding_id between ? and ? order by f.finding_id, f.id limit 20",
+                    "{} where f.finding_id between ? and ? {within}
+                     order by f.finding_id, f.id limit 20",
                     select_finding()
                 );
-                let values = vec![SqlValue::Blob(from), SqlValue::Blob(to)];
-                read_findings(connection, &sql, values)
+                let mut values = vec![SqlValue::Blob(from), SqlValue::Blob(to)];
+                values.extend(names.map(SqlValue::Text));
+                read_findings(connection, &meter, &sql, values)
             })
             .await
     }
@@ -281,23 +314,26 @@ fn count(planner: &Planner<'_>, filter: &Expression) -> Result<u64, Error> {
 /// among them.
 pub(crate) fn findings_of_rows(
     connection: &Connection,
+    meter: &Meter,
     rows: &[i64],
 ) -> Result<Vec<FindingRow>, Error> {
     let sql = format!("{} where f.id in (select value from json_each(?))", select_finding());
     let list = serde_json::to_string(rows).map_err(Error::corrupt)?;
-    let mut found: HashMap<_, _> = read_findings(connection, &sql, vec![SqlValue::Text(list)])?
-        .into_iter()
-        .map(|finding| (finding.seek.row, finding))
-        .collect();
+    let mut found: HashMap<_, _> =
+        read_findings(connection, meter, &sql, vec![SqlValue::Text(list)])?
+            .into_iter()
+            .map(|finding| (finding.seek.row, finding))
+            .collect();
     Ok(rows.iter().filter_map(|row| found.remove(row)).collect())
 }
 
 fn read_findings(
     connection: &Connection,
+    meter: &Meter,
     sql: &str,
     values: Vec<SqlValue>,
 ) -> Result<Vec<FindingRow>, Error> {
-    let mut statement = connection.prepare_cached(sql)?;
+    let mut statement = meter.prepare(connection, sql)?;
     let mut unpacker = Unpacker::new(connection);
     let mut rows = statement.query(params_from_iter(values))?;
     let mut findings = Vec::new();

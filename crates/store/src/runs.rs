@@ -8,6 +8,7 @@ use rusqlite::{OptionalExtension, params};
 use crate::change::RunKind;
 use crate::columns::IS_OPEN;
 use crate::error::Error;
+use crate::raw::Unpacker;
 use crate::seal;
 use crate::store::{IntegrationId, RunId, Store};
 use crate::writer::ApplicationWriter;
@@ -150,6 +151,28 @@ impl Store {
                 }
                 transaction.commit()?;
                 Ok(rows)
+            })
+            .await
+    }
+
+    /// An application with its record, as they are stored; none where there is none.
+    pub async fn application_record(
+        &self,
+        integration: IntegrationId,
+        guid: &ApplicationGuid,
+    ) -> Result<Option<(Application, String)>, Error> {
+        let guid = guid.to_string();
+        self.database
+            .read(move |connection| {
+                let packed: Option<Vec<u8>> = connection
+                    .prepare_cached(
+                        "select raw from applications where integration = ? and guid = ?",
+                    )?
+                    .query_row(params![integration.0, guid], |row| row.get(0))
+                    .optional()?;
+                let Some(packed) = packed else { return Ok(None) };
+                let raw = Unpacker::new(connection).unpack(&packed)?;
+                Ok(Some((Application::decode(&raw).map_err(Error::corrupt)?, raw)))
             })
             .await
     }

@@ -47,7 +47,7 @@ pub struct ScheduledEnd {
 }
 
 impl Store {
-    /// What is remembered, one entry for each integration there is, by name.
+    /// What is remembered, one entry for each integration that is synced, by name.
     pub async fn schedules(&self) -> Result<Vec<Schedule>, Error> {
         self.database
             .read(|connection| {
@@ -55,7 +55,7 @@ impl Store {
                     "select i.id, i.name, s.draw, s.paused_ms, s.asked_ms, s.due_ms, s.started_ms,
                         s.ended_ms, s.full_ms, coalesce(s.failures, 0), s.fault, s.problem
                      from integrations i left join schedules s on s.integration = i.id
-                     order by i.name",
+                     where i.kind = 'veracode' order by i.name",
                 )?;
                 let rows = statement.query_map([], read_schedule)?;
                 Ok(rows.collect::<Result<_, _>>()?)

@@ -5,5 +5,7 @@
 
 pub(crate) mod condition;
 pub(crate) mod counted;
+pub(crate) mod own;
 pub(crate) mod plan;
 pub(crate) mod planner;
+mod walk;

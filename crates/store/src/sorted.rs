@@ -31,8 +31,8 @@ impl Store {
         by: Sorting,
         limit: u64,
     ) -> Result<Vec<i64>, Error> {
-        self.ask(Goal::Count, move |planner| {
-            let (Some(key), Some(plan)) = (key(by.field), plan(planner, &filter)?) else {
+        self.ask(Goal::Count, filter, move |planner, filter| {
+            let (Some(key), Some(plan)) = (key(by.field), plan(planner, filter)?) else {
                 return Ok(Vec::new());
             };
             let order = if by.is_descending { "desc" } else { "asc" };
@@ -47,7 +47,8 @@ impl Store {
 
     /// The findings of these rows, in their order.
     pub async fn findings_of_rows(&self, rows: Vec<i64>) -> Result<Vec<FindingRow>, Error> {
-        self.database.read(move |connection| findings_of_rows(connection, &rows)).await
+        let meter = self.meter.clone();
+        self.database.read(move |connection| findings_of_rows(connection, &meter, &rows)).await
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::database::{Database, SyncLock};
 use crate::error::Error;
+use crate::meter::Meter;
 
 /// Rows or texts that are few enough to look at one by one, unless told otherwise.
 const FEW: usize = 5000;
@@ -14,6 +15,7 @@ const FEW: usize = 5000;
 pub struct Store {
     pub(crate) database: Database,
     pub(crate) few: usize,
+    pub(crate) meter: Meter,
 }
 
 /// Row id of an integration.
@@ -32,7 +34,7 @@ impl Store {
         tokio::task::spawn_blocking(move || Database::open(&path))
             .await
             .map_err(|_| Error::stopped())?
-            .map(|database| Self { database, few: FEW })
+            .map(|database| Self { database, few: FEW, meter: Meter::default() })
     }
 
     /// Ends all use of the store, whoever has a clone of it. What was written is folded into
@@ -48,7 +50,7 @@ impl Store {
     /// `patience`. What it then did not do is not done later.
     #[must_use]
     pub fn patient(&self, patience: Duration) -> Self {
-        Self { database: self.database.patient(patience), few: self.few }
+        Self { database: self.database.patient(patience), ..self.clone() }
     }
 
     /// Keeps others from replacing the store while this process lives.

@@ -9,7 +9,7 @@ use countersign_findings::filter::Field;
 use rusqlite::{Connection, params};
 
 use crate::change::ChangeKind;
-use crate::columns::{Columns, DAY_MS, state_code};
+use crate::columns::{Columns, DAY_MS, Kind, state_code};
 use crate::error::Error;
 
 /// `counts.field`, from 1 on.
@@ -23,10 +23,15 @@ pub(crate) enum Counted {
     File,
     /// The day on which it was first found, of findings that are open.
     FoundDay,
+    ScanType,
+    Status,
+    Title,
+    Url,
+    Notes,
 }
 
 impl Counted {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 12] = [
         Self::Cwe,
         Self::Category,
         Self::Component,
@@ -34,18 +39,19 @@ impl Counted {
         Self::Module,
         Self::File,
         Self::FoundDay,
+        Self::ScanType,
+        Self::Status,
+        Self::Title,
+        Self::Url,
+        Self::Notes,
     ];
 
     pub(crate) fn of(field: Field) -> Option<Self> {
-        Some(match field {
-            Field::Cwe => Self::Cwe,
-            Field::Category => Self::Category,
-            Field::Component => Self::Component,
-            Field::Cve => Self::Cve,
-            Field::Module => Self::Module,
-            Field::File => Self::File,
-            _ => return None,
-        })
+        match field {
+            Field::Cwe => Some(Self::Cwe),
+            Field::Category => Some(Self::Category),
+            field => Kind::of(field).map(Kind::counted),
+        }
     }
 }
 
@@ -97,6 +103,11 @@ impl Count {
             (Counted::Module, columns.module),
             (Counted::File, columns.file),
             (Counted::FoundDay, found_day.filter(|_| columns.is_open())),
+            (Counted::ScanType, Some(columns.scan_type)),
+            (Counted::Status, columns.status),
+            (Counted::Title, Some(columns.title)),
+            (Counted::Url, columns.url),
+            (Counted::Notes, Some(columns.notes)),
         ]
         .into_iter()
         .filter_map(move |(field, value)| {

@@ -285,7 +285,8 @@ impl ApplicationWriter {
         self.withheld.extend(ids);
     }
 
-    /// Writes everything, or nothing.
+    /// Writes everything, or nothing: fails with [`Error::is_outdated`] where somebody else
+    /// wrote of the same findings since this one was opened.
     pub async fn commit(mut self, reading: Reading) -> Result<Written, Error> {
         let database = self.database.clone();
         let raw = std::mem::take(&mut self.raw);
@@ -309,6 +310,16 @@ impl ApplicationWriter {
         reading: &Reading,
         packed: &[u8],
     ) -> Result<u64, Error> {
+        let row: Option<i64> = transaction
+            .prepare_cached(
+                "select id from applications
+                 where guid = ? and integration = (select integration from runs where id = ?)",
+            )?
+            .query_row(params![self.application.guid.as_str(), self.run.0], |row| row.get(0))
+            .optional()?;
+        if row != self.row {
+            return Err(Error::outdated());
+        }
         // Whether what was counted of it can be believed; before the row is another.
         let is_sound = self.row.map_or(Ok(true), |row| seal::is_sound(transaction, row))?;
         let (integration, application) = self.write_application(transaction, reading, packed)?;

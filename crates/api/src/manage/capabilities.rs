@@ -1,6 +1,7 @@
 //! What this API is able to do, made from the table of operations.
 
 use axum::extract::{Path, RawQuery};
+use countersign_findings::filter::Field;
 use serde_json::{Value, json};
 
 use super::integrations::Provider;
@@ -10,6 +11,7 @@ use super::{Answer, answer};
 use crate::caller::Caller;
 use crate::operation::Operation;
 use crate::problem::Problem;
+use crate::reads::{APPLICATION_FIELDS, FINDING_FIELDS, Holds, SEVERITIES, STATUSES, operators};
 
 const CONNECTOR: &str = "appsec";
 pub(super) const OF_CONNECTORS: Asked =
@@ -109,6 +111,10 @@ fn operation_object(operation: Operation, provider: Provider, with_body: bool) -
         "request_method": about.method.method().as_str(),
         "request_path": about.path,
     });
+    let filters = filters(operation);
+    if !filters.is_empty() {
+        object["filters"] = filters.into();
+    }
     if with_body && is_import {
         object["request_body"] = json!({
             "required": true,
@@ -116,4 +122,41 @@ fn operation_object(operation: Operation, provider: Provider, with_body: bool) -
         });
     }
     object
+}
+
+/// What a read is filtered by, out of what it knows.
+fn filters(operation: Operation) -> Vec<Value> {
+    match operation {
+        Operation::QueryFindings | Operation::QueryApplicationFindings => {
+            FINDING_FIELDS.iter().map(|field| filter(field.name, field.holds)).collect()
+        }
+        Operation::QueryApplications => {
+            let fields = APPLICATION_FIELDS.iter().map(|name| match *name {
+                "modified_time" => filter(name, Holds::Time(Field::Changed)),
+                name => filter(name, Holds::Text(Field::ApplicationName)),
+            });
+            fields.collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn filter(name: &str, holds: Holds) -> Value {
+    let (kind, values) = match holds {
+        Holds::Text(_) | Holds::Cwe => ("string", None),
+        Holds::Time(_) => ("datetime", None),
+        Holds::Number(_) | Holds::SeverityId | Holds::StatusId => ("number", None),
+        Holds::Severity => ("enum", Some(captions(&SEVERITIES))),
+        Holds::Status => ("enum", Some(captions(&STATUSES))),
+        Holds::Compliance => ("enum", Some(vec!["Pass", "Fail"])),
+    };
+    let mut filter = json!({ "name": name, "type": kind, "operators": operators(holds) });
+    if let Some(values) = values {
+        filter["values"] = json!(values);
+    }
+    filter
+}
+
+fn captions(known: &[(&'static str, u8)]) -> Vec<&'static str> {
+    known.iter().map(|(caption, _)| *caption).collect()
 }

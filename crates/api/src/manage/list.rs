@@ -2,6 +2,7 @@
 //! list is never longer or shorter than its caller believes.
 
 use axum::Json;
+use countersign_findings::filter::is_like;
 use countersign_findings::{parse_time, rfc3339};
 use serde_json::{Value, json};
 
@@ -237,6 +238,8 @@ impl Filter {
         let any = |is: &dyn Fn(&str, &str) -> bool| {
             held.iter().any(|held| self.values.iter().any(|value| is(held, value)))
         };
+        // `%` is the `*` of some clients.
+        let like = |held: &str, value: &str| is_like(held, &value.replace('%', "*"));
         match self.operator {
             Operator::Eq | Operator::In => any(&|held, value| held == value),
             Operator::Ne | Operator::NotIn => !any(&|held, value| held == value),
@@ -244,22 +247,10 @@ impl Filter {
             Operator::Lte => any(&|held, value| held <= value),
             Operator::Gt => any(&|held, value| held > value),
             Operator::Gte => any(&|held, value| held >= value),
-            Operator::Like => any(&is_like),
-            Operator::NotLike => !any(&is_like),
+            Operator::Like => any(&like),
+            Operator::NotLike => !any(&like),
         }
     }
-}
-
-/// `*` and `%` stand for anything.
-fn is_like(text: &str, pattern: &str) -> bool {
-    let parts: Vec<_> = pattern.split(['*', '%']).collect();
-    let [first, middle @ .., last] = parts.as_slice() else { return text == pattern };
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
-    for part in middle {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-    }
-    rest.ends_with(last)
 }
 
 fn text(object: &Value, field: &str) -> Option<String> {

@@ -58,6 +58,7 @@ const ALL: &[Examples] = &[
             "integration add prod",
             "integration add prod --client-id 3ddaeeb10ca690df3fee5e3bd1c329fa --client-secret-stdin --url https://api.veracode.com",
             "integration add prod --import",
+            "integration add scanners --imported",
         ],
     ),
     ("integration check", &["integration check prod"]),
@@ -74,6 +75,7 @@ const ALL: &[Examples] = &[
     ("integration rename", &["integration rename prod production"]),
     ("integration remove", &["integration remove prod"]),
     ("sync", &["sync", "sync prod --full", "sync --json"]),
+    ("import", &["import findings.json", "import - --integration scanners --json"]),
     ("applications", &["applications", "applications --json"]),
     (
         "findings",

@@ -56,6 +56,7 @@ impl From<ImportPair> for AddIntegration {
             ca_file: args.ca_file,
             allow_http_loopback: args.allow_http_loopback,
             oauth: false,
+            imported: false,
             json: args.json,
         }
     }

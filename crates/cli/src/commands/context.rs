@@ -7,7 +7,7 @@ use countersign_client::{Client, Config as ClientConfig, Fixed, Meter, Url};
 use countersign_connector::integration::Place;
 use countersign_connector::{Connector, Fences, Subject};
 use countersign_signing::Pair;
-use countersign_store::{Credential, Integration, Store};
+use countersign_store::{Credential, Integration, IntegrationKind, OwnedIntegration, Store};
 use countersign_vault::{Secret, Vault, prove};
 
 use crate::config::Config;
@@ -108,13 +108,16 @@ impl Context {
     /// The named integration, or the only one.
     pub(crate) async fn integration(&self, name: Option<&str>) -> Result<Integration, Failure> {
         if let Some(name) = name {
-            return self.store().integration(name).await.map_err(|error| {
-                let hint = "`countersign integration list` shows those there are";
-                match error.is_not_found() {
-                    true => Failure::usage(format!("{error}\nhint: {hint}")),
-                    false => error.into(),
+            return match self.store().integration(name).await {
+                Err(error) if error.is_not_found() => {
+                    // Fails where there is none of any kind.
+                    self.any_integration(name).await?;
+                    Err(Failure::usage(format!(
+                        "`{name}` has findings of other scanners: it has no service and no credentials\nhint: `countersign import FILE --integration {name}` imports more of them"
+                    )))
                 }
-            });
+                found => Ok(found?),
+            };
         }
         let mut all = self.store().integrations().await?;
         match all.len() {
@@ -130,6 +133,23 @@ impl Context {
                 )))
             }
         }
+    }
+
+    /// The named integration, whatever its kind.
+    pub(crate) async fn any_integration(&self, name: &str) -> Result<OwnedIntegration, Failure> {
+        let all = self.store().owned_integrations(None).await?;
+        all.into_iter().find(|one| one.name == name).ok_or_else(|| {
+            Failure::usage(format!(
+                "there is no integration `{name}`\nhint: `countersign integration list` shows those there are"
+            ))
+        })
+    }
+
+    /// Those that have findings of other scanners.
+    pub(crate) async fn imported_integrations(&self) -> Result<Vec<OwnedIntegration>, Failure> {
+        let mut all = self.store().owned_integrations(None).await?;
+        all.retain(|one| one.kind == IntegrationKind::Imported);
+        Ok(all)
     }
 
     /// A client for an integration, which signs with whatever is published for it.

@@ -104,7 +104,7 @@ async fn refuse_others(
     what: &str,
     hint: impl FnOnce(&str) -> CommandLine,
 ) -> Result<(), Failure> {
-    let all = store.integrations().await?;
+    let all = store.owned_integrations(None).await?;
     let others: Vec<_> =
         all.iter().filter(|one| one.name != NAME).map(|one| one.name.as_str()).collect();
     let Some(first) = others.first() else { return Ok(()) };

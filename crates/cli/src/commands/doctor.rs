@@ -77,7 +77,7 @@ async fn examine(home: &Home, all: &mut Vec<Diagnosis>) {
             return;
         }
     };
-    if integrations.is_empty() {
+    if integrations.is_empty() && !has_imported(&store).await {
         match local::other_home(home).await {
             Some(trouble) => {
                 all.push(Diagnosis::trouble(
@@ -205,4 +205,9 @@ fn as_json(one: &Diagnosis) -> serde_json::Value {
             "exit_code": Exit::from(trouble.fault) as u8,
         }),
     }
+}
+
+/// Whether there is an integration that needs no service.
+async fn has_imported(store: &countersign_store::Store) -> bool {
+    store.owned_integrations(None).await.is_ok_and(|all| !all.is_empty())
 }

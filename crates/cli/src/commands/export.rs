@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufWriter};
 
-use countersign_connector::export::{Applications, CompleteExport};
-use countersign_dashboard::item;
+use countersign_connector::export::{Applications, CompleteExport, item};
 use countersign_findings::filter::{Expression, Field, Filter, Operator, Origin, Value};
 use countersign_findings::{Application, ApplicationGuid, Population};
 use countersign_formats::ocsf::Shape;

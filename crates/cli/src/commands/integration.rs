@@ -8,7 +8,7 @@ use countersign_connector::integration::Place;
 use countersign_files::{self as files, Secrecy};
 use countersign_findings::Population;
 use countersign_signing::{OAuthClient, Pair};
-use countersign_store::{CredentialKind, Integration};
+use countersign_store::{CredentialKind, Integration, IntegrationKind, OwnedIntegration};
 use countersign_text::foreign::decode;
 use countersign_vault::Secret;
 use serde::Serialize;
@@ -35,6 +35,9 @@ const MAX_CA_BYTES: u64 = 1 << 20;
 
 pub(crate) async fn add(context: &Context, args: AddIntegration) -> Result<(), Failure> {
     let name = name_of(&args)?;
+    if args.imported {
+        return add_imported(context, &name, args.json).await;
+    }
     let (place, secret) = place_and_secret(&args)?;
     let client = context.client(&place, &secret)?;
     let added =
@@ -48,6 +51,48 @@ pub(crate) async fn add(context: &Context, args: AddIntegration) -> Result<(), F
     };
     let integration = context.store().integration(&name).await?;
     show(&Checked { integration, check, now_ms: context.now() }, args.json)
+}
+
+async fn add_imported(context: &Context, name: &str, is_json: bool) -> Result<(), Failure> {
+    let added = context.store().add_imported_integration(name, None, context.now()).await;
+    added.map_err(|error| match error.is_existing() {
+        true => Failure::usage(error),
+        false => error.into(),
+    })?;
+    let integration = context.any_integration(name).await?;
+    show(&OneImported { integration, findings: 0 }, is_json)
+}
+
+/// An integration that has findings of other scanners.
+struct OneImported {
+    integration: OwnedIntegration,
+    findings: u64,
+}
+
+impl Shown for OneImported {
+    fn text(&self) -> String {
+        format!(
+            "name       {}\nkind       imported\nadded      {}\nfindings   {} ({})\n",
+            self.integration.name,
+            when(self.integration.created_ms),
+            grouped(self.findings),
+            Population::STORED,
+        )
+    }
+
+    fn json(&self) -> impl Serialize {
+        let mut object = imported_as_json(&self.integration);
+        object["findings"] = self.findings.into();
+        object
+    }
+}
+
+fn imported_as_json(one: &OwnedIntegration) -> Value {
+    json!({
+        "name": one.name,
+        "kind": one.kind.as_str(),
+        "created_at": countersign_findings::rfc3339(one.created_ms),
+    })
 }
 
 pub(crate) async fn check(context: &Context, args: NamedIntegration) -> Result<(), Failure> {
@@ -64,10 +109,12 @@ pub(crate) async fn check(context: &Context, args: NamedIntegration) -> Result<(
 
 pub(crate) async fn list(context: &Context, args: Json) -> Result<(), Failure> {
     let all = context.store().integrations().await?;
+    let imported = context.imported_integrations().await?;
     if args.json {
-        return print_json(&all.iter().map(as_json).collect::<Vec<_>>());
+        let objects = all.iter().map(as_json).chain(imported.iter().map(imported_as_json));
+        return print_json(&objects.collect::<Vec<_>>());
     }
-    if all.is_empty() {
+    if all.is_empty() && imported.is_empty() {
         note("there is no integration yet; `countersign integration add prod` makes one");
         return Ok(());
     }
@@ -81,6 +128,11 @@ pub(crate) async fn list(context: &Context, args: Json) -> Result<(), Failure> {
         let account = if one.account.is_none() { account.shown_as("unknown") } else { account };
         [Cell::text(&one.name), Cell::text(&one.url), Cell::text(&one.api_id), account, expires]
     };
+    // A column of its own would leave the addresses little room, for the few that have none.
+    let imported = imported.iter().map(|one| {
+        let none = || Cell::text("");
+        [Cell::text(&one.name), Cell::text(one.kind.as_str()), none(), none(), none()]
+    });
     let columns = [
         ("name", Fit::End),
         ("url", Fit::End),
@@ -88,10 +140,17 @@ pub(crate) async fn list(context: &Context, args: Json) -> Result<(), Failure> {
         ("account", Fit::End),
         ("expires", Fit::Whole),
     ];
-    print_list(columns, all.iter().map(row))
+    print_list(columns, all.iter().map(row).chain(imported))
 }
 
 pub(crate) async fn show_one(context: &Context, args: NamedIntegration) -> Result<(), Failure> {
+    if let Some(name) = &args.name {
+        let integration = context.any_integration(name).await?;
+        if integration.kind == IntegrationKind::Imported {
+            let counts = context.store().counts(integration.id, Population::STORED).await?;
+            return show(&OneImported { integration, findings: counts.total }, args.json);
+        }
+    }
     let integration = context.integration(args.name.as_deref()).await?;
     let findings = context.store().counts(integration.id, Population::STORED).await?.total;
     show(&One { integration, findings, now_ms: context.now() }, args.json)
@@ -149,6 +208,7 @@ pub(crate) async fn update(context: &Context, args: UpdateIntegration) -> Result
         ca_file: None,
         allow_http_loopback: place.allow_http_loopback,
         oauth: held.kind == CredentialKind::OAuth,
+        imported: false,
         json: args.json,
     };
     let secret = match gives_secret {
@@ -181,7 +241,7 @@ fn updated_place(args: &UpdateIntegration, held: Place) -> Result<Place, Failure
 }
 
 pub(crate) async fn rename(context: &Context, args: RenameIntegration) -> Result<(), Failure> {
-    let integration = context.integration(Some(&args.name)).await?;
+    let integration = context.any_integration(&args.name).await?;
     let store = context.store();
     store
         .rename_integration(integration.id, &args.to, context.now())
@@ -199,11 +259,16 @@ pub(crate) async fn rename(context: &Context, args: RenameIntegration) -> Result
 }
 
 pub(crate) async fn remove(context: &Context, args: RemoveIntegration) -> Result<(), Failure> {
-    let integration = context.integration(Some(&args.name)).await?;
+    let integration = context.any_integration(&args.name).await?;
     let again = CommandLine::of(&["integration", "remove", &args.name, "--yes"]);
     confirm(
         &args.name,
-        "remove it with its credentials and everything stored for it",
+        match integration.kind {
+            IntegrationKind::Veracode => {
+                "remove it with its credentials and everything stored for it"
+            }
+            IntegrationKind::Imported => "remove it with everything that was imported into it",
+        },
         args.yes,
         &again,
     )?;
@@ -304,6 +369,7 @@ fn as_json(one: &Integration) -> Value {
     let time = |ms: Option<i64>| ms.map(countersign_findings::rfc3339);
     json!({
         "name": one.name,
+        "kind": IntegrationKind::Veracode.as_str(),
         "url": one.url,
         "client_id": one.api_id,
         "account": one.account,

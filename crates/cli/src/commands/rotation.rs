@@ -62,6 +62,7 @@ pub(crate) async fn replace(context: &Context, args: ReplaceCredential) -> Resul
         ca_file: None,
         allow_http_loopback: place.allow_http_loopback,
         oauth: held.kind == CredentialKind::OAuth,
+        imported: false,
         json: args.json,
     };
     let (_, secret) = place_and_secret(&given)?;

@@ -4,7 +4,9 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use countersign_api::Api;
 use countersign_connector::duty::Scheduler;
 use countersign_connector::health::{Tell, daily};
 use countersign_dashboard::people::People;
@@ -25,6 +27,7 @@ use super::people;
 use super::platform::Stop;
 use super::query::paths_of;
 use super::reload::{Hangup, Reloading};
+use super::rotation::connect;
 use super::schedule;
 use super::store::{are_mendable, counted, fix};
 use super::watch::{Rounds, rows};
@@ -50,21 +53,34 @@ pub(crate) async fn run(home: Option<&Path>, args: ServeDashboard) -> Result<(),
         Some(address) => Some(faces.listen(address, &args, config.metrics.token_file.is_some())?),
         None => None,
     };
+    let mut api = match args.api.or(config.api.listen) {
+        Some(address) => Some(faces.listen_for_programs(address, &args)?),
+        None => None,
+    };
     let public_url = args.public_url.as_deref();
     let listening = Listening::begin(args.listen, identity(&args)?, public_url, faces).await?;
     let context = Context::open(home).await?;
     let served = listening.open(&context).await?;
+    if let Some((api, _)) = &mut api {
+        api.open(programs(&context));
+    }
     let stop = Stop::listen()?;
     if let Some(path) = &args.ready_file {
         let mut object = served.ready_object();
         if let Some(own) = &own {
             object["metrics_url"] = own.url.as_str().into();
         }
+        if let Some((api, _)) = &api {
+            object["api_url"] = api.url().into();
+        }
         write_ready_file(path, &object)?;
     }
     served.tell(args.ready_file.as_deref());
     if let Some(own) = &own {
         note(&format!("metrics:   {}", own.url));
+    }
+    if let Some((api, _)) = &api {
+        note(&format!("API:       {}", api.url()));
     }
     note("Ctrl-C stops it");
     note_in_log();
@@ -74,12 +90,13 @@ pub(crate) async fn run(home: Option<&Path>, args: ServeDashboard) -> Result<(),
         note("no browser could be opened: open the address by hand");
     }
     let own_renewal = own.as_ref().and_then(|own| own.renewal.clone());
+    let api_renewal = api.as_ref().and_then(|(_, renewal)| renewal.clone());
     let mut reloading = Reloading {
         args: &args,
         current: served.current.clone(),
         scheduler: served.scheduler.clone(),
         scrapers: served.scrapers.clone(),
-        renewals: served.renewal.iter().cloned().chain(own_renewal).collect(),
+        renewals: served.renewal.iter().cloned().chain(own_renewal).chain(api_renewal).collect(),
         text,
     };
     let mut stopped = std::pin::pin!(stop.asked());
@@ -90,6 +107,9 @@ pub(crate) async fn run(home: Option<&Path>, args: ServeDashboard) -> Result<(),
         }
     }
     note("stopping …");
+    if let Some((api, _)) = api {
+        api.shutdown().await;
+    }
     let ended = served.end().await;
     if let Some(own) = own {
         own.end().await;
@@ -128,6 +148,20 @@ impl Faces {
         Face::with_metrics(self.readiness.clone(), self.gauges.clone(), scrapers)
     }
 
+    /// The listener of the connector API, which answers whether the program is ready.
+    fn listen_for_programs(
+        &self,
+        address: SocketAddr,
+        args: &ServeDashboard,
+    ) -> Result<(Api, Option<Renewal>), Failure> {
+        let identity = identity(args)?;
+        let listener = countersign_api::Listener::bind(address, identity.as_ref())
+            .map_err(|error| Failure::listen("--api", address, &error))?;
+        let renewal = listener.renewal();
+        let face = Face::new(self.readiness.clone());
+        Ok((Api::listen(listener, Limits::default(), face), renewal))
+    }
+
     /// A listener for these alone: on a loopback address for whoever reaches it, on any other
     /// over TLS for who has the token.
     fn listen(
@@ -154,6 +188,17 @@ impl Faces {
         let mut own = MetricsListener::start("https", listener, &self.face(self.scrapers.clone()));
         own.renewal = Some(secured.renewal);
         Ok(own)
+    }
+}
+
+/// What the connector API works with.
+fn programs(context: &Context) -> countersign_api::Config {
+    countersign_api::Config {
+        connector: context.connector.clone(),
+        connect: connect(context, Duration::from_secs(10)),
+        allow_http_loopback: false,
+        budget: context.config.api.budget(),
+        version: env!("CARGO_PKG_VERSION"),
     }
 }
 

@@ -27,6 +27,7 @@ struct Status {
     now_ms: i64,
     home: String,
     integrations: Vec<Integration>,
+    imported: Vec<Imported>,
     credentials: Vec<Row>,
     /// Of [`Population::OPEN`], the most severe first.
     open: Vec<(Severity, u64)>,
@@ -39,6 +40,12 @@ struct Integration {
     standing: Standing,
     is_paused: bool,
     next_ms: Option<i64>,
+}
+
+/// One that has findings of other scanners: nobody waits for a sync of it.
+struct Imported {
+    name: String,
+    last_ms: Option<i64>,
 }
 
 impl Status {
@@ -63,6 +70,7 @@ impl Status {
             now_ms,
             home: context.home.path().display().to_string(),
             integrations,
+            imported: imported(context).await?,
             credentials: rows(context).await?,
             open: Severity::ALL.into_iter().map(of).collect(),
             store_bytes: store.size_bytes(),
@@ -96,13 +104,20 @@ impl Status {
 impl Shown for Status {
     fn text(&self) -> String {
         let mut text = format!("countersign {}   {}\n\n", env!("CARGO_PKG_VERSION"), self.home);
-        if self.integrations.is_empty() {
+        if self.integrations.is_empty() && self.imported.is_empty() {
             text.push_str("Integrations: none yet; `countersign integration add prod` adds one\n");
         } else {
             text.push_str("Integrations\n");
         }
         for one in &self.integrations {
             text.push_str(&self.integration_text(one));
+        }
+        for one in &self.imported {
+            let last = match one.last_ms {
+                Some(ms) => format!("last import {}", distance(ms, self.now_ms)),
+                None => "nothing imported yet".to_owned(),
+            };
+            text.push_str(&format!("  {}: {last}\n", printable(&one.name)));
         }
         if !self.credentials.is_empty() {
             text.push_str("\nCredentials\n");
@@ -159,6 +174,7 @@ impl Shown for Status {
             "home": self.home,
             "ok": self.exit().is_none(),
             "integrations": self.integrations.iter().map(|one| self.integration_json(one)).collect::<Vec<_>>(),
+            "imported": self.imported.iter().map(Imported::json).collect::<Vec<_>>(),
             "credentials": self.credentials.iter().map(credential).collect::<Vec<_>>(),
             "findings": {
                 "population": Population::OPEN.to_string(),
@@ -171,6 +187,24 @@ impl Shown for Status {
                 "problems": self.last_check.as_ref().map(|last| last.problems),
             },
         })
+    }
+}
+
+async fn imported(context: &Context) -> Result<Vec<Imported>, Failure> {
+    let mut all = Vec::new();
+    for one in context.imported_integrations().await? {
+        let runs = context.store().runs(Some(one.id), 1).await?;
+        all.push(Imported {
+            name: one.name,
+            last_ms: runs.first().and_then(|run| run.finished_ms),
+        });
+    }
+    Ok(all)
+}
+
+impl Imported {
+    fn json(&self) -> Value {
+        json!({ "name": self.name, "last_import_at": self.last_ms.map(rfc3339) })
     }
 }
 

@@ -25,6 +25,10 @@ pub(crate) async fn run(context: &Context, args: Sync) -> Result<(), Failure> {
     let integrations = match &args.name {
         Some(name) => vec![context.integration(Some(name)).await?],
         None => match context.store().integrations().await? {
+            none if none.is_empty() && !context.imported_integrations().await?.is_empty() => {
+                note("no integration has a service to sync with: all have imported findings");
+                return Ok(());
+            }
             none if none.is_empty() => vec![context.integration(None).await?],
             all => all,
         },

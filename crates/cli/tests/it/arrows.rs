@@ -18,7 +18,11 @@ const TABLE: &[(&str, u8, &[&str])] = &[
     ("web", 2, &["files"]),
     ("signin", 2, &[]),
     ("formats", 2, &["findings", "text"]),
-    ("connector", 3, &["files", "client", "vault", "store", "findings", "signing", "text", "wire"]),
+    (
+        "connector",
+        3,
+        &["files", "client", "vault", "store", "findings", "formats", "signing", "text", "wire"],
+    ),
     ("tenant", 3, &["files", "signing", "text", "wire", "vault", "signin"]),
     (
         "dashboard",
@@ -33,6 +37,7 @@ const TABLE: &[(&str, u8, &[&str])] = &[
         5,
         &[
             "signin",
+            "api",
             "broker",
             "client",
             "connector",

@@ -7,7 +7,7 @@ use crate::program::{Served, countersign, pause, run, stderr, stdout};
 const KILLS: u32 = 50;
 
 /// What a store holds, without row ids, run ids and times of its own.
-fn content(home: &Path) -> Vec<String> {
+pub(crate) fn content(home: &Path) -> Vec<String> {
     let store = rusqlite::Connection::open(home.join("store.sqlite")).unwrap();
     let mut lines = Vec::new();
     for sql in [

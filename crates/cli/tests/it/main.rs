@@ -22,6 +22,7 @@ mod health;
 mod hostile;
 mod http;
 mod hygiene;
+mod imports;
 #[cfg(unix)]
 mod interrupted;
 #[path = "../../../vault/tests/it/kv_server.rs"]

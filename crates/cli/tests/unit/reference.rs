@@ -193,6 +193,7 @@ fn said_of(field: Field) -> (&'static str, &'static str) {
         Field::Changed => {
             ("when a sync last noticed a change of it: a date, a time, or an age", "changed[gte]7d")
         }
+        Field::New => ("whether it has not been different since it came in", "new[eq]true"),
         Field::Category => ("the number of the finding category", "category[eq]19"),
         Field::Notes => (
             "the members of the record that could not be read; `notes[ne]` finds findings with any",

@@ -5,14 +5,15 @@ use std::collections::{HashSet, VecDeque};
 
 use countersign_client::{PageBody, Pages, ScanFamily};
 use countersign_findings::closure::{Belief, Seen, is_newer_scan};
-use countersign_findings::{Context, Finding, FindingId, State, Verdict, judge};
-use countersign_store::{ApplicationWriter, Change, ChangeKind, Id, Put, Reading};
+use countersign_findings::{Context, Finding, FindingId, State};
+use countersign_store::{ApplicationWriter, ChangeKind, Id, Put, Reading};
 use countersign_wire::sandbox::Sandbox;
 use sha2::{Digest, Sha256};
 
 use super::report::FindingCounts;
 use super::{Entry, Progress, Run};
 use crate::error::{Error, Fault};
+use crate::sighted::sighted;
 
 /// Sandboxes of an application that are read; what claims more is not believed.
 const MAX_SANDBOXES: usize = 5000;
@@ -288,33 +289,15 @@ impl<'a> Pass<'a> {
         let mut before = self.writer.before(&known).await?;
         for (finding, raw, hash) in different {
             let id = finding.id.to_bytes();
-            let held = self.writer.held().get(&id);
-            self.counts.mended += u64::from(held.is_some_and(|held| held.is_damaged()));
-            let differences = match before.remove(&id) {
-                Some(before) => before.differences(&finding),
-                None => Vec::new(),
-            };
-            let kind = match judge(held.map(|held| held.standing()), &finding, &differences) {
-                Verdict::New => Some(ChangeKind::New),
-                Verdict::Changed => Some(ChangeKind::Changed),
-                Verdict::Reopened => Some(ChangeKind::Reopened),
-                Verdict::Closed => {
-                    // Mitigations and false positives are what people decide, not scans.
-                    if finding.state == State::Fixed {
-                        self.fixed.push(id);
-                    }
-                    Some(ChangeKind::Closed)
-                }
-                Verdict::Unchanged => None,
-            };
-            match kind {
-                Some(ChangeKind::New) => self.counts.new += 1,
-                Some(ChangeKind::Changed) => self.counts.changed += 1,
-                Some(ChangeKind::Reopened) => self.counts.reopened += 1,
-                Some(ChangeKind::Closed) => self.counts.closed += 1,
-                None => self.counts.unchanged += 1,
+            let held = self.writer.held().get(&id).copied();
+            let change = sighted(held, before.remove(&id), &finding);
+            self.counts.count(held, change.as_ref());
+            // Mitigations and false positives are what people decide, not scans.
+            if finding.state == State::Fixed
+                && change.as_ref().is_some_and(|change| change.kind == ChangeKind::Closed)
+            {
+                self.fixed.push(id);
             }
-            let change = kind.map(|kind| Change { kind, differences });
             self.writer.put(Put { finding, raw, hash, change }).await?;
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! What a run did, in the shape that `sync --json` promises.
 
+use countersign_store::{Change, ChangeKind, Held};
 use serde::Serialize;
 
 /// The outcome of a run.
@@ -84,6 +85,18 @@ impl FindingCounts {
         self.unchanged += other.unchanged;
         self.undecodable += other.undecodable;
         self.mended += other.mended;
+    }
+
+    /// Counts one finding: as it was held, and the change of it.
+    pub(crate) fn count(&mut self, held: Option<Held>, change: Option<&Change>) {
+        self.mended += u64::from(held.is_some_and(|held| held.is_damaged()));
+        match change.map(|change| change.kind) {
+            Some(ChangeKind::New) => self.new += 1,
+            Some(ChangeKind::Changed) => self.changed += 1,
+            Some(ChangeKind::Reopened) => self.reopened += 1,
+            Some(ChangeKind::Closed) => self.closed += 1,
+            None => self.unchanged += 1,
+        }
     }
 
     /// Whether anything is different from the run before.

@@ -10,6 +10,7 @@ mod duty;
 mod faults;
 mod fuzz;
 mod health;
+mod import;
 mod life;
 mod metrics;
 mod model;

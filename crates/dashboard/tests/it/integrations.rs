@@ -3,8 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use countersign_dashboard::people::Role;
-use countersign_store::Problem;
+use countersign_findings::imported;
+use countersign_store::{Change, ChangeKind, Problem, Put, Reading, RunKind};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::{Desk, RunSummary, START_MS};
 
@@ -136,5 +138,61 @@ async fn a_damaged_store_is_shown_with_what_mends_it() {
             }
         }
     }
+    desk.end().await;
+}
+
+#[tokio::test]
+async fn what_others_found_is_shown_like_any_other() {
+    let desk = Desk::start().await;
+    let id = desk.store.add_imported_integration("scanners <x>", None, START_MS).await.unwrap();
+    let run = desk.store.begin_run(id, RunKind::Import, START_MS).await.unwrap();
+    let ocsf = json!({
+        "class_uid": 2007, "severity_id": 5,
+        "metadata": {"product": {"name": "Example Scanner"}},
+        "application": {"name": "shop"},
+        "finding_info": {"uid": "f-1", "title": "Weak <hash>"},
+        "vulnerabilities": [{"cwe": {"uid": "CWE-328"},
+            "affected_code": [{"file": {"path": "src/a.rs"}, "start_line": 3}]}],
+    });
+    let read = imported::read(&ocsf.to_string()).unwrap();
+    let named = read.application;
+    let mut writer =
+        desk.store.open_application(run, &named.application, &named.raw).await.unwrap();
+    let hash = Sha256::digest(read.raw.as_bytes()).into();
+    let change = Some(Change { kind: ChangeKind::New, differences: Vec::new() });
+    let finding = read.finding.id.clone();
+    writer.put(Put { finding: read.finding, raw: &read.raw, hash, change }).await.unwrap();
+    writer.commit(Reading::Complete { read_ms: START_MS }).await.unwrap();
+    let report = json!({"findings": {"new": 1}, "problems": []}).to_string();
+    let summary = RunSummary { finished_ms: START_MS + 1000, complete: true, requests: 0, report };
+    desk.store.finish_run(run, summary).await.unwrap();
+    // Long enough for any other integration to be behind.
+    desk.advance(90 * 86_400_000);
+
+    let mut operator = desk.person("otto", Role::Operator).await;
+    let page = operator.get("/integrations").await;
+    let at = page.body.find("scanners &lt;x&gt;").unwrap_or_else(|| panic!("{}", page.body));
+    let panel = &page.body[at..];
+    assert!(panel.contains("imported") && panel.contains("1 new"), "{panel}");
+    assert!(!panel.contains("Run now") && !panel.contains("behind"), "{panel}");
+    for path in [
+        format!("/findings/{finding}"),
+        "/findings?q=severity%5Beq%5D5".to_owned(),
+        format!("/applications/scanners%20%3Cx%3E/{}", named.application.guid),
+        "/".to_owned(),
+        "/applications".to_owned(),
+        "/changes".to_owned(),
+    ] {
+        let page = operator.get(&path).await;
+        assert_eq!(page.status, 200, "{path}: {}", page.body);
+        assert!(!page.body.contains("scanners &lt;x&gt; is"), "{path}: {}", page.body);
+    }
+    let page = operator.get(&format!("/findings/{finding}")).await;
+    assert!(page.body.contains("Weak &lt;hash&gt;"), "{}", page.body);
+    assert!(
+        page.body.contains("src/a.rs") && page.body.contains("Example Scanner"),
+        "{}",
+        page.body
+    );
     desk.end().await;
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod fuzz;
+mod imported;
 mod notes;
 
 use std::path::Path;

@@ -9,8 +9,9 @@ use countersign_text::json;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::event::{Group, Hex, Metadata, Product, Shown, Subject, SubjectData, Tag};
+use super::event::{Group, Hex, Metadata, Shown, Subject, SubjectData, Tag};
 use super::{filled, full, hex};
+use crate::product::Product;
 
 /// An application with what a store knows of it.
 #[derive(Debug, Clone, Copy)]
@@ -80,17 +81,8 @@ struct Unmapped {
 }
 
 fn event<'a>(entry: &Entry<'a>) -> Event<'a> {
+    let changed_ms = changed_ms(entry);
     let application = entry.application;
-    // A reading that finds nothing new is no event of its own.
-    let changed_ms =
-        [application.modified_ms, application.policy_checked_ms, application.last_scan_ms]
-            .into_iter()
-            .flatten()
-            .max()
-            .or(application.created_ms)
-            .or(entry.read_ms)
-            .unwrap_or_default();
-    let teams = Tag { name: "teams", values: &application.teams };
     Event {
         activity_id: 2,
         activity_name: "Collect",
@@ -108,35 +100,56 @@ fn event<'a>(entry: &Entry<'a>) -> Event<'a> {
             version: "1.6.0",
             uid: event_uid(entry, changed_ms),
             correlation_uid: None,
-            product: Product { name: "Veracode", vendor_name: "Veracode" },
+            product: Product::VERACODE.into(),
+            profiles: &[],
             tenant_uid: entry.integration,
             log_name: "applications",
             log_provider: "countersign",
-            logged_time: entry.read_ms.unwrap_or(changed_ms),
+            logged_time: Some(entry.read_ms.unwrap_or(changed_ms)),
+            logged_time_dt: None,
             original_time: None,
         },
-        resources: [Subject {
-            uid: Some(application.guid.as_str()),
-            uid_alt: application.id.map(Shown),
-            name: full(&application.name),
-            type_name: "application",
-            hostname: None,
-            criticality: filled(&application.business_criticality),
-            group: filled(&application.business_unit).map(|name| Group { name }),
-            labels: &application.tags,
-            tags: (!application.teams.is_empty()).then_some(teams).into_iter().collect(),
-            created_time: application.created_ms,
-            modified_time: application.modified_ms,
-            data: Some(SubjectData {
-                policy: filled(&application.policy),
-                policy_compliance: filled(&application.policy_compliance),
-                policy_checked_time: application.policy_checked_ms,
-                last_scan_time: application.last_scan_ms,
-                findings: entry.findings,
-                open_by_severity: entry.open,
-            }),
-        }],
+        resources: [subject(entry)],
         unmapped: Unmapped { gone: entry.gone },
+    }
+}
+
+/// When what is said of it became true: a reading that finds nothing new is no event of
+/// its own. 0 where neither the record nor a reading has a date.
+pub(super) fn changed_ms(entry: &Entry<'_>) -> i64 {
+    let application = entry.application;
+    [application.modified_ms, application.policy_checked_ms, application.last_scan_ms]
+        .into_iter()
+        .flatten()
+        .max()
+        .or(application.created_ms)
+        .or(entry.read_ms)
+        .unwrap_or_default()
+}
+
+pub(super) fn subject<'a>(entry: &Entry<'a>) -> Subject<'a> {
+    let application = entry.application;
+    let teams = || Tag::list("teams", &application.teams);
+    Subject {
+        uid: Some(application.guid.as_str()),
+        uid_alt: application.id.map(Shown),
+        name: full(&application.name),
+        type_name: "application",
+        criticality: filled(&application.business_criticality),
+        group: filled(&application.business_unit).map(|name| Group { name }),
+        labels: &application.tags,
+        tags: (!application.teams.is_empty()).then(teams).into_iter().collect(),
+        created_time: application.created_ms,
+        modified_time: application.modified_ms,
+        data: Some(SubjectData {
+            policy: filled(&application.policy),
+            policy_compliance: filled(&application.policy_compliance),
+            policy_checked_time: application.policy_checked_ms,
+            last_scan_time: application.last_scan_ms,
+            findings: entry.findings,
+            open_by_severity: entry.open,
+        }),
+        ..Subject::default()
     }
 }
 

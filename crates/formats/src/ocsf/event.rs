@@ -4,11 +4,13 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 
-use countersign_findings::DataPath;
+use countersign_findings::{DataPath, Rfc3339};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+use crate::product;
 
 #[derive(Serialize)]
 pub(super) struct Event<'a> {
@@ -21,6 +23,8 @@ pub(super) struct Event<'a> {
     pub(super) type_uid: u32,
     pub(super) type_name: &'static str,
     pub(super) time: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) time_dt: Option<Moment>,
     pub(super) severity_id: u8,
     pub(super) severity: &'static str,
     pub(super) status_id: u8,
@@ -41,6 +45,12 @@ pub(super) struct Event<'a> {
     pub(super) vulnerabilities: [Vulnerability<'a>; 1],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) resources: Vec<Subject<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) policy: Option<Policy<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) vendor_attributes: Option<VendorAttributes>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) observables: Vec<Observable<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) raw_data: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,19 +96,42 @@ pub(super) struct Metadata<'a> {
     pub(super) uid: Hex<32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) correlation_uid: Option<Shown<Key<'a>>>,
-    pub(super) product: Product,
+    pub(super) product: Product<'a>,
+    #[serde(skip_serializing_if = "<[&str]>::is_empty")]
+    pub(super) profiles: &'static [&'static str],
     pub(super) tenant_uid: &'a str,
     pub(super) log_name: &'static str,
     pub(super) log_provider: &'static str,
-    pub(super) logged_time: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) logged_time: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) logged_time_dt: Option<Moment>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) original_time: Option<Cow<'a, str>>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Product {
-    pub(super) name: &'static str,
-    pub(super) vendor_name: &'static str,
+pub(super) struct Product<'a> {
+    pub(super) name: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) vendor_name: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) version: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) feature: Option<Feature<'a>>,
+}
+
+impl<'a> From<product::Product<'a>> for Product<'a> {
+    fn from(product: product::Product<'a>) -> Self {
+        let product::Product { name, vendor_name, version, .. } = product;
+        Self { name, vendor_name, version, feature: None }
+    }
+}
+
+/// The part of a product that did it: a kind of scan.
+#[derive(Serialize)]
+pub(super) struct Feature<'a> {
+    pub(super) name: Cow<'a, str>,
 }
 
 #[derive(Serialize)]
@@ -112,13 +145,21 @@ pub(super) struct FindingInfo<'a> {
     pub(super) types: [&'a str; 1],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) analytic: Option<Analytic<'a>>,
-    pub(super) data_sources: [&'static str; 1],
+    pub(super) data_sources: [Cow<'a, str>; 1],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) first_seen_time: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) first_seen_time_dt: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) last_seen_time: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) last_seen_time_dt: Option<Moment>,
     pub(super) created_time: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) created_time_dt: Option<Moment>,
     pub(super) modified_time: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) modified_time_dt: Option<Moment>,
 }
 
 #[derive(Serialize)]
@@ -145,7 +186,11 @@ pub(super) struct Subject<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) hostname: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) desc: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) criticality: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) owner: Option<User<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) group: Option<Group<'a>>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
@@ -155,13 +200,25 @@ pub(super) struct Subject<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) created_time: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) created_time_dt: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) modified_time: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) modified_time_dt: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) first_seen_time: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) first_seen_time_dt: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) last_seen_time: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) last_seen_time_dt: Option<Moment>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) data: Option<SubjectData<'a>>,
 }
 
 /// What an inventory knows of an application and OCSF has no name for.
-#[derive(Serialize)]
+#[derive(Serialize, Clone, Copy)]
 pub(super) struct SubjectData<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) policy: Option<&'a str>,
@@ -175,15 +232,32 @@ pub(super) struct SubjectData<'a> {
     pub(super) open_by_severity: [u64; 6],
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Clone, Copy)]
 pub(super) struct Group<'a> {
     pub(super) name: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Clone)]
+pub(super) struct User<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) full_name: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) email_addr: Option<Cow<'a, str>>,
+}
+
+#[derive(Serialize, Clone)]
 pub(super) struct Tag<'a> {
-    pub(super) name: &'static str,
+    pub(super) name: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) value: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub(super) values: &'a [String],
+}
+
+impl<'a> Tag<'a> {
+    pub(super) fn list(name: &'static str, values: &'a [String]) -> Self {
+        Self { name: Cow::Borrowed(name), value: None, values }
+    }
 }
 
 #[derive(Serialize)]
@@ -192,9 +266,38 @@ pub(super) struct Compliance<'a> {
     pub(super) control: Option<&'a str>,
     pub(super) status_id: u8,
     pub(super) status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) assessments: Option<[Assessment<'a>; 1]>,
 }
 
 #[derive(Serialize)]
+pub(super) struct Assessment<'a> {
+    pub(super) name: &'a str,
+    pub(super) meets_criteria: bool,
+}
+
+#[derive(Serialize)]
+pub(super) struct Policy<'a> {
+    pub(super) name: &'a str,
+}
+
+#[derive(Serialize)]
+pub(super) struct VendorAttributes {
+    pub(super) severity_id: u8,
+    pub(super) severity: &'static str,
+}
+
+/// A value of the event that searches begin with.
+#[derive(Serialize)]
+pub(super) struct Observable<'a> {
+    pub(super) name: &'static str,
+    pub(super) type_id: u8,
+    #[serde(rename = "type")]
+    pub(super) type_name: &'static str,
+    pub(super) value: Cow<'a, str>,
+}
+
+#[derive(Serialize, Clone)]
 pub(super) struct Remediation<'a> {
     pub(super) desc: Cow<'a, str>,
 }
@@ -202,13 +305,15 @@ pub(super) struct Remediation<'a> {
 #[derive(Serialize, Default)]
 pub(super) struct Vulnerability<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) title: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) cwe: Option<Weakness<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) cve: Option<Cve<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) advisory: Option<Advisory<'a>>,
     pub(super) severity: &'static str,
-    pub(super) vendor_name: &'static str,
+    pub(super) vendor_name: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) category: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -219,6 +324,11 @@ pub(super) struct Vulnerability<'a> {
     pub(super) references: Vec<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) is_exploit_available: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) is_fix_available: Option<bool>,
+    /// The same under its older name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) fix_available: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) remediation: Option<Remediation<'a>>,
 }
@@ -234,6 +344,8 @@ pub(super) struct Weakness<'a> {
 #[derive(Clone, Copy)]
 pub(super) enum Number {
     Known(i64),
+    /// With `CWE-` before it, as the connector API has it.
+    Named(i64),
     /// The word of the CVE lists for a weakness that nobody named.
     NoInfo,
 }
@@ -276,6 +388,8 @@ pub(super) struct Epss<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) created_time: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) created_time_dt: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) version: Option<Cow<'a, str>>,
 }
 
@@ -311,11 +425,42 @@ pub(super) struct Package<'a> {
     pub(super) license: Option<Cow<'a, str>>,
 }
 
+/// A record as it was sent.
+#[derive(Serialize)]
+pub(super) struct Raw<'a> {
+    raw_data: &'a str,
+    raw_data_size: usize,
+    raw_data_hash: Fingerprint,
+}
+
+impl<'a> Raw<'a> {
+    pub(super) fn of(record: &'a str) -> Self {
+        let raw_data_hash = super::fingerprint(record);
+        Self { raw_data: record, raw_data_size: record.len(), raw_data_hash }
+    }
+}
+
 #[derive(Serialize)]
 pub(super) struct Fingerprint {
     pub(super) algorithm_id: u8,
     pub(super) algorithm: &'static str,
     pub(super) value: Hex<64>,
+}
+
+/// A time as RFC 3339 text.
+pub(super) struct Moment(Rfc3339);
+
+impl Moment {
+    /// None for what has no such text: a year that is not one of four digits.
+    pub(super) fn of(ms: impl Into<Option<i64>>) -> Option<Self> {
+        ms.into().map(Rfc3339::of).filter(|text| !text.is_empty()).map(Self)
+    }
+}
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        writer.serialize_str(&self.0)
+    }
 }
 
 /// Hexadecimal digits.
@@ -379,6 +524,7 @@ impl Serialize for Number {
     fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Known(number) => show(number, writer),
+            Self::Named(number) => Shown(Cwe(number)).serialize(writer),
             Self::NoInfo => writer.serialize_str("NVD-CWE-noinfo"),
         }
     }

@@ -4,71 +4,23 @@
 //! text.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use countersign_findings::{DataPath, Finding, Rfc3339};
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::event::{Event, Number, Rest, Weakness};
+use crate::members::{Members, text};
 
 /// Longest description whose readable text is all of it.
 const LONGEST_BYTES: usize = 256 * 1024;
-
-/// The members of a JSON object, in order, each as it stands.
-#[derive(Default)]
-pub(super) struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'a> Members<'a> {
-    /// None when it is something else than an object.
-    pub(super) fn of(text: &'a str) -> Option<Self> {
-        serde_json::from_str(text).ok()
-    }
-
-    pub(super) fn object(&self, name: &str) -> Self {
-        self.raw(name).and_then(|raw| Self::of(raw.get())).unwrap_or_default()
-    }
-
-    pub(super) fn text(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.raw(name).and_then(text)
-    }
-
-    fn raw(&self, name: &str) -> Option<&'a RawValue> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, raw)| *raw)
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::with_capacity(16);
-                while let Some((Name(name), raw)) = map.next_entry::<Name<'de>, &RawValue>()? {
-                    members.push((name, raw));
-                }
-                Ok(Members(members))
-            }
-        }
-        reader.deserialize_map(Object)
-    }
-}
 
 /// A record with the two objects in it that are read from too, each parsed once.
 #[derive(Default)]
 pub(super) struct Record<'a> {
     top: Members<'a>,
+    /// Where it was imported from.
+    pub(super) source: Members<'a>,
     pub(super) status: Members<'a>,
     pub(super) details: Members<'a>,
 }
@@ -76,8 +28,17 @@ pub(super) struct Record<'a> {
 impl<'a> Record<'a> {
     pub(super) fn of(raw: &'a str) -> Self {
         let top = Members::of(raw).unwrap_or_default();
-        let (status, details) = (top.object("finding_status"), top.object("finding_details"));
-        Self { top, status, details }
+        let [source, status, details] =
+            ["source", "finding_status", "finding_details"].map(|name| top.object(name));
+        Self { top, source, status, details }
+    }
+
+    /// Whether there is a fix, which only the event says from which a finding was imported.
+    pub(super) fn is_fix_available(&self) -> Option<bool> {
+        let vulnerabilities = self.source.object("ocsf").objects("vulnerabilities");
+        let vulnerability = vulnerabilities.first()?;
+        let known = ["is_fix_available", "fix_available"].map(|name| vulnerability.raw(name));
+        known.into_iter().flatten().find_map(|raw| raw.get().parse().ok())
     }
 }
 
@@ -89,7 +50,7 @@ pub(super) fn rest<'a>(
     paths: &'a [DataPath],
 ) -> Option<Rest<'a>> {
     let home = Home { event, finding };
-    let Record { top, status, details } = record;
+    let Record { top, status, details, .. } = record;
     let (mut status, mut details) = (Some(status), Some(details));
     let mut left = members(top, |name, raw| match name {
         "finding_status" if raw.get().starts_with('{') => {
@@ -110,7 +71,7 @@ pub(super) fn rest<'a>(
 }
 
 /// What becomes of a member.
-enum Fate<'a> {
+pub(super) enum Fate<'a> {
     /// The event has it.
     Held,
     /// `unmapped` has to take it.
@@ -119,7 +80,7 @@ enum Fate<'a> {
     Parts(Vec<(Cow<'a, str>, Rest<'a>)>),
 }
 
-fn members<'a>(
+pub(super) fn members<'a>(
     members: Members<'a>,
     mut fate: impl FnMut(&str, &'a RawValue) -> Fate<'a>,
 ) -> Vec<(Cow<'a, str>, Rest<'a>)> {
@@ -182,7 +143,21 @@ impl<'a> Home<'_, 'a> {
                 }
                 None => false,
             }),
+            "source" => parts(raw, |name, raw| match name {
+                "product" => parts(raw, |name, raw| held(self.is_product(name, raw))),
+                _ => Fate::Left,
+            }),
             _ => Fate::Left,
+        }
+    }
+
+    fn is_product(&self, name: &str, raw: &RawValue) -> bool {
+        let product = &self.event.metadata.product;
+        match name {
+            "name" => is_text(raw, Some(&product.name)),
+            "vendor_name" => is_text(raw, product.vendor_name.as_deref()),
+            "version" => is_text(raw, product.version.as_deref()),
+            _ => false,
         }
     }
 
@@ -236,8 +211,8 @@ impl<'a> Home<'_, 'a> {
     fn is_weakness(&self, name: &str, raw: &RawValue) -> bool {
         let Some(weakness) = self.weakness() else { return false };
         match (name, weakness.uid) {
-            ("id", Number::Known(number)) => is_integer(raw, Some(number)),
-            ("name", Number::Known(_)) => is_text(raw, weakness.caption),
+            ("id", Number::Known(number) | Number::Named(number)) => is_integer(raw, Some(number)),
+            ("name", Number::Known(_) | Number::Named(_)) => is_text(raw, weakness.caption),
             _ => false,
         }
     }
@@ -297,25 +272,21 @@ impl<'a> Home<'_, 'a> {
     }
 }
 
-fn held<'a>(is_held: bool) -> Fate<'a> {
+pub(super) fn held<'a>(is_held: bool) -> Fate<'a> {
     if is_held { Fate::Held } else { Fate::Left }
 }
 
-fn parts<'a>(raw: &'a RawValue, fate: impl Fn(&str, &'a RawValue) -> Fate<'a>) -> Fate<'a> {
+pub(super) fn parts<'a>(
+    raw: &'a RawValue,
+    fate: impl Fn(&str, &'a RawValue) -> Fate<'a>,
+) -> Fate<'a> {
     match Members::of(raw.get()) {
         Some(object) => Fate::Parts(members(object, fate)),
         None => Fate::Left,
     }
 }
 
-fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
-    #[derive(Deserialize)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-    serde_json::from_str(raw.get()).ok().map(|Text(text)| text)
-}
-
-fn is_text(raw: &RawValue, expected: Option<&str>) -> bool {
+pub(super) fn is_text(raw: &RawValue, expected: Option<&str>) -> bool {
     let Some(expected) = expected else { return false };
     let quoted = raw.get().strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     match quoted {
@@ -334,7 +305,7 @@ fn is_number(raw: &RawValue, expected: Option<f64>) -> bool {
 }
 
 /// A time is held when nothing of how it was written is lost.
-fn is_time(raw: &RawValue, expected: Option<i64>) -> bool {
+pub(super) fn is_time(raw: &RawValue, expected: Option<i64>) -> bool {
     expected.is_some_and(|ms| is_text(raw, Some(&Rfc3339::of(ms))))
 }
 

@@ -1,6 +1,8 @@
 //! The numbers that OCSF gives to severity, status and activity, each with its
 //! caption: a caption that is not the number's own makes an event invalid.
 
+use std::borrow::Cow;
+
 use countersign_findings::{Severity, State};
 
 use super::Shape;
@@ -51,5 +53,23 @@ pub(super) fn type_name(shape: Shape, activity: u8) -> &'static str {
         (_, 1) => "Vulnerability Finding: Create",
         (_, 2) => "Vulnerability Finding: Update",
         _ => "Vulnerability Finding: Close",
+    }
+}
+
+/// The activity that the service's word for the state of a scan means. A word without a
+/// number of its own is Other, whose caption is the word.
+pub(super) fn scan_activity(word: Cow<'_, str>) -> (u8, Cow<'_, str>) {
+    match word.as_ref() {
+        "IN_PROGRESS" | "SCAN_IN_PROGRESS" | "SCAN_IN_PROGRESS_PARTIAL_RESULTS_READY" => {
+            (1, "Started".into())
+        }
+        "PUBLISHED"
+        | "PUBLISHED_TO_VENDOR"
+        | "PUBLISHED_TO_ENTERPRISE"
+        | "PUBLISHED_TO_ENTERPRISEINT" => (2, "Completed".into()),
+        "SCAN_CANCELED" | "PRE_SCAN_CANCELED" | "NTO_PRE_SCAN_CANCELED" => (3, "Cancelled".into()),
+        "ANALYSIS_ERRORS" | "PRE_SCAN_FAILED" => (6, "Error".into()),
+        "PAUSED_ID" => (7, "Paused".into()),
+        _ => (99, word),
     }
 }

@@ -14,6 +14,7 @@ use countersign_testkit::made_up;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
+use crate::ocsf_api::{known, listed, of_application, of_finding, of_scan, scans_of, spread};
 use crate::{Sample, head, numbered_samples, write};
 
 /// How many findings; the numbers go on, so that no two are one.
@@ -71,4 +72,29 @@ fn made_up_files() {
         out.application(&entry).unwrap();
     }
     out.end().unwrap();
+    std::fs::write(folder.join("connector-api.ndjson"), connector_api(&made, &mut runner)).unwrap();
+}
+
+/// For the models of `conformance/connector-api`: each event with its kind, a line each.
+fn connector_api(made: &[Sample], runner: &mut TestRunner) -> String {
+    let mut lines = Vec::new();
+    let mut add = |kind: &str, event: &str| {
+        lines.push(format!("{{\"kind\":\"{kind}\",\"event\":{event}}}\n"));
+    };
+    for (at, sample) in made.iter().enumerate() {
+        add("finding", &of_finding(sample, at % 2 == 0));
+    }
+    for (at, findings) in made.chunks(8).take(100).enumerate() {
+        let raw = listed().new_tree(runner).unwrap().current().to_string();
+        let application = Application::decode(&raw).unwrap();
+        let mut entry = known(&application, &raw);
+        entry.incomplete = (at % 5 == 0).then_some("page 2 is missing");
+        entry.listed.gone = at % 7 == 0;
+        add("application", &of_application(&entry, at % 2 == 0));
+        let builds: Vec<_> = (0..8).map(|n| (n % 4 > 0).then_some(n / 2 + 1)).collect();
+        for one in scans_of(&entry, &spread(findings, &builds), at % 5 > 0) {
+            add("scan", &of_scan(&one, at % 2 == 0));
+        }
+    }
+    lines.concat()
 }

@@ -7,8 +7,10 @@ mod defectdojo;
 mod files;
 mod gitlab;
 mod html;
+mod imported;
 mod normalisation;
 mod ocsf;
+mod ocsf_api;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod readers;

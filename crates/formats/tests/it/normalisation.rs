@@ -7,12 +7,13 @@ use countersign_findings::{Severity, Standing, State, judge};
 use countersign_formats::Last;
 use countersign_formats::csv::COLUMNS;
 use countersign_formats::ndjson::Line;
-use countersign_formats::ocsf::{MAPPED, Shape};
+use countersign_formats::ocsf::{MAPPED, Shape, api};
 use countersign_testkit::made_up;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::ocsf::{HOMES, only_event};
+use crate::ocsf_api::{APPLICATION_HOMES, SCAN_HOMES, scan_events, static_scan};
 use crate::{Sample, samples};
 
 const DOCUMENT: &str =
@@ -152,6 +153,8 @@ fn status_table() -> String {
             format!("{} {}", event["activity_id"], event["activity_name"].as_str().unwrap())
         };
         let new = only_event(sample.clone(), Shape::Posture);
+        let api = only_event(sample.clone(), Shape::Posture18);
+        assert_eq!((activity(&new), word(&new, "status")), (activity(&api), word(&api, "status")));
         let old = only_event(sample, Shape::Vulnerability13);
         assert_eq!(activity(&new), activity(&old));
         rows.push(vec![
@@ -174,12 +177,46 @@ fn status_table() -> String {
             assert_eq!((&event["status_id"], &event["activity_id"]), (&json!(6), &json!(3)));
         }
     }
-    table(&["state", "last change", "activity", "status, 1.6.0", "status, 1.3.0"], rows)
+    table(&["state", "last change", "activity", "status, 1.6.0 and 1.8.0", "status, 1.3.0"], rows)
 }
 
-fn members_table() -> String {
-    let rows = MAPPED.map(|(member, attribute)| vec![format!("`{member}`"), attribute.to_owned()]);
-    table(&["member", "attribute"], rows)
+fn members_table(mapped: &[(&str, &str)]) -> String {
+    let row = |(member, attribute): &(&str, &str)| vec![format!("`{member}`"), (*attribute).into()];
+    table(&["member", "attribute"], mapped.iter().map(row))
+}
+
+/// Words of scans that are no activity of their own are the last row.
+fn scans_table() -> String {
+    let words = [
+        "SCAN_IN_PROGRESS",
+        "IN_PROGRESS",
+        "SCAN_IN_PROGRESS_PARTIAL_RESULTS_READY",
+        "PUBLISHED",
+        "PUBLISHED_TO_VENDOR",
+        "PUBLISHED_TO_ENTERPRISE",
+        "PUBLISHED_TO_ENTERPRISEINT",
+        "SCAN_CANCELED",
+        "PRE_SCAN_CANCELED",
+        "NTO_PRE_SCAN_CANCELED",
+        "ANALYSIS_ERRORS",
+        "PRE_SCAN_FAILED",
+        "PAUSED_ID",
+        "NOVEL",
+    ];
+    let meaning = |word: &str| {
+        let mut record = static_scan(9);
+        record["scans"][0]["status"] = word.into();
+        let event = scan_events(&record, &[]).remove(0);
+        let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+        let caption =
+            if text("activity_name") == word { "Other".into() } else { text("activity_name") };
+        let status = event.get("status_id").map(|id| format!("{id} {}", text("status")));
+        (format!("{} {caption}", event["activity_id"]), status.unwrap_or_else(|| "absent".into()))
+    };
+    let rows = alike(&words, meaning).into_iter().map(|(words, (activity, status))| {
+        vec![quoted(&words).replace("another word or none", "another word"), activity, status]
+    });
+    table(&["`status` of the service", "activity", "status"], rows)
 }
 
 fn csv_table() -> String {
@@ -218,7 +255,10 @@ fn the_tables_of_the_document_are_what_the_code_does() {
         ("state", state_table()),
         ("lifecycle", lifecycle_table()),
         ("ocsf-status", status_table()),
-        ("ocsf-members", members_table()),
+        ("ocsf-members", members_table(&MAPPED)),
+        ("ocsf-api-application", members_table(&api::APPLICATION)),
+        ("ocsf-api-scan", members_table(&api::SCAN)),
+        ("ocsf-api-scans", scans_table()),
         ("csv", csv_table()),
         #[cfg(feature = "parquet")]
         ("parquet", parquet_table()),
@@ -248,6 +288,15 @@ fn mapped_members_are_those_that_are_looked_for() {
     let mut expected: BTreeSet<_> = HOMES.iter().map(|(path, _)| (*path).to_owned()).collect();
     expected.extend(["/description".to_owned(), "/violates_policy".to_owned()]);
     assert_eq!(documented, expected);
+    // Those that `unmapped` may leave out.
+    for (homes, mapped) in
+        [(&APPLICATION_HOMES[..], &api::APPLICATION[..]), (&SCAN_HOMES, &api::SCAN)]
+    {
+        for (path, _) in homes {
+            let member = path[1..].replace('/', ".");
+            assert!(mapped.iter().any(|(known, _)| *known == member), "{member}");
+        }
+    }
 }
 
 proptest! {

@@ -101,6 +101,9 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("/finding_details/cve/exploitability/epss_score_date", &["{v}/cve/epss/created_time"]),
     ("/finding_details/cve/exploitability/epss_model_version", &["{v}/cve/epss/version"]),
     ("/finding_details/cve/exploitability/exploit_observed", &["{v}/is_exploit_available"]),
+    ("/source/product/name", &["/metadata/product/name"]),
+    ("/source/product/vendor_name", &["/metadata/product/vendor_name"]),
+    ("/source/product/version", &["/metadata/product/version"]),
 ];
 
 /// The leaves of the record that are nowhere in the event. Only two may be there in
@@ -132,7 +135,10 @@ pub(crate) fn lost(sample: &Sample, event: &Value) -> Vec<String> {
 /// The same value, a number perhaps as text and a time perhaps as a number.
 fn means(written: &Value, leaf: &Value) -> bool {
     match (written, leaf) {
-        (Value::String(text), Value::Number(number)) => text.parse::<f64>().ok() == number.as_f64(),
+        (Value::String(text), Value::Number(number)) => {
+            let digits = text.strip_prefix("CWE-").unwrap_or(text);
+            digits.parse::<f64>().ok() == number.as_f64()
+        }
         (Value::Number(ms), Value::String(text)) => {
             let time = rfc3339(ms.as_i64().unwrap_or_default());
             &time == text || time.get(..10) == Some(text)
@@ -187,7 +193,7 @@ fn assert_rules(sample: &Sample, event: &Value, shape: Shape) -> Result<(), Test
         prop_assert_eq!(count(vulnerability, &only_later), 0);
         prop_assert_eq!(count(event, &["raw_data_size", "raw_data_hash", "application"]), 0);
     }
-    prop_assert_eq!(count(event, &["application"]), usize::from(shape == Shape::Posture));
+    prop_assert_eq!(count(event, &["application"]), usize::from(class == 2007));
     prop_assert!(!text("/finding_info/uid").is_empty() && !text("/finding_info/title").is_empty());
     prop_assert_eq!(text("/finding_info/uid"), sample.finding.id.as_str());
     for code in vulnerability["affected_code"].as_array().into_iter().flatten() {
@@ -239,6 +245,8 @@ fn extras() -> impl Strategy<Value = Value> {
             "/finding_details/cve/cvss": 10,
         }),
         json!({"/finding_details/cwe": null, "/finding_details/cve": null}),
+        json!({"/source": {"novel": 5, "ocsf": {"vulnerabilities": [{"title": "x", "a": null}]},
+            "product": {"name": "Other", "vendor_name": " ", "version": "1", "novel": 5}}}),
     ])
 }
 
@@ -486,14 +494,16 @@ fn what_is_mapped_is_not_in_unmapped() {
                 {"base_score": 9.8, "version": "3.1", "depth": "Base", "vector_string": "CVSS:3.1/AV:N"},
             ])
         );
-        assert_eq!(
-            cve["epss"],
-            json!({"score": "0.00001", "percentile": 0.5, "version": "v3",
-            "created_time": 1_777_593_600_000_i64})
-        );
+        let mut epss = json!({"score": "0.00001", "percentile": 0.5, "version": "v3",
+            "created_time": 1_777_593_600_000_i64});
+        if shape == Shape::Posture18 {
+            epss["created_time_dt"] = "2026-05-01T00:00:00.000Z".into();
+        }
+        assert_eq!(cve["epss"], epss);
         assert_eq!(event["vulnerabilities"][0]["is_exploit_available"], true);
         assert_eq!(event["vulnerabilities"][0]["references"], json!(["http://example.com/c"]));
-        let weakness = json!({"uid": "89", "caption": "SQL Injection"});
+        let uid = if shape == Shape::Posture18 { "CWE-89" } else { "89" };
+        let weakness = json!({"uid": uid, "caption": "SQL Injection"});
         if shape == Shape::Vulnerability13 {
             assert_eq!(cve["cwe"], weakness);
             assert_eq!(details, &json!({"severity": 5, "component_id": "c-1"}));

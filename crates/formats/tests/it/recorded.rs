@@ -11,6 +11,7 @@ use countersign_formats::ocsf::Shape;
 use serde_json::Value;
 
 use crate::ocsf::{events, lost};
+use crate::ocsf_api::{self, known, of_application, of_scan, scans_of};
 use crate::{Sample, write};
 
 fn recorded(name: &str) -> Vec<Value> {
@@ -57,5 +58,33 @@ fn nothing_of_recorded_answers_is_lost() {
             samples.len()
         );
         assert_eq!(csv::Reader::from_reader(bytes.as_slice()).records().count(), samples.len());
+    }
+}
+
+#[test]
+fn nothing_of_recorded_applications_is_lost() {
+    for record in recorded("applications-by-name.json") {
+        let raw = serde_json::to_string_pretty(&record).unwrap();
+        let application = Application::decode(&raw).unwrap();
+        let entry = known(&application, &raw);
+        let event: Value = serde_json::from_str(&of_application(&entry, true)).unwrap();
+        assert_eq!(
+            ocsf_api::lost(&record, &event, &ocsf_api::APPLICATION_HOMES),
+            Vec::<String>::new()
+        );
+        let scans = scans_of(&entry, &[], true);
+        let mut events: Vec<Value> =
+            scans.iter().map(|one| serde_json::from_str(&of_scan(one, true)).unwrap()).collect();
+        let elements = record["scans"].as_array().unwrap();
+        assert_eq!(events.len(), elements.len());
+        for element in elements {
+            let at = events.iter().position(|event| event["scan"]["type"] == element["scan_type"]);
+            let event = events.remove(at.unwrap());
+            assert_eq!(
+                ocsf_api::lost(element, &event, &ocsf_api::SCAN_HOMES),
+                Vec::<String>::new()
+            );
+            assert_eq!((&event["activity_id"], &event["num_detections"]), (&2.into(), &0.into()));
+        }
     }
 }

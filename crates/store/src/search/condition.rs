@@ -6,8 +6,9 @@ use countersign_findings::filter::{
 };
 use rusqlite::types::Value as SqlValue;
 
+use super::own::list;
 use super::planner::{Goal, Planner, Sql};
-use crate::columns::{Kind, find, searchable, state_code};
+use crate::columns::{FIND, Kind, hash, searchable, state_code};
 use crate::error::Error;
 use crate::scope;
 use crate::tally::Counted;
@@ -17,6 +18,10 @@ const MERGED: usize = 32;
 
 /// Of the values of a byte.
 const SIXTEENTH: u8 = 16;
+/// Rows that are few enough to look through.
+pub(crate) const SOME: u64 = 50_000;
+/// What no text has as its number.
+const NONE: i64 = -1;
 
 /// What has to hold of a row.
 #[derive(Debug, Clone)]
@@ -116,7 +121,7 @@ pub(crate) fn comparison(planner: &Planner<'_>, filter: &Filter) -> Result<Condi
     }
     match filter.field {
         Field::State => Ok(state(filter)),
-        Field::Text => Ok(search(filter)),
+        Field::Text => search(planner, filter),
         Field::Id => Ok(id(planner, filter)),
         Field::Application | Field::ApplicationName | Field::Integration => {
             applications(planner, filter)
@@ -153,6 +158,7 @@ pub(crate) fn column(field: Field) -> &'static str {
         Field::FirstFound => "first_found_ms",
         Field::LastSeen => "last_seen_ms",
         Field::Changed => "changed_ms",
+        Field::New => "(kind = 0)",
         Field::Notes => "notes",
         Field::Text => "id",
     }
@@ -199,7 +205,11 @@ fn bound(value: &Value) -> SqlValue {
 /// By applications, which are few beside findings: each is held to the comparison itself.
 /// An index may lack one.
 fn applications(planner: &Planner<'_>, filter: &Filter) -> Result<Condition, Error> {
-    let mut statement = planner.connection.prepare_cached(
+    if let Some(own) = planner.own {
+        let found = own.applications.iter().filter(|application| application.is(filter));
+        return Ok(one_of_some(filter, found.map(|application| application.id).collect()));
+    }
+    let mut statement = planner.prepare(
         "select t.id, t.guid, t.name, i.name
          from applications t not indexed join integrations i on i.id = t.integration",
     )?;
@@ -217,8 +227,12 @@ fn applications(planner: &Planner<'_>, filter: &Filter) -> Result<Condition, Err
 
 /// By the names of contexts, which are few too.
 fn contexts(planner: &Planner<'_>, filter: &Filter) -> Result<Condition, Error> {
-    let select = "select id from contexts t not indexed where ";
-    let found = planner.numbers(compared_sql("t.name", filter).within(select, ""))?;
+    let mut select = Sql::new("select id from contexts t not indexed where ", Vec::new());
+    if let Some(own) = planner.own {
+        let held = own.place().within("id in (select context from tallies where ", ") and ");
+        select = select.then("", held);
+    }
+    let found = planner.numbers(select.then("", compared_sql("t.name", filter)))?;
     Ok(one_of_some(filter, found))
 }
 
@@ -232,8 +246,17 @@ fn one_of_some(filter: &Filter, found: Vec<i64>) -> Condition {
 
 /// Which applications the account no longer sees is looked up first: few, and mostly none.
 fn visible(planner: &Planner<'_>, filter: &Filter) -> Result<Condition, Error> {
-    let select = "select id from applications not indexed where gone = 1";
-    let gone = among("application", planner.numbers(Sql::new(select, Vec::new()))?);
+    let gone = match planner.own {
+        Some(own) => {
+            let gone = own.applications.iter().filter(|application| application.is_gone);
+            gone.map(|application| application.id).collect()
+        }
+        None => {
+            let select = "select id from applications not indexed where gone = 1";
+            planner.numbers(Sql::new(select, Vec::new()))?
+        }
+    };
+    let gone = among("application", gone);
     let holds = |is_visible: bool| filter.holds(&Value::Integer(is_visible.into()));
     Ok(match (holds(true), holds(false), gone) {
         (is_true, is_same, _) if is_true == is_same => Condition::Known(is_true),
@@ -262,9 +285,18 @@ fn counted(planner: &Planner<'_>, filter: &Filter, field: Counted) -> Result<Con
     if filter.operator == Operator::Ne {
         return Ok(compared(column(filter.field), filter));
     }
-    let select = format!("select distinct value from counts where field = {} and ", field as u8);
-    let found = planner.numbers(compared_sql("value", filter).within(&select, ""))?;
-    Ok(among(column(filter.field), found))
+    let compared = compared_sql("value", filter);
+    let sql = match planner.own {
+        Some(own) => {
+            own.values(field).then(" and ", compared).within("select distinct value from (", ")")
+        }
+        None => {
+            let select =
+                format!("select distinct value from counts where field = {} and ", field as u8);
+            compared.within(&select, "")
+        }
+    };
+    Ok(among(column(filter.field), planner.numbers(sql)?))
 }
 
 /// States are few: which of them match is known beforehand.
@@ -347,7 +379,8 @@ fn id_range(planner: &Planner<'_>, filter: &Filter) -> Condition {
     // not use one for `+finding_id`.
     let first = bound.first().copied().unwrap_or_default();
     let left = if is_upward { u8::MAX - first } else { first };
-    let (column, reach) = match planner.goal == Goal::Count && left > SIXTEENTH {
+    let is_many = planner.goal == Goal::Count && left > SIXTEENTH;
+    let (column, reach) = match is_many || planner.own.is_some() {
         true => ("+finding_id", Reach::Scan),
         false => ("finding_id", Reach::Index),
     };
@@ -392,13 +425,13 @@ fn text(planner: &Planner<'_>, filter: &Filter, kind: Kind) -> Result<Condition,
         Operator::Eq | Operator::In => {
             let mut known = Vec::new();
             for text in filter.values.iter().filter_map(Value::as_text) {
-                known.extend(find(planner.connection, kind, text)?);
+                known.extend(number(planner, kind, text)?);
             }
             return Ok(among(column, known));
         }
         Operator::Ne => {
             let text = filter.values.first().and_then(Value::as_text);
-            let known = text.map(|text| find(planner.connection, kind, text)).transpose()?;
+            let known = text.map(|text| number(planner, kind, text)).transpose()?;
             return Ok(match known.flatten() {
                 None => Condition::Known(true),
                 Some(known) => Condition::scan(Sql::new(
@@ -410,23 +443,50 @@ fn text(planner: &Planner<'_>, filter: &Filter, kind: Kind) -> Result<Condition,
         _ => {}
     }
     let inner = compared_sql("t.text", filter);
-    let found = planner.numbers(matching_texts(planner, filter, kind, &inner))?;
+    let mut sql = matching_texts(planner, filter, kind, &inner);
+    sql.push(&format!(" limit {}", planner.few + 1), []);
+    let found = planner.numbers(sql)?;
     if found.len() <= planner.few {
         return Ok(among(column, found));
     }
-    let around = match planner.goal {
-        Goal::Page => format!("exists (select 1 from texts t where t.id = {column} and "),
-        Goal::Count => format!(
+    let around = match (planner.goal, planner.own) {
+        (Goal::Page, _) => format!("exists (select 1 from texts t where t.id = {column} and "),
+        (Goal::Count, None) => format!(
             "{column} in (select t.id from texts t where {} = {} and ",
             by_kind(kind),
             kind as u8
         ),
+        (Goal::Count, Some(_)) => {
+            let matching = matching_texts(planner, filter, kind, &inner);
+            return Ok(Condition::scan(matching.within(&format!("{column} in ("), ")")));
+        }
     };
     Ok(Condition::scan(inner.within(&around, ")")))
 }
 
-/// The numbers of the texts of a kind that match, one more than are few at most.
+/// The number of a text that is known, to the question's own integrations where it names
+/// them: they are asked whether there is such a text or not, so that the work is the same.
+fn number(planner: &Planner<'_>, kind: Kind, text: &str) -> Result<Option<i64>, Error> {
+    let values = vec![
+        SqlValue::Integer(kind as i64),
+        SqlValue::Integer(hash(text)),
+        SqlValue::Text(text.to_owned()),
+    ];
+    let found = planner.numbers(Sql::new(FIND, values))?.first().copied();
+    match planner.own {
+        Some(own) if !own.has(planner, kind.counted(), found.unwrap_or(NONE))? => Ok(None),
+        _ => Ok(found),
+    }
+}
+
+/// The texts of a kind that match: of all that there are by trigrams, where a pattern has any;
+/// of the question's own integrations all are looked at, for trigrams lead to those of others.
 fn matching_texts(planner: &Planner<'_>, filter: &Filter, kind: Kind, inner: &Sql) -> Sql {
+    if let Some(own) = planner.own {
+        let held = own.values(kind.counted());
+        let held = held.within("select id from texts t where id in (", ") and ");
+        return held.then("", inner.clone());
+    }
     let mut sql = Sql::new("select id from texts t where", Vec::new());
     let pattern = filter.values.first().and_then(Value::as_text);
     if let (Operator::Like, Some(query)) = (filter.operator, pattern.and_then(trigrams)) {
@@ -434,9 +494,7 @@ fn matching_texts(planner: &Planner<'_>, filter: &Filter, kind: Kind, inner: &Sq
         sql.push(among, [SqlValue::Text(query)]);
     }
     sql.push(&format!(" {} = ? and ", by_kind(kind)), [SqlValue::Integer(kind as i64)]);
-    sql.push(&inner.text, inner.values.iter().cloned());
-    sql.push(&format!(" limit {}", planner.few + 1), []);
-    sql
+    sql.then("", inner.clone())
 }
 
 /// By the index where a kind has a few texts only. Those of the others are most of all
@@ -465,19 +523,19 @@ fn trigrams(pattern: &str) -> Option<String> {
     (!terms.is_empty()).then(|| terms.join(" AND "))
 }
 
-fn list(numbers: &[i64]) -> String {
-    let texts: Vec<_> = numbers.iter().map(i64::to_string).collect();
-    format!("[{}]", texts.join(","))
-}
-
-fn search(filter: &Filter) -> Condition {
-    match matching(filter) {
-        None => Condition::Known(true),
-        Some(query) => Condition::scan(Sql::new(
-            "id in (select rowid from words where words match ?)",
-            vec![SqlValue::Text(query)],
-        )),
-    }
+/// Rows of the question's own integrations are looked up one by one, as long as they are
+/// some: all rows that have the words are those of others too.
+fn search(planner: &Planner<'_>, filter: &Filter) -> Result<Condition, Error> {
+    let Some(query) = matching(filter) else { return Ok(Condition::Known(true)) };
+    let is_each = match planner.own {
+        Some(own) => own.findings(planner)? <= SOME,
+        None => false,
+    };
+    let sql = match is_each {
+        true => "exists (select 1 from words where rowid = findings.id and words match ?)",
+        false => "id in (select rowid from words where words match ?)",
+    };
+    Ok(Condition::scan(Sql::new(sql, vec![SqlValue::Text(query)])))
 }
 
 /// What the index is asked; none when no word is given, which everything matches.

@@ -142,6 +142,15 @@ pub(crate) fn source(counted: Counted, name: &str, value: &str, leaves_out_gone:
     )
 }
 
+/// The applications that have findings, as far as the tallies know which match: of a question
+/// that names its integrations its own alone.
+pub(crate) fn tallied(planner: &Planner<'_>, expression: &Expression) -> Result<Vec<i64>, Error> {
+    let parts = conjuncts(expression).into_iter();
+    let known = parts.filter(|part| fields(part).iter().all(is_tallied)).cloned().collect();
+    let sql = condition(planner, &Expression::All(known))?.into_sql();
+    planner.numbers(sql.within("select distinct application from tallies where ", ""))
+}
+
 /// Where what the tallies know leaves few findings, the numbers of the applications that
 /// have them.
 pub(crate) fn few_tallied(

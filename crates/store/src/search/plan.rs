@@ -1,17 +1,23 @@
 //! The shortest way to the rows that match.
 
-use countersign_findings::filter::{Expression, Field};
+use countersign_findings::filter::{Expression, Field, Operator};
 use rusqlite::types::Value as SqlValue;
 
-use super::condition::{Condition, Reach, among, column, comparison, condition};
-use super::counted::{conjuncts, few_tallied};
+use super::condition::{Condition, Reach, SOME, among, column, comparison, condition};
+use super::counted::{conjuncts, few_tallied, tallied};
+use super::own::{Own, list};
 use super::planner::{Planner, Sql};
+use super::walk::Walk;
 use crate::error::Error;
+use crate::query::{Order, Seek};
 
 /// Values that one statement may have; SQLite bears three times as many.
 const BOUND: usize = 10_000;
-/// Rows of applications that are few enough to look through.
-const SOME: u64 = 50_000;
+
+const BY_APPLICATION: &str = "findings_by_application";
+const BY_CHANGED: &str = "findings_by_changed";
+/// What asks the index of changes: it has them by application.
+const WITH_CHANGES: &str = " and application in (select id from applications not indexed)";
 
 /// How to get at the rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +26,8 @@ pub(crate) enum Way {
     Few(&'static str),
     /// By this index, which has those of each number of the column in order.
     Merged { index: &'static str, column: &'static str, numbers: Vec<i64> },
+    /// Those of these applications, a window of numbers after the other.
+    Walk(Vec<i64>),
     /// All of them, in order.
     All,
 }
@@ -35,14 +43,35 @@ impl Plan {
     pub(crate) fn source(&self) -> String {
         match self.way {
             Way::Few(index) | Way::Merged { index, .. } => format!("findings indexed by {index}"),
+            Way::Walk(_) => format!("findings indexed by {BY_APPLICATION}"),
             Way::All => "findings".to_owned(),
         }
     }
 
-    /// The first `limit` ids in the order of lists, after `seek` (severity and row).
-    pub(crate) fn page(&self, seek: Option<(i64, i64)>, limit: u32) -> Sql {
+    /// The first `limit` ids in an order, after a place.
+    pub(crate) fn page(
+        &self,
+        planner: &Planner<'_>,
+        order: Order,
+        after: Option<Seek>,
+        limit: u32,
+    ) -> Result<Sql, Error> {
+        let walked = match (&self.way, order) {
+            (Way::Walk(applications), _) => applications,
+            (Way::Merged { index: BY_APPLICATION, numbers, .. }, Order::Arrival) => numbers,
+            (_, Order::Severity) => return Ok(self.severest(after, limit)),
+            (_, Order::Arrival) => return Ok(self.arrivals(after, limit)),
+        };
+        let walk = Walk { planner, applications: walked, condition: &self.condition };
+        let found = walk.page(order, after, limit)?;
+        let select = "select value from json_each(?)";
+        Ok(Sql::new(select, vec![SqlValue::Text(list(&found))]))
+    }
+
+    fn severest(&self, seek: Option<Seek>, limit: u32) -> Sql {
         let mut condition = self.condition.clone();
-        if let Some((severity, row)) = seek {
+        if let Some(Seek { severity, row }) = seek {
+            let severity = severity.into();
             condition.push(
                 " and severity <= ? and (severity < ? or id > ?)",
                 [severity, severity, row].map(SqlValue::Integer),
@@ -61,7 +90,7 @@ impl Plan {
         let (index, column, numbers) = match &self.way {
             Way::Merged { index, column, numbers } => (index, column, numbers),
             Way::Few(index) => return one(index, "", None).within("select id from (", ")"),
-            Way::All => {
+            Way::Walk(_) | Way::All => {
                 return one("findings_by_severity", "", None).within("select id from (", ")");
             }
         };
@@ -75,8 +104,8 @@ impl Plan {
         sql
     }
 
-    /// The first `limit` ids in the order of arrival, after `row`.
-    pub(crate) fn arrivals(&self, row: i64, limit: u32) -> Sql {
+    fn arrivals(&self, seek: Option<Seek>, limit: u32) -> Sql {
+        let row = seek.map_or(i64::MIN, |seek| seek.row);
         let by = match self.way {
             Way::Few(index) => format!("indexed by {index}"),
             _ => "not indexed".to_owned(),
@@ -95,6 +124,9 @@ pub(crate) fn plan(planner: &Planner<'_>, expression: &Expression) -> Result<Opt
         Condition::Known(false) => return Ok(None),
         own => own.into_sql(),
     };
+    if let Some(held) = planner.own {
+        return plan_own(planner, held, expression, own);
+    }
     let Looked::Best(best) = look(planner, expression, own.values.len())? else {
         return Ok(None);
     };
@@ -105,7 +137,7 @@ pub(crate) fn plan(planner: &Planner<'_>, expression: &Expression) -> Result<Opt
                 sql.push(" and ", []);
                 sql.push(&own.text, own.values);
                 let condition = sql.within("(", ")");
-                return Ok(Some(Plan { way: Way::Few("findings_by_application"), condition }));
+                return Ok(Some(Plan { way: Way::Few(BY_APPLICATION), condition }));
             }
             None => {}
         }
@@ -114,6 +146,35 @@ pub(crate) fn plan(planner: &Planner<'_>, expression: &Expression) -> Result<Opt
     let Some(best) = best else { return Ok(Some(Plan { way: Way::All, condition })) };
     condition.push(&best.there, []);
     Ok(Some(Plan { way: best.way, condition }))
+}
+
+/// The shortest way among the question's own applications. Indexes of values have the rows of
+/// all integrations: none of them is looked at.
+fn plan_own(
+    planner: &Planner<'_>,
+    own: &Own,
+    expression: &Expression,
+    condition: Sql,
+) -> Result<Option<Plan>, Error> {
+    for part in conjuncts(expression) {
+        let Expression::Is(filter) = part else { continue };
+        let index = match (filter.field, filter.operator) {
+            // The rows of one id are as many as integrations at most.
+            (Field::Id, Operator::Eq | Operator::In) => "findings_by_id",
+            (Field::Changed, operator) if operator != Operator::Ne => BY_CHANGED,
+            _ => continue,
+        };
+        let Condition::Rows(sql, Reach::Index) = comparison(planner, filter)? else { continue };
+        let sql = own.place().then(" and ", sql);
+        if filter.field == Field::Id || count_to(planner, index, sql)? <= planner.few {
+            return Ok(Some(Plan { way: Way::Few(index), condition }));
+        }
+    }
+    let applications = tallied(planner, expression)?;
+    if applications.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Plan { way: Way::Walk(applications), condition }))
 }
 
 /// What looking at the comparisons one by one came to.
@@ -145,8 +206,11 @@ fn look(planner: &Planner<'_>, expression: &Expression, values: usize) -> Result
             Field::Visible => column(Field::Application),
             field => column(field),
         };
-        // Indexes of what may be absent leave it out.
-        let there = format!(" and {column} is not null");
+        let there = match filter.field {
+            Field::Changed => WITH_CHANGES.to_owned(),
+            // Indexes of what may be absent leave it out.
+            _ => format!(" and {column} is not null"),
+        };
         let count = count_to(planner, index, sql.within("", &there))?;
         let way = match count {
             0 => return Ok(Looked::Nothing),
@@ -168,7 +232,7 @@ fn index(field: Field) -> Option<&'static str> {
     Some(match field {
         Field::Id => "findings_by_id",
         Field::Application | Field::ApplicationName | Field::Integration | Field::Visible => {
-            "findings_by_application"
+            BY_APPLICATION
         }
         Field::Cwe => "findings_by_cwe",
         Field::Category => "findings_by_category",
@@ -181,6 +245,7 @@ fn index(field: Field) -> Option<&'static str> {
         Field::Cvss => "findings_by_cvss",
         Field::FirstFound => "findings_by_first_found",
         Field::LastSeen => "findings_by_last_seen",
+        Field::Changed => BY_CHANGED,
         _ => return None,
     })
 }

@@ -3,7 +3,9 @@
 use rusqlite::types::{FromSql, Value as SqlValue};
 use rusqlite::{Connection, params_from_iter};
 
+use super::own::Own;
 use crate::error::Error;
+use crate::meter::{Meter, Metered};
 
 /// Who asks, and how many rows are few.
 #[derive(Clone, Copy)]
@@ -11,6 +13,9 @@ pub(crate) struct Planner<'a> {
     pub(crate) connection: &'a Connection,
     pub(crate) few: usize,
     pub(crate) goal: Goal,
+    pub(crate) meter: &'a Meter,
+    /// What the question is about, where that is a part of the store.
+    pub(crate) own: Option<&'a Own>,
 }
 
 /// What the rows are for.
@@ -22,16 +27,21 @@ pub(crate) enum Goal {
     Count,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
+    /// A statement of the question.
+    pub(crate) fn prepare(&self, sql: &str) -> Result<Metered<'a>, Error> {
+        self.meter.prepare(self.connection, sql)
+    }
+
     /// The only value of the only row.
     pub(crate) fn value<T: FromSql>(&self, sql: Sql) -> Result<T, Error> {
-        let mut statement = self.connection.prepare_cached(&sql.text)?;
+        let mut statement = self.prepare(&sql.text)?;
         Ok(statement.query_row(params_from_iter(sql.values), |row| row.get(0))?)
     }
 
     /// The first value of each row.
     pub(crate) fn numbers(&self, sql: Sql) -> Result<Vec<i64>, Error> {
-        let mut statement = self.connection.prepare_cached(&sql.text)?;
+        let mut statement = self.prepare(&sql.text)?;
         let rows = statement.query_map(params_from_iter(sql.values), |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -52,6 +62,13 @@ impl Sql {
     pub(crate) fn push(&mut self, text: &str, values: impl IntoIterator<Item = SqlValue>) {
         self.text.push_str(text);
         self.values.extend(values);
+    }
+
+    /// This, and that after it.
+    pub(crate) fn then(mut self, text: &str, more: Self) -> Self {
+        self.push(text, []);
+        self.push(&more.text, more.values);
+        self
     }
 
     /// This, with more text around it.

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rusqlite::{Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::held::{Damage, Held, Id};
 use super::staged::StagedRow;
@@ -52,10 +52,14 @@ impl Rows<'_> {
             finding_id: &staged.finding_id,
             hash: &staged.hash,
         };
-        let damage = self.held.get(&staged.finding_id).and_then(|held| held.damage);
-        let held = self.held.get(&staged.finding_id).map(|held| held.row);
+        let held = self.held.get(&staged.finding_id);
+        if let Some(held) = held.filter(|held| held.damage.is_none()) {
+            self.refuse_outdated(held)?;
+        }
+        let damage = held.and_then(|held| held.damage);
+        let held = held.map(|held| held.row);
         let (row, before) = match held {
-            None => (columns.insert(self.transaction, &new)?, None),
+            None => (columns.insert(self.transaction, &new).map_err(Error::of_insert)?, None),
             Some(row) if damage == Some(Damage::Row) => {
                 columns.update(self.transaction, row, &new)?;
                 (row, None)
@@ -91,6 +95,16 @@ impl Rows<'_> {
             self.announce(row, kind, None, &columns, staged.differences.as_deref())?;
         }
         Ok(())
+    }
+
+    /// What was decided goes by what was held: where that is no more, nothing is written.
+    fn refuse_outdated(&self, held: &Held) -> Result<(), Error> {
+        let found = self
+            .transaction
+            .prepare_cached("select hash, gone from findings where id = ?")?
+            .query_row([held.row], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        if found == Some((held.hash, held.gone)) { Ok(()) } else { Err(Error::outdated()) }
     }
 
     /// What a row says beside its record, as the feed of changes has it.

@@ -174,6 +174,7 @@ async fn made_up_store(
         let run = store.begin_run(id, RunKind::Full, 1).await.unwrap();
         for application in applications.iter().copied() {
             let changed_ms = 1000 * findings.len() as i64;
+            let mut changed = Vec::new();
             let mut writer = open(&store, run, application).await;
             for number in 1..=15 {
                 let context = if number % 4 == 0 { &sandbox } else { &Context::Policy };
@@ -181,6 +182,17 @@ async fn made_up_store(
                 let kind = Some(ChangeKind::New);
                 let finding = put_in(&mut writer, application, context, &record, kind).await;
                 findings.push(Held { finding, integration, application, changed_ms });
+                changed.push((number, context, record));
+            }
+            writer.commit(Reading::Complete { read_ms: changed_ms }).await.unwrap();
+            // Some of them change later.
+            let changed_ms = changed_ms + 500;
+            let mut writer = open(&store, run, application).await;
+            let from = findings.len() - changed.len();
+            for (number, context, record) in &changed[..5] {
+                let kind = Some(ChangeKind::Changed);
+                put_in(&mut writer, application, context, record, kind).await;
+                findings[from + *number as usize - 1].changed_ms = changed_ms;
             }
             writer.commit(Reading::Complete { read_ms: changed_ms }).await.unwrap();
         }
@@ -268,7 +280,7 @@ async fn sql_says_what_brute_force_says() {
             assert!(same, "{round}: {text}: {} of {}", found.len(), expected.len());
             let query = Query {
                 filter: read.clone(),
-                limit: 1 + at % 40,
+                limit: 7 + at % 40,
                 order: Order::Arrival,
                 after: None,
             };

@@ -70,7 +70,7 @@ pub(super) async fn other_home(home: &Home) -> Option<Trouble> {
             continue;
         }
         let Ok(store) = Store::open(&other.store()).await else { continue };
-        let names: Vec<_> = match store.integrations().await {
+        let names: Vec<_> = match store.owned_integrations(None).await {
             Ok(all) => all.into_iter().map(|one| format!("`{}`", one.name)).collect(),
             Err(_) => continue,
         };

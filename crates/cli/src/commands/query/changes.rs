@@ -113,7 +113,7 @@ async fn page(context: &Context, args: &args::Changes) -> Result<ChangePage, Fai
     Ok(ChangePage {
         kinds: args.kind.iter().map(|word| kind(word)).collect::<Result<_, _>>()?,
         severities: levels.map(Severity::level).collect(),
-        integration: args.narrow.integration.clone(),
+        integrations: args.narrow.integration.clone().map(|name| vec![name]),
         applications,
         since_ms: since.map(|text| moment(text, context.now())).transpose()?,
         since_seq: followed,

@@ -1,5 +1,6 @@
 //! `finding`.
 
+use countersign_connector::named::{self, Named};
 use countersign_findings::filter::SHORTEST_ID;
 use countersign_findings::{Annotation, Component, DataPath, Finding, Step, Vulnerability};
 use countersign_store::FindingRow;
@@ -64,21 +65,20 @@ pub(crate) async fn finding(context: &Context, args: args::OneFinding) -> Result
 
 /// The rows of the one finding that an id names, one for each integration that holds it.
 async fn held(context: &Context, id: &str) -> Result<Vec<FindingRow>, Failure> {
-    let is_hex = id.bytes().all(|b| b.is_ascii_hexdigit());
-    if !is_hex || id.len() < SHORTEST_ID || id.len() > 20 {
-        return Err(Failure::usage(format!(
-            "`{id}` is not the id of a finding\nhint: `countersign findings` lists ids; the first {SHORTEST_ID} digits of one are enough if no other begins so"
-        )));
-    }
-    let rows = context.store().findings_by_id(id).await?;
-    let Some(first) = rows.first() else {
-        return Err(Failure::usage(format!(
-            "no stored finding has an id that begins with `{id}`\nhint: `countersign findings --state all` lists them"
-        )));
+    let rows = match named::finding(context.store(), id, None).await? {
+        Named::Malformed => {
+            return Err(Failure::usage(format!(
+                "`{id}` is not the id of a finding\nhint: `countersign findings` lists ids; the first {SHORTEST_ID} digits of one are enough if no other begins so"
+            )));
+        }
+        Named::Nothing => {
+            return Err(Failure::usage(format!(
+                "no stored finding has an id that begins with `{id}`\nhint: `countersign findings --state all` lists them"
+            )));
+        }
+        Named::One(rows) => return Ok(rows),
+        Named::Several(rows) => rows,
     };
-    if rows.iter().all(|row| row.finding.id == first.finding.id) {
-        return Ok(rows);
-    }
     let mut message =
         format!("several findings have an id that begins with `{id}`\nhint: name one:");
     let mut ids: Vec<_> = rows.iter().map(|row| &row.finding).collect();
@@ -97,8 +97,7 @@ async fn held(context: &Context, id: &str) -> Result<Vec<FindingRow>, Failure> {
 /// else that which noticed a change last.
 fn chosen<'r>(held: &'r [FindingRow], wanted: Option<&str>) -> Result<&'r FindingRow, Failure> {
     let Some(name) = wanted else {
-        let best = held.iter().max_by_key(|row| (!row.gone, row.changed_ms));
-        return best.ok_or_else(|| Failure::unexpected("a finding without a row"));
+        return named::latest(held).ok_or_else(|| Failure::unexpected("a finding without a row"));
     };
     held.iter().find(|row| row.integration == name).ok_or_else(|| {
         let names: Vec<_> = held.iter().map(|row| row.integration.as_str()).collect();
@@ -155,6 +154,7 @@ impl Sheet {
         self.group("Finding");
         self.fact("id", finding.id.as_str());
         self.fact("key", &finding.key.to_string());
+        self.some("scanner", finding.scanner());
         self.fact("weakness", &finding.weakness());
         let category = finding.category.as_ref();
         self.some("category", category.and_then(|category| category.name.as_deref()));

@@ -159,18 +159,9 @@ impl Asked {
         let filter = wanted(context, &args.which).await?;
         let state = args.which.state.as_deref().map(Expression::of_states).transpose();
         let state = state.map_err(Failure::usage)?;
-        let wants_all = state.as_ref().is_some_and(Expression::is_everything);
-        if args.shape.json || wants_all || filter.asks_for(&[Field::Id]) {
-            return Ok(Self { filter, whole: None });
-        }
-        let names_state = state.is_some() || filter.asks_for(&[Field::State, Field::Status]);
-        let names_place = filter.asks_for(&[Field::Context, Field::Visible]);
-        let usual = match (names_state, names_place) {
-            (true, true) => return Ok(Self { filter, whole: None }),
-            (true, false) => Population::USUAL,
-            (false, true) => Population::STORED.only(State::Open),
-            (false, false) => Population::OPEN,
-        };
+        let wants_all = args.shape.json || state.as_ref().is_some_and(Expression::is_everything);
+        let usual = Population::usual(&filter).filter(|_| !wants_all);
+        let Some(usual) = usual else { return Ok(Self { filter, whole: None }) };
         let whole = Some(filter.clone());
         Ok(Self { filter: Expression::all([filter, usual.filter()]), whole })
     }

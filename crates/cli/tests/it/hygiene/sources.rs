@@ -46,6 +46,7 @@ const HARMLESS: &[(&str, &str)] = &[
     ("connector::Held", "an id and a version; a private type has the same name"),
     ("connector::Journal", "ids and versions"),
     ("connector::Live", "ids and versions"),
+    ("connector::Named", "stored findings"),
     ("connector::Need", "words only"),
     ("connector::Row", "what a list prints"),
     ("connector::Standing", "words only"),

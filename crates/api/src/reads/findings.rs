@@ -1,0 +1,206 @@
+//! Findings: a page of them, and one.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use axum::response::Response;
+use countersign_connector::export::item;
+use countersign_findings::Application;
+use countersign_findings::filter::{Expression, Field, Filter, Operator, Value};
+use countersign_formats::ocsf::api;
+use countersign_store::{
+    ApplicationRecord, Error, FindingRow, Order, OwnedIntegration, Query, Seek, Store,
+};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::asked::Asked;
+use super::cursor::Bound;
+use super::filter;
+use super::page::{Batches, Tail, page, single};
+use crate::around::Did;
+use crate::caller::Caller;
+use crate::inner::Inner;
+use crate::operation::Operation;
+use crate::problem::Problem;
+
+/// Findings that are read at once.
+const BATCH: u32 = 200;
+
+pub(crate) async fn findings(
+    State(inner): State<Inner>,
+    uri: Uri,
+    caller: Caller,
+    asked: Asked,
+) -> Result<Response, Problem> {
+    let integration = caller.integration()?;
+    let instance = uri.path();
+    list(&inner, Operation::QueryFindings, integration, None, &asked, instance).await
+}
+
+pub(crate) async fn application_findings(
+    State(inner): State<Inner>,
+    uri: Uri,
+    Path(application): Path<String>,
+    caller: Caller,
+    asked: Asked,
+) -> Result<Response, Problem> {
+    let integration = caller.integration()?;
+    let known = application_of(&inner.store, integration, &application).await?.row.application;
+    let operation = Operation::QueryApplicationFindings;
+    list(&inner, operation, integration, Some(known), &asked, uri.path()).await
+}
+
+pub(crate) async fn details(
+    State(inner): State<Inner>,
+    uri: Uri,
+    Path((application, finding)): Path<(String, String)>,
+    caller: Caller,
+    asked: Asked,
+) -> Result<Response, Problem> {
+    let integration = caller.integration()?;
+    let known = application_of(&inner.store, integration, &application).await?.row.application;
+    let is_it = |row: &FindingRow| {
+        row.finding.application == known.guid && row.finding.id.as_str() == finding
+    };
+    let within = [integration.name.clone()];
+    let found = inner.store.findings_by_id_within(&finding, Some(&within)).await?;
+    let found = found.into_iter().find(is_it);
+    let row = found.ok_or_else(|| Problem::not_found("finding"))?;
+    let mut object = Vec::new();
+    write(&mut object, &row, &known, integration, asked.with_raw)?;
+    let tail = Tail::of(&asked, &inner, uri.path());
+    Ok(single(object, &tail, Did { db_ops: 2, ..Did::default() }))
+}
+
+/// The application of this integration with this id.
+pub(super) async fn application_of(
+    store: &Store,
+    integration: &OwnedIntegration,
+    guid: &str,
+) -> Result<ApplicationRecord, Problem> {
+    let found = store.application(&integration.name, guid).await?;
+    found.ok_or_else(|| Problem::not_found("application"))
+}
+
+async fn list(
+    inner: &Inner,
+    operation: Operation,
+    integration: &OwnedIntegration,
+    application: Option<Application>,
+    asked: &Asked,
+    instance: &str,
+) -> Result<Response, Problem> {
+    let guid = application.as_ref().map(|known| known.guid.to_string());
+    let bound = Bound::new(operation, &integration.known.uid, guid.as_deref(), asked);
+    let after = bound.place(asked)?;
+    let within =
+        [(Field::Integration, Some(&integration.name)), (Field::Application, guid.as_ref())];
+    let within = within.into_iter().filter_map(|(field, value)| {
+        value.map(|value| {
+            let (operator, values) = (Operator::Eq, vec![Value::Text(value.clone())]);
+            Expression::Is(Filter { field, operator, values })
+        })
+    });
+    let filter = Expression::all(within.chain([filter::of_findings(&asked.filters)?]));
+    let mut tail = Tail::of(asked, inner, instance);
+    if asked.with_count {
+        tail.count = Some(inner.store.count_findings(filter.clone()).await?);
+    }
+    let known = application.map(|known| (known.guid.to_string(), Arc::new(known)));
+    let batches = Findings {
+        store: inner.store.clone(),
+        integration: integration.clone(),
+        applications: known.into_iter().collect(),
+        filter,
+        after,
+        left: asked.limit,
+        is_first: true,
+        with_raw: asked.with_raw,
+        bound,
+        tail,
+    };
+    let did = Did { db_ops: 1 + u64::from(asked.with_count), ..Did::default() };
+    page(inner, integration.id, batches, did).await
+}
+
+struct Findings {
+    store: Store,
+    integration: OwnedIntegration,
+    /// Those that were met.
+    applications: HashMap<String, Arc<Application>>,
+    filter: Expression,
+    after: Option<Seek>,
+    left: u32,
+    is_first: bool,
+    with_raw: bool,
+    bound: Bound,
+    tail: Tail,
+}
+
+impl Findings {
+    async fn batch(&mut self, out: &mut Vec<u8>) -> Result<Option<Tail>, Error> {
+        // One more than is written tells whether the list goes on.
+        let wanted = BATCH.min(self.left);
+        let rows = self.rows(wanted + 1).await?;
+        let goes_on = rows.len() > wanted as usize;
+        let rows = &rows[..rows.len().min(wanted as usize)];
+        for row in rows {
+            let application = self.application(row).await?;
+            if !std::mem::take(&mut self.is_first) {
+                out.push(b',');
+            }
+            write(out, row, &application, &self.integration, self.with_raw)?;
+        }
+        self.after = rows.last().map(|row| row.seek).or(self.after);
+        self.left -= wanted;
+        if goes_on && self.left > 0 {
+            return Ok(None);
+        }
+        let mut tail = std::mem::take(&mut self.tail);
+        if let (true, Some(after)) = (goes_on, self.after) {
+            tail.cursor = Some(self.bound.to(after));
+        }
+        Ok(Some(tail))
+    }
+
+    async fn rows(&self, limit: u32) -> Result<Vec<FindingRow>, Error> {
+        let query =
+            Query { filter: self.filter.clone(), limit, after: self.after, order: Order::Arrival };
+        self.store.findings(query).await
+    }
+
+    async fn application(&mut self, row: &FindingRow) -> Result<Arc<Application>, Error> {
+        let guid = row.finding.application.as_str();
+        if let Some(known) = self.applications.get(guid) {
+            return Ok(Arc::clone(known));
+        }
+        let found = self.store.application(&self.integration.name, guid).await?;
+        // A finding has its application as long as it is there itself.
+        let found = found.ok_or_else(|| Error::missing_application(guid))?;
+        let known = Arc::new(found.row.application);
+        self.applications.insert(guid.to_owned(), Arc::clone(&known));
+        Ok(known)
+    }
+}
+
+impl Batches for Findings {
+    fn next<'a>(&'a mut self, out: &'a mut Vec<u8>) -> BoxFuture<'a, Result<Option<Tail>, Error>> {
+        self.batch(out).boxed()
+    }
+}
+
+/// One finding as an object. The integration goes by the name that its account knows.
+pub(crate) fn write(
+    out: &mut Vec<u8>,
+    row: &FindingRow,
+    application: &Application,
+    integration: &OwnedIntegration,
+    with_raw: bool,
+) -> Result<(), Error> {
+    let mut item = item(row, application);
+    item.integration = &integration.known.slug;
+    api::finding(out, &item, with_raw).map_err(Error::unwritable)
+}
