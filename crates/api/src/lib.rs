@@ -20,6 +20,7 @@ mod reads;
 mod token;
 
 use countersign_connector::Connector;
+use countersign_connector::metrics::Calls;
 use countersign_connector::rotation::Connect;
 use countersign_web::Limits;
 use countersign_web::health::Face;
@@ -29,9 +30,10 @@ use tokio::task::JoinHandle;
 use inner::Inner;
 
 pub use caller::Caller;
+pub use inner::new_uid;
 pub use limit::Budget;
 pub use listen::Listener;
-pub use manage::{Document, document};
+pub use manage::{Document, document, is_name};
 pub use operation::{Audience, Need, Operation};
 pub use problem::{Location, Parameter, Problem};
 pub use reach::Reach;
@@ -45,6 +47,8 @@ pub struct Config {
     pub connect: Connect,
     /// Whether an integration may be at an http URL on a loopback address.
     pub allow_http_loopback: bool,
+    /// Where what was answered is counted.
+    pub calls: Calls,
     /// What one token may ask for.
     pub budget: Budget,
     /// The version of the program.

@@ -27,6 +27,7 @@ use crate::inner::Inner;
 use crate::operation::Operation;
 use crate::problem::Problem;
 
+pub use body::is_name;
 pub use openapi::{Document, document};
 
 /// What the API calls the one organisation there is.

@@ -160,9 +160,7 @@ impl Object {
             (None, Some(fullname)) => slug(fullname).unwrap_or_else(|| id.to_owned()),
             (None, None) => id.to_owned(),
         };
-        let is_plain =
-            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
-        if name.len() > NAME_CHARS || !name.bytes().all(is_plain) {
+        if !is_name(&name) {
             let message = format!("a name has up to {NAME_CHARS} of `a-z`, `0-9`, `_` and `-`");
             return Err(self.wrong("name", message).with_value(&name));
         }
@@ -198,6 +196,13 @@ impl Object {
             None => Ok(()),
         }
     }
+}
+
+/// Whether this can be a name for machines: up to 64 of `a-z`, `0-9`, `_` and `-`.
+pub fn is_name(name: &str) -> bool {
+    let is_plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+    (1..=NAME_CHARS).contains(&name.len()) && name.bytes().all(is_plain)
 }
 
 /// A name for machines out of one for people; none if nothing of it is left.

@@ -209,8 +209,11 @@ pub(super) async fn create(
 ) -> Answer {
     list::none(query.as_deref())?;
     let mut object = Object::of(body, "")?;
-    let sets: Vec<_> =
-        PermissionSet::ALL.iter().copied().filter(|set| is_of_organization(*set)).collect();
+    let sets: Vec<_> = PermissionSet::ALL
+        .iter()
+        .copied()
+        .filter(|set| set.kind() == TokenKind::Organization)
+        .collect();
     let set = object.word("permission_set", &sets, |set| set.as_str())?;
     let set = set.ok_or_else(|| object.wrong("permission_set", "this is needed"))?;
     let resources = object.object("resources")?;
@@ -220,16 +223,6 @@ pub(super) async fn create(
     object.end()?;
     must_be_grantable(&caller, &wanted.scope)?;
     answer(make(&inner, &caller, wanted).await?)
-}
-
-/// Which sets a token of the organisation can have.
-fn is_of_organization(set: PermissionSet) -> bool {
-    !matches!(
-        set,
-        PermissionSet::McpIntegrationsUseOnly
-            | PermissionSet::McpManagement
-            | PermissionSet::Integration
-    )
 }
 
 /// The one account that resources name; none for all of them.

@@ -18,6 +18,7 @@ use axum::body::Body;
 use axum::http::Request;
 use countersign_api::{Budget, Config, Secret, router};
 use countersign_client::{Client, Config as ClientConfig, Error as ClientError, parse_url};
+use countersign_connector::metrics::Calls;
 use countersign_connector::rotation::Connect;
 use countersign_connector::{Connector, Fences};
 use countersign_findings::{Application, Context, Finding};
@@ -45,6 +46,7 @@ struct Desk {
     random: countersign_connector::Random,
     now_ms: Arc<AtomicI64>,
     made: AtomicU64,
+    calls: Calls,
     home: TempDir,
 }
 
@@ -111,15 +113,17 @@ impl Desk {
             config.max_attempts = 1;
             Client::with_source(config, source, clock.clone(), nonces.clone())
         });
+        let calls = Calls::default();
         let config = Config {
             connector,
             connect,
             allow_http_loopback: false,
+            calls: calls.clone(),
             budget: Budget { per_minute: 60_000_000, burst: 1_000_000, in_flight: 100 },
             version: "0.0.0",
         };
         let router = router(config);
-        Self { store, router, random, now_ms, made: AtomicU64::new(0), home }
+        Self { store, router, random, now_ms, made: AtomicU64::new(0), calls, home }
     }
 
     fn now(&self) -> i64 {

@@ -197,6 +197,7 @@ fn programs(context: &Context) -> countersign_api::Config {
         connector: context.connector.clone(),
         connect: connect(context, Duration::from_secs(10)),
         allow_http_loopback: false,
+        calls: context.calls.clone(),
         budget: context.config.api.budget(),
         version: env!("CARGO_PKG_VERSION"),
     }
@@ -414,7 +415,9 @@ fn expose(current: &Current, scheduler: &Scheduler) -> Expose {
 async fn metrics(context: &Context, scheduler: &Scheduler) -> Result<String, Failure> {
     let (rows, version) = (rows(context).await?, env!("CARGO_PKG_VERSION"));
     let connector = &context.connector;
-    Ok(connector.exposition(&rows, Some(scheduler), &context.meter, version).await?)
+    Ok(connector
+        .exposition(&rows, Some(scheduler), &context.meter, &context.calls, version)
+        .await?)
 }
 
 /// What to run when an address cannot be listened on.

@@ -158,6 +158,9 @@ async fn what_was_asked_is_counted_by_the_hour_and_from_anew_after_a_reset() {
     {
         assert_eq!(desk.ask("GET", target, Some(access)).await.status, status);
     }
+    let counted = desk.calls.counted();
+    assert_eq!(counted[&("appsec_query_findings", "succeeded")], 1);
+    assert_eq!(counted[&("appsec_query_findings", "refused")], 1);
     let status = format!("/v1/status/{OWN}/{uid}");
     let shown = desk.done("GET", &format!("{status}?expand=all"), &admin, Value::Null).await;
     assert_eq!(

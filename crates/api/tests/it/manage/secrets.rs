@@ -46,7 +46,7 @@ async fn no_answer_has_a_secret_that_was_given() {
     let (desk, platform) = (Desk::start().await, TestPlatform::start(super::SEED).await);
     let admin = desk.admin().await;
     let (given, secret) = credential(&platform, "reader", READER);
-    let (poor, poor_secret) = credential(&platform, "poor", &["uploadapi"]);
+    let (poor, poor_secret) = credential(&platform, "poor", &["adminapi"]);
     let base = format!("/v1/integrations/{OWN}");
     let keep = format!("/v1/credentials/{OWN}");
     let with =
