@@ -3,7 +3,8 @@
 //! way. Reads are answered from the store.
 //!
 //! A request is known by its token, counted, judged by the table of operations
-//! ([`Operation`]), and only then answered. Assistants ask by [`mcp`].
+//! ([`Operation`]), and only then answered. Assistants ask by [`mcp`]. No vault: what needs a
+//! secret is done by a [`Keeper`] of the connector.
 
 mod around;
 mod assistants;
@@ -13,6 +14,7 @@ mod inner;
 mod limit;
 mod listen;
 pub mod mcp;
+mod manage;
 mod operation;
 mod problem;
 mod reach;
@@ -21,6 +23,8 @@ mod token;
 
 use countersign_connector::Connector;
 use countersign_connector::watch::Policy;
+use countersign_connector::metrics::Calls;
+use countersign_connector::rotation::Connect;
 use countersign_web::Limits;
 use countersign_web::health::Face;
 use tokio::sync::watch;
@@ -29,9 +33,11 @@ use tokio::task::JoinHandle;
 use inner::Inner;
 
 pub use caller::Caller;
+pub use inner::new_uid;
 pub use limit::Budget;
 pub use listen::Listener;
-pub use operation::{Audience, Operation};
+pub use manage::{Document, document, is_name};
+pub use operation::{Audience, Need, Operation};
 pub use problem::{Location, Parameter, Problem};
 pub use reach::Reach;
 pub use token::{Digest, Secret};
@@ -40,6 +46,12 @@ pub use token::{Digest, Secret};
 pub struct Config {
     /// What is answered from, and what brings findings in.
     pub connector: Connector,
+    /// How the service of an integration is reached.
+    pub connect: Connect,
+    /// Whether an integration may be at an http URL on a loopback address.
+    pub allow_http_loopback: bool,
+    /// Where what was answered is counted.
+    pub calls: Calls,
     /// What one token may ask for.
     pub budget: Budget,
     /// How credentials are judged, for the tools of assistants.

@@ -40,8 +40,20 @@ pub enum Need {
 }
 
 impl Need {
+    /// All of them.
+    pub(crate) const ALL: &'static [Self] = &[
+        Self::View,
+        Self::AddAccounts,
+        Self::Accounts,
+        Self::Integrations,
+        Self::Credentials,
+        Self::IntegrationTokens,
+        Self::Tokens,
+        Self::OrganizationTokens,
+    ];
+
     /// Whether these permissions are enough.
-    pub(crate) fn is_met(self, by: PermissionSet) -> bool {
+    pub fn is_met(self, by: PermissionSet) -> bool {
         use PermissionSet as Set;
         match by {
             Set::Administrator => true,

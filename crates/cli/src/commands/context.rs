@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use countersign_client::{Client, Config as ClientConfig, Fixed, Meter, Url};
 use countersign_connector::integration::Place;
+use countersign_connector::metrics::Calls;
 use countersign_connector::{Connector, Fences, Subject};
 use countersign_signing::Pair;
 use countersign_store::{Credential, Integration, IntegrationKind, OwnedIntegration, Store};
@@ -24,6 +25,8 @@ pub(crate) struct Context {
     pub(crate) connector: Connector,
     /// What all clients count in.
     pub(crate) meter: Meter,
+    /// What programs asked the API for.
+    pub(crate) calls: Calls,
 }
 
 /// What a program that runs on works with, and what of it changes when its configuration is
@@ -86,7 +89,7 @@ impl Context {
         let fences = Fences::at(&home.fences());
         let (clock, random) = (system::clock(), system::random());
         let connector = Connector { store, vault, fences, clock, random };
-        Ok(Self { home, config, connector, meter: Meter::default() })
+        Ok(Self { home, config, connector, meter: Meter::default(), calls: Calls::default() })
     }
 
     pub(crate) fn store(&self) -> &Store {

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_api::Api;
 use countersign_connector::duty::Scheduler;
@@ -26,6 +27,7 @@ use super::people;
 use super::platform::Stop;
 use super::query::paths_of;
 use super::reload::{Hangup, Reloading};
+use super::rotation::connect;
 use super::schedule;
 use super::store::{are_mendable, counted, fix};
 use super::watch::{Rounds, rows};
@@ -193,6 +195,9 @@ impl Faces {
 fn programs(context: &Context) -> countersign_api::Config {
     countersign_api::Config {
         connector: context.connector.clone(),
+        connect: connect(context, Duration::from_secs(10)),
+        allow_http_loopback: false,
+        calls: context.calls.clone(),
         budget: context.config.api.budget(),
         policy: context.config.watch.policy(),
         version: env!("CARGO_PKG_VERSION"),
@@ -411,7 +416,9 @@ fn expose(current: &Current, scheduler: &Scheduler) -> Expose {
 async fn metrics(context: &Context, scheduler: &Scheduler) -> Result<String, Failure> {
     let (rows, version) = (rows(context).await?, env!("CARGO_PKG_VERSION"));
     let connector = &context.connector;
-    Ok(connector.exposition(&rows, Some(scheduler), &context.meter, version).await?)
+    Ok(connector
+        .exposition(&rows, Some(scheduler), &context.meter, &context.calls, version)
+        .await?)
 }
 
 /// What to run when an address cannot be listened on.
