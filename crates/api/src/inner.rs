@@ -11,6 +11,7 @@ use crate::Config;
 use crate::caller::Caller;
 use crate::limit::Limiter;
 use crate::operation::Operation;
+use crate::reads::ReadNow;
 
 const HOUR_MS: i64 = 3_600_000;
 /// How long what was counted may wait to be written.
@@ -25,6 +26,7 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
+    pub(crate) read_now: ReadNow,
     pub(crate) version: &'static str,
     pub(crate) limiter: Arc<Limiter<TokenId>>,
     /// Strangers, by address.
@@ -76,6 +78,7 @@ impl Inner {
             clock: connector.clock.clone(),
             random: connector.random.clone(),
             connector,
+            read_now: config.read_now,
             version: config.version,
             limiter: Arc::new(Limiter::new(config.budget)),
             tries: Arc::default(),

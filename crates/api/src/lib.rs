@@ -1,6 +1,7 @@
 //! What other programs ask the connector: findings, applications and scans in the shapes of
 //! OCSF 1.8.0, over HTTP with bearer tokens; and who may ask, which is managed by the same
-//! way. Reads are answered from the store.
+//! way. Reads are answered from the store; where an integration is live, what names an application
+//! is first read from its service, by a [`ReadNow`] that the program gives.
 //!
 //! A request is known by its token, counted, judged by the table of operations
 //! ([`Operation`]), and only then answered. No vault: what needs a secret is done by a
@@ -32,12 +33,15 @@ pub use listen::Listener;
 pub use operation::{Audience, Operation};
 pub use problem::{Location, Parameter, Problem};
 pub use reach::Reach;
+pub use reads::{ReadNow, Reading};
 pub use token::{Digest, Secret};
 
 /// What an API is made of.
 pub struct Config {
     /// What is answered from, and what brings findings in.
     pub connector: Connector,
+    /// What reads an application at the moment when it is asked for.
+    pub read_now: ReadNow,
     /// What one token may ask for.
     pub budget: Budget,
     /// The version of the program.

@@ -6,6 +6,7 @@ mod asked;
 mod cursor;
 mod filter;
 mod findings;
+mod live;
 mod page;
 mod scans;
 
@@ -13,5 +14,7 @@ pub(crate) use applications::applications;
 pub(crate) use asked::Asked;
 pub(crate) use filter::{APPLICATION_FIELDS, FINDING_FIELDS, Holds, Named, operators};
 pub(crate) use findings::{application_findings, details, findings, write as write_finding};
+pub(crate) use live::Source;
+pub use live::{ReadNow, Reading};
 pub(crate) use page::{Batches, Tail, page};
 pub(crate) use scans::scans;

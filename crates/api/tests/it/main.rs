@@ -6,16 +6,17 @@
 mod bulk;
 mod filters;
 mod isolation;
+mod live;
 mod moments;
 mod reads;
 mod refusals;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::http::Request;
-use countersign_api::{Budget, Config, Secret, router};
+use countersign_api::{Budget, Config, ReadNow, Reading, Secret, router};
 use countersign_connector::{Connector, Fences};
 use countersign_findings::{Application, Context, Finding};
 use countersign_store::{
@@ -35,6 +36,8 @@ use tower::ServiceExt;
 const START_MS: i64 = 1_780_272_000_000;
 const DAY_MS: i64 = 86_400_000;
 
+type ReadBy = Box<dyn Fn() -> Reading + Send>;
+
 /// An API over a store.
 struct Desk {
     store: Store,
@@ -42,6 +45,10 @@ struct Desk {
     random: countersign_connector::Random,
     now_ms: Arc<AtomicI64>,
     made: AtomicU64,
+    /// What reads an application from the service.
+    reading: Arc<Mutex<ReadBy>>,
+    /// Integration and application of each reading.
+    read: Arc<Mutex<Vec<(String, String)>>>,
     _home: TempDir,
 }
 
@@ -94,12 +101,21 @@ impl Desk {
             clock: Arc::new(move || shown.load(Ordering::SeqCst)),
             random: random.clone(),
         };
+        let no_service: ReadBy = Box::new(|| panic!("the service is not to be read"));
+        let (reading, read) = (Arc::new(Mutex::new(no_service)), Arc::default());
+        let (by, noted) = (Arc::clone(&reading), Arc::<Mutex<Vec<_>>>::clone(&read));
+        let read_now: ReadNow = Arc::new(move |integration, guid| {
+            noted.lock().unwrap().push((integration.name, guid.to_string()));
+            (by.lock().unwrap())()
+        });
         let config = Config {
             connector,
+            read_now,
             budget: Budget { per_minute: 60_000_000, burst: 1_000_000, in_flight: 100 },
             version: "0.0.0",
         };
-        Self { store, router: router(config), random, now_ms, made: AtomicU64::new(0), _home: home }
+        let (router, made) = (router(config), AtomicU64::new(0));
+        Self { store, router, random, now_ms, made, reading, read, _home: home }
     }
 
     fn now(&self) -> i64 {
