@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use countersign_api::{Api, Budget};
+use countersign_api::{Api, Budget, ReadNow};
 use countersign_connector::duty::Scheduler;
 use countersign_connector::health::{Tell, daily};
+use countersign_connector::sync::Readings;
 use countersign_dashboard::people::People;
 use countersign_dashboard::{Config, Dashboard, FetchPaths, Identity, Inventory, Listener};
 use countersign_files::{self as files, Secrecy};
@@ -28,6 +29,7 @@ use super::query::paths_of;
 use super::reload::{Hangup, Reloading};
 use super::schedule;
 use super::store::{are_mendable, counted, fix};
+use super::sync::{How, options};
 use super::watch::{Rounds, rows};
 use crate::advice::CommandLine;
 use crate::args::ServeDashboard;
@@ -60,7 +62,7 @@ pub(crate) async fn run(home: Option<&Path>, args: ServeDashboard) -> Result<(),
     let context = Context::open(home).await?;
     let served = listening.open(&context).await?;
     if let Some((api, _)) = &mut api {
-        api.open(programs(&context));
+        api.open(programs(&served.current));
     }
     let stop = Stop::listen()?;
     if let Some(path) = &args.ready_file {
@@ -190,9 +192,10 @@ impl Faces {
 }
 
 /// What the connector API works with.
-fn programs(context: &Context) -> countersign_api::Config {
+fn programs(current: &Current) -> countersign_api::Config {
     countersign_api::Config {
-        connector: context.connector.clone(),
+        connector: current.get().connector,
+        read_now: read_now(current),
         budget: Budget::default(),
         version: env!("CARGO_PKG_VERSION"),
     }
@@ -395,6 +398,23 @@ fn fetch_paths(current: &Current) -> FetchPaths {
         Box::pin(async move {
             let asked = paths_of(&context, &row).await;
             asked.map(drop).map_err(|failure| failure.to_string())
+        })
+    })
+}
+
+fn read_now(current: &Current) -> ReadNow {
+    let (current, readings) = (current.clone(), Readings::new(current.get().connector.clock));
+    Arc::new(move |integration, guid| {
+        let (context, readings) = (current.get(), readings.clone());
+        Box::pin(async move {
+            let (id, of) = (integration.id, guid.clone());
+            let reading = async move {
+                let signing = context.integration(Some(&integration.name)).await?;
+                let client = context.kept_client_of(&signing, "api")?;
+                let options = options(&context, How::default());
+                context.connector.read_now(&integration, client, &of, options).await
+            };
+            readings.share(id, &guid, reading).await
         })
     })
 }
