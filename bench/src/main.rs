@@ -1,7 +1,8 @@
 //! Ratios against a peer or a floor, both measured in the same run.
 //!
-//! `bench/run sign | signin | silence | request | soak [SECONDS] | start | pages | broker | sync | million | readers [HOME] | render` builds what is measured and starts this.
+//! `bench/run sign | signin | silence | request | soak [SECONDS] | start | pages | broker | sync | million | readers [HOME] | api [HOME] | render` builds what is measured and starts this.
 
+mod api;
 mod broker;
 mod dashboard;
 mod pages;
@@ -44,9 +45,10 @@ fn main() -> anyhow::Result<()> {
         "sync" => runtime()?.block_on(sync::run(&countersign)),
         "million" => runtime()?.block_on(sync::million(&countersign)),
         "readers" => runtime()?.block_on(readers::run_all(&countersign, arguments.next())),
+        "api" => runtime()?.block_on(api::run_all(&countersign, arguments.next())),
         "render" => render::run(),
         _ => bail!(
-            "usage: bench/run sign | signin | silence | request | soak [SECONDS] | start | pages | broker | sync | million | readers [HOME] | render"
+            "usage: bench/run sign | signin | silence | request | soak [SECONDS] | start | pages | broker | sync | million | readers [HOME] | api [HOME] | render"
         ),
     }
 }

@@ -16,7 +16,7 @@ use countersign_store::{FindingRow, Query, Scope, Store};
 use crate::dashboard;
 use crate::process::{Platform, run};
 
-const INTEGRATION: &str = "bench";
+pub const INTEGRATION: &str = "bench";
 const PAGE: u32 = 50;
 const SAMPLE: u32 = 20_000;
 /// Slow ones that are named.
@@ -49,10 +49,10 @@ pub async fn run_all(countersign: &Path, given: Option<String>) -> Result<()> {
     exports(countersign, &home, total, &sample)
 }
 
-async fn bring_in(countersign: &Path, home: &Path) -> Result<()> {
+pub async fn bring_in(countersign: &Path, home: &Path) -> Result<()> {
     let platform = Platform::start(countersign, "apps=1000,findings=1000000,rng=7").await?;
     let (id, secret) = platform.mint(&[])?;
-    std::fs::write(home.join("config.toml"), "[client]\nrequests_per_minute = 1000000\n")?;
+    std::fs::write(home.join("config.toml"), "[client]\nrequests_per_minute = 1000000\n[api]\nrequests_per_minute = 60000000\n")?;
     let mut add = Command::new(countersign);
     add.arg("--home").arg(home);
     add.args(["integration", "add", INTEGRATION, "--client-id", &id, "--client-secret-stdin"]);

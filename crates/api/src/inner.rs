@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use countersign_connector::watch::Policy;
 use countersign_connector::{Clock, Connector, Random};
 use countersign_store::{ApiFailure, IntegrationId, Store, TokenId, Traffic, TrafficBatch};
 use countersign_web::tries::Tries;
@@ -27,6 +28,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) read_now: ReadNow,
+    pub(crate) policy: Policy,
     pub(crate) version: &'static str,
     pub(crate) limiter: Arc<Limiter<TokenId>>,
     /// Strangers, by address.
@@ -79,6 +81,7 @@ impl Inner {
             random: connector.random.clone(),
             connector,
             read_now: config.read_now,
+            policy: config.policy,
             version: config.version,
             limiter: Arc::new(Limiter::new(config.budget)),
             tries: Arc::default(),

@@ -7,17 +7,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// What one token may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
-    /// Requests a minute, evenly; default 1200.
+    /// Requests a minute, evenly; default 6000.
     pub per_minute: u32,
-    /// Requests that may come at once after a pause; default 120.
+    /// Requests that may come at once after a pause; a tenth of that.
     pub burst: u32,
-    /// Requests that are answered at once; default 16.
+    /// Requests that are answered at once; default 32.
     pub in_flight: u32,
+}
+
+impl Budget {
+    /// So many a minute, a tenth of them in one burst.
+    pub fn of(per_minute: u32, in_flight: u32) -> Self {
+        Self { per_minute, burst: (per_minute / 10).max(1), in_flight }
+    }
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { per_minute: 1200, burst: 120, in_flight: 16 }
+        Self::of(6000, 32)
     }
 }
 

@@ -1,6 +1,7 @@
 //! `config.toml` in the home. Every key is optional; an unknown key is refused
 //! with its file and line. `docs/reference/configuration.md` lists them all.
 
+pub(crate) mod api;
 pub(crate) mod keys;
 pub(crate) mod metrics;
 pub(crate) mod schedule;
@@ -37,6 +38,7 @@ pub(crate) struct Config {
     pub(crate) schedule: schedule::ScheduleConfig,
     pub(crate) watch: watch::WatchConfig,
     pub(crate) metrics: metrics::MetricsConfig,
+    pub(crate) api: api::ApiConfig,
     pub(crate) consumers: Vec<watch::ConsumerConfig>,
 }
 
@@ -257,6 +259,11 @@ impl Config {
         let share = self.sync.closures_share;
         must((0.0..=1.0).contains(&share), "`sync.closures_share` must be 0 to 1");
         must((1..=256).contains(&self.client.in_flight), "`client.in_flight` must be 1 to 256");
+        must(
+            (1..=60_000_000).contains(&self.api.requests_per_minute),
+            "`api.requests_per_minute` must be 1 to 60000000",
+        );
+        must((1..=1024).contains(&self.api.in_flight), "`api.in_flight` must be 1 to 1024");
         must(
             self.client.connect_timeout_seconds != Some(0),
             "`client.connect_timeout_seconds` must be at least 1",

@@ -7,6 +7,7 @@ use crate::audit::{self, Act, Deed};
 use crate::credentials::{self, CredentialId, CredentialKind, NewCredential};
 use crate::error::Error;
 use crate::kept::{self, KeptId};
+use crate::seal;
 use crate::store::{IntegrationId, Store};
 use crate::tokens::{self, NewToken};
 use crate::words::words;
@@ -298,6 +299,8 @@ impl Store {
                 }
                 let find = "select name from integrations where id = ?";
                 let from: String = transaction.query_row(find, [id.0], |row| row.get(0))?;
+                // The name is in their seals. What was damaged before stays so.
+                let sound = sound_applications(&transaction, id)?;
                 transaction.execute(
                     "update integrations set name = ?1, slug = ?1, updated_ms = ?3 where id = ?2",
                     params![to, id.0, now_ms],
@@ -311,6 +314,9 @@ impl Store {
                 if renamed > 0 {
                     let act = Act::new(&to, Deed::Renamed).with("old_name", from);
                     audit::append(&transaction, &act, now_ms)?;
+                }
+                for application in sound {
+                    seal::application(&transaction, application)?;
                 }
                 Ok(transaction.commit()?)
             })
@@ -338,6 +344,19 @@ impl Store {
             })
             .await
     }
+}
+
+/// The applications of an integration that are as they were written.
+fn sound_applications(connection: &Connection, id: IntegrationId) -> Result<Vec<i64>, Error> {
+    let mut select = connection.prepare("select id from applications where integration = ?")?;
+    let ids = select.query_map([id.0], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
+    let mut sound = Vec::with_capacity(ids.len());
+    for id in ids {
+        if seal::is_sound(connection, id)? {
+            sound.push(id);
+        }
+    }
+    Ok(sound)
 }
 
 /// A row of an integration, with its token.

@@ -45,8 +45,8 @@ impl Desk {
         for _ in 0..100 {
             self.now_ms.fetch_add(6_000, Ordering::SeqCst);
             self.get(seat, "/applications").await;
-            let hours = self.store.traffic_hours(seat.id).await;
-            let sum = hours.iter().map(|hour| hour.api_ops).sum();
+            let hours = self.store.traffic(seat.id, 0).await.unwrap();
+            let sum = hours.iter().map(|(_, traffic)| traffic.api_ops).sum();
             if sum > 0 {
                 return sum;
             }

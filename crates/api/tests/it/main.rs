@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod assistants;
 mod bulk;
 mod filters;
 mod isolation;
@@ -15,8 +16,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{HeaderMap, Request};
 use countersign_api::{Budget, Config, ReadNow, Reading, Secret, router};
+use countersign_connector::watch::Policy;
 use countersign_connector::{Connector, Fences};
 use countersign_findings::{Application, Context, Finding};
 use countersign_store::{
@@ -56,7 +58,7 @@ struct Desk {
 #[derive(Debug, Clone)]
 struct Answer {
     status: u16,
-    headers: axum::http::HeaderMap,
+    headers: HeaderMap,
     body: String,
 }
 
@@ -81,7 +83,6 @@ struct Seat {
     id: IntegrationId,
     name: String,
     uid: String,
-    account: AccountId,
     token: String,
 }
 
@@ -112,6 +113,7 @@ impl Desk {
             connector,
             read_now,
             budget: Budget { per_minute: 60_000_000, burst: 1_000_000, in_flight: 100 },
+            policy: Policy::default(),
             version: "0.0.0",
         };
         let (router, made) = (router(config), AtomicU64::new(0));
@@ -169,7 +171,7 @@ impl Desk {
             operations: None,
         };
         let (token, _) = self.token(scope, DAY_MS).await;
-        Seat { id, name, uid, account, token }
+        Seat { id, name, uid, token }
     }
 
     /// An integration for findings of other scanners.
@@ -193,7 +195,7 @@ impl Desk {
             operations: None,
         };
         let (token, _) = self.token(scope, DAY_MS).await;
-        Seat { id, name, uid, account, token }
+        Seat { id, name, uid, token }
     }
 
     /// A token: the secret to ask with and the one to renew by.

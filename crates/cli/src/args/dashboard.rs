@@ -30,8 +30,8 @@ pub(crate) struct ServeDashboard {
     /// of config.toml].
     #[arg(long, value_name = "ADDR")]
     pub(crate) metrics_listen: Option<SocketAddr>,
-    /// Answer the connector API on this address as well, for other programs: any but a
-    /// loopback address needs TLS.
+    /// Answer the connector API on this address as well, for other programs; any but a
+    /// loopback address needs TLS [default: `api.listen` of config.toml].
     #[arg(long, value_name = "ADDR")]
     pub(crate) api: Option<SocketAddr>,
     /// Write the address into this file once it answers.

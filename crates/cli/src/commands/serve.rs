@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use countersign_api::{Api, Budget, ReadNow};
+use countersign_api::{Api, ReadNow};
 use countersign_connector::duty::Scheduler;
 use countersign_connector::health::{Tell, daily};
 use countersign_connector::sync::Readings;
@@ -53,7 +53,7 @@ pub(crate) async fn run(home: Option<&Path>, args: ServeDashboard) -> Result<(),
         Some(address) => Some(faces.listen(address, &args, config.metrics.token_file.is_some())?),
         None => None,
     };
-    let mut api = match args.api {
+    let mut api = match args.api.or(config.api.listen) {
         Some(address) => Some(faces.listen_for_programs(address, &args)?),
         None => None,
     };
@@ -193,10 +193,12 @@ impl Faces {
 
 /// What the connector API works with.
 fn programs(current: &Current) -> countersign_api::Config {
+    let context = current.get();
     countersign_api::Config {
-        connector: current.get().connector,
+        connector: context.connector.clone(),
         read_now: read_now(current),
-        budget: Budget::default(),
+        budget: context.config.api.budget(),
+        policy: context.config.watch.policy(),
         version: env!("CARGO_PKG_VERSION"),
     }
 }

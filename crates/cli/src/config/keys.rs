@@ -164,6 +164,10 @@ pub(crate) const KEYS: &[Key] = &[
     unset("metrics.token_file", File, "\"/etc/countersign/metrics.token\"", "File whose first line, 16 characters or more, is the bearer token for /metrics [default: nobody may read it there]"),
     unset("metrics.listen", Address, "\"127.0.0.1:9464\"", "Address that answers /metrics, /healthz and /readyz alone: without a token on loopback, over TLS with the token elsewhere; as --metrics-listen"),
 
+    unset("api.listen", Address, "\"127.0.0.1:8470\"", "Address that answers the connector API, for other programs: over TLS but on loopback; as --api"),
+    set("api.requests_per_minute", Integer, "6000", Some("requests per minute"), "Requests of one token in any minute, at most; a tenth of them may come at once"),
+    set("api.in_flight", Integer, "32", Some("requests"), "Concurrent requests of one token, at most: 1 to 1024"),
+
     set("watch.every", Span, "\"1h\"", None, "Time between two checks of the credentials"),
     unset("watch.quiet_hours", Hours, "\"22:00-07:00\"", "When only urgent notices are sent, in UTC [default: never]"),
     set("watch.escalate_after", Span, "\"12h\"", None, "Time to acknowledge an urgent notice before it is escalated"),

@@ -114,7 +114,7 @@ fn what_cannot_be_is_refused_where_it_is() {
     };
     for (args, told) in [
         (vec!["import".to_owned(), file("none.json", "[")], "not a JSON array"),
-        (vec!["import".to_owned(), folder.path().join("no").display().to_string()], "No such file"),
+        (vec!["import".to_owned(), folder.path().join("no").display().to_string()], "no such file"),
         (vec!["import".to_owned(), file("b", "\0\0"), "-i".into(), "scanners".into()], "not text"),
         (vec!["import".to_owned(), file("c", "[]"), "-i".into(), "other".into()], "no integration"),
     ] {

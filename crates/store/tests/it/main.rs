@@ -20,7 +20,7 @@ use countersign_findings::{
 };
 use countersign_store::{
     ApplicationWriter, Change, ChangeKind, CredentialKind, IntegrationId, NewCredential, Put,
-    Reading, Reason, RunId, RunKind, RunSummary, Since, Store,
+    Query, Reading, Reason, RunId, RunKind, RunSummary, Since, Store,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -258,6 +258,57 @@ async fn stores_that_cannot_be_opened() {
         assert!(error.contains(path.to_str().unwrap()), "{error}");
         assert!(std::fs::read(&path).unwrap() == before, "{change}: it was written to");
     }
+}
+
+#[tokio::test]
+async fn another_name_damages_nothing_and_mends_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, integration, run) = store(folder.path()).await;
+    for (name, issue) in [("Alpha", 1), ("Beta", 2)] {
+        let mut writer = open(&store, run, name).await;
+        let record = flaw(issue, 4, 89, "x", None, "OPEN");
+        put(&mut writer, name, &record, Some(ChangeKind::New)).await;
+        writer.commit(COMPLETE).await.unwrap();
+    }
+    store.rename_integration(integration, "prod", 9).await.unwrap();
+    assert_eq!(store.check().await.unwrap(), []);
+    assert_eq!(store.applications().await.unwrap().len(), 2);
+    let connection = rusqlite::Connection::open(folder.path().join("store.sqlite")).unwrap();
+    connection.execute("update applications set policy = 'x' where name = 'Alpha'", []).unwrap();
+    store.rename_integration(integration, "production", 9).await.unwrap();
+    assert!(!store.check().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_others_wrote_since_is_not_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _, run) = store(folder.path()).await;
+    let record = |severity| flaw(1, severity, 89, "x", None, "OPEN");
+    let severity = |store: Store| async move {
+        let query = Query { limit: 10, ..Query::default() };
+        let found = store.findings(query).await.unwrap();
+        found.iter().map(|row| row.finding.severity.level()).collect::<Vec<_>>()
+    };
+    // Two that both look before either writes: an application that is new, a finding that is
+    // new, and one that is there.
+    for (first, second, issue) in [(1, 2, 1), (3, 4, 2), (5, 0, 1)] {
+        let (mut one, mut other) =
+            (open(&store, run, "Alpha").await, open(&store, run, "Alpha").await);
+        let of = |severity| {
+            let mut record = record(severity);
+            record["issue_id"] = json!(issue);
+            record
+        };
+        put(&mut one, "Alpha", &of(first), Some(ChangeKind::New)).await;
+        put(&mut other, "Alpha", &of(second), Some(ChangeKind::New)).await;
+        one.commit(COMPLETE).await.unwrap();
+        let before = dump(folder.path());
+        let error = other.commit(COMPLETE).await.unwrap_err();
+        assert!(error.is_outdated(), "{error}");
+        assert_eq!(dump(folder.path()), before);
+    }
+    assert_eq!(severity(store.clone()).await, [5, 3]);
+    assert_eq!(store.check().await.unwrap(), []);
 }
 
 #[tokio::test]
