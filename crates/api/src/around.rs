@@ -23,7 +23,7 @@ use crate::inner::{Inner, Outcome};
 use crate::limit::Full;
 use crate::operation::{Audience, Operation};
 use crate::problem::Problem;
-use crate::reads;
+use crate::reads::{self, Source};
 
 /// Of a request of management.
 pub(crate) const MOST_BODY_BYTES: usize = 1 << 20;
@@ -213,6 +213,8 @@ pub(crate) struct Did {
     pub(crate) db_ops: u64,
     /// Requests to the service.
     pub(crate) api_ops: u64,
+    /// Where what is answered comes from.
+    pub(crate) source: Source,
     /// Bytes of the answer, as far as they are known when it begins.
     pub(crate) out_bytes: u64,
 }

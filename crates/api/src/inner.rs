@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use countersign_connector::watch::Policy;
 use countersign_connector::managed::Keeper;
 use countersign_connector::metrics::Calls;
+use countersign_connector::watch::Policy;
 use countersign_connector::{Clock, Connector, Random};
 use countersign_store::{ApiFailure, IntegrationId, Store, TokenId, Traffic, TrafficBatch};
 use countersign_web::tries::Tries;
@@ -14,6 +14,7 @@ use crate::Config;
 use crate::caller::Caller;
 use crate::limit::Limiter;
 use crate::operation::Operation;
+use crate::reads::ReadNow;
 
 pub(crate) const HOUR_MS: i64 = 3_600_000;
 /// How long what was counted may wait to be written.
@@ -28,6 +29,7 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
+    pub(crate) read_now: ReadNow,
     pub(crate) policy: Policy,
     pub(crate) version: &'static str,
     pub(crate) keeper: Keeper,
@@ -69,7 +71,16 @@ struct Counted {
 
 impl Inner {
     pub(crate) fn new(config: Config) -> Self {
-        let Config { connector, connect, allow_http_loopback, calls, budget, policy, version } = config;
+        let Config {
+            connector,
+            connect,
+            allow_http_loopback,
+            calls,
+            read_now,
+            budget,
+            policy,
+            version,
+        } = config;
         let keeper = Keeper::new(connector, connect, allow_http_loopback);
         // Callers wait for an answer, and not for a sync that writes.
         let connector = keeper.connector().clone();
@@ -83,6 +94,7 @@ impl Inner {
             calls,
             policy,
             version,
+            read_now,
             limiter: Arc::new(Limiter::new(budget)),
             tries: Arc::default(),
             counted: Arc::new(Mutex::new(Counted { written_ms, ..Counted::default() })),

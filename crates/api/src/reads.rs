@@ -6,6 +6,7 @@ mod asked;
 mod cursor;
 mod filter;
 mod findings;
+mod live;
 mod page;
 mod scans;
 
@@ -15,5 +16,7 @@ pub(crate) use filter::{
     APPLICATION_FIELDS, FINDING_FIELDS, Holds, SEVERITIES, STATUSES, operators,
 };
 pub(crate) use findings::{application_findings, details, findings, write as write_finding};
+pub(crate) use live::Source;
+pub use live::{ReadNow, Reading};
 pub(crate) use page::{Batches, Tail, page};
 pub(crate) use scans::scans;

@@ -5,7 +5,7 @@ use std::fmt;
 pub use countersign_store::Fault;
 
 /// A failed operation: what failed, who has to act, and how.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Error {
     fault: Fault,
     what: String,

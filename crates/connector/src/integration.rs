@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::{Connector, Fault};
 
 /// How a credential reaches its service.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// Veracode URL.
     pub url: String,

@@ -7,21 +7,22 @@ mod assistants;
 mod bulk;
 mod filters;
 mod isolation;
+mod live;
 mod manage;
 mod moments;
 mod reads;
 mod refusals;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
-use countersign_api::{Budget, Config, Secret, router};
-use countersign_connector::watch::Policy;
+use countersign_api::{Budget, Config, ReadNow, Reading, Secret, router};
 use countersign_client::{Client, Config as ClientConfig, Error as ClientError, parse_url};
 use countersign_connector::metrics::Calls;
 use countersign_connector::rotation::Connect;
+use countersign_connector::watch::Policy;
 use countersign_connector::{Connector, Fences};
 use countersign_findings::{Application, Context, Finding};
 use countersign_store::{
@@ -41,6 +42,8 @@ use tower::ServiceExt;
 const START_MS: i64 = 1_780_272_000_000;
 const DAY_MS: i64 = 86_400_000;
 
+type ReadBy = Box<dyn Fn() -> Reading + Send>;
+
 /// An API over a store.
 struct Desk {
     store: Store,
@@ -50,6 +53,10 @@ struct Desk {
     made: AtomicU64,
     calls: Calls,
     home: TempDir,
+    /// What reads an application from the service.
+    reading: Arc<Mutex<ReadBy>>,
+    /// Integration and application of each reading.
+    read: Arc<Mutex<Vec<(String, String)>>>,
 }
 
 /// What was answered.
@@ -115,17 +122,25 @@ impl Desk {
             Client::with_source(config, source, clock.clone(), nonces.clone())
         });
         let calls = Calls::default();
+        let no_service: ReadBy = Box::new(|| panic!("the service is not to be read"));
+        let (reading, read) = (Arc::new(Mutex::new(no_service)), Arc::default());
+        let (by, noted) = (Arc::clone(&reading), Arc::<Mutex<Vec<_>>>::clone(&read));
+        let read_now: ReadNow = Arc::new(move |integration, guid| {
+            noted.lock().unwrap().push((integration.name, guid.to_string()));
+            (by.lock().unwrap())()
+        });
         let config = Config {
             connector,
             connect,
             allow_http_loopback: false,
             calls: calls.clone(),
+            read_now,
             budget: Budget { per_minute: 60_000_000, burst: 1_000_000, in_flight: 100 },
             policy: Policy::default(),
             version: "0.0.0",
         };
-        let router = router(config);
-        Self { store, router, random, now_ms, made: AtomicU64::new(0), calls, home }
+        let (router, made) = (router(config), AtomicU64::new(0));
+        Self { store, router, random, now_ms, made, calls, home, reading, read }
     }
 
     fn now(&self) -> i64 {

@@ -6,9 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_api::Api;
+use countersign_api::{Api, ReadNow};
 use countersign_connector::duty::Scheduler;
 use countersign_connector::health::{Tell, daily};
+use countersign_connector::sync::Readings;
 use countersign_dashboard::people::People;
 use countersign_dashboard::{Config, Dashboard, FetchPaths, Identity, Inventory, Listener};
 use countersign_files::{self as files, Secrecy};
@@ -30,6 +31,7 @@ use super::reload::{Hangup, Reloading};
 use super::rotation::connect;
 use super::schedule;
 use super::store::{are_mendable, counted, fix};
+use super::sync::{How, options};
 use super::watch::{Rounds, rows};
 use crate::advice::CommandLine;
 use crate::args::ServeDashboard;
@@ -62,7 +64,7 @@ pub(crate) async fn run(home: Option<&Path>, args: ServeDashboard) -> Result<(),
     let context = Context::open(home).await?;
     let served = listening.open(&context).await?;
     if let Some((api, _)) = &mut api {
-        api.open(programs(&context));
+        api.open(programs(&served.current));
     }
     let stop = Stop::listen()?;
     if let Some(path) = &args.ready_file {
@@ -192,12 +194,14 @@ impl Faces {
 }
 
 /// What the connector API works with.
-fn programs(context: &Context) -> countersign_api::Config {
+fn programs(current: &Current) -> countersign_api::Config {
+    let context = current.get();
     countersign_api::Config {
         connector: context.connector.clone(),
-        connect: connect(context, Duration::from_secs(10)),
+        connect: connect(&context, Duration::from_secs(10)),
         allow_http_loopback: false,
         calls: context.calls.clone(),
+        read_now: read_now(current),
         budget: context.config.api.budget(),
         policy: context.config.watch.policy(),
         version: env!("CARGO_PKG_VERSION"),
@@ -401,6 +405,23 @@ fn fetch_paths(current: &Current) -> FetchPaths {
         Box::pin(async move {
             let asked = paths_of(&context, &row).await;
             asked.map(drop).map_err(|failure| failure.to_string())
+        })
+    })
+}
+
+fn read_now(current: &Current) -> ReadNow {
+    let (current, readings) = (current.clone(), Readings::new(current.get().connector.clock));
+    Arc::new(move |integration, guid| {
+        let (context, readings) = (current.get(), readings.clone());
+        Box::pin(async move {
+            let (id, of) = (integration.id, guid.clone());
+            let reading = async move {
+                let signing = context.integration(Some(&integration.name)).await?;
+                let client = context.kept_client_of(&signing, "api")?;
+                let options = options(&context, How::default());
+                context.connector.read_now(&integration, client, &of, options).await
+            };
+            readings.share(id, &guid, reading).await
         })
     })
 }

@@ -212,6 +212,11 @@ impl Life {
         Self { test, folder, known, time, door, scheduler, task }
     }
 
+    /// Asks the service, as a sync does.
+    pub(crate) fn client(&self) -> Client {
+        self.door.client(&self.known)
+    }
+
     /// Another store, without the scheduler.
     pub(crate) async fn connector(&self, folder: &Path) -> Connector {
         connect(&self.door, &self.time, folder).await
