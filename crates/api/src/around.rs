@@ -70,11 +70,6 @@ fn handler(operation: Operation, inner: &Inner) -> Option<MethodRouter<Inner>> {
     })
 }
 
-/// Whether an operation is answered at all.
-pub(crate) fn is_answered(operation: Operation) -> bool {
-    handler(operation).is_some()
-}
-
 async fn version(State(inner): State<Inner>) -> Json<Value> {
     Json(json!({ "version": inner.version }))
 }

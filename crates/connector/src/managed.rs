@@ -138,7 +138,7 @@ impl Keeper {
 
     /// Where a credential is used, if a URL can be one of a service.
     pub fn place(&self, url: &str, ca_pem: Option<String>) -> Result<Place, String> {
-        let parsed = parse_url(url).map_err(|error| error.to_string())?;
+        let parsed = parse_url(url)?;
         let place = Place {
             url: url.to_owned(),
             ca_pem,

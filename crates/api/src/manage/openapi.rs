@@ -28,6 +28,8 @@ impl Document {
         match operation.about().audience {
             Audience::Management(_) => self == Self::Management,
             Audience::Integration | Audience::Everybody => self == Self::Engine,
+            // The protocol of assistants describes itself.
+            Audience::Assistant => false,
         }
     }
 
@@ -113,7 +115,8 @@ fn shapes(operation: Operation) -> (Option<&'static str>, Shape) {
         | O::DeleteIntegration
         | O::RemoveSecondaryToken
         | O::DeleteToken
-        | O::ResetStatus => (None, Nothing),
+        | O::ResetStatus
+        | O::AskTools => (None, Nothing),
     }
 }
 
@@ -250,7 +253,7 @@ fn described(operation: Operation) -> Value {
         object["requestBody"] = json!({ "required": !is_body_optional(operation), "content": json_of(reference(body)) });
     }
     match about.audience {
-        Audience::Everybody => object["security"] = json!([]),
+        Audience::Everybody | Audience::Assistant => object["security"] = json!([]),
         Audience::Integration => object["security"] = json!([{ "integration": [] }]),
         Audience::Management(need) => {
             object["security"] = json!([{ "organization": [] }]);
@@ -263,11 +266,10 @@ fn described(operation: Operation) -> Value {
     object
 }
 
-/// The document, whole. Operations that are not answered are not in it.
+/// The document, whole.
 pub fn document(document: Document, version: &str) -> Value {
     let mut paths = Map::new();
-    let answered = |one: &Operation| crate::around::is_answered(*one);
-    let all = Operation::ALL.iter().copied().filter(|one| document.has(*one)).filter(answered);
+    let all = Operation::ALL.iter().copied().filter(|one| document.has(*one));
     for operation in all {
         let about = operation.about();
         let method = match about.method {
