@@ -26,7 +26,7 @@ use crate::problem::Problem;
 use crate::reads::{self, Source};
 
 /// Of a request of management.
-const MOST_BODY_BYTES: usize = 1 << 20;
+pub(crate) const MOST_BODY_BYTES: usize = 1 << 20;
 /// The answer names the request by this.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -66,7 +66,7 @@ fn handler(operation: Operation, inner: &Inner) -> Option<MethodRouter<Inner>> {
         Operation::AskTools => on_service(filter, assistants::service(inner))
             .layer(from_fn_with_state(inner.clone(), assistants::reach)),
         Operation::GetVersion => on(filter, version),
-        _ => return None,
+        _ => return crate::manage::handler(operation),
     })
 }
 

@@ -4,7 +4,8 @@
 //! is first read from its service, by a [`ReadNow`] that the program gives.
 //!
 //! A request is known by its token, counted, judged by the table of operations
-//! ([`Operation`]), and only then answered. Assistants ask by [`mcp`].
+//! ([`Operation`]), and only then answered. Assistants ask by [`mcp`]. No vault: what needs a
+//! secret is done by a [`Keeper`] of the connector.
 
 mod around;
 mod assistants;
@@ -13,6 +14,7 @@ mod caller;
 mod inner;
 mod limit;
 mod listen;
+mod manage;
 pub mod mcp;
 mod operation;
 mod problem;
@@ -21,6 +23,8 @@ mod reads;
 mod token;
 
 use countersign_connector::Connector;
+use countersign_connector::metrics::Calls;
+use countersign_connector::rotation::Connect;
 use countersign_connector::watch::Policy;
 use countersign_web::Limits;
 use countersign_web::health::Face;
@@ -30,9 +34,11 @@ use tokio::task::JoinHandle;
 use inner::Inner;
 
 pub use caller::Caller;
+pub use inner::new_uid;
 pub use limit::Budget;
 pub use listen::Listener;
-pub use operation::{Audience, Operation};
+pub use manage::{Document, document, is_name};
+pub use operation::{Audience, Need, Operation};
 pub use problem::{Location, Parameter, Problem};
 pub use reach::Reach;
 pub use reads::{ReadNow, Reading};
@@ -42,6 +48,12 @@ pub use token::{Digest, Secret};
 pub struct Config {
     /// What is answered from, and what brings findings in.
     pub connector: Connector,
+    /// How the service of an integration is reached.
+    pub connect: Connect,
+    /// Whether an integration may be at an http URL on a loopback address.
+    pub allow_http_loopback: bool,
+    /// Where what was answered is counted.
+    pub calls: Calls,
     /// What reads an application at the moment when it is asked for.
     pub read_now: ReadNow,
     /// What one token may ask for.

@@ -139,7 +139,7 @@ impl Problem {
     /// 500: what it was is in the log.
     pub fn internal(error: &dyn std::fmt::Display) -> Self {
         tracing::error!(%error, "an operation of the API failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "this program failed; its log says why")
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "this program failed; its log has the cause")
     }
 
     /// 501: nobody built that.

@@ -12,7 +12,9 @@ mod scans;
 
 pub(crate) use applications::applications;
 pub(crate) use asked::Asked;
-pub(crate) use filter::{APPLICATION_FIELDS, FINDING_FIELDS, Holds, Named, operators};
+pub(crate) use filter::{
+    APPLICATION_FIELDS, FINDING_FIELDS, Holds, SEVERITIES, STATUSES, operators,
+};
 pub(crate) use findings::{application_findings, details, findings, write as write_finding};
 pub(crate) use live::Source;
 pub use live::{ReadNow, Reading};

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use countersign_client::{Client, Config as ClientConfig, Fixed, Meter, Url};
 use countersign_connector::integration::Place;
+use countersign_connector::metrics::Calls;
 use countersign_connector::{Connector, Fences, Subject};
 use countersign_signing::Pair;
 use countersign_store::{
@@ -27,6 +28,8 @@ pub(crate) struct Context {
     pub(crate) connector: Connector,
     /// What all clients count in.
     pub(crate) meter: Meter,
+    /// What programs asked the API for.
+    pub(crate) calls: Calls,
     /// Those that are asked for again and again: together they keep to one rate budget.
     kept: Kept,
 }
@@ -96,7 +99,8 @@ impl Context {
         let fences = Fences::at(&home.fences());
         let (clock, random) = (system::clock(), system::random());
         let connector = Connector { store, vault, fences, clock, random };
-        Ok(Self { home, config, connector, meter: Meter::default(), kept: Kept::default() })
+        let (meter, calls, kept) = (Meter::default(), Calls::default(), Kept::default());
+        Ok(Self { home, config, connector, meter, calls, kept })
     }
 
     pub(crate) fn store(&self) -> &Store {

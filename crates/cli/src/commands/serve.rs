@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_api::{Api, ReadNow};
 use countersign_connector::duty::Scheduler;
@@ -27,6 +28,7 @@ use super::people;
 use super::platform::Stop;
 use super::query::paths_of;
 use super::reload::{Hangup, Reloading};
+use super::rotation::connect;
 use super::schedule;
 use super::store::{are_mendable, counted, fix};
 use super::sync::{How, options};
@@ -196,6 +198,9 @@ fn programs(current: &Current) -> countersign_api::Config {
     let context = current.get();
     countersign_api::Config {
         connector: context.connector.clone(),
+        connect: connect(&context, Duration::from_secs(10)),
+        allow_http_loopback: false,
+        calls: context.calls.clone(),
         read_now: read_now(current),
         budget: context.config.api.budget(),
         policy: context.config.watch.policy(),
@@ -432,7 +437,9 @@ fn expose(current: &Current, scheduler: &Scheduler) -> Expose {
 async fn metrics(context: &Context, scheduler: &Scheduler) -> Result<String, Failure> {
     let (rows, version) = (rows(context).await?, env!("CARGO_PKG_VERSION"));
     let connector = &context.connector;
-    Ok(connector.exposition(&rows, Some(scheduler), &context.meter, version).await?)
+    Ok(connector
+        .exposition(&rows, Some(scheduler), &context.meter, &context.calls, version)
+        .await?)
 }
 
 /// What to run when an address cannot be listened on.

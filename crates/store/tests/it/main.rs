@@ -320,7 +320,7 @@ async fn one_process_syncs_at_a_time() {
     drop(lock);
     store.lock_for_sync().unwrap();
     assert!(store.add_integration(credential("test"), None).await.unwrap_err().is_existing());
-    store.remove_integration(integration).await.unwrap();
+    store.remove_integration(integration, None).await.unwrap();
     assert!(store.integration("test").await.unwrap_err().is_not_found());
 }
 
