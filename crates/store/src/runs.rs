@@ -27,7 +27,7 @@ pub struct RunSummary {
 }
 
 /// The runs that are syncs or imports.
-pub(crate) const IS_TOLD: &str = "runs.kind <> 'live'";
+pub(crate) const IS_TOLD: &str = "runs.kind in ('full', 'incremental', 'import')";
 /// The runs that read the whole of an integration.
 const IS_SYNC: &str = "runs.kind in ('full', 'incremental')";
 

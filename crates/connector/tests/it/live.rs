@@ -22,6 +22,7 @@ const MINUTE_MS: i64 = 60_000;
 async fn synced() -> (Life, OwnedIntegration) {
     let life = Life::begin(SMALL, rule(6 * HOUR_MS)).await;
     life.pause().await;
+    life.step(0).await;
     assert!(life.pull(&life.known).await.report.complete);
     life.test.advance(DAY_MS);
     let integration = life.known.store.owned_integrations(None).await.unwrap().remove(0);
