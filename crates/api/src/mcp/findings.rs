@@ -19,7 +19,7 @@ const FILTER: Input = Input {
         Fields: id, application, application_name, integration, context, visible, scan_type, \
         severity (0 to 5), state (open, fixed, mitigated, false_positive), status, \
         violates_policy, cwe, category, title, file, module, url, component, cve, cvss, \
-        first_found, last_seen (a date or an age such as 30d), notes, text (words). \
+        first_found, last_seen, changed (a date or an age such as 30d), new, notes, text (words). \
         Operators: eq, ne, gt, gte, lt, lte, like, in.",
     kind: Kind::Text { most: 16_384 },
     is_needed: false,

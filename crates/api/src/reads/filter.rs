@@ -209,7 +209,7 @@ impl<'f> Comparison<'f> {
         self.must_be(&operators)?;
         let values = self.values.iter().map(|value| {
             time(value).map(Value::Integer).ok_or_else(|| {
-                self.wrong("a time is written as in RFC 3339, or in milliseconds since 1970")
+                self.wrong("a time is a date, a time as in RFC 3339, or milliseconds since 1970")
             })
         });
         Ok(self.is(field, values.collect::<Result<_, _>>()?))
@@ -358,9 +358,14 @@ fn pattern(value: &str) -> String {
     value.strip_prefix('~').unwrap_or(value).replace('%', "*")
 }
 
+/// A date is its first moment in UTC.
 fn time(value: &str) -> Option<i64> {
     let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
-    if is_number && value.len() > 4 { value.parse().ok() } else { parse_time(value) }
+    match value.len() {
+        5.. if is_number => value.parse().ok(),
+        10 => parse_time(&format!("{value}T00:00:00Z")),
+        _ => parse_time(value),
+    }
 }
 
 /// What findings have to be, by all of these filters.

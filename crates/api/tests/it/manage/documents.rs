@@ -30,7 +30,8 @@ fn the_documents_are_those_of_the_reference() {
 #[test]
 fn every_operation_is_in_one_document_and_every_reference_leads_somewhere() {
     let documents = [Document::Management, Document::Engine].map(|one| document(one, "0.0.0"));
-    for operation in Operation::ALL {
+    // The protocol of assistants describes itself.
+    for operation in Operation::ALL.iter().filter(|one| **one != Operation::AskTools) {
         let text = format!("\"operationId\":\"{}\"", operation.id());
         let found = documents.iter().filter(|one| one.to_string().contains(&text)).count();
         assert_eq!(found, 1, "{operation:?}");
