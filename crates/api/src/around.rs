@@ -9,13 +9,14 @@ use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, on};
+use axum::routing::{MethodRouter, on, on_service};
 use axum::{Extension, Json, Router};
 use countersign_store::{ApiFailure, Traffic};
 use serde_json::{Value, json};
 use tower::util::MapRequestLayer;
 use tower::{Layer, ServiceExt};
 
+use crate::assistants;
 use crate::bulk;
 use crate::caller::{self, Caller};
 use crate::inner::{Inner, Outcome};
@@ -33,7 +34,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) fn router(inner: Inner) -> Router {
     let mut router = Router::new();
     for operation in Operation::ALL.iter().copied() {
-        let Some(handler) = handler(operation) else { continue };
+        let Some(handler) = handler(operation, &inner) else { continue };
         let around = from_fn_with_state(inner.clone(), around);
         let handler: MethodRouter<Inner> = handler.layer(around);
         let handler: MethodRouter<Inner> = handler.layer(Extension(operation));
@@ -51,7 +52,7 @@ pub(crate) fn router(inner: Inner) -> Router {
 }
 
 /// What answers an operation.
-fn handler(operation: Operation) -> Option<MethodRouter<Inner>> {
+fn handler(operation: Operation, inner: &Inner) -> Option<MethodRouter<Inner>> {
     let filter = operation.about().method.filter();
     Some(match operation {
         Operation::QueryApplications => on(filter, reads::applications),
@@ -62,6 +63,8 @@ fn handler(operation: Operation) -> Option<MethodRouter<Inner>> {
         Operation::CreateFindings => {
             on(filter, bulk::create).layer(DefaultBodyLimit::max(bulk::MOST_BYTES))
         }
+        Operation::AskTools => on_service(filter, assistants::service(inner))
+            .layer(from_fn_with_state(inner.clone(), assistants::reach)),
         Operation::GetVersion => on(filter, version),
         _ => return None,
     })
@@ -216,8 +219,8 @@ async fn finish(State(inner): State<Inner>, request: Request, next: Next) -> Res
     let mut response = next.run(request).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         response = problem.response(&format!("{path}#{id}"), inner.now());
-    } else if response.status().is_client_error() || response.status().is_server_error() {
-        // What the framework refuses by itself.
+    } else if response.status().as_u16() >= 400 && path != Operation::AskTools.about().path {
+        // What the framework refuses by itself; the protocol of assistants has its own words.
         response = framework(&response).response(&format!("{path}#{id}"), inner.now());
     }
     let headers = response.headers_mut();

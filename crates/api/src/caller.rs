@@ -112,7 +112,7 @@ pub(crate) fn judge(caller: &Caller, operation: Operation) -> Result<(), Problem
 
 fn wrong_kind() -> Problem {
     Problem::forbidden("this token is of another kind").with_remediation(
-        "management takes a token of the organisation, `/v1/app-sec` one of an integration",
+        "management needs a token of the organisation, `/v1/app-sec` one of an integration, `/mcp` one for assistants",
     )
 }
 

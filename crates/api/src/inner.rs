@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use countersign_connector::watch::Policy;
 use countersign_connector::{Clock, Connector, Random};
 use countersign_store::{ApiFailure, IntegrationId, Store, TokenId, Traffic, TrafficBatch};
 use countersign_web::tries::Tries;
@@ -25,6 +26,7 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
+    pub(crate) policy: Policy,
     pub(crate) version: &'static str,
     pub(crate) limiter: Arc<Limiter<TokenId>>,
     /// Strangers, by address.
@@ -76,6 +78,7 @@ impl Inner {
             clock: connector.clock.clone(),
             random: connector.random.clone(),
             connector,
+            policy: config.policy,
             version: config.version,
             limiter: Arc::new(Limiter::new(config.budget)),
             tries: Arc::default(),

@@ -3,15 +3,16 @@
 //! way. Reads are answered from the store.
 //!
 //! A request is known by its token, counted, judged by the table of operations
-//! ([`Operation`]), and only then answered. No vault: what needs a secret is done by a
-//! [`Keeper`] that the program gives.
+//! ([`Operation`]), and only then answered. Assistants ask by [`mcp`].
 
 mod around;
+mod assistants;
 mod bulk;
 mod caller;
 mod inner;
 mod limit;
 mod listen;
+pub mod mcp;
 mod operation;
 mod problem;
 mod reach;
@@ -19,6 +20,7 @@ mod reads;
 mod token;
 
 use countersign_connector::Connector;
+use countersign_connector::watch::Policy;
 use countersign_web::Limits;
 use countersign_web::health::Face;
 use tokio::sync::watch;
@@ -40,6 +42,8 @@ pub struct Config {
     pub connector: Connector,
     /// What one token may ask for.
     pub budget: Budget,
+    /// How credentials are judged, for the tools of assistants.
+    pub policy: Policy,
     /// The version of the program.
     pub version: &'static str,
 }

@@ -12,6 +12,8 @@ pub enum Audience {
     Everybody,
     /// One of an integration: its findings.
     Integration,
+    /// One for the tools of assistants.
+    Assistant,
     /// One of the organisation, which may do this.
     Management(Need),
 }
@@ -62,6 +64,7 @@ impl Audience {
         match self {
             Self::Everybody => None,
             Self::Integration => Some(TokenKind::Integration),
+            Self::Assistant => Some(TokenKind::Assistant),
             Self::Management(_) => Some(TokenKind::Organization),
         }
     }
@@ -176,6 +179,8 @@ operations! {
     CreateFindings: "appsec_create_findings" Post "/v1/app-sec/findings/bulk" READ,
         "Brings findings of other scanners into an integration of the kind `imported`";
 
+    AskTools: "mcp" Post "/mcp" Audience::Assistant, "The tools of assistants, which only read";
+
     CreateAccount: "create_account" Post "/v1/accounts" ADD_ACCOUNTS, "Adds an account";
     ListAccounts: "list_accounts" Get "/v1/accounts" VIEW, "The accounts";
     GetAccount: "get_account" Get "/v1/accounts/{accountId}" VIEW, "One account";
@@ -269,7 +274,8 @@ mod tests {
             .collect();
         assert_eq!(routes.len(), Operation::ALL.len());
         for operation in Operation::ALL {
-            assert!(operation.about().path.starts_with("/v1/"), "{operation:?}");
+            let is_versioned = operation.about().path.starts_with("/v1/");
+            assert!(is_versioned || *operation == Operation::AskTools, "{operation:?}");
             assert!(!operation.about().summary.ends_with('.'), "{operation:?}");
             assert_eq!(Operation::of(operation.id()), Some(*operation));
         }

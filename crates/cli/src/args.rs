@@ -6,6 +6,7 @@ mod examples;
 mod export;
 mod forms;
 mod lists;
+mod mcp;
 mod own;
 mod proxy;
 mod rotation;
@@ -28,6 +29,7 @@ pub(crate) use dashboard::{People, ServeDashboard};
 pub(crate) use export::{Export, Format, OcsfClass, OcsfVersion};
 pub(crate) use forms::{ExportPair, ImportFrom, ImportPair, PairFormat, RunWithPair};
 pub(crate) use lists::{Applications, Changes, ListCredentials, Narrow, OneFinding, Query, Which};
+pub(crate) use mcp::Mcp;
 pub(crate) use own::{Completions, Health, Man, Shell};
 pub(crate) use proxy::{MakeToken, Proxy, ProxyCommand, ProxyLog, RevokeCaller, RunProxy};
 pub(crate) use rotation::{
@@ -200,6 +202,9 @@ pub(crate) enum Command {
     Changes(Changes),
     /// Write the stored findings in a format that other tools read.
     Export(Export),
+    /// Answer the questions of an AI assistant about what is stored: a read-only server of the
+    /// Model Context Protocol on standard input and output. Works offline.
+    Mcp(Mcp),
     /// API credentials: list, monitor, rotate, revoke, hand over to other tools.
     #[command(subcommand)]
     Credentials(Credentials),

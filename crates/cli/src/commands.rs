@@ -15,6 +15,7 @@ mod health;
 mod http;
 mod import;
 mod integration;
+mod mcp;
 mod own;
 mod people;
 mod platform;
@@ -77,6 +78,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Command::Findings(args) => query::findings(&Context::offline(home).await?, args).await,
         Command::Finding(args) => query::finding(&Context::offline(home).await?, args).await,
         Command::Changes(args) => query::changes(&Context::offline(home).await?, args).await,
+        Command::Mcp(args) => mcp::run(&Context::offline(home).await?, args).await,
         Command::Export(args) => export::run(&Context::offline(home).await?, args).await,
         Command::Credentials(command) => of_credentials(home, command).await,
         Command::Store(command) => store::run(home, command).await,

@@ -114,6 +114,12 @@ pub(crate) fn print_cells<'c>(cells: impl IntoIterator<Item = &'c str>) -> Resul
     print_as_it_is(tabbed(cells).as_bytes())
 }
 
+/// Standard output for a protocol that escapes by itself what comes from elsewhere. Nothing
+/// else may be printed there.
+pub(crate) fn protocol_output() -> tokio::io::Stdout {
+    tokio::io::stdout()
+}
+
 /// A moment in a line of ours: local time with its zone for people, RFC 3339 in UTC for
 /// programs. Everything that shows a moment goes through here or through [`Cell::moment`].
 pub(crate) fn when(ms: i64) -> String {

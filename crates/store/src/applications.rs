@@ -5,6 +5,7 @@ use rusqlite::{Connection, Params, Row, params};
 
 use crate::columns::{IS_OPEN, IS_POLICY, place, state_of};
 use crate::error::Error;
+use crate::meter::Meter;
 use crate::raw::Unpacker;
 use crate::seal;
 use crate::store::{IntegrationId, Store};
@@ -61,29 +62,35 @@ pub struct Counts {
 impl Store {
     /// All applications, by name.
     pub async fn applications(&self) -> Result<Vec<ApplicationRow>, Error> {
+        let meter = self.meter.clone();
         self.database
-            .read(|connection| {
+            .read(move |connection| {
                 let order = "order by applications.name, applications.id";
-                read_applications(connection, order, [], |record| record.row)
+                read_applications(connection, &meter, order, [], |record| record.row)
             })
             .await
     }
 
-    /// The next applications of an integration after a place, in the order of arrival.
+    /// The next applications of an integration after a place, in the order of arrival: a sync
+    /// between two pages neither repeats nor loses one, and what it adds comes last.
     pub async fn application_page(
         &self,
         integration: &str,
         after: Option<i64>,
         limit: u32,
     ) -> Result<Vec<ApplicationRecord>, Error> {
-        let integration = integration.to_owned();
+        let (meter, integration) = (self.meter.clone(), integration.to_owned());
         self.database
             .read(move |connection| {
-                let condition = "where applications.integration =
-                        (select id from integrations where name = ?)
-                     and applications.id > ? order by applications.id limit ?";
+                // By the index of integrations: those of others are not passed over.
+                let condition = "where applications.id in (
+                        select id from applications
+                        where integration = (select id from integrations where name = ?)
+                            and +id > ?
+                        order by id limit ?)
+                     order by applications.id";
                 let values = params![integration, after.unwrap_or(i64::MIN), limit];
-                read_applications(connection, condition, values, |record| record)
+                read_applications(connection, &meter, condition, values, |record| record)
             })
             .await
     }
@@ -95,12 +102,14 @@ impl Store {
         guid: &str,
     ) -> Result<Option<ApplicationRecord>, Error> {
         let (integration, guid) = (integration.to_owned(), guid.to_owned());
+        let meter = self.meter.clone();
         self.database
             .read(move |connection| {
                 let condition = "where applications.integration =
                         (select id from integrations where name = ?) and guid = ?";
                 let values = params![integration, guid];
-                Ok(read_applications(connection, condition, values, |record| record)?.pop())
+                let record = |record| record;
+                Ok(read_applications(connection, &meter, condition, values, record)?.pop())
             })
             .await
     }
@@ -159,16 +168,18 @@ fn add(counts: &mut Vec<(String, u64)>, name: String, count: u64) {
 /// The applications that meet a condition, in its order.
 fn read_applications<T>(
     connection: &Connection,
+    meter: &Meter,
     condition: &str,
     values: impl Params,
     made_of: impl Fn(ApplicationRecord) -> T,
 ) -> Result<Vec<T>, Error> {
-    let mut statement = connection.prepare_cached(&format!(
+    let select = format!(
         "select applications.raw, integrations.name, read_ms, incomplete, gone, applications.id,
             held_back
          from applications join integrations on integrations.id = applications.integration
          {condition}"
-    ))?;
+    );
+    let mut statement = meter.prepare(connection, &select)?;
     let mut unpacker = Unpacker::new(connection);
     let mut rows = statement.query(values)?;
     let mut applications = Vec::new();

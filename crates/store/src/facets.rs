@@ -1,6 +1,6 @@
 //! How many findings there are of each value of a field.
 
-use countersign_findings::filter::{Expression, Field};
+use countersign_findings::filter::{Expression, Field, Type};
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
@@ -115,7 +115,7 @@ fn name(
             let word = severity.map_or("Unknown", |severity| severity.name());
             Ok((number.to_string(), word.to_owned()))
         }
-        Field::Visible | Field::ViolatesPolicy => {
+        _ if field.type_() == Type::Truth => {
             let word = if *number == 0 { "false" } else { "true" };
             Ok((word.to_owned(), word.to_owned()))
         }

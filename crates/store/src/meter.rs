@@ -13,7 +13,8 @@ use crate::error::Error;
 /// to clone; clones count together.
 ///
 /// Counted are the statements that look for findings and applications and read them. Those
-/// that check seals and unpack records are not: they are as many as the rows of the answer.
+/// that check seals, unpack records and name the values of facets are not: they are as many
+/// as the rows of the answer.
 #[derive(Debug, Clone, Default)]
 pub struct Meter(Arc<AtomicU64>);
 

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod assistants;
 mod bulk;
 mod filters;
 mod isolation;
@@ -14,8 +15,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{HeaderMap, Request};
 use countersign_api::{Budget, Config, Secret, router};
+use countersign_connector::watch::Policy;
 use countersign_connector::{Connector, Fences};
 use countersign_findings::{Application, Context, Finding};
 use countersign_store::{
@@ -49,7 +51,7 @@ struct Desk {
 #[derive(Debug, Clone)]
 struct Answer {
     status: u16,
-    headers: axum::http::HeaderMap,
+    headers: HeaderMap,
     body: String,
 }
 
@@ -74,7 +76,6 @@ struct Seat {
     id: IntegrationId,
     name: String,
     uid: String,
-    account: AccountId,
     token: String,
 }
 
@@ -97,6 +98,7 @@ impl Desk {
         let config = Config {
             connector,
             budget: Budget { per_minute: 60_000_000, burst: 1_000_000, in_flight: 100 },
+            policy: Policy::default(),
             version: "0.0.0",
         };
         Self { store, router: router(config), random, now_ms, made: AtomicU64::new(0), _home: home }
@@ -153,7 +155,7 @@ impl Desk {
             operations: None,
         };
         let (token, _) = self.token(scope, DAY_MS).await;
-        Seat { id, name, uid, account, token }
+        Seat { id, name, uid, token }
     }
 
     /// An integration for findings of other scanners.
@@ -177,7 +179,7 @@ impl Desk {
             operations: None,
         };
         let (token, _) = self.token(scope, DAY_MS).await;
-        Seat { id, name, uid, account, token }
+        Seat { id, name, uid, token }
     }
 
     /// A token: the secret to ask with and the one to renew by.

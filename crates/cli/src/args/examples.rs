@@ -95,6 +95,7 @@ const ALL: &[Examples] = &[
             "export --format ndjson",
         ],
     ),
+    ("mcp", &["mcp", "mcp --integration prod"]),
     ("credentials list", &["credentials list", "credentials list --refresh"]),
     ("credentials watch", &["credentials watch --once", "credentials watch --every 1h"]),
     ("credentials acknowledge", &["credentials acknowledge prod"]),

@@ -194,6 +194,7 @@ fn programs(context: &Context) -> countersign_api::Config {
     countersign_api::Config {
         connector: context.connector.clone(),
         budget: context.config.api.budget(),
+        policy: context.config.watch.policy(),
         version: env!("CARGO_PKG_VERSION"),
     }
 }

@@ -29,6 +29,7 @@ const TABLE: &[(&str, u8, &[&str])] = &[
         4,
         &["files", "signin", "web", "connector", "findings", "formats", "store", "text"],
     ),
+    ("api", 4, &["files", "web", "connector", "findings", "formats", "store", "text"]),
     ("broker", 4, &["web", "client", "store"]),
     ("api", 4, &["files", "web", "connector", "findings", "formats", "store", "text"]),
     ("platform", 4, &["files", "signing", "text", "wire", "signin", "tenant", "web"]),
@@ -92,6 +93,19 @@ const NEVER: &[(&str, &[&str])] = &[
         "dashboard",
         // `rusqlite` is for its people alone, as a test below asserts.
         &["reqwest", "clap", "getrandom", "countersign-platform", "countersign-vault"],
+    ),
+    (
+        "api",
+        &[
+            "rusqlite",
+            "reqwest",
+            "clap",
+            "getrandom",
+            "rand",
+            "countersign-vault",
+            "countersign-client",
+            "countersign-platform",
+        ],
     ),
     ("broker", &["rusqlite", "reqwest", "clap", "getrandom"]),
     (

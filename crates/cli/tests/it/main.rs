@@ -29,6 +29,7 @@ mod interrupted;
 #[expect(dead_code, reason = "the tests of the vault use all of it")]
 mod kv_server;
 mod lists;
+mod mcp;
 mod mistakes;
 mod operation;
 mod own;

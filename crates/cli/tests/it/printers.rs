@@ -97,6 +97,7 @@ const FOREIGN: &[(&str, &str, &str)] = &[
     ("connector/src/rotation/asking.rs", "ACTIVE", "the service has others, which are not known"),
     ("findings/src/decode.rs", "", "the parser of a finding"),
     ("findings/src/text.rs", "", "entities of HTML"),
+    ("formats/src/ocsf/api/scan.rs", "", "names of members of a record"),
     ("formats/src/ocsf/rest.rs", "", "names of members of a record"),
     ("platform/src/console/admin.rs", "", "a preset of a form, and a mark in an address"),
     ("platform/src/rest/openapi.rs", "", "names of parameters"),

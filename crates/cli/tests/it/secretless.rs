@@ -27,6 +27,7 @@ fn queries_and_exports_ask_for_no_secret() {
             &["findings", "--facet", "cwe"],
             &["finding", finding],
             &["changes"],
+            &["mcp"],
             &["export", "--format", "csv"],
             &["export", "--format", "sarif"],
             &["integration", "list"],

@@ -49,7 +49,7 @@ fn severity_of(word: &str) -> Option<i64> {
         "medium" | "moderate" => 3,
         "low" => 2,
         "very low" => 1,
-        "info" | "informational" => 0,
+        word if word.starts_with("info") => 0,
         _ => return None,
     })
 }

@@ -90,15 +90,15 @@ pub(super) fn complete<'a>(event: &mut Event<'a>, item: &Item<'a>, record: &Reco
 
 /// The values that searches for a place begin with; each `name` is the path of a text.
 fn observables<'a>(event: &Event<'a>) -> Vec<Observable<'a>> {
+    // A module has neither address nor host.
     let subject = event.resources.first();
-    let url = subject.filter(|subject| subject.type_name == "url");
     let [Vulnerability { affected_code, .. }] = &event.vulnerabilities;
     let file = affected_code.as_ref().map(|[code]| &code.file);
     let application = event.application.as_ref().and_then(|application| application.uid);
     let seen = [
         ("application.uid", 10, "Resource UID", application.map(Into::into)),
-        ("resources[0].uid", 6, "URL String", url.and_then(|url| url.uid).map(Into::into)),
-        ("resources[0].hostname", 1, "Hostname", url.and_then(|url| url.hostname.clone())),
+        ("resources[0].uid", 6, "URL String", subject.and_then(|url| url.uid).map(Into::into)),
+        ("resources[0].hostname", 1, "Hostname", subject.and_then(|url| url.hostname.clone())),
         (
             "vulnerabilities[0].affected_code[0].file.path",
             45,

@@ -473,6 +473,7 @@ fn words_of_the_service_are_activities() {
         );
         assert_eq!(event["status_id"].as_u64(), status, "{word}");
         assert_eq!(event["status_code"], word);
+        assert_eq!(event.get("num_detections").is_some(), activity == 2, "{word}");
     }
 }
 

@@ -5,7 +5,8 @@
 use countersign_findings::filter::{Expression, Field, Filter, Operator, Value};
 use countersign_findings::{Context, FindingId};
 use countersign_store::{
-    ChangeKind, IntegrationId, Meter, Order, Query, Reading, RunKind, Seek, Store,
+    ApplicationRecord, ChangeKind, IntegrationId, Meter, Order, Query, Reading, RunKind, Seek,
+    Store,
 };
 use serde_json::json;
 
@@ -138,7 +139,7 @@ fn values(field: Field) -> (Value, Value) {
         Field::Notes => texts("grace_period_expires_date", "grace_period_expires_hour"),
         Field::Text => texts("theirs", "nobody"),
         Field::Severity => numbers(5, 4),
-        Field::Visible | Field::ViolatesPolicy => numbers(1, 1),
+        Field::Visible | Field::ViolatesPolicy | Field::New => numbers(1, 1),
         Field::Cwe | Field::Category => numbers(700, 701),
         Field::Cvss => (Value::Number(9.9), Value::Number(9.8)),
         Field::FirstFound => numbers(20_517 * DAY_MS, 20_518 * DAY_MS),
@@ -244,7 +245,6 @@ async fn a_question_costs_the_same_whatever_others_hold() {
                         "{question:?} {theirs}: {a} steps; of a value that nobody has {b}; \
                          alone {c}"
                     );
-                    println!("{line}");
                     if !is_alike(a, b) || !is_alike(a, c) {
                         unlike.push(line);
                     }
@@ -290,7 +290,6 @@ async fn pages_and_counts_pass_over_no_row_of_others() {
                 assert_eq!(rows, 3 * OWN, "{asked}");
                 costs.push(pages);
             }
-            println!("{asked} {order:?}: {:?} beside, {:?} alone", costs[0], costs[1]);
             let alike =
                 costs[0].iter().zip(&costs[1]).all(|(beside, alone)| is_alike(*beside, *alone));
             assert!(alike, "{asked} {order:?}: {costs:?}");
@@ -304,16 +303,82 @@ async fn pages_of_an_application_pass_over_no_row_of_another() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
     let mine = store.add_integration(credential("mine"), None).await.unwrap();
-    for name in ["mine-1", "mine-2"] {
-        read(&store, mine, &own(), name, 2000, DAY_MS).await;
+    for (name, count) in [("mine-1", 4000), ("mine-2", 500)] {
+        read(&store, mine, &own(), name, count, DAY_MS).await;
     }
     let mut costs = Vec::new();
-    for name in ["mine-1", "mine-2"] {
+    for (name, count) in [("mine-1", 4000), ("mine-2", 500)] {
         let filter: Expression = format!("application[eq]{name}").parse().unwrap();
         let (pages, rows) = walk(&store, &filter, Order::Arrival).await;
-        assert_eq!(rows, 2000);
-        costs.extend(pages);
+        assert_eq!(rows, count);
+        costs.push(pages);
     }
-    let whole = costs.iter().filter(|steps| **steps > 1000).min().unwrap();
-    assert!(costs.iter().all(|steps| *steps <= 2 * whole), "{costs:?}");
+    // The first page of the second begins behind all rows of the first.
+    assert!(costs[1][0] <= costs[0][0] + 2000, "{costs:?}");
+    assert!(costs.concat().iter().all(|steps| *steps <= 2 * costs[0][0]), "{costs:?}");
+}
+
+#[tokio::test]
+async fn pages_of_applications_are_of_their_integration_through_a_sync() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+    let mut ids = Vec::new();
+    for name in ["mine", "theirs"] {
+        ids.push(store.add_integration(credential(name), None).await.unwrap());
+    }
+    // Two integrations hold one application.
+    for (id, name) in [(0, "z"), (1, "z"), (0, "y"), (1, "a"), (0, "b"), (0, "x")] {
+        read(&store, ids[id], &own(), name, 2, DAY_MS).await;
+    }
+    let names = |page: &[ApplicationRecord]| -> Vec<String> {
+        page.iter().map(|record| record.row.application.name.clone()).collect()
+    };
+    assert!(store.application_page("nobody", None, 10).await.unwrap().is_empty());
+    assert!(store.application_page("mine", None, 0).await.unwrap().is_empty());
+    let first = store.application_page("mine", None, 2).await.unwrap();
+    assert_eq!(names(&first), ["z", "y"]);
+    assert_eq!((first[0].row.findings, first[0].row.open[3]), (2, 2));
+    // One that was shown is no longer seen, another is read anew, and one more comes.
+    let run = store.begin_run(ids[0], RunKind::Full, 1).await.unwrap();
+    store.mark_applications_gone(run, vec![application("z").0.guid.to_string()]).await.unwrap();
+    read(&store, ids[0], &own(), "x", 3, 2 * DAY_MS).await;
+    read(&store, ids[0], &own(), "a", 1, 2 * DAY_MS).await;
+    let rest = store.application_page("mine", Some(first[1].place), 10).await.unwrap();
+    assert_eq!(names(&rest), ["b", "x", "a"]);
+    assert_eq!(rest[1].row.findings, 3);
+    let again = store.application_page("mine", None, 1).await.unwrap();
+    assert!(again[0].row.gone && again[0].place == first[0].place);
+
+    let guid = application("z").0.guid.to_string();
+    let one = store.application("theirs", &guid).await.unwrap().unwrap();
+    assert_eq!((one.row.integration.as_str(), one.row.gone), ("theirs", false));
+    for (integration, guid) in
+        [("nobody", guid.as_str()), ("theirs", "guid-y"), ("mine", "guid-none")]
+    {
+        assert!(store.application(integration, guid).await.unwrap().is_none(), "{guid}");
+    }
+}
+
+/// The work of a page and of one application is the same whatever others hold.
+#[tokio::test]
+async fn applications_of_others_are_not_passed_over() {
+    let mut costs = Vec::new();
+    for others in [0, 500] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+        let mine = store.add_integration(credential("mine"), None).await.unwrap();
+        let theirs = store.add_integration(credential("theirs"), None).await.unwrap();
+        read(&store, mine, &own(), "mine-1", 1, DAY_MS).await;
+        for n in 0..others {
+            read(&store, theirs, &foreign(), &format!("theirs-{n}"), 1, DAY_MS).await;
+        }
+        read(&store, mine, &own(), "mine-2", 1, DAY_MS).await;
+        let meter = Meter::default();
+        let metered = store.with_meter(meter.clone());
+        assert_eq!(metered.application_page("mine", None, 10).await.unwrap().len(), 2);
+        let page = meter.steps();
+        assert!(metered.application("mine", "guid-mine-2").await.unwrap().is_some());
+        costs.push((page, meter.steps() - page));
+    }
+    assert!(is_alike(costs[0].0, costs[1].0) && is_alike(costs[0].1, costs[1].1), "{costs:?}");
 }

@@ -62,6 +62,7 @@ struct Held {
     integration: &'static str,
     application: &'static str,
     changed_ms: i64,
+    is_new: bool,
 }
 
 impl Held {
@@ -71,6 +72,7 @@ impl Held {
             application: self.application,
             is_visible: self.application != GONE,
             changed_ms: self.changed_ms,
+            is_new: self.is_new,
         }
     }
 
@@ -181,7 +183,7 @@ async fn made_up_store(
                 let record = made_up::finding(number).new_tree(runner).unwrap().current();
                 let kind = Some(ChangeKind::New);
                 let finding = put_in(&mut writer, application, context, &record, kind).await;
-                findings.push(Held { finding, integration, application, changed_ms });
+                findings.push(Held { finding, integration, application, changed_ms, is_new: true });
                 changed.push((number, context, record));
             }
             writer.commit(Reading::Complete { read_ms: changed_ms }).await.unwrap();
@@ -192,7 +194,8 @@ async fn made_up_store(
             for (number, context, record) in &changed[..5] {
                 let kind = Some(ChangeKind::Changed);
                 put_in(&mut writer, application, context, record, kind).await;
-                findings[from + *number as usize - 1].changed_ms = changed_ms;
+                let held = &mut findings[from + *number as usize - 1];
+                (held.changed_ms, held.is_new) = (changed_ms, false);
             }
             writer.commit(Reading::Complete { read_ms: changed_ms }).await.unwrap();
         }
@@ -453,6 +456,29 @@ async fn tables_that_count_are_what_counting_says() {
         )
         .unwrap_or(0);
     assert_eq!(words, 0);
+}
+
+/// What version 2 counts of a store of version 1 is what its own writers count.
+#[tokio::test]
+async fn version_2_counts_what_was_stored_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut runner = TestRunner::deterministic();
+    let (store, _) = made_up_store(folder.path(), &mut runner, &SEVERAL).await;
+    store.close().await;
+    let connection = rusqlite::Connection::open(folder.path().join("store.sqlite")).unwrap();
+    let rows = || {
+        let select = "select group_concat(integration || ' ' || field || ' ' || value || ' ' ||
+            severity || ' ' || state || ' ' || is_policy || ' ' || findings, ', ')
+            from (select * from counts order by field, value, severity, state, is_policy, integration)";
+        connection.query_row(select, [], |row| row.get::<_, String>(0)).unwrap()
+    };
+    let written = rows();
+    let removed = connection.execute("delete from counts where field > 7", []).unwrap();
+    assert!(removed > 100, "{removed}");
+    let schema = include_str!("../../schema-2.sql");
+    let statement = &schema[schema.find("insert into counts").unwrap()..];
+    connection.execute(statement.split_once(';').unwrap().0, []).unwrap();
+    assert_eq!(rows(), written);
 }
 
 #[tokio::test]

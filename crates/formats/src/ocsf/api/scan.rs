@@ -102,8 +102,8 @@ impl<'a> Scans<'a> {
         seen.last_ms = seen.last_ms.max(finding.last_seen_ms.or(finding.first_found_ms));
     }
 
-    /// The scans, in an order that is the same each time. `num_detections` is there where
-    /// it can be counted: with `is_complete`, which says that every finding was added that
+    /// The scans, in an order that is the same each time. A complete one has `num_detections`
+    /// where they can be counted: with `is_complete`, which says that every finding was added that
     /// is not gone, and that the last reading of the application was complete.
     pub fn finish(self, is_complete: bool) -> Vec<Scan<'a>> {
         let Self { entry, mut listed, mut seen } = self;
@@ -301,7 +301,8 @@ fn event<'a>(scan: &'a Scan<'_>, texts: [Option<Cow<'a, str>>; 3]) -> Event<'a> 
             original_time: date.filter(|_| dated.is_some()),
         },
         scan: Named { uid: scan.uid(), type_id: if kind.is_some() { 99 } else { 0 }, kind },
-        num_detections: scan.detections,
+        // One that is not complete has none yet.
+        num_detections: scan.detections.filter(|_| activity_id == 2),
         activity_name,
         status_code: code,
         status_detail: detail,
