@@ -23,10 +23,10 @@ use crate::inner::{Inner, Outcome};
 use crate::limit::Full;
 use crate::operation::{Audience, Operation};
 use crate::problem::Problem;
-use crate::reads;
+use crate::reads::{self, Source};
 
 /// Of a request of management.
-const MOST_BODY_BYTES: usize = 1 << 20;
+pub(crate) const MOST_BODY_BYTES: usize = 1 << 20;
 /// The answer names the request by this.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -66,8 +66,13 @@ fn handler(operation: Operation, inner: &Inner) -> Option<MethodRouter<Inner>> {
         Operation::AskTools => on_service(filter, assistants::service(inner))
             .layer(from_fn_with_state(inner.clone(), assistants::reach)),
         Operation::GetVersion => on(filter, version),
-        _ => return None,
+        _ => return crate::manage::handler(operation),
     })
+}
+
+/// Whether an operation is answered at all.
+pub(crate) fn is_answered(operation: Operation) -> bool {
+    handler(operation).is_some()
 }
 
 async fn version(State(inner): State<Inner>) -> Json<Value> {
@@ -208,6 +213,8 @@ pub(crate) struct Did {
     pub(crate) db_ops: u64,
     /// Requests to the service.
     pub(crate) api_ops: u64,
+    /// Where what is answered comes from.
+    pub(crate) source: Source,
     /// Bytes of the answer, as far as they are known when it begins.
     pub(crate) out_bytes: u64,
 }

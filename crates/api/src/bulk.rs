@@ -102,7 +102,7 @@ fn refusals(done: &Done) -> Vec<Problem> {
     let mut told: Vec<_> = all.by_ref().take(MOST_TOLD).collect();
     let untold = all.count();
     if untold > 0 {
-        told.push(Problem::body("", format!("{untold} more findings were not brought in")));
+        told.push(Problem::body("", format!("{untold} more findings were not imported")));
     }
     told
 }

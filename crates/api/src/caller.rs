@@ -89,11 +89,15 @@ pub(crate) async fn authenticate(inner: &Inner, headers: &HeaderMap) -> Result<C
 pub(crate) fn judge(caller: &Caller, operation: Operation) -> Result<(), Problem> {
     let scope = &caller.token.scope;
     let audience = operation.about().audience;
+    if !caller.place.is_access() {
+        // Whether it is its own token, the operation looks itself.
+        return match operation {
+            Operation::RefreshToken => Ok(()),
+            _ => Err(Problem::forbidden("this secret renews its token, and does nothing else")),
+        };
+    }
     if audience.kind().is_some_and(|kind| kind != scope.kind) {
         return Err(wrong_kind());
-    }
-    if !caller.place.is_access() && !matches!(operation, Operation::RefreshToken) {
-        return Err(Problem::forbidden("this secret renews its token, and does nothing else"));
     }
     if let Audience::Management(need) = audience
         && !need.is_met(scope.permission_set)

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use countersign_connector::managed::Keeper;
+use countersign_connector::metrics::Calls;
 use countersign_connector::watch::Policy;
 use countersign_connector::{Clock, Connector, Random};
 use countersign_store::{ApiFailure, IntegrationId, Store, TokenId, Traffic, TrafficBatch};
@@ -12,8 +14,9 @@ use crate::Config;
 use crate::caller::Caller;
 use crate::limit::Limiter;
 use crate::operation::Operation;
+use crate::reads::ReadNow;
 
-const HOUR_MS: i64 = 3_600_000;
+pub(crate) const HOUR_MS: i64 = 3_600_000;
 /// How long what was counted may wait to be written.
 const WRITE_AFTER_MS: i64 = 5_000;
 /// Failures that may wait to be written.
@@ -26,16 +29,16 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
+    pub(crate) read_now: ReadNow,
     pub(crate) policy: Policy,
     pub(crate) version: &'static str,
+    pub(crate) keeper: Keeper,
+    calls: Calls,
     pub(crate) limiter: Arc<Limiter<TokenId>>,
     /// Strangers, by address.
     pub(crate) tries: Arc<Tries>,
     counted: Arc<Mutex<Counted>>,
 }
-
-/// What was answered: by operation, and whether it succeeded.
-pub(crate) type Answered = HashMap<(Operation, Outcome), u64>;
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,8 +52,6 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    pub(crate) const ALL: [Self; 3] = [Self::Succeeded, Self::Refused, Self::Failed];
-
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
@@ -63,7 +64,6 @@ impl Outcome {
 /// What was counted, and what of it is not written yet.
 #[derive(Default)]
 struct Counted {
-    answered: Answered,
     hours: HashMap<(IntegrationId, i64), Traffic>,
     waiting: TrafficBatch,
     written_ms: i64,
@@ -71,16 +71,31 @@ struct Counted {
 
 impl Inner {
     pub(crate) fn new(config: Config) -> Self {
-        let connector = config.connector;
+        let Config {
+            connector,
+            connect,
+            allow_http_loopback,
+            calls,
+            read_now,
+            budget,
+            policy,
+            version,
+        } = config;
+        let keeper = Keeper::new(connector, connect, allow_http_loopback);
+        // Callers wait for an answer, and not for a sync that writes.
+        let connector = keeper.connector().clone();
         let written_ms = (connector.clock)();
         Self {
             store: connector.store.clone(),
             clock: connector.clock.clone(),
             random: connector.random.clone(),
             connector,
-            policy: config.policy,
-            version: config.version,
-            limiter: Arc::new(Limiter::new(config.budget)),
+            keeper,
+            calls,
+            policy,
+            version,
+            read_now,
+            limiter: Arc::new(Limiter::new(budget)),
             tries: Arc::default(),
             counted: Arc::new(Mutex::new(Counted { written_ms, ..Counted::default() })),
         }
@@ -92,9 +107,7 @@ impl Inner {
 
     /// An id that nobody can guess.
     pub(crate) fn new_uid(&self) -> String {
-        let mut bytes = [0; 16];
-        (self.random)(&mut bytes);
-        uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+        new_uid(&self.random)
     }
 
     /// Counts a request that ended.
@@ -107,9 +120,9 @@ impl Inner {
         failure: Option<ApiFailure>,
     ) {
         let now_ms = self.now();
+        self.calls.count(operation.id(), outcome.as_str());
         let is_due = {
             let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-            *counted.answered.entry((operation, outcome)).or_default() += 1;
             if let Some(caller) = caller {
                 counted.waiting.uses.push(caller.used(now_ms));
             }
@@ -166,9 +179,11 @@ impl Inner {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         counted.hours.entry((integration, hour)).or_default().out_bytes += bytes;
     }
+}
 
-    /// What was answered since the program started.
-    pub(crate) fn answered(&self) -> Answered {
-        self.counted.lock().unwrap_or_else(PoisonError::into_inner).answered.clone()
-    }
+/// An id that nobody can guess.
+pub fn new_uid(random: &Random) -> String {
+    let mut bytes = [0; 16];
+    random(&mut bytes);
+    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
 }

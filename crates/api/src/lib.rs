@@ -1,9 +1,11 @@
 //! What other programs ask the connector: findings, applications and scans in the shapes of
 //! OCSF 1.8.0, over HTTP with bearer tokens; and who may ask, which is managed by the same
-//! way. Reads are answered from the store.
+//! way. Reads are answered from the store; where an integration is live, what names an application
+//! is first read from its service, by a [`ReadNow`] that the program gives.
 //!
 //! A request is known by its token, counted, judged by the table of operations
-//! ([`Operation`]), and only then answered. Assistants ask by [`mcp`].
+//! ([`Operation`]), and only then answered. Assistants ask by [`mcp`]. No vault: what needs a
+//! secret is done by a [`Keeper`] of the connector.
 
 mod around;
 mod assistants;
@@ -12,6 +14,7 @@ mod caller;
 mod inner;
 mod limit;
 mod listen;
+mod manage;
 pub mod mcp;
 mod operation;
 mod problem;
@@ -20,6 +23,8 @@ mod reads;
 mod token;
 
 use countersign_connector::Connector;
+use countersign_connector::metrics::Calls;
+use countersign_connector::rotation::Connect;
 use countersign_connector::watch::Policy;
 use countersign_web::Limits;
 use countersign_web::health::Face;
@@ -29,17 +34,28 @@ use tokio::task::JoinHandle;
 use inner::Inner;
 
 pub use caller::Caller;
+pub use inner::new_uid;
 pub use limit::Budget;
 pub use listen::Listener;
-pub use operation::{Audience, Operation};
+pub use manage::{Document, document, is_name};
+pub use operation::{Audience, Need, Operation};
 pub use problem::{Location, Parameter, Problem};
 pub use reach::Reach;
+pub use reads::{ReadNow, Reading};
 pub use token::{Digest, Secret};
 
 /// What an API is made of.
 pub struct Config {
     /// What is answered from, and what brings findings in.
     pub connector: Connector,
+    /// How the service of an integration is reached.
+    pub connect: Connect,
+    /// Whether an integration may be at an http URL on a loopback address.
+    pub allow_http_loopback: bool,
+    /// Where what was answered is counted.
+    pub calls: Calls,
+    /// What reads an application at the moment when it is asked for.
+    pub read_now: ReadNow,
     /// What one token may ask for.
     pub budget: Budget,
     /// How credentials are judged, for the tools of assistants.

@@ -40,8 +40,20 @@ pub enum Need {
 }
 
 impl Need {
+    /// All of them.
+    pub(crate) const ALL: &'static [Self] = &[
+        Self::View,
+        Self::AddAccounts,
+        Self::Accounts,
+        Self::Integrations,
+        Self::Credentials,
+        Self::IntegrationTokens,
+        Self::Tokens,
+        Self::OrganizationTokens,
+    ];
+
     /// Whether these permissions are enough.
-    pub(crate) fn is_met(self, by: PermissionSet) -> bool {
+    pub fn is_met(self, by: PermissionSet) -> bool {
         use PermissionSet as Set;
         match by {
             Set::Administrator => true,
@@ -177,7 +189,7 @@ operations! {
     QueryApplicationScans: "appsec_query_application_scans" Get "/v1/app-sec/applications/{applicationId}/scans" READ,
         "The scans of one application, as far as they are known";
     CreateFindings: "appsec_create_findings" Post "/v1/app-sec/findings/bulk" READ,
-        "Brings findings of other scanners into an integration of the kind `imported`";
+        "Imports findings of other scanners into an integration of the kind `imported`";
 
     AskTools: "mcp" Post "/mcp" Audience::Assistant, "The tools of assistants, which only read";
 
@@ -211,10 +223,10 @@ operations! {
     CreateIntegrationToken: "create_integration_token" Post "/v1/tokens/{accountId}/{integrationId}" ISSUE, "Makes a token of an integration";
     ListTokens: "list_tokens" Get "/v1/tokens" TOKENS, "The tokens, without their secrets";
     GetToken: "get_token" Get "/v1/tokens/{tokenId}/info" TOKENS, "One token, without its secrets";
-    RefreshToken: "refresh_token" Put "/v1/tokens/{tokenId}/refresh" TOKENS, "Gives a token another pair of secrets; the one before goes on for now";
+    RefreshToken: "refresh_token" Put "/v1/tokens/{tokenId}/refresh" TOKENS, "Issues new secrets of a token; the secrets before them stay valid for now";
     RotateToken: "rotate_token" Put "/v1/tokens/{ownerId}/{tokenId}/rotate" TOKENS, "The same, for a token of this owner";
-    ResetToken: "reset_token" Put "/v1/tokens/{ownerId}/{tokenId}/reset" TOKENS, "Gives a token another pair of secrets and ends every other one";
-    RemoveSecondaryToken: "remove_secondary_token" Delete "/v1/tokens/{tokenId}/secondary" TOKENS, "Ends the pair of secrets before the newest";
+    ResetToken: "reset_token" Put "/v1/tokens/{ownerId}/{tokenId}/reset" TOKENS, "Issues new secrets of a token and revokes all others";
+    RemoveSecondaryToken: "remove_secondary_token" Delete "/v1/tokens/{tokenId}/secondary" TOKENS, "Revokes the secrets before the newest";
     DeleteToken: "delete_token" Delete "/v1/tokens/{tokenId}" TOKENS, "Revokes a token";
 
     ListStatus: "list_status" Get "/v1/status" VIEW, "What was asked of each integration";

@@ -110,6 +110,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, format!("there is no such {what}"))
     }
 
+    /// 404 beside an answer: it was there, and the service does not show it.
+    pub fn gone(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, message)
+    }
+
     /// 405.
     pub fn method_not_allowed() -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "this path has no such method")
@@ -134,7 +139,7 @@ impl Problem {
     /// 500: what it was is in the log.
     pub fn internal(error: &dyn std::fmt::Display) -> Self {
         tracing::error!(%error, "an operation of the API failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "this program failed; its log says why")
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "this program failed; its log has the cause")
     }
 
     /// 501: nobody built that.
@@ -187,6 +192,11 @@ impl Problem {
     /// What it says first.
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    /// What there is more to know.
+    pub fn detail(&self) -> Option<&str> {
+        self.detail.as_deref()
     }
 
     /// As it is sent: `instance` names the request.

@@ -6,12 +6,17 @@ mod asked;
 mod cursor;
 mod filter;
 mod findings;
+mod live;
 mod page;
 mod scans;
 
 pub(crate) use applications::applications;
 pub(crate) use asked::Asked;
-pub(crate) use filter::{APPLICATION_FIELDS, FINDING_FIELDS, Holds, Named, operators};
+pub(crate) use filter::{
+    APPLICATION_FIELDS, FINDING_FIELDS, Holds, SEVERITIES, STATUSES, operators,
+};
 pub(crate) use findings::{application_findings, details, findings, write as write_finding};
+pub(crate) use live::Source;
+pub use live::{ReadNow, Reading};
 pub(crate) use page::{Batches, Tail, page};
 pub(crate) use scans::scans;

@@ -1,5 +1,6 @@
 //! What can be typed. Help leads with what a command does for the user.
 
+mod api;
 mod config;
 mod dashboard;
 mod examples;
@@ -24,6 +25,9 @@ use clap::{
     ArgAction, Args as Group, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
 };
 
+pub(crate) use api::{
+    AddApiAccount, AddApiToken, ApiAccountCommand, ApiCommand, ApiTokenCommand, RevokeApiToken,
+};
 pub(crate) use config::Configuration;
 pub(crate) use dashboard::{People, ServeDashboard};
 pub(crate) use export::{Export, Format, OcsfClass, OcsfVersion};
@@ -221,6 +225,9 @@ pub(crate) enum Command {
     /// Sign requests of curl and other programs that cannot sign: on this machine, each
     /// with its own token and rules. The Secret Key stays in this process.
     Proxy(Proxy),
+    /// Who may use the connector API of `countersign serve`: tokens and accounts.
+    #[command(subcommand)]
+    Api(ApiCommand),
     /// The schedule of `countersign serve`: list, pause, resume, run now.
     #[command(subcommand)]
     Schedule(Schedule),

@@ -1,5 +1,6 @@
 //! One module for each command; this file only chooses.
 
+mod api;
 mod config;
 mod consumers;
 mod context;
@@ -90,6 +91,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             http::request(&Context::offline(home).await?, args, is_verbose).await
         }
         Command::Proxy(args) => proxy::run(home, args).await,
+        Command::Api(command) => api::run(home, command).await,
         Command::Schedule(command) => schedule::run(home, command).await,
         Command::Serve(args) => serve::run(home, args).await,
         Command::Status(args) => status::run(&Context::offline(home).await?, &args).await,

@@ -72,7 +72,12 @@ impl Client {
 
     /// One application.
     pub async fn application(&self, guid: &str) -> Result<Application, Error> {
-        self.get(&format!("/appsec/v1/applications/{guid}")).await?.json()
+        self.application_record(guid).await?.json()
+    }
+
+    /// One application, as the service sends it.
+    pub async fn application_record(&self, guid: &str) -> Result<Response, Error> {
+        self.get(&format!("/appsec/v1/applications/{guid}")).await
     }
 
     /// The sandboxes of an application.

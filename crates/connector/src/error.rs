@@ -5,18 +5,19 @@ use std::fmt;
 pub use countersign_store::Fault;
 
 /// A failed operation: what failed, who has to act, and how.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Error {
     fault: Fault,
     what: String,
     hint: Option<String>,
     is_superseded: bool,
+    is_locked: bool,
 }
 
 impl Error {
     /// A failure without a hint.
     pub fn new(fault: Fault, what: impl Into<String>) -> Self {
-        Self { fault, what: what.into(), hint: None, is_superseded: false }
+        Self { fault, what: what.into(), hint: None, is_superseded: false, is_locked: false }
     }
 
     /// Adds what the reader can do about it.
@@ -36,6 +37,16 @@ impl Error {
     /// Another process has taken over what this one was writing.
     pub fn is_superseded(&self) -> bool {
         self.is_superseded
+    }
+
+    /// Somebody else is writing to the store; the same may work later.
+    pub fn is_locked(&self) -> bool {
+        self.is_locked
+    }
+
+    /// What failed, without the hint.
+    pub fn what(&self) -> &str {
+        &self.what
     }
 
     /// Who has to act.
@@ -84,9 +95,9 @@ impl From<countersign_files::Error> for Error {
 
 impl From<countersign_store::Error> for Error {
     fn from(error: countersign_store::Error) -> Self {
-        let is_superseded = error.is_superseded();
+        let (is_superseded, is_locked) = (error.is_superseded(), error.is_locked());
         let fault = of_disk(error.is_exposed());
-        Self { is_superseded, ..Self::new(fault, error.to_string()) }
+        Self { is_superseded, is_locked, ..Self::new(fault, error.to_string()) }
     }
 }
 

@@ -3,8 +3,8 @@
 
 use countersign_client::Client;
 use countersign_store::{
-    Credential, CredentialKind, Destination, Integration, IntegrationKind, NewCredential, Observed,
-    OwnedIntegration,
+    Credential, CredentialKind, Destination, Integration, IntegrationKind, KeptId, NewCredential,
+    Observed, OwnedIntegration,
 };
 use countersign_vault::Secret;
 
@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::{Connector, Fault};
 
 /// How a credential reaches its service.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// Veracode URL.
     pub url: String,
@@ -61,10 +61,7 @@ impl Connector {
                 Error::new(Fault::Config, what).hint("choose another name, or remove it first")
             );
         }
-        let check = check(client).await?;
-        if let Some(missing) = check.missing() {
-            return Err(missing);
-        }
+        let check = complete_check(client).await?;
         let vault_name = self.free_vault_name(format!("integration/{name}")).await?;
         let new = self.seal(name, vault_name, place, secret).await?;
         let id = self.store.add_integration(new, None).await?;
@@ -118,7 +115,7 @@ impl Connector {
         let (name, now_ms) = (credential.vault_name.clone(), self.now());
         let api_id = secret.id().to_owned();
         let version = self.with_vault(move |vault| vault.put(&name, &secret, now_ms)).await?;
-        self.store.replace_credential(credential.id, &api_id, version, now_ms).await?;
+        self.store.replace_credential(credential.id, &api_id, version, None, now_ms).await?;
         self.store.observe_credential(credential.id, observed, now_ms).await?;
         self.fences.announce()?;
         Ok(self.store.credential_by(credential.id).await?)
@@ -140,24 +137,37 @@ impl Connector {
             let what = format!("`{}` is of another kind than {}", held.name, secret.id());
             return Err(Error::new(Fault::Config, what));
         }
-        let check = check(client).await?;
-        if let Some(missing) = check.missing() {
-            return Err(missing);
-        }
-        let observed = check.observed();
-        refuse_other_account(&held, &observed, is_other_account)?;
+        let check = complete_check(client).await?;
+        refuse_other_account(&held, &check.observed(), is_other_account)?;
+        self.put_in_place(&held, place, secret, None, &check).await?;
+        Ok(check)
+    }
+
+    /// Writes what was checked: a secret, if there is another one, and where it is sent.
+    pub(crate) async fn put_in_place(
+        &self,
+        held: &Credential,
+        place: Place,
+        secret: Option<Secret>,
+        kept: Option<KeptId>,
+        check: &Check,
+    ) -> Result<(), Error> {
         let now_ms = self.now();
         if let Some(secret) = secret {
             let (name, api_id) = (held.vault_name.clone(), secret.id().to_owned());
             let version = self.with_vault(move |vault| vault.put(&name, &secret, now_ms)).await?;
-            self.store.replace_credential(held.id, &api_id, version, now_ms).await?;
+            self.store.replace_credential(held.id, &api_id, version, kept, now_ms).await?;
         }
         let Place { url, ca_pem, allow_http_loopback } = place;
-        let to = Destination { url, ca_pem, allow_http_loopback };
-        self.store.move_credential(held.id, to, now_ms).await?;
-        self.store.observe_credential(held.id, observed, now_ms).await?;
-        self.fences.announce()?;
-        Ok(check)
+        if url != held.url
+            || ca_pem != held.ca_pem
+            || allow_http_loopback != held.allow_http_loopback
+        {
+            let to = Destination { url, ca_pem, allow_http_loopback };
+            self.store.move_credential(held.id, to, now_ms).await?;
+        }
+        self.store.observe_credential(held.id, check.observed(), now_ms).await?;
+        self.fences.announce()
     }
 
     /// A name in the vault that no credential has: one that was renamed keeps its own.
@@ -169,7 +179,7 @@ impl Connector {
         Ok(names.find(is_free).unwrap_or(wanted.clone()))
     }
 
-    async fn seal(
+    pub(crate) async fn seal(
         &self,
         name: &str,
         vault_name: String,
@@ -214,7 +224,7 @@ impl Connector {
     /// Removes an integration, its data, and every version of its secret.
     pub async fn remove_integration(&self, integration: &OwnedIntegration) -> Result<(), Error> {
         let own = self.store.credential(&integration.name).await;
-        self.store.remove_integration(integration.id).await?;
+        self.store.remove_integration(integration.id, None).await?;
         if integration.kind == IntegrationKind::Imported {
             return Ok(());
         }
@@ -231,7 +241,7 @@ impl Connector {
         self.destroy_all(credential.vault_name.clone()).await
     }
 
-    async fn destroy_all(&self, vault_name: String) -> Result<(), Error> {
+    pub(crate) async fn destroy_all(&self, vault_name: String) -> Result<(), Error> {
         self.with_vault(move |vault| {
             for entry in vault.entries()? {
                 if entry.name == vault_name && !entry.is_tombstone {
@@ -244,7 +254,13 @@ impl Connector {
     }
 }
 
-fn refuse_other_account(
+/// A check that misses nothing.
+pub(crate) async fn complete_check(client: &Client) -> Result<Check, Error> {
+    let check = check(client).await?;
+    check.missing().map_or(Ok(check), Err)
+}
+
+pub(crate) fn refuse_other_account(
     held: &Credential,
     observed: &Observed,
     is_meant: bool,
@@ -257,7 +273,7 @@ fn refuse_other_account(
     Err(Error::new(Fault::Config, what).hint("add `--other-account` if that is meant"))
 }
 
-fn kind_of(secret: &Secret) -> CredentialKind {
+pub(crate) fn kind_of(secret: &Secret) -> CredentialKind {
     match secret {
         Secret::Pair(_) => CredentialKind::Hmac,
         Secret::OAuthClient(_) => CredentialKind::OAuth,

@@ -18,6 +18,7 @@ pub mod hours;
 pub mod import;
 pub mod integration;
 pub mod keyfiles;
+pub mod managed;
 pub mod metrics;
 pub mod named;
 pub mod rotation;

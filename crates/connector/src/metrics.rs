@@ -5,6 +5,9 @@
 //! Ages and what is left are given beside the moments: who records them under another clock
 //! than ours can still judge them.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use countersign_client::Meter;
 use countersign_findings::{Population, Severity, State as FindingState};
 use countersign_store::{Schedule, SyncFigures};
@@ -52,6 +55,8 @@ pub enum Metric {
     RateLimited,
     /// What requests waited.
     RequestWait,
+    /// Requests to the connector API.
+    ApiRequests,
     /// Findings.
     Findings,
     /// Time until a credential expires.
@@ -62,7 +67,7 @@ pub enum Metric {
 
 impl Metric {
     /// All of them, in the order in which they are written.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Build,
         Self::Syncs,
         Self::SyncDuration,
@@ -76,6 +81,7 @@ impl Metric {
         Self::Retries,
         Self::RateLimited,
         Self::RequestWait,
+        Self::ApiRequests,
         Self::Findings,
         Self::CredentialLeft,
         Self::StoreSize,
@@ -97,6 +103,7 @@ impl Metric {
             Self::Retries => "countersign_request_retries",
             Self::RateLimited => "countersign_requests_rate_limited",
             Self::RequestWait => "countersign_request_wait_seconds",
+            Self::ApiRequests => "countersign_api_requests",
             Self::Findings => "countersign_findings",
             Self::CredentialLeft => "countersign_credential_time_left_seconds",
             Self::StoreSize => "countersign_store_size_bytes",
@@ -108,7 +115,7 @@ impl Metric {
         match self {
             Self::Build => Kind::Info,
             Self::Syncs | Self::Requests | Self::Retries => Kind::Counter,
-            Self::RateLimited | Self::RequestWait => Kind::Counter,
+            Self::RateLimited | Self::RequestWait | Self::ApiRequests => Kind::Counter,
             Self::SyncDuration => Kind::Histogram,
             _ => Kind::Gauge,
         }
@@ -121,6 +128,7 @@ impl Metric {
             Self::Syncs => &["integration", "outcome"],
             Self::Findings => &["integration", "severity", "state"],
             Self::RequestWait => &["cause"],
+            Self::ApiRequests => &["operation", "outcome"],
             Self::CredentialLeft => &["name"],
             Self::SyncDuration
             | Self::LastComplete
@@ -155,6 +163,9 @@ impl Metric {
             Self::RequestWait => {
                 "Time that requests waited, by cause: budget (requests per minute) or retry"
             }
+            Self::ApiRequests => {
+                "Requests to the connector API since the start, by outcome: succeeded, refused (4xx) or failed (5xx)"
+            }
             Self::Findings => return format!("Findings by severity and state: {COUNTED}"),
             Self::CredentialLeft => "Time until the credential expires; negative once it has",
             Self::StoreSize => "Size of the store on disk, its log included",
@@ -167,6 +178,27 @@ impl Metric {
     }
 }
 
+/// What the connector API was asked since the program started, by operation and outcome. Clones
+/// count together.
+#[derive(Debug, Clone, Default)]
+pub struct Calls(Arc<Mutex<BTreeMap<Call, u64>>>);
+
+/// An operation, and how it ended.
+type Call = (&'static str, &'static str);
+
+impl Calls {
+    /// One more.
+    pub fn count(&self, operation: &'static str, outcome: &'static str) {
+        let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *counted.entry((operation, outcome)).or_default() += 1;
+    }
+
+    /// All of them, in order.
+    pub fn counted(&self) -> BTreeMap<Call, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// Of a number.
 fn seconds(ms: i64) -> String {
     let sign = if ms < 0 { "-" } else { "" };
@@ -174,13 +206,14 @@ fn seconds(ms: i64) -> String {
 }
 
 impl Connector {
-    /// All metrics. `rows` are the credentials, `scheduler` the one that runs beside,
-    /// `version` the program's.
+    /// All metrics. `rows` are the credentials, `scheduler` the one that runs beside, `calls`
+    /// what programs asked for, `version` the program's.
     pub async fn exposition(
         &self,
         rows: &[Row],
         scheduler: Option<&Scheduler>,
         meter: &Meter,
+        calls: &Calls,
         version: &str,
     ) -> Result<String, Error> {
         let mut text = Exposition::default();
@@ -189,6 +222,10 @@ impl Connector {
         self.put_ages(&mut text).await?;
         put_schedule(&mut text, &self.store.schedules().await?, scheduler, self.now());
         put_requests(&mut text, meter);
+        let mut api = Metric::ApiRequests.begin(&mut text);
+        for ((operation, outcome), count) in calls.counted() {
+            api.put(&[("operation", operation), ("outcome", outcome)], count);
+        }
         self.put_findings(&mut text).await?;
         let mut left = Metric::CredentialLeft.begin(&mut text);
         for row in rows {

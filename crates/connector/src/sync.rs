@@ -13,6 +13,7 @@
 pub mod plan;
 
 mod application;
+mod live;
 mod report;
 mod standing;
 
@@ -32,6 +33,7 @@ use crate::{Clock, Connector};
 use application::{Outcome, Read, Trust, read_application};
 use plan::{Listed, Mark, Plan, Scope};
 
+pub use live::{Fresh, Lack, Readings};
 pub use report::{ApplicationCounts, FindingCounts, Problem, Report};
 pub use standing::{Doing, Follower, Standing};
 

@@ -14,6 +14,9 @@ words! {
         Full = "full",
         /// What another program brought in.
         Import = "import",
+        /// One application, for an answer of the API. No sync: who asks for syncs is not told
+        /// of it.
+        Live = "live",
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::audit::{self, Act, Deed};
 use crate::error::Error;
+use crate::kept::{self, KeptId};
 use crate::store::{IntegrationId, Store};
 
 /// Row id of a credential.
@@ -209,12 +210,14 @@ impl Store {
             .await
     }
 
-    /// Lets a credential be another one from now on: somebody gave it by hand.
+    /// Lets a credential be another one from now on: somebody gave it by hand, or it was
+    /// kept for the API, which then knows it by the name of that one.
     pub async fn replace_credential(
         &self,
         id: CredentialId,
         api_id: &str,
         version: u32,
+        kept: Option<KeptId>,
         now_ms: i64,
     ) -> Result<(), Error> {
         let api_id = api_id.to_owned();
@@ -227,6 +230,11 @@ impl Store {
                         problem = null where id = ?",
                     params![api_id, version, now_ms, id.0],
                 )?;
+                if let Some(kept) = kept {
+                    let uid = kept::release(&transaction, kept)?;
+                    let set = "update credentials set uid = ? where id = ?";
+                    transaction.execute(set, params![uid, id.0])?;
+                }
                 let act = Act::new(&held.name, Deed::Replaced).with("api_id", api_id.as_str());
                 let act = act.with("version", version).with("old_api_id", held.api_id);
                 audit::append(&transaction, &act, now_ms)?;

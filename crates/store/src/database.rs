@@ -20,6 +20,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use sha2::{Digest, Sha256};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::Error;
 use crate::raw::Packing;
@@ -56,7 +57,11 @@ const LOG_FRAME: usize = 24;
 const LOG_MAGIC: [u8; 3] = [0x37, 0x7f, 0x06];
 
 #[derive(Clone)]
-pub(crate) struct Database(Arc<Inner>);
+pub(crate) struct Database {
+    inner: Arc<Inner>,
+    /// How long a write waits for another one of this process; none for as long as it takes.
+    patience: Option<Duration>,
+}
 
 struct Inner {
     path: PathBuf,
@@ -64,6 +69,8 @@ struct Inner {
     access: Access,
     /// Opened by the first write.
     writer: Mutex<Option<Connection>>,
+    /// Writers come in the order in which they asked.
+    turn: Arc<Semaphore>,
     readers: Mutex<Vec<Connection>>,
     is_closed: AtomicBool,
 }
@@ -86,7 +93,7 @@ pub struct SyncLock(#[expect(dead_code, reason = "held for its lock")] File);
 
 impl Database {
     pub(crate) fn path(&self) -> &Path {
-        &self.0.path
+        &self.inner.path
     }
 
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
@@ -110,32 +117,38 @@ impl Database {
         let readers = Mutex::new(vec![reader]);
         let (path, writer) = (path.to_owned(), Mutex::new(writer));
         let is_closed = AtomicBool::new(false);
-        Ok(Self(Arc::new(Inner { path, packing, access, writer, readers, is_closed })))
+        let turn = Arc::new(Semaphore::new(1));
+        let inner = Arc::new(Inner { path, packing, access, writer, turn, readers, is_closed });
+        Ok(Self { inner, patience: None })
+    }
+
+    pub(crate) fn patient(&self, patience: Duration) -> Self {
+        Self { inner: Arc::clone(&self.inner), patience: Some(patience) }
     }
 
     /// Folds the log in, if nobody else has the store open. Nothing can be read or written
     /// afterwards, by whomever.
     pub(crate) fn close(&self) {
-        self.0.close();
+        self.inner.close();
     }
 
     /// A connection that reads, and may write elsewhere.
     pub(crate) fn plain_reader(&self) -> Result<Connection, Error> {
-        let connection = open(&self.0.path, self.0.access)?;
+        let connection = open(&self.inner.path, self.inner.access)?;
         connection.busy_timeout(Duration::from_secs(10))?;
         Ok(connection)
     }
 
     pub(crate) fn lock_for_sync(&self) -> Result<SyncLock, Error> {
-        lock_for_sync(&self.0.path)
+        lock_for_sync(&self.inner.path)
     }
 
     pub(crate) fn sync_lock(&self) -> PathBuf {
-        sync_lock(&self.0.path)
+        sync_lock(&self.inner.path)
     }
 
     pub(crate) fn packing(&self) -> &Packing {
-        &self.0.packing
+        &self.inner.packing
     }
 
     /// Runs on the writing connection, one caller at a time.
@@ -144,13 +157,27 @@ impl Database {
         T: Send + 'static,
         F: FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
     {
-        let inner = Arc::clone(&self.0);
+        let turn = self.turn().await?;
+        let inner = Arc::clone(&self.inner);
         blocking(move || {
+            let _turn = turn;
             let mut writer = locked(&inner.writer);
             let outcome = inner.opened(&mut writer).and_then(act);
             outcome.map_err(|error| error.at(&inner.path))
         })
         .await
+    }
+
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let turn = Arc::clone(&self.inner.turn).acquire_owned();
+        let taken = match self.patience {
+            None => turn.await,
+            Some(patience) => {
+                let waited = tokio::time::timeout(patience, turn).await;
+                waited.map_err(|_| Error::writer_taken())?
+            }
+        };
+        taken.map_err(|_| Error::stopped())
     }
 
     /// Runs on a reading connection, beside writers and other readers.
@@ -159,7 +186,7 @@ impl Database {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     {
-        let inner = Arc::clone(&self.0);
+        let inner = Arc::clone(&self.inner);
         blocking(move || {
             let connection = inner.idle_reader()?;
             let outcome = act(&connection);

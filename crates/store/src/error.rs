@@ -29,6 +29,7 @@ enum Kind {
     Superseded { name: String },
     CallerExists { name: String },
     Busy { path: String },
+    WriterTaken,
     Outdated,
     Stopped,
 }
@@ -130,6 +131,10 @@ impl Error {
         Self(Kind::Busy { path: path.display().to_string() })
     }
 
+    pub(crate) fn writer_taken() -> Self {
+        Self(Kind::WriterTaken)
+    }
+
     pub(crate) fn stopped() -> Self {
         Self(Kind::Stopped)
     }
@@ -167,8 +172,11 @@ impl Error {
 
     /// Somebody else writes, and did not end in time; the same may work later.
     pub fn is_locked(&self) -> bool {
-        matches!(&self.0, Kind::Sql(error)
-            if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
+        match &self.0 {
+            Kind::WriterTaken => true,
+            Kind::Sql(error) => error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy),
+            _ => false,
+        }
     }
 
     /// Somebody else wrote to the application since it was looked at; nothing was written.
@@ -291,6 +299,9 @@ impl fmt::Display for Error {
             ),
             Kind::Busy { path } => {
                 write!(f, "another process is syncing into `{path}`\nhint: wait until it has ended")
+            }
+            Kind::WriterTaken => {
+                write!(f, "the store is being written\nhint: try again in a few seconds")
             }
             Kind::Outdated => {
                 write!(

@@ -6,6 +6,7 @@ use countersign_findings::{Population, State};
 
 use crate::columns::{place, state_of};
 use crate::error::Error;
+use crate::runs::IS_TOLD;
 use crate::store::Store;
 
 /// The syncs of one integration that have ended.
@@ -48,7 +49,7 @@ impl Store {
                     "select name, coalesce(sum(complete = 1), 0), coalesce(sum(complete = 0), 0),
                         coalesce(sum(max(finished_ms - started_ms, 0)), 0){within}
                      from integrations left join runs
-                        on runs.integration = integrations.id and finished_ms is not null
+                        on runs.integration = integrations.id and finished_ms is not null and {IS_TOLD}
                      where integrations.kind = 'veracode'
                      group by integrations.id order by name"
                 ))?;

@@ -1,6 +1,7 @@
 //! How fresh what is stored is, by integration.
 
 use crate::error::Error;
+use crate::runs::IS_TOLD;
 use crate::store::Store;
 
 /// What is known of the syncs of one integration that has a service to ask.
@@ -32,16 +33,16 @@ impl Store {
     pub async fn freshness(&self) -> Result<Vec<Freshness>, Error> {
         self.database
             .read(|connection| {
-                let mut statement = connection.prepare_cached(
+                let mut statement = connection.prepare_cached(&format!(
                     "select i.name, i.created_ms,
                         (select max(finished_ms) from runs
-                         where integration = i.id and complete = 1),
+                         where integration = i.id and complete = 1 and {IS_TOLD}),
                         r.started_ms, r.finished_ms, coalesce(r.complete, 0)
                      from integrations i left join runs r on r.id =
-                        (select max(id) from runs where integration = i.id)
+                        (select max(id) from runs where integration = i.id and {IS_TOLD})
                      where i.kind = 'veracode'
                      order by i.name",
-                )?;
+                ))?;
                 let rows = statement.query_map([], |row| {
                     let started_ms: Option<i64> = row.get(3)?;
                     let (finished_ms, is_complete) = (row.get(4)?, row.get(5)?);

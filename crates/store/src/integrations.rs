@@ -323,11 +323,25 @@ impl Store {
             .await
     }
 
-    /// Removes an integration, everything stored for it, and its own credential.
-    pub async fn remove_integration(&self, id: IntegrationId) -> Result<(), Error> {
+    /// Removes an integration, everything stored for it, and its own credential. The audit
+    /// log says so where a token of the API asked for it, by its name, at this time.
+    pub async fn remove_integration(
+        &self,
+        id: IntegrationId,
+        by: Option<(&str, i64)>,
+    ) -> Result<(), Error> {
+        let by = by.map(|(name, now_ms)| (name.to_owned(), now_ms));
         self.database
             .write(move |connection| {
                 let transaction = connection.transaction()?;
+                if let Some((by, now_ms)) = by {
+                    let find = "select slug, uid from integrations where id = ?";
+                    let (slug, uid): (String, String) =
+                        transaction
+                            .query_row(find, [id.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                    let act = Act::new(&slug, Deed::IntegrationRemoved).with("integration", uid);
+                    audit::append(&transaction, &act.with("by", by), now_ms)?;
+                }
                 let own: Option<i64> = transaction
                     .query_row(
                         "select c.id from credentials c join integrations i on i.name = c.name

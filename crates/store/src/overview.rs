@@ -10,6 +10,7 @@ use crate::change::RunKind;
 use crate::columns::{CWE_NAMES, DAY_MS, IS_OPEN, IS_POLICY, place, state_of};
 use crate::error::Error;
 use crate::facets::FacetRow;
+use crate::runs::IS_TOLD;
 use crate::scope::{Scope, Scoped};
 use crate::search::counted::source;
 use crate::store::{IntegrationId, RunId, Store};
@@ -139,7 +140,7 @@ impl Store {
         self.database.read(move |connection| history(connection, &scope, from_day, to_day)).await
     }
 
-    /// The last syncs, newest first, of one integration or all.
+    /// The last syncs and imports, newest first, of one integration or all.
     pub async fn runs(
         &self,
         integration: Option<IntegrationId>,
@@ -148,11 +149,12 @@ impl Store {
         let integration = integration.map(|id| id.0);
         self.database
             .read(move |connection| {
-                let mut statement = connection.prepare_cached(
+                let mut statement = connection.prepare_cached(&format!(
                     "select runs.id, name, runs.kind, started_ms, finished_ms, complete, requests, report
                      from runs join integrations on integrations.id = integration
-                     where ?1 is null or integration = ?1 order by runs.id desc limit ?2",
-                )?;
+                     where (?1 is null or integration = ?1) and {IS_TOLD}
+                     order by runs.id desc limit ?2",
+                ))?;
                 let rows = statement.query_map((integration, limit), |row| {
                     Ok(RunRow {
                         id: RunId(row.get(0)?),

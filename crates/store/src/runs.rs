@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use countersign_findings::{Application, ApplicationGuid};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::change::RunKind;
 use crate::columns::IS_OPEN;
@@ -25,6 +25,11 @@ pub struct RunSummary {
     /// The whole report as JSON.
     pub report: String,
 }
+
+/// The runs that are syncs or imports.
+pub(crate) const IS_TOLD: &str = "runs.kind <> 'live'";
+/// The runs that read the whole of an integration.
+const IS_SYNC: &str = "runs.kind in ('full', 'incremental')";
 
 /// What the store remembers of an application from its last complete read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +76,32 @@ impl Store {
                     ],
                 )?;
                 Ok(())
+            })
+            .await
+    }
+
+    /// Forgets a run that changed nothing.
+    pub async fn forget_run(&self, run: RunId) -> Result<(), Error> {
+        self.database
+            .write(move |connection| {
+                connection.execute("delete from runs where id = ?", [run.0])?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Whether the last sync of an integration has no end: it goes on, or was cut off.
+    pub async fn has_open_sync(&self, integration: IntegrationId) -> Result<bool, Error> {
+        self.database
+            .read(move |connection| {
+                let is_open = connection
+                    .prepare_cached(&format!(
+                        "select finished_ms is null from runs
+                         where integration = ? and {IS_SYNC} order by id desc limit 1"
+                    ))?
+                    .query_row([integration.0], |row| row.get(0))
+                    .optional()?;
+                Ok(is_open.unwrap_or(false))
             })
             .await
     }
@@ -187,4 +218,13 @@ impl Store {
         ApplicationWriter::open(self.database.clone(), run, application.clone(), raw.to_owned())
             .await
     }
+}
+
+/// Whether a sync of the same integration began after this run did.
+pub(crate) fn is_overtaken(connection: &Connection, run: RunId) -> Result<bool, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "select exists (select 1 from runs where id > ?1 and {IS_SYNC}
+            and integration = (select integration from runs where id = ?1))"
+    ))?;
+    Ok(statement.query_row([run.0], |row| row.get(0))?)
 }

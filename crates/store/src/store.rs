@@ -1,6 +1,7 @@
 //! The database as its users hold it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::database::{Database, SyncLock};
 use crate::error::Error;
@@ -42,6 +43,14 @@ impl Store {
         let database = self.database.clone();
         // It ends with what is under way.
         let _ = tokio::task::spawn_blocking(move || database.close()).await;
+    }
+
+    /// The same store for somebody who cannot wait: a write fails with
+    /// [`Error::is_locked`] where another one of this process has not ended within
+    /// `patience`. What it then did not do is not done later.
+    #[must_use]
+    pub fn patient(&self, patience: Duration) -> Self {
+        Self { database: self.database.patient(patience), ..self.clone() }
     }
 
     /// Keeps others from replacing the store while this process lives.

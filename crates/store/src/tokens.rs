@@ -51,6 +51,17 @@ words! {
     }
 }
 
+impl PermissionSet {
+    /// The kind of token that has these permissions.
+    pub fn kind(self) -> TokenKind {
+        match self {
+            Self::McpIntegrationsUseOnly | Self::McpManagement => TokenKind::Assistant,
+            Self::Integration => TokenKind::Integration,
+            _ => TokenKind::Organization,
+        }
+    }
+}
+
 words! {
     /// Which secret of a token.
     SecretPlace {

@@ -22,6 +22,7 @@ use crate::columns::{Draft, Texts};
 use crate::database::Database;
 use crate::error::Error;
 use crate::raw::{Sort, Unpacker};
+use crate::runs::is_overtaken;
 use crate::seal;
 use crate::store::RunId;
 use crate::tally::{self, Ledger};
@@ -73,6 +74,7 @@ pub struct ApplicationWriter {
     database: Database,
     id: i64,
     run: RunId,
+    kind: RunKind,
     application: Application,
     raw: String,
     is_known: bool,
@@ -102,8 +104,11 @@ impl ApplicationWriter {
     ) -> Result<Self, Error> {
         static NEXT: AtomicI64 = AtomicI64::new(1);
         let guid = application.guid.to_string();
-        let (row, old_raw, scanned_ms, held, contexts) = database
+        let (kind, row, old_raw, scanned_ms, held, contexts) = database
             .read(move |connection| {
+                let kind: RunKind = connection
+                    .prepare_cached("select kind from runs where id = ?")?
+                    .query_row([run.0], |row| row.get(0))?;
                 let found: Option<(i64, Vec<u8>, Option<i64>)> = connection
                     .prepare_cached(
                         "select id, raw, scanned_ms from applications
@@ -114,16 +119,13 @@ impl ApplicationWriter {
                     })
                     .optional()?;
                 let Some((row, old_raw, scanned_ms)) = found else {
-                    return Ok((None, None, None, HashMap::new(), HashMap::new()));
+                    return Ok((kind, None, None, None, HashMap::new(), HashMap::new()));
                 };
                 // One that cannot be unpacked is different from any other.
                 let old_raw = Unpacker::new(connection).unpack(&old_raw).unwrap_or_default();
-                let kind: RunKind = connection
-                    .prepare_cached("select kind from runs where id = ?")?
-                    .query_row([run.0], |row| row.get(0))?;
                 let is_full = kind == RunKind::Full;
                 let (held, contexts) = held(connection, row, &guid, is_full)?;
-                Ok((Some(row), Some(old_raw), scanned_ms, held, contexts))
+                Ok((kind, Some(row), Some(old_raw), scanned_ms, held, contexts))
             })
             .await?;
         let mut by_hash = HashMap::with_capacity(held.len());
@@ -138,6 +140,7 @@ impl ApplicationWriter {
             database,
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             run,
+            kind,
             is_known: old_raw.is_some(),
             is_different: old_raw.is_none_or(|old_raw| old_raw != raw),
             row,
@@ -286,7 +289,8 @@ impl ApplicationWriter {
     }
 
     /// Writes everything, or nothing: fails with [`Error::is_outdated`] where somebody else
-    /// wrote of the same findings since this one was opened.
+    /// wrote of the same findings since this one was opened, and in a run of the kind
+    /// [`RunKind::Live`] where a sync began since.
     pub async fn commit(mut self, reading: Reading) -> Result<Written, Error> {
         let database = self.database.clone();
         let raw = std::mem::take(&mut self.raw);
@@ -317,7 +321,10 @@ impl ApplicationWriter {
             )?
             .query_row(params![self.application.guid.as_str(), self.run.0], |row| row.get(0))
             .optional()?;
-        if row != self.row {
+        // A sync goes by what it finds when it looks at an application: nothing else may write
+        // to it from then on, and whatever it looked at, it began before.
+        let is_overtaken = self.kind == RunKind::Live && is_overtaken(transaction, self.run)?;
+        if row != self.row || is_overtaken {
             return Err(Error::outdated());
         }
         // Whether what was counted of it can be believed; before the row is another.

@@ -217,6 +217,7 @@ impl Tools {
                 integration: &row.integration,
                 application: &application.name,
                 is_visible: !row.gone,
+                ..Origin::default()
             };
             filter.of_place(application.guid.as_str(), origin, &Context::Policy) == Some(true)
         });

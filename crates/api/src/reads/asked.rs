@@ -59,7 +59,7 @@ impl Asked {
             "meta" => self.meta(value),
             "include_raw_data" if !is_creating => self.with_raw = truth(name, value)?,
             _ => {
-                let message = format!("`{}` takes no such parameter", operation.id());
+                let message = format!("`{}` has no such parameter", operation.id());
                 return Err(Problem::query(name, value, message));
             }
         }

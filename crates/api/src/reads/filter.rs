@@ -141,7 +141,7 @@ impl<'f> Comparison<'f> {
             _ => vec![bare(value).to_owned()],
         };
         if values.is_empty() || values.len() > MOST_VALUES {
-            return Err(wrong(&format!("`in` takes 1 to {MOST_VALUES} values")));
+            return Err(wrong(&format!("`in` has 1 to {MOST_VALUES} values")));
         }
         Ok(Self { text, field: field.trim(), operator, is_negated, values })
     }

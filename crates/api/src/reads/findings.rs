@@ -19,8 +19,8 @@ use futures::future::BoxFuture;
 use super::asked::Asked;
 use super::cursor::Bound;
 use super::filter;
+use super::live::{self, Looked};
 use super::page::{Batches, Tail, page, single};
-use crate::around::Did;
 use crate::caller::Caller;
 use crate::inner::Inner;
 use crate::operation::Operation;
@@ -36,8 +36,7 @@ pub(crate) async fn findings(
     asked: Asked,
 ) -> Result<Response, Problem> {
     let integration = caller.integration()?;
-    let instance = uri.path();
-    list(&inner, Operation::QueryFindings, integration, None, &asked, instance).await
+    list(&inner, Operation::QueryFindings, integration, None, asked, uri.path()).await
 }
 
 pub(crate) async fn application_findings(
@@ -48,9 +47,8 @@ pub(crate) async fn application_findings(
     asked: Asked,
 ) -> Result<Response, Problem> {
     let integration = caller.integration()?;
-    let known = application_of(&inner.store, integration, &application).await?.row.application;
     let operation = Operation::QueryApplicationFindings;
-    list(&inner, operation, integration, Some(known), &asked, uri.path()).await
+    list(&inner, operation, integration, Some(application), asked, uri.path()).await
 }
 
 pub(crate) async fn details(
@@ -58,21 +56,23 @@ pub(crate) async fn details(
     uri: Uri,
     Path((application, finding)): Path<(String, String)>,
     caller: Caller,
-    asked: Asked,
+    mut asked: Asked,
 ) -> Result<Response, Problem> {
     let integration = caller.integration()?;
-    let known = application_of(&inner.store, integration, &application).await?.row.application;
+    let looked = live::look(&inner, integration, &application).await;
+    let known = application_of(&inner.store, integration, &application).await;
+    let known = known.map_err(|problem| looked.explain(problem))?.row.application;
     let is_it = |row: &FindingRow| {
         row.finding.application == known.guid && row.finding.id.as_str() == finding
     };
     let within = [integration.name.clone()];
     let found = inner.store.findings_by_id_within(&finding, Some(&within)).await?;
     let found = found.into_iter().find(is_it);
-    let row = found.ok_or_else(|| Problem::not_found("finding"))?;
+    let row = found.ok_or_else(|| looked.explain(Problem::not_found("finding")))?;
     let mut object = Vec::new();
     write(&mut object, &row, &known, integration, asked.with_raw)?;
-    let tail = Tail::of(&asked, &inner, uri.path());
-    Ok(single(object, &tail, Did { db_ops: 2, ..Did::default() }))
+    let did = looked.did(2, &mut asked);
+    Ok(single(object, &Tail::of(&asked, &inner, uri.path()), did))
 }
 
 /// The application of this integration with this id.
@@ -89,13 +89,12 @@ async fn list(
     inner: &Inner,
     operation: Operation,
     integration: &OwnedIntegration,
-    application: Option<Application>,
-    asked: &Asked,
+    guid: Option<String>,
+    mut asked: Asked,
     instance: &str,
 ) -> Result<Response, Problem> {
-    let guid = application.as_ref().map(|known| known.guid.to_string());
-    let bound = Bound::new(operation, &integration.known.uid, guid.as_deref(), asked);
-    let after = bound.place(asked)?;
+    let bound = Bound::new(operation, &integration.known.uid, guid.as_deref(), &asked);
+    let after = bound.place(&asked)?;
     let within =
         [(Field::Integration, Some(&integration.name)), (Field::Application, guid.as_ref())];
     let within = within.into_iter().filter_map(|(field, value)| {
@@ -105,11 +104,20 @@ async fn list(
         })
     });
     let filter = Expression::all(within.chain([filter::of_findings(&asked.filters)?]));
-    let mut tail = Tail::of(asked, inner, instance);
+    // Not before the question is known to be one.
+    let mut looked = Looked::default();
+    let mut known = None;
+    if let Some(guid) = guid {
+        looked = live::look(inner, integration, &guid).await;
+        let found = application_of(&inner.store, integration, &guid).await;
+        let found = found.map_err(|problem| looked.explain(problem))?;
+        known = Some((guid, Arc::new(found.row.application)));
+    }
+    let did = looked.did(1 + u64::from(asked.with_count), &mut asked);
+    let mut tail = Tail::of(&asked, inner, instance);
     if asked.with_count {
         tail.count = Some(inner.store.count_findings(filter.clone()).await?);
     }
-    let known = application.map(|known| (known.guid.to_string(), Arc::new(known)));
     let batches = Findings {
         store: inner.store.clone(),
         integration: integration.clone(),
@@ -122,7 +130,6 @@ async fn list(
         bound,
         tail,
     };
-    let did = Did { db_ops: 1 + u64::from(asked.with_count), ..Did::default() };
     page(inner, integration.id, batches, did).await
 }
 

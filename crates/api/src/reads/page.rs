@@ -14,6 +14,7 @@ use futures::stream;
 use serde_json::{Value, json};
 
 use super::asked::Asked;
+use super::live::Source;
 use crate::around::Did;
 use crate::inner::Inner;
 use crate::problem::Problem;
@@ -119,7 +120,9 @@ pub(crate) fn whole(out: Vec<u8>, did: Did) -> Response {
 
 fn json_of(body: Body, did: Did) -> Response {
     let mut response = Response::new(body);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(Source::HEADER, did.source.value());
     response.extensions_mut().insert(did);
     response
 }

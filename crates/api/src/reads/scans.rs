@@ -12,8 +12,8 @@ use super::applications::listed;
 use super::asked::Asked;
 use super::cursor::Bound;
 use super::findings::application_of;
+use super::live;
 use super::page::{Tail, whole};
-use crate::around::Did;
 use crate::caller::Caller;
 use crate::inner::Inner;
 use crate::operation::Operation;
@@ -27,13 +27,15 @@ pub(crate) async fn scans(
     uri: Uri,
     Path(application): Path<String>,
     caller: Caller,
-    asked: Asked,
+    mut asked: Asked,
 ) -> Result<Response, Problem> {
     let integration = caller.integration()?;
-    let record = application_of(&inner.store, integration, &application).await?;
     let operation = Operation::QueryApplicationScans;
     let bound = Bound::new(operation, &integration.known.uid, Some(&application), &asked);
     let after: Option<String> = bound.place(&asked)?;
+    let looked = live::look(&inner, integration, &application).await;
+    let record = application_of(&inner.store, integration, &application).await;
+    let record = record.map_err(|problem| looked.explain(problem))?;
     let mut gathered = Scans::of(listed(&record, integration), &record.raw);
     let db_ops = gather(&inner.store, integration, &record.row, &mut gathered).await?;
     let is_complete = record.row.read_ms.is_some() && record.row.incomplete.is_none();
@@ -51,6 +53,7 @@ pub(crate) async fn scans(
         scan(&mut out, one, asked.with_raw).map_err(Error::unwritable)?;
     }
     out.push(b']');
+    let did = looked.did(db_ops, &mut asked);
     let mut tail = Tail::of(&asked, &inner, uri.path());
     tail.count = asked.with_count.then_some(all.len() as u64);
     let end = begin + asked.limit as usize;
@@ -58,7 +61,7 @@ pub(crate) async fn scans(
         tail.cursor = Some(bound.to(last.uid()));
     }
     tail.write(&mut out);
-    Ok(whole(out, Did { db_ops, ..Did::default() }))
+    Ok(whole(out, did))
 }
 
 /// Adds all findings of the application, and answers how often the store was asked.

@@ -7,16 +7,21 @@ mod assistants;
 mod bulk;
 mod filters;
 mod isolation;
+mod live;
+mod manage;
 mod moments;
 mod reads;
 mod refusals;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
-use countersign_api::{Budget, Config, Secret, router};
+use countersign_api::{Budget, Config, ReadNow, Reading, Secret, router};
+use countersign_client::{Client, Config as ClientConfig, Error as ClientError, parse_url};
+use countersign_connector::metrics::Calls;
+use countersign_connector::rotation::Connect;
 use countersign_connector::watch::Policy;
 use countersign_connector::{Connector, Fences};
 use countersign_findings::{Application, Context, Finding};
@@ -26,7 +31,7 @@ use countersign_store::{
     TokenKind, TokenScope,
 };
 use countersign_testkit::repeatable_random;
-use countersign_vault::{KeySource, SealedFile};
+use countersign_vault::{KeySource, SealedFile, Vault};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -37,6 +42,8 @@ use tower::ServiceExt;
 const START_MS: i64 = 1_780_272_000_000;
 const DAY_MS: i64 = 86_400_000;
 
+type ReadBy = Box<dyn Fn() -> Reading + Send>;
+
 /// An API over a store.
 struct Desk {
     store: Store,
@@ -44,7 +51,12 @@ struct Desk {
     random: countersign_connector::Random,
     now_ms: Arc<AtomicI64>,
     made: AtomicU64,
-    _home: TempDir,
+    calls: Calls,
+    home: TempDir,
+    /// What reads an application from the service.
+    reading: Arc<Mutex<ReadBy>>,
+    /// Integration and application of each reading.
+    read: Arc<Mutex<Vec<(String, String)>>>,
 }
 
 /// What was answered.
@@ -81,6 +93,11 @@ struct Seat {
 
 impl Desk {
     async fn start() -> Self {
+        Self::start_with(|vault| vault).await
+    }
+
+    /// With something between the connector and its vault.
+    async fn start_with(between: impl FnOnce(Arc<dyn Vault>) -> Arc<dyn Vault>) -> Self {
         let home = tempfile::tempdir().unwrap();
         let store = Store::open(&home.path().join("store.sqlite")).await.unwrap();
         let now_ms = Arc::new(AtomicI64::new(START_MS));
@@ -90,18 +107,40 @@ impl Desk {
         let vault = SealedFile::open(&home.path().join("vault.json"), key, random.clone()).unwrap();
         let connector = Connector {
             store: store.clone(),
-            vault,
+            vault: between(vault),
             fences: Fences::at(&home.path().join("fences")),
             clock: Arc::new(move || shown.load(Ordering::SeqCst)),
             random: random.clone(),
         };
+        let (clock, nonces) = (connector.clock.clone(), random.clone());
+        let connect: Connect = Arc::new(move |place, source| {
+            let mut config = ClientConfig::new(parse_url(&place.url).map_err(ClientError::config)?);
+            config.ca_pem = place.ca_pem.as_ref().map(|pem| pem.as_bytes().to_vec());
+            config.allow_http_loopback = place.allow_http_loopback;
+            config.requests_per_minute = 1_000_000;
+            config.max_attempts = 1;
+            Client::with_source(config, source, clock.clone(), nonces.clone())
+        });
+        let calls = Calls::default();
+        let no_service: ReadBy = Box::new(|| panic!("the service is not to be read"));
+        let (reading, read) = (Arc::new(Mutex::new(no_service)), Arc::default());
+        let (by, noted) = (Arc::clone(&reading), Arc::<Mutex<Vec<_>>>::clone(&read));
+        let read_now: ReadNow = Arc::new(move |integration, guid| {
+            noted.lock().unwrap().push((integration.name, guid.to_string()));
+            (by.lock().unwrap())()
+        });
         let config = Config {
             connector,
+            connect,
+            allow_http_loopback: false,
+            calls: calls.clone(),
+            read_now,
             budget: Budget { per_minute: 60_000_000, burst: 1_000_000, in_flight: 100 },
             policy: Policy::default(),
             version: "0.0.0",
         };
-        Self { store, router: router(config), random, now_ms, made: AtomicU64::new(0), _home: home }
+        let (router, made) = (router(config), AtomicU64::new(0));
+        Self { store, router, random, now_ms, made, calls, home, reading, read }
     }
 
     fn now(&self) -> i64 {
@@ -212,7 +251,17 @@ impl Desk {
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        let request = request.body(Body::from(body)).unwrap();
+        self.answer(request.body(Body::from(body)).unwrap()).await
+    }
+
+    /// A body of this type.
+    async fn send_as(&self, kind: &str, target: &str, token: &str, body: &str) -> Answer {
+        let request = Request::builder().method("POST").uri(target).header("content-type", kind);
+        let request = request.header("authorization", format!("Bearer {token}"));
+        self.answer(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();

@@ -162,6 +162,17 @@ const ALL: &[Examples] = &[
     ("proxy callers", &["proxy callers"]),
     ("proxy revoke", &["proxy revoke ci"]),
     ("proxy log", &["proxy log --caller ci", "proxy log --json"]),
+    (
+        "api token add",
+        &[
+            "api token add admin --permission-set administrator",
+            "api token add ci --integration prod --expires 12h --output ci.token",
+        ],
+    ),
+    ("api token list", &["api token list"]),
+    ("api token revoke", &["api token revoke ci"]),
+    ("api account add", &["api account add example"]),
+    ("api account list", &["api account list"]),
     ("schedule list", &["schedule list"]),
     ("schedule pause", &["schedule pause prod"]),
     ("schedule resume", &["schedule resume prod"]),

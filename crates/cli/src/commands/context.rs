@@ -1,13 +1,17 @@
 //! What most commands need: home, configuration, store and vault, opened once.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use countersign_client::{Client, Config as ClientConfig, Fixed, Meter, Url};
 use countersign_connector::integration::Place;
+use countersign_connector::metrics::Calls;
 use countersign_connector::{Connector, Fences, Subject};
 use countersign_signing::Pair;
-use countersign_store::{Credential, Integration, IntegrationKind, OwnedIntegration, Store};
+use countersign_store::{
+    Credential, Integration, IntegrationId, IntegrationKind, OwnedIntegration, Store,
+};
 use countersign_vault::{Secret, Vault, prove};
 
 use crate::config::Config;
@@ -24,7 +28,14 @@ pub(crate) struct Context {
     pub(crate) connector: Connector,
     /// What all clients count in.
     pub(crate) meter: Meter,
+    /// What programs asked the API for.
+    pub(crate) calls: Calls,
+    /// Those that are asked for again and again: together they keep to one rate budget.
+    kept: Kept,
 }
+
+/// Clients by integration, as long as its service stays where it is.
+type Kept = Arc<Mutex<HashMap<IntegrationId, (Place, Client)>>>;
 
 /// What a program that runs on works with, and what of it changes when its configuration is
 /// read again. Clones change together.
@@ -42,7 +53,9 @@ impl Current {
 
     /// From now on this is configured. The store and the vault stay as they are.
     pub(crate) fn configure(&self, config: Config) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).config = config;
+        let mut context = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        context.config = config;
+        context.kept = Kept::default();
     }
 }
 
@@ -86,7 +99,8 @@ impl Context {
         let fences = Fences::at(&home.fences());
         let (clock, random) = (system::clock(), system::random());
         let connector = Connector { store, vault, fences, clock, random };
-        Ok(Self { home, config, connector, meter: Meter::default() })
+        let (meter, calls, kept) = (Meter::default(), Calls::default(), Kept::default());
+        Ok(Self { home, config, connector, meter, calls, kept })
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -172,6 +186,22 @@ impl Context {
         let mut config = self.client_config(place)?;
         config.is_prompt = true;
         self.client_from(config, Subject::Integration(integration.id), purpose)
+    }
+
+    /// The same client each time, as long as the integration and the configuration stay.
+    pub(crate) fn kept_client_of(
+        &self,
+        integration: &Integration,
+        purpose: &'static str,
+    ) -> Result<Client, Failure> {
+        let place = Place::from(integration);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, client)) = kept.get(&integration.id).filter(|(at, _)| *at == place) {
+            return Ok(client.clone());
+        }
+        let client = self.client_of(integration, purpose)?;
+        kept.insert(integration.id, (place, client.clone()));
+        Ok(client)
     }
 
     /// A client for one credential.

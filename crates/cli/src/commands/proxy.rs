@@ -196,14 +196,14 @@ async fn token(store: &Store, args: MakeToken) -> Result<(), Failure> {
 
 /// A new file, for its owner alone from the first moment on: whether there can be one is
 /// known before there is a token.
-fn begin(path: &Path) -> Result<Draft, Failure> {
+pub(super) fn begin(path: &Path) -> Result<Draft, Failure> {
     match path.symlink_metadata() {
         Ok(_) => Err(exists(path)),
         Err(_) => Draft::create(path, Readers::Owner, &*system::random()).map_err(Failure::named),
     }
 }
 
-fn end(draft: Draft, path: &Path, line: &str) -> Result<(), Failure> {
+pub(super) fn end(draft: Draft, path: &Path, line: &str) -> Result<(), Failure> {
     let put = draft.put(line.as_bytes()).and_then(|()| draft.settle_new());
     match put.map_err(Failure::named)? {
         Created::New => Ok(()),

@@ -4,10 +4,12 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use countersign_api::Api;
+use countersign_api::{Api, ReadNow};
 use countersign_connector::duty::Scheduler;
 use countersign_connector::health::{Tell, daily};
+use countersign_connector::sync::Readings;
 use countersign_dashboard::people::People;
 use countersign_dashboard::{Config, Dashboard, FetchPaths, Identity, Inventory, Listener};
 use countersign_files::{self as files, Secrecy};
@@ -26,8 +28,10 @@ use super::people;
 use super::platform::Stop;
 use super::query::paths_of;
 use super::reload::{Hangup, Reloading};
+use super::rotation::connect;
 use super::schedule;
 use super::store::{are_mendable, counted, fix};
+use super::sync::{How, options};
 use super::watch::{Rounds, rows};
 use crate::advice::CommandLine;
 use crate::args::ServeDashboard;
@@ -60,7 +64,7 @@ pub(crate) async fn run(home: Option<&Path>, args: ServeDashboard) -> Result<(),
     let context = Context::open(home).await?;
     let served = listening.open(&context).await?;
     if let Some((api, _)) = &mut api {
-        api.open(programs(&context));
+        api.open(programs(&served.current));
     }
     let stop = Stop::listen()?;
     if let Some(path) = &args.ready_file {
@@ -190,9 +194,14 @@ impl Faces {
 }
 
 /// What the connector API works with.
-fn programs(context: &Context) -> countersign_api::Config {
+fn programs(current: &Current) -> countersign_api::Config {
+    let context = current.get();
     countersign_api::Config {
         connector: context.connector.clone(),
+        connect: connect(&context, Duration::from_secs(10)),
+        allow_http_loopback: false,
+        calls: context.calls.clone(),
+        read_now: read_now(current),
         budget: context.config.api.budget(),
         policy: context.config.watch.policy(),
         version: env!("CARGO_PKG_VERSION"),
@@ -400,6 +409,23 @@ fn fetch_paths(current: &Current) -> FetchPaths {
     })
 }
 
+fn read_now(current: &Current) -> ReadNow {
+    let (current, readings) = (current.clone(), Readings::new(current.get().connector.clock));
+    Arc::new(move |integration, guid| {
+        let (context, readings) = (current.get(), readings.clone());
+        Box::pin(async move {
+            let (id, of) = (integration.id, guid.clone());
+            let reading = async move {
+                let signing = context.integration(Some(&integration.name)).await?;
+                let client = context.kept_client_of(&signing, "api")?;
+                let options = options(&context, How::default());
+                context.connector.read_now(&integration, client, &of, options).await
+            };
+            readings.share(id, &guid, reading).await
+        })
+    })
+}
+
 fn expose(current: &Current, scheduler: &Scheduler) -> Expose {
     let (current, scheduler) = (current.clone(), scheduler.clone());
     Arc::new(move || {
@@ -411,7 +437,9 @@ fn expose(current: &Current, scheduler: &Scheduler) -> Expose {
 async fn metrics(context: &Context, scheduler: &Scheduler) -> Result<String, Failure> {
     let (rows, version) = (rows(context).await?, env!("CARGO_PKG_VERSION"));
     let connector = &context.connector;
-    Ok(connector.exposition(&rows, Some(scheduler), &context.meter, version).await?)
+    Ok(connector
+        .exposition(&rows, Some(scheduler), &context.meter, &context.calls, version)
+        .await?)
 }
 
 /// What to run when an address cannot be listened on.

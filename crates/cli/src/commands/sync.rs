@@ -169,13 +169,19 @@ async fn bring_in_by(
     watch: Watch,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<Finished, Failure> {
+    let options = options(context, how);
+    Ok(context.connector.sync_until(integration.id, client, options, watch, stop).await?)
+}
+
+/// As it is configured.
+pub(crate) fn options(context: &Context, how: How) -> Options {
     let config = &context.config.sync;
     let scope = if how.is_full {
         Scope::Full
     } else {
         Scope::Incremental { sweep_after_ms: i64::from(config.sweep_hours) * 3_600_000 }
     };
-    let options = Options {
+    Options {
         scope,
         parallel: config.parallel,
         page_size: config.page_size,
@@ -184,8 +190,7 @@ async fn bring_in_by(
             false => Brake { share: config.closures_share, few: config.closures_few },
         },
         ..Options::default()
-    };
-    Ok(context.connector.sync_until(integration.id, client, options, watch, stop).await?)
+    }
 }
 
 /// Why the run is not complete: standard error, one line a cause.

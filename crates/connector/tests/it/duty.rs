@@ -376,7 +376,7 @@ async fn integrations_come_and_go() {
     let run = stage.next().await;
     assert_eq!(run.job.integration, "b");
     let id = stage.store.integration("b").await.unwrap().id;
-    stage.store.remove_integration(id).await.unwrap();
+    stage.store.remove_integration(id, None).await.unwrap();
     run.end(None);
     until(&scheduler, |states| states.len() == 1).await;
     assert!(scheduler.run_now("b").unwrap_err().is_not_found());

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use countersign_client::Meter;
 use countersign_connector::health::standings;
 use countersign_connector::import::{Done, MAX_FINDINGS, Outcome};
+use countersign_connector::metrics::Calls;
 use countersign_connector::{Clock, Connector, Fault, Fences, Random};
 use countersign_findings::State;
 use countersign_findings::filter::Expression;
@@ -242,7 +243,11 @@ async fn nobody_waits_for_a_sync_of_it() {
     assert_eq!(names, ["prod"]);
     let schedules = desk.store().schedules().await.unwrap();
     assert!(schedules.iter().all(|one| one.name == "prod"), "{schedules:?}");
-    let metered = desk.connector.exposition(&[], None, &Meter::default(), "0").await.unwrap();
+    let metered = desk
+        .connector
+        .exposition(&[], None, &Meter::default(), &Calls::default(), "0")
+        .await
+        .unwrap();
     let of_imported = metered.lines().filter(|line| line.contains("integration=\"scanners\""));
     let of_imported: Vec<_> = of_imported.collect();
     assert!(of_imported.iter().all(|line| line.starts_with("countersign_findings{")));

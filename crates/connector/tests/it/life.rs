@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use countersign_client::{Client, Config as ClientConfig, Meter, Url};
 use countersign_connector::duty::{Config, Ended, Reads, Rule, Run, Scheduler, State, Wait};
+use countersign_connector::metrics::Calls;
 use countersign_connector::sync::plan::Scope;
 use countersign_connector::sync::{Finished, Options, Watch};
 use countersign_connector::watch::Policy;
@@ -211,6 +212,11 @@ impl Life {
         Self { test, folder, known, time, door, scheduler, task }
     }
 
+    /// Asks the service, as a sync does.
+    pub(crate) fn client(&self) -> Client {
+        self.door.client(&self.known)
+    }
+
     /// Another store, without the scheduler.
     pub(crate) async fn connector(&self, folder: &Path) -> Connector {
         connect(&self.door, &self.time, folder).await
@@ -225,7 +231,7 @@ impl Life {
     pub(crate) async fn metrics(&self) -> String {
         let rows = self.known.inventory(&Policy::default()).await.unwrap();
         let (scheduler, meter) = (Some(&self.scheduler), &self.door.meter);
-        self.known.exposition(&rows, scheduler, meter, "0.0.0").await.unwrap()
+        self.known.exposition(&rows, scheduler, meter, &Calls::default(), "0.0.0").await.unwrap()
     }
 
     /// Asks the service when the credential expires.

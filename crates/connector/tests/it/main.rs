@@ -12,6 +12,7 @@ mod fuzz;
 mod health;
 mod import;
 mod life;
+mod live;
 mod metrics;
 mod model;
 mod month;

@@ -80,7 +80,7 @@ fn ids(folder: &Path) -> Vec<String> {
 }
 
 /// What the test controls do not do: the same database that the platform has.
-fn happens(test: &TestPlatform, sql: &str) -> usize {
+pub(crate) fn happens(test: &TestPlatform, sql: &str) -> usize {
     let connection = Connection::open(test.home.path().join("platform.sqlite")).unwrap();
     connection.pragma_update(None, "foreign_keys", true).unwrap();
     let before = connection.total_changes();

@@ -82,7 +82,7 @@ async fn an_integration_belongs_to_one_account_and_is_found_by_that() {
     // What is used stays; what is the program's own stays too.
     assert!(store.remove_account(other.id, "root", 9).await.unwrap_err().is_in_use());
     assert!(store.remove_account(AccountId::OWN, "root", 9).await.unwrap_err().is_in_use());
-    store.remove_integration(id).await.unwrap();
+    store.remove_integration(id, None).await.unwrap();
     store.remove_account(other.id, "root", 9).await.unwrap();
     assert!(store.account("a-1").await.unwrap_err().is_not_found());
     // Its tokens went along.
@@ -160,7 +160,7 @@ async fn traffic_is_summed_by_the_hour_and_failures_are_bounded() {
     let (_folder, store) = store().await;
     let id = store.add_integration(credential("prod"), None).await.unwrap();
     let gone = store.add_integration(credential("gone"), None).await.unwrap();
-    store.remove_integration(gone).await.unwrap();
+    store.remove_integration(gone, None).await.unwrap();
     let one = Traffic { succeeded: 2, failed: 1, cpu_us: 5, out_bytes: 7, ..Traffic::default() };
     let failure = |at_ms| ApiFailure {
         at_ms,

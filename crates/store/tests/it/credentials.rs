@@ -107,7 +107,7 @@ async fn twins_take_turns_and_what_is_in_use_stays() {
     let now = store.integration("test").await.unwrap();
     assert_eq!((now.credential, now.api_id.as_str()), (b, "fresh"));
     assert!(store.remove_credential(b).await.is_err(), "an integration signs with it");
-    store.remove_integration(integration).await.unwrap();
+    store.remove_integration(integration, None).await.unwrap();
     assert!(store.credential("test").await.unwrap_err().is_not_found());
     store.remove_credential(b).await.unwrap();
     assert!(store.credentials().await.unwrap().is_empty());

@@ -20,7 +20,7 @@ use countersign_findings::{
 };
 use countersign_store::{
     ApplicationWriter, Change, ChangeKind, CredentialKind, IntegrationId, NewCredential, Put,
-    Query, Reading, Reason, RunId, RunKind, Since, Store,
+    Query, Reading, Reason, RunId, RunKind, RunSummary, Since, Store,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -320,6 +320,42 @@ async fn one_process_syncs_at_a_time() {
     drop(lock);
     store.lock_for_sync().unwrap();
     assert!(store.add_integration(credential("test"), None).await.unwrap_err().is_existing());
-    store.remove_integration(integration).await.unwrap();
+    store.remove_integration(integration, None).await.unwrap();
     assert!(store.integration("test").await.unwrap_err().is_not_found());
+}
+
+#[tokio::test]
+async fn what_is_read_for_an_answer_gives_way_to_a_sync_and_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, integration, _) = store(folder.path()).await;
+    let before = (store.freshness().await.unwrap(), store.runs(None, 9).await.unwrap());
+    assert!(store.has_open_sync(integration).await.unwrap());
+    let live = store.begin_run(integration, RunKind::Live, 2).await.unwrap();
+    let first = open(&store, live, "One").await;
+    first.commit(COMPLETE).await.unwrap();
+    let mut second = open(&store, live, "One").await;
+    put(&mut second, "One", &flaw(1, 5, 80, "x", None, "OPEN"), Some(ChangeKind::New)).await;
+    // That of another integration is none of its business.
+    let other = store.add_integration(credential("other"), None).await.unwrap();
+    store.begin_run(other, RunKind::Full, 3).await.unwrap();
+    let third = open(&store, live, "Two").await;
+    third.commit(COMPLETE).await.unwrap();
+    store.begin_run(integration, RunKind::Incremental, 4).await.unwrap();
+    assert!(second.commit(COMPLETE).await.unwrap_err().is_outdated());
+    assert!(open(&store, live, "Three").await.commit(COMPLETE).await.unwrap_err().is_outdated());
+    let findings = store.applications().await.unwrap();
+    assert_eq!(findings.iter().map(|row| row.findings).sum::<u64>(), 0);
+    assert_eq!(findings.len(), 2);
+
+    store.remove_integration(other).await.unwrap();
+    let ended = RunSummary { finished_ms: 9, complete: true, requests: 1, report: String::new() };
+    store.finish_run(live, ended).await.unwrap();
+    let mut runs = store.runs(None, 9).await.unwrap();
+    assert_eq!(runs.remove(0).started_ms, 4);
+    let mut fresh = store.freshness().await.unwrap();
+    assert_eq!(fresh[0].last.take().unwrap().started_ms, 4);
+    let mut then = before.0;
+    then[0].last = None;
+    assert_eq!((fresh, runs), (then, before.1));
+    assert_eq!(store.sync_figures(vec![]).await.unwrap()[0].complete, 0);
 }

@@ -440,7 +440,7 @@ async fn tables_that_count_are_what_counting_says() {
         let moved = days[1].first + days[1].new + days[1].reopened;
         assert_eq!(sum(days[0].open) + moved, sum(days[1].open) + days[1].closed);
     }
-    store.remove_integration(integration).await.unwrap();
+    store.remove_integration(integration, None).await.unwrap();
     let connection = rusqlite::Connection::open(folder.path().join("store.sqlite")).unwrap();
     for table in ["findings", "records", "changes", "tallies", "counts", "history"] {
         let left: i64 = connection

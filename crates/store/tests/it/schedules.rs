@@ -51,7 +51,7 @@ async fn runs_are_noted_and_what_was_drawn_stays() {
     assert_eq!((kept.due_ms, kept.full_ms), (Some(10), Some(20)), "a run by hand moves no beat");
     assert_eq!((kept.failures, kept.fault, kept.problem), (0, None, None));
 
-    store.remove_integration(integration).await.unwrap();
+    store.remove_integration(integration, None).await.unwrap();
     assert!(store.schedules().await.unwrap().is_empty());
     let end = ScheduledEnd { ended_ms: 30, full_ms: None, trouble: None };
     store.end_scheduled(integration, end).await.unwrap();
