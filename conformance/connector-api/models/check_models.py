@@ -40,7 +40,27 @@ ADDED = {
     "ApplicationInventoryInfo": {"class_name": str, "id": str},
     "ApplicationSecurityPostureFinding": {"class_name": str},
     "ScanActivity": {"class_name": str},
+    # Where another server than that of a region is, and whether its applications are read
+    # from it before they are answered.
+    "ProviderConfig_AppsecVeracode": {
+        "url": typing.Optional[str],
+        "ca_pem": typing.Optional[str],
+        "mode": typing.Literal["stored", "live"],
+    },
+    "Permission": {"restrict_to_connector_operations": typing.Optional[list[str]]},
+    "Status": {"name": typing.Optional[str]},
+    "StatusEvent": {"operation": typing.Optional[str]},
+    "ProviderCapabilitiesBase": {"connector": typing.Optional[str]},
 }
+
+
+class Imported(pydantic.BaseModel):
+    """A provider that the package does not know: an integration for findings of other scanners."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True)
+    type: typing.Literal["appsec_imported"]
+
+
 
 # By kind: the model, an answer that has such events, and what a class always says.
 KINDS = {
@@ -128,6 +148,8 @@ class Twins:
         members = [note.discriminant for note in notes if hasattr(note, "discriminant")]
         if not members:
             return annotation
+        if any(str(one).endswith("ProviderConfig_AppsecVeracode')") for one in typing.get_args(annotation)):
+            annotation = typing.Union[annotation, Imported]
         return typing.Annotated[annotation, pydantic.Field(discriminator=members[0])]
 
 
