@@ -16,6 +16,7 @@ anything failed.
 
 import copy
 import datetime
+import enum
 import json
 import re
 import sys
@@ -39,7 +40,27 @@ ADDED = {
     "ApplicationInventoryInfo": {"class_name": str, "id": str},
     "ApplicationSecurityPostureFinding": {"class_name": str},
     "ScanActivity": {"class_name": str},
+    # Where another server than that of a region is, and whether its applications are read
+    # from it before they are answered.
+    "ProviderConfig_AppsecVeracode": {
+        "url": typing.Optional[str],
+        "ca_pem": typing.Optional[str],
+        "mode": typing.Literal["stored", "live"],
+    },
+    "Permission": {"restrict_to_connector_operations": typing.Optional[list[str]]},
+    "Status": {"name": typing.Optional[str]},
+    "StatusEvent": {"operation": typing.Optional[str]},
+    "ProviderCapabilitiesBase": {"connector": typing.Optional[str]},
 }
+
+
+class Imported(pydantic.BaseModel):
+    """A provider that the package does not know: an integration for findings of other scanners."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True)
+    type: typing.Literal["appsec_imported"]
+
+
 
 # By kind: the model, an answer that has such events, and what a class always says.
 KINDS = {
@@ -73,10 +94,11 @@ class Twins:
 
     def of(self, model):
         if model not in self.models:
+            known = set(self.models)
             self.collect(model)
             space = {name: twin for _, (name, twin) in self.models.items()}
-            for _, twin in self.models.values():
-                twin.model_rebuild(force=True, _types_namespace=space)
+            for added in self.models.keys() - known:
+                self.models[added][1].model_rebuild(force=True, _types_namespace=space)
         return self.models[model][1]
 
     def collect(self, model):
@@ -85,10 +107,11 @@ class Twins:
         fields = {}
         for field, info in model.model_fields.items():
             annotation = self.twinned(self.resolved(info.annotation, model))
+            annotation = self.told_apart(annotation, info.metadata)
             default = ... if info.is_required() else None
             fields[field] = annotation, pydantic.Field(default=default, alias=info.alias)
         for field, kind in ADDED.get(model.__name__, {}).items():
-            fields[field] = kind, ...
+            fields[field] = kind, None if type(None) in typing.get_args(kind) else ...
         config = pydantic.ConfigDict(extra="forbid", strict=True, protected_namespaces=())
         self.models[model] = name, pydantic.create_model(name, __config__=config, **fields)
 
@@ -99,6 +122,8 @@ class Twins:
         arguments = typing.get_args(annotation)
         if not arguments or typing.get_origin(annotation) is typing.Literal:
             return annotation
+        if typing.get_origin(annotation) is typing.Annotated:
+            return typing.Annotated[self.resolved(arguments[0], model), *arguments[1:]]
         resolved = tuple(self.resolved(one, model) for one in arguments)
         return annotation if resolved == arguments else annotation.copy_with(resolved)
 
@@ -108,10 +133,24 @@ class Twins:
             if annotation not in self.models:
                 self.collect(annotation)
             return typing.ForwardRef(self.models[annotation][0])
+        if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+            # Theirs take any other word as one that they do not know.
+            return typing.Literal[tuple(one.value for name, one in annotation.__members__.items() if name != "_UNKNOWN")]
         arguments = typing.get_args(annotation)
         if not arguments or typing.get_origin(annotation) is typing.Literal:
             return annotation
+        if typing.get_origin(annotation) is typing.Annotated:
+            return self.told_apart(self.twinned(arguments[0]), arguments[1:])
         return annotation.copy_with(tuple(self.twinned(one) for one in arguments))
+
+    def told_apart(self, annotation, notes):
+        """Variants that the package tells apart by a member: only the one that it names counts."""
+        members = [note.discriminant for note in notes if hasattr(note, "discriminant")]
+        if not members:
+            return annotation
+        if any(str(one).endswith("ProviderConfig_AppsecVeracode')") for one in typing.get_args(annotation)):
+            annotation = typing.Union[annotation, Imported]
+        return typing.Annotated[annotation, pydantic.Field(discriminator=members[0])]
 
 
 TWINS = Twins()
@@ -327,4 +366,5 @@ def main():
     sys.exit(bool(problems))
 
 
-main()
+if __name__ == "__main__":
+    main()

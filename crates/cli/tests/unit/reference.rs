@@ -381,8 +381,8 @@ Secrets are never in this file: a key that ends in `_file` names a file, a key t
 the day are `\"22:00-04:00\"`. NAME is the name of an integration or credential; `[]` is each of
 several tables, written `[[watch.webhooks]]`.
 
-A running `serve` reads the file again on SIGHUP. `[vault]`, `[proxy]`, `metrics.listen` and
-`watch.every` apply from the next start.
+A running `serve` reads the file again on SIGHUP. `[vault]`, `[proxy]`, `[api]`, `metrics.listen`
+and `watch.every` apply from the next start.
 ";
 
 /// Each table of the file with what it is about, and what is to know after its keys.
@@ -402,6 +402,11 @@ const TABLES: [(&str, &str, &str); 9] = [
         "",
     ),
     ("metrics", "Access to the [metrics](metrics.md) of `serve`.", ""),
+    (
+        "api",
+        "Where `serve` answers the [connector API](connector-api.md), and how much one token may ask for.",
+        "",
+    ),
     (
         "watch",
         "When notices about credentials are sent, and where:\n\
