@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::output::note;
 
 /// Keys that are looked at when a program starts, and only then.
-const AT_START: [&str; 4] = ["vault.", "metrics.listen", "watch.every", "proxy."];
+const AT_START: [&str; 5] = ["vault.", "metrics.listen", "watch.every", "proxy.", "api."];
 
 pub(crate) struct Reloading<'a> {
     pub(crate) args: &'a ServeDashboard,

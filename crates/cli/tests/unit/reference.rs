@@ -386,7 +386,7 @@ and `watch.every` apply from the next start.
 ";
 
 /// Each table of the file with what it is about, and what is to know after its keys.
-const TABLES: [(&str, &str, &str); 9] = [
+const TABLES: [(&str, &str, &str); 10] = [
     (
         "client",
         "How requests are sent.",
