@@ -245,7 +245,7 @@ fn refuse(integration: &OwnedIntegration, findings: usize) -> Result<(), Error> 
                 integration.name
             );
             return Err(Error::new(Fault::Config, what)
-                .hint("`countersign integration add NAME --imported` adds one that does"));
+                .hint("`countersign integration add scanners --imported` adds one that does"));
         }
     }
     if findings > MAX_FINDINGS {

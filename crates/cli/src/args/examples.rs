@@ -163,6 +163,10 @@ const ALL: &[Examples] = &[
     ("proxy revoke", &["proxy revoke ci"]),
     ("proxy log", &["proxy log --caller ci", "proxy log --json"]),
     (
+        "api",
+        &["api token add ci --integration prod --expires 12h --output ci.token", "api account list"],
+    ),
+    (
         "api token add",
         &[
             "api token add admin --permission-set administrator",

@@ -127,7 +127,7 @@ impl Context {
                     // Fails where there is none of any kind.
                     self.any_integration(name).await?;
                     Err(Failure::usage(format!(
-                        "`{name}` has findings of other scanners: it has no service and no credentials\nhint: `countersign import FILE --integration {name}` imports more of them"
+                        "`{name}` has findings of other scanners: it has no service and no credentials\nhint: `countersign import - --integration {name}` imports more of them from standard input"
                     )))
                 }
                 found => Ok(found?),
