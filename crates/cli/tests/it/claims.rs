@@ -6,11 +6,12 @@ use std::path::Path;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 /// The chapters that must be there, each with a table of its own.
-const CHAPTERS: [&str; 6] = [
+const CHAPTERS: [&str; 7] = [
     "The console",
     "The dashboard",
     "Text from elsewhere",
     "The signing proxy",
+    "The connector API",
     "Other users of the machine",
     "Where secrets are, and where not",
 ];
@@ -21,7 +22,6 @@ fn every_row_names_what_fails() {
     let rows = rows(&page);
     let chapters: BTreeSet<_> = rows.iter().map(|row| row.chapter).collect();
     assert_eq!(chapters, CHAPTERS.into());
-    assert!(page.contains("\n# Not there yet: the connector API\n"));
     let steps = read("test");
     let mut wrong = Vec::new();
     for row in rows {
