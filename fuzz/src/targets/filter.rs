@@ -16,8 +16,13 @@ pub(crate) fn run(data: &[u8]) {
     let again: Expression = written.parse().unwrap_or_else(|error| panic!("{error}: {written}"));
     let guid = ApplicationGuid::parse("7c1b0a52-0000-4000-8000-000000000001").expect("a guid");
     let finding = Finding::decode(RECORD, &guid, &Context::Policy).expect("a record");
-    let origin =
-        Origin { integration: "prod", application: "Ünï", is_visible: true, changed_ms: 1 << 40 };
+    let origin = Origin {
+        integration: "prod",
+        application: "Ünï",
+        is_visible: true,
+        changed_ms: 1 << 40,
+        is_new: false,
+    };
     assert_eq!(filter.matches(&finding, origin), again.matches(&finding, origin), "{written}");
     assert_eq!(again.to_string(), written);
 }

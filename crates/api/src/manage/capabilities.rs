@@ -106,8 +106,7 @@ fn operation_object(operation: Operation, provider: Provider, with_body: bool) -
         "name": about.id,
         "fullname": about.summary,
         "description": about.summary,
-        "supported": true
-            && (!is_import || provider == Provider::Imported),
+        "supported": !is_import || provider == Provider::Imported,
         "request_method": about.method.method().as_str(),
         "request_path": about.path,
     });

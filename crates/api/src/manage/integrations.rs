@@ -77,6 +77,7 @@ impl Provider {
 }
 
 /// What a configuration asks for.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 enum Wish {
     Imported,
     Veracode { place: Place, signing: WishedSigning, mode: Mode },
@@ -279,7 +280,7 @@ pub(super) async fn verify_stored(
     let (place, signing) = match change {
         None => (place_of(&inner, &held).await?, None),
         Some(Wish::Imported) => return Ok(Json(json!({}))),
-        Some(Wish::Veracode { place, signing, .. }) => (place, signing.new()),
+        Some(Wish::Veracode { place, signing, .. }) => (place, signing.given()),
     };
     let tried = inner.keeper.verify_stored(&held, &place, signing.as_ref()).await;
     tried.map_err(failed_at_config)?;
@@ -287,7 +288,7 @@ pub(super) async fn verify_stored(
 }
 
 impl WishedSigning {
-    fn new(self) -> Option<Signing> {
+    fn given(self) -> Option<Signing> {
         match self {
             Self::Held => None,
             Self::New(signing) => Some(signing),
@@ -425,7 +426,7 @@ async fn replace(
     let mode = match change.wish {
         Wish::Imported => held.known.mode,
         Wish::Veracode { place, signing, mode } => {
-            let (signing, now) = (signing.new(), place_of(inner, held).await?);
+            let (signing, now) = (signing.given(), place_of(inner, held).await?);
             if signing.is_some() || place.url != now.url || place.ca_pem != now.ca_pem {
                 inner.keeper.update(held, place, signing).await.map_err(failed_at_config)?;
             }

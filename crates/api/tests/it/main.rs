@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
-use countersign_api::{Budget, Config, ReadNow, Reading, Secret, router};
+use countersign_api::{Budget, Config, ReadNow, Secret, router};
 use countersign_client::{Client, Config as ClientConfig, Error as ClientError, parse_url};
 use countersign_connector::metrics::Calls;
 use countersign_connector::rotation::Connect;
@@ -42,7 +42,7 @@ use tower::ServiceExt;
 const START_MS: i64 = 1_780_272_000_000;
 const DAY_MS: i64 = 86_400_000;
 
-type ReadBy = Box<dyn Fn() -> Reading + Send>;
+type ReadBy = Box<dyn Fn() -> countersign_api::Reading + Send>;
 
 /// An API over a store.
 struct Desk {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use countersign_connector::export::{Applications, item};
+use countersign_connector::export::Applications;
+use countersign_connector::export::item;
 use countersign_dashboard::people::Role;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;

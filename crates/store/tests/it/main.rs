@@ -347,7 +347,7 @@ async fn what_is_read_for_an_answer_gives_way_to_a_sync_and_is_none() {
     assert_eq!(findings.iter().map(|row| row.findings).sum::<u64>(), 0);
     assert_eq!(findings.len(), 2);
 
-    store.remove_integration(other).await.unwrap();
+    store.remove_integration(other, None).await.unwrap();
     let ended = RunSummary { finished_ms: 9, complete: true, requests: 1, report: String::new() };
     store.finish_run(live, ended).await.unwrap();
     let mut runs = store.runs(None, 9).await.unwrap();

@@ -56,7 +56,9 @@ pub(crate) async fn one(context: &Context, args: RehearseOne) -> Result<(), Fail
         twin: args.twin,
         overlap: None,
     };
-    let connect = connect(&Context { connector: connector.clone(), ..context.clone() }, TIMEOUT);
+    let mut own = context.clone();
+    own.connector = connector.clone();
+    let connect = connect(&own, TIMEOUT);
     let report =
         connector.rotate(&arrangement, &options, &connect, &Consumers::default(), &watch).await?;
     print_json(&report)?;
