@@ -67,7 +67,7 @@ pub struct OwnedIntegration {
     /// What it signs with.
     pub credential: Option<OwnedCredential>,
     /// The token that was made with it, or the oldest one.
-    pub token_uid: Option<String>,
+    pub access_uid: Option<String>,
 }
 
 /// What an integration signs with.
@@ -460,7 +460,7 @@ fn read_owned(connection: &Connection, row: &Row<'_>) -> Result<OwnedIntegration
         created_ms: row.get(9)?,
         updated_ms: row.get(10)?,
         credential,
-        token_uid: tokens::first_of(connection, id)?,
+        access_uid: tokens::first_of(connection, id)?,
     })
 }
 

@@ -68,7 +68,7 @@ fn connector() -> Value {
 fn provider_object(provider: Provider, expand: &[&str]) -> Value {
     let description = match provider {
         Provider::Veracode => "Applications and findings of a Veracode account",
-        Provider::Imported => "Findings that other programs bring in",
+        Provider::Imported => "Findings that other programs import",
     };
     let mut object = json!({
         "id": provider.as_str(),

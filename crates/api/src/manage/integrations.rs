@@ -182,7 +182,7 @@ pub(super) async fn create(
     let known =
         Known { uid: uid.clone(), account: account.id, slug, fullname: Some(fullname), mode };
     let wanted = Wanted::with_integration(&inner, account.id);
-    let token_uid = wanted.uid.clone();
+    let access_uid = wanted.uid.clone();
     let (token, secrets) = wanted.made(&inner, i64::MAX);
     let by = caller.name().to_owned();
     let added = Added { known, token: Some(token), kept: None, by };
@@ -198,7 +198,7 @@ pub(super) async fn create(
     };
     done.map_err(failed_at_config)?;
     let integration = inner.store.owned_integration(&uid).await?;
-    let token = inner.store.token(&token_uid).await?;
+    let token = inner.store.token(&access_uid).await?;
     let created = integration.credential.iter();
     let created: Vec<_> = created.map(|own| credentials::shown_own(&integration, own)).collect();
     answer(json!({
@@ -486,7 +486,7 @@ pub(super) async fn shown(inner: &Inner, integration: &OwnedIntegration) -> Resu
         "provider_type": provider.as_str(),
         "provider_fullname": provider.fullname(),
         "provider_config": config,
-        "refresh_token_id": integration.token_uid.as_deref().unwrap_or_default(),
+        "refresh_token_id": integration.access_uid.as_deref().unwrap_or_default(),
         "created_at": time(integration.created_ms),
         "updated_at": time(integration.updated_ms),
     }))

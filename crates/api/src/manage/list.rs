@@ -183,7 +183,8 @@ fn limit(value: &str) -> Result<usize, Problem> {
 
 fn order(value: &str, fields: &[&'static str]) -> Result<(&'static str, bool), Problem> {
     let wrong = || Problem::query("order", value, "this is `field[asc]` or `field[desc]`");
-    let (name, rest) = value.split_once('[').ok_or_else(wrong)?;
+    // Upwards, unless it says otherwise.
+    let (name, rest) = value.split_once('[').unwrap_or((value, "asc]"));
     let is_ascending = match rest {
         "asc]" => true,
         "desc]" => false,

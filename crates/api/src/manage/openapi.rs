@@ -226,6 +226,9 @@ fn answered(operation: Operation, shape: Shape) -> Value {
     if let Some((name, of)) = more {
         schema["properties"][name] = of;
     }
+    if matches!(shape, Shape::Page(_)) {
+        schema["required"] = json!(["result", "cursor"]);
+    }
     schema
 }
 

@@ -164,7 +164,10 @@ const ALL: &[Examples] = &[
     ("proxy log", &["proxy log --caller ci", "proxy log --json"]),
     (
         "api",
-        &["api token add ci --integration prod --expires 12h --output ci.token", "api account list"],
+        &[
+            "api token add ci --integration prod --expires 12h --output ci.token",
+            "api account list",
+        ],
     ),
     (
         "api token add",

@@ -39,6 +39,8 @@ fn what_is_proposed_runs() {
     let (id, secret) = served.mint("reader", &["resultsapi", "noteamrestrictionapi"]);
     assert!(served.add(folder.path(), (&id, &secret)).status.success());
     assert!(run(folder.path(), &["sync"]).status.success());
+    let scanners = run(folder.path(), &["integration", "add", "scanners", "--imported"]);
+    assert!(scanners.status.success(), "{}", stderr(&scanners));
     let mut proposed = BTreeMap::new();
     for proposal in messages().into_iter().chain(documents()) {
         let words: Vec<_> = proposal.words[1..]

@@ -113,10 +113,13 @@ fn every_command_has_a_page() {
         .collect();
     assert!(stdout(&output).starts_with(&format!("{} pages", pages.len())), "{output:?}");
     let mut expected = BTreeSet::from(["countersign.1".to_owned()]);
-    for name in listed(home.path(), &[]) {
-        expected.insert(format!("countersign-{name}.1"));
-        for below in listed(home.path(), &[&name]) {
-            expected.insert(format!("countersign-{name}-{below}.1"));
+    let mut left = vec![Vec::<String>::new()];
+    while let Some(path) = left.pop() {
+        let words: Vec<_> = path.iter().map(String::as_str).collect();
+        for name in listed(home.path(), &words) {
+            let below = [path.clone(), vec![name]].concat();
+            expected.insert(format!("countersign-{}.1", below.join("-")));
+            left.push(below);
         }
     }
     assert!(expected.len() > 60, "{expected:?}");

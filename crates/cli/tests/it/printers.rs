@@ -92,15 +92,19 @@ fn json_is_serialised() {
 
 /// Where a word that is also one of ours is compared, and why it may be.
 const FOREIGN: &[(&str, &str, &str)] = &[
+    ("api/src/manage/openapi.rs", "path", "where OpenAPI has a parameter"),
+    ("api/src/reads/filter.rs", "", "the parser of a filter"),
     ("cli/src/commands/rehearse.rs", "reader", "the name of an account"),
     ("cli/src/config/schedule.rs", "paused", "a key of the configuration"),
     ("connector/src/rotation/asking.rs", "ACTIVE", "the service has others, which are not known"),
     ("findings/src/decode.rs", "", "the parser of a finding"),
+    ("findings/src/imported/record.rs", "info", "the parser of a finding of another scanner"),
     ("findings/src/text.rs", "", "entities of HTML"),
     ("formats/src/ocsf/api/scan.rs", "", "names of members of a record"),
     ("formats/src/ocsf/rest.rs", "", "names of members of a record"),
     ("platform/src/console/admin.rs", "", "a preset of a form, and a mark in an address"),
     ("platform/src/rest/openapi.rs", "", "names of parameters"),
+    ("store/src/check.rs", "ok", "what SQLite answers"),
     ("tenant/src/seed.rs", "findings", "a key of a seed"),
     ("vault/src/kv.rs", "kv", "a kind of engine of a secret store"),
     ("wire/src/finding.rs", "SCA", "the parser of a finding"),

@@ -75,7 +75,7 @@ async fn an_integration_belongs_to_one_account_and_is_found_by_that() {
     let theirs = store.owned_integrations(Some(other.id)).await.unwrap();
     assert_eq!(theirs.len(), 1);
     assert_eq!((theirs[0].id, theirs[0].account_uid.as_str()), (id, "a-1"));
-    assert_eq!(theirs[0].token_uid.as_deref(), Some("t-1"));
+    assert_eq!(theirs[0].access_uid.as_deref(), Some("t-1"));
     assert_eq!(store.owned_integration("i-2").await.unwrap(), theirs[0]);
     assert!(store.owned_integration("i-9").await.unwrap_err().is_not_found());
 

@@ -311,6 +311,8 @@ macro_rules! opaque {
 }
 
 opaque! {
+    "connector::GivenSecret" = countersign_connector::managed::GivenSecret,
+    "connector::Signing" = countersign_connector::managed::Signing,
     "vault::KeySource" = KeySource,
     "client::Lease" = client::Lease,
     "client::Fixed" = client::Fixed,
