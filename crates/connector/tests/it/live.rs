@@ -83,7 +83,7 @@ async fn what_is_different_shows_without_a_sync_and_a_sync_finds_nothing_more() 
     let (life, integration) = synced().await;
     let (all, before) = (life.applications().await, life.told().await);
     let guid = &all[0].application.guid;
-    let sql = "update findings set severity = (severity + 2) % 6 where id in {some}";
+    let sql = "update findings set violates_policy = 1 - violates_policy where id in {some}";
     assert_eq!(happens(&life.test, &of(sql, guid, 3)), 3);
     vanish(&life, guid, 1);
     for row in &all {
