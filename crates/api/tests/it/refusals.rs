@@ -1,5 +1,7 @@
 //! Who is let in, and how it is said that somebody is not.
 
+use axum::body::Body;
+use axum::http::Request;
 use countersign_api::{Audience, Operation};
 use countersign_store::{AccountId, ChangeKind, PermissionSet, TokenKind, TokenScope};
 
@@ -139,4 +141,63 @@ async fn what_is_wrong_is_said_in_one_shape() {
     // Joined with two slashes, as one of the clients does.
     let answer = desk.ask("GET", "//v1//app-sec/findings", Some(&seat.token)).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
+/// `/mcp` with a token: the status, and what a search for findings shows.
+async fn searched(desk: &Desk, token: &str) -> (u16, String) {
+    let call = serde_json::json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": {"name": "search_findings", "arguments": {"limit": 100}}});
+    let request = Request::builder()
+        .method("POST")
+        .uri("/mcp")
+        .header("authorization", format!("Bearer {token}"))
+        .header("accept", "application/json, text/event-stream")
+        .header("content-type", "application/json")
+        .header("host", "127.0.0.1")
+        .body(Body::from(call.to_string()))
+        .unwrap();
+    let answer = desk.answer(request).await;
+    (answer.status, answer.body)
+}
+
+#[tokio::test]
+async fn tools_are_for_tokens_of_assistants_as_far_as_these_reach() {
+    let desk = Desk::start().await;
+    let (one, other) = (desk.account("one").await, desk.account("other").await);
+    let (mine, second) = (desk.seat(one, "prod").await, desk.seat(one, "lab").await);
+    let foreign = desk.seat(other, "prod").await;
+    for (number, seat) in (1..).zip([&mine, &second, &foreign]) {
+        desk.bring_in(seat, &guid(number), &[flaw(1, 5, "OPEN")], ChangeKind::New).await;
+    }
+    let of = |permission_set, account, integration| TokenScope {
+        kind: TokenKind::Assistant,
+        permission_set,
+        account,
+        integration,
+        operations: None,
+    };
+    let use_only = PermissionSet::McpIntegrationsUseOnly;
+    for (scope, seen) in [
+        (of(use_only, Some(one), Some(mine.id)), vec![1]),
+        (of(use_only, Some(one), None), vec![1, 2]),
+        (of(PermissionSet::McpManagement, Some(other), None), vec![3]),
+        (of(PermissionSet::McpManagement, None, None), vec![1, 2, 3]),
+        (of(use_only, None, None), vec![]),
+    ] {
+        let (token, refresh) = desk.token(scope.clone(), DAY_MS).await;
+        let (status, body) = searched(&desk, &token).await;
+        assert_eq!(status, 200, "{scope:?} {body}");
+        for number in 1..=3 {
+            let is_seen = body.contains(&guid(number));
+            assert_eq!(is_seen, seen.contains(&number), "{scope:?} {number} {body}");
+        }
+        assert_eq!(searched(&desk, &refresh).await.0, 403);
+        let (expired, _) = desk.token(scope, -1).await;
+        assert_eq!(searched(&desk, &expired).await.0, 401);
+    }
+    let admin = scope(&mine, TokenKind::Organization, PermissionSet::Administrator);
+    let (admin, _) = desk.token(admin, DAY_MS).await;
+    for token in [&admin, &mine.token] {
+        assert_eq!(searched(&desk, token).await.0, 403);
+    }
 }

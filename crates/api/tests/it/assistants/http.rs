@@ -112,16 +112,3 @@ async fn each_request_has_the_reach_of_its_caller() {
         assert_eq!((all, lab), (6, 2));
     }
 }
-
-/// For `conformance/mcp/run`, which has clients that are not ours: writes its address into a
-/// file, and serves until standard input ends.
-#[tokio::test]
-async fn served_for_foreign_clients() {
-    let Some(place) = std::env::var_os("COUNTERSIGN_MCP_ADDRESS") else { return };
-    let bench = Bench::filled().await;
-    let address = listen(&bench).await;
-    std::fs::write(&place, format!("http://{address}/mcp")).unwrap();
-    let ended =
-        tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
-    ended.await.unwrap().unwrap();
-}
