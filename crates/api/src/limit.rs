@@ -83,8 +83,9 @@ impl<K: Eq + Hash + Copy> Limiter<K> {
         if one.in_flight >= in_flight {
             return Err(Full::TooMany);
         }
-        // A clock that was set back gives no more than the whole burst.
+        // A clock that was set back costs no more than the whole burst.
         let ahead = (one.whole_at - now).clamp(0, each * i64::from(burst));
+        one.whole_at = now + ahead;
         let over = ahead + each - each * i64::from(burst.max(1));
         if over > 0 {
             let seconds = u64::try_from(over).unwrap_or_default().div_ceil(1_000_000);

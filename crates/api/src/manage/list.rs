@@ -283,7 +283,7 @@ mod tests {
             ("colour=red", "colour"),
             ("limit=-1", "limit"),
             ("limit=x", "limit"),
-            ("order=name", "order"),
+            ("order=name[up]", "order"),
             ("order=colour[asc]", "order"),
             ("filter=name", "filter"),
             ("filter=colour[eq]red", "filter"),

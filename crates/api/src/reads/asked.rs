@@ -87,17 +87,14 @@ impl Asked {
 }
 
 fn limit(value: &str) -> Result<u32, Problem> {
-    match value.parse::<u64>() {
-        Ok(0) => Ok(USUAL_LIMIT),
-        Ok(limit) => Ok(u32::try_from(limit).unwrap_or(MOST_LIMIT).min(MOST_LIMIT)),
-        // More digits than a number holds.
-        Err(_) if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Ok(MOST_LIMIT)
-        }
-        Err(_) => {
-            let message = format!("a limit is a number from 1 to {MOST_LIMIT}");
-            Err(Problem::query("limit", value, message))
-        }
+    if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_digit()) {
+        let message = format!("a limit is a number from 1 to {MOST_LIMIT}");
+        return Err(Problem::query("limit", value, message));
+    }
+    // More digits than a number holds are more than the most.
+    match value.parse::<u32>().unwrap_or(MOST_LIMIT) {
+        0 => Ok(USUAL_LIMIT),
+        limit => Ok(limit.min(MOST_LIMIT)),
     }
 }
 
