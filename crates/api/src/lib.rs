@@ -5,7 +5,7 @@
 //!
 //! A request is known by its token, counted, judged by the table of operations
 //! ([`Operation`]), and only then answered. Assistants ask by [`mcp`]. No vault: what needs a
-//! secret is done by a [`Keeper`] of the connector.
+//! secret is done by a [`Keeper`](countersign_connector::managed::Keeper) of the connector.
 
 mod around;
 mod assistants;
