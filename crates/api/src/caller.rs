@@ -120,7 +120,7 @@ fn wrong_kind() -> Problem {
     )
 }
 
-/// Put there by [`crate::around`], which every operation goes through.
+/// Put there by `around`, which every operation goes through.
 impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 

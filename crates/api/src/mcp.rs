@@ -2,7 +2,7 @@
 //! construction: a tool gets the store to read, a clock and what its caller reaches; there
 //! is no vault, no client and no tool that changes anything.
 //!
-//! [`stdio`](serve) serves one caller on two streams, [`http`] many, each within the
+//! [`stdio`](serve) serves one caller on two streams, [`http()`] many, each within the
 //! [`Reach`] that the layer before it put into the extensions of the request.
 
 mod answer;

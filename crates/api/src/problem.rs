@@ -244,7 +244,7 @@ impl Problem {
     }
 }
 
-/// The answer is written by [`crate::around::finish`], which knows the request.
+/// The answer is written by `around::finish`, which knows the request.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();

@@ -45,7 +45,7 @@ enum Caller {
     OfRequest,
 }
 
-/// What [`http`] makes: a `tower` service for one path of a router. It keeps no sessions.
+/// What [`http()`] makes: a `tower` service for one path of a router. It keeps no sessions.
 pub type Http = StreamableHttpService<Server, NeverSessionManager>;
 
 /// Why serving ended early.
