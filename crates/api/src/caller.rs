@@ -111,6 +111,18 @@ pub(crate) fn judge(caller: &Caller, operation: Operation) -> Result<(), Problem
     if audience == Audience::Integration && !scope.operations.as_ref().is_none_or(is_named) {
         return Err(Problem::forbidden(format!("this token may not ask for `{}`", operation.id())));
     }
+    // The tools read all of this: a token that is limited to less of it opens none of them.
+    let reads = [
+        Operation::QueryApplications,
+        Operation::QueryApplicationFindings,
+        Operation::QueryFindings,
+        Operation::GetFindingDetails,
+    ];
+    let is_allowed =
+        |names: &Vec<String>| reads.iter().all(|read| names.iter().any(|name| name == read.id()));
+    if audience == Audience::Assistant && !scope.operations.as_ref().is_none_or(is_allowed) {
+        return Err(Problem::forbidden("this token is limited to less than the tools read"));
+    }
     Ok(())
 }
 

@@ -195,6 +195,13 @@ async fn tools_are_for_tokens_of_assistants_as_far_as_these_reach() {
         let (expired, _) = desk.token(scope, -1).await;
         assert_eq!(searched(&desk, &expired).await.0, 401);
     }
+    // One that is limited to one read does not read the rest by a tool.
+    let narrowed = TokenScope {
+        operations: Some(vec![Operation::QueryApplications.id().to_owned()]),
+        ..of(use_only, Some(one), None)
+    };
+    let (narrowed, _) = desk.token(narrowed, DAY_MS).await;
+    assert_eq!(searched(&desk, &narrowed).await.0, 403);
     let admin = scope(&mine, TokenKind::Organization, PermissionSet::Administrator);
     let (admin, _) = desk.token(admin, DAY_MS).await;
     for token in [&admin, &mine.token] {
