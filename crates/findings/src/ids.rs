@@ -198,6 +198,17 @@ impl FindingId {
     }
 }
 
+/// All twenty digits, in lower case.
+impl FromStr for FindingId {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bytes = HEXLOWER.decode(text.as_bytes()).ok();
+        let bytes = bytes.and_then(|bytes| <[u8; 10]>::try_from(bytes).ok());
+        bytes.map(|bytes| Self::from_bytes(&bytes)).ok_or("expected 20 hexadecimal digits")
+    }
+}
+
 impl fmt::Display for FindingId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
