@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::raw::Unpacker;
 use crate::seal;
 use crate::store::Store;
+use crate::stretches;
 use crate::tally;
 
 /// Problems that one piece tells; more of a kind say nothing new.
@@ -154,6 +155,15 @@ impl Store {
         let found = self.database.read(|connection| pages(connection, None)).await?;
         if let Some(first) = found.first() {
             return Err(Error::corrupt(&first.what));
+        }
+        if self.database.read(stretches::are_wrong).await? {
+            self.database
+                .write(|connection| {
+                    let transaction = connection.transaction()?;
+                    stretches::note_anew(&transaction)?;
+                    Ok(transaction.commit()?)
+                })
+                .await?;
         }
         if self.database.read(tally::disagreeing).await?.is_empty() {
             return Ok(());
@@ -480,7 +490,12 @@ fn changes(connection: &Connection, after: i64) -> Result<Looked, Error> {
 fn counts(connection: &Connection) -> Result<Vec<Problem>, Error> {
     let found = tally::disagreeing(connection)?;
     let told = |table| Problem::passing(format!("`{table}` does not add up to the findings"));
-    Ok(found.into_iter().map(told).collect())
+    let mut problems: Vec<_> = found.into_iter().map(told).collect();
+    if stretches::are_wrong(connection)? {
+        problems
+            .push(Problem::passing("`stretches` does not lead to the findings as they came in"));
+    }
+    Ok(problems)
 }
 
 fn audit(connection: &Connection) -> Result<Vec<Problem>, Error> {

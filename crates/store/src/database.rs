@@ -9,6 +9,7 @@ use std::any::Any;
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io::Read;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,9 +29,15 @@ use crate::seal;
 
 /// The schema: each version is what this one and those before it make. A released one never
 /// changes.
-const PIECES: [&str; 2] = [include_str!("../schema.sql"), include_str!("../schema-2.sql")];
+const PIECES: [&str; 3] = [
+    include_str!("../schema.sql"),
+    include_str!("../schema-2.sql"),
+    include_str!("../schema-3.sql"),
+];
 
-const IDLE_READERS: usize = 4;
+/// Connections that read at once, where the machine has few processors. More would only
+/// wait for each other, and each has its own memory.
+const LEAST_READERS: usize = 8;
 
 /// How often a change of the journal is tried while others read.
 const TRIES: usize = 20;
@@ -72,6 +79,8 @@ struct Inner {
     /// Writers come in the order in which they asked.
     turn: Arc<Semaphore>,
     readers: Mutex<Vec<Connection>>,
+    /// Readers come in the order in which they asked too, a few at once.
+    reading: Arc<Semaphore>,
     is_closed: AtomicBool,
 }
 
@@ -90,6 +99,33 @@ enum Access {
 /// the operating system when the process dies.
 #[derive(Debug)]
 pub struct SyncLock(#[expect(dead_code, reason = "held for its lock")] File);
+
+/// Held, together with others, by each process that delivers; released on drop, and by the
+/// operating system when the process dies.
+#[derive(Debug)]
+pub struct DeliveryLock(#[expect(dead_code, reason = "held for its lock")] File);
+
+/// The lock of those that deliver, and whether nobody else does.
+pub(crate) fn lock_for_deliveries(
+    store: &Path,
+    act: impl FnOnce() -> Result<(), Error>,
+) -> Result<DeliveryLock, Error> {
+    let path = store.with_extension("deliver-lock");
+    let file = files::lock_file(&path)?;
+    let failed = |error| Error::open(&path, error);
+    match file.try_lock() {
+        // Alone: whoever else had something is gone.
+        Ok(()) => {
+            act()?;
+            file.unlock().map_err(failed)?;
+        }
+        Err(TryLockError::WouldBlock) => {}
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    // Nobody has it for itself for longer than a statement.
+    file.lock_shared().map_err(failed)?;
+    Ok(DeliveryLock(file))
+}
 
 impl Database {
     pub(crate) fn path(&self) -> &Path {
@@ -118,7 +154,9 @@ impl Database {
         let (path, writer) = (path.to_owned(), Mutex::new(writer));
         let is_closed = AtomicBool::new(false);
         let turn = Arc::new(Semaphore::new(1));
-        let inner = Arc::new(Inner { path, packing, access, writer, turn, readers, is_closed });
+        let reading = Arc::new(Semaphore::new(most_readers()));
+        let inner = Inner { path, packing, access, writer, turn, readers, reading, is_closed };
+        let inner = Arc::new(inner);
         Ok(Self { inner, patience: None })
     }
 
@@ -187,7 +225,10 @@ impl Database {
         F: FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     {
         let inner = Arc::clone(&self.inner);
+        let place = Arc::clone(&inner.reading).acquire_owned().await;
+        let place = place.map_err(|_| Error::stopped())?;
         blocking(move || {
+            let _place = place;
             let connection = inner.idle_reader()?;
             let outcome = act(&connection);
             inner.put_back(connection);
@@ -218,7 +259,7 @@ impl Inner {
 
     fn put_back(&self, connection: Connection) {
         let mut readers = locked(&self.readers);
-        if readers.len() < IDLE_READERS && !self.is_closed.load(Ordering::Relaxed) {
+        if !self.is_closed.load(Ordering::Relaxed) {
             readers.push(connection);
         }
     }
@@ -244,6 +285,11 @@ impl Drop for Inner {
             self.close();
         }
     }
+}
+
+fn most_readers() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    LEAST_READERS.max(2 * processors)
 }
 
 fn sync_lock(store: &Path) -> PathBuf {
@@ -456,7 +502,8 @@ fn connect(path: &Path, access: Access) -> Result<Connection, Error> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.execute_batch(match access {
         Access::Write => "pragma wal_autocheckpoint = 16000;",
-        _ => "pragma query_only = on;",
+        // Many of them read at once; what they share is in the cache of the system.
+        _ => "pragma query_only = on; pragma cache_size = -4096;",
     })?;
     connection.set_prepared_statement_cache_capacity(64);
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;

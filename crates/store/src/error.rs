@@ -93,6 +93,11 @@ impl Error {
         }
     }
 
+    /// Something that is stored and is not what was stored.
+    pub fn damaged(what: impl fmt::Display) -> Self {
+        Self::corrupt(what)
+    }
+
     pub(crate) fn corrupt(what: impl fmt::Display) -> Self {
         Self(Kind::Corrupt(what.to_string()))
     }

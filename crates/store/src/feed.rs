@@ -39,6 +39,8 @@ pub struct ChangeRow {
     pub differences: Option<String>,
     /// Name of the integration that brought it in.
     pub integration: String,
+    /// Whether the finding came in with the first reading of its application.
+    pub is_first: bool,
 }
 
 impl ChangeRow {
@@ -240,7 +242,8 @@ fn select_change() -> String {
     format!(
         "select seq, at_ms, guid, applications.name, f.finding_id, c.kind, reason, c.severity,
             text, differences, integrations.name,
-            c.seal is sealed({}) and f.seal is sealed({}), texts.hash, f.application {FROM}",
+            c.seal is sealed({}) and f.seal is sealed({}), texts.hash, f.application,
+            c.is_first {FROM}",
         seal::CHANGE,
         seal::FINDING
     )
@@ -285,6 +288,7 @@ fn read_changes(
             title: row.get(8)?,
             differences: row.get(9)?,
             integration: row.get(10)?,
+            is_first: row.get(14)?,
         });
     }
     Ok(changes)

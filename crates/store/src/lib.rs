@@ -26,6 +26,7 @@ mod integrations;
 mod kept;
 mod known_names;
 mod meter;
+mod outbox;
 mod overview;
 mod pages;
 mod query;
@@ -38,6 +39,7 @@ mod seal;
 mod search;
 mod sorted;
 mod store;
+mod stretches;
 mod tally;
 mod tokens;
 mod traffic;
@@ -55,7 +57,7 @@ pub use check::{Checkup, LastCheck, Problem};
 pub use credentials::{
     Credential, CredentialId, CredentialKind, Destination, NewCredential, Observed,
 };
-pub use database::SyncLock;
+pub use database::{DeliveryLock, SyncLock};
 pub use error::Error;
 pub use facets::FacetRow;
 pub use feed::{ChangeFilter, ChangePage, ChangeRow, Since};
@@ -68,6 +70,11 @@ pub use integrations::{
 pub use kept::{Kept as KeptCredential, KeptId, NewKept};
 pub use known_names::UnknownName;
 pub use meter::Meter;
+pub use outbox::{
+    Action, DeliveredRow, DeliveryMode, DestinationId, DestinationRow, LinkRow, LinkStanding,
+    NewSend, PLANNING, Planned, SendCount, SendFilter, SendId, SendRow, SendState, Settlement,
+    Want,
+};
 pub use overview::{Age, AtRisk, Day, Fixing, Overview, RunRow};
 pub use query::{FindingRow, Order, Query, Seek, UndecodableRow};
 pub use rotations::{Claim, Lease, Publication, Rotation, RotationId};

@@ -20,7 +20,7 @@ use crate::seal;
 use crate::search::condition::condition;
 use crate::search::counted;
 use crate::search::own::Own;
-use crate::search::plan::plan;
+use crate::search::plan::{page, plan};
 use crate::search::planner::{Goal, Planner};
 use crate::store::Store;
 
@@ -188,9 +188,12 @@ impl Store {
         let (few, meter) = (self.few, self.meter.clone());
         self.database
             .read(move |connection| {
-                let planner = Planner { connection, few, goal, meter: &meter, own: None };
-                let own = Own::of(&planner, &filter)?;
-                act(&Planner { own: own.as_ref(), ..planner }, &filter)
+                let (named, own) = (None, None);
+                let planner = Planner { connection, few, goal, meter: &meter, named, own };
+                let named = Own::of(&planner, &filter)?;
+                let named = named.as_ref();
+                let own = named.filter(|named| !named.is_all);
+                act(&Planner { named, own, ..planner }, &filter)
             })
             .await
     }
@@ -199,8 +202,8 @@ impl Store {
     pub async fn findings(&self, query: Query) -> Result<Vec<FindingRow>, Error> {
         let Query { filter, limit, after, order } = query;
         self.ask(Goal::Page, filter, move |planner, filter| {
-            let Some(plan) = plan(planner, filter)? else { return Ok(Vec::new()) };
-            let page = plan.page(planner, order, after, limit)?;
+            let page = page(planner, filter, order, after, limit)?;
+            let Some(page) = page else { return Ok(Vec::new()) };
             let order = match order {
                 Order::Severity => "f.severity desc, f.id",
                 Order::Arrival => "f.id",
@@ -235,8 +238,9 @@ impl Store {
         let names = integrations.map(serde_json::to_string).transpose().map_err(Error::corrupt)?;
         self.database
             .read(move |connection| {
+                // By ids first, and not through all that these integrations have.
                 let within = match names {
-                    Some(_) => "and integrations.name in (select value from json_each(?))",
+                    Some(_) => "and +integrations.name in (select value from json_each(?))",
                     None => "",
                 };
                 let sql = format!(
@@ -247,6 +251,23 @@ impl Store {
                 let mut values = vec![SqlValue::Blob(from), SqlValue::Blob(to)];
                 values.extend(names.map(SqlValue::Text));
                 read_findings(connection, &meter, &sql, values)
+            })
+            .await
+    }
+
+    /// The findings of these ids, gone ones included. Several integrations may hold a finding
+    /// under one id.
+    pub async fn findings_of(&self, ids: &[FindingId]) -> Result<Vec<FindingRow>, Error> {
+        let meter = self.meter.clone();
+        let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+        let ids = serde_json::to_string(&ids).map_err(Error::corrupt)?;
+        self.database
+            .read(move |connection| {
+                let sql = format!(
+                    "{} where f.finding_id in (select unhex(value) from json_each(?))",
+                    select_finding()
+                );
+                read_findings(connection, &meter, &sql, vec![SqlValue::Text(ids)])
             })
             .await
     }

@@ -3,6 +3,7 @@
 //! Conditions name columns that findings, `tallies` and `counts` share, so that the
 //! same condition can be asked of whichever holds the answer in the fewest rows.
 
+mod arrivals;
 pub(crate) mod condition;
 pub(crate) mod counted;
 pub(crate) mod own;

@@ -296,6 +296,11 @@ impl<'a> Ledger<'a> {
         }
     }
 
+    /// Whether this reading is the first of its application.
+    pub(crate) fn is_first(&self) -> bool {
+        self.is_first
+    }
+
     /// A row that was `before` is `after`; none of what is gone or was not there.
     pub(crate) fn moved(
         &mut self,

@@ -25,6 +25,7 @@ use crate::raw::{Sort, Unpacker};
 use crate::runs::is_overtaken;
 use crate::seal;
 use crate::store::RunId;
+use crate::stretches;
 use crate::tally::{self, Ledger};
 
 /// Bytes that a reading may hold in memory before it spills.
@@ -345,6 +346,7 @@ impl ApplicationWriter {
             is_sound,
             last_seq: rows::last_seq(transaction)?,
             rows: 1,
+            new: None,
         };
         if self.has_spilled {
             staged::each(transaction, self.id, |row| entry.write(row))?;
@@ -359,6 +361,9 @@ impl ApplicationWriter {
             }
         }
         entry.ledger.write()?;
+        if let Some(new) = entry.new {
+            stretches::add(transaction, integration, new)?;
+        }
         if !entry.is_sound {
             tally::recount(transaction, integration, application)?;
         }

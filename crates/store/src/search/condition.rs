@@ -206,7 +206,7 @@ fn bound(value: &Value) -> SqlValue {
 /// An index may lack one.
 fn applications(planner: &Planner<'_>, filter: &Filter) -> Result<Condition, Error> {
     if let Some(own) = planner.own {
-        let found = own.applications.iter().filter(|application| application.is(filter));
+        let found = own.applications(planner)?.iter().filter(|one| one.is(filter));
         return Ok(one_of_some(filter, found.map(|application| application.id).collect()));
     }
     let mut statement = planner.prepare(
@@ -229,7 +229,8 @@ fn applications(planner: &Planner<'_>, filter: &Filter) -> Result<Condition, Err
 fn contexts(planner: &Planner<'_>, filter: &Filter) -> Result<Condition, Error> {
     let mut select = Sql::new("select id from contexts t not indexed where ", Vec::new());
     if let Some(own) = planner.own {
-        let held = own.place().within("id in (select context from tallies where ", ") and ");
+        let held =
+            own.place(planner)?.within("id in (select context from tallies where ", ") and ");
         select = select.then("", held);
     }
     let found = planner.numbers(select.then("", compared_sql("t.name", filter)))?;
@@ -248,7 +249,7 @@ fn one_of_some(filter: &Filter, found: Vec<i64>) -> Condition {
 fn visible(planner: &Planner<'_>, filter: &Filter) -> Result<Condition, Error> {
     let gone = match planner.own {
         Some(own) => {
-            let gone = own.applications.iter().filter(|application| application.is_gone);
+            let gone = own.applications(planner)?.iter().filter(|application| application.is_gone);
             gone.map(|application| application.id).collect()
         }
         None => {

@@ -17,7 +17,7 @@ pub(crate) fn conjuncts(expression: &Expression) -> Vec<&Expression> {
 }
 
 /// The fields that an expression asks for.
-fn fields(expression: &Expression) -> Vec<Field> {
+pub(super) fn fields(expression: &Expression) -> Vec<Field> {
     match expression {
         Expression::Is(filter) => vec![filter.field],
         Expression::Not(part) => fields(part),

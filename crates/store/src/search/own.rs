@@ -3,6 +3,8 @@
 //! so texts and numbers are those that its own integrations have, and rows are looked for
 //! among its own applications.
 
+use std::cell::OnceCell;
+
 use countersign_findings::filter::{Expression, Field, Filter, Origin, Value};
 use rusqlite::types::Value as SqlValue;
 
@@ -13,8 +15,13 @@ use crate::tally::Counted;
 
 /// The integrations that a question names, and their applications.
 pub(crate) struct Own {
-    integrations: Vec<i64>,
-    pub(crate) applications: Vec<OwnApplication>,
+    pub(crate) integrations: Vec<i64>,
+    names: Vec<String>,
+    /// Read by the first that asks for them.
+    applications: OnceCell<Vec<OwnApplication>>,
+    /// Whether there are no others: then the work has nothing to hide, and the shortest way
+    /// is taken.
+    pub(crate) is_all: bool,
 }
 
 /// One application of them.
@@ -27,8 +34,7 @@ pub(crate) struct OwnApplication {
 }
 
 impl Own {
-    /// None where the question is about all that is stored: then the work has nothing to
-    /// hide, and the shortest way is taken.
+    /// None where the question names no integration.
     pub(crate) fn of(
         planner: &Planner<'_>,
         expression: &Expression,
@@ -45,16 +51,22 @@ impl Own {
             let name = Value::Text(name.to_owned());
             named.iter().all(|filter| filter.holds(&name))
         };
-        let own: Vec<_> = all.into_iter().filter(|(_, name)| is_named(name)).collect();
-        if own.len() == count {
-            return Ok(None);
+        let own = all.into_iter().filter(|(_, name)| is_named(name));
+        let (integrations, names): (Vec<_>, Vec<_>) = own.unzip();
+        let is_all = integrations.len() == count;
+        Ok(Some(Self { integrations, names, applications: OnceCell::new(), is_all }))
+    }
+
+    /// Its applications.
+    pub(crate) fn applications(&self, planner: &Planner<'_>) -> Result<&[OwnApplication], Error> {
+        if let Some(known) = self.applications.get() {
+            return Ok(known);
         }
-        let mut applications = Vec::new();
-        for (id, name) in &own {
-            read_applications(planner, *id, name, &mut applications)?;
+        let mut found = Vec::new();
+        for (id, name) in self.integrations.iter().zip(&self.names) {
+            read_applications(planner, *id, name, &mut found)?;
         }
-        let integrations = own.into_iter().map(|(id, _)| id).collect();
-        Ok(Some(Self { integrations, applications }))
+        Ok(self.applications.get_or_init(|| found))
     }
 
     /// The values of a field that its findings have, each once or several times.
@@ -82,18 +94,19 @@ impl Own {
     }
 
     /// That a row of findings or `tallies` is of one of its applications.
-    pub(crate) fn place(&self) -> Sql {
-        let ids: Vec<_> = self.applications.iter().map(|application| application.id).collect();
-        Sql::new(
+    pub(crate) fn place(&self, planner: &Planner<'_>) -> Result<Sql, Error> {
+        let own = self.applications(planner)?;
+        let ids: Vec<_> = own.iter().map(|application| application.id).collect();
+        Ok(Sql::new(
             "application in (select value from json_each(?))",
             vec![SqlValue::Text(list(&ids))],
-        )
+        ))
     }
 
     /// How many findings it has.
     pub(crate) fn findings(&self, planner: &Planner<'_>) -> Result<u64, Error> {
         let select = "select coalesce(sum(findings), 0) from tallies where ";
-        planner.value(self.place().within(select, ""))
+        planner.value(self.place(planner)?.within(select, ""))
     }
 }
 
@@ -106,7 +119,8 @@ impl OwnApplication {
     }
 }
 
-fn as_integration(part: &Expression) -> Option<&Filter> {
+/// A comparison of the integration alone.
+pub(super) fn as_integration(part: &Expression) -> Option<&Filter> {
     match part {
         Expression::Is(filter) if filter.field == Field::Integration => Some(filter),
         _ => None,

@@ -3,6 +3,7 @@
 use countersign_findings::filter::{Expression, Field, Operator};
 use rusqlite::types::Value as SqlValue;
 
+use super::arrivals::look_at_next;
 use super::condition::{Condition, Reach, SOME, among, column, comparison, condition};
 use super::counted::{conjuncts, few_tallied, tallied};
 use super::own::{Own, list};
@@ -14,6 +15,8 @@ use crate::query::{Order, Seek};
 /// Values that one statement may have; SQLite bears three times as many.
 const BOUND: usize = 10_000;
 
+/// Rows whose numbers are known.
+const SOME_ROWS: &str = "select value from json_each(?)";
 const BY_APPLICATION: &str = "findings_by_application";
 const BY_CHANGED: &str = "findings_by_changed";
 /// What asks the index of changes: it has them by application.
@@ -64,8 +67,7 @@ impl Plan {
         };
         let walk = Walk { planner, applications: walked, condition: &self.condition };
         let found = walk.page(order, after, limit)?;
-        let select = "select value from json_each(?)";
-        Ok(Sql::new(select, vec![SqlValue::Text(list(&found))]))
+        Ok(Sql::new(SOME_ROWS, vec![SqlValue::Text(list(&found))]))
     }
 
     fn severest(&self, seek: Option<Seek>, limit: u32) -> Sql {
@@ -118,6 +120,33 @@ impl Plan {
     }
 }
 
+/// The rows of one batch of a list; none where it is known that there are none.
+pub(crate) fn page(
+    planner: &Planner<'_>,
+    expression: &Expression,
+    order: Order,
+    after: Option<Seek>,
+    limit: u32,
+) -> Result<Option<Sql>, Error> {
+    let looked = match order {
+        Order::Arrival => look_at_next(planner, expression, after, limit)?,
+        Order::Severity => None,
+    };
+    let Some(looked) = looked else {
+        let Some(plan) = plan(planner, expression)? else { return Ok(None) };
+        return plan.page(planner, order, after, limit).map(Some);
+    };
+    let mut page = Sql::new(SOME_ROWS, vec![SqlValue::Text(list(&looked.rows))]);
+    if let Some(row) = looked.rest
+        && let Some(plan) = plan(planner, expression)?
+    {
+        let left = limit.saturating_sub(u32::try_from(looked.rows.len()).unwrap_or(limit));
+        let rest = plan.page(planner, order, Some(Seek::new(0, row)), left)?;
+        page = page.then(" union all select * from (", rest).within("", ")");
+    }
+    Ok(Some(page))
+}
+
 /// The shortest way to the rows that match; none where it is known that there are none.
 pub(crate) fn plan(planner: &Planner<'_>, expression: &Expression) -> Result<Option<Plan>, Error> {
     let own = match condition(planner, expression)? {
@@ -165,7 +194,7 @@ fn plan_own(
             _ => continue,
         };
         let Condition::Rows(sql, Reach::Index) = comparison(planner, filter)? else { continue };
-        let sql = own.place().then(" and ", sql);
+        let sql = own.place(planner)?.then(" and ", sql);
         if filter.field == Field::Id || count_to(planner, index, sql)? <= planner.few {
             return Ok(Some(Plan { way: Way::Few(index), condition }));
         }

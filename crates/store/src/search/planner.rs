@@ -14,7 +14,9 @@ pub(crate) struct Planner<'a> {
     pub(crate) few: usize,
     pub(crate) goal: Goal,
     pub(crate) meter: &'a Meter,
-    /// What the question is about, where that is a part of the store.
+    /// The integrations that the question names.
+    pub(crate) named: Option<&'a Own>,
+    /// The same, where they are a part of the store.
     pub(crate) own: Option<&'a Own>,
 }
 

@@ -11,6 +11,7 @@ use crate::columns::{Columns, NewRow, Texts, state_of};
 use crate::error::Error;
 use crate::seal;
 use crate::store::RunId;
+use crate::stretches::Stretch;
 use crate::tally::Ledger;
 
 /// The rows of one application, while they are written.
@@ -28,6 +29,8 @@ pub(super) struct Rows<'a> {
     /// The number that the feed of changes gave last.
     pub(super) last_seq: i64,
     pub(super) rows: u64,
+    /// The findings that came in.
+    pub(super) new: Option<Stretch>,
 }
 
 /// As `autoincrement` counts: no number comes twice, whatever was deleted.
@@ -59,7 +62,11 @@ impl Rows<'_> {
         let damage = held.and_then(|held| held.damage);
         let held = held.map(|held| held.row);
         let (row, before) = match held {
-            None => (columns.insert(self.transaction, &new).map_err(Error::of_insert)?, None),
+            None => {
+                let row = columns.insert(self.transaction, &new).map_err(Error::of_insert)?;
+                self.new = Some(Stretch::with(self.new, row));
+                (row, None)
+            }
             Some(row) if damage == Some(Damage::Row) => {
                 columns.update(self.transaction, row, &new)?;
                 (row, None)
@@ -153,8 +160,8 @@ impl Rows<'_> {
         self.transaction
             .prepare_cached(
                 "insert into changes (seq, run, at_ms, finding, kind, reason, severity, differences,
-                    seal)
-                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, sealed(?1, ?2, ?3, ?4,
+                    is_first, seal)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, sealed(?1, ?2, ?3, ?4,
                     (select finding_id from findings where id = ?4), ?5, ?6, ?7, ?8))",
             )?
             .execute(params![
@@ -165,7 +172,8 @@ impl Rows<'_> {
                 kind.code(),
                 reason,
                 columns.severity,
-                differences
+                differences,
+                self.ledger.is_first()
             ])?;
         self.rows += 1;
         self.ledger.announced(kind, columns, reason.is_some());
