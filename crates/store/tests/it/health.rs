@@ -325,6 +325,10 @@ async fn what_a_full_reading_finds_damaged_is_written_anew() {
         "update counts set findings = findings + 7 where field = 1 and value = 70",
         "update applications set name = 'x' where id = 1",
         "update applications set raw = x'00' where id = 1",
+        "delete from stretches",
+        "update stretches set last = last - 1",
+        "update stretches set first = first + 1",
+        "insert into stretches (integration, first, last) select integration, 3, 4 from stretches",
     ] {
         let folder = tempfile::tempdir().unwrap();
         let path = healthy(folder.path()).await;

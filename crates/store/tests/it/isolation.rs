@@ -105,8 +105,8 @@ async fn store(folder: &std::path::Path, foreign_findings: i64) -> Store {
     store
 }
 
-/// A value that the foreign integration alone has, and one like it that nobody has. Every
-/// truth and every state is somebody's.
+/// A value that the foreign integration alone has, and one like it that nobody has, before
+/// which there are others. Every truth is somebody's.
 fn values(field: Field) -> (Value, Value) {
     let texts = |foreign: &str, nobody: &str| {
         (Value::Text(foreign.to_owned()), Value::Text(nobody.to_owned()))
@@ -128,7 +128,7 @@ fn values(field: Field) -> (Value, Value) {
             texts(&format!("sandbox:{FOREIGN_SANDBOX}"), &format!("sandbox:{nobody}"))
         }
         Field::ScanType => texts("MANUAL", "MANUEL"),
-        Field::State => texts("mitigated", "false_positive"),
+        Field::State => texts("mitigated", "fixed"),
         Field::Status => texts("CLOSED", "CLOSER"),
         Field::Title => texts("theirs weakness 9", "nobody weakness 9"),
         Field::File => texts("src/theirs/9.java", "src/nobody/9.java"),
@@ -278,6 +278,7 @@ async fn pages_and_counts_pass_over_no_row_of_others() {
     for asked in [
         "visible[eq]true",
         "severity[gte]1",
+        "status[eq]OPEN",
         "cwe[gte]1",
         "title[like]mine",
         "changed[gte]1970-01-01",
@@ -295,6 +296,55 @@ async fn pages_and_counts_pass_over_no_row_of_others() {
             assert!(alike, "{asked} {order:?}: {costs:?}");
         }
     }
+}
+
+/// A list of a whole integration is read as its findings came in: what a page costs are its
+/// rows, whatever others hold and in however many applications its own are.
+#[tokio::test]
+async fn a_page_of_an_integration_costs_its_rows() {
+    let mut costs = Vec::new();
+    for (applications, others) in [(3, 0), (200, 0), (200, 40)] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+        let here = store.add_integration(credential("mine"), None).await.unwrap();
+        let there = store.add_integration(credential("theirs"), None).await.unwrap();
+        for n in 0..applications {
+            read(&store, here, &own(), &format!("mine-{n}"), 600 / applications, DAY_MS).await;
+            if n % 20 == 0 {
+                read(&store, there, &foreign(), &format!("theirs-{n}"), others, DAY_MS).await;
+            }
+        }
+        for asked in [Expression::default(), "severity[lte]3".parse().unwrap()] {
+            let (pages, rows) = walk(&store, &mine(asked), Order::Arrival).await;
+            assert_eq!(rows, 600);
+            costs.push(*pages.iter().max().unwrap());
+        }
+    }
+    let most = *costs.iter().min().unwrap() + 1000;
+    assert!(costs.iter().all(|steps| *steps <= most && *steps < 100 * 50), "{costs:?}");
+}
+
+/// One finding is found by its id, and not among all that its integration has.
+#[tokio::test]
+async fn a_finding_costs_the_same_whatever_is_stored() {
+    let mut costs = Vec::new();
+    for (own_findings, foreign_findings) in [(1, 0), (2000, 0), (1, 2000)] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+        let mine = store.add_integration(credential("mine"), None).await.unwrap();
+        let theirs = store.add_integration(credential("theirs"), None).await.unwrap();
+        read(&store, theirs, &foreign(), "theirs-1", foreign_findings, DAY_MS).await;
+        read(&store, mine, &own(), "mine-1", own_findings, DAY_MS).await;
+        let key = countersign_findings::FindingKey::Flaw(1);
+        let id = FindingId::of(&application("mine-1").0.guid, &own().context, &key);
+        let meter = Meter::default();
+        let metered = store.with_meter(meter.clone());
+        let within = ["mine".to_owned()];
+        let found = metered.findings_by_id_within(id.as_str(), Some(&within)).await.unwrap();
+        assert_eq!(found.len(), 1);
+        costs.push(meter.steps());
+    }
+    assert!(costs.iter().all(|steps| *steps < 300), "{costs:?}");
 }
 
 /// Of one application, beside another of the same integration.

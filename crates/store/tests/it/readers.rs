@@ -442,7 +442,7 @@ async fn tables_that_count_are_what_counting_says() {
     }
     store.remove_integration(integration, None).await.unwrap();
     let connection = rusqlite::Connection::open(folder.path().join("store.sqlite")).unwrap();
-    for table in ["findings", "records", "changes", "tallies", "counts", "history"] {
+    for table in ["findings", "records", "changes", "tallies", "counts", "history", "stretches"] {
         let left: i64 = connection
             .query_row(&format!("select count(*) from {table}"), [], |row| row.get(0))
             .unwrap();
