@@ -18,19 +18,37 @@ pub struct DefectDojo<W> {
     out: W,
     paths: Paths,
     findings: Elements,
+    is_again: bool,
 }
 
 impl<W: Write> DefectDojo<W> {
     /// Begins the document on `out`.
     pub fn new(mut out: W, head: &Head) -> io::Result<Self> {
         out.write_all(b"{\"findings\":[")?;
-        Ok(Self { out, paths: head.paths.clone(), findings: Elements::default() })
+        let paths = head.paths.clone();
+        Ok(Self { out, paths, findings: Elements::default(), is_again: false })
+    }
+
+    /// Begins a document that is imported into the same test again and again.
+    ///
+    /// The type makes the test's own type `countersign Scan (Generic Findings Import)`, for
+    /// which a server can be told to know findings by their id. There is no service: an import
+    /// without one closes only findings without one, and with one it would lose sight of all
+    /// that it imported before the application got another name.
+    pub fn for_reimport(mut out: W, head: &Head) -> io::Result<Self> {
+        out.write_all(b"{\"type\":\"countersign\",\"findings\":[")?;
+        let paths = head.paths.clone();
+        Ok(Self { out, paths, findings: Elements::default(), is_again: true })
     }
 }
 
 impl<W: Write> Export for DefectDojo<W> {
     fn finding(&mut self, item: &Item<'_>) -> io::Result<Held> {
-        self.findings.write(&mut self.out, &finding(item, &self.paths))?;
+        let mut finding = finding(item, &self.paths);
+        if let Some(members) = finding.as_object_mut().filter(|_| self.is_again) {
+            members.remove("service");
+        }
+        self.findings.write(&mut self.out, &finding)?;
         Ok(Held::Written)
     }
 

@@ -172,14 +172,24 @@ impl<W: Write> Ocsf<W> {
     pub fn new(out: W, head: &Head, shape: Shape) -> Self {
         Self { out, shape, with_raw: head.with_raw, line: Vec::new() }
     }
+
+    /// Writes the event of a finding as a change of it left it, with the position of the
+    /// change in the feed: `metadata.sequence`.
+    pub fn change(&mut self, item: &Item<'_>, seq: i64) -> io::Result<()> {
+        self.event(item, Some(seq))
+    }
+
+    fn event(&mut self, item: &Item<'_>, sequence: Option<i64>) -> io::Result<()> {
+        self.line.clear();
+        append(&mut self.line, item, self.shape, (self.with_raw, sequence))?;
+        self.line.push(b'\n');
+        self.out.write_all(&self.line)
+    }
 }
 
 impl<W: Write> Export for Ocsf<W> {
     fn finding(&mut self, item: &Item<'_>) -> io::Result<Held> {
-        self.line.clear();
-        append(&mut self.line, item, self.shape, self.with_raw)?;
-        self.line.push(b'\n');
-        self.out.write_all(&self.line)?;
+        self.event(item, None)?;
         Ok(Held::Written)
     }
 
@@ -189,9 +199,15 @@ impl<W: Write> Export for Ocsf<W> {
 }
 
 /// Writes the event of a finding behind what `out` holds.
-fn append(out: &mut Vec<u8>, item: &Item<'_>, shape: Shape, with_raw: bool) -> io::Result<()> {
+fn append(
+    out: &mut Vec<u8>,
+    item: &Item<'_>,
+    shape: Shape,
+    (with_raw, sequence): (bool, Option<i64>),
+) -> io::Result<()> {
     let record = Record::of(item.raw);
     let mut event = event(item, &record, shape);
+    event.metadata.sequence = sequence;
     if shape == Shape::Posture18 {
         api::complete(&mut event, item, &record);
     }
@@ -295,6 +311,7 @@ fn metadata<'a>(
         logged_time: Some(item.changed_ms),
         logged_time_dt: None,
         original_time,
+        sequence: None,
     }
 }
 

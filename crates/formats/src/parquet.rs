@@ -34,6 +34,8 @@ const GROUP_BYTES: u64 = 32 * 1024 * 1024;
 pub struct Parquet<W: Write + Send> {
     out: SerializedFileWriter<W>,
     columns: Vec<(Cell, Values)>,
+    /// The column that only changes have, behind the others.
+    seq: Option<Values>,
     /// What is encoded of the row group, a chunk for each column; none before its first row.
     group: Vec<Chunk>,
     group_rows: usize,
@@ -44,8 +46,17 @@ pub struct Parquet<W: Write + Send> {
 impl<W: Write + Send> Parquet<W> {
     /// Writes to `out`, which need not be able to seek.
     pub fn new(out: W, head: &Head) -> io::Result<Self> {
+        Self::with(out, head, None)
+    }
+
+    /// For changes, which have a column `seq` more: their position in the feed.
+    pub fn of_changes(out: W, head: &Head) -> io::Result<Self> {
+        Self::with(out, head, Some(&SEQ))
+    }
+
+    fn with(out: W, head: &Head, seq: Option<&Column>) -> io::Result<Self> {
         let columns = COLUMNS.iter().chain(head.with_raw.then_some(&RAW));
-        let fields: String = columns.clone().map(field).collect();
+        let fields: String = columns.clone().chain(seq).map(field).collect();
         let schema = parse_message_type(&format!("message schema {{ {fields} }}"));
         let about = [
             ("countersign.schema", SCHEMA.to_string()),
@@ -64,6 +75,7 @@ impl<W: Write + Send> Parquet<W> {
         Ok(Self {
             out: SerializedFileWriter::new(out, schema, Arc::new(properties)).map_err(failed)?,
             columns: columns.map(|column| (column.cell, Values::of(column))).collect(),
+            seq: seq.map(Values::of),
             group: Vec::new(),
             group_rows: 0,
             batch_rows: 0,
@@ -87,7 +99,8 @@ impl<W: Write + Send> Parquet<W> {
                 .collect();
         }
         let mut bytes = 0;
-        for ((_, values), chunk) in self.columns.iter_mut().zip(&mut self.group) {
+        let values = self.columns.iter_mut().map(|(_, values)| values).chain(&mut self.seq);
+        for (values, chunk) in values.zip(&mut self.group) {
             bytes += values.write(&mut chunk.writer)?;
         }
         self.group_rows += mem::take(&mut self.batch_rows);
@@ -109,8 +122,21 @@ impl<W: Write + Send> Parquet<W> {
     }
 }
 
-impl<W: Write + Send> Export for Parquet<W> {
-    fn finding(&mut self, item: &Item<'_>) -> io::Result<Held> {
+impl<W: Write + Send> Parquet<W> {
+    /// Writes a finding as a change of it left it.
+    ///
+    /// # Errors
+    ///
+    /// Also when this is no file of changes.
+    pub fn change(&mut self, item: &Item<'_>, seq: i64) -> io::Result<()> {
+        let Some(Values { those: Those::Integers(values), .. }) = &mut self.seq else {
+            return Err(io::Error::other("the file has no column for changes"));
+        };
+        values.push(seq);
+        self.row(item)
+    }
+
+    fn row(&mut self, item: &Item<'_>) -> io::Result<()> {
         for (cell, values) in &mut self.columns {
             self.batch_bytes += values.put(*cell, item)?;
         }
@@ -119,6 +145,16 @@ impl<W: Write + Send> Export for Parquet<W> {
         if is_group || self.batch_rows == BATCH_ROWS || self.batch_bytes >= BATCH_BYTES {
             self.write_batch().map_err(failed)?;
         }
+        Ok(())
+    }
+}
+
+impl<W: Write + Send> Export for Parquet<W> {
+    fn finding(&mut self, item: &Item<'_>) -> io::Result<Held> {
+        if self.seq.is_some() {
+            return Err(io::Error::other("a file of changes has no other findings"));
+        }
+        self.row(item)?;
         Ok(Held::Written)
     }
 
@@ -282,6 +318,9 @@ const COLUMNS: &[Column] = &[
     column("policy_checked", Cell::Time(|item| item.application.policy_checked_ms)),
     column("last_scan", Cell::Time(|item| item.application.last_scan_ms)),
 ];
+
+/// Of a change, whose value is no part of its finding.
+const SEQ: Column = required("seq", Cell::Integer(|_| None));
 
 /// The record as sent, when asked for.
 const RAW: Column = column("raw", Cell::Text(|item| Some(item.raw)));

@@ -53,7 +53,7 @@ pub const SCAN: [(&str, &str); 4] = [
 /// which a store finds the finding. Its record as sent is in `raw_data`, as a text, with
 /// `with_raw`.
 pub fn finding(out: &mut Vec<u8>, item: &Item<'_>, with_raw: bool) -> io::Result<()> {
-    super::append(out, item, Shape::Posture18, with_raw)
+    super::append(out, item, Shape::Posture18, (with_raw, None))
 }
 
 /// Adds what the exports lack to the event of a finding.

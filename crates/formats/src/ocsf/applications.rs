@@ -107,6 +107,7 @@ fn event<'a>(entry: &Entry<'a>) -> Event<'a> {
             log_provider: "countersign",
             logged_time: Some(entry.read_ms.unwrap_or(changed_ms)),
             logged_time_dt: None,
+            sequence: None,
             original_time: None,
         },
         resources: [subject(entry)],

@@ -108,6 +108,8 @@ pub(super) struct Metadata<'a> {
     pub(super) logged_time_dt: Option<Moment>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) original_time: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sequence: Option<i64>,
 }
 
 #[derive(Serialize)]

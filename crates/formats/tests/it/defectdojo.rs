@@ -74,6 +74,27 @@ fn twins_are_told_apart() {
 }
 
 #[test]
+fn what_is_imported_again_has_a_type_and_no_service() {
+    let (samples, head) = in_a_repository();
+    let mut bytes = Vec::new();
+    export(Box::new(DefectDojo::for_reimport(&mut bytes, &head).unwrap()), &samples);
+    let again: Value = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(again["type"], "countersign");
+    let (_, mut once) = write(&samples);
+    assert_eq!(once.get("type"), None);
+    for (finding, again) in once["findings"]
+        .as_array_mut()
+        .unwrap()
+        .iter_mut()
+        .zip(again["findings"].as_array().unwrap())
+    {
+        assert!(finding.as_object_mut().unwrap().remove("service").is_some());
+        finding["file_path"] = again["file_path"].clone();
+        assert_eq!(finding, again);
+    }
+}
+
+#[test]
 fn files_are_those_of_the_repository() {
     let (samples, head) = in_a_repository();
     let mut bytes = Vec::new();

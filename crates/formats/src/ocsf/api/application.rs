@@ -130,6 +130,7 @@ fn event<'a>(entry: &Entry<'a>, record: &Members<'a>) -> Event<'a> {
             log_provider: "countersign",
             logged_time: listed.read_ms,
             logged_time_dt: Moment::of(listed.read_ms),
+            sequence: None,
             original_time: None,
         },
         id: listed.application.guid.as_str(),

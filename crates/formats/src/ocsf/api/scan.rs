@@ -298,6 +298,7 @@ fn event<'a>(scan: &'a Scan<'_>, texts: [Option<Cow<'a, str>>; 3]) -> Event<'a> 
             log_provider: "countersign",
             logged_time: scan.entry.read_ms,
             logged_time_dt: Moment::of(scan.entry.read_ms),
+            sequence: None,
             original_time: date.filter(|_| dated.is_some()),
         },
         scan: Named { uid: scan.uid(), type_id: if kind.is_some() { 99 } else { 0 }, kind },
