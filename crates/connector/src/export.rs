@@ -24,6 +24,11 @@ impl Applications {
         Self(known)
     }
 
+    /// The application of this guid, whether it has findings or not.
+    pub fn get(&self, integration: &str, guid: &str) -> Option<&Application> {
+        self.0.get(integration)?.get(guid)
+    }
+
     /// The application of a finding. Of one that a sync brought in after they were read,
     /// what the row itself tells.
     ///

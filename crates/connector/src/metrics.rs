@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_client::Meter;
 use countersign_findings::{Population, Severity, State as FindingState};
-use countersign_store::{Schedule, SyncFigures};
+use countersign_store::{Schedule, SendCount, SendState, SyncFigures};
 use countersign_text::openmetrics::{Exposition, Kind, Samples};
 
 use crate::Connector;
@@ -61,13 +61,21 @@ pub enum Metric {
     Findings,
     /// Time until a credential expires.
     CredentialLeft,
+    /// Sends of deliveries.
+    DeliverySends,
+    /// How long the first of those that wait has waited.
+    DeliveryBacklog,
+    /// Whether nothing goes out until a setting is another one.
+    DeliveryBroken,
+    /// Sends that wait for approval.
+    DeliveryHeld,
     /// Size of the store.
     StoreSize,
 }
 
 impl Metric {
     /// All of them, in the order in which they are written.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         Self::Build,
         Self::Syncs,
         Self::SyncDuration,
@@ -84,6 +92,10 @@ impl Metric {
         Self::ApiRequests,
         Self::Findings,
         Self::CredentialLeft,
+        Self::DeliverySends,
+        Self::DeliveryBacklog,
+        Self::DeliveryBroken,
+        Self::DeliveryHeld,
         Self::StoreSize,
     ];
 
@@ -106,6 +118,10 @@ impl Metric {
             Self::ApiRequests => "countersign_api_requests",
             Self::Findings => "countersign_findings",
             Self::CredentialLeft => "countersign_credential_time_left_seconds",
+            Self::DeliverySends => "countersign_delivery_sends",
+            Self::DeliveryBacklog => "countersign_delivery_backlog_oldest_seconds",
+            Self::DeliveryBroken => "countersign_delivery_broken",
+            Self::DeliveryHeld => "countersign_delivery_held",
             Self::StoreSize => "countersign_store_size_bytes",
         }
     }
@@ -130,6 +146,8 @@ impl Metric {
             Self::RequestWait => &["cause"],
             Self::ApiRequests => &["operation", "outcome"],
             Self::CredentialLeft => &["name"],
+            Self::DeliverySends => &["destination", "state"],
+            Self::DeliveryBacklog | Self::DeliveryBroken | Self::DeliveryHeld => &["destination"],
             Self::SyncDuration
             | Self::LastComplete
             | Self::SyncAge
@@ -168,6 +186,14 @@ impl Metric {
             }
             Self::Findings => return format!("Findings by severity and state: {COUNTED}"),
             Self::CredentialLeft => "Time until the credential expires; negative once it has",
+            Self::DeliverySends => "Sends of deliveries that the store still has, by state",
+            Self::DeliveryBacklog => {
+                "Time since the first of the sends that wait was planned; 0 if none waits"
+            }
+            Self::DeliveryBroken => {
+                "1 if nothing is sent to the destination until a setting changes, else 0"
+            }
+            Self::DeliveryHeld => "Sends that wait for approval",
             Self::StoreSize => "Size of the store on disk, its log included",
         };
         help.to_owned()
@@ -233,6 +259,7 @@ impl Connector {
                 left.put(&[("name", &row.name)], seconds(ms - self.now()));
             }
         }
+        self.put_deliveries(&mut text).await?;
         Metric::StoreSize.begin(&mut text).put(&[], self.store.size_bytes());
         put_credentials(&mut text, rows);
         self.put_watch(&mut text).await?;
@@ -251,6 +278,38 @@ impl Connector {
         for one in &fresh {
             let since_ms = one.complete_ms.unwrap_or(one.added_ms);
             age.put(&[("integration", &one.integration)], seconds((now_ms - since_ms).max(0)));
+        }
+        Ok(())
+    }
+
+    /// Of every destination that was ever configured.
+    async fn put_deliveries(&self, text: &mut Exposition) -> Result<(), Error> {
+        let (rows, counts) = (self.store.destinations().await?, self.store.send_counts().await?);
+        let mut sends = Metric::DeliverySends.begin(text);
+        for one in &counts {
+            let labels = [("destination", &*one.destination), ("state", one.state.as_str())];
+            sends.put(&labels, one.count);
+        }
+        let mut backlog = Metric::DeliveryBacklog.begin(text);
+        for row in &rows {
+            let is_waiting = |one: &&SendCount| {
+                one.destination == row.name
+                    && matches!(one.state, SendState::Pending | SendState::Sending)
+            };
+            let oldest_ms = counts.iter().filter(is_waiting).map(|one| one.oldest_ms).min();
+            let age_ms = oldest_ms.map_or(0, |ms| (self.now() - ms).max(0));
+            backlog.put(&[("destination", &*row.name)], seconds(age_ms));
+        }
+        let mut broken = Metric::DeliveryBroken.begin(text);
+        for row in &rows {
+            broken.put(&[("destination", &*row.name)], u8::from(row.problem.is_some()));
+        }
+        let mut held = Metric::DeliveryHeld.begin(text);
+        for row in &rows {
+            let is_held =
+                |one: &&SendCount| one.destination == row.name && one.state == SendState::Held;
+            let count = counts.iter().find(is_held).map_or(0, |one| one.count);
+            held.put(&[("destination", &*row.name)], count);
         }
         Ok(())
     }
