@@ -3,6 +3,7 @@
 mod api;
 mod config;
 mod dashboard;
+mod deliver;
 mod examples;
 mod export;
 mod forms;
@@ -30,6 +31,10 @@ pub(crate) use api::{
 };
 pub(crate) use config::Configuration;
 pub(crate) use dashboard::{People, ServeDashboard};
+pub(crate) use deliver::{
+    BackfillDestination, Deliver, FailedSends, ForgetDestination, ListDeliveries, OneDestination,
+    RunDeliveries, SecretOfDestination, ShowSend, Simulate, SomeDestinations,
+};
 pub(crate) use export::{Export, Format, OcsfClass, OcsfVersion};
 pub(crate) use forms::{ExportPair, ImportFrom, ImportPair, PairFormat, RunWithPair};
 pub(crate) use lists::{Applications, Changes, ListCredentials, Narrow, OneFinding, Query, Which};
@@ -206,6 +211,9 @@ pub(crate) enum Command {
     Changes(Changes),
     /// Write the stored findings in a format that other tools read.
     Export(Export),
+    /// Deliver findings to where they are worked on: tickets, alerts, messages, events, files.
+    #[command(subcommand)]
+    Deliver(Deliver),
     /// Answer the questions of an AI assistant about what is stored: a read-only server of the
     /// Model Context Protocol on standard input and output. Works offline.
     Mcp(Mcp),

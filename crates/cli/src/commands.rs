@@ -6,6 +6,7 @@ mod consumers;
 mod context;
 mod control;
 mod credentials;
+mod deliver;
 mod demo;
 mod doctor;
 mod env;
@@ -81,6 +82,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Command::Changes(args) => query::changes(&Context::offline(home).await?, args).await,
         Command::Mcp(args) => mcp::run(&Context::offline(home).await?, args).await,
         Command::Export(args) => export::run(&Context::offline(home).await?, args).await,
+        Command::Deliver(command) => deliver::run(home, command).await,
         Command::Credentials(command) => of_credentials(home, command).await,
         Command::Store(command) => store::run(home, command).await,
         Command::Vault(Vault::Check(args)) => vault::check(home, args).await,

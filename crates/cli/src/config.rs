@@ -2,6 +2,7 @@
 //! with its file and line. `docs/reference/configuration.md` lists them all.
 
 pub(crate) mod api;
+pub(crate) mod destinations;
 pub(crate) mod keys;
 pub(crate) mod metrics;
 pub(crate) mod schedule;
@@ -40,6 +41,7 @@ pub(crate) struct Config {
     pub(crate) metrics: metrics::MetricsConfig,
     pub(crate) api: api::ApiConfig,
     pub(crate) consumers: Vec<watch::ConsumerConfig>,
+    pub(crate) destinations: Vec<destinations::DestinationConfig>,
 }
 
 /// `[proxy]`: callers of the broker that are written down here, for
@@ -241,7 +243,11 @@ impl Config {
             Failure::usage(format!("`{}`{place}: {}", path.display(), error.message()))
         })?;
         match config.contradictions().first() {
-            Some(what) => Err(Failure::usage(format!("`{}`: {what}", path.display()))),
+            Some(what) => {
+                let line = settings::line_of(text, what);
+                let place = line.map(|n| format!(", line {n}")).unwrap_or_default();
+                Err(Failure::usage(format!("`{}`{place}: {what}", path.display())))
+            }
             None => Ok(config),
         }
     }
@@ -274,6 +280,7 @@ impl Config {
         );
         found.extend(self.vault.check().err());
         found.extend(watch::check(&self.watch, &self.consumers).err());
+        found.extend(destinations::check(&self.destinations));
         found
     }
 }

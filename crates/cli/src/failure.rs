@@ -111,7 +111,9 @@ impl Cause {
             }
             Self::RoleMissing => "the credentials are accepted, and the account lacks a role",
             Self::Upstream => "the network or the service kept failing",
-            Self::Incomplete => "it ran, but incompletely; nothing was closed because of it",
+            Self::Incomplete => {
+                "it ran, but incompletely, and nothing was closed because of it; or a delivery is held, failed or broken"
+            }
             Self::Storage => "the store, the vault or the data directory cannot be used",
             Self::InUse => "another process has the store or the data directory in use",
             Self::DiskFull => "a disk, a quota or a file size limit is full, wherever it is",

@@ -10,6 +10,7 @@ mod channels;
 mod commands;
 mod config;
 mod consumers;
+mod destinations;
 mod exports;
 mod failure;
 mod forms;
@@ -20,6 +21,7 @@ mod located;
 mod logs;
 mod off_runtime;
 mod output;
+mod post;
 #[cfg(test)]
 #[path = "../tests/unit/reference.rs"]
 mod reference;

@@ -1,30 +1,26 @@
-//! Signed JSON to a receiver of ours. Every body is signed together with the time:
+//! Signed JSON to a receiver, by Standard Webhooks 1.0.0. Every body is signed together with
+//! its id and the time:
 //!
 //! ```text
-//! countersign-id: the same at every try
-//! countersign-timestamp: seconds since the Unix epoch
-//! countersign-signature: v1=HEX
+//! webhook-id: the same at every try
+//! webhook-timestamp: seconds since the Unix epoch
+//! webhook-signature: v1,BASE64
 //! ```
 //!
-//! `HEX` is HMAC-SHA-256 over timestamp, a full stop and the body, under the secret
-//! that both ends have. `docs/reference/credential-monitoring.md` shows a receiver.
+//! `docs/reference/credential-monitoring.md` shows a receiver.
 
 use std::time::Duration;
 
 use countersign_client::Url;
+use countersign_deliveries::webhooks::Keys;
 use countersign_files::{self as files, Secrecy};
 use countersign_text::{json, line};
-use data_encoding::HEXLOWER;
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
-use sha2::Sha256;
-use zeroize::Zeroizing;
 
 use crate::config::watch::HookConfig;
 use crate::failure::Failure;
 use crate::system;
 
-const SHORTEST_SECRET_BYTES: usize = 16;
 const MAX_ANSWER_BYTES: usize = 64 << 10;
 const MAX_FILE_BYTES: u64 = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,7 +30,7 @@ pub(crate) struct Hook {
     name: String,
     client: reqwest::Client,
     url: Url,
-    secret: Zeroizing<Vec<u8>>,
+    keys: Keys,
 }
 
 impl Hook {
@@ -60,13 +56,11 @@ impl Hook {
         let unread = |error: files::Error| wrong(error.to_string());
         let text = files::read_text(&config.secret_file, Secrecy::Secret, MAX_FILE_BYTES)
             .map_err(unread)?;
-        let secret = text.lines().next().unwrap_or_default().trim();
-        if secret.len() < SHORTEST_SECRET_BYTES {
-            return Err(wrong(format!(
-                "its secret has less than {SHORTEST_SECRET_BYTES} characters\nhint: write `openssl rand -hex 32` into `{}`",
-                config.secret_file.display()
-            )));
-        }
+        let keys = Keys::parse_or_raw(text.lines().next().unwrap_or_default()).map_err(|why| {
+            let file = config.secret_file.display();
+            let (why, hint) = why.split_once('\n').unwrap_or((&why, ""));
+            wrong(format!("`{file}`: {why}\n{hint}"))
+        })?;
         let mut builder = reqwest::Client::builder()
             // A body is signed for one receiver.
             .redirect(reqwest::redirect::Policy::none())
@@ -85,31 +79,26 @@ impl Hook {
             builder = builder.tls_certs_merge(certificates);
         }
         let client = builder.build().map_err(|error| wrong(format!("TLS: {error}")))?;
-        Ok(Self {
-            name: name.to_owned(),
-            client,
-            url,
-            secret: Zeroizing::new(secret.as_bytes().to_vec()),
-        })
+        Ok(Self { name: name.to_owned(), client, url, keys })
     }
 
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Sends a body; the answer's, if its status is 2xx. Fails with why not, without
-    /// the URL.
+    /// Sends a body under its id (see [`id`]); the beginning of the answer's, if its status is
+    /// 2xx. Fails with why not, without the URL.
     pub(crate) async fn post(&self, id: &str, body: &Value) -> Result<Vec<u8>, String> {
         let body = json::to_string(body).map_err(|error| error.to_string())?;
-        let timestamp = ((system::clock())() / 1000).to_string();
-        let signature = sign(&self.secret, &timestamp, body.as_bytes());
+        let timestamp_s = (system::clock())().div_euclid(1000);
+        let signature = self.keys.sign(id, timestamp_s, body.as_bytes());
         let sent = self
             .client
             .post(self.url.clone())
             .header("content-type", "application/json")
-            .header("countersign-id", id)
-            .header("countersign-timestamp", timestamp)
-            .header("countersign-signature", format!("v1={signature}"))
+            .header("webhook-id", id)
+            .header("webhook-timestamp", timestamp_s)
+            .header("webhook-signature", signature)
             .body(body)
             .send();
         let mut answer = sent.await.map_err(told)?;
@@ -117,23 +106,22 @@ impl Hook {
         if !status.is_success() {
             return Err(format!("it answered {status}"));
         }
+        // It has the message: what is wrong with its answer is no reason to send it again.
         let mut text = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(told)? {
-            if text.len() + chunk.len() > MAX_ANSWER_BYTES {
-                return Err("its answer is too long".into());
-            }
-            text.extend_from_slice(&chunk);
+        while text.len() < MAX_ANSWER_BYTES
+            && let Ok(Some(chunk)) = answer.chunk().await
+        {
+            text.extend_from_slice(&chunk[..chunk.len().min(MAX_ANSWER_BYTES - text.len())]);
         }
         Ok(text)
     }
 }
 
-fn sign(secret: &[u8], timestamp: &str, body: &[u8]) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("a key of any length is one");
-    mac.update(timestamp.as_bytes());
-    mac.update(b".");
-    mac.update(body);
-    HEXLOWER.encode(&mac.finalize().into_bytes())
+/// An id as it can be signed: without full stops, which stand between what is signed.
+pub(crate) fn id(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let plain: String = name.chars().map(|c| if is_plain(c) { c } else { '-' }).collect();
+    format!("msg_{plain}")
 }
 
 fn told(error: reqwest::Error) -> String {
@@ -177,7 +165,7 @@ mod tests {
     fn receivers_that_are_refused() {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
-        let long = "0123456789abcdef\n";
+        let long = "0123456789abcdef01234567\n";
         for (url, allow) in [
             ("http://example.com/hush", true),
             ("http://127.0.0.1/hush", false),
@@ -188,18 +176,29 @@ mod tests {
             let told = refused(folder.path(), url, long, allow);
             assert!(!told.is_empty() && !told.contains("hush"), "{url}: {told}");
         }
-        let told = refused(folder.path(), "https://example.com", "0123456789abcde\nmore", false);
-        assert!(told.contains("less than 16") && !told.contains("0123"), "{told}");
+        let told =
+            refused(folder.path(), "https://example.com", "0123456789abcdef0123456\nmore", false);
+        assert!(told.contains("less than 24") && !told.contains("0123"), "{told}");
+        let told = refused(folder.path(), "https://example.com", "whsec_c2hvcnQ=", false);
+        assert!(told.contains("24 to 64 bytes") && !told.contains("c2hv"), "{told}");
         assert_eq!(refused(folder.path(), "https://example.com/", long, false), "");
         assert_eq!(refused(folder.path(), "http://localhost:1/", long, true), "");
     }
 
     #[test]
     fn the_signature_is_the_documented_one() {
-        // printf '1780000000.{"a":1}' | openssl dgst -sha256 -hmac 0123456789abcdef
+        // printf 'msg_1.1780000000.{"a":1}' |
+        //     openssl dgst -sha256 -hmac 0123456789abcdef01234567 -binary | base64
+        let keys = Keys::parse_or_raw("0123456789abcdef01234567").unwrap();
         assert_eq!(
-            sign(b"0123456789abcdef", "1780000000", br#"{"a":1}"#),
-            "bbc5da54367f5e39957fab1768fefa9cb855aa3b2717bef17cedda003c97c1bb"
+            keys.sign("msg_1", 1_780_000_000, br#"{"a":1}"#),
+            "v1,RmRQjv7RoULwIdjPMqzpb/WqWNo2UcBaso9OxJ7L/qY="
         );
+    }
+
+    #[test]
+    fn ids_can_be_signed() {
+        assert_eq!(id("1795564946811.1n"), "msg_1795564946811-1n");
+        assert_eq!(id("a/b.3.é"), "msg_a-b-3--");
     }
 }

@@ -1,6 +1,6 @@
 use countersign_connector::watch::{Channel, Delivering, Message};
 
-use crate::signed::Hook;
+use crate::signed::{Hook, id};
 
 /// A receiver of notices. Any 2xx takes one.
 pub(super) struct Webhook(pub(super) Hook);
@@ -12,8 +12,9 @@ impl Channel for Webhook {
 
     fn send<'s>(&'s self, message: &'s Message) -> Delivering<'s> {
         Box::pin(async {
-            let body = super::as_json(message);
-            self.0.post(&message.id, &body).await.map(drop)
+            let (id, mut body) = (id(&message.id), super::as_json(message));
+            body["id"] = id.as_str().into();
+            self.0.post(&id, &body).await.map(drop)
         })
     }
 }

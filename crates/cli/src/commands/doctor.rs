@@ -1,6 +1,7 @@
 //! `doctor`: looks for everything that can be wrong. One cause and one fix for each;
 //! what one trouble keeps from being looked at is said, and is no further trouble.
 
+mod destinations;
 mod local;
 mod probes;
 
@@ -67,6 +68,9 @@ async fn examine(home: &Home, all: &mut Vec<Diagnosis>) {
         }
     };
     let Some(store) = store else { return };
+    if let (Some(config), Some(vault)) = (&config, &vault) {
+        destinations::examine(&config.destinations, &store, vault, all).await;
+    }
     let integrations = match store.integrations().await {
         Ok(integrations) => integrations,
         Err(error) => {

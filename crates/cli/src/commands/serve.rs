@@ -24,6 +24,7 @@ use zeroize::Zeroizing;
 
 use super::context::{Context, Current};
 use super::control::write_ready_file;
+use super::deliver::rounds::Rounds as Delivering;
 use super::people;
 use super::platform::Stop;
 use super::query::paths_of;
@@ -309,7 +310,8 @@ async fn begin_schedule(
         tell_health(context),
     );
     let looks = Rounds::open(current.clone(), false)?.round(context.config.watch.every);
-    let (scheduler, running) = schedule::start(current, vec![looks, check]).await?;
+    let delivering = Delivering::new(current.clone()).round();
+    let (scheduler, running) = schedule::start(current, vec![looks, check, delivering]).await?;
     let watched = tokio::spawn(async move {
         let ended = running.await;
         readiness.set(Some(Unready::ScheduleEnded));

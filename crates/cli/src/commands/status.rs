@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::context::Context;
+use super::deliver;
 use super::watch::rows;
 use crate::args::Json;
 use crate::failure::{Exit, Failure};
@@ -31,6 +32,9 @@ struct Status {
     credentials: Vec<Row>,
     /// Of [`Population::OPEN`], the most severe first.
     open: Vec<(Severity, u64)>,
+    destinations: Vec<Value>,
+    /// Whether one of them needs somebody.
+    is_troubled: bool,
     store_bytes: u64,
     last_check: Option<LastCheck>,
 }
@@ -73,6 +77,8 @@ impl Status {
             imported: imported(context).await?,
             credentials: rows(context).await?,
             open: Severity::ALL.into_iter().map(of).collect(),
+            destinations: deliver::for_status(context).await?,
+            is_troubled: deliver::troubled(context).await?.is_some(),
             store_bytes: store.size_bytes(),
             last_check: store.last_check().await?,
         })
@@ -92,7 +98,8 @@ impl Status {
             return Some(Exit::RoleMissing);
         }
         let fault = self.integrations.iter().find_map(|one| one.schedule.fault);
-        let is_well = self.integrations.iter().all(|one| one.standing.mark() == Mark::Healthy);
+        let is_well = !self.is_troubled
+            && self.integrations.iter().all(|one| one.standing.mark() == Mark::Healthy);
         fault.map(Exit::from).or((!is_well).then_some(Exit::Incomplete))
     }
 
@@ -132,6 +139,12 @@ impl Shown for Status {
                 "  {name}: {}, {expiry}\n",
                 row.state.as_str().replace('_', " ")
             ));
+        }
+        if !self.destinations.is_empty() {
+            text.push_str("\nDestinations\n");
+        }
+        for one in &self.destinations {
+            text.push_str(&destination_text(one));
         }
         let words: Vec<_> = self
             .open
@@ -176,6 +189,7 @@ impl Shown for Status {
             "integrations": self.integrations.iter().map(|one| self.integration_json(one)).collect::<Vec<_>>(),
             "imported": self.imported.iter().map(Imported::json).collect::<Vec<_>>(),
             "credentials": self.credentials.iter().map(credential).collect::<Vec<_>>(),
+            "destinations": self.destinations,
             "findings": {
                 "population": Population::OPEN.to_string(),
                 "total": self.total(),
@@ -188,6 +202,22 @@ impl Shown for Status {
             },
         })
     }
+}
+
+/// A line about a destination.
+fn destination_text(one: &Value) -> String {
+    let word = |name: &str| printable(one[name].as_str().unwrap_or_default());
+    let count = |name: &str| one[name].as_u64().unwrap_or_default();
+    let failed = count("failed") + count("dead");
+    let mut parts = vec![word("state")];
+    for (what, count) in
+        [("waiting", count("waiting")), ("held", count("held")), ("failed", failed)]
+    {
+        if count > 0 {
+            parts.push(format!("{} {what}", grouped(count)));
+        }
+    }
+    format!("  {} ({}): {}\n", word("name"), word("kind"), parts.join(", "))
 }
 
 async fn imported(context: &Context) -> Result<Vec<Imported>, Failure> {

@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     List,
     /// A text, one of these.
     Choice(&'static [&'static str]),
+    /// Whatever another program accepts.
+    Any,
 }
 
 impl Kind {
@@ -39,6 +41,7 @@ impl Kind {
             Self::Address => "IP address and port".into(),
             Self::List => "list of texts".into(),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
+            Self::Any => "any value".into(),
         }
     }
 }
@@ -128,7 +131,9 @@ const fn unset(
     Key { name, kind, default: None, example, unit: None, meaning, source: Source::File }
 }
 
-use Kind::{Address, Choice, File, Hours, Integer, List, Number, Span, SpanOrOff, Text, Truth};
+use Kind::{
+    Address, Any, Choice, File, Hours, Integer, List, Number, Span, SpanOrOff, Text, Truth,
+};
 
 const PROXIES: &[&str] = &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
@@ -178,7 +183,7 @@ pub(crate) const KEYS: &[Key] = &[
     unset("watch.snapshot", File, "\"/srv/feeds/credentials.json\"", "JSON file with credentials and open notices"),
     unset("watch.webhooks[].name", Text, "\"ops\"", "A name of your choice"),
     unset("watch.webhooks[].url", Text, "\"https://hooks.example.com/countersign\"", "Receiver of signed JSON"),
-    unset("watch.webhooks[].secret_file", File, "\"/etc/countersign/ops.secret\"", "File whose first line is the shared secret, 16 characters or more"),
+    unset("watch.webhooks[].secret_file", File, "\"/etc/countersign/ops.secret\"", "File whose first line is the signing key, whsec_…, or several; a text of 24 characters or more is a key too"),
     unset("watch.webhooks[].ca_file", File, "\"/etc/countersign/ca.pem\"", "PEM file with a further certificate authority to trust"),
     set("watch.webhooks[].allow_http_loopback", Truth, "false", None, "Allow an http URL on this machine"),
     set("watch.webhooks[].escalation", Truth, "false", None, "Only escalated notices"),
@@ -237,7 +242,7 @@ pub(crate) const KEYS: &[Key] = &[
     unset("consumers[].manifest_name", Text, "\"veracode\"", "kubernetes: name of the Secret"),
     unset("consumers[].namespace", Text, "\"ci\"", "kubernetes: its namespace"),
     unset("consumers[].url", Text, "\"https://hooks.example.com/rotated\"", "webhook: receiver of signed JSON"),
-    unset("consumers[].secret_file", File, "\"/etc/countersign/hook.secret\"", "webhook: file whose first line is the shared secret, 16 characters or more"),
+    unset("consumers[].secret_file", File, "\"/etc/countersign/hook.secret\"", "webhook: file whose first line is the signing key, whsec_…, or several; a text of 24 characters or more is a key too"),
     unset("consumers[].ca_file", File, "\"/etc/countersign/ca.pem\"", "webhook: PEM file with a further certificate authority to trust"),
     set("consumers[].allow_http_loopback", Truth, "false", None, "webhook: allow an http URL on this machine"),
     unset("consumers[].command", List, "[\"/usr/local/bin/deploy\"]", "command: program and arguments; the credentials are in its environment"),
@@ -259,6 +264,102 @@ pub(crate) const KEYS: &[Key] = &[
     unset("consumers[].kv.role", Text, "\"countersign\"", "As vault.kv.role [default: as there]"),
     unset("consumers[].kv.jwt_file", File, "\"/run/secrets/jwt\"", "As vault.kv.jwt_file [default: as there]"),
     unset("consumers[].kv.jwt_env", Text, "\"CI_JOB_JWT\"", "As vault.kv.jwt_env [default: as there]"),
+
+    unset("destinations[].name", Text, "\"appsec\"", "A name of your choice: letters, digits, -, _ and ."),
+    unset("destinations[].filter", Text, "\"severity[gte]4 and violates_policy[eq]true\"", "Findings that it is for, in the filter language; those of the policy context unless the filter asks for context [default: all]"),
+    set("destinations[].mode", Choice(&["simulate", "live"]), "\"simulate\"", None, "Whether what is planned is sent, or only written down"),
+    set("destinations[].group_by", Choice(&["auto", "finding", "component", "cve", "cwe"]), "\"auto\"", None, "What one ticket is about; auto: a version of a component for SCA, else a finding"),
+    set("destinations[].max_new", Integer, "25", Some("tickets"), "More new tickets than that in one plan are held until they are approved"),
+    set("destinations[].close_vanished", Truth, "false", None, "Close the ticket of findings that a complete sync no longer has, although nobody reported them fixed"),
+    set("destinations[].on_human_close", Choice(&["leave", "comment", "reopen"]), "\"comment\"", None, "What happens to a ticket that somebody closed as done while its findings are open"),
+    unset("destinations[].secret", Text, "\"appsec\"", "Name of its secret in the vault, as deliver secret stores it [default: the name of the destination]"),
+    unset("destinations[].dashboard_url", Text, "\"https://countersign.example.com\"", "Address of the dashboard, for links to findings [default: no links]"),
+    set("destinations[].allow_networks", List, "[]", None, "Private networks or addresses that may be reached, such as 10.0.0.0/8; public addresses always may"),
+    set("destinations[].allow_http_loopback", Truth, "false", None, "Allow an http URL on this machine; allow_networks has to name its address too"),
+    unset("destinations[].ca_file", File, "\"/etc/countersign/ca.pem\"", "PEM file with a further certificate authority to trust"),
+    Key { source: Source::SecretVariables(&[]), ..unset("destinations[].proxy", Text, "\"http://proxy.example.com:3128\"", "HTTP or HTTPS proxy that leads to it [default: none]") },
+    set("destinations[].proxy_resolves", Truth, "false", None, "Only the proxy knows the addresses of names: they are not checked here"),
+    unset("destinations[].ticket.title", Text, "\"{severity}: {title}\"", "Title of a ticket; names in braces: severity, title, application, cwe, weakness, place, component, version, cve, count [default: one that fits the group]"),
+    set("destinations[].ticket.labels", List, "[]", None, "Labels of every ticket"),
+    Key { unit: Some("days"), ..unset("destinations[].ticket.due_days.very_high", Integer, "7", "Time to fix findings of severity 5, from when they were first found, where no grace period applies [default: no due date]") },
+    Key { unit: Some("days"), ..unset("destinations[].ticket.due_days.high", Integer, "30", "Time to fix findings of severity 4, from when they were first found, where no grace period applies [default: no due date]") },
+    Key { unit: Some("days"), ..unset("destinations[].ticket.due_days.medium", Integer, "90", "Time to fix findings of severity 3, from when they were first found, where no grace period applies [default: no due date]") },
+    Key { unit: Some("days"), ..unset("destinations[].ticket.due_days.low", Integer, "180", "Time to fix findings of severity 2, from when they were first found, where no grace period applies [default: no due date]") },
+    Key { unit: Some("days"), ..unset("destinations[].ticket.due_days.very_low", Integer, "365", "Time to fix findings of severity 1, from when they were first found, where no grace period applies [default: no due date]") },
+    Key { unit: Some("days"), ..unset("destinations[].ticket.due_days.informational", Integer, "365", "Time to fix findings of severity 0, from when they were first found, where no grace period applies [default: no due date]") },
+    unset("destinations[].ticket.assignees.NAME", Text, "\"alex\"", "Who tickets of the application, else of the team, NAME are assigned to, as the receiver names users; * stands for all others"),
+    unset("destinations[].webhook.url", Text, "\"https://hooks.example.com/findings\"", "webhook: receiver of Standard Webhooks; its secret is a signing key whsec_…, or several"),
+    unset("destinations[].syslog.host", Text, "\"logs.example.com\"", "syslog: name or address of the receiver, over TLS"),
+    set("destinations[].syslog.port", Integer, "6514", None, "syslog: port"),
+    set("destinations[].syslog.facility", Choice(&["user", "daemon", "auth", "authpriv", "audit", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"]), "\"local0\"", None, "syslog: facility of the records"),
+    set("destinations[].syslog.enterprise", Integer, "32473", None, "syslog: private enterprise number in the structured data; the default is the one for examples"),
+    unset("destinations[].syslog.hostname", Text, "\"countersign.example.com\"", "syslog: name of this machine in the records [default: none]"),
+    set("destinations[].syslog.format", Choice(&["ocsf"]), "\"ocsf\"", None, "syslog: what a record contains"),
+    unset("destinations[].github_issues.repository", Text, "\"example/shop\"", "github_issues: owner/name of the repository"),
+    set("destinations[].github_issues.api_url", Text, "\"https://api.github.com\"", None, "github_issues: address of the API; https://HOST/api/v3 of a GitHub Enterprise Server"),
+    set("destinations[].github_issues.labels", List, "[]", None, "github_issues: labels of every issue, beside countersign and that of the severity"),
+    set("destinations[].github_issues.severity_labels.very_high", Text, "\"severity::very-high\"", None, "github_issues: label of this severity; an empty text is none"),
+    set("destinations[].github_issues.severity_labels.high", Text, "\"severity::high\"", None, "github_issues: label of this severity; an empty text is none"),
+    set("destinations[].github_issues.severity_labels.medium", Text, "\"severity::medium\"", None, "github_issues: label of this severity; an empty text is none"),
+    set("destinations[].github_issues.severity_labels.low", Text, "\"severity::low\"", None, "github_issues: label of this severity; an empty text is none"),
+    set("destinations[].github_issues.severity_labels.very_low", Text, "\"severity::low\"", None, "github_issues: label of this severity; an empty text is none"),
+    set("destinations[].github_issues.severity_labels.informational", Text, "\"\"", None, "github_issues: label of this severity; an empty text is none"),
+    set("destinations[].code_scanning.api_url", Text, "\"https://api.github.com\"", None, "code_scanning: address of the API; https://HOST/api/v3 of a GitHub Enterprise Server"),
+    unset("destinations[].code_scanning.repositories.NAME.repository", Text, "\"example/shop\"", "code_scanning: owner/name of the repository of the application NAME, by name or guid"),
+    unset("destinations[].code_scanning.repositories.NAME.ref", Text, "\"main\"", "code_scanning: branch that alerts are shown for [default: the default branch]"),
+    unset("destinations[].code_scanning.repositories.NAME.strip", Text, "\"build/src\"", "code_scanning: folders that paths of findings begin with and paths of the repository do not [default: none]"),
+    unset("destinations[].code_scanning.repositories.NAME.prefix", Text, "\"backend\"", "code_scanning: folders that paths of the repository begin with and paths of findings do not [default: none]"),
+    unset("destinations[].jira.url", Text, "\"https://example.atlassian.net\"", "jira: address of Jira"),
+    unset("destinations[].jira.edition", Choice(&["cloud", "data_center"]), "\"cloud\"", "jira: edition of Jira"),
+    unset("destinations[].jira.user", Text, "\"robot@example.com\"", "jira: account of the API token, at Cloud its e-mail address [default: none, and the secret is a personal access token]"),
+    unset("destinations[].jira.project", Text, "\"SHOP\"", "jira: key of the project"),
+    set("destinations[].jira.issue_type", Text, "\"Bug\"", None, "jira: name of the type of issues"),
+    unset("destinations[].jira.priorities.NAME", Text, "\"Highest\"", "jira: name of the priority of severity NAME, 0 to 5 [default: Highest, High, Medium, Low, Lowest for 5 to 1]"),
+    unset("destinations[].jira.done_transition", Text, "\"Done\"", "jira: transition that closes what is fixed [default: one to a status of the category done]"),
+    unset("destinations[].jira.refused_transition", Text, "\"Won't do\"", "jira: transition that closes what is mitigated or a false positive [default: one that leads to such a status, else as what is fixed]"),
+    unset("destinations[].jira.reopen_transition", Text, "\"Reopen\"", "jira: transition that reopens [default: one to a status of the category to do, else in progress]"),
+    unset("destinations[].jira.resolution", Text, "\"Done\"", "jira: resolution of what is fixed [default: Done or Fixed, whichever exists]"),
+    unset("destinations[].jira.refused_resolution", Text, "\"Won't Do\"", "jira: resolution of what is mitigated or a false positive [default: Won't Do or the like, whichever exists]"),
+    unset("destinations[].jira.fields.NAME", Any, "{ value = \"AppSec\" }", "jira: value of the further field with the id NAME, as the REST API accepts it"),
+    set("destinations[].jira.labels", List, "[]", None, "jira: labels of every issue, beside its own"),
+    unset("destinations[].redmine.url", Text, "\"https://redmine.example.com\"", "redmine: address of Redmine"),
+    unset("destinations[].redmine.project", Text, "\"shop\"", "redmine: identifier of the project, as in its address"),
+    unset("destinations[].redmine.tracker", Text, "\"Bug\"", "redmine: name of the tracker [default: the first of the project]"),
+    set("destinations[].redmine.markup", Choice(&["textile", "markdown"]), "\"textile\"", None, "redmine: markup that Redmine is set to"),
+    unset("destinations[].redmine.priorities.NAME", Text, "\"Urgent\"", "redmine: name of the priority of severity NAME, 0 to 5 [default: Urgent for 5, High, Normal, and Low for 2 and less]"),
+    unset("destinations[].redmine.done_status", Text, "\"Closed\"", "redmine: status of what is fixed [default: Closed, else the first allowed one that closes]"),
+    unset("destinations[].redmine.refused_status", Text, "\"Rejected\"", "redmine: status of what is mitigated or a false positive [default: Rejected, else as what is fixed]"),
+    unset("destinations[].redmine.reopen_status", Text, "\"New\"", "redmine: status of what is open again [default: the first allowed one that is open]"),
+    unset("destinations[].redmine.fields.NAME", Any, "\"AppSec\"", "redmine: value of the custom field with the id NAME"),
+    unset("destinations[].defectdojo.url", Text, "\"https://defectdojo.example.com\"", "defectdojo: address of the server"),
+    set("destinations[].defectdojo.product", Text, "\"{application}\"", None, "defectdojo: name of the product; {application} and {guid} stand for those of the application"),
+    set("destinations[].defectdojo.product_type", Text, "\"Research and Development\"", None, "defectdojo: product type of new products"),
+    set("destinations[].defectdojo.engagement", Text, "\"countersign\"", None, "defectdojo: name of the engagement"),
+    set("destinations[].defectdojo.test", Text, "\"countersign {guid}\"", None, "defectdojo: title of the test; each application needs its own"),
+    set("destinations[].defectdojo.do_not_reactivate", Truth, "false", None, "defectdojo: findings that users closed stay closed"),
+    set("destinations[].defectdojo.close_vanished", Truth, "false", None, "defectdojo: close open findings that a complete sync no longer has"),
+    set("destinations[].defectdojo.max_megabytes", Integer, "100", Some("megabytes"), "defectdojo: largest file that the server accepts"),
+    unset("destinations[].slack.channel", Text, "\"C0123456789\"", "slack: id of the channel; the secret is then a bot token [default: none, and the secret is the URL of an incoming webhook]"),
+    set("destinations[].slack.api_url", Text, "\"https://slack.com/api/\"", None, "slack: address of the API, with a channel"),
+    set("destinations[].slack.messages", Choice(&["digest", "single"]), "\"digest\"", None, "slack: a summary of all changes, or a message for each"),
+    set("destinations[].slack.every_hours", Integer, "24", Some("hours"), "slack: time between two summaries, 1 to 720"),
+    set("destinations[].teams.messages", Choice(&["digest", "single"]), "\"digest\"", None, "teams: a summary of all changes, or a message for each"),
+    set("destinations[].teams.every_hours", Integer, "24", Some("hours"), "teams: time between two summaries, 1 to 720"),
+    unset("destinations[].mail.server", Text, "\"smtps://mail.example.com:465\"", "mail: smtps://HOST:PORT, or smtp://HOST:PORT with STARTTLS"),
+    unset("destinations[].mail.user", Text, "\"countersign\"", "mail: user to sign in as; the secret is the password [default: none]"),
+    unset("destinations[].mail.from", Text, "\"countersign@example.com\"", "mail: sender"),
+    unset("destinations[].mail.to", List, "[\"appsec@example.com\"]", "mail: recipients, all in one mail"),
+    set("destinations[].mail.subject", Text, "\"countersign\"", None, "mail: what subjects begin with; another subject is another thread"),
+    set("destinations[].mail.every_hours", Integer, "24", Some("hours"), "mail: time between two summaries, 1 to 720"),
+    unset("destinations[].lake.folder", File, "\"/srv/lake\"", "lake: folder to write to; either this or a bucket"),
+    unset("destinations[].lake.bucket.name", Text, "\"security-lake\"", "lake: name of the bucket; the secret is ACCESS_KEY_ID:SECRET_ACCESS_KEY"),
+    unset("destinations[].lake.bucket.region", Text, "\"eu-central-1\"", "lake: region of the bucket"),
+    unset("destinations[].lake.bucket.endpoint", Text, "\"https://s3.example.com\"", "lake: address of the store [default: that of AWS in the region]"),
+    unset("destinations[].lake.bucket.path_style", Truth, "true", "lake: the bucket's name is in the path, not in the host [default: not at AWS]"),
+    set("destinations[].lake.prefix", Text, "\"\"", None, "lake: beginning of all names"),
+    set("destinations[].lake.format", Choice(&["ndjson", "parquet"]), "\"ndjson\"", None, "lake: OCSF as NDJSON, or rows as Parquet"),
+    unset("destinations[].lake.account_id", Text, "\"123456789012\"", "lake: accountId in names [default: external]"),
+    unset("destinations[].lake.region", Text, "\"eu-central-1\"", "lake: region in names [default: that of the bucket; local]"),
 ];
 
 #[cfg(test)]
@@ -308,6 +409,8 @@ mod tests {
                     || one.name.starts_with(&format!("{path}[]"))
             })
         };
+        // Of a table whose keys are names of the user's, the parser takes all.
+        tables.retain(|_, known| !known.contains(NAME));
         for (table, mut known) in tables {
             let taken = taken(table);
             known.extend(taken.iter().filter(|key| is_within(table, key)).cloned());

@@ -51,7 +51,35 @@ impl Entry {
         let below = &self.path[table.split('.').count()..];
         let but = below.first().map(String::as_str).unwrap_or_default();
         let header = table.trim_end_matches("[]");
-        format!("[[{header}]]\n{} = {}\n{}", quoted(below), self.value, others(&table, but))
+        format!(
+            "[[{header}]]\n{} = {}\n{}{}",
+            quoted(below),
+            self.value,
+            self.beside(below),
+            others(&table, but)
+        )
+    }
+
+    /// What else is in the tables between that and the key, as examples: none of them can be
+    /// read without what it needs.
+    fn beside(&self, below: &[String]) -> String {
+        let outer = self.path.len() - below.len();
+        let mut text = String::new();
+        for depth in 1..below.len() {
+            let (before, key) = (&self.path[..outer + depth], &self.path[outer + depth]);
+            let is_beside = |one: &&Key| {
+                let parts: Vec<_> = one.name.split('.').collect();
+                parts.len() == before.len() + 1
+                    && parts.iter().zip(before).all(|(part, given)| *part == NAME || part == given)
+                    && one.last() != key
+                    && one.last() != NAME
+            };
+            let quoted: Vec<_> = below[..depth].iter().map(|part| format!("{part:?}")).collect();
+            for one in KEYS.iter().filter(is_beside) {
+                text.push_str(&format!("{}.{} = {}\n", quoted.join("."), one.last(), one.value()));
+            }
+        }
+        text
     }
 
     fn known(&self) -> Option<&'static Key> {
@@ -127,9 +155,10 @@ fn collect(text: &str, table: &DeTable<'_>, place: &Place, found: &mut Vec<Entry
             at: at.or(place.at),
         };
         let name = key.get_ref().as_ref();
+        let is_free = is_free(&below(name, None).path);
         match value.get_ref() {
-            DeValue::Table(inner) => collect(text, inner, &below(name, None), found),
-            DeValue::Array(all) if all.iter().any(|one| one.get_ref().is_table()) => {
+            DeValue::Table(inner) if !is_free => collect(text, inner, &below(name, None), found),
+            DeValue::Array(all) if !is_free && all.iter().any(|one| one.get_ref().is_table()) => {
                 let tables = all.iter().filter_map(|one| one.get_ref().as_table());
                 for (at, inner) in tables.enumerate() {
                     collect(text, inner, &below(&format!("{name}[]"), Some(at + 1)), found);
@@ -138,15 +167,21 @@ fn collect(text: &str, table: &DeTable<'_>, place: &Place, found: &mut Vec<Entry
             _ => {
                 let before = text.get(..key.span().start).unwrap_or_default();
                 let Place { path, at } = below(name, None);
-                found.push(Entry {
-                    path,
-                    at,
-                    line: before.matches('\n').count() + 1,
-                    value: text.get(value.span()).unwrap_or_default().to_owned(),
-                });
+                let written = text.get(value.span()).unwrap_or_default();
+                // A table with a header of its own is not written behind its key.
+                let value = match value.get_ref() {
+                    DeValue::Table(_) if !written.starts_with('{') => "{}".to_owned(),
+                    _ => written.to_owned(),
+                };
+                found.push(Entry { path, at, line: before.matches('\n').count() + 1, value });
             }
         }
     }
+}
+
+/// Whether a key takes whatever another program accepts.
+fn is_free(path: &[String]) -> bool {
+    KEYS.iter().any(|key| key.kind == Kind::Any && key.is_called(path))
 }
 
 /// Everything in a file that cannot be meant: each unknown key and each value that its key
@@ -162,8 +197,7 @@ pub(crate) fn mistakes(text: &str) -> Vec<Mistake> {
     found.sort_by_key(|one| one.line);
     match toml::from_str::<Config>(text) {
         Ok(config) => found.extend(config.contradictions().into_iter().map(|what| {
-            let named = |entry: &&Entry| what.contains(&format!("`{}`", entry.name()));
-            let entry = entries.iter().find(named);
+            let entry = named(&entries, &what);
             let (line, name) = entry.map(|entry| (entry.line, entry.name())).unzip();
             Mistake { line, name, what, nearest: None }
         })),
@@ -177,6 +211,17 @@ pub(crate) fn mistakes(text: &str) -> Vec<Mistake> {
         Err(_) => {}
     }
     found
+}
+
+/// The entry that a sentence names first.
+fn named<'e>(entries: &'e [Entry], what: &str) -> Option<&'e Entry> {
+    let place = |entry: &&Entry| what.find(&format!("`{}`", entry.name()));
+    entries.iter().filter(|entry| place(entry).is_some()).min_by_key(place)
+}
+
+/// The line of the key that a sentence names.
+pub(super) fn line_of(text: &str, what: &str) -> Option<usize> {
+    named(&entries(text).ok()?, what).map(|entry| entry.line)
 }
 
 fn mistake(entry: &Entry) -> Option<Mistake> {
@@ -303,16 +348,18 @@ pub(crate) fn changes(before: &str, after: &str) -> Vec<String> {
 }
 
 /// Of values that are not shown, only that they changed.
-fn secret_changes(before: &str, after: &str) -> Option<String> {
-    let raw = |text: &str| -> Vec<String> {
+fn secret_changes(before: &str, after: &str) -> Vec<String> {
+    let raw = |text: &str| -> BTreeMap<String, String> {
         let secret = |entry: &Entry| {
             entry.known().is_some_and(|key| matches!(key.source, Source::SecretVariables(_)))
         };
-        let entries = entries(text).unwrap_or_default();
-        entries.into_iter().filter(secret).map(|entry| entry.value).collect()
+        let entries = entries(text).unwrap_or_default().into_iter().filter(secret);
+        entries.map(|entry| (entry.name(), entry.value)).collect()
     };
     let (old, new) = (raw(before), raw(after));
-    (old != new && !old.is_empty() && !new.is_empty()).then(|| "client.proxy changed".to_owned())
+    let is_other =
+        |(name, value): &(&String, &String)| new.get(*name).is_some_and(|it| it != *value);
+    old.iter().filter(is_other).map(|(name, _)| format!("{name} changed")).collect()
 }
 
 /// A file with every key, each as a comment.

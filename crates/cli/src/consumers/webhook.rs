@@ -2,7 +2,7 @@ use countersign_connector::consumers::{Answering, Consumer, Receipt, Release};
 use countersign_findings::rfc3339;
 use serde_json::{Value, json};
 
-use crate::signed::Hook;
+use crate::signed::{Hook, id};
 
 /// Somebody who is told that there is a new version, and fetches it elsewhere. A 2xx
 /// whose JSON object has the `version` acknowledges it.
@@ -13,7 +13,7 @@ pub(super) struct Webhook {
 
 impl Webhook {
     async fn tell(&self, release: &Release) -> Result<Receipt, String> {
-        let id = format!("{}.{}.{}", release.name, release.version, release.secret.id());
+        let id = id(&format!("{}.{}.{}", release.name, release.version, release.secret.id()));
         let body = json!({
             "schema": 1,
             "event": "credential.published",
