@@ -1,5 +1,6 @@
 //! One finding, three doors: the API, the export as OCSF and the command show the same of each.
-//! The dashboard's own list is held to the store's counts in `dashboard::numbers`.
+//! `dashboard::findings` holds each page to the same line, and `dashboard::numbers` the lists to
+//! the store's counts.
 
 use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};

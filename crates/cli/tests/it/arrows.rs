@@ -26,16 +26,26 @@ const TABLE: &[(&str, u8, &[&str])] = &[
     ("tenant", 3, &["files", "signing", "text", "wire", "vault", "signin"]),
     (
         "dashboard",
-        4,
-        &["files", "signin", "web", "connector", "findings", "formats", "store", "text"],
+        5,
+        &[
+            "files",
+            "signin",
+            "web",
+            "connector",
+            "deliveries",
+            "findings",
+            "formats",
+            "store",
+            "text",
+        ],
     ),
-    ("api", 4, &["files", "web", "connector", "findings", "formats", "store", "text"]),
-    ("broker", 4, &["web", "client", "store"]),
-    ("api", 4, &["files", "web", "connector", "findings", "formats", "store", "text"]),
-    ("platform", 4, &["files", "signing", "text", "wire", "signin", "tenant", "web"]),
+    ("deliveries", 4, &["connector", "files", "findings", "formats", "store", "text"]),
+    ("api", 5, &["files", "web", "connector", "findings", "formats", "store", "text"]),
+    ("broker", 5, &["web", "client", "store"]),
+    ("platform", 5, &["files", "signing", "text", "wire", "signin", "tenant", "web"]),
     (
         "cli",
-        5,
+        6,
         &[
             "signin",
             "api",
@@ -43,6 +53,7 @@ const TABLE: &[(&str, u8, &[&str])] = &[
             "client",
             "connector",
             "dashboard",
+            "deliveries",
             "files",
             "findings",
             "formats",
@@ -57,7 +68,7 @@ const TABLE: &[(&str, u8, &[&str])] = &[
     ),
     (
         "testkit",
-        6,
+        7,
         &[
             "client",
             "connector",
@@ -108,18 +119,8 @@ const NEVER: &[(&str, &[&str])] = &[
         ],
     ),
     ("broker", &["rusqlite", "reqwest", "clap", "getrandom"]),
-    (
-        "api",
-        &[
-            "rusqlite",
-            "reqwest",
-            "clap",
-            "getrandom",
-            "countersign-vault",
-            "countersign-client",
-            "countersign-platform",
-        ],
-    ),
+    // Its receivers speak HTTP themselves, to places that are not the service.
+    ("deliveries", &["axum", "hyper", "clap", "rusqlite", "getrandom", "rand"]),
     ("platform", &["rusqlite", "reqwest", "clap", "getrandom"]),
 ];
 

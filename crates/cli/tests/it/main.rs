@@ -11,6 +11,7 @@ mod codes;
 mod collected;
 mod controls;
 mod crash;
+mod deliver;
 mod demo;
 mod doctor;
 mod documents;

@@ -62,6 +62,7 @@ fn nothing_prints_but_the_printer() {
 
 /// Where a value of ours goes into JSON without a serializer, and why it may.
 const GLUED: &[(&str, &str)] = &[
+    ("deliveries/src/markup/textile.rs", "a link of Textile, which is no JSON"),
     ("formats/src/sarif.rs", "the address of the schema, a constant"),
     ("formats/src/gitlab.rs", "the version of the schema, a constant"),
     ("tenant/src/findings.rs", "numbers and truths on the hot path"),
@@ -97,6 +98,10 @@ const FOREIGN: &[(&str, &str, &str)] = &[
     ("cli/src/commands/rehearse.rs", "reader", "the name of an account"),
     ("cli/src/config/schedule.rs", "paused", "a key of the configuration"),
     ("connector/src/rotation/asking.rs", "ACTIVE", "the service has others, which are not known"),
+    ("deliveries/src/receivers/defectdojo.rs", "application", "a name of a template"),
+    ("deliveries/src/receivers/github_issues.rs", "closed", "a state of GitHub"),
+    ("deliveries/src/receivers/jira.rs", "", "categories and fields of Jira"),
+    ("deliveries/src/receivers/slack.rs", "ok", "what Slack answers"),
     ("findings/src/decode.rs", "", "the parser of a finding"),
     ("findings/src/imported/record.rs", "info", "the parser of a finding of another scanner"),
     ("findings/src/text.rs", "", "entities of HTML"),

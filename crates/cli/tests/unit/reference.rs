@@ -386,7 +386,7 @@ and `watch.every` apply from the next start.
 ";
 
 /// Each table of the file with what it is about, and what is to know after its keys.
-const TABLES: [(&str, &str, &str); 10] = [
+const TABLES: [(&str, &str, &str); 11] = [
     (
         "client",
         "How requests are sent.",
@@ -425,6 +425,12 @@ const TABLES: [(&str, &str, &str); 10] = [
         "consumers",
         "Programs that receive new credentials: [Consumers](credential-monitoring.md#consumers). A meaning\n\
          begins with the kinds that the key belongs to.",
+        "",
+    ),
+    (
+        "destinations",
+        "Where findings are delivered to: [Deliveries](deliveries.md). One table of a receiver makes a\n\
+         destination what it is; a meaning begins with the receiver that the key belongs to.",
         "",
     ),
 ];

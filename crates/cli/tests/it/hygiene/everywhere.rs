@@ -18,6 +18,7 @@ use crate::program::{Served, run, stdout, wait_until, write_secret};
 
 const READER: &[&str] = &["resultsapi", "noteamrestrictionapi"];
 const HOOK: &str = "what both ends of the webhook know";
+const EVENT_KEY: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3";
 const PASSPHRASE: &str = "correct horse battery staple";
 const PROXY_PASSWORD: &str = "of-the-proxy-on-the-way";
 
@@ -94,12 +95,15 @@ impl Scene {
              [[consumers]]\nname = \"ci\"\ncredential = \"reader\"\nkind = \"variables\"\npath = {:?}\n\
              [[consumers]]\nname = \"pods\"\ncredential = \"reader\"\nkind = \"kubernetes\"\npath = {:?}\nmanifest_name = \"veracode\"\n\
              [[consumers]]\nname = \"script\"\ncredential = \"reader\"\nkind = \"command\"\ncommand = [{taker:?}]\n\
-             [[consumers]]\nname = \"portal\"\ncredential = \"reader\"\nkind = \"webhook\"\n{hook}",
+             [[consumers]]\nname = \"portal\"\ncredential = \"reader\"\nkind = \"webhook\"\n{hook}\
+             [[destinations]]\nname = \"events\"\nmode = \"live\"\nallow_http_loopback = true\n\
+             allow_networks = [\"127.0.0.1\"]\nwebhook.url = {:?}\n",
             out.join("feed.ics"),
             out.join("feed.prom"),
             out.join("feed.json"),
             out.join("ci.env"),
             out.join("secret.yaml"),
+            self.receiver.url,
         );
         std::fs::write(self.life.path("home/config.toml"), config).unwrap();
     }
@@ -164,7 +168,8 @@ impl Scene {
         let hex = |bytes: &[u8]| HEXLOWER.encode(bytes);
         let unknown: Vec<_> = self.held.iter().filter(|one| !made.contains(*one)).collect();
         // The OAuth client's: the platform keeps its digest alone.
-        assert!(unknown.len() <= 2, "{}", unknown.iter().map(|one| hex(one)).collect::<String>());
+        // And the key of a destination.
+        assert!(unknown.len() <= 3, "{}", unknown.iter().map(|one| hex(one)).collect::<String>());
         made.len()
     }
 }
@@ -197,6 +202,7 @@ fn no_secret_is_anywhere_else() {
         scene.life.well("home", &export);
     }
     scene.life.run("home", &["credentials", "consumers", "--deliver"]);
+    delivered(&mut scene);
 
     // Replaced in every way, and killed in the middle.
     scene.rotated(&["--by", "admin"]);
@@ -218,6 +224,25 @@ fn no_secret_is_anywhere_else() {
     let made = scene.note_platform();
     assert!(made >= 7, "only {made} pairs were made");
     search(scene);
+}
+
+/// Events to a destination whose key is in the vault.
+fn delivered(scene: &mut Scene) {
+    let stored = ["deliver", "secret", "events", "--secret-stdin"];
+    let output = scene.life.run_with("home", &stored, EVENT_KEY, &[], true);
+    assert!(output.status.success(), "{}", last_words(&output));
+    scene.note_vault();
+    for args in [
+        &["deliver", "test", "events"][..],
+        &["deliver", "run", "--json"],
+        &["deliver", "backfill", "events", "--json"],
+        &["deliver", "run"],
+        &["deliver", "list", "--json"],
+        &["deliver", "list", "events", "--json"],
+        &["deliver", "show", "1"],
+    ] {
+        scene.life.well("home", args);
+    }
 }
 
 /// Dies at some steps of a rotation: what is on disk at that moment is a place.

@@ -1,7 +1,7 @@
 //! Reads our own sources: no type that can hold a secret is left out of `shown`, and
 //! none with text or bytes that are one shows itself by a derived `Debug`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::shown::{OPAQUE, SHOWN};
@@ -78,6 +78,9 @@ const HARMLESS: &[(&str, &str)] = &[
     ("vault::Kind", "words only"),
 ];
 
+/// Crates whose types only these see: their names say nothing of types elsewhere.
+const SEEN_BY: &[(&str, &[&str])] = &[("deliveries", &["cli", "dashboard"])];
+
 /// Fields that are called like a secret and are none, in types with a derived `Debug`.
 const NO_SECRETS: &[(&str, &str)] = &[
     ("cli::CallerConfig.token_sha256", "the digest of a random token"),
@@ -85,6 +88,9 @@ const NO_SECRETS: &[(&str, &str)] = &[
     ("cli::KvTable.secret_id_env", "the name of a variable"),
     ("cli::KvTable.token_env", "the name of a variable"),
     ("connector::Names.secret", "the name of a variable"),
+    ("cli::DestinationConfig.secret", "the name of an entry of the vault"),
+    ("deliveries::Answer.body", "what a receiver answered"),
+    ("deliveries::Parcel.body", "findings, as they are sent"),
     ("platform::Act.body", "what a tester lets the platform answer"),
     ("platform::Complaint.code", "a word of the service"),
     ("platform::Refusal.body", "the answer of a refusal"),
@@ -235,28 +241,39 @@ fn types_in(krate: &str, text: &str, types: &mut Vec<Type>) {
 
 /// Crate and name of every type that holds a secret, in however many steps.
 fn holders(types: &[Type]) -> BTreeSet<(&str, &str)> {
-    let is_own =
-        |krate: &str, word: &str| types.iter().any(|one| one.krate == krate && one.name == word);
-    let mut holders = BTreeSet::new();
-    loop {
-        let names = |one: &Type, word: &str| {
-            ROOTS.contains(&word)
-                || if is_own(&one.krate, word) {
-                    holders.contains(&(&*one.krate, word))
-                } else {
-                    let of_others = |other: &&Type| other.is_public && other.name == word;
-                    types
-                        .iter()
-                        .filter(of_others)
-                        .any(|other| holders.contains(&(&*other.krate, &*other.name)))
-                }
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut named: BTreeMap<&str, Vec<&Type>> = BTreeMap::new();
+    for one in types {
+        named.entry(&one.name).or_default().push(one);
+    }
+    // Each type with the types that it names: its crate's own, or those of others that it sees.
+    let reached = |one: &Type, word: &str| {
+        let all = named.get(word).map(Vec::as_slice).unwrap_or_default();
+        let own: Vec<_> = all.iter().filter(|other| other.krate == one.krate).copied().collect();
+        let is_seen = |other: &&&Type| {
+            let by = SEEN_BY.iter().find(|(krate, _)| *krate == other.krate);
+            other.is_public && by.is_none_or(|(_, by)| by.contains(&&*one.krate))
         };
-        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let further: Vec<_> = types
+        match own.is_empty() {
+            true => all.iter().filter(is_seen).copied().collect(),
+            false => own,
+        }
+    };
+    let mut holders = BTreeSet::new();
+    let mut names: Vec<(&Type, Vec<&Type>)> = Vec::new();
+    for one in types {
+        let words: BTreeSet<_> = one.body.split(|c| !is_word(c)).collect();
+        if words.iter().any(|word| ROOTS.contains(word)) {
+            holders.insert((&*one.krate, &*one.name));
+        }
+        names.push((one, words.iter().flat_map(|word| reached(one, word)).collect()));
+    }
+    loop {
+        let further: Vec<_> = names
             .iter()
-            .filter(|one| !holders.contains(&(&*one.krate, &*one.name)))
-            .filter(|one| one.body.split(|c| !word(c)).any(|word| names(one, word)))
-            .map(|one| (&*one.krate, &*one.name))
+            .filter(|(one, _)| !holders.contains(&(&*one.krate, &*one.name)))
+            .filter(|(_, of)| of.iter().any(|it| holders.contains(&(&*it.krate, &*it.name))))
+            .map(|(one, _)| (&*one.krate, &*one.name))
             .collect();
         if further.is_empty() {
             return holders;
@@ -283,6 +300,21 @@ fn every_public_type_that_can_hold_a_secret_is_looked_at() {
         }
     }
     assert!(forgotten.is_empty(), "add them to `shown`, or to HARMLESS: {forgotten:#?}");
+}
+
+/// Each receiver names its settings as the others do, so what holds what is not told by names
+/// there. What is made with a secret shows nothing at all.
+#[test]
+fn what_delivers_with_a_secret_does_not_show_itself() {
+    let types = types();
+    let holds = |one: &&Type| {
+        one.krate == "deliveries" && ["Zeroizing", "Access"].iter().any(|it| one.body.contains(it))
+    };
+    let holders: Vec<_> = types.iter().filter(holds).collect();
+    assert!(holders.len() > 8, "only {} hold a secret", holders.len());
+    let shown: Vec<_> =
+        holders.iter().filter(|one| one.derives_debug).map(|one| one.path()).collect();
+    assert!(shown.is_empty(), "{shown:?}");
 }
 
 /// Whether a type can be a secret in the clear; `Zeroizing` shows nothing.
