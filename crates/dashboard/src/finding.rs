@@ -13,6 +13,7 @@ use countersign_store::FindingRow;
 use countersign_text::{file, json};
 
 use super::changes::told;
+use super::deliveries::Delivered;
 use super::filters::{all, findings};
 use super::findings::{PAGE, place};
 use super::inner::Inner;
@@ -85,6 +86,7 @@ struct Page {
     notes: Vec<Note>,
     events: Vec<Event>,
     related: Vec<(String, String)>,
+    delivered: Vec<Delivered>,
 }
 
 /// The stored rows of an id; one for each integration that brings it in.
@@ -143,6 +145,7 @@ pub(super) async fn show(State(inner): State<Inner>, sought: Sought) -> Result<R
         reason: event.reason.map(|why| Shown::cut(why.as_str(), LINE_CHARS)),
         sentences: told(event),
     });
+    let delivered = inner.store.delivered(finding.id.as_str()).await?;
     let application = query::application(&row.integration, finding.application.as_str());
     let path = format!("/findings/{}", finding.id);
     let among = Among::read(&inner.store, &query, &row, PAGE, reader.visitor.now_ms).await?;
@@ -198,6 +201,7 @@ pub(super) async fn show(State(inner): State<Inner>, sought: Sought) -> Result<R
         notes: notes(finding),
         events: events.collect(),
         related: related(finding),
+        delivered: delivered.iter().map(Delivered::of).collect(),
     };
     reader.visitor.page(200, &page)
 }

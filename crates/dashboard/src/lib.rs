@@ -9,6 +9,7 @@ mod applications;
 mod changes;
 pub mod chart;
 mod credentials;
+mod deliveries;
 mod entry;
 mod events;
 mod export;
@@ -149,6 +150,9 @@ fn router(inner: Inner) -> Router {
         .route("/integrations/{name}/pause", post(integrations::pause))
         .route("/integrations/{name}/resume", post(integrations::resume))
         .route("/integrations/{name}/accept", post(integrations::accept))
+        .route("/deliveries", get(deliveries::list))
+        .route("/deliveries/{name}/approve", post(deliveries::approve))
+        .route("/deliveries/sends/{number}/replay", post(deliveries::replay))
         .route("/events", get(events::listen))
         .route("/credentials", get(credentials::list))
         .route("/style.css", get(style))

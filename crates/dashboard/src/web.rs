@@ -130,13 +130,14 @@ impl Frame {
     }
 
     /// The menu: name, path, whether the page belongs there.
-    pub(super) fn menu(&self) -> [(&'static str, &'static str, bool); 6] {
+    pub(super) fn menu(&self) -> [(&'static str, &'static str, bool); 7] {
         [
             ("Overview", "/"),
             ("Findings", "/findings"),
             ("Applications", "/applications"),
             ("Changes", "/changes"),
             ("Integrations", "/integrations"),
+            ("Deliveries", "/deliveries"),
             ("Credentials", "/credentials"),
         ]
         .map(|(name, path)| (name, path, path == self.place))

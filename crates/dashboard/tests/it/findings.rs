@@ -102,6 +102,63 @@ async fn made_up_records_have_pages() {
     desk.end().await;
 }
 
+/// What a piece of a page says, without its elements.
+fn words(html: &str) -> String {
+    html.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text)).collect()
+}
+
+/// `cli::agree` holds this line to the API, the command and the export as OCSF.
+#[tokio::test]
+async fn a_page_says_of_each_finding_what_its_line_says() {
+    let desk = Desk::start().await;
+    let states = [
+        ("OPEN", "UNRESOLVED", "NONE"),
+        ("CLOSED", "FIXED", "NONE"),
+        ("CLOSED", "MITIGATED", "APPROVED"),
+        ("CLOSED", "POTENTIAL_FALSE_POSITIVE", "APPROVED"),
+    ];
+    let records = (1..=24).map(|number| {
+        let mut record = flaw(number, number % 6, "A description");
+        let (status, resolution, review) = states[number as usize % states.len()];
+        record["finding_status"]["status"] = status.into();
+        record["finding_status"]["resolution"] = resolution.into();
+        record["finding_status"]["resolution_status"] = review.into();
+        record
+    });
+    let findings = desk.bring_in("Alpha", &records.collect::<Vec<_>>()).await;
+    let mut reader = desk.person("rita", Role::Reader).await;
+    let lines = reader.get("/findings.ndjson?filter=").await;
+    let lines: Vec<Value> =
+        lines.body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), findings.len());
+    let mut seen = BTreeSet::new();
+    for line in &lines {
+        let text = |pointer: &str| line.pointer(pointer).and_then(Value::as_str).unwrap();
+        let page = reader.get(&format!("/findings/{}", text("/id"))).await;
+        let fact = |name: &str| {
+            let begin = format!("<dt>{name}</dt><dd>");
+            words(super::browser::between(&page.body, &begin, "</dd>").unwrap())
+        };
+        let level = line["severity"].as_u64().unwrap();
+        assert!(page.body.contains(&format!("class=\"severity s{level}\"")), "{line}");
+        let state = text("/state");
+        assert!(page.body.contains(&format!("class=\"state {state}\"")), "{line}");
+        let title = text("/title");
+        let heading = super::browser::between(&page.body, "<h1>", "</h1>").unwrap();
+        assert_eq!(words(heading), title, "{line}");
+        assert_eq!(fact("Weakness"), format!("CWE-{} Weakness", line["cwe"]["id"]), "{line}");
+        let place = format!("{}:{}", text("/location/file"), line["location"]["line"]);
+        assert_eq!(fact("File"), place, "{line}");
+        let violates = if line["violates_policy"] == true { "yes" } else { "no" };
+        assert_eq!(fact("Violates policy"), violates, "{line}");
+        assert_eq!(fact("Status"), text("/status/status"), "{line}");
+        seen.insert((level, state.to_owned()));
+    }
+    let states: BTreeSet<_> = seen.iter().map(|(_, state)| state.as_str()).collect();
+    assert_eq!((states.len(), seen.len()), (4, 12), "{seen:?}");
+    desk.end().await;
+}
+
 #[tokio::test]
 async fn a_filter_that_cannot_be_read_says_why_beside_it() {
     let desk = Desk::start().await;

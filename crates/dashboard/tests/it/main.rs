@@ -5,6 +5,7 @@
 
 mod browser;
 mod changes;
+mod deliveries;
 mod entry;
 mod findings;
 mod forms;

@@ -44,6 +44,9 @@ const ROUTES: &[(&str, May, Takes)] = &[
     ("/integrations/{name}/pause", May::Operator, Takes::Forms),
     ("/integrations/{name}/resume", May::Operator, Takes::Forms),
     ("/integrations/{name}/accept", May::Operator, Takes::Forms),
+    ("/deliveries", May::Reader, Takes::Looks),
+    ("/deliveries/{name}/approve", May::Operator, Takes::Forms),
+    ("/deliveries/sends/{number}/replay", May::Operator, Takes::Forms),
     ("/events", May::Reader, Takes::Looks),
     ("/credentials", May::Reader, Takes::Looks),
     ("/style.css", May::Everybody, Takes::Looks),
@@ -86,6 +89,7 @@ async fn every_route_for_everybody() {
             .replace("{guid}", GUID)
             .replace("{id}", findings[0].id.as_str())
             .replace("{name}", "demo")
+            .replace("{number}", "1")
             .replace("{token}", "x")
     };
     let mut visitors = vec![
