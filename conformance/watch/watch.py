@@ -1,12 +1,10 @@
 """The watch's calendar, metrics, mail, webhook and manifest, each read by a library
-that is not ours: icalendar, prometheus_client, email, hmac, PyYAML."""
+that is not ours: icalendar, prometheus_client, email, standardwebhooks, PyYAML."""
 
 import base64
 import datetime
 import email
 import email.policy
-import hashlib
-import hmac
 import http.server
 import json
 import os
@@ -24,9 +22,12 @@ import yaml
 from aiosmtpd.controller import Controller
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
+from standardwebhooks import Webhook
 
 COUNTERSIGN = sys.argv[1]
-SECRET = "a secret that both ends have"
+# The same key, as the specification writes it and as older files have it.
+OLD_SECRET = "a secret that both ends have"
+SECRET = "whsec_" + base64.b64encode(OLD_SECRET.encode()).decode()
 passed = failed = 0
 
 
@@ -56,11 +57,13 @@ class Receiver(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
-        timestamp = self.headers["countersign-timestamp"]
-        signed = hmac.new(SECRET.encode(), f"{timestamp}.".encode() + body, hashlib.sha256)
-        is_ours = hmac.compare_digest(f"v1={signed.hexdigest()}", self.headers["countersign-signature"])
-        is_fresh = abs(time.time() - int(timestamp)) < 300
-        Receiver.received.append((is_ours and is_fresh, json.loads(body)))
+        try:
+            verified = Webhook(SECRET).verify(body, dict(self.headers.items()))
+        except Exception:
+            verified = None
+        told = json.loads(body)
+        is_verified = verified == told and told["id"] == self.headers["webhook-id"]
+        Receiver.received.append((is_verified, told))
         self.send_response(200)
         self.end_headers()
         self.wfile.write(b'{"version": 1}')
@@ -115,8 +118,9 @@ with tempfile.TemporaryDirectory() as scratch:
         first = expire_in(minted["api_id"], 20)
         os.makedirs(f"{scratch}/out", mode=0o700)
         os.makedirs(home, mode=0o700)
-        open(f"{scratch}/hook", "w").write(SECRET)
-        os.chmod(f"{scratch}/hook", 0o600)
+        for name, secret_of_hook in (("hook", SECRET), ("old-hook", OLD_SECRET)):
+            open(f"{scratch}/{name}", "w").write(secret_of_hook)
+            os.chmod(f"{scratch}/{name}", 0o600)
         hook = (f'name = "hook"\nurl = "http://127.0.0.1:{receiver.server_port}/"\n'
                 f'secret_file = "{scratch}/hook"\nallow_http_loopback = true\n')
         open(f"{home}/config.toml", "w").write(
@@ -124,7 +128,7 @@ with tempfile.TemporaryDirectory() as scratch:
             f'[[watch.webhooks]]\n{hook}'
             f'[[watch.mails]]\nname = "mail"\nserver = "smtp://127.0.0.1:{port}"\n'
             f'from = "watch@example.com"\nto = ["ops@example.com"]\n'
-            f'[[consumers]]\ncredential = "a-rather-long.name/for_reading"\nkind = "webhook"\n{hook.replace("hook", "teller", 1)}'
+            f'[[consumers]]\ncredential = "a-rather-long.name/for_reading"\nkind = "webhook"\n{hook.replace("hook", "teller", 1).replace("/hook", "/old-hook")}'
             f'[[consumers]]\nname = "pods"\ncredential = "a-rather-long.name/for_reading"\nkind = "kubernetes"\n'
             f'path = "{scratch}/out/secret.yaml"\nmanifest_name = "veracode"\nnamespace = "build"\n'
         )
