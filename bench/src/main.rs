@@ -1,10 +1,11 @@
 //! Ratios against a peer or a floor, both measured in the same run.
 //!
-//! `bench/run sign | signin | silence | request | soak [SECONDS] | start | pages | broker | sync | million | readers [HOME] | api [HOME] | render` builds what is measured and starts this.
+//! `bench/run sign | signin | silence | request | soak [SECONDS] | start | pages | broker | sync | million | readers [HOME] | api [HOME] | deliver | render` builds what is measured and starts this.
 
 mod api;
 mod broker;
 mod dashboard;
+mod deliver;
 mod pages;
 mod process;
 mod proxy;
@@ -46,9 +47,10 @@ fn main() -> anyhow::Result<()> {
         "million" => runtime()?.block_on(sync::million(&countersign)),
         "readers" => runtime()?.block_on(readers::run_all(&countersign, arguments.next())),
         "api" => runtime()?.block_on(api::run_all(&countersign, arguments.next())),
+        "deliver" => runtime()?.block_on(deliver::run()),
         "render" => render::run(),
         _ => bail!(
-            "usage: bench/run sign | signin | silence | request | soak [SECONDS] | start | pages | broker | sync | million | readers [HOME] | api [HOME] | render"
+            "usage: bench/run sign | signin | silence | request | soak [SECONDS] | start | pages | broker | sync | million | readers [HOME] | api [HOME] | deliver | render"
         ),
     }
 }
