@@ -297,10 +297,7 @@ fn a_notice_goes_out_signed_once_and_again_where_it_was_not_taken() {
     bench.store().execute("update deliveries set next_ms = 0", []).unwrap();
     assert_eq!(bench.well(&["credentials", "watch", "--once"]), "");
     let second = receiver.take();
-    assert_eq!(
-        (second.len(), second[0].header("webhook-id")),
-        (1, first[0].header("webhook-id"))
-    );
+    assert_eq!((second.len(), second[0].header("webhook-id")), (1, first[0].header("webhook-id")));
     let object = second[0].json();
     assert_eq!(
         (object["kind"].as_str(), object["threshold_days"].as_i64()),
