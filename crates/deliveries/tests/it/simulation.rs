@@ -247,14 +247,15 @@ impl Walk {
             let doing = self.process.one(&self.destinations[at]);
             match until_killed(doing, polls, &self.hung).await {
                 Some(report) => self.note(at, report).await,
-                None => self.die(at),
+                None => self.die(at).await,
             }
         }
     }
 
     /// A process ended in the middle; another one begins, or a part of the same does.
-    fn die(&mut self, at: usize) {
+    async fn die(&mut self, at: usize) {
         self.see("killed");
+        self.look_at_sends().await;
         let mut wait_ms = MINUTE_MS;
         if self.dice.percent(60) {
             self.process = self.world.process();
@@ -285,11 +286,16 @@ impl Walk {
         }
     }
 
-    /// Which states there are now.
-    async fn look(&mut self) {
+    /// Which states sends are in now.
+    async fn look_at_sends(&mut self) {
         for count in self.world.store.send_counts().await.unwrap() {
             self.see(&format!("send {}", count.state.as_str()));
         }
+    }
+
+    /// Which states there are now.
+    async fn look(&mut self) {
+        self.look_at_sends().await;
         for at in 0..2 {
             let row = self.process.row(&self.destinations[at]).await.unwrap();
             for link in self.world.store.links(row.id, "", 10_000).await.unwrap() {
