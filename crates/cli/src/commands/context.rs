@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use countersign_client::{Client, Config as ClientConfig, Fixed, Meter, Url};
@@ -40,11 +41,11 @@ type Kept = Arc<Mutex<HashMap<IntegrationId, (Place, Client)>>>;
 /// What a program that runs on works with, and what of it changes when its configuration is
 /// read again. Clones change together.
 #[derive(Clone)]
-pub(crate) struct Current(Arc<RwLock<Context>>);
+pub(crate) struct Current(Arc<RwLock<Context>>, Arc<AtomicU64>);
 
 impl Current {
     pub(crate) fn new(context: &Context) -> Self {
-        Self(Arc::new(RwLock::new(context.clone())))
+        Self(Arc::new(RwLock::new(context.clone())), Arc::default())
     }
 
     pub(crate) fn get(&self) -> Context {
@@ -56,6 +57,12 @@ impl Current {
         let mut context = self.0.write().unwrap_or_else(PoisonError::into_inner);
         context.config = config;
         context.kept = Kept::default();
+        self.1.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often it was configured anew.
+    pub(crate) fn edition(&self) -> u64 {
+        self.1.load(Ordering::Relaxed)
     }
 }
 

@@ -35,8 +35,8 @@ pub(crate) struct Rounds {
 struct State {
     /// Opened when there is a destination.
     machine: Option<Machine>,
-    /// As they were configured when they were made.
-    configured: String,
+    /// Of the configuration that they were made from.
+    edition: Option<u64>,
     made_ms: i64,
     ready: Vec<Destination>,
     /// Whether one of them does not work, and may once its secret is another one.
@@ -67,7 +67,8 @@ impl Rounds {
     }
 
     async fn pass(&self) -> Result<(), Failure> {
-        // As it is configured at this moment.
+        // As it is configured at this moment, or after: then they are made once more.
+        let edition = self.current.edition();
         let context = &self.current.get();
         let mut state = self.state.lock().await;
         if context.config.destinations.is_empty() {
@@ -79,7 +80,7 @@ impl Rounds {
             return Ok(());
         }
         (state.seen, state.next_ms) = (end, now_ms + EVERY_MS);
-        state.make(context, now_ms).await?;
+        state.make(context, edition, now_ms).await?;
         let machine = match state.machine.take() {
             Some(machine) => machine,
             None => Machine::open(context).await?,
@@ -107,14 +108,13 @@ impl State {
     }
 
     /// Makes the destinations anew where that may make a difference.
-    async fn make(&mut self, context: &Context, now_ms: i64) -> Result<(), Failure> {
+    async fn make(&mut self, context: &Context, edition: u64, now_ms: i64) -> Result<(), Failure> {
         let all: &[DestinationConfig] = &context.config.destinations;
-        let configured = format!("{all:?}");
         let is_old = !(0..KEPT_MS).contains(&(now_ms - self.made_ms));
-        if configured == self.configured && !self.is_broken && !is_old {
+        if self.edition == Some(edition) && !self.is_broken && !is_old {
             return Ok(());
         }
-        (self.configured, self.made_ms) = (configured, now_ms);
+        (self.edition, self.made_ms) = (Some(edition), now_ms);
         (self.ready, self.is_broken) = (Vec::new(), false);
         for one in destinations(all, &context.connector.vault, now_ms).await? {
             match one.made {
