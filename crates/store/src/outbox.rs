@@ -584,20 +584,9 @@ impl Store {
         id: DestinationId,
         groups: Vec<String>,
     ) -> Result<HashMap<String, Want>, Error> {
-        self.database
-            .read(move |connection| {
-                let mut statement = connection.prepare_cached(
-                    "select group_key, subject, from_seq, to_seq, events from wants
-                     where destination = ? and group_key = ?",
-                )?;
-                let mut wants = HashMap::new();
-                for group in groups {
-                    let want = statement.query_row(params![id.0, group], read_want).optional()?;
-                    wants.extend(want.map(|want| (group, want)));
-                }
-                Ok(wants)
-            })
-            .await
+        let sql = "select group_key, subject, from_seq, to_seq, events from wants
+            where destination = ? and group_key = ?";
+        self.by_group(sql.to_owned(), id, groups, read_want).await
     }
 
     /// What stands at the receiver for these groups.
@@ -606,18 +595,8 @@ impl Store {
         id: DestinationId,
         groups: Vec<String>,
     ) -> Result<HashMap<String, LinkRow>, Error> {
-        self.database
-            .read(move |connection| {
-                let mut statement = connection
-                    .prepare_cached(&format!("{LINK} where destination = ? and group_key = ?"))?;
-                let mut links = HashMap::new();
-                for group in groups {
-                    let link = statement.query_row(params![id.0, group], read_link).optional()?;
-                    links.extend(link.map(|link| (group, link)));
-                }
-                Ok(links)
-            })
-            .await
+        let sql = format!("{LINK} where destination = ? and group_key = ?");
+        self.by_group(sql, id, groups, read_link).await
     }
 
     /// What is on its way for these groups.
@@ -626,18 +605,30 @@ impl Store {
         id: DestinationId,
         groups: Vec<String>,
     ) -> Result<HashMap<String, SendRow>, Error> {
+        let sql = format!(
+            "{SEND} where s.destination = ? and s.group_key = ?
+                and s.state in ('pending', 'sending', 'held')"
+        );
+        self.by_group(sql, id, groups, read_send).await
+    }
+
+    /// The row of each of these groups that has one; `sql` asks for that of one group.
+    async fn by_group<T: Send + 'static>(
+        &self,
+        sql: String,
+        id: DestinationId,
+        groups: Vec<String>,
+        read: fn(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<HashMap<String, T>, Error> {
         self.database
             .read(move |connection| {
-                let mut statement = connection.prepare_cached(&format!(
-                    "{SEND} where s.destination = ? and s.group_key = ?
-                        and s.state in ('pending', 'sending', 'held')"
-                ))?;
-                let mut sends = HashMap::new();
+                let mut statement = connection.prepare_cached(&sql)?;
+                let mut found = HashMap::new();
                 for group in groups {
-                    let send = statement.query_row(params![id.0, group], read_send).optional()?;
-                    sends.extend(send.map(|send| (group, send)));
+                    let row = statement.query_row(params![id.0, group], read).optional()?;
+                    found.extend(row.map(|row| (group, row)));
                 }
-                Ok(sends)
+                Ok(found)
             })
             .await
     }
