@@ -1,6 +1,6 @@
 //! A place that findings are delivered to, as it was configured.
 
-use countersign_findings::filter::{Expression, Field, Filter, Operator, Value};
+use countersign_findings::filter::{Expression, Field, Operator, Value};
 use countersign_store::{DeliveryMode, FindingRow};
 
 use crate::decide::Taste;
@@ -42,11 +42,7 @@ impl Destination {
         if given.asks_for(&[Field::Context]) {
             return given;
         }
-        let policy = Expression::Is(Filter {
-            field: Field::Context,
-            operator: Operator::Eq,
-            values: vec![Value::Text("policy".into())],
-        });
+        let policy = Expression::of(Field::Context, Operator::Eq, Value::Text("policy".into()));
         Expression::all([policy, given])
     }
 

@@ -1,7 +1,7 @@
 //! What a message says of changes, in words of this program, and how long foreign words in it
 //! may be. Receivers put it into their own forms.
 
-use countersign_findings::{Finding, Severity, State, rfc3339};
+use countersign_findings::{Severity, State, rfc3339};
 use countersign_store::{ChangeKind, Reason};
 use countersign_text::grouped;
 use serde::Deserialize;
@@ -148,37 +148,4 @@ pub(crate) fn sentences(event: &Event<'_>) -> Vec<String> {
     let mut sentences = event.change.sentences();
     sentences.truncate(SENTENCES);
     sentences
-}
-
-/// The finding of a change, as a line.
-pub(crate) fn line(event: &Event<'_>, dashboard: Option<&url::Url>) -> Worst {
-    let finding = &event.row.finding;
-    let url = dashboard.and_then(|base| {
-        let mut url = base.clone();
-        url.path_segments_mut().ok()?.pop_if_empty().extend(["findings", finding.id.as_str()]);
-        Some(String::from(url))
-    });
-    Worst {
-        severity: finding.severity.level(),
-        title: finding.title.clone(),
-        application: event.application.name.clone(),
-        place: place(finding),
-        id: finding.id.to_string(),
-        url,
-    }
-}
-
-fn place(finding: &Finding) -> Option<String> {
-    let location = &finding.location;
-    let file = || {
-        let file = location.file.as_ref()?;
-        Some(location.line.map_or_else(|| file.clone(), |line| format!("{file}:{line}")))
-    };
-    let component = || {
-        let component = finding.component.as_ref()?;
-        let name = component.name.as_ref()?;
-        let version = component.version.as_ref();
-        Some(version.map_or_else(|| name.clone(), |version| format!("{name} {version}")))
-    };
-    file().or_else(component).or_else(|| location.url.clone())
 }

@@ -1,9 +1,10 @@
 //! From the change feed to where people work: tickets that are made once, closed when their
 //! findings are fixed and opened when they are back; messages; events; files.
 //!
-//! [`plan`] decides, and sees no clock, no network and no database. [`machine`] writes every
-//! send down before it is made, hands it to a [`receiver`], and writes down how it ended. A
-//! receiver makes requests and judges answers, in one file each under `receivers`.
+//! [`decide`] says what is to be done, from values alone. [`plan`] brings the change feed into
+//! the ledger: every send is written down there before it is made. [`machine`] hands it to a
+//! [`receiver`] and writes down how it ended. A receiver makes requests and judges answers, in
+//! one file each under `receivers`.
 //!
 //! No web framework, no SQL, no clock of its own.
 

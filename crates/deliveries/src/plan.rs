@@ -17,7 +17,9 @@ use std::collections::HashMap;
 use countersign_connector::export::Applications;
 use countersign_connector::{Clock, Random};
 use countersign_findings::{Application, FindingId};
-use countersign_store::{ChangeRow, DestinationRow, Error, FindingRow, Since, Store};
+use countersign_store::{
+    ChangeRow, DestinationId, DestinationRow, Error, FindingRow, Planned, Since, Store,
+};
 use data_encoding::BASE64URL_NOPAD;
 
 use crate::destination::Destination;
@@ -143,6 +145,14 @@ impl<'a> Planner<'a> {
             (change, row)
         });
         Ok((with.collect(), is_last))
+    }
+
+    /// The cursor does not move here; whoever holds the destination is the only one to write.
+    async fn write(&self, id: DestinationId, planned: Planned) -> Result<(), Error> {
+        let rows = self.store.destinations().await?;
+        let Some(row) = rows.into_iter().find(|row| row.id == id) else { return Ok(()) };
+        self.store.plan_sends(id, row.cursor, planned, self.now_ms()).await?;
+        Ok(())
     }
 
     /// The application of a finding.

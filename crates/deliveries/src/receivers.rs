@@ -11,6 +11,7 @@ pub mod redmine;
 pub mod slack;
 pub mod syslog;
 pub mod teams;
+mod trackers;
 pub(crate) mod turn;
 pub mod webhook;
 
@@ -18,8 +19,8 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::receiver::Verdict;
-use crate::wire::{Answer, Lost, Wire};
+use crate::receiver::{Parcel, Verdict};
+use crate::wire::{Answer, Doing, Lost, Wire};
 
 /// What every receiver over HTTP is made with.
 #[derive(Clone)]
@@ -28,8 +29,7 @@ pub struct Access {
     pub wire: Arc<dyn Wire>,
     /// Its secret, from the vault: a token, a key, or a URL that is one.
     pub secret: Arc<Zeroizing<String>>,
-    /// What a name of a person or a label may not do without: the address of the dashboard,
-    /// to link to findings.
+    /// The address of the dashboard, to link to findings.
     pub dashboard: Option<url::Url>,
 }
 
@@ -73,6 +73,25 @@ pub(crate) fn wait_of(answer: &Answer, now_ms: i64) -> Option<i64> {
         }
     };
     Some(wait_ms.clamp(0, LONGEST_MS))
+}
+
+/// Sends parcels in their order, up to the first that is not taken.
+pub(crate) fn in_order<'r>(
+    parcels: &'r [Parcel],
+    send: impl Fn(&'r Parcel) -> Doing<'r, Verdict> + Send + 'r,
+) -> Doing<'r, Vec<Verdict>> {
+    Box::pin(async move {
+        let mut verdicts = Vec::with_capacity(parcels.len());
+        for parcel in parcels {
+            let verdict = send(parcel).await;
+            let is_taken = matches!(verdict, Verdict::Taken(_));
+            verdicts.push(verdict);
+            if !is_taken {
+                break;
+            }
+        }
+        verdicts
+    })
 }
 
 /// The secret as the URL that it is. `what` is what it is the URL of.

@@ -21,18 +21,8 @@ impl Lane<'_> {
     /// `started_ms`. A ticket that was taken is settled by whoever knows its link.
     pub(super) fn settlement(&self, send: &SendRow, verdict: &Verdict, tries: u32) -> Settlement {
         let now_ms = self.now_ms();
-        let mut settlement = Settlement {
-            send: send.id,
-            state: SendState::Pending,
-            is_counted: true,
-            reason: None,
-            next_ms: now_ms,
-            started_ms: send.started_ms,
-            reference: None,
-            answer: None,
-            link: None,
-            want: None,
-        };
+        let mut settlement =
+            Settlement { is_counted: true, reason: None, next_ms: now_ms, ..self.untried(send) };
         match verdict {
             Verdict::Taken(Taken { reference, remark, .. }) => {
                 settlement.state = SendState::Sent;

@@ -7,7 +7,7 @@ use countersign_store::{
 };
 
 use super::settle::told;
-use super::{GIVEN_UP_MS, Lane, MINUTE_MS, Next, Pace};
+use super::{GIVEN_UP_MS, Lane, MINUTE_MS, Next};
 use crate::decide::Events;
 use crate::plan::TicketPayload;
 use crate::receiver::{Order, Sight, Taken, Terms, Tickets, Verdict};
@@ -60,10 +60,7 @@ impl Lane<'_> {
     }
 
     async fn ticket(&mut self, tickets: &dyn Tickets, send: SendRow) -> Result<Next, Error> {
-        let payload: TicketPayload = match serde_json::from_str(&send.payload) {
-            Ok(payload) => payload,
-            Err(error) => return Err(Error::damaged(error)),
-        };
+        let payload: TicketPayload = serde_json::from_str(&send.payload).map_err(Error::damaged)?;
         if send.action == Action::Create && send.started_ms.is_some() {
             return self.look(tickets, &send, &payload).await;
         }
@@ -115,7 +112,7 @@ impl Lane<'_> {
             }
             (None, _) => Verdict::Refused("its ticket is not known".into()),
         };
-        self.set_pace(Pace { ..pace });
+        self.set_pace(pace);
         let send = SendRow { started_ms: Some(started_ms), ..send.clone() };
         let mut settlement = self.settlement(&send, &verdict, send.attempts + 1);
         if is_new && link.is_some() {

@@ -13,6 +13,7 @@ use crate::decide::Events;
 use crate::destination::Destination;
 use crate::group::Subject;
 use crate::receiver::Receiver;
+use crate::render::is_open;
 
 /// Findings that are read at once.
 const PAGE: u32 = 1_000;
@@ -83,7 +84,7 @@ impl Planner<'_> {
         let mut seen = BTreeMap::new();
         let asked = Events { new: true, asked: true, ..Events::default() };
         self.each(filter, |found| {
-            if is_open(found) && destination.holds(found) {
+            if is_open(found) && found.visible && destination.holds(found) {
                 let subject = Subject::of(&found.finding, destination.grouping);
                 seen.entry(subject.key()).or_insert(subject);
             }
@@ -151,8 +152,4 @@ impl Planner<'_> {
         let planned = Planned { wants, ..Planned::default() };
         self.store.plan_sends(row.id, row.cursor, planned, self.now_ms()).await.map(drop)
     }
-}
-
-fn is_open(row: &FindingRow) -> bool {
-    row.finding.state.is_open() && !row.gone && row.visible
 }

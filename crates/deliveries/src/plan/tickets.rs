@@ -128,14 +128,6 @@ impl Planner<'_> {
         Ok(outcome)
     }
 
-    /// The cursor does not move here; whoever holds the destination is the only one to write.
-    async fn write(&self, id: DestinationId, planned: Planned) -> Result<(), Error> {
-        let rows = self.store.destinations().await?;
-        let Some(row) = rows.into_iter().find(|row| row.id == id) else { return Ok(()) };
-        self.store.plan_sends(id, row.cursor, planned, self.now_ms()).await?;
-        Ok(())
-    }
-
     /// The members of some groups, those of single findings with one question.
     async fn looks(
         &self,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use countersign_findings::Application;
-use countersign_findings::filter::{Expression, Field, Filter, Operator, Value};
+use countersign_findings::filter::{Expression, Field, Operator, Value};
 use countersign_store::{
     Action, ChangeRow, DeliveryMode, DestinationId, DestinationRow, Error, FindingRow, NewSend,
     Order, Planned, Query, SendState, Want,
@@ -106,9 +106,7 @@ impl Planner<'_> {
                         _ => outcome.planned += 1,
                     }
                 }
-                let rows = self.store.destinations().await?;
-                let Some(row) = rows.into_iter().find(|row| row.id == id) else { break };
-                self.store.plan_sends(id, row.cursor, planned, self.now_ms()).await?;
+                self.write(id, planned).await?;
             }
             after = last;
         }
@@ -174,13 +172,8 @@ impl Planner<'_> {
 
     /// All findings of an application, those that its filter leaves out among them.
     async fn all_of(&self, subject: &UploadPayload) -> Result<Vec<FindingRow>, Error> {
-        let is = |field, text: &str| {
-            Expression::Is(Filter {
-                field,
-                operator: Operator::Eq,
-                values: vec![Value::Text(text.to_owned())],
-            })
-        };
+        let is =
+            |field, text: &str| Expression::of(field, Operator::Eq, Value::Text(text.to_owned()));
         let filter = Expression::all([
             is(Field::Application, &subject.application),
             is(Field::Integration, &subject.integration),
@@ -201,9 +194,12 @@ impl Planner<'_> {
 /// Whether a finding belongs into the upload of its application, whatever its state: a
 /// receiver closes what is missing, or is told of it.
 pub(super) fn is_in_place(destination: &Destination, row: &FindingRow) -> bool {
-    let mut open = row.clone();
-    open.finding.state = countersign_findings::State::Open;
-    destination.holds(&open)
+    if row.finding.state.is_open() {
+        return destination.holds(row);
+    }
+    let mut open = row.finding.clone();
+    open.state = countersign_findings::State::Open;
+    destination.filter.matches(&open, row.origin())
 }
 
 pub(super) fn want_of(row: &FindingRow, seq: i64) -> Result<Want, Error> {

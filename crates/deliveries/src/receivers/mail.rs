@@ -18,6 +18,7 @@ use url::Url;
 use crate::digest;
 use crate::markup::{address, html, shown};
 use crate::receiver::{Bundle, Digest, Event, Parcel, Stream, Taken, Verdict, Worst};
+use crate::receivers::in_order;
 use crate::wire::Doing;
 
 /// Bytes of a mail.
@@ -215,18 +216,7 @@ impl Stream for Mail {
     }
 
     fn send<'r>(&'r self, parcels: &'r [Parcel]) -> Doing<'r, Vec<Verdict>> {
-        Box::pin(async move {
-            let mut verdicts = Vec::with_capacity(parcels.len());
-            for parcel in parcels {
-                let verdict = self.deliver(parcel).await;
-                let is_taken = matches!(verdict, Verdict::Taken(_));
-                verdicts.push(verdict);
-                if !is_taken {
-                    break;
-                }
-            }
-            verdicts
-        })
+        in_order(parcels, move |parcel| Box::pin(self.deliver(parcel)))
     }
 
     fn probe(&self, _: i64) -> Doing<'_, Verdict> {

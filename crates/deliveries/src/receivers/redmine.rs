@@ -18,7 +18,7 @@ use crate::doc::Doc;
 use crate::markup::{fit, markdown, textile};
 use crate::receiver::{Order, Sight, Taken, Terms, Tickets, Verdict};
 use crate::receivers::turn::{Turn, turn};
-use crate::receivers::{Access, lost, refused};
+use crate::receivers::{Access, lost, refused, trackers};
 use crate::ticket::{Ticket, Why};
 use crate::wire::{Answer, Doing, Method, Request};
 
@@ -75,7 +75,7 @@ pub enum Markup {
 impl Settings {
     /// Where issues are made.
     pub fn place(&self) -> String {
-        let url = Url::parse(&self.url).map(super::jira::bare).unwrap_or_default();
+        let url = Url::parse(&self.url).map(trackers::bare).unwrap_or_default();
         format!("{url} {}", self.project)
     }
 }
@@ -102,14 +102,14 @@ struct Known {
 
 /// A receiver of these settings; the secret is the API key of its account.
 pub fn new(settings: Settings, access: Access) -> Result<Redmine, String> {
-    let base = super::jira::base(&settings.url)?;
+    let base = trackers::base(&settings.url)?;
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     if settings.project.is_empty() || !settings.project.chars().all(is_plain) {
         return Err("`project` is not an identifier of a project\n\
              hint: it is the last part of the project's address"
             .to_owned());
     }
-    super::jira::severities(&settings.priorities)?;
+    trackers::severities(&settings.priorities)?;
     if let Some(id) = settings.fields.keys().find(|id| id.parse::<u32>().is_err()) {
         let id = line(id);
         return Err(format!("`fields.{id}` is not the number of a custom field"));
@@ -185,7 +185,7 @@ impl Redmine {
         if let Some(tracker) = known.tracker {
             issue["tracker_id"] = tracker.into();
         }
-        let name = super::jira::priority(&self.settings.priorities, &PRIORITIES, ticket.severity);
+        let name = trackers::priority(&self.settings.priorities, &PRIORITIES, ticket.severity);
         match known.priorities.iter().find(|(_, held)| *held == name) {
             Some((id, _)) => issue["priority_id"] = (*id).into(),
             None => remarks
@@ -529,7 +529,7 @@ impl Redmine {
     }
 
     fn request(&self, method: Method, path: &str, query: &[(&str, &str)]) -> Request {
-        let mut url = super::jira::below(&self.base, path);
+        let mut url = trackers::below(&self.base, path);
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
@@ -563,7 +563,7 @@ impl Redmine {
     }
 
     fn page(&self, reference: &str) -> Option<String> {
-        Some(super::jira::below(&self.base, &format!("issues/{reference}")).to_string())
+        Some(trackers::below(&self.base, &format!("issues/{reference}")).to_string())
     }
 }
 
@@ -576,7 +576,7 @@ fn marker(key: &str) -> String {
 }
 
 fn subject(ticket: &Ticket) -> String {
-    super::jira::title(&ticket.title, SUBJECT)
+    trackers::title(&ticket.title, SUBJECT)
 }
 
 struct Status {

@@ -6,10 +6,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{Access, lost, refused, wait_of};
+use super::{Access, in_order, lost, refused, wait_of};
 use crate::digest::{self, Messages};
 use crate::markup::{mrkdwn, shown};
 use crate::receiver::{Bundle, Digest, Event, Parcel, Stream, Taken, Verdict, Worst};
+use crate::render::digest::line_of;
 use crate::wire::{Answer, Doing, Method, Request};
 
 /// Bytes of all blocks together. Slack refuses some 13,000 characters
@@ -144,7 +145,7 @@ impl Stream for Slack {
 
     fn render(&self, events: &[Event<'_>]) -> Result<String, String> {
         let [event] = events else { return Err("a message holds one change".to_owned()) };
-        let line = digest::line(event, self.access.dashboard.as_ref());
+        let line = line_of(event.row, self.access.dashboard.as_ref());
         let happened = digest::happened(event);
         let text = format!("{happened}: {}", mrkdwn::escape(&line.title));
         let mut elements = vec![mrkdwn::section(words(&line))];
@@ -166,17 +167,8 @@ impl Stream for Slack {
     }
 
     fn send<'r>(&'r self, parcels: &'r [Parcel]) -> Doing<'r, Vec<Verdict>> {
-        Box::pin(async move {
-            let mut verdicts = Vec::with_capacity(parcels.len());
-            for parcel in parcels {
-                let verdict = self.ask(self.request(&parcel.body), parcel.now_ms).await;
-                let is_taken = matches!(verdict, Verdict::Taken(_));
-                verdicts.push(verdict);
-                if !is_taken {
-                    break;
-                }
-            }
-            verdicts
+        in_order(parcels, move |parcel| {
+            Box::pin(self.ask(self.request(&parcel.body), parcel.now_ms))
         })
     }
 

@@ -8,10 +8,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{Access, lost, refused};
+use super::{Access, in_order, lost, refused};
 use crate::digest::{self, Messages};
 use crate::markup::{card, shown};
 use crate::receiver::{Bundle, Digest, Event, Parcel, Stream, Taken, Verdict, Worst};
+use crate::render::digest::line_of;
 use crate::wire::{Answer, Doing, Method, Request};
 
 /// Bytes of a message: Teams drops those over 28 KB after it took them.
@@ -71,7 +72,7 @@ impl Stream for Teams {
 
     fn render(&self, events: &[Event<'_>]) -> Result<String, String> {
         let [event] = events else { return Err("a message holds one change".to_owned()) };
-        let line = digest::line(event, self.access.dashboard.as_ref());
+        let line = line_of(event.row, self.access.dashboard.as_ref());
         let happened = digest::happened(event);
         let mut body = vec![title(happened), card::line(words(&line))];
         let said = |text: &String| card::line(vec![card::run(text, digest::PLACE)]);
@@ -88,18 +89,7 @@ impl Stream for Teams {
     }
 
     fn send<'r>(&'r self, parcels: &'r [Parcel]) -> Doing<'r, Vec<Verdict>> {
-        Box::pin(async move {
-            let mut verdicts = Vec::with_capacity(parcels.len());
-            for parcel in parcels {
-                let verdict = self.post(&parcel.body, parcel.now_ms).await;
-                let is_taken = matches!(verdict, Verdict::Taken(_));
-                verdicts.push(verdict);
-                if !is_taken {
-                    break;
-                }
-            }
-            verdicts
-        })
+        in_order(parcels, move |parcel| Box::pin(self.post(&parcel.body, parcel.now_ms)))
     }
 
     fn probe(&self, now_ms: i64) -> Doing<'_, Verdict> {

@@ -99,7 +99,8 @@ fn keep_worst(worst: &mut Vec<Worst>, dashboard: Option<&Url>, event: &Event<'_>
     worst.truncate(NAMED);
 }
 
-fn line_of(row: &FindingRow, dashboard: Option<&Url>) -> Worst {
+/// A finding as a line.
+pub(crate) fn line_of(row: &FindingRow, dashboard: Option<&Url>) -> Worst {
     let finding = &row.finding;
     let id = finding.id.to_string();
     Worst {
