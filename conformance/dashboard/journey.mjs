@@ -119,7 +119,7 @@ async function pages(at) {
   await look(blank.page, "set-up-refused");
   await choose(blank.page);
   expect(await title(blank.page), "Set up a second factor");
-  for (const path of ["/", "/findings", "/applications", "/changes", "/integrations", "/credentials"]) {
+  for (const path of ["/", "/findings", "/applications", "/changes", "/integrations", "/deliveries", "/credentials"]) {
     await blank.page.goto(path);
     await look(blank.page, `empty-${path.slice(1) || "overview"}`);
   }
@@ -146,6 +146,7 @@ async function pages(at) {
     ["changes-closed", "/changes?kind=closed"],
     ["changes-ambiguous", "/changes?name=a"],
     ["integrations", "/integrations"],
+    ["deliveries", "/deliveries"],
     ["credentials", "/credentials"],
     ["profile", "/profile"],
     ["prove", "/prove"],
@@ -500,6 +501,8 @@ async function reader(at) {
   await check("a reader sees, and has nothing to press", async () => {
     await page.goto("/integrations");
     expect(await page.locator("main button").count(), 0);
+    await page.goto("/deliveries");
+    expect(await page.locator("main button").count(), 0);
     await page.goto(`/findings/${at.static}`);
     expect(await page.getByRole("button", { name: /Fetch/ }).count(), 0);
   });
@@ -535,7 +538,7 @@ async function hostile() {
   const application = findings[0].application;
   const paths = [
     "/", "/applications", `/applications/hostile/${application}`, "/findings", "/changes", "/changes?name=o",
-    "/integrations", "/credentials", "/profile",
+    "/integrations", "/deliveries", "/credentials", "/profile",
     `/findings?filter=${encodeURIComponent(`title[like]"<script>globalThis.ran=1</script>\u202e"`)}`,
     `/findings?filter=${encodeURIComponent("<img src=x onerror=globalThis.ran=1>")}`,
     `/changes?name=${encodeURIComponent("\"><script>globalThis.ran=1</script>")}`,
