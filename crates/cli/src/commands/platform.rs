@@ -47,21 +47,24 @@ pub(crate) async fn serve(home: Option<&Path>, args: Serve) -> Result<(), Failur
         ("--control", args.control.0),
         ("--metrics-listen", args.metrics_listen),
     ];
-    let platform = Platform::start(config).await.map_err(|error| {
-        let taken = error.refused_address();
-        let option = listeners.iter().find(|(_, address)| taken.is_some() && *address == taken);
-        let failure = Failure::from(error);
-        match option {
-            Some((option, _)) => failure.with_hint(format!(
-                "{} uses a free port",
-                CommandLine::of(&["platform", "serve", option, "127.0.0.1:0"])
-            )),
-            None => failure,
-        }
-    })?;
+    let mut stop = Stop::listen()?;
+    let platform = stop.or(async {
+        Platform::start(config).await.map_err(|error| {
+            let taken = error.refused_address();
+            let option = listeners.iter().find(|(_, address)| taken.is_some() && *address == taken);
+            let failure = Failure::from(error);
+            match option {
+                Some((option, _)) => failure.with_hint(format!(
+                    "{} uses a free port",
+                    CommandLine::of(&["platform", "serve", option, "127.0.0.1:0"])
+                )),
+                None => failure,
+            }
+        })
+    });
+    let Some(platform) = platform.await? else { return Ok(()) };
     let _signpost = Signpost::put(home.path(), &platform)?;
     let (applications, findings) = platform.counts().map_err(failure)?;
-    let stop = Stop::listen()?;
     if let Some(path) = &args.ready_file {
         let mut object = ready_object(&platform)?;
         if let Some(url) = platform.metrics_url() {
@@ -126,7 +129,7 @@ pub(crate) async fn start(config: Config) -> Result<Platform, Failure> {
 }
 
 /// Ctrl-C, or the polite signal of a service manager: from the moment this exists neither
-/// ends the program by itself. It is made before anybody is told that the program is up.
+/// ends the program by itself. It is made before anybody can see that the program is up.
 pub(crate) struct Stop {
     #[cfg(unix)]
     interrupted: tokio::signal::unix::Signal,
@@ -148,9 +151,20 @@ impl Stop {
         Ok(Self {})
     }
 
+    /// What is made before the program is up; none if the signal comes first.
+    pub(crate) async fn or<T>(
+        &mut self,
+        making: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<Option<T>, Failure> {
+        tokio::select! {
+            made = making => made.map(Some),
+            asked = self.asked() => asked.map(|()| None),
+        }
+    }
+
     /// Waits for it.
     #[cfg(unix)]
-    pub(crate) async fn asked(mut self) -> Result<(), Failure> {
+    pub(crate) async fn asked(&mut self) -> Result<(), Failure> {
         tokio::select! {
             _ = self.interrupted.recv() => {}
             _ = self.terminated.recv() => {}
@@ -159,7 +173,7 @@ impl Stop {
     }
 
     #[cfg(not(unix))]
-    pub(crate) async fn asked(self) -> Result<(), Failure> {
+    pub(crate) async fn asked(&mut self) -> Result<(), Failure> {
         tokio::signal::ctrl_c().await.map_err(Failure::unexpected)
     }
 }

@@ -78,7 +78,7 @@ async fn serve(context: &Context, args: RunProxy) -> Result<(), Failure> {
             }
         })?,
     };
-    let stop = Stop::listen()?;
+    let mut stop = Stop::listen()?;
     let broker = Broker::start(listener, config);
     if let Some(path) = &args.ready_file {
         write_ready_file(path, &ready_object(broker.address()))?;

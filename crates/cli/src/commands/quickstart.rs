@@ -86,7 +86,7 @@ pub(crate) async fn run(home: Option<&Path>, args: Quickstart) -> Result<(), Fai
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let served =
             Listening::begin(listen, None, None, Faces::new(None)).await?.open(&context).await?;
-        let stop = Stop::listen()?;
+        let mut stop = Stop::listen()?;
         served.tell(None);
         note(&format!(
             "platform and dashboard stay up; Ctrl-C stops them, and {} deletes the demo",
@@ -111,7 +111,7 @@ async fn by_hand(context: &Context, platform: Platform) -> Result<(), Failure> {
         Some((name, _)) => format!("{name}; run this on a terminal to see the password"),
         None => "the administrator, with the password that you set".to_owned(),
     };
-    let stop = Stop::listen()?;
+    let mut stop = Stop::listen()?;
     let place = context.home.path();
     let url = platform.rest_url();
     let add = CommandLine::at(place, &["integration", "add", NAME, "--url", &url])

@@ -46,8 +46,9 @@ use crate::system;
 const MAX_PEM_BYTES: u64 = 1 << 20;
 
 pub(crate) async fn run(home: Option<&Path>, args: ServeDashboard) -> Result<(), Failure> {
-    // From the first moment on: unheard, it would end the program.
+    // From the first moment on: unheard, each would end the program.
     let mut hangup = Hangup::listen()?;
+    let mut stop = Stop::listen()?;
     let path = Home::find(home)?.config();
     let text = text_of(&path)?;
     let config = Settings::parse(&path, &text)?;
@@ -61,13 +62,15 @@ pub(crate) async fn run(home: Option<&Path>, args: ServeDashboard) -> Result<(),
         None => None,
     };
     let public_url = args.public_url.as_deref();
-    let listening = Listening::begin(args.listen, identity(&args)?, public_url, faces).await?;
-    let context = Context::open(home).await?;
-    let served = listening.open(&context).await?;
+    let identity = identity(&args)?;
+    let opened = stop.or(async {
+        let listening = Listening::begin(args.listen, identity, public_url, faces).await?;
+        listening.open(&Context::open(home).await?).await
+    });
+    let Some(served) = opened.await? else { return Ok(()) };
     if let Some((api, _)) = &mut api {
         api.open(programs(&served.current));
     }
-    let stop = Stop::listen()?;
     if let Some(path) = &args.ready_file {
         let mut object = served.ready_object();
         if let Some(own) = &own {

@@ -193,6 +193,24 @@ fn every_database_is_one_file_after_the_end() {
     }
 }
 
+/// Whoever sees that a program answers may ask it to end.
+#[test]
+fn a_signal_as_soon_as_it_answers_is_a_regular_end() {
+    for program in [&["serve"][..], &["platform", "serve", "--seed", "empty"][..]] {
+        let home = tempfile::tempdir().unwrap();
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        let mut command = countersign(home.path());
+        command.args(program).args(["--listen", &address.to_string()]).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        while std::net::TcpStream::connect(address).is_err() {
+            assert!(child.try_wait().unwrap().is_none(), "{program:?} ended");
+        }
+        signalled(&mut child, "-TERM");
+    }
+}
+
 /// Nothing is said of a file that nobody asked for.
 #[test]
 fn only_what_is_there_is_said() {
