@@ -93,15 +93,25 @@ struct Imported {
 
 pub(super) async fn list(State(inner): State<Inner>, reader: Reader) -> Result<Response, Stop> {
     let now_ms = reader.visitor.now_ms;
-    let standings = inner.scheduler.as_ref().map(Scheduler::states).unwrap_or_default();
+    let states = || inner.scheduler.as_ref().map(Scheduler::states).unwrap_or_default();
+    let before = states();
     let marks = health::standings(&inner.store, inner.scheduler.as_ref(), now_ms).await?;
-    let mut cards = Vec::new();
-    for (number, integration) in inner.store.integrations().await?.iter().enumerate() {
+    let mut read = Vec::new();
+    for integration in inner.store.integrations().await? {
         let runs = inner.store.runs(Some(integration.id), RUNS).await?;
-        let standing = standings.iter().find(|one| one.integration == integration.name);
+        read.push((integration, runs));
+    }
+    let now = states();
+    let mut cards = Vec::new();
+    for (number, (integration, runs)) in read.iter().enumerate() {
+        let [before, now] = [&before, &now]
+            .map(|states| states.iter().find(|one| one.integration == integration.name));
         let mark = marks.iter().find(|one| one.integration == integration.name);
         let mark = mark.map_or(Mark::NeverRead, Standing::mark);
-        cards.push(card(number, integration, standing, mark, &runs, now_ms));
+        // A run may begin or end while its row is read: what either look saw running ran.
+        let running = [now, before].into_iter().flatten().find_map(|one| one.running.as_ref());
+        let runs: Vec<_> = runs.iter().map(|run| (run, shown(run, running, now_ms))).collect();
+        cards.push(card(number, integration, now, mark, runs, now_ms));
     }
     let mut imported = Vec::new();
     for one in inner.store.owned_integrations(None).await? {
@@ -131,14 +141,15 @@ fn card(
     integration: &Integration,
     standing: Option<&Planned>,
     mark: Mark,
-    runs: &[RunRow],
+    runs: Vec<(&RunRow, Run)>,
     now_ms: i64,
 ) -> Card {
     let when = |ms: i64| (Moment(ms), from_now(ms, now_ms));
-    let complete = runs.iter().find(|run| run.complete == Some(true));
+    let rows = || runs.iter().map(|(row, _)| row);
+    let complete = rows().find(|run| run.complete == Some(true));
     let problem = standing.and_then(|standing| standing.problem.as_deref());
     let running = standing.and_then(|standing| standing.running.as_ref());
-    let ended = runs.iter().find(|run| run.finished_ms.is_some());
+    let ended = rows().find(|run| run.finished_ms.is_some());
     let health = match mark {
         Mark::Healthy => ("good", "✓ healthy"),
         Mark::NeedsSomebody => ("bad", "✗ needs somebody"),
@@ -161,8 +172,8 @@ fn card(
         is_paused: standing.is_some_and(|standing| standing.paused),
         problem: problem.map(Problem::new),
         under: running.map(|running| under(running, now_ms)),
-        held_back: ended.and_then(held_back),
-        runs: runs.iter().map(|run| shown(run, running, now_ms)).collect(),
+        held_back: ended.and_then(|run| held_back(run)),
+        runs: runs.into_iter().map(|(_, run)| run).collect(),
     }
 }
 
