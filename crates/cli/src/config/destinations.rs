@@ -232,13 +232,29 @@ impl DestinationConfig {
         self.filter(0).map_err(|why| of("filter", why))?;
         self.dashboard().map_err(|why| of("dashboard_url", why))?;
         Gate::new(&self.allow_networks).map_err(|why| of("allow_networks", why))?;
-        if self.ticket != TicketRules::default() && !kind.has_tickets() {
-            return Err(format!(
-                "`{at}.name`: `ticket` means nothing to `{}`, which has no tickets",
-                kind.word()
-            ));
+        match self.of_tickets() {
+            Some(key) if !kind.has_tickets() => Err(of(
+                key,
+                format!(
+                    "it means nothing to `{}`, which has no tickets\nhint: remove it",
+                    kind.word()
+                ),
+            )),
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    /// A setting that only tickets have, where it is not what it is by default.
+    fn of_tickets(&self) -> Option<&'static str> {
+        [
+            ("ticket", self.ticket != TicketRules::default()),
+            ("group_by", self.group_by != Grouping::default()),
+            ("max_new", self.max_new != MAX_NEW),
+            ("close_vanished", self.close_vanished),
+            ("on_human_close", self.on_human_close != OnHumanClose::default()),
+        ]
+        .into_iter()
+        .find_map(|(key, is_set)| is_set.then_some(key))
     }
 }
 
@@ -298,7 +314,14 @@ mod tests {
             (format!("{HOOK}{URL}dashboard_url = \"here\"\n"), "dashboard_url"),
             (format!("{HOOK}{URL}allow_networks = [\"10.0.0.0/99\"]\n"), "allow_networks"),
             (format!("{HOOK}{URL}secret = \"../x\"\n"), "destinations[1].secret"),
-            (format!("{HOOK}{URL}ticket.labels = [\"a\"]\n"), "no tickets"),
+            (
+                format!("{HOOK}{URL}ticket.labels = [\"a\"]\n"),
+                "destinations[1].ticket`: it means nothing",
+            ),
+            (format!("{HOOK}{URL}close_vanished = true\n"), "destinations[1].close_vanished"),
+            (format!("{HOOK}{URL}on_human_close = \"leave\"\n"), "destinations[1].on_human_close"),
+            (format!("{HOOK}{URL}group_by = \"finding\"\n"), "destinations[1].group_by"),
+            (format!("{HOOK}{URL}max_new = 7\n"), "destinations[1].max_new"),
             (HOOK.replace("ops", "a b") + URL, "not a name"),
         ] {
             let told = wrong(&text);
