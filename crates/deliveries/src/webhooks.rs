@@ -7,6 +7,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 const PREFIX: &str = "whsec_";
+const ASYMMETRIC: [&str; 2] = ["whsk_", "whpk_"];
 const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 /// A change of keys needs two.
 const MOST_KEYS: usize = 4;
@@ -38,7 +39,8 @@ impl Keys {
     /// One sentence that does not repeat what was given.
     pub fn parse_or_raw(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        if text.starts_with(PREFIX) {
+        // What is written as a key is meant as one, also one that does not sign like this.
+        if text.contains(PREFIX) || ASYMMETRIC.iter().any(|prefix| text.starts_with(prefix)) {
             return Self::parse(text);
         }
         match text.len() >= *KEY_BYTES.start() {
