@@ -40,8 +40,8 @@ impl Keys {
                 token: part().map(|token| Zeroizing::new(token.to_owned())),
             }),
             _ => Err("the secret of the bucket is not two values".to_owned()
-                + "\nhint: write `ACCESS_KEY_ID:SECRET_ACCESS_KEY` into its file, \
-                   and `:SESSION_TOKEN` behind it for a session"),
+                + "\nhint: it is `ACCESS_KEY_ID:SECRET_ACCESS_KEY`, with `:SESSION_TOKEN` behind it \
+                   for a session"),
         }
     }
 }
