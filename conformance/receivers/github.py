@@ -1,14 +1,15 @@
 """A double of GitHub, and a foreign client that says what is there.
 
     github.py double --port 0 --ready FILE
-    github.py judge --url URL [--repository OWNER/NAME]
+    github.py judge --url URL [--repository OWNER/NAME] [--expected FILE]
     github.py journey
 
 The double holds issues, comments and SARIF uploads. Every request and every answer of it is
 checked against the OpenAPI that GitHub publishes: what does not fit is in `violations`, and a
 request that does not fit is answered 422, or 404. `journey` runs PyGithub through the double,
 which shows that the double answers as GitHub does to a program that is not ours, and then what
-has to be refused. `judge` lets PyGithub read everything and prints it as JSON.
+has to be refused. `judge` lets PyGithub read everything and prints it as JSON; or, with a file of
+what is expected, says what is otherwise.
 
 The token `token-LOGIN` is that of LOGIN. A test looks behind the scenes and makes things go
 wrong at `/_double`: GET shows what happened, POST sets members of `Switches`.
@@ -156,7 +157,7 @@ class Contract:
         answer = operation["responses"].get(str(status)) if operation else None
         if answer is None:
             # What the description leaves out, and GitHub answers to any operation.
-            return [] if status in (401, 403, 404, 429, 500) else [f"it has no answer {status}"]
+            return [] if status in (301, 401, 403, 404, 429, 500) else [f"it has no answer {status}"]
         content = self.full(answer).get("content", {}).get("application/json")
         return self.problems(content["schema"], body) if content else []
 
@@ -535,8 +536,17 @@ def judge(arguments):
         "comments": [{"author": comment.user.login, "body": comment.body}
                      for comment in issue.get_comments()],
     } for issue in repository.get_issues(state="all", sort="created", direction="asc")]
-    json.dump(found, sys.stdout, indent=2)
-    print()
+    if arguments.expected is None:
+        json.dump(found, sys.stdout, indent=2)
+        print()
+        return
+    expected = json.loads(pathlib.Path(arguments.expected).read_text())
+    seen = [{key: one[key] for key in expected[0]} for one in found]
+    if seen == expected and all("<!-- countersign:" in one["body"] for one in found):
+        print(f"pass github PyGithub reads {len(found)} issues as they were made")
+    else:
+        print("fail github PyGithub reads other issues than were made")
+        sys.exit(1)
 
 
 def journey(arguments):
@@ -680,6 +690,7 @@ def main():
     two.add_argument("--url", required=True)
     two.add_argument("--login", default="mona")
     two.add_argument("--repository", default="octo/shop")
+    two.add_argument("--expected")
     two.set_defaults(act=judge)
     three = commands.add_parser("journey")
     three.set_defaults(act=journey)

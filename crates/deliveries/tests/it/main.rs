@@ -10,6 +10,7 @@ mod door;
 mod fake;
 mod gate;
 mod github;
+mod github_double;
 mod github_issues;
 mod group;
 mod http;
