@@ -40,6 +40,13 @@ def its_rules():
     yield from problems(FILES)
 
 
+def its_rules_on_what_deliveries_upload():
+    files = sorted(FOLDER.glob("code-scanning-*.sarif"))
+    if not any(run_["results"] for file in files for run_ in json.loads(file.read_text())["runs"]):
+        yield "there is no file with results"
+    yield from problems(files)
+
+
 def a_file_against_its_rules_is_refused():
     document = json.loads(FILES[0].read_text())
     run_ = next(run for run in document["runs"] if run["results"])
@@ -80,6 +87,9 @@ def a_suppression(document):
 
 
 check("its rules for GitHub", its_rules)
+# Deliveries have no exports of the demo tenant.
+if not (FOLDER / "platform.json").exists():
+    check("its rules for GitHub on what deliveries upload", its_rules_on_what_deliveries_upload)
 check("a file against its rules is refused", a_file_against_its_rules_is_refused)
 reads(
     "SARIF Multitool",

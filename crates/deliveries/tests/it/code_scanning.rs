@@ -11,9 +11,12 @@ use countersign_store::{ChangeKind, FindingRow, Seek};
 use data_encoding::BASE64;
 use flate2::read::GzDecoder;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 use crate::fake::{Fake, json as answer};
+use crate::{invented, sample};
 
 const GUID: &str = "11111111-2222-4333-8444-555555555555";
 const COMMIT: &str = "4b6472266afd7b471e86085a6659e8c7f2b119da";
@@ -247,6 +250,22 @@ async fn what_is_wrong_with_one_repository_is_not_wrong_with_others() {
         matches!(&verdict, Verdict::Settings(why) if why.contains("not enabled")),
         "{verdict:?}"
     );
+}
+
+/// For the rules that Microsoft's SARIF Multitool has for code scanning.
+#[test]
+fn made_up_files() {
+    let mut runner = TestRunner::deterministic();
+    let settings = settings(json!({"repository": "octo/shop"}));
+    let scanning = CodeScanning::new(settings, silent().access("x")).unwrap();
+    let application = sample::application();
+    for (number, most) in [1, 400, 400].into_iter().enumerate() {
+        let rows = sample::made_up_rows(most + 1).new_tree(&mut runner).unwrap().current();
+        let rows = if most == 1 { &[] } else { &rows[..] };
+        let file = scanning.render(&Whole { application: &application, rows }).unwrap();
+        let file = String::from_utf8(file).unwrap();
+        invented::made_up(&format!("code-scanning-{number}.sarif"), vec![file]);
+    }
 }
 
 proptest! {
