@@ -1,5 +1,6 @@
-"""Slack's own models, Python's own mail parser, and DefectDojo's own parser as
-`norm-findings` carries it, over what is sent to each. Usage: messages.py FOLDER"""
+"""Slack's own models, Python's own mail parser, DefectDojo's own parser as `norm-findings`
+carries it, and the library of Standard Webhooks, over what is sent to each.
+Usage: messages.py FOLDER"""
 
 import base64
 import email
@@ -12,6 +13,7 @@ import sys
 
 from norm_findings.parsers.generic import json_parser
 from slack_sdk.models.blocks import Block, HeaderBlock, RichTextBlock, SectionBlock
+from standardwebhooks import Webhook, WebhookVerificationError
 
 FOLDER = pathlib.Path(sys.argv[1])
 failed = 0
@@ -164,5 +166,39 @@ check("defectdojo", f"its parser reads {len(files)} files as they are", wrong_fi
 spoiled = json.loads(files[0])
 spoiled["findings"][0]["colour"] = "red"
 check("defectdojo", "a member more is refused", [] if parsed(spoiled)[1] else ["it is taken"])
+
+# Webhooks.
+
+
+def is_verified(key, body, headers):
+    try:
+        return Webhook(key).verify(body, headers) == json.loads(body)
+    except WebhookVerificationError:
+        return False
+
+
+def wrong_signatures(messages):
+    for message in messages:
+        headers = dict(message["headers"])
+        if not all(is_verified(key, message["body"], headers) for key in message["verifies"]):
+            yield f"{headers['webhook-id']} is not verified"
+        if any(is_verified(key, message["body"], headers) for key in message["refuses"]):
+            yield f"{headers['webhook-id']} is verified by a strange key"
+
+
+def taken_all_the_same(message):
+    key, body, headers = message["verifies"][0], message["body"], dict(message["headers"])
+    if is_verified(key, body + " ", headers):
+        yield "another body"
+    others = {"webhook-id": "msg_0", "webhook-signature": f"v1,{'A' * 43}="}
+    others["webhook-timestamp"] = str(int(headers["webhook-timestamp"]) + 1)
+    for name, other in others.items():
+        if is_verified(key, body, {**headers, name: other}):
+            yield f"another {name}"
+
+
+messages = [json.loads(line) for line in lines("webhooks.ndjson")]
+check("webhooks", f"{len(messages)} messages are verified, also while a key changes", wrong_signatures(messages))
+check("webhooks", "what is changed is refused", taken_all_the_same(messages[0]))
 
 sys.exit(bool(failed))

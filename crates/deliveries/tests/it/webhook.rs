@@ -6,9 +6,12 @@ use countersign_deliveries::wire::{Answer, Lost};
 use countersign_store::ChangeKind;
 use countersign_text::is_odd;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 use crate::fake::Fake;
+use crate::invented;
 use crate::rows::{Row, START_MS, cast, flaw, hostile, row};
 
 const NEW: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -69,6 +72,17 @@ fn secrets_that_are_no_keys() {
         assert!(!why.contains("hush") && !why.contains("AAEC"), "{why}");
     }
     assert!(Keys::parse(&of(24)).is_ok() && Keys::parse(&of(64)).is_ok());
+    // What is written as a key is not taken as the bytes of one.
+    for written in [
+        NEW.replace("whsec", "whsk"),
+        NEW.replace("whsec", "whpk"),
+        format!("key: {NEW}"),
+        NEW[..NEW.len() - 1].to_owned(),
+    ] {
+        assert!(Keys::parse_or_raw(&written).is_err(), "{written}");
+    }
+    assert!(Keys::parse_or_raw("whatever_0123456789abcdef").is_ok());
+    assert!(Keys::parse_or_raw(NEW).is_ok());
 }
 
 fn webhook(fake: &Fake) -> Webhook {
@@ -287,4 +301,40 @@ async fn over_the_wire_nothing_follows_a_redirect() {
     let verdicts = Webhook::new(settings, access).unwrap().send(&[parcel("a", 1000)]).await;
     assert_eq!(verdicts, [Verdict::Settings("it answered 302".into())]);
     assert_eq!(door.requests().len(), 1);
+}
+
+/// For the libraries of Standard Webhooks, which have a clock of their own: messages, also
+/// during a change of key, with the keys that verify them and those that do not.
+#[tokio::test]
+async fn made_up_bodies() {
+    let now_s = std::env::var("COUNTERSIGN_NOW_S").map(|text| text.parse::<i64>().unwrap());
+    let now_ms = now_s.unwrap_or(1_780_000_000) * 1000;
+    let mut runner = TestRunner::deterministic();
+    let mut lines = Vec::new();
+    for (secret, verifies, refuses) in [
+        (OLD.to_owned(), vec![OLD], vec![NEW, LONGEST]),
+        (format!("{NEW} {OLD}"), vec![NEW, OLD], vec![LONGEST]),
+        (format!("{NEW}\n"), vec![NEW], vec![OLD, LONGEST]),
+    ] {
+        let fake = answering(204, &[], "");
+        let settings = Settings { url: "https://hook.example.com/hush".into() };
+        let webhook = Webhook::new(settings, fake.access(&secret)).unwrap();
+        for number in 0..60 {
+            let title = invented::text().new_tree(&mut runner).unwrap().current();
+            let body = invented::with_event(&title, |event| webhook.render(&[*event])).unwrap();
+            let parcel = Parcel { body, ..parcel(&format!("c{number}"), now_ms) };
+            let verdicts = webhook.send(&[parcel]).await;
+            assert_eq!(verdicts, [Verdict::Taken(Default::default())]);
+        }
+        let taken = webhook.probe(now_ms).await;
+        assert_eq!(taken, Verdict::Taken(Default::default()));
+        lines.extend(fake.asked().iter().map(|asked| {
+            let headers: Vec<_> =
+                asked.headers.iter().map(|(name, value)| [name, &**value]).collect();
+            let body = String::from_utf8(asked.body.clone()).unwrap();
+            json!({"headers": headers, "body": body, "verifies": verifies, "refuses": refuses})
+                .to_string()
+        }));
+    }
+    invented::made_up("webhooks.ndjson", lines);
 }
