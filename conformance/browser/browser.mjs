@@ -69,6 +69,10 @@ export function expect(actual, expected) {
   if (actual !== expected) throw new Error(`got ${JSON.stringify(actual)}, expected ${JSON.stringify(expected)}`);
 }
 
+// The colour schemes in which a width is looked at: layout and colours do not depend on each
+// other, so each width has one. `LOOK=all` looks at both.
+export const schemes = (one) => process.env.LOOK === "all" ? ["light", "dark"] : [one];
+
 // What axe finds wrong with a page, in words; nothing where all is well.
 export async function violations(page) {
   await page.evaluate(axe);

@@ -3,7 +3,7 @@
 // that would like to be more than words.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
-import { Suite, expect, launch, totp, violations } from "../browser/browser.mjs";
+import { Suite, expect, launch, schemes, totp, violations } from "../browser/browser.mjs";
 
 const { COUNTERSIGN: countersign, SCRATCH: scratch, PICTURES: pictures } = process.env;
 const PASSWORD = "plum-Kettle7-orbit";
@@ -65,9 +65,9 @@ let shot = 0;
 async function look(page, name) {
   shot += 1;
   const file = `${pictures}/${String(shot).padStart(2, "0")}-${name}`;
-  for (const [size, width, height] of [["", 1280, 900], ["-narrow", 360, 740]]) {
+  for (const [size, width, height, scheme] of [["", 1280, 900, "light"], ["-narrow", 360, 740, "dark"]]) {
     await page.setViewportSize({ width, height });
-    for (const colorScheme of ["light", "dark"]) {
+    for (const colorScheme of schemes(scheme)) {
       await page.emulateMedia({ colorScheme });
       const found = await violations(page);
       await check(`axe ${name} ${width} px ${colorScheme}`, async () => expect(found, ""));

@@ -3,7 +3,7 @@
 // search, findings one after the other; moments in the zone of the browser and without
 // scripts. At 1280 and 390 pixels, in both themes, with a picture of each.
 import { mkdirSync, readFileSync } from "node:fs";
-import { Suite, expect, launch, totp, violations } from "../browser/browser.mjs";
+import { Suite, expect, launch, schemes, totp, violations } from "../browser/browser.mjs";
 
 const { SCRATCH: scratch } = process.env;
 const pictures = `${process.env.PICTURES}-ways`;
@@ -22,9 +22,9 @@ async function open(options = {}) {
 }
 
 async function look(page, name) {
-  for (const width of [1280, 390]) {
+  for (const [width, scheme] of [[1280, "light"], [390, "dark"]]) {
     await page.setViewportSize({ width, height: 900 });
-    for (const colorScheme of ["light", "dark"]) {
+    for (const colorScheme of schemes(scheme)) {
       await page.emulateMedia({ colorScheme });
       const found = await violations(page);
       await check(`axe ${name} ${width} px ${colorScheme}`, async () => expect(found, ""));
