@@ -194,6 +194,8 @@ pub struct SendRow {
     pub reason: Option<String>,
     /// How often it was tried.
     pub attempts: u32,
+    /// How many of these tries failed, of those after which it is given up.
+    pub failures: u32,
     /// When it was planned.
     pub planned_ms: i64,
     /// When the first try that may have arrived began.
@@ -322,7 +324,7 @@ const DESTINATION: &str = "select id, name, kind, place, cursor, mode, problem, 
 
 const SEND: &str = "select s.id, s.uid, d.name, s.group_key, s.from_seq, s.to_seq, s.action,
     s.payload, s.state, s.reason, s.attempts, s.planned_ms, s.started_ms, s.next_ms, s.settled_ms,
-    s.reference, s.answer, s.replays from sends s join destinations d on d.id = s.destination";
+    s.reference, s.answer, s.replays, s.failures from sends s join destinations d on d.id = s.destination";
 
 const LINK: &str = "select group_key, subject, reference, url, digest, standing, is_remarked,
     created_ms, changed_ms from links";
@@ -902,7 +904,7 @@ impl Store {
         self.database
             .write(move |connection| {
                 let replayed = connection.execute(
-                    "update sends set state = 'pending', attempts = 0, next_ms = ?2,
+                    "update sends set state = 'pending', attempts = 0, failures = 0, next_ms = ?2,
                         planned_ms = ?2, settled_ms = null, replays = replays + 1
                      where id = ?1 and state in ('failed', 'dead') and not exists (
                         select 1 from sends other where other.destination = sends.destination
@@ -1128,13 +1130,14 @@ fn settle(
     let is_over = !matches!(settlement.state, SendState::Pending | SendState::Held);
     transaction
         .prepare_cached(
-            "update sends set state = ?, attempts = attempts - ?, reason = ?, next_ms = ?,
-                started_ms = ?, settled_ms = ?, reference = coalesce(?, reference), answer = coalesce(?, answer)
-             where id = ? and state = 'sending'",
+            "update sends set state = ?1, attempts = attempts - (not ?2), failures = failures + ?2,
+                reason = ?3, next_ms = ?4, started_ms = ?5, settled_ms = ?6,
+                reference = coalesce(?7, reference), answer = coalesce(?8, answer)
+             where id = ?9 and state = 'sending'",
         )?
         .execute(params![
             settlement.state,
-            !settlement.is_counted,
+            settlement.is_counted,
             settlement.reason,
             settlement.next_ms,
             settlement.started_ms,
@@ -1220,6 +1223,7 @@ fn read_send(row: &Row<'_>) -> rusqlite::Result<SendRow> {
         reference: row.get(15)?,
         answer: row.get(16)?,
         replays: row.get(17)?,
+        failures: row.get(18)?,
     })
 }
 

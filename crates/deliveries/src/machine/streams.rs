@@ -81,7 +81,7 @@ impl Lane<'_> {
                 settlements.push(self.untried(send));
                 continue;
             };
-            let settlement = self.settlement(send, verdict, send.attempts + 1);
+            let settlement = self.settlement(send, verdict);
             // The next is not tried before this one is through.
             if settlement.state == SendState::Pending {
                 self.again(settlement.next_ms);

@@ -114,7 +114,7 @@ impl Lane<'_> {
         };
         self.set_pace(pace);
         let send = SendRow { started_ms: Some(started_ms), ..send.clone() };
-        let mut settlement = self.settlement(&send, &verdict, send.attempts + 1);
+        let mut settlement = self.settlement(&send, &verdict);
         if is_new && link.is_some() {
             settlement.state = SendState::Skipped;
         }
@@ -259,7 +259,7 @@ impl Lane<'_> {
                     Verdict::Refused(why) | Verdict::Gone(why) => Verdict::later(why),
                     _ => Verdict::later("the look showed nothing"),
                 };
-                let tried = self.settlement(&send, &verdict, send.attempts + 1);
+                let tried = self.settlement(&send, &verdict);
                 settlement.next_ms = tried.next_ms;
                 settlement.reason = tried.reason;
                 if now_ms - send.planned_ms > GIVEN_UP_MS && tried.state == SendState::Dead {

@@ -53,7 +53,7 @@ impl Lane<'_> {
             }
             Err(why) => (Verdict::Refused(why), String::new()),
         };
-        let mut settlement = self.settlement(&send, &verdict, send.attempts + 1);
+        let mut settlement = self.settlement(&send, &verdict);
         if let Verdict::Taken(Taken { reference, url, .. }) = &verdict {
             settlement.link = Some((
                 LinkRow {
@@ -83,7 +83,7 @@ impl Lane<'_> {
 /// cannot read with a failure of its own would be asked for days.
 fn repeats(send: &SendRow, reason: &Option<String>) -> bool {
     const EQUAL: u32 = 3;
-    send.attempts + 1 >= EQUAL
+    send.failures + 1 >= EQUAL
         && reason
             .as_ref()
             .is_some_and(|why| why.contains(" 500") && send.reason.as_ref() == Some(why))

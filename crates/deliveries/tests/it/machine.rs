@@ -377,6 +377,27 @@ async fn what_may_have_arrived_is_made_again_only_when_it_would_show() {
     assert_eq!((held.tickets.len(), held.wrong.len()), (5, 0));
 }
 
+/// A process takes all with it that it has claimed, also what it never came to.
+#[tokio::test]
+async fn what_a_killed_process_had_claimed_is_not_given_up() {
+    for sort in [Sort::Stream, Sort::Uploads] {
+        let mut desk = Desk::new(sort).await;
+        desk.world.with_flaws(20).await;
+        for _ in 0..12 {
+            desk.next(&[Gust::HangsBefore]);
+            let doing = desk.process.one(&desk.destination);
+            assert!(until_killed(doing, None, &desk.hung).await.is_none());
+            desk.process = desk.world.process();
+            desk.world.pass(31 * MINUTE_MS);
+        }
+        desk.next(&[Gust::Failed]);
+        desk.rest().await;
+        assert_eq!(desk.sends(SendState::Sent).await.len(), desk_sends(&desk));
+        assert_eq!(desk.sends(SendState::Pending).await, []);
+        assert_eq!(desk.sends(SendState::Dead).await, []);
+    }
+}
+
 #[tokio::test]
 async fn a_proof_that_somebody_deleted_proves_nothing() {
     let mut desk = Desk::with_tickets(3).await;
