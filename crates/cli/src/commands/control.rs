@@ -51,6 +51,19 @@ pub(crate) fn write_ready_file(path: &Path, object: &Value) -> Result<(), Failur
     put(path, object).map_err(Failure::named)
 }
 
+/// Removes the ready file of a run before: who waits for it must not read of one that is over.
+/// What is no file is left for the writing to complain of.
+pub(crate) fn forget_ready_file(path: Option<&Path>) -> Result<(), Failure> {
+    let Some(path) = path else { return Ok(()) };
+    if !std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file()) {
+        return Ok(());
+    }
+    std::fs::remove_file(path).map_err(|error| {
+        Failure::usage(format!("the ready file of before, `{}`: {error}", path.display()))
+            .with_hint("remove it, or name another file")
+    })
+}
+
 fn put(path: &Path, object: &Value) -> Result<(), files::Error> {
     let text = Zeroizing::new(format!("{object}\n"));
     files::write(path, text.as_bytes(), Readers::Owner, &*system::random())

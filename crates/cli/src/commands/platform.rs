@@ -9,7 +9,7 @@ use countersign_platform::{
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::control::{Signpost, write_ready_file};
+use super::control::{Signpost, forget_ready_file, write_ready_file};
 use crate::advice::CommandLine;
 use crate::args::{Json, Mint, RateLimit, Serve};
 use crate::config::metrics::token_in;
@@ -48,6 +48,7 @@ pub(crate) async fn serve(home: Option<&Path>, args: Serve) -> Result<(), Failur
         ("--metrics-listen", args.metrics_listen),
     ];
     let mut stop = Stop::listen()?;
+    forget_ready_file(args.ready_file.as_deref())?;
     let platform = stop.or(async {
         Platform::start(config).await.map_err(|error| {
             let taken = error.refused_address();

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::context::{Context, open_store};
-use super::control::write_ready_file;
+use super::control::{forget_ready_file, write_ready_file};
 use super::platform::Stop;
 use super::serve::free_port;
 use crate::args::{Json, MakeToken, Proxy, ProxyCommand, ProxyLog, RevokeCaller, RunProxy};
@@ -68,6 +68,7 @@ async fn serve(context: &Context, args: RunProxy) -> Result<(), Failure> {
         clock: system::clock(),
         limits: Limits { in_flight_per_caller: args.in_flight.into(), ..Limits::usual() },
     };
+    forget_ready_file(args.ready_file.as_deref())?;
     let listener = match &args.socket {
         Some(path) => socket(path)?,
         None => Listener::loopback(args.listen).map_err(|error| {

@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use super::context::{Context, Current};
-use super::control::write_ready_file;
+use super::control::{forget_ready_file, write_ready_file};
 use super::deliver::rounds::Rounds as Delivering;
 use super::people;
 use super::platform::Stop;
@@ -49,6 +49,7 @@ pub(crate) async fn run(home: Option<&Path>, args: ServeDashboard) -> Result<(),
     // From the first moment on: unheard, each would end the program.
     let mut hangup = Hangup::listen()?;
     let mut stop = Stop::listen()?;
+    forget_ready_file(args.ready_file.as_deref())?;
     let path = Home::find(home)?.config();
     let text = text_of(&path)?;
     let config = Settings::parse(&path, &text)?;

@@ -193,6 +193,22 @@ fn every_database_is_one_file_after_the_end() {
     }
 }
 
+/// Who waits for the ready file does not read that of a run before.
+#[test]
+fn a_ready_file_of_before_is_gone_until_it_answers() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for program in [&["serve"][..], &["platform", "serve", "--seed", "empty"][..]] {
+        let home = tempfile::tempdir().unwrap();
+        let ready = home.path().join("ready.json");
+        std::fs::write(&ready, "{}").unwrap();
+        let mut command = countersign(home.path());
+        command.args(program).args(["--listen", &address, "--ready-file"]).arg(&ready);
+        assert!(!command.output().unwrap().status.success());
+        assert!(!ready.exists(), "{program:?}");
+    }
+}
+
 /// Whoever sees that a program answers may ask it to end.
 #[test]
 fn a_signal_as_soon_as_it_answers_is_a_regular_end() {
