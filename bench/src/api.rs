@@ -36,12 +36,14 @@ pub async fn run_all(countersign: &Path, given: Option<String>) -> Result<()> {
         command
     };
     run(&mut at_home(&["schedule", "pause", readers::INTEGRATION]), "")?;
+    // A home that was given may have one.
+    let name = format!("bench-{}", std::process::id());
     let made = run(
         &mut at_home(&[
             "api",
             "token",
             "add",
-            "bench",
+            &name,
             "--integration",
             readers::INTEGRATION,
             "--json",
@@ -51,6 +53,7 @@ pub async fn run_all(countersign: &Path, given: Option<String>) -> Result<()> {
     let made: Value = serde_json::from_slice(&made.output.stdout)?;
     let token = made["token"].as_str().context("no token")?.to_owned();
     let ready = home.join("serve.json");
+    let _ = std::fs::remove_file(&ready);
     let serve = at_home(&["serve", "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0"])
         .arg("--ready-file")
         .arg(&ready)

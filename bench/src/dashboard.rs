@@ -21,6 +21,7 @@ pub async fn measure(countersign: &Path, home: &Path, integration: &str) -> Resu
     };
     run(&mut at_home(&["schedule", "pause", integration]), "")?;
     let ready = home.join("serve.json");
+    let _ = std::fs::remove_file(&ready);
     let serve = at_home(&["serve", "--listen", "127.0.0.1:0", "--ready-file"])
         .arg(&ready)
         .stdout(Stdio::null())

@@ -13,9 +13,7 @@ use countersign_deliveries::gate::Gate;
 use countersign_deliveries::group::Grouping;
 use countersign_deliveries::http::{Http, Reach};
 use countersign_deliveries::machine::Deliveries;
-use countersign_deliveries::receiver::{
-    Order, Receiver, Sight, Terms, Tickets, Verdict,
-};
+use countersign_deliveries::receiver::{Order, Receiver, Sight, Terms, Tickets, Verdict};
 use countersign_deliveries::receivers::Access;
 use countersign_deliveries::receivers::webhook::{Settings, Webhook};
 use countersign_deliveries::render::rules::TicketRules;
@@ -58,7 +56,10 @@ pub async fn run() -> Result<()> {
     let machine = machine(&store);
     let tickets = destination("tickets", Receiver::Tickets(Box::new(Nowhere)));
     from_the_beginning(&store, &machine, &tickets).await?;
-    let planned = timed(async { Ok(machine.plan(&tickets).await?.context("the destination is held")?.planned) }).await?;
+    let planned = timed(async {
+        Ok(machine.plan(&tickets).await?.context("the destination is held")?.planned)
+    })
+    .await?;
     println!("{}", line("planned as tickets, each of one finding", total, planned, floor));
 
     let (url, taken) = receiver().await?;
@@ -131,12 +132,8 @@ async fn fill(store: &Store) -> Result<()> {
             writer.put(Put { finding, raw: &raw, hash, change }).await?;
         }
         writer.commit(Reading::Complete { read_ms: now_ms }).await?;
-        let summary = RunSummary {
-            finished_ms: now_ms,
-            complete: true,
-            requests: 1,
-            report: String::new(),
-        };
+        let summary =
+            RunSummary { finished_ms: now_ms, complete: true, requests: 1, report: String::new() };
         store.finish_run(run, summary).await?;
     }
     Ok(())

@@ -52,7 +52,10 @@ pub async fn run_all(countersign: &Path, given: Option<String>) -> Result<()> {
 pub async fn bring_in(countersign: &Path, home: &Path) -> Result<()> {
     let platform = Platform::start(countersign, "apps=1000,findings=1000000,rng=7").await?;
     let (id, secret) = platform.mint(&[])?;
-    std::fs::write(home.join("config.toml"), "[client]\nrequests_per_minute = 1000000\n[api]\nrequests_per_minute = 60000000\n")?;
+    std::fs::write(
+        home.join("config.toml"),
+        "[client]\nrequests_per_minute = 1000000\n[api]\nrequests_per_minute = 60000000\n",
+    )?;
     let mut add = Command::new(countersign);
     add.arg("--home").arg(home);
     add.args(["integration", "add", INTEGRATION, "--client-id", &id, "--client-secret-stdin"]);
