@@ -500,6 +500,9 @@ fn connect(path: &Path, access: Access) -> Result<Connection, Error> {
     connection.execute_batch(SETTINGS)?;
     // The log goes by `fold` alone, after the mark.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    // A statement keeps its plan whatever is bound: else it is compiled anew for every value
+    // that a plan might depend on.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.execute_batch(match access {
         Access::Write => "pragma wal_autocheckpoint = 16000;",
         // Many of them read at once; what they share is in the cache of the system.
