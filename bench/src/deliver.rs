@@ -22,8 +22,8 @@ use countersign_deliveries::wire::{Doing, Method, Request, Wire};
 use countersign_findings::filter::Expression;
 use countersign_findings::{Application, Context as Place, Finding, FindingId};
 use countersign_store::{
-    Change, ChangeKind, CredentialKind, DeliveryMode, LinkRow, NewCredential, Put, Reading,
-    RunKind, RunSummary, Since, Store,
+    Change, ChangeKind, CredentialKind, DeliveryMode, LinkRow, NewCredential, NewSend, Planned,
+    Put, Reading, RunKind, RunSummary, SendFilter, SendRow, SendState, Since, Store,
 };
 use rand::RngCore;
 use serde_json::json;
@@ -61,6 +61,8 @@ pub async fn run() -> Result<()> {
     })
     .await?;
     println!("{}", line("planned as tickets, each of one finding", total, planned, floor));
+    let copied = copied(&store, &machine).await?;
+    println!("{}", line("as many sends written, rendered before", total, copied, floor));
 
     let (url, taken) = receiver().await?;
     let wire: Arc<dyn Wire> = Arc::new(wire()?);
@@ -200,6 +202,38 @@ async fn from_the_beginning(
 ) -> Result<()> {
     let row = machine.row(destination).await?;
     Ok(store.rewind_destination(row.id, 0).await?)
+}
+
+/// What the store allows: the sends of one destination, written for another one.
+async fn copied(store: &Store, machine: &Deliveries) -> Result<(f64, u64)> {
+    let to = destination("copies", Receiver::Tickets(Box::new(Nowhere)));
+    let row = machine.row(&to).await?;
+    let mut filter = SendFilter { destination: Some("tickets".into()), ..SendFilter::default() };
+    let mut took = (0.0, 0);
+    loop {
+        let page = store.sends(filter.clone(), BATCH).await?;
+        let Some(last) = page.last() else { return Ok(took) };
+        filter.before = Some(last.id.number());
+        let copy = |send: &SendRow| NewSend {
+            uid: format!("copy-{}", send.uid),
+            group: send.group.clone(),
+            from_seq: send.from_seq,
+            to_seq: send.to_seq,
+            action: send.action,
+            payload: send.payload.clone(),
+            state: SendState::Held,
+            reason: None,
+        };
+        let sends: Vec<_> = page.iter().map(copy).collect();
+        let count = sends.len() as u64;
+        let planned = Planned { sends, ..Planned::default() };
+        let (seconds, _) = timed(async {
+            ensure!(store.plan_sends(row.id, row.cursor, planned, now_ms()).await?, "not written");
+            Ok(count)
+        })
+        .await?;
+        took = (took.0 + seconds, took.1 + count);
+    }
 }
 
 fn wire() -> Result<Http> {
