@@ -56,15 +56,18 @@ def deliver(home, kills):
     """Delivers until nothing is due. Returns how many kills were in the middle of a send."""
     global offset_s
     middle = 0
+    since = time.monotonic()
+    said(home, "deliver", "list")
+    start_s = time.monotonic() - since
     for kill in range(kills + 1):
         since = time.monotonic()
         process = subprocess.Popen(
             [COUNTERSIGN, "--home", home, "deliver", "run", "redmine"], env=later(),
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if kill < kills:
-            time.sleep(random.uniform(0.1, 1.2))
+            time.sleep(random.uniform(start_s, start_s + 1.2))
             process.send_signal(signal.SIGKILL)
-        _, words = process.communicate(timeout=240)
+        _, words = process.communicate(timeout=900)
         offset_s += (time.monotonic() - since) * SPEED + CLAIM_S
         if kill < kills:
             middle += process.returncode == -signal.SIGKILL and bool(
