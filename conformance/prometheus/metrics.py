@@ -17,6 +17,9 @@ CASES = [
     ("CountersignSyncStale", "stale", {"integration": "prod", "severity": "warning"}, 24),
     ("CountersignCredentialExpires", "expires", {"name": "prod", "severity": "critical"}, 4),
     ("CountersignRateLimited", "limited", {"severity": "warning"}, 16),
+    ("CountersignDeliveryBroken", "broken", {"destination": "tickets", "severity": "critical"}, 34),
+    ("CountersignDeliveryLate", "late", {"destination": "tickets", "severity": "warning"}, 24),
+    ("CountersignDeliveryHeld", "held", {"destination": "tickets", "severity": "warning"}, 23),
 ]
 SAMPLE = re.compile(r"^([a-z_:]+(?:\{.*\})?) (-?[0-9.e+]+)$")
 
@@ -52,7 +55,7 @@ def rules(folder, path):
         names = sorted({key for scrape in scrapes for key in scrape})
         wanted = [key for key in names if re.match(
             r"countersign_(sync_age_seconds|credential_time_left_seconds"
-            r"|requests_rate_limited_total)", key)]
+            r"|requests_rate_limited_total|delivery_(broken|backlog_oldest_seconds|held))", key)]
         # Scraped every minute in between; a value stays until the next one is known.
         step = series["interval_seconds"]
         held = step // 60 - 1

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use countersign_connector::metrics::Metric;
 use countersign_findings::Population;
 use countersign_platform::SeedSpec;
+use countersign_store::{Action, DeliveryMode, DestinationId, NewSend, Planned, SendState};
 use serde_json::json;
 
 use crate::life::{DAY_MS, HOUR_MS, Life, NAME, rule};
@@ -149,5 +150,60 @@ async fn series_of_a_service_that_limits() {
     let limits = series.values("countersign_requests_rate_limited_total");
     assert!(limits[14] == 0.0 && limits[59] >= 6.0, "{limits:?}");
     series.keep("limited");
+    life.end().await;
+}
+
+/// Something planned for a destination, in this state.
+async fn planned(life: &Life, state: SendState) -> DestinationId {
+    let (store, now_ms) = (&life.known.store, life.now());
+    let live = DeliveryMode::Live;
+    let row = store.keep_destination("tickets", "jira", "here", live, now_ms).await.unwrap();
+    let send = NewSend {
+        uid: "msg_1".into(),
+        group: "0123456789abcdef0123".into(),
+        from_seq: 1,
+        to_seq: 1,
+        action: Action::Create,
+        payload: "{}".into(),
+        state,
+        reason: None,
+    };
+    let planned = Planned { sends: vec![send], ..Planned::default() };
+    assert!(store.plan_sends(row.id, row.cursor, planned, now_ms).await.unwrap());
+    row.id
+}
+
+/// What the alerts for a destination see: what is planned waits, or is held, for thirty hours.
+#[tokio::test]
+async fn series_of_deliveries_that_wait() {
+    for (state, name, metric) in [
+        (SendState::Pending, "late", "countersign_delivery_backlog_oldest_seconds"),
+        (SendState::Held, "held", "countersign_delivery_held"),
+    ] {
+        let life = Life::begin(SMALL, rule(DAY_MS)).await;
+        life.pause().await;
+        planned(&life, state).await;
+        let series = Series::record(&life, HOUR_MS, 30).await;
+        let values = series.values(&format!("{metric}{{destination=\"tickets\"}}"));
+        let last = if state == SendState::Held { 1.0 } else { 29.0 * 3600.0 };
+        assert_eq!(values[29], last, "{values:?}");
+        series.keep(name);
+        life.end().await;
+    }
+}
+
+/// What the alert for a destination sees: it works, and then needs another setting.
+#[tokio::test]
+async fn series_of_a_destination_that_breaks() {
+    let life = Life::begin(SMALL, rule(DAY_MS)).await;
+    life.pause().await;
+    let id = planned(&life, SendState::Pending).await;
+    let mut series = Series::record(&life, MINUTE_MS, 20).await;
+    let why = Some("it answered 401".to_owned());
+    life.known.store.set_delivery_problem(id, why, life.now()).await.unwrap();
+    series.scrapes.extend(Series::record(&life, MINUTE_MS, 20).await.scrapes);
+    let broken = series.values("countersign_delivery_broken{destination=\"tickets\"}");
+    assert_eq!((broken[19], broken[39]), (0.0, 1.0));
+    series.keep("broken");
     life.end().await;
 }
