@@ -81,10 +81,10 @@ create table sends (
     state text not null,
     -- Why it is in this state, or what went wrong.
     reason text,
-    -- How often it was claimed to be tried; and how many of these tries failed, of those
-    -- after which it is given up. One whose process ended is not among them.
+    -- How often it was claimed to be tried; and how many of these tries ended and count among
+    -- those after which it is given up. One whose process ended is not among them.
     attempts integer not null default 0,
-    failures integer not null default 0,
+    counted integer not null default 0,
     planned_ms integer not null,
     -- When the first try that may have arrived began.
     started_ms integer,

@@ -192,10 +192,10 @@ pub struct SendRow {
     pub state: SendState,
     /// Why, or what went wrong.
     pub reason: Option<String>,
-    /// How often it was tried.
+    /// How often it was claimed to be tried.
     pub attempts: u32,
-    /// How many of these tries failed, of those after which it is given up.
-    pub failures: u32,
+    /// How many of these tries ended and count among those after which it is given up.
+    pub counted: u32,
     /// When it was planned.
     pub planned_ms: i64,
     /// When the first try that may have arrived began.
@@ -324,7 +324,8 @@ const DESTINATION: &str = "select id, name, kind, place, cursor, mode, problem, 
 
 const SEND: &str = "select s.id, s.uid, d.name, s.group_key, s.from_seq, s.to_seq, s.action,
     s.payload, s.state, s.reason, s.attempts, s.planned_ms, s.started_ms, s.next_ms, s.settled_ms,
-    s.reference, s.answer, s.replays, s.failures from sends s join destinations d on d.id = s.destination";
+    s.reference, s.answer, s.replays, s.counted
+    from sends s join destinations d on d.id = s.destination";
 
 const LINK: &str = "select group_key, subject, reference, url, digest, standing, is_remarked,
     created_ms, changed_ms from links";
@@ -904,7 +905,7 @@ impl Store {
         self.database
             .write(move |connection| {
                 let replayed = connection.execute(
-                    "update sends set state = 'pending', attempts = 0, failures = 0, next_ms = ?2,
+                    "update sends set state = 'pending', attempts = 0, counted = 0, next_ms = ?2,
                         planned_ms = ?2, settled_ms = null, replays = replays + 1
                      where id = ?1 and state in ('failed', 'dead') and not exists (
                         select 1 from sends other where other.destination = sends.destination
@@ -1130,7 +1131,7 @@ fn settle(
     let is_over = !matches!(settlement.state, SendState::Pending | SendState::Held);
     transaction
         .prepare_cached(
-            "update sends set state = ?1, attempts = attempts - (not ?2), failures = failures + ?2,
+            "update sends set state = ?1, attempts = attempts - (not ?2), counted = counted + ?2,
                 reason = ?3, next_ms = ?4, started_ms = ?5, settled_ms = ?6,
                 reference = coalesce(?7, reference), answer = coalesce(?8, answer)
              where id = ?9 and state = 'sending'",
@@ -1223,7 +1224,7 @@ fn read_send(row: &Row<'_>) -> rusqlite::Result<SendRow> {
         reference: row.get(15)?,
         answer: row.get(16)?,
         replays: row.get(17)?,
-        failures: row.get(18)?,
+        counted: row.get(18)?,
     })
 }
 

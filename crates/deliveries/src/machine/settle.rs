@@ -20,7 +20,7 @@ impl Lane<'_> {
     /// Of a send that was tried: how it stands now. `send` is as it was before the try, but for
     /// `started_ms`. A ticket that was taken is settled by whoever knows its link.
     pub(super) fn settlement(&self, send: &SendRow, verdict: &Verdict) -> Settlement {
-        let (now_ms, tries) = (self.now_ms(), send.failures + 1);
+        let (now_ms, tries) = (self.now_ms(), send.counted + 1);
         let mut settlement =
             Settlement { is_counted: true, reason: None, next_ms: now_ms, ..self.untried(send) };
         match verdict {

@@ -83,7 +83,7 @@ impl Lane<'_> {
 /// cannot read with a failure of its own would be asked for days.
 fn repeats(send: &SendRow, reason: &Option<String>) -> bool {
     const EQUAL: u32 = 3;
-    send.failures + 1 >= EQUAL
+    send.counted + 1 >= EQUAL
         && reason
             .as_ref()
             .is_some_and(|why| why.contains(" 500") && send.reason.as_ref() == Some(why))
