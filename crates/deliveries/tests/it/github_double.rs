@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::sample;
 use crate::tcp::{Tcp, access, ready};
-use crate::tickets::{HOSTILE, doc, hostile, link, order, said, saying};
+use crate::tickets::{HOSTILE, doc, done, hostile, link, order, said, saying};
 
 const SCRIPT: &str = "conformance/receivers/github.py double";
 const US: &str = "token-countersign-bot";
@@ -93,11 +93,6 @@ async fn standing(
         Sight::Found { standing, .. } => standing,
         sight => panic!("{sight:?}"),
     }
-}
-
-async fn done(issues: &GitHubIssues, order: &Order, link: &LinkRow) {
-    let verdict = issues.change(order, link).await;
-    assert!(matches!(verdict, Verdict::Taken(_)), "{:?}: {verdict:?}", order.action);
 }
 
 #[tokio::test]

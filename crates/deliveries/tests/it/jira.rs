@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::fake::{Asked, Fake, json};
 use crate::tcp::{Tcp, access, ready};
-use crate::tickets::{GROUP, HOSTILE, OTHER, UID, doc, hostile, link, order, saying};
+use crate::tickets::{GROUP, HOSTILE, OTHER, UID, doc, done, hostile, link, order, saying};
 
 const URL: &str = "https://jira.example.com/ctx";
 
@@ -397,11 +397,6 @@ async fn go(server: &Value, id: &str, way: &str) {
     let body = json!({ "transition": { "id": way } });
     asked(server, "person", Method::Post, &format!("/rest/api/3/issue/{id}/transitions"), body)
         .await;
-}
-
-async fn done(jira: &Jira, order: &Order, link: &LinkRow) {
-    let verdict = jira.change(order, link).await;
-    assert!(matches!(verdict, Verdict::Taken(_)), "{:?}: {verdict:?}", order.action);
 }
 
 #[tokio::test]

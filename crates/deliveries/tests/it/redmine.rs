@@ -5,14 +5,14 @@ use countersign_deliveries::receiver::{Order, Sight, Tickets, Verdict};
 use countersign_deliveries::receivers::redmine::{Redmine, Settings, new};
 use countersign_deliveries::ticket::Why;
 use countersign_deliveries::wire::{Answer, Lost, Method, Request, Wire};
-use countersign_store::{Action, LinkRow, LinkStanding};
+use countersign_store::{Action, LinkStanding};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 use crate::fake::{Asked, Fake, json};
 use crate::tcp::{Tcp, access, ready};
-use crate::tickets::{GROUP, HOSTILE, OTHER, doc, hostile, link, order, said, saying};
+use crate::tickets::{GROUP, HOSTILE, OTHER, doc, done, hostile, link, order, said, saying};
 
 fn settings(url: &str) -> Settings {
     serde_json::from_value(json!({ "url": url, "project": "findings" })).unwrap()
@@ -209,11 +209,6 @@ async fn notes(said: &Value, id: &str) -> Vec<String> {
     let journals = issue["issue"]["journals"].as_array().unwrap().clone();
     let notes = journals.iter().filter_map(|one| one["notes"].as_str());
     notes.filter(|notes| !notes.is_empty()).map(|notes| notes.replace('\r', "")).collect()
-}
-
-async fn done(redmine: &Redmine, order: &Order, link: &LinkRow) {
-    let verdict = redmine.change(order, link).await;
-    assert!(matches!(verdict, Verdict::Taken(_)), "{:?}: {verdict:?}", order.action);
 }
 
 #[tokio::test]

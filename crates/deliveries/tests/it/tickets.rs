@@ -1,7 +1,7 @@
 //! Orders and texts that the tests of ticket systems share.
 
 use countersign_deliveries::doc::{Block, Doc, Span};
-use countersign_deliveries::receiver::Order;
+use countersign_deliveries::receiver::{Order, Tickets, Verdict};
 use countersign_deliveries::ticket::{Ticket, Why};
 use countersign_store::{Action, LinkRow, LinkStanding};
 use proptest::prelude::*;
@@ -57,6 +57,12 @@ pub(crate) fn link(group: &str, reference: &str, standing: LinkStanding) -> Link
         created_ms: 0,
         changed_ms: 0,
     }
+}
+
+/// Brings a ticket to where it should be.
+pub(crate) async fn done(tickets: &impl Tickets, order: &Order, link: &LinkRow) {
+    let verdict = tickets.change(order, link).await;
+    assert!(matches!(verdict, Verdict::Taken(_)), "{:?}: {verdict:?}", order.action);
 }
 
 /// What looks like markup somewhere.
