@@ -130,7 +130,8 @@ pub(crate) async fn start(config: Config) -> Result<Platform, Failure> {
 }
 
 /// Ctrl-C, or the polite signal of a service manager: from the moment this exists neither
-/// ends the program by itself. It is made before anybody can see that the program is up.
+/// ends the program by itself. It is made before anybody is told that the program is up; where
+/// a health check may see it earlier, before anything listens.
 pub(crate) struct Stop {
     #[cfg(unix)]
     interrupted: tokio::signal::unix::Signal,
