@@ -1,4 +1,4 @@
-// The dashboard in Chromium: every page in both themes, wide and narrow; by keyboard
+// The dashboard in Chromium: every page, wide and light, narrow and dark; by keyboard
 // alone and without JavaScript; facets and downloads; a sync while one looks; and words
 // that would like to be more than words.
 import { execFileSync } from "node:child_process";
@@ -61,7 +61,7 @@ async function choose(page) {
 // ---- Every page -------------------------------------------------------------------
 
 let shot = 0;
-// One page as it is now: in both themes, wide and narrow, with a picture each.
+// One page as it is now: wide and light, narrow and dark, with a picture each.
 async function look(page, name) {
   shot += 1;
   const file = `${pictures}/${String(shot).padStart(2, "0")}-${name}`;

@@ -1,7 +1,7 @@
 // Ways through the dashboard, found by role and name: a link that is followed signed out,
 // with a second factor; the banner of data that is old; lists with places, values with a
 // search, findings one after the other; moments in the zone of the browser and without
-// scripts. At 1280 and 390 pixels, in both themes, with a picture of each.
+// scripts. At 1280 pixels, light, and at 390, dark, with a picture of each.
 import { mkdirSync, readFileSync } from "node:fs";
 import { Suite, expect, launch, schemes, totp, violations } from "../browser/browser.mjs";
 
