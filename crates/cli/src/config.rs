@@ -66,8 +66,8 @@ pub(crate) struct CallerConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ClientConfig {
-    /// Requests started in any minute, at most. The service allows 500 for each
-    /// address, so leave room when other tools share yours.
+    /// Requests that all processes with this data directory start in any minute, at most. The
+    /// service allows 500 for each address, so leave room when other tools share yours.
     pub(crate) requests_per_minute: u32,
     /// Requests on their way at once, at most.
     pub(crate) in_flight: usize,

@@ -70,6 +70,11 @@ impl Home {
         self.0.join("fences")
     }
 
+    /// What all processes together have asked services for within the last minute.
+    pub(crate) fn budget(&self) -> PathBuf {
+        self.0.join("budget.json")
+    }
+
     /// There in a data directory that `quickstart` made, and locked while it runs.
     pub(crate) fn demo_mark(&self) -> PathBuf {
         self.0.join("quickstart.lock")
@@ -112,6 +117,7 @@ impl Home {
             (self.0.join("vault-keyring.json"), Secrecy::Open),
             (self.0.join("machine"), Secrecy::Open),
             (self.fences().join("publications"), Secrecy::Open),
+            (self.budget(), Secrecy::Open),
             (platform.join("master.key"), Secrecy::Key),
             (platform.join("ca.key"), Secrecy::Key),
             (platform.join("ca.pem"), Secrecy::Open),

@@ -16,7 +16,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::address::{self, shown};
-use crate::budget::Budget;
+use crate::budget::{Budget, Line, Urgency};
 use crate::error::{Error, Kind};
 use crate::holds::{Hold, Holds, Pace, Why};
 use crate::meter::{Counted, Meter, Stats, Tally};
@@ -29,6 +29,10 @@ use crate::{Clock, Random};
 const FIRST_DELAY_MS: u64 = 500;
 const LONGEST_DELAY_MS: u64 = 20_000;
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(120);
+/// A request that goes out so long after it got its place needs another.
+const LATE: Duration = Duration::from_millis(900);
+/// Places that one try takes, at most.
+const PLACES: u32 = 5;
 
 /// How a client reaches its service.
 #[derive(Clone)]
@@ -43,8 +47,12 @@ pub struct Config {
     pub is_direct: bool,
     /// Allow an http URL on a loopback address.
     pub allow_http_loopback: bool,
-    /// Requests started in any minute, at most.
-    pub requests_per_minute: u32,
+    /// How many requests start in any minute, and with whom that is shared.
+    pub budget: Budget,
+    /// What of the budget this client's requests belong to: each has a fair part of it.
+    pub share: String,
+    /// Who waits for the answers.
+    pub urgency: Urgency,
     /// Requests on their way at once, at most.
     pub in_flight: usize,
     /// Time to connect, names and TLS included.
@@ -75,7 +83,9 @@ impl Config {
             proxy: None,
             is_direct: false,
             allow_http_loopback: false,
-            requests_per_minute: 500,
+            budget: Budget::alone(500),
+            share: String::new(),
+            urgency: Urgency::Background,
             in_flight: 16,
             connect_timeout: Duration::from_secs(10),
             is_prompt: false,
@@ -97,7 +107,9 @@ impl fmt::Debug for Config {
             .field("proxy", &self.proxy)
             .field("is_direct", &self.is_direct)
             .field("allow_http_loopback", &self.allow_http_loopback)
-            .field("requests_per_minute", &self.requests_per_minute)
+            .field("budget", &self.budget)
+            .field("share", &self.share)
+            .field("urgency", &self.urgency)
             .field("in_flight", &self.in_flight)
             .field("connect_timeout", &self.connect_timeout)
             .field("is_prompt", &self.is_prompt)
@@ -188,7 +200,9 @@ struct Inner {
     http: reqwest::Client,
     source: Arc<dyn Source>,
     tokens: Tokens,
-    budget: Budget,
+    line: Line,
+    /// For what others wait for already.
+    first: Line,
     holds: Holds,
     has_answered: AtomicBool,
     in_flight: Semaphore,
@@ -230,7 +244,8 @@ impl Client {
             http,
             source,
             tokens: Tokens::default(),
-            budget: Budget::new(config.requests_per_minute),
+            line: config.budget.line(&config.share, config.urgency),
+            first: config.budget.line(&config.share, Urgency::Interactive),
             holds: Holds::default(),
             has_answered: AtomicBool::new(false),
             in_flight: Semaphore::new(config.in_flight.max(1)),
@@ -254,12 +269,12 @@ impl Client {
 
     /// What holds requests up at this moment, if anything does.
     pub fn hold(&self) -> Option<Hold> {
-        self.0.holds.now(self.0.budget.free_at())
+        self.0.holds.now(self.0.line.free_at())
     }
 
     /// How fast requests may go, and did in the last minute.
     pub fn pace(&self) -> Pace {
-        Pace { in_flight: self.0.holds.in_flight(), ..self.0.budget.pace() }
+        Pace { in_flight: self.0.holds.in_flight(), ..self.0.line.pace() }
     }
 
     /// How far the service's clock is ahead of ours, by the last answer's date.
@@ -370,21 +385,8 @@ impl Client {
         body: reqwest::Body,
     ) -> Result<(reqwest::Response, Lease), (Error, bool)> {
         let inner = &self.0;
-        let waited = {
-            let _held = inner.holds.for_budget();
-            inner.budget.wait().await
-        };
-        inner.tally.count(Counted::Waited(waited));
         let unsent = |error| (error, true);
-        let lease = inner.source.lease().await.map_err(|what| unsent(Error::credential(what)))?;
-        lease.authority.check_region(&inner.host).map_err(unsent)?;
-        // After any wait: the signature's time is the time of sending.
-        let authorization = match &*lease.authority {
-            Authority::Signer(signer) => {
-                Zeroizing::new(self.sign(signer, method, url).map_err(unsent)?)
-            }
-            Authority::OAuthClient(client) => self.bearer(client).await.map_err(unsent)?,
-        };
+        let (lease, authorization) = self.admitted(method, url).await.map_err(unsent)?;
         let mut value = HeaderValue::from_str(&authorization)
             .map_err(|_| unsent(Error::config("the authorization is no header value")))?;
         value.set_sensitive(true);
@@ -395,7 +397,7 @@ impl Client {
             inner.holds.until(Why::Unanswered, Instant::now() + inner.config.request_timeout);
         match request.send().await {
             Ok(response) => {
-                self.note_answer(response.status(), response.headers());
+                self.note_answer(response.status(), response.headers()).await;
                 Ok((response, lease))
             }
             Err(error) => {
@@ -404,6 +406,47 @@ impl Client {
                 Err((Error::new(self.transport(&error).await, asked), is_unsent))
             }
         }
+    }
+
+    /// Waits for a place in the minute and for the credential; what authorises the request,
+    /// which is to go out at once.
+    async fn admitted(
+        &self,
+        method: &Method,
+        url: &Url,
+    ) -> Result<(Lease, Zeroizing<String>), Error> {
+        let inner = &self.0;
+        let mut places = 0;
+        loop {
+            self.place(&inner.line).await;
+            places += 1;
+            let placed = Instant::now();
+            let lease = inner.source.lease().await.map_err(Error::credential)?;
+            lease.authority.check_region(&inner.host)?;
+            let bearer = match &*lease.authority {
+                Authority::Signer(_) => None,
+                Authority::OAuthClient(client) => Some(self.bearer(client).await?),
+            };
+            // The place was for a request at that moment: a later one is of another minute.
+            if placed.elapsed() > LATE && places < PLACES {
+                continue;
+            }
+            // After any wait: the signature's time is the time of sending.
+            let authorization = match (&*lease.authority, bearer) {
+                (Authority::Signer(signer), _) => Zeroizing::new(self.sign(signer, method, url)?),
+                (_, bearer) => bearer.unwrap_or_default(),
+            };
+            return Ok((lease, authorization));
+        }
+    }
+
+    /// Waits for a place in the minute.
+    async fn place(&self, line: &Line) {
+        let waited = {
+            let _held = self.0.holds.for_budget();
+            line.wait().await
+        };
+        self.0.tally.count(Counted::Waited(waited));
     }
 
     /// Why an answer did not come.
@@ -562,13 +605,15 @@ impl Client {
     ) -> Result<Bytes, Error> {
         let url = self.url(target)?;
         let asked = Error::asked(&Method::POST, target);
+        // A rotation waits for whoever asks for a token.
+        self.place(&self.0.first).await;
         self.0.tally.count(Counted::Request);
         let request = self.0.http.post(url).headers(headers).body(body);
         let response = match request.send().await {
             Ok(response) => response,
             Err(error) => return Err(Error::new(self.transport(&error).await, asked)),
         };
-        self.note_answer(response.status(), response.headers());
+        self.note_answer(response.status(), response.headers()).await;
         match self.judge(response, asked).await {
             Try::Good(response) => Ok(response.body),
             Try::Failed { error, .. } => Err(error),
@@ -636,9 +681,12 @@ impl Client {
         Some(wait.min(LONGEST_RETRY_AFTER))
     }
 
-    fn note_answer(&self, status: StatusCode, headers: &HeaderMap) {
+    async fn note_answer(&self, status: StatusCode, headers: &HeaderMap) {
         if status == StatusCode::TOO_MANY_REQUESTS {
             self.0.tally.count(Counted::RateLimited);
+            // It is the address that is refused, and not this request alone.
+            let wait = self.retry_after(headers).unwrap_or_else(|| self.backoff(1));
+            self.0.line.close(wait).await;
         }
         self.0.has_answered.store(true, Ordering::Relaxed);
         let date = headers.get(header::DATE).and_then(|date| date.to_str().ok());

@@ -37,6 +37,8 @@ pub struct Hold {
 pub struct Pace {
     /// Requests in any minute, at most.
     pub per_minute: usize,
+    /// Those of them that this client may have, as far as others leave them.
+    pub share: usize,
     /// How long ago each request of the last minute started, the oldest first.
     pub recent: Vec<Duration>,
     /// Time in which the budget let no request start, altogether.
@@ -86,10 +88,11 @@ impl Holds {
     }
 
     /// The budget first, for it holds up all; then what keeps every request from going on.
-    pub(crate) fn now(&self, budget_is_free: Option<Instant>) -> Option<Hold> {
+    pub(crate) fn now(&self, budget_is_free: Option<(Instant, Why)>) -> Option<Hold> {
         let (waiting, now) = (self.locked(), Instant::now());
-        if let Some(free) = budget_is_free.filter(|free| waiting.for_budget > 0 && *free > now) {
-            return Some(Hold { why: Why::Budget, left: free - now });
+        let budget = budget_is_free.filter(|(free, _)| waiting.for_budget > 0 && *free > now);
+        if let Some((free, why)) = budget {
+            return Some(Hold { why, left: free - now });
         }
         let is_moving = waiting.until.values().any(|(why, since, _)| {
             *why == Why::Unanswered && now.duration_since(*since) < PATIENCE
@@ -131,9 +134,13 @@ mod tests {
         {
             let _budget = holds.for_budget();
             let budget = Hold { why: Why::Budget, left: second(7) };
-            assert_eq!(holds.now(Some(now + second(12))), Some(budget));
+            assert_eq!(holds.now(Some((now + second(12), Why::Budget))), Some(budget));
         }
-        assert_eq!(holds.now(Some(now + second(12))), Some(paused), "nobody waits for it");
+        assert_eq!(
+            holds.now(Some((now + second(12), Why::Budget))),
+            Some(paused),
+            "nobody waits for it"
+        );
         drop(pause);
         let silent = Hold { why: Why::Unanswered, left: second(55) };
         assert_eq!(holds.now(None), Some(silent));

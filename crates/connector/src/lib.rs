@@ -5,6 +5,7 @@
 //! terminal, no web framework: progress and results are values.
 
 mod account;
+pub mod budget;
 pub mod check;
 pub mod consumers;
 mod details;
@@ -35,7 +36,7 @@ use countersign_vault::Vault;
 
 pub use error::{Error, Fault};
 pub use fence::Fences;
-pub use source::Subject;
+pub use source::{Subject, WATCH};
 
 /// Milliseconds since the Unix epoch.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;

@@ -8,12 +8,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use countersign_client::Meter;
+use countersign_client::{Meter, ShareOfMinute};
 use countersign_findings::{Population, Severity, State as FindingState};
 use countersign_store::{Schedule, SendCount, SendState, SyncFigures};
 use countersign_text::openmetrics::{Exposition, Kind, Samples};
 
 use crate::Connector;
+use crate::budget::HostBudget;
 use crate::duty::Scheduler;
 use crate::error::Error;
 use crate::watch::Row;
@@ -55,6 +56,12 @@ pub enum Metric {
     RateLimited,
     /// What requests waited.
     RequestWait,
+    /// Those of the last minute, by whichever process.
+    BudgetStarted,
+    /// Those that wait for a place in the minute.
+    BudgetWaiting,
+    /// For how long none starts after a 429.
+    BudgetClosed,
     /// Requests to the connector API.
     ApiRequests,
     /// Findings.
@@ -75,7 +82,7 @@ pub enum Metric {
 
 impl Metric {
     /// All of them, in the order in which they are written.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::Build,
         Self::Syncs,
         Self::SyncDuration,
@@ -89,6 +96,9 @@ impl Metric {
         Self::Retries,
         Self::RateLimited,
         Self::RequestWait,
+        Self::BudgetStarted,
+        Self::BudgetWaiting,
+        Self::BudgetClosed,
         Self::ApiRequests,
         Self::Findings,
         Self::CredentialLeft,
@@ -115,6 +125,9 @@ impl Metric {
             Self::Retries => "countersign_request_retries",
             Self::RateLimited => "countersign_requests_rate_limited",
             Self::RequestWait => "countersign_request_wait_seconds",
+            Self::BudgetStarted => "countersign_budget_requests",
+            Self::BudgetWaiting => "countersign_budget_waiting",
+            Self::BudgetClosed => "countersign_budget_closed_seconds",
             Self::ApiRequests => "countersign_api_requests",
             Self::Findings => "countersign_findings",
             Self::CredentialLeft => "countersign_credential_time_left_seconds",
@@ -144,6 +157,8 @@ impl Metric {
             Self::Syncs => &["integration", "outcome"],
             Self::Findings => &["integration", "severity", "state"],
             Self::RequestWait => &["cause"],
+            Self::BudgetStarted | Self::BudgetWaiting => &["host", "share"],
+            Self::BudgetClosed => &["host"],
             Self::ApiRequests => &["operation", "outcome"],
             Self::CredentialLeft => &["name"],
             Self::DeliverySends => &["destination", "state"],
@@ -181,6 +196,11 @@ impl Metric {
             Self::RequestWait => {
                 "Time that requests waited, by cause: budget (requests per minute) or retry"
             }
+            Self::BudgetStarted => {
+                "Requests that all processes with this data directory started within the last minute, by host and share of the budget"
+            }
+            Self::BudgetWaiting => "Requests that wait for a place in the minute",
+            Self::BudgetClosed => "Time until requests start again after a 429; 0 if they do",
             Self::ApiRequests => {
                 "Requests to the connector API since the start, by outcome: succeeded, refused (4xx) or failed (5xx)"
             }
@@ -233,13 +253,15 @@ fn seconds(ms: i64) -> String {
 
 impl Connector {
     /// All metrics. `rows` are the credentials, `scheduler` the one that runs beside, `calls`
-    /// what programs asked for, `version` the program's.
+    /// what programs asked for, `budget` what all processes asked services for, `version` the
+    /// program's.
     pub async fn exposition(
         &self,
         rows: &[Row],
         scheduler: Option<&Scheduler>,
         meter: &Meter,
         calls: &Calls,
+        budget: &[HostBudget],
         version: &str,
     ) -> Result<String, Error> {
         let mut text = Exposition::default();
@@ -248,6 +270,7 @@ impl Connector {
         self.put_ages(&mut text).await?;
         put_schedule(&mut text, &self.store.schedules().await?, scheduler, self.now());
         put_requests(&mut text, meter);
+        put_budget(&mut text, budget);
         let mut api = Metric::ApiRequests.begin(&mut text);
         for ((operation, outcome), count) in calls.counted() {
             api.put(&[("operation", operation), ("outcome", outcome)], count);
@@ -385,6 +408,25 @@ fn put_schedule(
     let mut paused = Metric::SchedulePaused.begin(text);
     for state in &states {
         paused.put(&[("integration", &state.integration)], u8::from(state.paused));
+    }
+}
+
+fn put_budget(text: &mut Exposition, budget: &[HostBudget]) {
+    for (metric, number) in [
+        (Metric::BudgetStarted, (|share| share.started) as fn(&ShareOfMinute) -> u32),
+        (Metric::BudgetWaiting, |share| share.waiting),
+    ] {
+        let mut samples = metric.begin(text);
+        for one in budget {
+            for share in &one.shares {
+                samples.put(&[("host", &one.host), ("share", &share.share)], number(share));
+            }
+        }
+    }
+    let mut closed = Metric::BudgetClosed.begin(text);
+    for one in budget {
+        let left = one.closed_for.unwrap_or_default().as_millis();
+        closed.put(&[("host", &one.host)], seconds(i64::try_from(left).unwrap_or(i64::MAX)));
     }
 }
 

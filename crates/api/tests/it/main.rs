@@ -117,7 +117,7 @@ impl Desk {
             let mut config = ClientConfig::new(parse_url(&place.url).map_err(ClientError::config)?);
             config.ca_pem = place.ca_pem.as_ref().map(|pem| pem.as_bytes().to_vec());
             config.allow_http_loopback = place.allow_http_loopback;
-            config.requests_per_minute = 1_000_000;
+            config.budget = countersign_client::Budget::alone(1_000_000);
             config.max_attempts = 1;
             Client::with_source(config, source, clock.clone(), nonces.clone())
         });

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use countersign_broker::{Address, Broker, Config, Limits, Listener, Rule, Token};
-use countersign_client::{Client, Config as ClientConfig, Url};
+use countersign_client::{Budget, Client, Config as ClientConfig, Url};
 use countersign_signing::{ApiId, ApiSecret, Pair};
 use countersign_store::{BrokerRequest, NewCaller, Store};
 use countersign_testkit::repeatable_random;
@@ -74,7 +74,7 @@ fn client(url: &str, change: impl FnOnce(&mut ClientConfig)) -> Client {
     };
     let mut config = ClientConfig::new(Url::parse(url).unwrap());
     config.allow_http_loopback = true;
-    config.requests_per_minute = 1_000_000;
+    config.budget = Budget::alone(1_000_000);
     config.in_flight = 256;
     change(&mut config);
     Client::new(config, &pair, Arc::new(|| 1_780_000_000_000), repeatable_random()).unwrap()

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use countersign_client::{Client, Config as ClientConfig, Fixed, Meter, Url};
+use countersign_client::{Budget, Client, Config as ClientConfig, Fixed, Meter, Urgency, Url};
+use countersign_connector::budget::SharedBudget;
 use countersign_connector::integration::Place;
 use countersign_connector::metrics::Calls;
-use countersign_connector::{Connector, Fences, Subject};
+use countersign_connector::{Connector, Fences, Subject, WATCH};
 use countersign_signing::Pair;
 use countersign_store::{
     Credential, Integration, IntegrationId, IntegrationKind, OwnedIntegration, Store,
@@ -29,9 +30,11 @@ pub(crate) struct Context {
     pub(crate) connector: Connector,
     /// What all clients count in.
     pub(crate) meter: Meter,
+    /// What all processes with this data directory may ask services for.
+    pub(crate) budget: SharedBudget,
     /// What programs asked the API for.
     pub(crate) calls: Calls,
-    /// Those that are asked for again and again: together they keep to one rate budget.
+    /// Those that are asked for again and again.
     kept: Kept,
 }
 
@@ -105,9 +108,10 @@ impl Context {
         let vault = open(&home, &config)?;
         let fences = Fences::at(&home.fences());
         let (clock, random) = (system::clock(), system::random());
+        let budget = SharedBudget::at(&home.budget(), clock.clone(), &random);
         let connector = Connector { store, vault, fences, clock, random };
         let (meter, calls, kept) = (Meter::default(), Calls::default(), Kept::default());
-        Ok(Self { home, config, connector, meter, calls, kept })
+        Ok(Self { home, config, connector, meter, budget, calls, kept })
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -192,6 +196,7 @@ impl Context {
     ) -> Result<Client, Failure> {
         let mut config = self.client_config(place)?;
         config.is_prompt = true;
+        (config.share, config.urgency) = part_of(purpose, &integration.name);
         self.client_from(config, Subject::Integration(integration.id), purpose)
     }
 
@@ -217,7 +222,8 @@ impl Context {
         credential: &Credential,
         purpose: &'static str,
     ) -> Result<Client, Failure> {
-        let config = self.client_config(&Place::of(credential))?;
+        let mut config = self.client_config(&Place::of(credential))?;
+        (config.share, config.urgency) = part_of(purpose, &credential.name);
         self.client_from(config, Subject::Credential(credential.id), purpose)
     }
 
@@ -237,6 +243,8 @@ impl Context {
         let (clock, random) = (self.connector.clock.clone(), self.connector.random.clone());
         let mut config = self.client_config(place)?;
         config.is_prompt = true;
+        config.share = "(other)".to_owned();
+        config.urgency = Urgency::Interactive;
         Ok(match secret {
             Secret::Pair(pair) => Client::new(config, pair, clock, random)?,
             Secret::OAuthClient(client) => {
@@ -247,7 +255,7 @@ impl Context {
     }
 
     fn client_config(&self, place: &Place) -> Result<ClientConfig, Failure> {
-        let mut config = client_config(&self.config, place)?;
+        let mut config = client_config(&self.config, place, &self.budget)?;
         config.meter = self.meter.clone();
         Ok(config)
     }
@@ -259,12 +267,30 @@ impl Context {
     }
 }
 
+/// Which part of the budget is used for this, and who waits: a program that asks on and on
+/// has a part of its own, as an integration has.
+fn part_of(purpose: &'static str, name: &str) -> (String, Urgency) {
+    match purpose {
+        "sync" => (name.to_owned(), Urgency::Background),
+        WATCH => ("(monitoring)".to_owned(), Urgency::Background),
+        "api" => ("(connector API)".to_owned(), Urgency::Background),
+        "proxy" => ("(signing proxy)".to_owned(), Urgency::Background),
+        _ => (name.to_owned(), Urgency::Interactive),
+    }
+}
+
 /// How a client goes about it, by what config.toml says.
-pub(crate) fn client_config(config: &Config, place: &Place) -> Result<ClientConfig, Failure> {
+pub(crate) fn client_config(
+    config: &Config,
+    place: &Place,
+    budget: &SharedBudget,
+) -> Result<ClientConfig, Failure> {
     let mut client = ClientConfig::new(parse_url(&place.url)?);
+    let host = client.base_url.authority().to_owned();
+    let per_minute = config.client.requests_per_minute;
+    client.budget = Budget::shared(per_minute, &host, Arc::new(budget.clone()));
     client.ca_pem = place.ca_pem.as_ref().map(|pem| pem.as_bytes().to_vec());
     client.allow_http_loopback = place.allow_http_loopback;
-    client.requests_per_minute = config.client.requests_per_minute;
     client.in_flight = config.client.in_flight;
     client.connect_timeout = config.client.connect_timeout();
     client.request_timeout = config.client.request_timeout();

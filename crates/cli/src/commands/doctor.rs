@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::task::Poll;
 
+use countersign_connector::budget::SharedBudget;
 use countersign_connector::diagnose::{self, Diagnosis, Reach, State, Trouble, cause_and_fix};
 use countersign_connector::integration::Place;
 use countersign_connector::{Connector, Fault, Fences};
@@ -102,7 +103,13 @@ async fn examine(home: &Home, all: &mut Vec<Diagnosis>) {
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
     });
-    let way = config.as_ref().map(|config| FromHere { config, clock: &clock, random: &random });
+    let budget = SharedBudget::at(&home.budget(), Arc::clone(&clock), &random);
+    let way = config.as_ref().map(|config| FromHere {
+        config,
+        clock: &clock,
+        random: &random,
+        budget: &budget,
+    });
     // Side by side: of several that do not answer each is waited for.
     let states = match way.as_ref().filter(|_| is_way_known) {
         Some(way) => {
@@ -161,7 +168,7 @@ pub(crate) async fn explain(
         return error.into();
     }
     let (clock, random) = (&context.connector.clock, &context.connector.random);
-    let way = FromHere { config: &context.config, clock, random };
+    let way = FromHere { config: &context.config, clock, random, budget: &context.budget };
     let reach = Reach { place: place.clone(), probes: &way };
     let trouble = diagnose::refused(&context.connector, &reach, pair, client).await;
     let (what, _) = cause_and_fix(&error.to_string());

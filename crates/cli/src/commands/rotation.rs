@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_client::{Client, Urgency};
 use countersign_connector::integration::Place;
 use countersign_connector::rotation::schedule::{Due, Schedule};
 use countersign_connector::rotation::{Arrangement, Connect, Mode, Options, Outcome, Report};
@@ -239,16 +240,19 @@ pub(crate) async fn rotate_one(
 
 /// Rotations give up sooner than others: calls are waiting.
 pub(crate) fn connect(context: &Context, timeout: Duration) -> Connect {
-    let settings = context.config.clone();
+    let (settings, budget) = (context.config.clone(), context.budget.clone());
     let (clock, random) = (context.connector.clock.clone(), context.connector.random.clone());
     Arc::new(move |place, source| {
-        let mut config = super::context::client_config(&settings, place)
+        let mut config = super::context::client_config(&settings, place, &budget)
             .map_err(|failure| countersign_client::Error::config(failure.to_string()))?;
         config.connect_timeout = config.connect_timeout.min(Duration::from_secs(10));
         config.request_timeout = config.request_timeout.min(timeout);
         config.retry_budget = config.retry_budget.min(Duration::from_secs(30));
         config.max_attempts = 3;
-        countersign_client::Client::with_source(config, source, clock.clone(), random.clone())
+        // Calls wait until it has ended.
+        config.share = "(rotation)".to_owned();
+        config.urgency = Urgency::Interactive;
+        Client::with_source(config, source, clock.clone(), random.clone())
     })
 }
 

@@ -443,8 +443,12 @@ fn expose(current: &Current, scheduler: &Scheduler) -> Expose {
 async fn metrics(context: &Context, scheduler: &Scheduler) -> Result<String, Failure> {
     let (rows, version) = (rows(context).await?, env!("CARGO_PKG_VERSION"));
     let connector = &context.connector;
+    let budget = context.budget.hosts().await.unwrap_or_else(|why| {
+        tracing::warn!("requests of the last minute are not known: {why}");
+        Vec::new()
+    });
     Ok(connector
-        .exposition(&rows, Some(scheduler), &context.meter, &context.calls, version)
+        .exposition(&rows, Some(scheduler), &context.meter, &context.calls, &budget, version)
         .await?)
 }
 

@@ -1,5 +1,7 @@
 //! `status`: one screen of how everything is.
 
+use countersign_client::ShareOfMinute;
+use countersign_connector::budget::HostBudget;
 use countersign_connector::duty::foresee;
 use countersign_connector::health::{Mark, Standing, standings};
 use countersign_connector::watch::{Row, State};
@@ -33,6 +35,9 @@ struct Status {
     /// Of [`Population::OPEN`], the most severe first.
     open: Vec<(Severity, u64)>,
     destinations: Vec<Value>,
+    /// What all processes asked services for within the last minute, or why that is not known.
+    budget: Result<Vec<HostBudget>, String>,
+    per_minute: u32,
     /// Whether one of them needs somebody.
     is_troubled: bool,
     store_bytes: u64,
@@ -78,6 +83,8 @@ impl Status {
             credentials: rows(context).await?,
             open: Severity::ALL.into_iter().map(of).collect(),
             destinations: deliver::for_status(context).await?,
+            budget: context.budget.hosts().await,
+            per_minute: context.config.client.requests_per_minute,
             is_troubled: deliver::troubled(context).await?.is_some(),
             store_bytes: store.size_bytes(),
             last_check: store.last_check().await?,
@@ -146,6 +153,17 @@ impl Shown for Status {
         for one in &self.destinations {
             text.push_str(&destination_text(one));
         }
+        match &self.budget {
+            Ok(hosts) if hosts.is_empty() => {}
+            Ok(hosts) => {
+                text.push_str("\nRequests in the last minute\n");
+                hosts.iter().for_each(|one| text.push_str(&budget_text(one, self.per_minute)));
+            }
+            Err(why) => {
+                let why = printable(why);
+                text.push_str(&format!("\nRequests in the last minute: not known: {why}\n"));
+            }
+        }
         let words: Vec<_> = self
             .open
             .iter()
@@ -190,6 +208,9 @@ impl Shown for Status {
             "imported": self.imported.iter().map(Imported::json).collect::<Vec<_>>(),
             "credentials": self.credentials.iter().map(credential).collect::<Vec<_>>(),
             "destinations": self.destinations,
+            "requests": self.budget.as_ref().ok().map(|hosts| {
+                hosts.iter().map(|one| budget_json(one, self.per_minute)).collect::<Vec<_>>()
+            }),
             "findings": {
                 "population": Population::OPEN.to_string(),
                 "total": self.total(),
@@ -202,6 +223,34 @@ impl Shown for Status {
             },
         })
     }
+}
+
+/// How much of the budget for a host is used, and by whom.
+fn budget_text(one: &HostBudget, per_minute: u32) -> String {
+    let started: u32 = one.shares.iter().map(|share| share.started).sum();
+    let closed = match one.closed_for {
+        Some(left) => format!(", none for {} s: the service answered 429", left.as_secs() + 1),
+        None => String::new(),
+    };
+    let mut text = format!("  {}: {started} of {per_minute}{closed}\n", printable(&one.host));
+    for share in &one.shares {
+        let waiting = match share.waiting {
+            0 => String::new(),
+            count => format!(", {count} waiting"),
+        };
+        text.push_str(&format!("    {}: {}{waiting}\n", printable(&share.share), share.started));
+    }
+    text
+}
+
+fn budget_json(one: &HostBudget, per_minute: u32) -> Value {
+    let share = |share: &ShareOfMinute| json!({ "name": share.share, "started": share.started, "waiting": share.waiting });
+    json!({
+        "host": one.host,
+        "per_minute": per_minute,
+        "shares": one.shares.iter().map(share).collect::<Vec<_>>(),
+        "closed_seconds": one.closed_for.map(|left| left.as_secs() + 1),
+    })
 }
 
 /// A line about a destination.

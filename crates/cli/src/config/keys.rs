@@ -140,7 +140,7 @@ const PROXIES: &[&str] = &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy
 /// All of them, in the order of the file.
 #[rustfmt::skip]
 pub(crate) const KEYS: &[Key] = &[
-    set("client.requests_per_minute", Integer, "500", Some("requests per minute"), "Requests started in any minute, at most; the service allows 500 for each address"),
+    set("client.requests_per_minute", Integer, "500", Some("requests per minute"), "Requests that all processes with this data directory start in any minute, at most; the service allows 500 for each address"),
     set("client.in_flight", Integer, "16", Some("requests"), "Concurrent requests, at most: 1 to 256"),
     set("client.connect_timeout_seconds", Integer, "2", Some("seconds"), "Time to connect, name lookup and TLS included"),
     set("client.request_timeout_seconds", Integer, "60", Some("seconds"), "Time for one request"),

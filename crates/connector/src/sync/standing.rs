@@ -194,7 +194,7 @@ impl Planned {
 /// Seconds until so many more requests have gone out, one each `step` seconds at most,
 /// after a pause, and in any minute no more than the budget lets out.
 fn until(requests: f64, step: f64, pause: f64, pace: &Pace) -> f64 {
-    let limit = pace.per_minute.max(1);
+    let limit = pace.share.max(1);
     if requests > COUNTED {
         return pause + requests * step.max(MINUTE / limit as f64);
     }
@@ -218,7 +218,7 @@ mod tests {
 
     fn pace(recent: &[u64]) -> Pace {
         let recent = recent.iter().map(|age| Duration::from_secs(*age)).collect();
-        Pace { per_minute: 4, recent, ..Pace::default() }
+        Pace { per_minute: 4, share: 4, recent, ..Pace::default() }
     }
 
     /// A made-up service and its clock: workers read applications one after the other,
@@ -278,6 +278,7 @@ mod tests {
             let mut counts = Counts::default();
             let mut gauge = Gauge { stats: Stats::default(), pace: Pace::default(), hold: None };
             gauge.pace.per_minute = self.per_minute;
+            gauge.pace.share = self.per_minute;
             let applications = self.costs.len() as u64;
             counts.note(Progress::Planned { applications }, begin, &gauge);
             let (mut starts, mut at, mut estimates) = (Vec::new(), 0, Vec::new());

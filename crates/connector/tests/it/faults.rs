@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use countersign_client::{Client, Config, Url};
+use countersign_client::{Budget, Client, Config, Url};
 use countersign_connector::sync::plan::Scope;
 use countersign_connector::sync::{Finished, Options, Progress, Watch};
 use countersign_connector::{Clock, Connector, Fault, Fences, Random};
@@ -83,7 +83,7 @@ impl<'a> Reader<'a> {
         };
         let mut config = Config::new(Url::parse(&url).expect("a URL"));
         config.ca_pem = Some(self.test.platform.ca_pem().as_bytes().to_vec());
-        config.requests_per_minute = 1_000_000;
+        config.budget = Budget::alone(1_000_000);
         config.max_attempts = 3;
         config.request_timeout = Duration::from_secs(2);
         let (clock, random) = (self.connector.clock.clone(), self.connector.random.clone());

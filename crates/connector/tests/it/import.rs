@@ -245,7 +245,7 @@ async fn nobody_waits_for_a_sync_of_it() {
     assert!(schedules.iter().all(|one| one.name == "prod"), "{schedules:?}");
     let metered = desk
         .connector
-        .exposition(&[], None, &Meter::default(), &Calls::default(), "0")
+        .exposition(&[], None, &Meter::default(), &Calls::default(), &[], "0")
         .await
         .unwrap();
     let of_imported = metered.lines().filter(|line| line.contains("integration=\"scanners\""));

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use countersign_client::{Client, Config as ClientConfig, Meter, Url};
+use countersign_client::{Budget, Client, Config as ClientConfig, Meter, ShareOfMinute, Url};
+use countersign_connector::budget::HostBudget;
 use countersign_connector::duty::{Config, Ended, Reads, Rule, Run, Scheduler, State, Wait};
 use countersign_connector::metrics::Calls;
 use countersign_connector::sync::plan::Scope;
@@ -124,6 +125,13 @@ pub(crate) fn credential(name: &str, url: &str, api_id: &str) -> NewCredential {
     }
 }
 
+/// What all processes of a machine asked for.
+fn budget() -> Vec<HostBudget> {
+    let share = ShareOfMinute { share: "prod".into(), started: 12, waiting: 3 };
+    let closed_for = Some(Duration::from_millis(20_500));
+    vec![HostBudget { host: "api.example.com".into(), shares: vec![share], closed_for }]
+}
+
 /// What it takes to ask the platform.
 #[derive(Clone)]
 struct Door {
@@ -137,7 +145,7 @@ impl Door {
     fn client(&self, connector: &Connector) -> Client {
         let mut config = ClientConfig::new(Url::parse(&self.url).unwrap());
         config.ca_pem = Some(self.ca_pem.as_bytes().to_vec());
-        config.requests_per_minute = 1_000_000;
+        config.budget = Budget::alone(1_000_000);
         config.max_attempts = 2;
         config.request_timeout = Duration::from_secs(5);
         // Waits between tries are drawn from eight bytes: none, here.
@@ -231,7 +239,10 @@ impl Life {
     pub(crate) async fn metrics(&self) -> String {
         let rows = self.known.inventory(&Policy::default()).await.unwrap();
         let (scheduler, meter) = (Some(&self.scheduler), &self.door.meter);
-        self.known.exposition(&rows, scheduler, meter, &Calls::default(), "0.0.0").await.unwrap()
+        self.known
+            .exposition(&rows, scheduler, meter, &Calls::default(), &budget(), "0.0.0")
+            .await
+            .unwrap()
     }
 
     /// Asks the service when the credential expires.

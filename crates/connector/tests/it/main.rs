@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod believing;
+mod budget;
 mod consumers;
 mod details;
 mod duty;
@@ -27,7 +28,7 @@ use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use countersign_client::{Client, Config, Url};
+use countersign_client::{Budget, Client, Config, Url};
 use countersign_connector::sync::plan::Scope;
 use countersign_connector::sync::{Finished, Options};
 use countersign_connector::{Connector, Fault, Fences};
@@ -181,7 +182,7 @@ impl Bench {
         config.allow_http_loopback = true;
         config.max_attempts = 2;
         config.retry_budget = Duration::from_secs(1);
-        config.requests_per_minute = 1_000_000;
+        config.budget = Budget::alone(1_000_000);
         let client = Client::new(config, &pair, clock.clone(), random.clone()).expect("a client");
         let fences = Fences::at(&folder.path().join("fences"));
         let connector = Connector { store, vault, fences, clock, random };

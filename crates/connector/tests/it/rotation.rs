@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use countersign_client::{Client, Config, Url};
+use countersign_client::{Budget, Client, Config, Url};
 use countersign_connector::consumers::{Answering, Consumer, Consumers, Receipt, Release};
 use countersign_connector::integration::Place;
 use countersign_connector::rotation::schedule::{Due, Schedule};
@@ -62,7 +62,7 @@ impl Stage {
         let connect: Connect = Arc::new(move |place, source| {
             let mut config = Config::new(Url::parse(&place.url).expect("a URL"));
             config.ca_pem = place.ca_pem.as_ref().map(|pem| pem.as_bytes().to_vec());
-            config.requests_per_minute = 1_000_000;
+            config.budget = Budget::alone(1_000_000);
             config.max_attempts = 2;
             config.request_timeout = Duration::from_secs(5);
             Client::with_source(config, source, clock.clone(), random.clone())

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_client::{Client, Url};
+use countersign_client::{Client, Urgency, Url};
+use countersign_connector::budget::SharedBudget;
 use countersign_connector::diagnose::Probes;
 use countersign_connector::integration::Place;
 use countersign_connector::{Clock, Error, Random};
@@ -18,11 +19,14 @@ pub(super) struct FromHere<'w> {
     pub(super) config: &'w Config,
     pub(super) clock: &'w Clock,
     pub(super) random: &'w Random,
+    pub(super) budget: &'w SharedBudget,
 }
 
 impl Probes for FromHere<'_> {
     fn client(&self, place: &Place, pair: &Pair, ahead_ms: i64) -> Result<Client, Error> {
-        let mut config = client_config(self.config, place)?;
+        let mut config = client_config(self.config, place, self.budget)?;
+        config.share = "(doctor)".to_owned();
+        config.urgency = Urgency::Interactive;
         config.max_attempts = 2;
         config.is_prompt = true;
         config.request_timeout = config.request_timeout.min(Duration::from_secs(30));

@@ -1,0 +1,131 @@
+//! The requests of the last minute, counted for all processes on this machine.
+//!
+//! The service limits an address. So syncs, monitoring, the signing proxy and whoever works
+//! at a terminal have one file, locked for as long as it takes to read and write it. It is
+//! beside the store, and not in it: there a question for a place would wait behind findings
+//! that are written. Nothing is taken ahead of need, so there is nothing to give back, and a
+//! process that dies leaves nothing behind. It outlives no loss of power; then a minute has
+//! passed as well.
+
+use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_client::{Answered, Ask, Given, Ledger, Minute, ShareOfMinute};
+use countersign_files as files;
+use tokio::time::{Instant, sleep};
+
+use crate::{Clock, Random};
+
+/// The longest that another process may take with the file; one that was stopped keeps it.
+const PATIENCE: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+/// What is larger was not written here.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// The file.
+#[derive(Clone)]
+pub struct SharedBudget {
+    path: Arc<Path>,
+    clock: Clock,
+    /// Tells those of this process from all others.
+    process: u64,
+}
+
+/// What is known of one host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostBudget {
+    /// Which.
+    pub host: String,
+    /// Its shares.
+    pub shares: Vec<ShareOfMinute>,
+    /// For how long nothing starts because the service answered 429.
+    pub closed_for: Option<Duration>,
+}
+
+type Hosts = BTreeMap<String, Minute>;
+
+impl SharedBudget {
+    /// The file is made when it is needed.
+    pub fn at(path: &Path, clock: Clock, random: &Random) -> Self {
+        let mut process = [0; 8];
+        random(&mut process);
+        Self { path: path.into(), clock, process: u64::from_le_bytes(process) }
+    }
+
+    /// What started within the last minute, and who waits.
+    pub async fn hosts(&self) -> Result<Vec<HostBudget>, String> {
+        // A look creates nothing.
+        if !self.path.exists() {
+            return Ok(Vec::new());
+        }
+        let (hosts, now_ms) = (read(&mut self.locked().await?)?, (self.clock)());
+        let seen = hosts.into_iter().filter(|(_, minute)| !minute.is_idle(now_ms));
+        let seen = seen.map(|(host, minute)| HostBudget {
+            host,
+            shares: minute.shares(now_ms),
+            closed_for: minute.closed_for(now_ms),
+        });
+        Ok(seen.collect())
+    }
+
+    async fn ask_now(&self, mut ask: Ask) -> Result<Given, String> {
+        ask.holder = self.process.wrapping_add(ask.holder);
+        let mut file = self.locked().await?;
+        let mut hosts = read(&mut file)?;
+        // After the lock: whoever waits longest must not be the one with the oldest time.
+        let now_ms = (self.clock)();
+        hosts.retain(|host, minute| *host == ask.host || !minute.is_idle(now_ms));
+        let given = hosts.entry(ask.host.clone()).or_default().ask(&ask, now_ms);
+        write(&mut file, &hosts)?;
+        Ok(given)
+    }
+
+    async fn locked(&self) -> Result<File, String> {
+        let failed = |what: String| format!("`{}`: {what}", self.path.display());
+        let file = files::lock_file(&self.path).map_err(|error| error.to_string())?;
+        let began = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) if began.elapsed() < PATIENCE => {
+                    sleep(LOOK_AGAIN).await;
+                }
+                Err(TryLockError::WouldBlock) => {
+                    let seconds = PATIENCE.as_secs();
+                    return Err(failed(format!("another process has kept it for {seconds} s")));
+                }
+                Err(TryLockError::Error(error)) => return Err(failed(error.to_string())),
+            }
+        }
+    }
+}
+
+impl Ledger for SharedBudget {
+    fn ask(&self, ask: Ask) -> Answered<'_> {
+        Box::pin(self.ask_now(ask))
+    }
+}
+
+/// What was written last. A file that cannot be read is of a machine that lost its power, or
+/// of another version: it counts nothing.
+fn read(file: &mut File) -> Result<Hosts, String> {
+    let mut text = Vec::new();
+    let failed = |error: std::io::Error| format!("failed to read it: {error}");
+    (&mut *file).take(MAX_BYTES).read_to_end(&mut text).map_err(failed)?;
+    // What a longer text has left behind it is none of it.
+    let mut values = serde_json::Deserializer::from_slice(&text).into_iter::<Hosts>();
+    Ok(values.next().and_then(Result::ok).unwrap_or_default())
+}
+
+fn write(file: &mut File, hosts: &Hosts) -> Result<(), String> {
+    let mut text = serde_json::to_vec(hosts).map_err(|error| error.to_string())?;
+    text.push(b'\n');
+    let written = file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(&text));
+    let cut = written.and_then(|()| file.set_len(text.len() as u64));
+    cut.map_err(|error| format!("failed to write it: {error}"))
+}
