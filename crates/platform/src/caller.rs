@@ -319,7 +319,8 @@ needs!(
     WriteSandboxes,
     ManageIdentity,
     ReadCollections,
-    WriteCollections
+    WriteCollections,
+    ReadReports
 );
 
 /// A caller that holds the permission.

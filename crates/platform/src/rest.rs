@@ -16,6 +16,7 @@ mod oauth;
 mod openapi;
 pub(crate) mod policies;
 pub(crate) mod query;
+mod reports;
 mod sandboxes;
 mod summary;
 mod weaknesses;
@@ -131,6 +132,8 @@ fn routes() -> OpenApiRouter<AppState> {
             sandboxes::delete_sandbox
         ))
         .routes(routes!(sandboxes::promote_sandbox))
+        .routes(routes!(reports::create_report))
+        .routes(routes!(reports::read_report))
         .routes(routes!(collections::list_collections, collections::create_collection))
         .routes(routes!(collections::read_statistics))
         .routes(routes!(

@@ -13,6 +13,7 @@ use countersign_signin::audit::{self, Entry};
 use rusqlite::{Connection, Transaction};
 
 use crate::Error;
+use crate::findings;
 use crate::tenant::Tenant;
 
 /// Who changes something.
@@ -160,7 +161,9 @@ impl Tenant {
         let now_ms = self.now();
         let outcome = self.database().write(|transaction| {
             let change = Change::new(self, transaction, act, now_ms);
-            make(&change).map(|noted| noted.0).map_err(Undone::Refused)
+            let outcome = make(&change).map(|noted| noted.0).map_err(Undone::Refused)?;
+            findings::date(transaction, now_ms)?;
+            Ok(outcome)
         });
         outcome.map_err(|undone| match undone {
             Undone::Refused(error) => error,

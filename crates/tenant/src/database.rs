@@ -10,7 +10,9 @@ use sha2::{Digest, Sha256};
 
 use crate::Error;
 
-const SCHEMA: &str = include_str!("../schema.sql");
+/// The schema: each version is what this one and those before it make. A released one never
+/// changes.
+const PIECES: [&str; 2] = [include_str!("../schema.sql"), include_str!("../schema-2.sql")];
 
 const IDLE_READERS: usize = 8;
 /// For how long nobody asks again whether another process has written. What another
@@ -147,23 +149,37 @@ impl Database {
 }
 
 /// What `application_id` of a database says: which text of the schema it was made of.
-fn schema_id() -> i32 {
-    let digest = Sha256::digest(SCHEMA);
+fn schema_id(pieces: &[&str]) -> i32 {
+    let digest = Sha256::digest(pieces.concat());
     i32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
 }
 
-/// The schema of this version. A database of another one is refused: nothing is carried
-/// over.
+/// Brings a database that nobody has open to the schema of this version.
+pub(crate) fn bring_up(path: &Path) -> Result<(), Error> {
+    let mut writer = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    prepare(&mut writer, path)
+}
+
+/// The schema of this version. A database of a released one is brought to it, any other is
+/// refused.
 fn prepare(writer: &mut Connection, path: &Path) -> Result<(), Error> {
     let transaction = begin(writer)?;
     let id: i32 = transaction.query_row("pragma application_id", [], |row| row.get(0))?;
     let has_tables: bool =
         transaction
             .query_row("select exists (select 1 from sqlite_schema)", [], |row| row.get(0))?;
-    if !has_tables {
-        transaction.execute_batch(SCHEMA)?;
-        transaction.pragma_update(None, "application_id", schema_id())?;
-    } else if id != schema_id() {
+    let had = match has_tables {
+        false => Some(0),
+        true => (1..=PIECES.len()).find(|count| id == schema_id(&PIECES[..*count])),
+    };
+    if let Some(had) = had {
+        for piece in &PIECES[had..] {
+            transaction.execute_batch(piece)?;
+        }
+        if had < PIECES.len() {
+            transaction.pragma_update(None, "application_id", schema_id(&PIECES))?;
+        }
+    } else {
         let home = path.parent().unwrap_or(path).display();
         return Err(Error::input(format!(
             "`{}` was made by another version of countersign\n\
@@ -202,11 +218,37 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_database_of_a_released_version_is_brought_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("platform.sqlite");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(PIECES[0]).unwrap();
+        old.pragma_update(None, "application_id", schema_id(&PIECES[..1])).unwrap();
+        old.execute_batch(
+            "pragma foreign_keys = off;
+             insert into findings (application, is_sca, ordinal, scan_type, severity,
+                violates_policy, is_new, status, resolution, resolution_status, first_found_ms,
+                last_seen_ms, mitigated_ms, text, details)
+             values (1, 0, 1, 'STATIC', 4, 1, 0, 'OPEN', 'UNRESOLVED', 'NONE', 100, 300, 200, 1, '')",
+        )
+        .unwrap();
+        drop(old);
+        for _ in 0..2 {
+            let database = Database::open(&path).unwrap();
+            let updated = database.read(|connection| {
+                connection.query_row("select updated_ms from findings", [], |row| row.get(0))
+            });
+            assert_eq!(updated, Ok::<i64, rusqlite::Error>(300));
+            database.close();
+        }
+    }
+
+    #[test]
     fn a_database_of_another_version_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("platform.sqlite");
         Database::open(&path).unwrap().close();
-        for id in [-1, 0, schema_id() ^ 1] {
+        for id in [-1, 0, schema_id(&PIECES) ^ 1] {
             let connection = Connection::open(&path).unwrap();
             connection.pragma_update(None, "application_id", id).unwrap();
             drop(connection);

@@ -173,6 +173,13 @@ pub(crate) fn one(
     Ok(String::from_utf8_lossy(&body).into_owned())
 }
 
+/// Says of findings that came to be others when that was.
+pub(crate) fn date(connection: &Connection, now_ms: i64) -> rusqlite::Result<()> {
+    let sql = "update findings set updated_ms = ? where updated_ms = 0";
+    connection.prepare_cached(sql)?.execute([now_ms])?;
+    Ok(())
+}
+
 /// One finding in the recorded key order. Description, details and annotations are
 /// stored as JSON; every other text may have come with an import.
 fn write_finding(

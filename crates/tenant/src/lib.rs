@@ -33,6 +33,7 @@ mod people;
 pub mod policies;
 mod recorded;
 mod refused;
+pub mod reports;
 pub mod roles;
 pub mod sandboxes;
 pub mod seed;

@@ -16,6 +16,8 @@ pub enum Refused {
     Missing(&'static str),
     /// The same for a resource of the Applications family: `Application`.
     NoSuch(&'static str),
+    /// A page that there is not: which there are.
+    NoSuchPage(String),
     /// A guid that is none.
     MalformedGuid(String),
     /// The account may not: why.

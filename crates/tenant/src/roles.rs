@@ -130,11 +130,13 @@ pub enum Permission {
     ReadCollections,
     /// Create, change and delete collections.
     WriteCollections,
+    /// Ask for reports and read them.
+    ReadReports,
 }
 
 impl Permission {
     /// All of them, with what they allow.
-    pub const ALL: [(Self, &str); 10] = [
+    pub const ALL: [(Self, &str); 11] = [
         (Self::ReadApplications, "lists and reads applications"),
         (Self::ReadFindings, "reads findings"),
         (Self::ReadSandboxes, "reads sandboxes"),
@@ -145,6 +147,7 @@ impl Permission {
         (Self::ManageIdentity, "manages users"),
         (Self::ReadCollections, "lists and reads collections"),
         (Self::WriteCollections, "writes collections"),
+        (Self::ReadReports, "asks for reports and reads them"),
     ];
 
     /// As accounts are told what they may. Only `approveMitigations` is known for sure.
@@ -160,6 +163,7 @@ impl Permission {
             Self::ManageIdentity => "manageUsers",
             Self::ReadCollections => "viewCollections",
             Self::WriteCollections => "editCollections",
+            Self::ReadReports => "viewReports",
         }
     }
 
@@ -187,6 +191,10 @@ impl Permission {
             (Self::ReadCollections, false) => any(&["collectionManager", "collectionReviewer"]),
             (Self::WriteCollections, true) => any(&["collectionManagerAPI"]),
             (Self::WriteCollections, false) => any(&["collectionManager"]),
+            (Self::ReadReports, true) => any(&["reportingApi"]),
+            (Self::ReadReports, false) => {
+                any(&["extexecutive", "extseclead", "securityinsightsonly"])
+            }
             (Self::ManageIdentity, true) => any(&["adminapi"]),
             (Self::ManageIdentity, false) => any(&["extadmin"]),
         }

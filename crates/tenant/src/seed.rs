@@ -627,8 +627,10 @@ impl Seeder<'_> {
                 "insert into findings (application, sandbox, is_sca, ordinal, issue_id, scan_type,
                     severity, cwe, category, cvss, cve, violates_policy, is_new, status, resolution,
                     resolution_status, review_status, first_found_ms, last_seen_ms, grace_ms,
-                    mitigated_ms, scan_mode, dependency_mode, build_id, text, details, annotations)
-                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    mitigated_ms, scan_mode, dependency_mode, build_id, text, details, annotations,
+                    updated_ms)
+                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+                    max(?18, ?19, coalesce(?21, 0)))",
             )?
             .execute(params![
                 row.home.id,

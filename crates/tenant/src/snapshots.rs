@@ -9,7 +9,7 @@ use rusqlite::Transaction;
 use crate::Error;
 use crate::act::{Act, Change};
 use crate::clock::{self, Setting};
-use crate::database::Database;
+use crate::database::{self, Database};
 use crate::home::furnish;
 use crate::seed::{self, SeedSpec};
 use crate::tenant::Tenant;
@@ -142,6 +142,7 @@ fn replace_by(
     done: &str,
     target: &str,
 ) -> Result<(), Error> {
+    database::bring_up(path)?;
     let setting = tenant.database().alone(|connection| {
         connection.execute("attach ? as other", [path.display().to_string()])?;
         let replaced = connection.transaction().map_err(Error::from).and_then(|transaction| {

@@ -20,6 +20,7 @@ pub mod identity;
 pub mod policy;
 pub mod raw;
 pub mod readable;
+pub mod report;
 pub mod sandbox;
 pub mod summary;
 pub mod weakness;

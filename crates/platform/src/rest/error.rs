@@ -11,6 +11,7 @@ use countersign_wire::error::{
 };
 
 use countersign_web::body::Unread;
+use serde_json::json;
 
 use crate::state::AppState;
 use countersign_tenant::{Error, Refused};
@@ -161,6 +162,10 @@ impl From<Refused> for Refusal {
             }
             Refused::Missing(what) => Self::gateway(404, &format!("no such {what}")),
             Refused::NoSuch(what) => Self::no_such(what),
+            Refused::NoSuchPage(detail) => {
+                let error = json!({ "code": "BAD_REQUEST", "detail": detail });
+                Self::new(400, JSON, &json!({ "_embedded": { "error": error } }))
+            }
             Refused::MalformedGuid(text) => Self::malformed_guid(&text),
             Refused::Forbidden(why) => Self::gateway(403, why),
             Refused::Conflict(why) => Self::gateway(409, why),

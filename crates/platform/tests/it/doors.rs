@@ -48,6 +48,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("POST /api/authn/v2/business_units", &["unit.create"]),
     ("PUT /api/authn/v2/business_units/{bu_id}", &["unit.edit"]),
     ("DELETE /api/authn/v2/business_units/{bu_id}", &["unit.delete"]),
+    // REST: reports.
+    ("POST /appsec/v1/analytics/report", &["report.create"]),
     // REST: collections.
     ("POST /appsec/v1/collections", &["collection.create"]),
     ("PUT /appsec/v1/collections/{guid}", &["collection.edit"]),

@@ -18,6 +18,7 @@ mod mailbox;
 mod neighbours;
 mod oauth;
 mod refusals;
+mod reports;
 mod roles;
 #[cfg(unix)]
 mod silence;

@@ -41,6 +41,8 @@ const ENDPOINTS: &[(&str, &str, Option<Permission>)] = &[
     ("PUT", "/appsec/v1/applications/{any}", Some(Permission::WriteApplications)),
     ("DELETE", "/appsec/v1/applications/{any}", Some(Permission::WriteApplications)),
     ("GET", "/appsec/v2/applications/{any}/findings", Some(Permission::ReadFindings)),
+    ("POST", "/appsec/v1/analytics/report", Some(Permission::ReadReports)),
+    ("GET", "/appsec/v1/analytics/report/{any}", Some(Permission::ReadReports)),
     ("GET", "/appsec/v1/collections", Some(Permission::ReadCollections)),
     ("GET", "/appsec/v1/collections/statistics", Some(Permission::ReadCollections)),
     ("GET", "/appsec/v1/collections/{any}", Some(Permission::ReadCollections)),
@@ -113,7 +115,10 @@ const ACCOUNTS: &[(&[&str], &[Permission])] = &[
     (&["adminapi"], &[Permission::ReadApplications, Permission::ManageIdentity]),
     (&["archerreports", "noteamrestrictionapi"], &[Permission::ReadApplications]),
     (&["greenlightapiuser", "noteamrestrictionapi"], &[Permission::ReadApplications]),
-    (&["reportingApi", "noteamrestrictionapi"], &[Permission::ReadApplications]),
+    (
+        &["reportingApi", "noteamrestrictionapi"],
+        &[Permission::ReadApplications, Permission::ReadReports],
+    ),
     (
         &["collectionManagerAPI", "noteamrestrictionapi"],
         &[Permission::ReadApplications, Permission::ReadCollections, Permission::WriteCollections],
@@ -165,6 +170,7 @@ fn user_accounts_by_the_documentation() {
         (Permission::ManageIdentity, &["extadmin"]),
         (Permission::ReadCollections, &["collectionManager", "collectionReviewer"]),
         (Permission::WriteCollections, &["collectionManager"]),
+        (Permission::ReadReports, &["extexecutive", "extseclead", "securityinsightsonly"]),
     ] {
         for role in [
             "extadmin",

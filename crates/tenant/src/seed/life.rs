@@ -12,7 +12,7 @@ use crate::act::Act;
 use crate::annotations::{self, Action, Reason};
 use crate::tenant::Tenant;
 use crate::words::ScanType;
-use crate::{Error, clock, notices, policies};
+use crate::{Error, clock, findings, notices, policies};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -97,7 +97,7 @@ fn day(
         2 => life.rename()?,
         _ => life.move_team()?,
     }
-    Ok(())
+    Ok(findings::date(transaction, now_ms)?)
 }
 
 struct Life<'a, 'e> {
@@ -208,7 +208,7 @@ impl Life<'_, '_> {
         self.seeder.transaction.execute(
             "update findings set status = 'OPEN', resolution = 'UNRESOLVED',
                 resolution_status = 'NONE', annotations = null, mitigated_ms = null, is_new = 1,
-                first_found_ms = ?1, last_seen_ms = iif(?2, last_seen_ms, ?1)
+                first_found_ms = ?1, last_seen_ms = iif(?2, last_seen_ms, ?1), updated_ms = 0
              where id = last_insert_rowid()",
             params![self.now_ms, is_unscanned],
         )?;

@@ -264,6 +264,11 @@ pub(super) async fn walk(world: &mut World, act: &str, door: &str) -> Seen {
             let target = format!("{own}/promote?delete_on_promote=true");
             world.boss("POST", &target, &nothing).await;
         }
+        ("POST /appsec/v1/analytics/report", "report.create") => {
+            let wanted =
+                json!({"report_type": "findings", "last_updated_start_date": "2026-01-01"});
+            world.boss("POST", "/appsec/v1/analytics/report", &wanted).await;
+        }
         ("POST /appsec/v1/collections", "collection.create") => {
             let wanted = json!({"name": "Portfolio", "tags": "a,b",
                 "asset_infos": [{"guid": world.application_id, "type": "APPLICATION"}]});

@@ -135,6 +135,7 @@ impl World {
             "resultsapi",
             "mitigationapi",
             "collectionManagerAPI",
+            "reportingApi",
             "noteamrestrictionapi",
         ];
         let boss = test.mint(BOSS, &roles).pair;
