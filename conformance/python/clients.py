@@ -57,7 +57,7 @@ def richest(scan_type):
 def veracode_api_py():
     name = "veracode-api-py"
     from veracode_api_py import (
-        APICredentials, Applications, BusinessUnits, Collections, CustomFields, CWECategories, CWEs,
+        APICredentials, Analytics, Applications, BusinessUnits, Collections, CustomFields, CWECategories, CWEs,
         Findings, Policies, Roles, Sandboxes, SCAApplications, SummaryReport, Teams, Users,
     )
     from requests.exceptions import RequestException
@@ -254,6 +254,23 @@ def veracode_api_py():
         )
         same([(report["total_flaws"],)], open_flaws)
 
+    def findings_report():
+        # Of 150 days; the client reads the first page.
+        start = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 150 * 86400))
+        guid = Analytics().create_findings_report(start)
+        for _ in range(100):
+            status, rows = Analytics().get_findings(guid)
+            if status != "PROCESSING":
+                break
+            time.sleep(0.1)
+        same(status, "COMPLETED")
+        expected = truth(
+            "select f.application, f.issue_id, f.cve from report_findings r join findings f"
+            " on f.id = r.finding where r.report = ? and r.ordinal < 1000 order by r.ordinal", guid
+        )
+        same([(row["app_id"], row["flaw_id"], row["cve_id"]) for row in rows], expected)
+        assert len(rows) > 100, len(rows)
+
     def component_annotation():
         guid, component, cve = truth(
             "select a.guid, replace(f.details, char(1), '') ->> 'component_id', f.cve"
@@ -398,6 +415,7 @@ def veracode_api_py():
     check(name, "cwes, categories, custom fields", dictionaries)
     check(name, "findings.static_flaw_info, dynamic_flaw_info", flaw_details)
     check(name, "summary_report", summary)
+    check(name, "analytics.create_findings_report, get_findings", findings_report)
     check(name, "sca annotations (add, list)", component_annotation)
     check(name, "findings.add_annotation, and read back", annotation)
     check(name, "users.create (API account)", user_create)
