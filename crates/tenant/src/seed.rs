@@ -236,12 +236,15 @@ impl Seeder<'_> {
         let created_ms = self.today_ms - DAY_MS * (200 + self.dice.below(900) as i64);
         let scanned_ms = self.today_ms - DAY_MS * self.dice.below(30) as i64 - 3_600_000;
         let build_id = 30_000_000 + i64::from(n) * 11;
-        let is_scanned = n != 0;
+        // Findings come from scans.
+        let is_scanned = n != 0 || findings > 0;
         let criticality =
             *self.dice.pick(&["VERY_HIGH", "HIGH", "HIGH", "MEDIUM", "MEDIUM", "LOW", "VERY_LOW"]);
         let compliance = match (is_scanned, findings) {
             (false, _) => "NOT_ASSESSED",
             (true, 0) => "PASSED",
+            // Not drawn, as it was when the first one was never scanned.
+            _ if n == 0 => "DID_NOT_PASS",
             _ => *self.dice.pick(&["DID_NOT_PASS", "DID_NOT_PASS", "CONDITIONAL_PASS", "PASSED"]),
         };
         // A few under the organisation's own policy, the others under the recommended one.
