@@ -1,13 +1,24 @@
 //! An application, read from its listing.
 
 use countersign_wire::application as wire;
-use serde::Serialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 
 use crate::decode;
 use crate::error::Undecodable;
 use crate::finding::Note;
 use crate::ids::ApplicationGuid;
 use crate::time;
+
+/// What the record of an application says of scans of its policy context.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PolicyScans {
+    /// It lists scans and has none, and no scan was ever completed.
+    Never,
+    /// It has some, or does not say.
+    #[default]
+    Possible,
+}
 
 /// An application.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -42,6 +53,9 @@ pub struct Application {
     /// Last completed scan.
     #[serde(rename = "last_scan", serialize_with = "time::serialize")]
     pub last_scan_ms: Option<i64>,
+    /// Whether its policy context was ever scanned, as far as the record says.
+    #[serde(skip)]
+    pub policy_scans: PolicyScans,
     /// What the record says and nothing here does.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
@@ -78,8 +92,55 @@ impl Application {
                 "last_policy_compliance_check_date",
             ),
             last_scan_ms: date(&read.last_completed_scan_date, "last_completed_scan_date"),
+            policy_scans: match read.scans.is_empty() && read.last_completed_scan_date.is_none() {
+                true => said_of_scans(raw),
+                false => PolicyScans::Possible,
+            },
             guid,
             notes,
         })
+    }
+}
+
+/// A record without the list of scans is not one whose list is empty.
+fn said_of_scans(raw: &str) -> PolicyScans {
+    #[derive(Deserialize)]
+    struct Said {
+        scans: Option<Vec<IgnoredAny>>,
+        last_completed_scan_date: Option<IgnoredAny>,
+    }
+    match serde_json::from_str(raw) {
+        Ok(Said { scans: Some(scans), last_completed_scan_date: None }) if scans.is_empty() => {
+            PolicyScans::Never
+        }
+        _ => PolicyScans::Possible,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_empty_list_of_scans_says_that_there_was_none() {
+        for (members, said) in [
+            ("", PolicyScans::Possible),
+            (r#", "scans": null"#, PolicyScans::Possible),
+            (r#", "scans": 7"#, PolicyScans::Possible),
+            (r#", "scans": [{}]"#, PolicyScans::Possible),
+            (r#", "scans": [{"scan_type": "STATIC", "status": "CREATED"}]"#, PolicyScans::Possible),
+            (
+                r#", "scans": [], "last_completed_scan_date": "2026-01-01T00:00:00.000Z""#,
+                PolicyScans::Possible,
+            ),
+            (r#", "scans": [], "last_completed_scan_date": "soon""#, PolicyScans::Possible),
+            (r#", "scans": [], "last_completed_scan_date": 7"#, PolicyScans::Possible),
+            (r#", "scans": [], "scans": []"#, PolicyScans::Possible),
+            (r#", "scans": [], "last_completed_scan_date": null"#, PolicyScans::Never),
+            (r#", "scans": []"#, PolicyScans::Never),
+        ] {
+            let application = Application::decode(&format!(r#"{{"guid": "app-1"{members}}}"#));
+            assert_eq!(application.unwrap().policy_scans, said, "{members}");
+        }
     }
 }

@@ -26,7 +26,8 @@ impl Default for Brake {
 /// What a reading of one application saw.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// Every list was read to its end and added up, and every record could be read.
+    /// Every list that was asked for was read to its end and added up, and every record could
+    /// be read. What was not asked for lacks nothing: it is not counted below.
     pub is_complete: bool,
     /// A scan was published since the last complete reading.
     pub has_newer_scan: bool,

@@ -18,7 +18,7 @@ mod sentence;
 mod text;
 mod time;
 
-pub use application::Application;
+pub use application::{Application, PolicyScans};
 pub use change::{Difference, Standing, Verdict, judge};
 pub use decode::remediation;
 pub use error::Undecodable;
