@@ -131,3 +131,25 @@ create table linked (
     foreign key (destination, group_key) references links (destination, group_key) on delete cascade
 ) strict, without rowid;
 create index linked_by_finding on linked (finding_id);
+
+-- How often applications are read again although nothing says that they changed, and what the
+-- audits of it found.
+create table sweeps (
+    integration integer primary key references integrations (id) on delete cascade,
+    -- As audits made it; the setting may be shorter by now.
+    period_ms integer not null,
+    -- Audits in a row that missed nothing.
+    clean integer not null,
+    -- The last audit: when it began, how many applications it read, findings that it missed.
+    audited_ms integer not null,
+    last_applications integer not null,
+    last_missed integer not null,
+    -- Of all audits.
+    applications integer not null,
+    missed_by_dates integer not null,
+    missed_by_scans integer not null
+) strict;
+
+-- Which application was read longest ago.
+create index applications_by_read on applications (integration, read_ms)
+    where gone = 0 and read_ms is not null;

@@ -166,7 +166,7 @@ impl<'a> Texts<'a> {
 /// The number of a text that was seen, by its kind, its hash and itself.
 pub(crate) const FIND: &str = "select id from texts where kind = ? and hash = ? and text = ?";
 
-fn find(connection: &Connection, kind: Kind, text: &str) -> Result<Option<i64>, Error> {
+pub(crate) fn find(connection: &Connection, kind: Kind, text: &str) -> Result<Option<i64>, Error> {
     let mut statement = connection.prepare_cached(FIND)?;
     Ok(statement.query_row((kind as u8, hash(text), text), |row| row.get(0)).optional()?)
 }

@@ -40,6 +40,7 @@ mod search;
 mod sorted;
 mod store;
 mod stretches;
+mod sweeps;
 mod tally;
 mod tokens;
 mod traffic;
@@ -83,6 +84,7 @@ pub use schedules::{Schedule, ScheduledEnd};
 pub use scope::Scope;
 pub use sorted::Sorting;
 pub use store::{IntegrationId, RunId, Store};
+pub use sweeps::{Audited, Stalest, Sweep, Swept};
 pub use tokens::{
     ApiToken, NewSecrets, NewToken, PermissionSet, Presented, SecretPlace, TokenId, TokenKind,
     TokenScope, TokenUse,

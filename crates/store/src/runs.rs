@@ -40,6 +40,8 @@ pub struct ApplicationMark {
     pub modified_ms: Option<i64>,
     /// `last_policy_compliance_check_date`, as listed before that read.
     pub policy_checked_ms: Option<i64>,
+    /// `last_completed_scan_date`, as listed before that read.
+    pub scanned_ms: Option<i64>,
     /// That read; none if the last one was incomplete or there was none.
     pub read_ms: Option<i64>,
     /// Whether a complete listing lacked it since.
@@ -114,7 +116,7 @@ impl Store {
         self.database
             .read(move |connection| {
                 let mut statement = connection.prepare_cached(
-                    "select guid, modified_ms, policy_checked_ms, read_ms, gone
+                    "select guid, modified_ms, policy_checked_ms, scanned_ms, read_ms, gone
                      from applications where integration = ? order by guid",
                 )?;
                 let mut rows = statement.query([integration.0])?;
@@ -125,8 +127,9 @@ impl Store {
                             .map_err(Error::corrupt)?,
                         modified_ms: row.get(1)?,
                         policy_checked_ms: row.get(2)?,
-                        read_ms: row.get(3)?,
-                        gone: row.get(4)?,
+                        scanned_ms: row.get(3)?,
+                        read_ms: row.get(4)?,
+                        gone: row.get(5)?,
                     });
                 }
                 Ok(marks)

@@ -166,6 +166,21 @@ impl ApplicationWriter {
         &self.held
     }
 
+    /// Whether it has findings of a context in one of the two families, vanished ones too: those
+    /// of software composition analysis, or all others. A finding that is not as it was written
+    /// may be of any.
+    pub fn holds(&self, context: &Context, is_sca: bool) -> bool {
+        let number = self.contexts.get(context);
+        self.held
+            .values()
+            .any(|held| held.is_damaged() || number == Some(&held.context) && held.is_sca == is_sca)
+    }
+
+    /// Whether one of its findings is of this context and family.
+    pub fn is_of(&self, held: &Held, context: &Context, is_sca: bool) -> bool {
+        self.contexts.get(context) == Some(&held.context) && held.is_sca == is_sca
+    }
+
     /// The last scan, as the application's record had it at the last complete reading.
     pub fn scanned_ms(&self) -> Option<i64> {
         self.scanned_ms

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use countersign_findings::{ApplicationGuid, Context, Finding, Standing, State};
+use countersign_findings::{ApplicationGuid, Context, Finding, ScanType, Standing, State};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::change::{ChangeKind, Reason};
-use crate::columns::state_of;
+use crate::columns::{Kind, find, state_of};
 use crate::error::Error;
 use crate::raw::Unpacker;
 use crate::seal;
@@ -25,6 +25,8 @@ pub struct Held {
     pub(super) context: i64,
     pub(super) hash: [u8; HASH_BYTES],
     state: State,
+    /// Whether it is one of software composition analysis.
+    pub(super) is_sca: bool,
     /// Whether a complete reading no longer showed it.
     pub gone: bool,
     pub(super) damage: Option<Damage>,
@@ -69,11 +71,12 @@ pub(super) fn held(
     let guid = ApplicationGuid::parse(guid).map_err(Error::corrupt)?;
     let record = if is_full { "(select raw from records where finding = f.id)" } else { "null" };
     let mut statement = connection.prepare_cached(&format!(
-        "select id, context, finding_id, hash, state, gone, seal, {record}, {}
+        "select id, context, finding_id, hash, state, gone, seal, {record}, scan_type, {}
          from findings f where application = ?",
         seal::FINDING
     ))?;
     let mut unpacker = Unpacker::new(connection);
+    let sca = find(connection, Kind::ScanType, ScanType::Sca.as_str())?;
     let mut name = connection.prepare_cached("select name from contexts where id = ?")?;
     let mut rows = statement.query([application])?;
     let (mut held, mut contexts) = (HashMap::new(), HashMap::new());
@@ -86,7 +89,7 @@ pub(super) fn held(
                 vacant.insert(name.parse().map_err(Error::corrupt)?);
             }
         }
-        let is_sound = row.get::<_, Option<i64>>(6)? == Some(seal::of_finding(row, 8)?);
+        let is_sound = row.get::<_, Option<i64>>(6)? == Some(seal::of_finding(row, 9)?);
         let number = row.get(0)?;
         if !is_sound {
             let context = contexts.get(&context).unwrap_or(&Context::Policy);
@@ -107,6 +110,7 @@ pub(super) fn held(
             context,
             hash,
             state: state_of(row.get(4)?)?,
+            is_sca: sca == Some(row.get(8)?),
             gone: row.get(5)?,
             damage: match (is_sound, is_record_sound) {
                 (false, _) => Some(Damage::Row),
@@ -158,6 +162,7 @@ fn misread(
         context: 0,
         hash: [0; HASH_BYTES],
         state: finding.state,
+        is_sca: finding.scan_type == ScanType::Sca,
         gone: last.flatten() == Some(Reason::Vanished),
         damage: Some(Damage::Row),
     };

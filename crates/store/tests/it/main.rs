@@ -21,8 +21,8 @@ use countersign_findings::{
     Application, ApplicationGuid, Context, Finding, FindingId, FindingKey, Population,
 };
 use countersign_store::{
-    ApplicationWriter, Change, ChangeKind, CredentialKind, IntegrationId, NewCredential, Put,
-    Query, Reading, Reason, RunId, RunKind, RunSummary, Since, Store,
+    ApplicationWriter, Audited, Change, ChangeKind, CredentialKind, IntegrationId, NewCredential,
+    Put, Query, Reading, Reason, RunId, RunKind, RunSummary, Since, Store, Sweep, Swept,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -364,4 +364,48 @@ async fn what_is_read_for_an_answer_gives_way_to_a_sync_and_is_none() {
     then[0].last = None;
     assert_eq!((fresh, runs), (then, before.1));
     assert_eq!(store.sync_figures(vec![]).await.unwrap()[0].complete, 0);
+}
+
+#[tokio::test]
+async fn what_audits_found_adds_up_and_goes_with_its_integration() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, integration, run) = store(folder.path()).await;
+    assert_eq!(store.sweep(integration).await.unwrap(), None);
+    let nothing = Swept { integration: "test".into(), sweep: None, stalest: None };
+    assert_eq!(store.swept().await.unwrap(), [nothing]);
+    for (at_ms, missed_by_dates) in [(5, 3), (9, 0)] {
+        let (missed_by_scans, applications) = (missed_by_dates / 3, 2);
+        let (period_ms, clean) = (at_ms * 10, u32::from(missed_by_dates == 0));
+        let audited =
+            Audited { at_ms, applications, missed_by_dates, missed_by_scans, period_ms, clean };
+        store.note_audit(integration, audited).await.unwrap();
+    }
+    for (guid, reading) in [
+        ("One", Reading::Complete { read_ms: 20 }),
+        ("Two", Reading::Complete { read_ms: 10 }),
+        ("Three", Reading::Incomplete { read_ms: 5, reason: "short".into(), held_back: 0 }),
+        ("Four", Reading::Complete { read_ms: 7 }),
+    ] {
+        open(&store, run, guid).await.commit(reading).await.unwrap();
+    }
+    let four = store.applications().await.unwrap();
+    let four = four.into_iter().find(|row| row.read_ms == Some(7)).unwrap().application;
+    store.mark_applications_gone(run, vec![four.guid.to_string()]).await.unwrap();
+    let swept = store.swept().await.unwrap().remove(0);
+    assert_eq!(swept.stalest.map(|one| one.read_ms), Some(10), "one that is gone does not count");
+    let sweep = swept.sweep.unwrap();
+    assert_eq!(store.sweep(integration).await.unwrap(), Some(sweep));
+    let expected = Sweep {
+        period_ms: 90,
+        clean: 1,
+        audited_ms: 9,
+        last_applications: 2,
+        last_missed: 0,
+        applications: 4,
+        missed_by_dates: 3,
+        missed_by_scans: 1,
+    };
+    assert_eq!(sweep, expected);
+    store.remove_integration(integration, None).await.unwrap();
+    assert_eq!(store.sweep(integration).await.unwrap(), None);
 }
