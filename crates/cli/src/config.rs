@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use countersign_connector::hours;
 use countersign_connector::rotation::Mode;
+use countersign_connector::sync::{audit, sweep};
 use countersign_files::{self as files, Secrecy};
 use countersign_findings::closure::Brake;
 use serde::Deserialize;
@@ -135,9 +136,12 @@ pub(crate) struct SyncConfig {
     pub(crate) parallel: usize,
     /// Elements asked for per page, 1 to 500.
     pub(crate) page_size: u32,
-    /// Hours after which an application is read again although its dates did
+    /// Hours within which an application is read again although its dates did
     /// not move.
     pub(crate) sweep_hours: u32,
+    /// The part of the applications that are not read, or only in part, that is read
+    /// completely each day, 0 to 1.
+    pub(crate) audit_share: f64,
     /// The share of the open findings of an application, and of all, that may close at once
     /// without a newer scan, 0 to 1. With 1 nothing is doubted.
     pub(crate) closures_share: f64,
@@ -151,7 +155,8 @@ impl Default for SyncConfig {
         Self {
             parallel: 12,
             page_size: 500,
-            sweep_hours: 24,
+            sweep_hours: (sweep::USUAL_MS / 3_600_000) as u32,
+            audit_share: audit::USUAL_SHARE,
             closures_share: brake.share,
             closures_few: brake.few,
         }
@@ -264,6 +269,8 @@ impl Config {
         must((1..=64).contains(&self.sync.parallel), "`sync.parallel` must be 1 to 64");
         let share = self.sync.closures_share;
         must((0.0..=1.0).contains(&share), "`sync.closures_share` must be 0 to 1");
+        let share = self.sync.audit_share;
+        must((0.0..=1.0).contains(&share), "`sync.audit_share` must be 0 to 1");
         must((1..=256).contains(&self.client.in_flight), "`client.in_flight` must be 1 to 256");
         must(
             (1..=60_000_000).contains(&self.api.requests_per_minute),

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_client::{Meter, ShareOfMinute};
 use countersign_findings::{Population, Severity, State as FindingState};
-use countersign_store::{Schedule, SendCount, SendState, SyncFigures};
+use countersign_store::{Schedule, SendCount, SendState, Swept, SyncFigures};
 use countersign_text::openmetrics::{Exposition, Kind, Samples};
 
 use crate::Connector;
@@ -40,6 +40,14 @@ pub enum Metric {
     LastComplete,
     /// How long ago that is.
     SyncAge,
+    /// How long ago the application was read that was read longest ago.
+    OldestRead,
+    /// How often applications are read that did not change.
+    SweepPeriod,
+    /// Applications that audits read.
+    Audited,
+    /// Findings that would have been missed without them.
+    AuditMissed,
     /// Incomplete ones in a row.
     ConsecutiveFailures,
     /// Whether one is under way.
@@ -82,12 +90,16 @@ pub enum Metric {
 
 impl Metric {
     /// All of them, in the order in which they are written.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 28] = [
         Self::Build,
         Self::Syncs,
         Self::SyncDuration,
         Self::LastComplete,
         Self::SyncAge,
+        Self::OldestRead,
+        Self::SweepPeriod,
+        Self::Audited,
+        Self::AuditMissed,
         Self::ConsecutiveFailures,
         Self::Running,
         Self::ScheduleLag,
@@ -117,6 +129,10 @@ impl Metric {
             Self::SyncDuration => "countersign_sync_duration_seconds",
             Self::LastComplete => "countersign_sync_last_complete_timestamp_seconds",
             Self::SyncAge => "countersign_sync_age_seconds",
+            Self::OldestRead => "countersign_application_age_oldest_seconds",
+            Self::SweepPeriod => "countersign_sweep_period_seconds",
+            Self::Audited => "countersign_audit_applications",
+            Self::AuditMissed => "countersign_audit_missed_findings",
             Self::ConsecutiveFailures => "countersign_sync_consecutive_failures",
             Self::Running => "countersign_sync_running",
             Self::ScheduleLag => "countersign_schedule_lag_seconds",
@@ -144,6 +160,7 @@ impl Metric {
         match self {
             Self::Build => Kind::Info,
             Self::Syncs | Self::Requests | Self::Retries => Kind::Counter,
+            Self::Audited | Self::AuditMissed => Kind::Counter,
             Self::RateLimited | Self::RequestWait | Self::ApiRequests => Kind::Counter,
             Self::SyncDuration => Kind::Histogram,
             _ => Kind::Gauge,
@@ -156,6 +173,7 @@ impl Metric {
             Self::Build => &["version"],
             Self::Syncs => &["integration", "outcome"],
             Self::Findings => &["integration", "severity", "state"],
+            Self::AuditMissed => &["integration", "cause"],
             Self::RequestWait => &["cause"],
             Self::BudgetStarted | Self::BudgetWaiting => &["host", "share"],
             Self::BudgetClosed => &["host"],
@@ -166,6 +184,9 @@ impl Metric {
             Self::SyncDuration
             | Self::LastComplete
             | Self::SyncAge
+            | Self::OldestRead
+            | Self::SweepPeriod
+            | Self::Audited
             | Self::ConsecutiveFailures
             | Self::Running
             | Self::ScheduleLag
@@ -185,6 +206,16 @@ impl Metric {
             Self::LastComplete => "When the last complete sync ended, as Unix time",
             Self::SyncAge => {
                 "Time since the last complete sync ended, or since the integration was added"
+            }
+            Self::OldestRead => {
+                "Time since the last complete read of the application that was read longest ago"
+            }
+            Self::SweepPeriod => {
+                "Time within which an unchanged application is read again, after the last audit"
+            }
+            Self::Audited => "Applications that audits read completely",
+            Self::AuditMissed => {
+                "Findings that syncs had missed, found by audits, by cause: dates (they did not move) or scans (none was recorded)"
             }
             Self::ConsecutiveFailures => "Scheduled syncs in a row that were not complete",
             Self::Running => "1 while a scheduled sync is running, else 0",
@@ -251,6 +282,37 @@ fn seconds(ms: i64) -> String {
     format!("{sign}{}.{:03}", ms.unsigned_abs() / 1000, ms.unsigned_abs() % 1000)
 }
 
+fn put_sweeps(text: &mut Exposition, swept: &[Swept], now_ms: i64) {
+    let mut oldest = Metric::OldestRead.begin(text);
+    for one in swept {
+        if let Some(stalest) = &one.stalest {
+            let age_ms = (now_ms - stalest.read_ms).max(0);
+            oldest.put(&[("integration", &one.integration)], seconds(age_ms));
+        }
+    }
+    let mut period = Metric::SweepPeriod.begin(text);
+    for one in swept {
+        if let Some(sweep) = one.sweep {
+            period.put(&[("integration", &one.integration)], seconds(sweep.period_ms));
+        }
+    }
+    let of = |one: &Swept| {
+        one.sweep.map_or([0; 3], |sweep| {
+            [sweep.applications, sweep.missed_by_dates, sweep.missed_by_scans]
+        })
+    };
+    let mut audited = Metric::Audited.begin(text);
+    for one in swept {
+        audited.put(&[("integration", &one.integration)], of(one)[0]);
+    }
+    let mut missed = Metric::AuditMissed.begin(text);
+    for one in swept {
+        for (cause, at) in [("dates", 1), ("scans", 2)] {
+            missed.put(&[("integration", &one.integration), ("cause", cause)], of(one)[at]);
+        }
+    }
+}
+
 impl Connector {
     /// All metrics. `rows` are the credentials, `scheduler` the one that runs beside, `calls`
     /// what programs asked for, `budget` what all processes asked services for, `version` the
@@ -302,6 +364,7 @@ impl Connector {
             let since_ms = one.complete_ms.unwrap_or(one.added_ms);
             age.put(&[("integration", &one.integration)], seconds((now_ms - since_ms).max(0)));
         }
+        put_sweeps(text, &self.store.swept().await?, now_ms);
         Ok(())
     }
 

@@ -3,14 +3,17 @@
 //!
 //! Invariants:
 //! - An application is written in one transaction, after it was read.
-//! - Nothing is closed unless every context of the application was read
+//! - Nothing is closed unless everything that was asked of the application was read
 //!   completely, every page reconciled with the server's totals, and every
-//!   record decoded; nor where most would close at once and no scan accounts for it
+//!   record decoded; nothing of a list that was not asked for ([`asking`]); nor where most would close at once and no scan accounts for it
 //!   ([`Brake`]).
 //! - 401 and 403 end the run; they are never read as "no findings".
 //! - A crash at any point leaves each application as it was or as it is.
 
+pub mod asking;
+pub mod audit;
 pub mod plan;
+pub mod sweep;
 
 mod application;
 mod live;
@@ -23,18 +26,21 @@ use std::sync::Arc;
 use countersign_client::Client;
 use countersign_findings::closure::Brake;
 use countersign_findings::{Application, Population};
-use countersign_store::{IntegrationId, RunKind, RunSummary, Store};
+use countersign_store::{Audited, IntegrationId, RunKind, RunSummary, Store, Sweep};
 use sha2::{Digest, Sha256};
 use tokio::sync::SetOnce;
 use tokio::task::JoinSet;
 
 use crate::error::{Error, Fault};
-use crate::{Clock, Connector};
+use crate::{Clock, Connector, Random};
 use application::{Outcome, Read, Trust, read_application};
+use asking::Extent;
+use audit::Saving;
 use plan::{Listed, Mark, Plan, Scope};
+use sweep::Pace;
 
 pub use live::{Fresh, Lack, Readings};
-pub use report::{ApplicationCounts, FindingCounts, Problem, Report};
+pub use report::{ApplicationCounts, AuditCounts, FindingCounts, Problem, Report};
 pub use standing::{Doing, Follower, Standing};
 
 /// How a run goes about it.
@@ -42,6 +48,8 @@ pub use standing::{Doing, Follower, Standing};
 pub struct Options {
     /// What to read.
     pub scope: Scope,
+    /// The part of what is saved, 0 to 1, that an incremental run reads completely once a day.
+    pub audit_share: f64,
     /// Applications read at once. The client's rate budget holds for all of
     /// them together.
     pub parallel: usize,
@@ -58,7 +66,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            scope: Scope::Incremental { sweep_after_ms: 24 * 60 * 60 * 1000 },
+            scope: Scope::Incremental { sweep_ms: sweep::USUAL_MS },
+            audit_share: audit::USUAL_SHARE,
             parallel: 12,
             page_size: 500,
             rereads: 2,
@@ -135,6 +144,7 @@ struct Run {
     id: countersign_store::RunId,
     options: Options,
     clock: Clock,
+    random: Random,
     watch: Watch,
     /// Set once the store was found to be sound, which takes as long as reading does.
     is_sound: SetOnce<()>,
@@ -163,6 +173,14 @@ impl Run {
 struct Entry {
     application: Application,
     raw: String,
+}
+
+/// An application to read.
+struct ToRead {
+    entry: Arc<Entry>,
+    extent: Extent,
+    /// What would have been saved, if it is read for the audit.
+    audit: Option<Saving>,
 }
 
 impl Connector {
@@ -201,6 +219,7 @@ impl Connector {
             id,
             options,
             clock: self.clock.clone(),
+            random: self.random.clone(),
             watch,
             is_sound: SetOnce::new(),
         });
@@ -220,6 +239,7 @@ impl Connector {
             report.problems.push(Problem { application: None, reason: error.to_string() });
         }
         report.complete = failure.is_none() && report.problems.is_empty();
+        self.note_audit(integration, run.options.scope, &report, started_ms).await?;
         let counts = self.store.counts(integration, Population::STORED).await?;
         report.findings.total = counts.total;
         report.findings.noted = counts.noted;
@@ -234,6 +254,33 @@ impl Connector {
 }
 
 impl Connector {
+    /// Notes what the audit found, and how often applications are swept from now on.
+    async fn note_audit(
+        &self,
+        integration: IntegrationId,
+        scope: Scope,
+        report: &Report,
+        at_ms: i64,
+    ) -> Result<(), Error> {
+        let (Some(audit), Scope::Incremental { sweep_ms }) = (report.audit, scope) else {
+            return Ok(());
+        };
+        if !audit.is_done() {
+            return Ok(());
+        }
+        let kept = self.store.sweep(integration).await?;
+        let pace = pace(kept, sweep_ms).after(audit.missed(), sweep_ms);
+        let audited = Audited {
+            at_ms,
+            applications: audit.applications,
+            missed_by_dates: audit.missed_by_dates,
+            missed_by_scans: audit.missed_by_scans,
+            period_ms: pace.period_ms,
+            clean: pace.clean,
+        };
+        Ok(self.store.note_audit(integration, audited).await?)
+    }
+
     /// The line of a sync in the log.
     async fn say(&self, id: IntegrationId, report: &Report) -> Result<(), Error> {
         let all = self.store.integrations().await?;
@@ -247,6 +294,8 @@ impl Connector {
             changed = findings.changed,
             reopened = findings.reopened,
             closed = findings.closed,
+            audited = report.audit.map(|audit| audit.applications),
+            missed = report.audit.map(|audit| audit.missed()),
             requests = report.requests,
             retries = report.retries,
             duration_ms = report.duration_ms,
@@ -256,6 +305,12 @@ impl Connector {
         );
         Ok(())
     }
+}
+
+/// How often applications are swept.
+fn pace(kept: Option<Sweep>, setting_ms: i64) -> Pace {
+    let kept = kept.map(|kept| Pace { period_ms: kept.period_ms, clean: kept.clean });
+    Pace::within(kept, setting_ms)
 }
 
 /// Tells of the requests, too, with every step.
@@ -283,9 +338,24 @@ async fn run_once(
     if report.problems.is_empty() {
         doubts.gone = plan.gone;
     }
-    (run.watch)(Progress::Planned { applications: plan.read.len() as u64 });
+    let planned = plan.read.len() + plan.audit.len();
+    (run.watch)(Progress::Planned { applications: planned as u64 });
+    if !plan.audit.is_empty() {
+        let planned = plan.audit.len() as u64;
+        report.audit = Some(AuditCounts { planned, ..AuditCounts::default() });
+    }
+    let extent = match run.options.scope {
+        Scope::Full => Extent::Everything,
+        Scope::Incremental { .. } => Extent::Needed,
+    };
+    let audited = plan.audit.iter().map(|(at, saving)| (*at, Extent::Everything, Some(*saving)));
+    let jobs = plan.read.iter().map(|at| (*at, extent, None)).chain(audited);
     let mut slots: Vec<_> = entries.into_iter().map(|entry| Some(Arc::new(entry))).collect();
-    let queue = plan.read.iter().filter_map(|at| slots[*at].take()).collect();
+    let queue = jobs
+        .filter_map(|(at, extent, audit)| {
+            slots[at].take().map(|entry| ToRead { entry, extent, audit })
+        })
+        .collect();
     read_all(run, queue, report, &mut doubts).await?;
     (run.watch)(Progress::Settling);
     settle(run, report, doubts, &open).await
@@ -297,7 +367,7 @@ struct Doubts {
     /// Applications that are no longer there.
     gone: Vec<String>,
     /// Applications that would lose few findings, and most of what they have.
-    waiting: Vec<(Arc<Entry>, Read)>,
+    waiting: Vec<(ToRead, Read)>,
 }
 
 /// Closes and marks what waited, unless it is most of what the account has.
@@ -329,17 +399,18 @@ async fn settle(
         report.applications.gone = gone.len() as u64;
         report.rows_written += run.store.mark_applications_gone(run.id, gone).await?;
     }
-    for (entry, mut first) in waiting {
-        let guid = entry.application.guid.to_string();
+    for (job, mut first) in waiting {
+        let guid = job.entry.application.guid.to_string();
         if !is_too_much
-            && let Outcome::Read(second) = read_application(run, &entry, Trust::Few).await?
+            && let Outcome::Read(second) =
+                read_application(run, &job.entry, job.extent, Trust::Few).await?
         {
             first.findings.closed += second.findings.closed;
             first.findings.held_back = second.findings.held_back;
             first.incomplete = second.incomplete;
             first.rows_written += second.rows_written;
         }
-        count(report, guid, first);
+        count(report, guid, job.audit, first);
     }
     Ok(())
 }
@@ -457,6 +528,7 @@ async fn plan_run(run: &Run, integration: IntegrationId, entries: &[Entry]) -> R
             guid: mark.guid.to_string(),
             modified_ms: mark.modified_ms,
             policy_checked_ms: mark.policy_checked_ms,
+            scanned_ms: mark.scanned_ms,
             read_ms: mark.read_ms,
             gone: mark.gone,
         })
@@ -467,9 +539,29 @@ async fn plan_run(run: &Run, integration: IntegrationId, entries: &[Entry]) -> R
             guid: entry.application.guid.to_string(),
             modified_ms: entry.application.modified_ms,
             policy_checked_ms: entry.application.policy_checked_ms,
+            scanned_ms: entry.application.last_scan_ms,
+            is_partly: asking::saves(&entry.application),
         })
         .collect();
-    Ok(plan::plan(&listing, &marks, run.options.scope, (run.clock)()))
+    let now_ms = (run.clock)();
+    let Scope::Incremental { sweep_ms } = run.options.scope else {
+        return Ok(plan::plan(&listing, &marks, Scope::Full, now_ms));
+    };
+    let kept = run.store.sweep(integration).await?;
+    let sweep_ms = pace(kept, sweep_ms).period_ms;
+    let mut plan = plan::plan(&listing, &marks, Scope::Incremental { sweep_ms }, now_ms);
+    // What was read on the same day has nothing to be audited for yet.
+    let first_ms = marks.iter().filter_map(|mark| mark.read_ms).min();
+    let last_ms = kept.map(|kept| kept.audited_ms).or(first_ms);
+    if last_ms.is_some_and(|last_ms| audit::is_due(last_ms, now_ms)) {
+        let draw = || {
+            let mut drawn = [0; 8];
+            (run.random)(&mut drawn);
+            u64::from_le_bytes(drawn)
+        };
+        plan.add_audit(&listing, run.options.audit_share, draw);
+    }
+    Ok(plan)
 }
 
 /// Reads the queue, several applications at once. The first failure that no
@@ -477,7 +569,7 @@ async fn plan_run(run: &Run, integration: IntegrationId, entries: &[Entry]) -> R
 /// network down) ends the run; what was committed stays.
 async fn read_all(
     run: &Arc<Run>,
-    queue: Vec<Arc<Entry>>,
+    queue: Vec<ToRead>,
     report: &mut Report,
     doubts: &mut Doubts,
 ) -> Result<(), Error> {
@@ -486,26 +578,31 @@ async fn read_all(
     let mut failed_in_a_row = 0;
     loop {
         while tasks.len() < run.options.parallel.max(1) {
-            let Some(entry) = queue.next() else { break };
+            let Some(job) = queue.next() else { break };
             let run = Arc::clone(run);
             tasks.spawn(async move {
-                let outcome = read_application(&run, &entry, Trust::Usual).await;
+                let outcome = read_application(&run, &job.entry, job.extent, Trust::Usual).await;
                 (run.watch)(done(&outcome));
-                (entry, outcome)
+                (job, outcome)
             });
         }
         let Some(ended) = tasks.join_next().await else { return Ok(()) };
-        let (entry, outcome) = ended.map_err(|error| {
+        let (job, outcome) = ended.map_err(|error| {
             Error::new(Fault::Unexpected, format!("a reading task ended early: {error}"))
         })?;
-        let guid = entry.application.guid.to_string();
+        let guid = job.entry.application.guid.to_string();
         match outcome {
             Ok(outcome) => {
                 failed_in_a_row = 0;
                 match outcome {
-                    Outcome::Gone => doubts.gone.push(guid),
-                    Outcome::Read(read) if read.is_waiting => doubts.waiting.push((entry, read)),
-                    Outcome::Read(read) => count(report, guid, read),
+                    Outcome::Gone => {
+                        if let (Some(counts), Some(saving)) = (&mut report.audit, job.audit) {
+                            counts.count(saving, true, 0, 0);
+                        }
+                        doubts.gone.push(guid);
+                    }
+                    Outcome::Read(read) if read.is_waiting => doubts.waiting.push((job, read)),
+                    Outcome::Read(read) => count(report, guid, job.audit, read),
                 }
             }
             Err(error) => {
@@ -534,7 +631,11 @@ fn done(outcome: &Result<Outcome, Error>) -> Progress {
     }
 }
 
-fn count(report: &mut Report, guid: String, read: Read) {
+fn count(report: &mut Report, guid: String, audit: Option<Saving>, read: Read) {
+    if let (Some(counts), Some(saving)) = (&mut report.audit, audit) {
+        let different = read.findings.different();
+        counts.count(saving, read.incomplete.is_none(), different, read.unexpected);
+    }
     if read.is_application_different || read.findings.is_different() {
         report.applications.changed += 1;
     } else {

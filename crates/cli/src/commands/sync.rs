@@ -179,12 +179,13 @@ pub(crate) fn options(context: &Context, how: How) -> Options {
     let scope = if how.is_full {
         Scope::Full
     } else {
-        Scope::Incremental { sweep_after_ms: i64::from(config.sweep_hours) * 3_600_000 }
+        Scope::Incremental { sweep_ms: i64::from(config.sweep_hours) * 3_600_000 }
     };
     Options {
         scope,
         parallel: config.parallel,
         page_size: config.page_size,
+        audit_share: config.audit_share,
         brake: match how.accepts_closures {
             true => Brake::off(),
             false => Brake { share: config.closures_share, few: config.closures_few },

@@ -1,15 +1,16 @@
-//! Reads one application: its sandboxes, then every context's findings, page by
-//! page, and writes what is different in one transaction.
+//! Reads one application: its sandboxes, then the findings of every context that can hold
+//! some, page by page, and writes what is different in one transaction.
 
 use std::collections::{HashSet, VecDeque};
 
 use countersign_client::{PageBody, Pages, ScanFamily};
 use countersign_findings::closure::{Belief, Seen, is_newer_scan};
 use countersign_findings::{Context, Finding, FindingId, State};
-use countersign_store::{ApplicationWriter, ChangeKind, Id, Put, Reading};
+use countersign_store::{ApplicationWriter, ChangeKind, Held, Id, Put, Reading};
 use countersign_wire::sandbox::Sandbox;
 use sha2::{Digest, Sha256};
 
+use super::asking::{self, Extent};
 use super::report::FindingCounts;
 use super::{Entry, Progress, Run};
 use crate::error::{Error, Fault};
@@ -36,6 +37,8 @@ pub(super) struct Read {
     pub(super) rows_written: u64,
     /// Findings that it showed.
     pub(super) shown: u64,
+    /// Of these, those in lists that the record says are empty.
+    pub(super) unexpected: u64,
     /// Requests that it cost, but for retries.
     pub(super) requests: u64,
     /// Why nothing was closed and it will be read again.
@@ -63,6 +66,7 @@ enum Interruption {
 pub(super) async fn read_application(
     run: &Run,
     entry: &Entry,
+    extent: Extent,
     trust: Trust,
 ) -> Result<Outcome, Error> {
     let mut tries_left = run.options.rereads;
@@ -70,7 +74,7 @@ pub(super) async fn read_application(
     let mut requests = 0;
     loop {
         // A fresh writer per pass: what an earlier pass put away is forgotten.
-        let mut pass = Pass::open(run, entry).await?;
+        let mut pass = Pass::open(run, entry, extent).await?;
         let outcome = pass.read().await;
         requests += pass.requests;
         match outcome {
@@ -104,7 +108,12 @@ async fn not_found(run: &Run, entry: &Entry, error: Error) -> Result<Outcome, Er
 struct Pass<'a> {
     run: &'a Run,
     entry: &'a Entry,
+    extent: Extent,
     writer: ApplicationWriter,
+    /// Lists that were not asked for: nothing of them is missing.
+    unasked: Vec<(Context, ScanFamily)>,
+    /// Elements of lists that the record says are empty.
+    unexpected: u64,
     seen: HashSet<Id>,
     /// Open before, and shown as fixed now.
     fixed: Vec<Id>,
@@ -115,14 +124,25 @@ struct Pass<'a> {
     drift: Option<String>,
 }
 
+/// A list of findings that is asked for.
+struct List {
+    context: Context,
+    pages: Pages,
+    /// Whether the record leaves it possible that it holds something.
+    can_hold: bool,
+}
+
 impl<'a> Pass<'a> {
-    async fn open(run: &'a Run, entry: &'a Entry) -> Result<Self, Error> {
+    async fn open(run: &'a Run, entry: &'a Entry, extent: Extent) -> Result<Self, Error> {
         let writer = run.store.open_application(run.id, &entry.application, &entry.raw).await?;
         let counts = FindingCounts::default();
         Ok(Self {
             run,
             entry,
+            extent,
             writer,
+            unasked: Vec::new(),
+            unexpected: 0,
             seen: HashSet::new(),
             fixed: Vec::new(),
             counts,
@@ -157,20 +177,26 @@ impl<'a> Pass<'a> {
         for sandbox in self.sandboxes().await? {
             self.line_up(&mut coming, sandbox);
         }
-        while let Some((context, pages)) = coming.pop_front() {
+        while let Some(list) = coming.pop_front() {
             start_first(&mut coming);
-            self.findings(&context, pages).await?;
+            self.findings(list).await?;
         }
         Ok(())
     }
 
-    /// Both families of a context's findings.
-    fn line_up(&self, coming: &mut VecDeque<(Context, Pages)>, context: Context) {
-        let guid = self.entry.application.guid.as_str();
+    /// The families of a context's findings that are asked for.
+    fn line_up(&mut self, coming: &mut VecDeque<List>, context: Context) {
+        let application = &self.entry.application;
         for family in [ScanFamily::NonSca, ScanFamily::Sca] {
-            let size = self.run.options.page_size;
+            let is_held = || self.writer.holds(&context, family == ScanFamily::Sca);
+            let can_hold = asking::can_hold(application, &context, family, is_held);
+            if !can_hold && self.extent == Extent::Needed {
+                self.unasked.push((context.clone(), family));
+                continue;
+            }
+            let (guid, size) = (application.guid.as_str(), self.run.options.page_size);
             let pages = self.run.client.findings(guid, context.guid(), family, size);
-            coming.push_back((context.clone(), pages));
+            coming.push_back(List { context: context.clone(), pages, can_hold });
         }
     }
 
@@ -208,10 +234,14 @@ impl<'a> Pass<'a> {
         Ok(contexts)
     }
 
-    async fn findings(&mut self, context: &Context, mut pages: Pages) -> Result<(), Interruption> {
-        while let Some(page) = self.next(&mut pages).await? {
+    async fn findings(&mut self, mut list: List) -> Result<(), Interruption> {
+        let context = &list.context;
+        while let Some(page) = self.next(&mut list.pages).await? {
             let count = page.elements().len() as u64;
             (self.run.watch)(Progress::Findings { count });
+            if !list.can_hold {
+                self.unexpected += count;
+            }
             let is_new = self.page(context, &page).await?;
             if !is_new && count > 0 {
                 // A list that repeats itself may do so for ever.
@@ -359,24 +389,32 @@ impl<'a> Pass<'a> {
             is_application_different,
             rows_written: written.rows,
             shown: self.seen.len() as u64,
+            unexpected: self.unexpected,
             requests: self.requests,
             incomplete,
             is_waiting: held_back > 0 && beliefs.lacking == Belief::Wait,
         })
     }
 
-    /// Findings that this reading did not show, and whether they were open.
+    /// Findings that this reading did not show, and whether they were open. What was not asked
+    /// for is not missing.
     fn lacking(&self) -> Vec<(Id, bool)> {
+        let is_unasked = |held: &Held| {
+            let mut unasked = self.unasked.iter();
+            unasked.any(|(context, family)| {
+                self.writer.is_of(held, context, *family == ScanFamily::Sca)
+            })
+        };
         let held = self.writer.held().iter();
-        held.filter(|(id, held)| !held.gone && !self.seen.contains(*id))
+        held.filter(|(id, held)| !held.gone && !self.seen.contains(*id) && !is_unasked(held))
             .map(|(id, held)| (*id, held.is_open()))
             .collect()
     }
 }
 
-fn start_first(coming: &mut VecDeque<(Context, Pages)>) {
-    if let Some((_, pages)) = coming.front_mut() {
-        pages.start();
+fn start_first(coming: &mut VecDeque<List>) {
+    if let Some(list) = coming.front_mut() {
+        list.pages.start();
     }
 }
 

@@ -18,6 +18,7 @@ use countersign_store::{Error as StoreError, IntegrationId, OwnedIntegration, Ru
 use tokio::sync::SetOnce;
 
 use super::application::{Outcome, Trust, read_application};
+use super::asking::Extent;
 use super::{Entry, Options, Report, Run, count, summary};
 use crate::error::{Error, Fault};
 use crate::{Clock, Connector};
@@ -83,6 +84,7 @@ impl Connector {
             id,
             options,
             clock: self.clock.clone(),
+            random: self.random.clone(),
             watch: Arc::new(|_| {}),
             is_sound: SetOnce::new_with(Some(())),
         };
@@ -127,13 +129,14 @@ async fn read_one(
         Err(error) => return Err(error.into()),
     };
     let entry = entry(guid, &record)?;
-    match read_application(run, &entry, Trust::Usual).await? {
+    // For an answer nothing is saved.
+    match read_application(run, &entry, Extent::Everything, Trust::Usual).await? {
         // It was shown, and asked about once more.
         Outcome::Gone => Ok(Fresh::lacking(3, Lack::Gone)),
         Outcome::Read(read) => {
             report.requests = read.requests + 1;
             let lack = read.incomplete.clone().map(Lack::Incomplete);
-            count(report, guid.to_string(), read);
+            count(report, guid.to_string(), None, read);
             Ok(Fresh { requests: report.requests, lack })
         }
     }

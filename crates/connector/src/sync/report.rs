@@ -3,6 +3,8 @@
 use countersign_store::{Change, ChangeKind, Held};
 use serde::Serialize;
 
+use super::audit::{Missed, Saving};
+
 /// The outcome of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -10,6 +12,8 @@ pub struct Report {
     pub applications: ApplicationCounts,
     /// Findings.
     pub findings: FindingCounts,
+    /// What the audit of this run found; none where the run had none.
+    pub audit: Option<AuditCounts>,
     /// Requests sent, retries included.
     pub requests: u64,
     /// Requests that repeated a failed one.
@@ -46,6 +50,55 @@ pub struct ApplicationCounts {
     pub gone: u64,
     /// No longer in the list, and left as they were: too many at once.
     pub held_back: u64,
+}
+
+/// What incremental reading would have missed, by the applications that an audit read
+/// completely.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct AuditCounts {
+    /// Applications that it had to read.
+    #[serde(skip)]
+    pub planned: u64,
+    /// Applications that it read.
+    pub applications: u64,
+    /// Findings that are different although the dates of their application had not moved.
+    pub missed_by_dates: u64,
+    /// Findings in lists that the record of their application says are empty.
+    pub missed_by_scans: u64,
+}
+
+impl AuditCounts {
+    /// Findings that incremental reading would have missed; none are expected.
+    pub fn missed(&self) -> u64 {
+        self.missed_by_dates + self.missed_by_scans
+    }
+
+    /// `1 application read completely, no finding missed`.
+    pub fn words(applications: u64, missed: u64) -> String {
+        let applications = match applications {
+            1 => "1 application".to_owned(),
+            count => format!("{count} applications"),
+        };
+        let missed = match missed {
+            0 => "no finding".to_owned(),
+            1 => "1 finding".to_owned(),
+            count => format!("{count} findings"),
+        };
+        format!("{applications} read completely, {missed} missed")
+    }
+
+    /// Whether it says something: that nothing is missed is known only once all was read.
+    pub(crate) fn is_done(&self) -> bool {
+        self.missed() > 0 || self.applications == self.planned
+    }
+
+    /// Counts one application; one that was not read to its end as far as it came.
+    pub(crate) fn count(&mut self, saving: Saving, is_read: bool, different: u64, unexpected: u64) {
+        let missed = Missed::of(saving, different, unexpected);
+        self.applications += u64::from(is_read);
+        self.missed_by_dates += missed.by_dates;
+        self.missed_by_scans += missed.by_scans;
+    }
 }
 
 /// Findings of the applications that a run read.
@@ -99,9 +152,14 @@ impl FindingCounts {
         }
     }
 
+    /// Findings that are different from the run before.
+    pub(crate) fn different(&self) -> u64 {
+        self.new + self.changed + self.reopened + self.closed
+    }
+
     /// Whether anything is different from the run before.
     pub(crate) fn is_different(&self) -> bool {
-        self.new + self.changed + self.reopened + self.closed + self.undecodable > 0
+        self.different() + self.undecodable > 0
     }
 }
 

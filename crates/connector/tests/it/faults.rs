@@ -29,14 +29,19 @@ struct Held {
     applications: BTreeMap<String, bool>,
 }
 
-struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     test: &'a TestPlatform,
     pair: Pair,
-    connector: Connector,
+    pub(crate) connector: Connector,
 }
 
 impl<'a> Reader<'a> {
-    async fn open(test: &'a TestPlatform, pair: &Pair, random: &Random, folder: &Path) -> Self {
+    pub(crate) async fn open(
+        test: &'a TestPlatform,
+        pair: &Pair,
+        random: &Random,
+        folder: &Path,
+    ) -> Self {
         let store = Store::open(&folder.join("store.sqlite")).await.expect("a store");
         let random = Arc::clone(random);
         let key = KeySource::KeyFile(folder.join("key"));
@@ -59,6 +64,16 @@ impl<'a> Reader<'a> {
     async fn sync_until(
         &self,
         scope: Scope,
+        watch: Watch,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Finished {
+        let options = Options { scope, page_size: 10, parallel: 3, ..Options::default() };
+        self.sync_as(options, watch, stop).await
+    }
+
+    pub(crate) async fn sync_as(
+        &self,
+        options: Options,
         watch: Watch,
         stop: impl Future<Output = ()> + Send,
     ) -> Finished {
@@ -88,7 +103,6 @@ impl<'a> Reader<'a> {
         config.request_timeout = Duration::from_secs(2);
         let (clock, random) = (self.connector.clock.clone(), self.connector.random.clone());
         let client = Client::new(config, &self.pair, clock, random).expect("a client");
-        let options = Options { scope, page_size: 10, parallel: 3, ..Options::default() };
         let run = self.connector.sync_until(integration, client, options, watch, stop);
         run.await.expect("a report")
     }
@@ -282,7 +296,7 @@ async fn incremental_runs_follow_the_life_of_a_tenant() {
         test.control("DELETE", "/clock", "").await;
         test.advance(24 * 3_600_000);
         let sweep = if day % 4 == 3 { 1 } else { 7 * 24 * 3_600_000 };
-        let finished = reader.sync_with(Scope::Incremental { sweep_after_ms: sweep }).await;
+        let finished = reader.sync_with(Scope::Incremental { sweep_ms: sweep }).await;
         assert!(finished.fault().is_none(), "day {day}: {:?}", finished.report.problems);
         skipped += finished.report.applications.skipped;
 

@@ -166,7 +166,8 @@ impl Door {
         let client = self.client(connector);
         let scope = match reads {
             Reads::Everything => Scope::Full,
-            Reads::Changes => Scope::Incremental { sweep_after_ms: DAY_MS },
+            // With the distance of two runs it is less than a day.
+            Reads::Changes => Scope::Incremental { sweep_ms: DAY_MS / 2 },
         };
         let options = Options { scope, page_size: 10, parallel: 3, ..Options::default() };
         let integration = connector.store.integration(NAME).await.unwrap().id;

@@ -55,6 +55,18 @@ async fn what_is_counted_is_what_happened() {
     assert_eq!(of("countersign_sync_age_seconds"), (life.now() - last_ms) as f64 / 1000.0);
     assert_eq!(of("countersign_schedule_lag_seconds"), 0.0);
 
+    let swept = life.known.store.swept().await.unwrap().remove(0);
+    let (sweep, stalest) = (swept.sweep.unwrap(), swept.stalest.unwrap());
+    let age_ms = life.now() - stalest.read_ms;
+    assert_eq!(of("countersign_application_age_oldest_seconds"), age_ms as f64 / 1000.0);
+    assert_eq!(of("countersign_sweep_period_seconds"), sweep.period_ms as f64 / 1000.0);
+    assert!(sweep.applications > 0, "{sweep:?}");
+    assert_eq!(of("countersign_audit_applications_total"), sweep.applications as f64);
+    for cause in ["dates", "scans"] {
+        let labels = format!("{{integration=\"{NAME}\",cause=\"{cause}\"}}");
+        assert_eq!(value(&text, &format!("countersign_audit_missed_findings_total{labels}")), 0.0);
+    }
+
     assert_eq!(value(&text, "countersign_requests_rate_limited_total"), 1.0);
     assert_eq!(value(&text, "countersign_request_retries_total"), 1.0);
     assert!(value(&text, "countersign_requests_total") > ended as f64);
