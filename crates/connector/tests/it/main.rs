@@ -9,6 +9,7 @@ mod consumers;
 mod details;
 mod duty;
 mod faults;
+mod fewer;
 mod fuzz;
 mod health;
 mod import;
@@ -149,6 +150,17 @@ impl Bench {
 
     /// Against any service.
     async fn on(router: Router) -> Self {
+        let clock: countersign_connector::Clock = Arc::new(|| 1_780_000_000_000);
+        let random: countersign_connector::Random = Arc::new(|buffer| buffer.fill(7));
+        Self::at(router, clock, random).await
+    }
+
+    /// The same in a time of its own.
+    async fn at(
+        router: Router,
+        clock: countersign_connector::Clock,
+        random: countersign_connector::Random,
+    ) -> Self {
         let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))
             .await
             .expect("a port");
@@ -156,8 +168,6 @@ impl Bench {
         tokio::spawn(async move { axum::serve(listener, router).await });
 
         let folder = tempfile::tempdir().expect("a folder");
-        let clock: countersign_connector::Clock = Arc::new(|| 1_780_000_000_000);
-        let random: countersign_connector::Random = Arc::new(|buffer| buffer.fill(7));
         let store = Store::open(&folder.path().join("store.sqlite")).await.expect("a store");
         let key = KeySource::KeyFile(folder.path().join("key"));
         let vault = SealedFile::open(&folder.path().join("vault.json"), key, random.clone())
