@@ -1,6 +1,6 @@
 //! The final report of a run, for people.
 
-use countersign_connector::sync::Report;
+use countersign_connector::sync::{AuditCounts, Report};
 use countersign_findings::{Population, Severity, State};
 use countersign_store::Counts;
 
@@ -54,6 +54,20 @@ pub(crate) fn sync_text(name: &str, report: &Report) -> String {
     if findings.mended > 0 {
         let mended = grouped(findings.mended);
         text.push_str(&format!("  {mended} damaged in the store, and written anew\n"));
+    }
+    if let Some(audit) = &report.audit {
+        let words = AuditCounts::words(audit.applications, audit.missed());
+        text.push_str(&format!(
+            "  audit: {words}{}\n",
+            match audit.missed() {
+                0 => String::new(),
+                _ => format!(
+                    " ({} although no date moved, {} although no scan was recorded)",
+                    grouped(audit.missed_by_dates),
+                    grouped(audit.missed_by_scans)
+                ),
+            }
+        ));
     }
     text.push_str(&format!(
         "  {} ({} repeated) in {:.1} s, {} written\n",
@@ -116,5 +130,32 @@ mod tests {
         assert!(!counts_text(&counts, Population::USUAL, 1500).contains("more"));
         let synced = sync_text("demo", &Report::default());
         assert!(synced.contains("any state, policy context and sandboxes"), "{synced}");
+        assert!(!synced.contains("audit"), "{synced}");
+    }
+
+    #[test]
+    fn what_an_audit_found_is_said_with_its_cause() {
+        let text = |applications, missed_by_dates, missed_by_scans| {
+            let counts = AuditCounts {
+                applications,
+                missed_by_dates,
+                missed_by_scans,
+                ..AuditCounts::default()
+            };
+            sync_text("demo", &Report { audit: Some(counts), ..Report::default() })
+        };
+        for (text, line) in [
+            (text(1, 0, 0), "  audit: 1 application read completely, no finding missed\n"),
+            (
+                text(2, 1, 0),
+                "  audit: 2 applications read completely, 1 finding missed (1 although no date moved, 0 although no scan was recorded)\n",
+            ),
+            (
+                text(2, 1, 2),
+                "  audit: 2 applications read completely, 3 findings missed (1 although no date moved, 2 although no scan was recorded)\n",
+            ),
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
     }
 }

@@ -4,9 +4,10 @@ use countersign_client::ShareOfMinute;
 use countersign_connector::budget::HostBudget;
 use countersign_connector::duty::foresee;
 use countersign_connector::health::{Mark, Standing, standings};
+use countersign_connector::sync::AuditCounts;
 use countersign_connector::watch::{Row, State};
 use countersign_findings::{Population, Severity, rfc3339};
-use countersign_store::{LastCheck, Schedule};
+use countersign_store::{LastCheck, Schedule, Swept};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -47,6 +48,7 @@ struct Status {
 struct Integration {
     schedule: Schedule,
     standing: Standing,
+    swept: Swept,
     is_paused: bool,
     next_ms: Option<i64>,
 }
@@ -63,12 +65,13 @@ impl Status {
         let settings = &context.config.schedule;
         let standings = standings(store, None, now_ms).await?;
         let mut integrations = Vec::new();
-        for (schedule, standing) in store.schedules().await?.into_iter().zip(standings) {
+        let fresh = standings.into_iter().zip(store.swept().await?);
+        for (schedule, (standing, swept)) in store.schedules().await?.into_iter().zip(fresh) {
             let rule = settings.rule(&schedule.name);
             let next = foresee(&schedule, &rule, now_ms);
             let next_ms = next.map(|next| next.at_ms.max(now_ms));
             let is_paused = rule.is_paused || schedule.paused_ms.is_some();
-            integrations.push(Integration { schedule, standing, is_paused, next_ms });
+            integrations.push(Integration { schedule, standing, swept, is_paused, next_ms });
         }
         let figures = store.finding_figures(Population::OPEN).await?;
         let of = |severity: Severity| {
@@ -300,6 +303,20 @@ impl Status {
             None => "no next sync".to_owned(),
         };
         let mut text = format!("  {}: {last}, {next}\n", printable(&one.schedule.name));
+        if let Some(stalest) = &one.swept.stalest {
+            text.push_str(&format!(
+                "    read longest ago: {}, {}\n",
+                printable(&stalest.name),
+                distance(stalest.read_ms, self.now_ms)
+            ));
+        }
+        if let Some(sweep) = &one.swept.sweep {
+            text.push_str(&format!(
+                "    last audit {}: {}\n",
+                distance(sweep.audited_ms, self.now_ms),
+                AuditCounts::words(sweep.last_applications, sweep.last_missed)
+            ));
+        }
         for sentence in one.standing.sentences(self.now_ms) {
             text.push_str(&format!("    {}\n", printable(&sentence)));
         }
@@ -315,6 +332,19 @@ impl Status {
             "name": one.schedule.name,
             "healthy": one.standing.mark() == Mark::Healthy && one.schedule.fault.is_none(),
             "last_complete_sync_at": one.standing.as_of_ms.map(rfc3339),
+            "stalest_application": one.swept.stalest.as_ref().map(|stalest| json!({
+                "guid": stalest.guid,
+                "name": stalest.name,
+                "read_at": rfc3339(stalest.read_ms),
+            })),
+            "audit": one.swept.sweep.map(|sweep| json!({
+                "at": rfc3339(sweep.audited_ms),
+                "applications": sweep.last_applications,
+                "missed": sweep.last_missed,
+                "missed_by_dates_total": sweep.missed_by_dates,
+                "missed_by_scans_total": sweep.missed_by_scans,
+                "sweep_ms": sweep.period_ms,
+            })),
             "next_sync_at": one.next_ms.map(rfc3339),
             "paused": one.is_paused,
             "problems": one.standing.sentences(self.now_ms),

@@ -100,11 +100,15 @@ fn status_is_one_screen_with_the_code_of_the_worst() {
         "{told}"
     );
     assert!(told.contains("last complete sync") && told.contains("expires in"), "{told}");
+    assert!(told.contains("    read longest ago: ") && !told.contains("audit"), "{told}");
     let status: Value =
         serde_json::from_str(&stdout(&run(home.path(), &["status", "--json"]))).unwrap();
     let filter = "state[eq]open and context[eq]policy and visible[eq]true";
     let open = run(home.path(), &["findings", "--limit", "0", "--json", "--filter", filter]);
     assert_eq!(status["findings"]["total"], stdout(&open).lines().count());
+    let one = &status["integrations"][0];
+    assert!(one["stalest_application"]["name"].is_string(), "{one}");
+    assert!(one["stalest_application"]["read_at"].is_string() && one["audit"].is_null(), "{one}");
     assert_eq!(
         (&status["ok"], &status["integrations"][0]["healthy"]),
         (&true.into(), &true.into())
