@@ -13,6 +13,7 @@ use super::text::Shown;
 use super::web::{Form, Frame, Reader, Stop, cause_and_fix, go};
 use countersign_connector::duty::{Refusal, Running, Scheduler, State as Planned};
 use countersign_connector::health::{self, Mark, Standing};
+use countersign_connector::sync::AuditCounts;
 use countersign_web::moment::{Moment, from_now, span};
 
 /// Runs that one integration shows.
@@ -54,6 +55,19 @@ struct Under {
     requests: String,
 }
 
+/// The application that was read longest ago.
+struct Stalest {
+    name: Shown,
+    read: (Moment, String),
+}
+
+/// What the last audit found.
+struct Audit {
+    at: (Moment, String),
+    words: String,
+    is_clean: bool,
+}
+
 struct Card {
     /// For ids within the page.
     number: usize,
@@ -64,6 +78,8 @@ struct Card {
     expires: Option<(Moment, String)>,
     health: (&'static str, &'static str),
     fresh: Option<(Moment, String)>,
+    stalest: Option<Stalest>,
+    audit: Option<Audit>,
     next: Option<(Moment, String)>,
     is_paused: bool,
     problem: Option<Problem>,
@@ -93,6 +109,7 @@ struct Imported {
 
 pub(super) async fn list(State(inner): State<Inner>, reader: Reader) -> Result<Response, Stop> {
     let now_ms = reader.visitor.now_ms;
+    let swept = inner.store.swept().await?;
     let states = || inner.scheduler.as_ref().map(Scheduler::states).unwrap_or_default();
     let before = states();
     let marks = health::standings(&inner.store, inner.scheduler.as_ref(), now_ms).await?;
@@ -111,7 +128,19 @@ pub(super) async fn list(State(inner): State<Inner>, reader: Reader) -> Result<R
         // A run may begin or end while its row is read: what either look saw running ran.
         let running = [now, before].into_iter().flatten().find_map(|one| one.running.as_ref());
         let runs: Vec<_> = runs.iter().map(|run| (run, shown(run, running, now_ms))).collect();
-        cards.push(card(number, integration, now, mark, runs, now_ms));
+        let swept = swept.iter().find(|one| one.integration == integration.name);
+        cards.push(Card {
+            stalest: swept.and_then(|one| one.stalest.as_ref()).map(|one| Stalest {
+                name: Shown::cut(&one.name, 80),
+                read: (Moment(one.read_ms), from_now(one.read_ms, now_ms)),
+            }),
+            audit: swept.and_then(|one| one.sweep).map(|sweep| Audit {
+                at: (Moment(sweep.audited_ms), from_now(sweep.audited_ms, now_ms)),
+                words: AuditCounts::words(sweep.last_applications, sweep.last_missed),
+                is_clean: sweep.last_missed == 0,
+            }),
+            ..card(number, integration, now, mark, runs, now_ms)
+        });
     }
     let mut imported = Vec::new();
     for one in inner.store.owned_integrations(None).await? {
@@ -168,6 +197,8 @@ fn card(
         expires: integration.expires_ms.map(when),
         health,
         fresh: complete.and_then(|run| run.finished_ms).map(when),
+        stalest: None,
+        audit: None,
         next: standing.and_then(|standing| standing.next_ms).map(when),
         is_paused: standing.is_some_and(|standing| standing.paused),
         problem: problem.map(Problem::new),

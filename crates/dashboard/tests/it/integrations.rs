@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use countersign_dashboard::people::Role;
-use countersign_findings::imported;
-use countersign_store::{Change, ChangeKind, Problem, Put, Reading, RunKind};
+use countersign_findings::{Application, imported};
+use countersign_store::{Audited, Change, ChangeKind, Problem, Put, Reading, RunKind};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -37,6 +37,39 @@ async fn a_run_shows_what_it_did_and_what_to_do() {
     }
     assert!(!page.body.contains("Run now"), "a reader is not offered what is refused");
     assert!(desk.store.runs(Some(desk.integration), 5).await.unwrap().len() == 1);
+    desk.end().await;
+}
+
+#[tokio::test]
+async fn what_was_read_longest_ago_and_what_the_audit_missed_is_shown() {
+    let desk = Desk::start().await;
+    let mut reader = desk.person("rita", Role::Reader).await;
+    let before = reader.get("/integrations").await;
+    assert!(!before.body.contains("Last audit"), "{}", before.body);
+    let audited = Audited {
+        at_ms: START_MS,
+        applications: 2,
+        missed_by_dates: 0,
+        missed_by_scans: 0,
+        period_ms: 86_400_000,
+        clean: 1,
+    };
+    desk.store.note_audit(desk.integration, audited).await.unwrap();
+    let page = reader.get("/integrations").await;
+    let words = "2 applications read completely, no finding missed";
+    assert!(page.body.contains(words) && !page.body.contains("<strong>2 "), "{}", page.body);
+    let missed = Audited { missed_by_dates: 2, missed_by_scans: 1, ..audited };
+    desk.store.note_audit(desk.integration, missed).await.unwrap();
+    let page = reader.get("/integrations").await;
+    let words = "<strong>2 applications read completely, 3 findings missed</strong>";
+    assert!(page.body.contains(words), "{}", page.body);
+    let raw = r#"{"guid": "7f0e", "profile": {"name": "Ledger <b>"}}"#;
+    let application = Application::decode(raw).unwrap();
+    let writer = desk.store.open_application(desk.run, &application, raw).await.unwrap();
+    writer.commit(Reading::Complete { read_ms: START_MS }).await.unwrap();
+    let page = reader.get("/integrations").await;
+    assert!(page.body.contains("Read longest ago"), "{}", page.body);
+    assert!(page.body.contains("Ledger &#60;b&#62;") || page.body.contains("Ledger &lt;b&gt;"));
     desk.end().await;
 }
 
