@@ -405,21 +405,19 @@ proptest! {
             let scope = Scope::Incremental { sweep_ms };
             let world = World::new().await;
             world.read(&world.reader, scope, 0.02).await;
-            let mut next_ms = world.now() + RUN_EVERY_MS;
-            for (event, hours) in &history {
-                world.happen(event);
-                world.pass(hours * HOUR_MS);
-                if world.now() >= next_ms {
+            let mut last_ms = world.now();
+            let quiet = (0..=sweep_ms / RUN_EVERY_MS).map(|_| (None, RUN_EVERY_MS));
+            let lived = history.iter().map(|(event, hours)| (Some(event), hours * HOUR_MS));
+            for (event, ms) in lived.chain(quiet) {
+                event.into_iter().for_each(|event| world.happen(event));
+                world.pass(ms);
+                let distance_ms = world.now() - last_ms;
+                assert!(world.oldest_ms().await <= sweep_ms + distance_ms);
+                if distance_ms >= RUN_EVERY_MS {
                     world.read(&world.reader, scope, 0.02).await;
-                    next_ms = world.now() + RUN_EVERY_MS;
+                    last_ms = world.now();
                     assert!(world.oldest_ms().await < sweep_ms);
                 }
-            }
-            for _ in 0..=sweep_ms / RUN_EVERY_MS {
-                world.pass(RUN_EVERY_MS);
-                assert!(world.oldest_ms().await <= sweep_ms + RUN_EVERY_MS);
-                world.read(&world.reader, scope, 0.02).await;
-                assert!(world.oldest_ms().await < sweep_ms);
             }
             assert_eq!(present(&world.reader).await, world.truth().await);
         });
