@@ -5,8 +5,8 @@
 //! - An application is written in one transaction, after it was read.
 //! - Nothing is closed unless everything that was asked of the application was read
 //!   completely, every page reconciled with the server's totals, and every
-//!   record decoded; nothing of a list that was not asked for ([`asking`]); nor where most would close at once and no scan accounts for it
-//!   ([`Brake`]).
+//!   record decoded; nothing of a list that was not asked for ([`asking`]); nor where most
+//!   would close at once and no scan accounts for it ([`Brake`]).
 //! - 401 and 403 end the run; they are never read as "no findings".
 //! - A crash at any point leaves each application as it was or as it is.
 

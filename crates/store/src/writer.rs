@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use countersign_findings::{Application, Context, Finding};
 use rusqlite::{OptionalExtension, Transaction, named_params, params};
 
-use self::held::{HASH_BYTES, held};
+use self::held::{HASH_BYTES, Holdings, held};
 pub use self::held::{Held, Id};
 use self::rows::Rows;
 use self::staged::StagedRow;
@@ -85,6 +85,8 @@ pub struct ApplicationWriter {
     held: HashMap<Id, Held>,
     by_hash: HashMap<(i64, [u8; HASH_BYTES]), Id>,
     contexts: HashMap<Context, i64>,
+    /// Whether it has records that could not be read.
+    has_unread: bool,
     rows: Vec<StagedRow>,
     bytes: usize,
     has_spilled: bool,
@@ -105,7 +107,7 @@ impl ApplicationWriter {
     ) -> Result<Self, Error> {
         static NEXT: AtomicI64 = AtomicI64::new(1);
         let guid = application.guid.to_string();
-        let (kind, row, old_raw, scanned_ms, held, contexts) = database
+        let (kind, row, old_raw, scanned_ms, (held, contexts), has_unread) = database
             .read(move |connection| {
                 let kind: RunKind = connection
                     .prepare_cached("select kind from runs where id = ?")?
@@ -120,13 +122,16 @@ impl ApplicationWriter {
                     })
                     .optional()?;
                 let Some((row, old_raw, scanned_ms)) = found else {
-                    return Ok((kind, None, None, None, HashMap::new(), HashMap::new()));
+                    return Ok((kind, None, None, None, Holdings::default(), false));
                 };
                 // One that cannot be unpacked is different from any other.
                 let old_raw = Unpacker::new(connection).unpack(&old_raw).unwrap_or_default();
                 let is_full = kind == RunKind::Full;
-                let (held, contexts) = held(connection, row, &guid, is_full)?;
-                Ok((kind, Some(row), Some(old_raw), scanned_ms, held, contexts))
+                let holdings = held(connection, row, &guid, is_full)?;
+                let has_unread = connection
+                    .prepare_cached("select exists (select 1 from undecodable where application = ?)")?
+                    .query_row([row], |row| row.get(0))?;
+                Ok((kind, Some(row), Some(old_raw), scanned_ms, holdings, has_unread))
             })
             .await?;
         let mut by_hash = HashMap::with_capacity(held.len());
@@ -150,6 +155,7 @@ impl ApplicationWriter {
             held,
             by_hash,
             contexts: contexts.into_iter().map(|(id, context)| (context, id)).collect(),
+            has_unread,
             rows: Vec::new(),
             bytes: 0,
             has_spilled: false,
@@ -167,13 +173,14 @@ impl ApplicationWriter {
     }
 
     /// Whether it has findings of a context in one of the two families, vanished ones too: those
-    /// of software composition analysis, or all others. A finding that is not as it was written
-    /// may be of any.
+    /// of software composition analysis, or all others. A finding that is not as it was written,
+    /// and a record that could not be read, may be of any.
     pub fn holds(&self, context: &Context, is_sca: bool) -> bool {
         let number = self.contexts.get(context);
-        self.held
-            .values()
-            .any(|held| held.is_damaged() || number == Some(&held.context) && held.is_sca == is_sca)
+        let is_one = |held: &Held| {
+            held.is_damaged() || number == Some(&held.context) && held.is_sca == is_sca
+        };
+        self.has_unread || self.held.values().any(is_one)
     }
 
     /// Whether one of its findings is of this context and family.

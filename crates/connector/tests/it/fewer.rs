@@ -551,7 +551,35 @@ async fn what_is_not_asked_for_closes_nothing() {
     assert_eq!((third.report.requests, third.report.findings.closed), (1 + 3, 1));
 }
 
-/// An audit that is not read to its end says nothing, and is made again.
+/// What could not be read is held as well: its list is asked for until it can be.
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_not_forgotten_by_what_is_saved() {
+    let world = World::new().await;
+    let scope = Scope::Incremental { sweep_ms: 100 * DAY_MS };
+    let read = async |audit_share: f64| {
+        let options = Options { scope, audit_share, ..Options::default() };
+        let Bench { connector, integration, client, .. } = &world.reader;
+        let run = connector.sync(*integration, client.clone(), options, Arc::new(|_| {}));
+        run.await.unwrap().report
+    };
+    assert!(read(0.0).await.complete);
+    let grave = |severity| {
+        world.tenant.lock().unwrap().apps[0].flaws("", false)[0].severity = severity;
+    };
+    world.happen(&Event::Unexplained(0));
+    grave(99);
+    world.pass(DAY_MS);
+    let audit = read(1.0).await.audit.unwrap();
+    assert_eq!((audit.applications, audit.missed_by_scans), (3, 1), "one is not read to its end");
+    for _ in 0..2 {
+        let report = read(0.0).await;
+        assert!(!report.complete && report.findings.undecodable == 1, "{report:?}");
+    }
+    grave(3);
+    let report = read(0.0).await;
+    assert!(report.complete && report.findings.new == 1, "{report:?}");
+}
+
 #[tokio::test]
 async fn an_audit_is_once_a_day_and_counts_in_the_store() {
     let world = World::new().await;
