@@ -150,6 +150,12 @@ create table sweeps (
     missed_by_scans integer not null
 ) strict;
 
+-- When the Reporting API was last asked what moved, by a run that read what it named.
+create table hints (
+    integration integer primary key references integrations (id) on delete cascade,
+    asked_ms integer not null
+) strict;
+
 -- Which application was read longest ago.
 create index applications_by_read on applications (integration, read_ms)
     where gone = 0 and read_ms is not null;

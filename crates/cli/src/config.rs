@@ -128,6 +128,17 @@ impl ClientConfig {
     }
 }
 
+/// Who is asked which applications moved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Hint {
+    /// Nobody.
+    #[default]
+    None,
+    /// The Reporting API, which an account needs a role for.
+    Reporting,
+}
+
 /// `[sync]`: how a run goes about it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -142,6 +153,8 @@ pub(crate) struct SyncConfig {
     /// The part of the applications that are not read, or only in part, that is read
     /// completely each day, 0 to 1.
     pub(crate) audit_share: f64,
+    /// Who is asked which applications moved, beside their own dates.
+    pub(crate) hint: Hint,
     /// The share of the open findings of an application, and of all, that may close at once
     /// without a newer scan, 0 to 1. With 1 nothing is doubted.
     pub(crate) closures_share: f64,
@@ -157,6 +170,7 @@ impl Default for SyncConfig {
             page_size: 500,
             sweep_hours: (sweep::USUAL_MS / 3_600_000) as u32,
             audit_share: audit::USUAL_SHARE,
+            hint: Hint::None,
             closures_share: brake.share,
             closures_few: brake.few,
         }

@@ -4,6 +4,7 @@ use countersign_signing::{OAuthClient, Pair};
 use countersign_wire::application::Application;
 use countersign_wire::credential::ApiCredential;
 use countersign_wire::identity::User;
+use countersign_wire::report::ReportAnswer;
 use http::Method;
 use serde::Deserialize;
 use zeroize::{Zeroize, Zeroizing};
@@ -51,6 +52,19 @@ pub struct OAuthClientState {
     pub last_used_ts: Option<String>,
 }
 
+/// Applications with findings that came to be others, as a page of a report says it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Number of each application, and when the finding was last another one: in a zone that
+    /// is not said.
+    pub rows: Vec<(i64, Option<String>)>,
+    /// Pages of the report.
+    pub pages: u64,
+}
+
+const REPORTS: &str = "/appsec/v1/analytics/report";
+/// Rows of a page of a report, at most.
+const REPORT_ROWS: u32 = 1000;
 const CREDENTIALS: &str = "/api/authn/v2/api_credentials";
 const OAUTH_CLIENTS: &str = "/api/authn/v2/oauth_clients";
 
@@ -106,6 +120,34 @@ impl Client {
         };
         let target = format!("/appsec/v2/applications/{guid}/findings?{context}{family}");
         Pages::new(self.clone(), target, "findings", size)
+    }
+
+    /// Asks for a report of the findings that came to be others since then, as
+    /// `YYYY-MM-DD HH:MM:SS`; its id. Asking twice makes two reports and changes nothing else.
+    pub async fn report_since(&self, start: &str) -> Result<String, Error> {
+        let asked = serde_json::json!({
+            "report_type": "FINDINGS", "last_updated_start_date": start,
+        });
+        let body = Some(asked.to_string().into_bytes());
+        let answer = self.request(Method::POST, REPORTS, body, Repeat::Safe).await?;
+        let report: ReportAnswer = answer.json()?;
+        Ok(report.embedded.id)
+    }
+
+    /// A page of a report; none while it is not complete.
+    pub async fn report_page(&self, id: &str, page: u64) -> Result<Option<Moved>, Error> {
+        let target = format!("{REPORTS}/{}?page={page}&size={REPORT_ROWS}", segment(id)?);
+        let report: ReportAnswer = self.get(&target).await?.json()?;
+        let report = report.embedded;
+        match report.status.as_str() {
+            "COMPLETED" => {}
+            "FAILED" => return Err(self.mismatch("the report failed")),
+            _ => return Ok(None),
+        }
+        let rows = report.findings.unwrap_or_default().into_iter();
+        let rows = rows.filter_map(|row| Some((row.app_id?, row.last_updated_date))).collect();
+        let pages = report.page_metadata.unwrap_or_default().total_pages;
+        Ok(Some(Moved { rows, pages }))
     }
 
     /// A user, by its `user_id`.

@@ -19,7 +19,7 @@ mod token;
 mod unreached;
 
 pub use address::parse_url;
-pub use api::{Minted, OAuthClientState, ScanFamily};
+pub use api::{Minted, Moved, OAuthClientState, ScanFamily};
 pub use budget::{Answered, Ask, Budget, Given, Ledger, Minute, ShareOfMinute, Urgency};
 pub use client::{Client, Config, Forwarded, Repeat, Response};
 pub use error::Error;

@@ -12,6 +12,7 @@
 
 pub mod asking;
 pub mod audit;
+mod hint;
 pub mod plan;
 pub mod sweep;
 
@@ -22,6 +23,7 @@ mod standing;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_client::Client;
 use countersign_findings::closure::Brake;
@@ -40,7 +42,7 @@ use plan::{Listed, Mark, Plan, Scope};
 use sweep::Pace;
 
 pub use live::{Fresh, Lack, Readings};
-pub use report::{ApplicationCounts, AuditCounts, FindingCounts, Problem, Report};
+pub use report::{ApplicationCounts, AuditCounts, FindingCounts, HintCounts, Problem, Report};
 pub use standing::{Doing, Follower, Standing};
 
 /// How a run goes about it.
@@ -50,6 +52,9 @@ pub struct Options {
     pub scope: Scope,
     /// The part of what is saved, 0 to 1, that an incremental run reads completely once a day.
     pub audit_share: f64,
+    /// How long an incremental run waits between two looks at a report of the Reporting API,
+    /// which names applications that moved; none where it is not asked.
+    pub hint: Option<Duration>,
     /// Applications read at once. The client's rate budget holds for all of
     /// them together.
     pub parallel: usize,
@@ -68,6 +73,7 @@ impl Default for Options {
         Self {
             scope: Scope::Incremental { sweep_ms: sweep::USUAL_MS },
             audit_share: audit::USUAL_SHARE,
+            hint: None,
             parallel: 12,
             page_size: 500,
             rereads: 2,
@@ -181,6 +187,8 @@ struct ToRead {
     extent: Extent,
     /// What would have been saved, if it is read for the audit.
     audit: Option<Saving>,
+    /// Whether it is read because the Reporting API named it.
+    is_named: bool,
 }
 
 impl Connector {
@@ -240,6 +248,11 @@ impl Connector {
         }
         report.complete = failure.is_none() && report.problems.is_empty();
         self.note_audit(integration, run.options.scope, &report, started_ms).await?;
+        // What was named is read again by the next run if this one did not come to its end.
+        let hint = report.hint.as_ref().filter(|hint| report.complete && hint.problem.is_none());
+        if let Some(hint) = hint {
+            self.store.note_hint(integration, hint.asked_ms).await?;
+        }
         let counts = self.store.counts(integration, Population::STORED).await?;
         report.findings.total = counts.total;
         report.findings.noted = counts.noted;
@@ -330,7 +343,7 @@ async fn run_once(
         list_applications(run, report).await.map_err(|e| e.during("list the applications"))?;
     report.applications.listed = entries.len() as u64;
     let open = run.store.open_findings(integration).await?;
-    let plan = plan_run(run, integration, &entries).await?;
+    let plan = plan_run(run, integration, &entries, report).await?;
     report.applications.skipped = plan.skip.len() as u64;
     report.applications.unchanged = plan.skip.len() as u64;
     let mut doubts = Doubts::default();
@@ -338,7 +351,7 @@ async fn run_once(
     if report.problems.is_empty() {
         doubts.gone = plan.gone;
     }
-    let planned = plan.read.len() + plan.audit.len();
+    let planned = plan.read.len() + plan.named.len() + plan.audit.len();
     (run.watch)(Progress::Planned { applications: planned as u64 });
     if !plan.audit.is_empty() {
         let planned = plan.audit.len() as u64;
@@ -348,12 +361,15 @@ async fn run_once(
         Scope::Full => Extent::Everything,
         Scope::Incremental { .. } => Extent::Needed,
     };
-    let audited = plan.audit.iter().map(|(at, saving)| (*at, Extent::Everything, Some(*saving)));
-    let jobs = plan.read.iter().map(|at| (*at, extent, None)).chain(audited);
+    let job = |at: &usize, is_named| (*at, extent, None, is_named);
+    let named = plan.named.iter().map(|at| job(at, true));
+    let audited = plan.audit.iter();
+    let audited = audited.map(|(at, saving)| (*at, Extent::Everything, Some(*saving), false));
+    let jobs = named.chain(plan.read.iter().map(|at| job(at, false))).chain(audited);
     let mut slots: Vec<_> = entries.into_iter().map(|entry| Some(Arc::new(entry))).collect();
     let queue = jobs
-        .filter_map(|(at, extent, audit)| {
-            slots[at].take().map(|entry| ToRead { entry, extent, audit })
+        .filter_map(|(at, extent, audit, is_named)| {
+            slots[at].take().map(|entry| ToRead { entry, extent, audit, is_named })
         })
         .collect();
     read_all(run, queue, report, &mut doubts).await?;
@@ -410,7 +426,7 @@ async fn settle(
             first.incomplete = second.incomplete;
             first.rows_written += second.rows_written;
         }
-        count(report, guid, job.audit, first);
+        count(report, guid, &job, first);
     }
     Ok(())
 }
@@ -518,7 +534,12 @@ async fn list_once(run: &Run) -> Result<Listing, countersign_client::Error> {
     Ok(listing)
 }
 
-async fn plan_run(run: &Run, integration: IntegrationId, entries: &[Entry]) -> Result<Plan, Error> {
+async fn plan_run(
+    run: &Run,
+    integration: IntegrationId,
+    entries: &[Entry],
+    report: &mut Report,
+) -> Result<Plan, Error> {
     let marks: Vec<_> = run
         .store
         .application_marks(integration)
@@ -550,6 +571,28 @@ async fn plan_run(run: &Run, integration: IntegrationId, entries: &[Entry]) -> R
     let kept = run.store.sweep(integration).await?;
     let sweep_ms = pace(kept, sweep_ms).period_ms;
     let mut plan = plan::plan(&listing, &marks, Scope::Incremental { sweep_ms }, now_ms);
+    if let Some(between) = run.options.hint {
+        let asked_ms = (run.clock)();
+        let start = hint::start(run.store.hinted_ms(integration).await?, asked_ms);
+        let mut counts = HintCounts { asked_ms, ..HintCounts::default() };
+        match hint::ask(&run.client, &start, between).await {
+            Ok(named) => {
+                let read_ms: HashMap<&str, _> =
+                    marks.iter().map(|mark| (mark.guid.as_str(), mark.read_ms)).collect();
+                let known = |at: usize| {
+                    let application = &entries[at].application;
+                    (application.id, read_ms.get(application.guid.as_str()).copied().flatten())
+                };
+                plan.add_named(&hint::news(&named, &plan.skip, known));
+                counts.named = named.len() as u64;
+                counts.read = plan.named.len() as u64;
+            }
+            // What refuses the signature refuses all that follows.
+            Err(error) if error.is_not_authenticated() => return Err(error.into()),
+            Err(error) => counts.problem = Some(error.to_string()),
+        }
+        report.hint = Some(counts);
+    }
     // What was read on the same day has nothing to be audited for yet.
     let first_ms = marks.iter().filter_map(|mark| mark.read_ms).min();
     let last_ms = kept.map(|kept| kept.audited_ms).or(first_ms);
@@ -602,7 +645,7 @@ async fn read_all(
                         doubts.gone.push(guid);
                     }
                     Outcome::Read(read) if read.is_waiting => doubts.waiting.push((job, read)),
-                    Outcome::Read(read) => count(report, guid, job.audit, read),
+                    Outcome::Read(read) => count(report, guid, &job, read),
                 }
             }
             Err(error) => {
@@ -631,10 +674,13 @@ fn done(outcome: &Result<Outcome, Error>) -> Progress {
     }
 }
 
-fn count(report: &mut Report, guid: String, audit: Option<Saving>, read: Read) {
-    if let (Some(counts), Some(saving)) = (&mut report.audit, audit) {
+fn count(report: &mut Report, guid: String, job: &ToRead, read: Read) {
+    if let (Some(counts), Some(saving)) = (&mut report.audit, job.audit) {
         let different = read.findings.different();
         counts.count(saving, read.incomplete.is_none(), different, read.unexpected);
+    }
+    if let Some(counts) = report.hint.as_mut().filter(|_| job.is_named) {
+        counts.changed += u64::from(read.findings.is_different());
     }
     if read.is_application_different || read.findings.is_different() {
         report.applications.changed += 1;

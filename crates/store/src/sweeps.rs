@@ -117,6 +117,30 @@ impl Store {
             .await
     }
 
+    /// When the Reporting API was last asked, by a run that read what it named.
+    pub async fn hinted_ms(&self, integration: IntegrationId) -> Result<Option<i64>, Error> {
+        self.database
+            .read(move |connection| {
+                let select = "select asked_ms from hints where integration = ?";
+                let mut statement = connection.prepare_cached(select)?;
+                Ok(statement.query_row([integration.0], |row| row.get(0)).optional()?)
+            })
+            .await
+    }
+
+    /// Notes when it was asked.
+    pub async fn note_hint(&self, integration: IntegrationId, asked_ms: i64) -> Result<(), Error> {
+        self.database
+            .write(move |connection| {
+                connection.execute(
+                    "insert or replace into hints (integration, asked_ms) values (?, ?)",
+                    params![integration.0, asked_ms],
+                )?;
+                Ok(())
+            })
+            .await
+    }
+
     /// Of each integration that is synced, by name.
     pub async fn swept(&self) -> Result<Vec<Swept>, Error> {
         self.database

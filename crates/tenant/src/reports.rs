@@ -362,12 +362,9 @@ fn scan_type(said: &Value) -> Option<Sql> {
 }
 
 fn status(said: &Value) -> Option<Sql> {
-    match said.as_str()?.to_ascii_lowercase().as_str() {
-        "open" => Some(text(FindingStatus::Open.word())),
-        "closed" => Some(text(FindingStatus::Closed.word())),
-        "mitigated" => Some(text(MITIGATED)),
-        _ => None,
-    }
+    let said = said.as_str()?.to_ascii_uppercase();
+    let status = FindingStatus::parse(&said).map(FindingStatus::word);
+    status.or((said == MITIGATED).then_some(MITIGATED)).map(text)
 }
 
 fn whole(said: &Value) -> Option<Sql> {

@@ -4,7 +4,7 @@ use countersign_connector::sync::{AuditCounts, Report};
 use countersign_findings::{Population, Severity, State};
 use countersign_store::Counts;
 
-use crate::output::{bars, grouped};
+use crate::output::{bars, grouped, printable};
 
 /// `1 request`, `2 requests`.
 pub(crate) fn counted(count: u64, one: &str) -> String {
@@ -68,6 +68,17 @@ pub(crate) fn sync_text(name: &str, report: &Report) -> String {
                 ),
             }
         ));
+    }
+    if let Some(hint) = &report.hint {
+        text.push_str(&match &hint.problem {
+            None => format!(
+                "  Reporting API: {} named, {} read for it, {} of them changed\n",
+                counted(hint.named, "application"),
+                grouped(hint.read),
+                grouped(hint.changed)
+            ),
+            Some(problem) => format!("  Reporting API: no report: {}\n", printable(problem)),
+        });
     }
     text.push_str(&format!(
         "  {} ({} repeated) in {:.1} s, {} written\n",

@@ -1,6 +1,7 @@
 //! `sync`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_client::Client;
 use countersign_connector::diagnose::cause_and_fix;
@@ -14,12 +15,16 @@ use serde_json::{Value, json};
 use super::context::Context;
 use super::report::sync_text;
 use crate::args::Sync;
+use crate::config::Hint;
 use crate::failure::{Exit, Failure};
 use crate::output::{Shown, grouped, note, printable, show};
 use crate::waiting::Watching;
 
 /// What a shell calls the end by Ctrl-C.
 const BY_CTRL_C: i32 = 130;
+
+/// Between two looks at a report of the Reporting API that is not complete.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(3);
 
 pub(crate) async fn run(context: &Context, args: Sync) -> Result<(), Failure> {
     let integrations = match &args.name {
@@ -186,6 +191,7 @@ pub(crate) fn options(context: &Context, how: How) -> Options {
         parallel: config.parallel,
         page_size: config.page_size,
         audit_share: config.audit_share,
+        hint: (config.hint == Hint::Reporting).then_some(BETWEEN_LOOKS),
         brake: match how.accepts_closures {
             true => Brake::off(),
             false => Brake { share: config.closures_share, few: config.closures_few },

@@ -151,6 +151,7 @@ pub(crate) const KEYS: &[Key] = &[
     set("sync.page_size", Integer, "500", Some("elements"), "Elements requested for each page: 1 to 500"),
     set("sync.sweep_hours", Integer, "240", Some("hours"), "Within this time an application is read again although its dates did not change"),
     set("sync.audit_share", Number, "0.02", Some("share"), "Part of what syncs leave out that is read completely each day: 0 to 1"),
+    set("sync.hint", Choice(&["none", "reporting"]), "\"none\"", None, "Who is asked which applications changed beside their dates: the Reporting API, for which the account needs its role"),
     set("sync.closures_share", Number, "0.5", Some("share"), "Open findings that may close at once without a newer scan: 0 to 1"),
     set("sync.closures_few", Integer, "5", Some("findings"), "This many may close whatever their share is"),
 

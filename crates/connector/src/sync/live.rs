@@ -19,7 +19,7 @@ use tokio::sync::SetOnce;
 
 use super::application::{Outcome, Trust, read_application};
 use super::asking::Extent;
-use super::{Entry, Options, Report, Run, count, summary};
+use super::{Entry, Options, Report, Run, ToRead, count, summary};
 use crate::error::{Error, Fault};
 use crate::{Clock, Connector};
 
@@ -136,7 +136,10 @@ async fn read_one(
         Outcome::Read(read) => {
             report.requests = read.requests + 1;
             let lack = read.incomplete.clone().map(Lack::Incomplete);
-            count(report, guid.to_string(), None, read);
+            let entry = Arc::new(entry);
+            let (extent, audit) = (Extent::Everything, None);
+            let job = ToRead { entry, extent, audit, is_named: false };
+            count(report, guid.to_string(), &job, read);
             Ok(Fresh { requests: report.requests, lack })
         }
     }

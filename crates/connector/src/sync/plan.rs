@@ -59,6 +59,8 @@ pub struct Plan {
     /// Positions in the listing to read: those that are new or whose dates moved, in listing
     /// order, and then those that are swept, the most recently active first.
     pub read: Vec<usize>,
+    /// Positions in the listing to read because the Reporting API named them.
+    pub named: Vec<usize>,
     /// Positions in the listing to read completely, for the audit, and what would have been
     /// saved without it.
     pub audit: Vec<(usize, Saving)>,
@@ -98,6 +100,17 @@ pub fn plan(listing: &[Listed], marks: &[Mark], scope: Scope, now_ms: i64) -> Pl
 }
 
 impl Plan {
+    /// Has those read, of the ones that would not be, that the Reporting API named.
+    pub fn add_named(&mut self, news: &HashSet<usize>) {
+        self.skip.retain(|at| {
+            let is_named = news.contains(at);
+            if is_named {
+                self.named.push(*at);
+            }
+            !is_named
+        });
+    }
+
     /// Has a random part of what would not be read, or only in part, read completely.
     pub fn add_audit(&mut self, listing: &[Listed], share: f64, draw: impl FnMut() -> u64) {
         let partly = self.read.iter().filter(|at| listing[**at].is_partly);

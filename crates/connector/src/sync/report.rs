@@ -14,6 +14,8 @@ pub struct Report {
     pub findings: FindingCounts,
     /// What the audit of this run found; none where the run had none.
     pub audit: Option<AuditCounts>,
+    /// What the Reporting API named; none where it was not asked.
+    pub hint: Option<HintCounts>,
     /// Requests sent, retries included.
     pub requests: u64,
     /// Requests that repeated a failed one.
@@ -99,6 +101,23 @@ impl AuditCounts {
         self.missed_by_dates += missed.by_dates;
         self.missed_by_scans += missed.by_scans;
     }
+}
+
+/// What the Reporting API named, and what came of it. What is stored was read from the
+/// applications themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct HintCounts {
+    /// Applications that it named.
+    pub named: u64,
+    /// Of these, those that were read for it: no date of theirs had moved.
+    pub read: u64,
+    /// Of these, those in which something was different.
+    pub changed: u64,
+    /// Why there was no report; the run went on without it.
+    pub problem: Option<String>,
+    /// When it was asked.
+    #[serde(skip)]
+    pub asked_ms: i64,
 }
 
 /// Findings of the applications that a run read.

@@ -12,6 +12,7 @@ mod faults;
 mod fewer;
 mod fuzz;
 mod health;
+mod hint;
 mod import;
 mod life;
 mod live;

@@ -484,7 +484,7 @@ async fn two_years_at_a_platform_bring_exactly_the_expected_notices() {
     let client = |pair: &Pair| {
         let mut config = Config::new(Url::parse(&place.url).expect("a URL"));
         config.ca_pem = place.ca_pem.as_ref().map(|pem| pem.as_bytes().to_vec());
-        config.budget = countersign_client::Budget::alone(1_000_000);
+        config.budget = Budget::alone(1_000_000);
         let (clock, random) = (connector.clock.clone(), connector.random.clone());
         Client::new(config, pair, clock, random).expect("a client")
     };
