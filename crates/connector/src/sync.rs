@@ -187,8 +187,19 @@ struct ToRead {
     extent: Extent,
     /// What would have been saved, if it is read for the audit.
     audit: Option<Saving>,
-    /// Whether it is read because the Reporting API named it.
-    is_named: bool,
+    /// Why it is read, for what is counted.
+    cause: Cause,
+}
+
+/// Why an application is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// It is new or its dates moved, everything is read, or an audit drew it.
+    Usual,
+    /// The sweep: nothing says that it changed.
+    Sweep,
+    /// The Reporting API named it.
+    Hint,
 }
 
 impl Connector {
@@ -267,7 +278,8 @@ impl Connector {
 }
 
 impl Connector {
-    /// Notes what the audit found, and how often applications are swept from now on.
+    /// Notes what the audit found, and how often applications are swept from now on, by that
+    /// and by what the sweep found.
     async fn note_audit(
         &self,
         integration: IntegrationId,
@@ -275,14 +287,18 @@ impl Connector {
         report: &Report,
         at_ms: i64,
     ) -> Result<(), Error> {
-        let (Some(audit), Scope::Incremental { sweep_ms }) = (report.audit, scope) else {
+        let Scope::Incremental { sweep_ms } = scope else { return Ok(()) };
+        let kept = self.store.sweep(integration).await?;
+        // What the sweep finds, incremental reading had missed until then as well.
+        let swept = report.swept_different;
+        let Some(audit) = report.audit.filter(AuditCounts::is_done) else {
+            if swept > 0 && kept.is_some() {
+                let pace = pace(kept, sweep_ms).after(swept, sweep_ms);
+                self.store.note_pace(integration, pace.period_ms, pace.clean).await?;
+            }
             return Ok(());
         };
-        if !audit.is_done() {
-            return Ok(());
-        }
-        let kept = self.store.sweep(integration).await?;
-        let pace = pace(kept, sweep_ms).after(audit.missed(), sweep_ms);
+        let pace = pace(kept, sweep_ms).after(audit.missed() + swept, sweep_ms);
         let audited = Audited {
             at_ms,
             applications: audit.applications,
@@ -361,15 +377,19 @@ async fn run_once(
         Scope::Full => Extent::Everything,
         Scope::Incremental { .. } => Extent::Needed,
     };
-    let job = |at: &usize, is_named| (*at, extent, None, is_named);
-    let named = plan.named.iter().map(|at| job(at, true));
+    let named = plan.named.iter().map(|at| (*at, extent, None, Cause::Hint));
+    let read = plan.read.iter().map(|at| match plan.swept.contains(at) {
+        true => (*at, extent, None, Cause::Sweep),
+        false => (*at, extent, None, Cause::Usual),
+    });
     let audited = plan.audit.iter();
-    let audited = audited.map(|(at, saving)| (*at, Extent::Everything, Some(*saving), false));
-    let jobs = named.chain(plan.read.iter().map(|at| job(at, false))).chain(audited);
+    let audited =
+        audited.map(|(at, saving)| (*at, Extent::Everything, Some(*saving), Cause::Usual));
+    let jobs = named.chain(read).chain(audited);
     let mut slots: Vec<_> = entries.into_iter().map(|entry| Some(Arc::new(entry))).collect();
     let queue = jobs
-        .filter_map(|(at, extent, audit, is_named)| {
-            slots[at].take().map(|entry| ToRead { entry, extent, audit, is_named })
+        .filter_map(|(at, extent, audit, cause)| {
+            slots[at].take().map(|entry| ToRead { entry, extent, audit, cause })
         })
         .collect();
     read_all(run, queue, report, &mut doubts).await?;
@@ -679,8 +699,10 @@ fn count(report: &mut Report, guid: String, job: &ToRead, read: Read) {
         let different = read.findings.different();
         counts.count(saving, read.incomplete.is_none(), different, read.unexpected);
     }
-    if let Some(counts) = report.hint.as_mut().filter(|_| job.is_named) {
-        counts.changed += u64::from(read.findings.is_different());
+    match (job.cause, &mut report.hint) {
+        (Cause::Hint, Some(hint)) => hint.changed += u64::from(read.findings.is_different()),
+        (Cause::Sweep, _) => report.swept_different += read.findings.different(),
+        _ => {}
     }
     if read.is_application_different || read.findings.is_different() {
         report.applications.changed += 1;

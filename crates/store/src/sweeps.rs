@@ -117,6 +117,24 @@ impl Store {
             .await
     }
 
+    /// Notes how often applications are swept from now on, after a sweep that found something.
+    pub async fn note_pace(
+        &self,
+        integration: IntegrationId,
+        period_ms: i64,
+        clean: u32,
+    ) -> Result<(), Error> {
+        self.database
+            .write(move |connection| {
+                connection.execute(
+                    "update sweeps set period_ms = ?2, clean = ?3 where integration = ?1",
+                    params![integration.0, period_ms, clean],
+                )?;
+                Ok(())
+            })
+            .await
+    }
+
     /// When the Reporting API was last asked, by a run that read what it named.
     pub async fn hinted_ms(&self, integration: IntegrationId) -> Result<Option<i64>, Error> {
         self.database

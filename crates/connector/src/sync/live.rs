@@ -19,7 +19,7 @@ use tokio::sync::SetOnce;
 
 use super::application::{Outcome, Trust, read_application};
 use super::asking::Extent;
-use super::{Entry, Options, Report, Run, ToRead, count, summary};
+use super::{Cause, Entry, Options, Report, Run, ToRead, count, summary};
 use crate::error::{Error, Fault};
 use crate::{Clock, Connector};
 
@@ -138,7 +138,7 @@ async fn read_one(
             let lack = read.incomplete.clone().map(Lack::Incomplete);
             let entry = Arc::new(entry);
             let (extent, audit) = (Extent::Everything, None);
-            let job = ToRead { entry, extent, audit, is_named: false };
+            let job = ToRead { entry, extent, audit, cause: Cause::Usual };
             count(report, guid.to_string(), &job, read);
             Ok(Fresh { requests: report.requests, lack })
         }

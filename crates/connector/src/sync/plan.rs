@@ -59,6 +59,8 @@ pub struct Plan {
     /// Positions in the listing to read: those that are new or whose dates moved, in listing
     /// order, and then those that are swept, the most recently active first.
     pub read: Vec<usize>,
+    /// Those of them that are swept: nothing says that they changed.
+    pub swept: HashSet<usize>,
     /// Positions in the listing to read because the Reporting API named them.
     pub named: Vec<usize>,
     /// Positions in the listing to read completely, for the audit, and what would have been
@@ -89,6 +91,7 @@ pub fn plan(listing: &[Listed], marks: &[Mark], scope: Scope, now_ms: i64) -> Pl
         }
     }
     swept.sort_by_key(|at| Reverse(listing[*at].active_ms()));
+    plan.swept = swept.iter().copied().collect();
     plan.read.extend(swept);
     let listed: HashSet<&str> = listing.iter().map(|listed| listed.guid.as_str()).collect();
     plan.gone = marks

@@ -16,6 +16,9 @@ pub struct Report {
     pub audit: Option<AuditCounts>,
     /// What the Reporting API named; none where it was not asked.
     pub hint: Option<HintCounts>,
+    /// Findings that are different in applications of the sweep.
+    #[serde(skip)]
+    pub swept_different: u64,
     /// Requests sent, retries included.
     pub requests: u64,
     /// Requests that repeated a failed one.

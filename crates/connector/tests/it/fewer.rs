@@ -525,6 +525,31 @@ fn expected(
 /// What a list that is not asked for still holds is not closed, and a list of which the store
 /// holds something is asked for whatever the record says.
 #[tokio::test]
+async fn what_the_sweep_finds_makes_it_sweep_more_often() {
+    let world = World::new().await;
+    let scope = Scope::Incremental { sweep_ms: 100 * DAY_MS };
+    world.read(&world.reader, scope, 0.0).await;
+    world.pass(DAY_MS);
+    world.read(&world.reader, scope, 0.02).await;
+    let period = async || {
+        let swept = world.reader.connector.store.swept().await.unwrap();
+        swept[0].sweep.unwrap().period_ms
+    };
+    assert_eq!(period().await, 100 * DAY_MS);
+    world.happen(&Event::SandboxMade(1));
+    world.happen(&Event::SandboxScanned(1, 0, false, 1));
+    for days in 0.. {
+        assert!(days < 101, "the sweep is late");
+        world.pass(DAY_MS);
+        if world.read(&world.reader, scope, 0.0).await.report.findings.new > 0 {
+            break;
+        }
+        assert_eq!(period().await, 100 * DAY_MS);
+    }
+    assert_eq!(period().await, 50 * DAY_MS);
+}
+
+#[tokio::test]
 async fn what_is_not_asked_for_closes_nothing() {
     let world = World::new().await;
     let scope = Scope::Incremental { sweep_ms: 10 * DAY_MS };
