@@ -3,10 +3,10 @@
 pub(crate) mod write;
 
 use axum::response::Response;
+#[cfg(test)]
 use countersign_wire::application as wire;
 use countersign_wire::hal::{Links, Page};
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::answer::json;
 use super::asked::Asked;
@@ -40,37 +40,39 @@ const PARAMETERS: &[Parameter] = &[
 ];
 parameters!(ApplicationFilters, PARAMETERS, paged);
 
-#[derive(Serialize, ToSchema)]
-#[schema(as = ApplicationListing)]
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = ApplicationListing))]
 struct Listing {
     #[serde(rename = "_embedded", skip_serializing_if = "Option::is_none")]
     embedded: Option<Embedded>,
     #[serde(rename = "_links")]
     links: Links,
     /// Always null.
-    #[schema(value_type = Option<String>)]
+    #[cfg_attr(test, schema(value_type = Option<String>))]
     fallback_type: Option<()>,
     /// Always null.
-    #[schema(value_type = Option<String>)]
+    #[cfg_attr(test, schema(value_type = Option<String>))]
     full_type: Option<()>,
     page: Page,
 }
 
-#[derive(Serialize, ToSchema)]
-#[schema(as = Applications)]
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = Applications))]
 struct Embedded {
-    #[schema(value_type = Vec<wire::Application>)]
+    #[cfg_attr(test, schema(value_type = Vec<wire::Application>))]
     applications: Vec<applications::Body>,
 }
 
 /// Applications that the caller sees.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/appsec/v1/applications",
     tag = "Applications",
     params(ApplicationFilters),
     responses((status = 200, body = Listing)),
-)]
+))]
 pub(crate) async fn list_applications(
     asked: Asked<Grant<ReadApplications>>,
 ) -> Result<Response, Refusal> {
@@ -124,12 +126,12 @@ fn filter(query: &Query) -> Result<applications::Filter, Refusal> {
 }
 
 /// An application.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/appsec/v1/applications/{guid}",
     tag = "Applications",
     responses((status = 200, body = wire::Application)),
-)]
+))]
 pub(crate) async fn read_application(
     asked: Asked<Grant<ReadApplications>, String>,
 ) -> Result<Response, Refusal> {

@@ -1,15 +1,23 @@
 //! Collections: applications that are looked at together.
 
 use axum::response::Response;
-use countersign_wire::collection::{AssetInfo, Collection, CollectionInput, CollectionStatistics};
+#[cfg(test)]
+use countersign_wire::collection::CollectionStatistics;
+use countersign_wire::collection::{AssetInfo, Collection, CollectionInput};
+#[cfg(test)]
 use countersign_wire::error::ApiError;
 
 use super::answer::json;
 use super::asked::{Asked, Input};
 use super::error::Refusal;
-use super::hal::{List, Listing, embedded};
+#[cfg(test)]
+use super::hal::Listing;
+use super::hal::{List, embedded};
+#[cfg(test)]
 use super::openapi::NameTaken;
-use super::query::{Kind, Pages, Parameter, Query, owned, parameter, parameters};
+#[cfg(test)]
+use super::query::Pages;
+use super::query::{Kind, Parameter, Query, owned, parameter, parameters};
 use crate::caller::{Grant, ReadCollections, WriteCollections};
 use countersign_tenant::collections::{self, Filter};
 
@@ -26,13 +34,13 @@ const PARAMETERS: &[Parameter] = &[
 parameters!(CollectionFilters, PARAMETERS, paged);
 
 /// Collections.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/appsec/v1/collections",
     tag = "Collections",
     params(CollectionFilters),
     responses((status = 200, body = Listing<Collections>)),
-)]
+))]
 pub(crate) async fn list_collections(
     asked: Asked<Grant<ReadCollections>>,
 ) -> Result<Response, Refusal> {
@@ -62,12 +70,12 @@ fn filter(query: &Query) -> Result<Filter, Refusal> {
 }
 
 /// A collection with its assets.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/appsec/v1/collections/{guid}",
     tag = "Collections",
     responses((status = 200, body = Collection)),
-)]
+))]
 pub(crate) async fn read_collection(
     asked: Asked<Grant<ReadCollections>, String>,
 ) -> Result<Response, Refusal> {
@@ -79,13 +87,13 @@ pub(crate) async fn read_collection(
 }
 
 /// The assets of a collection, with their verdicts.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/appsec/v1/collections/{guid}/assets",
     tag = "Collections",
     params(Pages),
     responses((status = 200, body = Listing<Assets>)),
-)]
+))]
 pub(crate) async fn list_assets(
     asked: Asked<Grant<ReadCollections>, String>,
 ) -> Result<Response, Refusal> {
@@ -101,12 +109,12 @@ pub(crate) async fn list_assets(
 }
 
 /// Counts over all collections.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/appsec/v1/collections/statistics",
     tag = "Collections",
     responses((status = 200, body = CollectionStatistics)),
-)]
+))]
 pub(crate) async fn read_statistics(
     asked: Asked<Grant<ReadCollections>>,
 ) -> Result<Response, Refusal> {
@@ -114,13 +122,13 @@ pub(crate) async fn read_statistics(
 }
 
 /// A new collection.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post,
     path = "/appsec/v1/collections",
     tag = "Collections",
     request_body = CollectionInput,
     responses((status = 200, body = Collection), NameTaken<ApiError>),
-)]
+))]
 pub(crate) async fn create_collection(
     asked: Asked<Grant<WriteCollections>>,
     Input(wanted): Input<CollectionInput>,
@@ -133,13 +141,13 @@ pub(crate) async fn create_collection(
 }
 
 /// Replaces a collection; its assets stay where the body names none.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     put,
     path = "/appsec/v1/collections/{guid}",
     tag = "Collections",
     request_body = CollectionInput,
     responses((status = 200, body = Collection), NameTaken<ApiError>),
-)]
+))]
 pub(crate) async fn update_collection(
     asked: Asked<Grant<WriteCollections>, String>,
     Input(wanted): Input<CollectionInput>,
@@ -152,12 +160,12 @@ pub(crate) async fn update_collection(
 }
 
 /// Deletes a collection; its applications stay.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     delete,
     path = "/appsec/v1/collections/{guid}",
     tag = "Collections",
     responses((status = 204)),
-)]
+))]
 pub(crate) async fn delete_collection(
     asked: Asked<Grant<WriteCollections>, String>,
 ) -> Result<Response, Refusal> {

@@ -39,12 +39,12 @@ pub(crate) fn minted_on_the_wire(minted: &Minted, user: &User, base: &str) -> Ap
 }
 
 /// The newest pair of the caller, without its secret.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/api/authn/v2/api_credentials",
     tag = "Credentials",
     responses((status = 200, body = ApiCredential)),
-)]
+))]
 pub(crate) async fn read_own_credentials(asked: Asked<Caller>) -> Result<Response, Refusal> {
     asked.look(|view, asked| newest(view, asked.user(), asked.base())).await
 }
@@ -55,12 +55,12 @@ fn newest(view: &View<'_>, user: &User, base: &str) -> Result<Response, Refusal>
 }
 
 /// A new pair for the caller: the only answer that holds its secret.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post,
     path = "/api/authn/v2/api_credentials",
     tag = "Credentials",
     responses((status = 200, body = ApiCredential)),
-)]
+))]
 pub(crate) async fn mint_own_credentials(asked: Asked<Signed>) -> Result<Response, Refusal> {
     asked.change(|change, asked| mint(change, asked.user(), asked.base())).await
 }
@@ -71,12 +71,12 @@ fn mint(change: &Change<'_>, user: &User, base: &str) -> Result<Noted<ApiCredent
 }
 
 /// Revokes the pair that signs.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     delete,
     path = "/api/authn/v2/api_credentials",
     tag = "Credentials",
     responses((status = 204)),
-)]
+))]
 pub(crate) async fn revoke_own_credentials(asked: Asked<Signed>) -> Result<Response, Refusal> {
     asked
         .remove(|change, asked| match &asked.caller.by {
@@ -92,12 +92,12 @@ fn revoke(change: &Change<'_>, caller: &Caller, api_id: &str) -> Result<Noted<()
 }
 
 /// A pair by its API ID, without its secret.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/api/authn/v2/api_credentials/{api_id}",
     tag = "Credentials",
     responses((status = 200, body = ApiCredential)),
-)]
+))]
 pub(crate) async fn read_credentials(asked: Asked<Caller, String>) -> Result<Response, Refusal> {
     asked
         .look(|view, asked| {
@@ -108,23 +108,23 @@ pub(crate) async fn read_credentials(asked: Asked<Caller, String>) -> Result<Res
 }
 
 /// Revokes a pair.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     delete,
     path = "/api/authn/v2/api_credentials/{api_id}",
     tag = "Credentials",
     responses((status = 204)),
-)]
+))]
 pub(crate) async fn revoke_credentials(asked: Asked<Signed, String>) -> Result<Response, Refusal> {
     asked.remove(|change, asked| revoke(change, &asked.caller, &asked.path)).await
 }
 
 /// The newest pair of an API user, without its secret.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/api/authn/v2/api_credentials/user_id/{user_id}",
     tag = "Credentials",
     responses((status = 200, body = ApiCredential)),
-)]
+))]
 pub(crate) async fn read_user_credentials(
     asked: Asked<Grant<ManageIdentity>, String>,
 ) -> Result<Response, Refusal> {
@@ -134,12 +134,12 @@ pub(crate) async fn read_user_credentials(
 }
 
 /// A new pair for an API user: the only answer that holds its secret.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post,
     path = "/api/authn/v2/api_credentials/user_id/{user_id}",
     tag = "Credentials",
     responses((status = 200, body = ApiCredential)),
-)]
+))]
 pub(crate) async fn mint_user_credentials(
     Signed(_): Signed,
     asked: Asked<Grant<ManageIdentity>, String>,
@@ -152,12 +152,12 @@ pub(crate) async fn mint_user_credentials(
 }
 
 /// Revokes the newest pair of an API user.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     delete,
     path = "/api/authn/v2/api_credentials/user_id/{user_id}",
     tag = "Credentials",
     responses((status = 204)),
-)]
+))]
 pub(crate) async fn revoke_user_credentials(
     Signed(_): Signed,
     asked: Asked<Grant<ManageIdentity>, String>,

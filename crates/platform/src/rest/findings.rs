@@ -4,13 +4,18 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use axum::response::Response;
+#[cfg(test)]
 use countersign_wire::finding::Finding;
 use countersign_wire::hal::{Link, Page};
 
 use super::answer::ok;
 use super::asked::Asked;
 use super::error::Refusal;
-use super::hal::{List, Listing, MOST, embedded};
+#[cfg(test)]
+use super::hal::Listing;
+#[cfg(test)]
+use super::hal::embedded;
+use super::hal::{List, MOST};
 use super::query::{CONTEXT, Kind, Parameter, Query, parameter, parameters, wrong};
 use crate::caller::{Grant, ReadFindings};
 use countersign_tenant::findings;
@@ -42,16 +47,17 @@ const PARAMETERS: &[Parameter] = &[
 ];
 parameters!(FindingFilters, PARAMETERS, paged);
 
+#[cfg(test)]
 embedded!(Findings, findings: Finding);
 
 /// Findings of an application in one context.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/appsec/v2/applications/{guid}/findings",
     tag = "Findings",
     params(FindingFilters),
     responses((status = 200, body = Listing<Findings>)),
-)]
+))]
 pub(crate) async fn list_findings(asked: AskedFindings) -> Result<Response, Refusal> {
     asked.look(|view, asked| list(view, asked).map(ok)).await
 }

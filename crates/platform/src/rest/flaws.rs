@@ -11,7 +11,13 @@ use data_encoding::BASE64;
 use super::answer::json;
 use super::asked::Asked;
 use super::error::Refusal;
-use super::query::{Context, Kind, parameter, parameters, wrong};
+#[cfg(test)]
+use super::query::Context;
+#[cfg(test)]
+use super::query::Kind;
+#[cfg(test)]
+use super::query::parameter;
+use super::query::{parameters, wrong};
 use crate::caller::{Grant, ReadFindings};
 use countersign_tenant::flaws::{self, Flaw};
 use countersign_tenant::seed::catalog::{CLASSES, METHODS};
@@ -25,13 +31,13 @@ parameters!(
 );
 
 /// How data reaches a static flaw, in whatever context it is.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/appsec/v2/applications/{guid}/findings/{issue_id}/static_flaw_info",
     tag = "Findings",
     params(NoContext),
     responses((status = 200, body = StaticFlawInfo)),
-)]
+))]
 pub(crate) async fn read_static_flaw(asked: AskedFlaw) -> Result<Response, Refusal> {
     asked
         .look(|view, asked| {
@@ -51,13 +57,13 @@ pub(crate) async fn read_static_flaw(asked: AskedFlaw) -> Result<Response, Refus
 }
 
 /// What was sent to find a dynamic flaw, and what came back.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/appsec/v2/applications/{guid}/findings/{issue_id}/dynamic_flaw_info",
     tag = "Findings",
     params(Context),
     responses((status = 200, body = DynamicFlawInfo)),
-)]
+))]
 pub(crate) async fn read_dynamic_flaw(asked: AskedFlaw) -> Result<Response, Refusal> {
     asked
         .look(|view, asked| {

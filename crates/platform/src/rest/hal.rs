@@ -3,7 +3,6 @@
 use axum::response::Response;
 use countersign_wire::hal::{Link, Links, Page};
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::answer::json;
 use super::error::Refusal;
@@ -14,8 +13,9 @@ use countersign_tenant::list::Window;
 pub(crate) const MOST: u64 = 500;
 
 /// A page of a list; without elements there is no `_embedded`.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Listing<E: Serialize + ToSchema> {
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(crate) struct Listing<E: Serialize> {
     #[serde(rename = "_embedded", skip_serializing_if = "Option::is_none")]
     embedded: Option<E>,
     #[serde(rename = "_links")]
@@ -26,7 +26,8 @@ pub(crate) struct Listing<E: Serialize + ToSchema> {
 /// The member of `_embedded` that holds the elements of a list.
 macro_rules! embedded {
     ($name:ident, $member:ident: $element:ty) => {
-        #[derive(serde::Serialize, utoipa::ToSchema)]
+        #[derive(serde::Serialize)]
+        #[cfg_attr(test, derive(utoipa::ToSchema))]
         pub(crate) struct $name {
             $member: Vec<$element>,
         }
@@ -57,7 +58,7 @@ impl<'a> List<'a> {
     }
 
     /// The page that a query asks for.
-    pub(crate) fn page<T, E: From<Vec<T>> + Serialize + ToSchema>(
+    pub(crate) fn page<T, E: From<Vec<T>> + Serialize>(
         &self,
         query: &Query,
         find: impl FnOnce(&Window) -> Result<(Vec<T>, u64), Refusal>,
@@ -68,7 +69,7 @@ impl<'a> List<'a> {
     }
 
     /// This page, with these elements.
-    pub(crate) fn listing<T, E: From<Vec<T>> + Serialize + ToSchema>(
+    pub(crate) fn listing<T, E: From<Vec<T>> + Serialize>(
         &self,
         elements: Vec<T>,
         page: Page,

@@ -9,11 +9,16 @@ pub(crate) mod users;
 use axum::response::Response;
 use countersign_wire::hal::Page;
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::error::Refusal;
 use super::hal::List;
-use super::query::{Kind, Paging, Parameter, Query, parameter, parameters};
+#[cfg(test)]
+use super::query::Kind;
+#[cfg(test)]
+use super::query::Parameter;
+#[cfg(test)]
+use super::query::parameter;
+use super::query::{Paging, Query, parameters};
 use countersign_tenant::Manner;
 use countersign_tenant::list::Window;
 
@@ -21,17 +26,19 @@ use countersign_tenant::list::Window;
 const MOST: u64 = 1000;
 
 /// How a change treats what it does not name.
+#[cfg(test)]
 const CHANGE: &[Parameter] = &[
     parameter("partial", Kind::Truth, "Members that are left out stay as they are."),
     parameter("incremental", Kind::Truth, "Lists are added to, not replaced."),
 ];
 parameters!(ChangeParameters, CHANGE);
 
+#[cfg(test)]
 const SORT: Parameter =
     parameter("sort", Kind::Text, "A member, and after a comma `asc` or `desc`.");
 
 /// A page of the resource `path`, embedded under `name`.
-fn listing<T, E: From<Vec<T>> + Serialize + ToSchema>(
+fn listing<T, E: From<Vec<T>> + Serialize>(
     path: &str,
     elements: Vec<T>,
     page: Page,

@@ -7,10 +7,10 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
+#[cfg(test)]
 use countersign_wire::error::GatewayError;
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::answer::json as answer;
@@ -24,8 +24,9 @@ use countersign_tenant::roles::Permission;
 use countersign_tenant::users::{self, User};
 use countersign_tenant::{Change, Noted, View, timestamp};
 
-#[derive(Default, Deserialize, ToSchema)]
-#[schema(as = OAuthClientInput)]
+#[derive(Default, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = OAuthClientInput))]
 #[serde(default)]
 pub(crate) struct ClientInput {
     name: String,
@@ -35,14 +36,16 @@ pub(crate) struct ClientInput {
     roles: Option<Vec<Role>>,
 }
 
-#[derive(Serialize, Deserialize, ToSchema)]
-#[schema(as = OAuthClientRole)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = OAuthClientRole))]
 struct Role {
     role_name: String,
 }
 
 /// An OAuth client on the wire; its secret only right after it was made.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(crate) struct OAuthClient {
     client_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,8 +62,9 @@ pub(crate) struct OAuthClient {
     last_used_ts: Option<String>,
 }
 
-#[derive(Serialize, ToSchema)]
-#[schema(as = OAuthClients)]
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = OAuthClients))]
 struct Clients {
     oauth_clients: Vec<OAuthClient>,
 }
@@ -94,23 +98,23 @@ fn on_the_wire(client: &Client, user: &User, now_ms: i64) -> OAuthClient {
 }
 
 /// The OAuth clients of the caller.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/api/authn/v2/oauth_clients",
     tag = "OAuth clients",
     responses((status = 200, body = Clients)),
-)]
+))]
 pub(crate) async fn list_own_clients(asked: Asked<Caller>) -> Result<Response, Refusal> {
     asked.look(|view, asked| list(view, asked.user())).await
 }
 
 /// The OAuth clients of an API user.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/api/authn/v2/oauth_clients/user_id/{user_id}",
     tag = "OAuth clients",
     responses((status = 200, body = Clients)),
-)]
+))]
 pub(crate) async fn list_user_clients(
     asked: Asked<Grant<ManageIdentity>, String>,
 ) -> Result<Response, Refusal> {
@@ -124,13 +128,13 @@ fn list(view: &View<'_>, user: &User) -> Result<Response, Refusal> {
 }
 
 /// A new OAuth client for the caller: the only answer that holds its secret.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post,
     path = "/api/authn/v2/oauth_clients",
     tag = "OAuth clients",
     request_body = ClientInput,
     responses((status = 200, body = OAuthClient)),
-)]
+))]
 pub(crate) async fn create_own_client(
     asked: Asked<Signed>,
     Input(input): Input<ClientInput>,
@@ -139,13 +143,13 @@ pub(crate) async fn create_own_client(
 }
 
 /// A new OAuth client for an API user: the only answer that holds its secret.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post,
     path = "/api/authn/v2/oauth_clients/user_id/{user_id}",
     tag = "OAuth clients",
     request_body = ClientInput,
     responses((status = 200, body = OAuthClient)),
-)]
+))]
 pub(crate) async fn create_user_client(
     Signed(_): Signed,
     asked: Asked<Grant<ManageIdentity>, String>,
@@ -171,12 +175,12 @@ fn shown(client: &Client, user: &User, now_ms: i64, secret: &str) -> OAuthClient
 }
 
 /// An OAuth client, without its secret.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/api/authn/v2/oauth_clients/{client_id}",
     tag = "OAuth clients",
     responses((status = 200, body = OAuthClient)),
-)]
+))]
 pub(crate) async fn read_client(asked: Asked<Caller, String>) -> Result<Response, Refusal> {
     asked
         .look(|view, asked| {
@@ -187,12 +191,12 @@ pub(crate) async fn read_client(asked: Asked<Caller, String>) -> Result<Response
 }
 
 /// A new secret for an OAuth client; the old one is refused from now on.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post,
     path = "/api/authn/v2/oauth_clients/{client_id}/rotate",
     tag = "OAuth clients",
     responses((status = 200, body = OAuthClient), (status = 409, body = GatewayError, description = "The client is revoked.")),
-)]
+))]
 pub(crate) async fn rotate_client(asked: Asked<Signed, String>) -> Result<Response, Refusal> {
     asked
         .change(|change, asked| {
@@ -204,13 +208,13 @@ pub(crate) async fn rotate_client(asked: Asked<Signed, String>) -> Result<Respon
 }
 
 /// Another client like this one, under the name that is given.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post,
     path = "/api/authn/v2/oauth_clients/{client_id}/clone",
     tag = "OAuth clients",
     request_body = ClientInput,
     responses((status = 200, body = OAuthClient)),
-)]
+))]
 pub(crate) async fn clone_client(
     asked: Asked<Signed, String>,
     Input(input): Input<ClientInput>,
@@ -228,12 +232,12 @@ pub(crate) async fn clone_client(
 }
 
 /// Revokes an OAuth client and its tokens.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     delete,
     path = "/api/authn/v2/oauth_clients/{client_id}",
     tag = "OAuth clients",
     responses((status = 204)),
-)]
+))]
 pub(crate) async fn revoke_client(asked: Asked<Signed, String>) -> Result<Response, Refusal> {
     asked
         .remove(|change, asked| {
@@ -256,14 +260,15 @@ fn visible(view: &View<'_>, caller: &Caller, client_id: &str) -> Result<(Client,
 }
 
 /// The form that asks for a token. It is read as a query is; this describes it.
-#[derive(ToSchema)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[allow(dead_code, reason = "only describes the form")]
 struct TokenRequest {
     /// `client_credentials`.
     grant_type: String,
 }
 
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 struct Token {
     access_token: String,
     token_type: &'static str,
@@ -271,13 +276,14 @@ struct Token {
     expires_in: i64,
 }
 
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 struct OAuthError {
     error: String,
 }
 
 /// Client id and secret for a token. One refusal for every cause.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post,
     path = "/api/authn/v2/oauth2/token",
     tag = "OAuth clients",
@@ -291,7 +297,7 @@ struct OAuthError {
         (status = 400, body = OAuthError),
         (status = 401, body = OAuthError),
     ),
-)]
+))]
 pub(crate) async fn issue_token(
     State(state): State<AppState>,
     headers: HeaderMap,

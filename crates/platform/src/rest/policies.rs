@@ -7,8 +7,12 @@ use countersign_wire::policy::Policy;
 use super::answer::json;
 use super::asked::Asked;
 use super::error::Refusal;
-use super::hal::{List, Listing, MOST, embedded};
-use super::query::{Kind, Pages, Parameter, Query, parameter, parameters, wrong};
+#[cfg(test)]
+use super::hal::Listing;
+use super::hal::{List, MOST, embedded};
+#[cfg(test)]
+use super::query::Pages;
+use super::query::{Kind, Parameter, Query, parameter, parameters, wrong};
 use crate::caller::{Grant, ReadApplications};
 use countersign_tenant::View;
 use countersign_tenant::policies::{self, CATEGORIES};
@@ -26,13 +30,13 @@ const PARAMETERS: &[Parameter] = &[
 parameters!(PolicyFilters, PARAMETERS, paged);
 
 /// Policies, each in its newest version.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/appsec/v1/policies",
     tag = "Policies",
     params(PolicyFilters),
     responses((status = 200, body = Listing<Policies>)),
-)]
+))]
 pub(crate) async fn list_policies(
     asked: Asked<Grant<ReadApplications>>,
 ) -> Result<Response, Refusal> {
@@ -48,12 +52,12 @@ pub(crate) async fn list_policies(
 }
 
 /// A policy in its newest version.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/appsec/v1/policies/{guid}",
     tag = "Policies",
     responses((status = 200, body = Policy)),
-)]
+))]
 pub(crate) async fn read_policy(
     asked: Asked<Grant<ReadApplications>, String>,
 ) -> Result<Response, Refusal> {
@@ -61,13 +65,13 @@ pub(crate) async fn read_policy(
 }
 
 /// All versions of a policy.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/appsec/v1/policies/{guid}/versions",
     tag = "Policies",
     params(Pages),
     responses((status = 200, body = Listing<Policies>)),
-)]
+))]
 pub(crate) async fn list_policy_versions(
     asked: Asked<Grant<ReadApplications>, String>,
 ) -> Result<Response, Refusal> {
@@ -88,12 +92,12 @@ fn list_versions(
 }
 
 /// A policy in one version.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/appsec/v1/policies/{guid}/versions/{version}",
     tag = "Policies",
     responses((status = 200, body = Policy)),
-)]
+))]
 pub(crate) async fn read_policy_version(
     asked: Asked<Grant<ReadApplications>, (String, String)>,
 ) -> Result<Response, Refusal> {

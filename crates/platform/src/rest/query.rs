@@ -2,17 +2,16 @@
 //! come in any spelling, lists repeated or comma-separated.
 
 use countersign_wire::hal::parse_truth;
-use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{
-    ArrayBuilder, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
-};
-use utoipa::openapi::{self, RefOr, Required};
 
 use super::error::Refusal;
 use countersign_tenant::list::Window;
 
+#[cfg(test)]
+mod described;
+
 /// A query parameter: links name it, the document describes it.
 #[derive(Clone, Copy)]
+#[cfg_attr(not(test), expect(dead_code, reason = "the tests make the document"))]
 pub(crate) struct Parameter {
     pub(crate) name: &'static str,
     kind: Kind,
@@ -21,6 +20,7 @@ pub(crate) struct Parameter {
 
 /// What a parameter holds.
 #[derive(Clone, Copy)]
+#[cfg_attr(not(test), expect(dead_code, reason = "the tests make the document"))]
 pub(crate) enum Kind {
     Text,
     Guid,
@@ -43,8 +43,10 @@ pub(crate) const fn parameter(name: &'static str, kind: Kind, about: &'static st
 /// and `size` as well.
 macro_rules! parameters {
     ($name:ident, $parameters:expr $(, $paged:ident)?) => {
+        #[cfg(test)]
         pub(crate) enum $name {}
 
+        #[cfg(test)]
         impl utoipa::IntoParams for $name {
             fn into_params(
                 _: impl Fn() -> Option<utoipa::openapi::path::ParameterIn>,
@@ -74,48 +76,6 @@ parameters!(Context, &[CONTEXT]);
 
 pub(crate) const CONTEXT: Parameter =
     parameter("context", Kind::Guid, "A sandbox; without it the policy context.");
-
-impl Parameter {
-    pub(crate) fn described(&self) -> openapi::path::Parameter {
-        let is_list = matches!(self.kind, Kind::Each(_));
-        ParameterBuilder::new()
-            .name(self.name)
-            .parameter_in(ParameterIn::Query)
-            .required(Required::False)
-            .description(Some(self.about))
-            .schema(Some(self.kind.schema()))
-            .explode(is_list.then_some(false))
-            .build()
-    }
-}
-
-impl Kind {
-    fn schema(self) -> Schema {
-        let object = |kind: Type| ObjectBuilder::new().schema_type(SchemaType::new(kind));
-        match self {
-            Self::Text => object(Type::String).build().into(),
-            Self::Guid => object(Type::String).format(Some(custom("uuid"))).build().into(),
-            Self::Day => object(Type::String).format(Some(custom("date"))).build().into(),
-            Self::Truth => object(Type::Boolean).build().into(),
-            Self::Score => {
-                object(Type::Number).minimum(Some(0.0)).maximum(Some(10.0)).build().into()
-            }
-            Self::Integer(from, to) => object(Type::Integer)
-                .minimum(Some(from))
-                .maximum((to < i64::MAX).then_some(to))
-                .build()
-                .into(),
-            Self::OneOf(values) => {
-                object(Type::String).enum_values(Some(values.iter().copied())).build().into()
-            }
-            Self::Each(one) => ArrayBuilder::new().items(RefOr::T(one.schema())).build().into(),
-        }
-    }
-}
-
-fn custom(format: &str) -> SchemaFormat {
-    SchemaFormat::Custom(format.to_owned())
-}
 
 /// The decoded pairs, read as the service reads them.
 pub(crate) struct Query(countersign_web::query::Query);

@@ -2,12 +2,14 @@
 
 use axum::response::Response;
 use countersign_tenant::reports;
+#[cfg(test)]
 use countersign_wire::report::ReportAnswer;
 use serde_json::Value;
 
 use super::answer::json;
 use super::asked::{Asked, Input};
 use super::error::Refusal;
+#[cfg(test)]
 use super::query::Pages;
 use crate::caller::{Grant, ReadReports};
 
@@ -17,13 +19,13 @@ const USUAL_SIZE: u64 = 1000;
 const MOST: u64 = 1000;
 
 /// Asks for a report. `report_type` is `findings`; `last_updated_start_date` is needed.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post,
     path = "/appsec/v1/analytics/report",
     tag = "Reporting",
     request_body = Value,
     responses((status = 200, body = ReportAnswer)),
-)]
+))]
 pub(crate) async fn create_report(
     asked: Asked<Grant<ReadReports>>,
     Input(wanted): Input<Value>,
@@ -32,13 +34,13 @@ pub(crate) async fn create_report(
 }
 
 /// A report as it stands: `PROCESSING`, then `COMPLETED` with a page of its rows.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/appsec/v1/analytics/report/{id}",
     tag = "Reporting",
     params(Pages),
     responses((status = 200, body = ReportAnswer)),
-)]
+))]
 pub(crate) async fn read_report(
     asked: Asked<Grant<ReadReports>, String>,
 ) -> Result<Response, Refusal> {

@@ -1,15 +1,25 @@
 //! Sandboxes of an application.
 
 use axum::response::Response;
+#[cfg(test)]
 use countersign_wire::error::ApiErrors;
 use countersign_wire::sandbox::{Sandbox, SandboxInput};
 
 use super::answer::json;
 use super::asked::{Asked, Input};
 use super::error::Refusal;
-use super::hal::{List, Listing, embedded};
+#[cfg(test)]
+use super::hal::Listing;
+use super::hal::{List, embedded};
+#[cfg(test)]
 use super::openapi::NameTaken;
-use super::query::{Kind, Pages, parameter, parameters};
+#[cfg(test)]
+use super::query::Kind;
+#[cfg(test)]
+use super::query::Pages;
+#[cfg(test)]
+use super::query::parameter;
+use super::query::parameters;
 use crate::caller::{Grant, ReadSandboxes, WriteSandboxes};
 use countersign_tenant::applications;
 use countersign_tenant::sandboxes::promotion::{self, Wanted};
@@ -18,13 +28,13 @@ use countersign_tenant::sandboxes::{self, Named};
 embedded!(Sandboxes, sandboxes: Sandbox);
 
 /// Sandboxes of an application.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/appsec/v1/applications/{guid}/sandboxes",
     tag = "Sandboxes",
     params(Pages),
     responses((status = 200, body = Listing<Sandboxes>)),
-)]
+))]
 pub(crate) async fn list_sandboxes(
     asked: Asked<Grant<ReadSandboxes>, String>,
 ) -> Result<Response, Refusal> {
@@ -40,12 +50,12 @@ pub(crate) async fn list_sandboxes(
 }
 
 /// A sandbox.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/appsec/v1/applications/{guid}/sandboxes/{sandbox}",
     tag = "Sandboxes",
     responses((status = 200, body = Sandbox)),
-)]
+))]
 pub(crate) async fn read_sandbox(
     asked: Asked<Grant<ReadSandboxes>, Named>,
 ) -> Result<Response, Refusal> {
@@ -53,13 +63,13 @@ pub(crate) async fn read_sandbox(
 }
 
 /// A new sandbox.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post,
     path = "/appsec/v1/applications/{guid}/sandboxes",
     tag = "Sandboxes",
     request_body = SandboxInput,
     responses((status = 200, body = Sandbox), NameTaken<ApiErrors>),
-)]
+))]
 pub(crate) async fn create_sandbox(
     asked: Asked<Grant<WriteSandboxes>, String>,
     Input(wanted): Input<SandboxInput>,
@@ -70,13 +80,13 @@ pub(crate) async fn create_sandbox(
 }
 
 /// Changes a sandbox.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     put,
     path = "/appsec/v1/applications/{guid}/sandboxes/{sandbox}",
     tag = "Sandboxes",
     request_body = SandboxInput,
     responses((status = 200, body = Sandbox), NameTaken<ApiErrors>),
-)]
+))]
 pub(crate) async fn update_sandbox(
     asked: Asked<Grant<WriteSandboxes>, Named>,
     Input(wanted): Input<SandboxInput>,
@@ -95,13 +105,13 @@ parameters!(
 );
 
 /// Makes the newest scan of a sandbox the newest policy scan of its application.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post,
     path = "/appsec/v1/applications/{guid}/sandboxes/{sandbox}/promote",
     tag = "Sandboxes",
     params(Promotion),
     responses((status = 200, body = Sandbox)),
-)]
+))]
 pub(crate) async fn promote_sandbox(
     asked: Asked<Grant<WriteSandboxes>, Named>,
 ) -> Result<Response, Refusal> {
@@ -115,12 +125,12 @@ pub(crate) async fn promote_sandbox(
 }
 
 /// Deletes a sandbox and its findings.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     delete,
     path = "/appsec/v1/applications/{guid}/sandboxes/{sandbox}",
     tag = "Sandboxes",
     responses((status = 204)),
-)]
+))]
 pub(crate) async fn delete_sandbox(
     asked: Asked<Grant<WriteSandboxes>, Named>,
 ) -> Result<Response, Refusal> {

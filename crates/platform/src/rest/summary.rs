@@ -1,12 +1,19 @@
 //! The summary report: an application in one context, in counts.
 
 use axum::response::Response;
+#[cfg(test)]
 use countersign_wire::summary::SummaryReport;
 
 use super::answer::json;
 use super::asked::Asked;
 use super::error::Refusal;
-use super::query::{CONTEXT, Kind, parameter, parameters};
+#[cfg(test)]
+use super::query::CONTEXT;
+#[cfg(test)]
+use super::query::Kind;
+#[cfg(test)]
+use super::query::parameter;
+use super::query::parameters;
 use crate::caller::{Grant, ReadFindings};
 use countersign_tenant::{applications, sandboxes, summary};
 
@@ -16,13 +23,13 @@ parameters!(
 );
 
 /// An application in one context, in counts.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/appsec/v2/applications/{guid}/summary_report",
     tag = "Findings",
     params(SummaryParameters),
     responses((status = 200, body = SummaryReport)),
-)]
+))]
 pub(crate) async fn read_summary_report(
     asked: Asked<Grant<ReadFindings>, String>,
 ) -> Result<Response, Refusal> {

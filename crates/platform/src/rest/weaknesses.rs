@@ -4,13 +4,16 @@
 use axum::response::Response;
 use countersign_wire::weakness::{Category, CustomFieldName, Cwe};
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::answer::json;
 use super::asked::{Access, Asked};
 use super::error::Refusal;
-use super::hal::{List, Listing, embedded};
-use super::query::{Pages, wrong};
+#[cfg(test)]
+use super::hal::Listing;
+use super::hal::{List, embedded};
+#[cfg(test)]
+use super::query::Pages;
+use super::query::wrong;
 use crate::caller::{Caller, Grant, ReadApplications};
 use countersign_tenant::weaknesses::{CATEGORIES, CUSTOM_FIELDS, CWES, Dictionary};
 
@@ -27,7 +30,7 @@ async fn list<A, T, E>(
 where
     A: Access + 'static,
     T: Serialize,
-    E: From<Vec<T>> + Serialize + ToSchema,
+    E: From<Vec<T>> + Serialize,
 {
     asked
         .look(move |view, asked| {
@@ -53,59 +56,59 @@ async fn one<T: Serialize>(
 }
 
 /// Weaknesses.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/appsec/v1/cwes",
     tag = "Dictionaries",
     params(Pages),
     responses((status = 200, body = Listing<Cwes>)),
-)]
+))]
 pub(crate) async fn list_cwes(asked: Asked<Caller>) -> Result<Response, Refusal> {
     list::<_, _, Cwes>(asked, &CWES, "cwes", 100).await
 }
 
 /// A weakness.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/appsec/v1/cwes/{id}",
     tag = "Dictionaries",
     responses((status = 200, body = Cwe)),
-)]
+))]
 pub(crate) async fn read_cwe(asked: Asked<Caller, String>) -> Result<Response, Refusal> {
     one(asked, &CWES, "CWE").await
 }
 
 /// Categories of findings.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/appsec/v1/categories",
     tag = "Dictionaries",
     params(Pages),
     responses((status = 200, body = Listing<Categories>)),
-)]
+))]
 pub(crate) async fn list_categories(asked: Asked<Caller>) -> Result<Response, Refusal> {
     list::<_, _, Categories>(asked, &CATEGORIES, "categories", 100).await
 }
 
 /// A category of findings.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/appsec/v1/categories/{id}",
     tag = "Dictionaries",
     responses((status = 200, body = Category)),
-)]
+))]
 pub(crate) async fn read_category(asked: Asked<Caller, String>) -> Result<Response, Refusal> {
     one(asked, &CATEGORIES, "Category").await
 }
 
 /// Names of custom fields of applications.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/appsec/v1/custom_fields",
     tag = "Dictionaries",
     params(Pages),
     responses((status = 200, body = Listing<CustomFieldNames>)),
-)]
+))]
 pub(crate) async fn list_custom_fields(
     asked: Asked<Grant<ReadApplications>>,
 ) -> Result<Response, Refusal> {

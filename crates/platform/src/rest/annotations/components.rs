@@ -4,11 +4,12 @@
 use axum::response::Response;
 use countersign_wire::annotation::{ComponentAnnotation, ComponentAnnotationInput};
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::super::asked::{Annotator, Asked, Input};
 use super::super::error::Refusal;
-use super::super::hal::{List, Listing, embedded};
+#[cfg(test)]
+use super::super::hal::Listing;
+use super::super::hal::{List, embedded};
 use super::super::query::{Kind, Parameter, Query, parameter, parameters};
 use crate::caller::{Grant, ReadFindings};
 use countersign_tenant::annotations::components::{self, About, Standing};
@@ -25,20 +26,21 @@ parameters!(ComponentAnnotationFilters, PARAMETERS, paged);
 embedded!(ComponentAnnotations, sca_annotations: ComponentAnnotation);
 
 /// What was written.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ComponentsUpdated)]
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = ComponentsUpdated))]
 struct Updated {
     annotations: &'static str,
 }
 
 /// What was said about components of an application, the newest first.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/srcclr/v3/applications/{guid}/sca_annotations",
     tag = "Annotations",
     params(ComponentAnnotationFilters),
     responses((status = 200, body = Listing<ComponentAnnotations>)),
-)]
+))]
 pub(crate) async fn list_component_annotations(
     asked: Asked<Grant<ReadFindings>, String>,
 ) -> Result<Response, Refusal> {
@@ -71,13 +73,13 @@ fn filter(query: &Query) -> Result<components::Filter, Refusal> {
 }
 
 /// Comments on vulnerabilities or licences of components, or proposes, approves or rejects: for all that are named, or none.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post,
     path = "/srcclr/v3/applications/{guid}/sca_annotations",
     tag = "Annotations",
     request_body = ComponentAnnotationInput,
     responses((status = 200, body = Updated)),
-)]
+))]
 pub(crate) async fn annotate_components(
     asked: Asked<Annotator, String>,
     Input(said): Input<ComponentAnnotationInput>,

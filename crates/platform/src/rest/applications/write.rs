@@ -1,14 +1,21 @@
 //! Applications: create, change, delete.
 
 use axum::response::Response;
+#[cfg(test)]
 use countersign_wire::application as wire;
+#[cfg(test)]
 use countersign_wire::error::ApiErrors;
 use serde_json::{Map, Value};
 
 use super::super::asked::{Asked, Input};
 use super::super::error::Refusal;
+#[cfg(test)]
 use super::super::openapi::NameTaken;
-use super::super::query::{Kind, parameter, parameters};
+#[cfg(test)]
+use super::super::query::Kind;
+#[cfg(test)]
+use super::super::query::parameter;
+use super::super::query::parameters;
 use crate::caller::{Grant, WriteApplications};
 use countersign_tenant::applications;
 use countersign_tenant::{Manner, Refused};
@@ -22,13 +29,13 @@ parameters!(
 );
 
 /// A new application.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post,
     path = "/appsec/v1/applications",
     tag = "Applications",
     request_body = wire::ApplicationInput,
     responses((status = 200, body = wire::Application), NameTaken<ApiErrors>),
-)]
+))]
 pub(crate) async fn create_application(
     asked: Asked<Grant<WriteApplications>>,
     Input(body): Input<Map<String, Value>>,
@@ -42,14 +49,14 @@ pub(crate) async fn create_application(
 }
 
 /// Replaces the whole profile, or with `method=partial` the given members.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     put,
     path = "/appsec/v1/applications/{guid}",
     tag = "Applications",
     params(UpdateParameters),
     request_body = wire::ApplicationInput,
     responses((status = 200, body = wire::Application), NameTaken<ApiErrors>),
-)]
+))]
 pub(crate) async fn update_application(
     asked: Asked<Grant<WriteApplications>, String>,
     Input(body): Input<Map<String, Value>>,
@@ -70,12 +77,12 @@ pub(crate) async fn update_application(
 }
 
 /// Deletes an application and all of its findings.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     delete,
     path = "/appsec/v1/applications/{guid}",
     tag = "Applications",
     responses((status = 204)),
-)]
+))]
 pub(crate) async fn delete_application(
     asked: Asked<Grant<WriteApplications>, String>,
 ) -> Result<Response, Refusal> {

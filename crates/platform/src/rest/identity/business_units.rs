@@ -7,9 +7,19 @@ use countersign_wire::identity as wire;
 use super::super::answer::{created, done, json};
 use super::super::asked::Input;
 use super::super::error::Refusal;
-use super::super::hal::{Listing, embedded};
-use super::super::query::{Kind, Query, parameter, parameters};
-use super::{ChangeParameters, SORT, listing, manner, page_of};
+#[cfg(test)]
+use super::super::hal::Listing;
+use super::super::hal::embedded;
+#[cfg(test)]
+use super::super::query::Kind;
+#[cfg(test)]
+use super::super::query::parameter;
+use super::super::query::{Query, parameters};
+#[cfg(test)]
+use super::ChangeParameters;
+#[cfg(test)]
+use super::SORT;
+use super::{listing, manner, page_of};
 use crate::caller::{Grant, ManageIdentity};
 use crate::state::AppState;
 use countersign_tenant::{Change, Refused, View, units};
@@ -27,13 +37,13 @@ parameters!(
 );
 
 /// Business units.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/api/authn/v2/business_units",
     tag = "Business units",
     params(BusinessUnitFilters),
     responses((status = 200, body = Listing<BusinessUnits>)),
-)]
+))]
 pub(crate) async fn list_business_units(
     grant: Grant<ManageIdentity>,
     RawQuery(raw): RawQuery,
@@ -55,12 +65,12 @@ pub(crate) async fn list_business_units(
 }
 
 /// A business unit with its teams.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/api/authn/v2/business_units/{bu_id}",
     tag = "Business units",
     responses((status = 200, body = wire::BusinessUnit)),
-)]
+))]
 pub(crate) async fn read_business_unit(
     grant: Grant<ManageIdentity>,
     Path(bu_id): Path<String>,
@@ -71,13 +81,13 @@ pub(crate) async fn read_business_unit(
 }
 
 /// A new business unit.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post,
     path = "/api/authn/v2/business_units",
     tag = "Business units",
     request_body = wire::BusinessUnitInput,
     responses((status = 201, body = wire::BusinessUnit)),
-)]
+))]
 pub(crate) async fn create_business_unit(
     grant: Grant<ManageIdentity>,
     State(state): State<AppState>,
@@ -89,14 +99,14 @@ pub(crate) async fn create_business_unit(
 }
 
 /// Changes a business unit.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     put,
     path = "/api/authn/v2/business_units/{bu_id}",
     tag = "Business units",
     params(ChangeParameters),
     request_body = wire::BusinessUnitInput,
     responses((status = 200, body = wire::BusinessUnit)),
-)]
+))]
 pub(crate) async fn update_business_unit(
     grant: Grant<ManageIdentity>,
     Path(bu_id): Path<String>,
@@ -113,12 +123,12 @@ pub(crate) async fn update_business_unit(
 }
 
 /// Deletes a business unit.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     delete,
     path = "/api/authn/v2/business_units/{bu_id}",
     tag = "Business units",
     responses((status = 200, description = "An empty object.")),
-)]
+))]
 pub(crate) async fn delete_business_unit(
     grant: Grant<ManageIdentity>,
     Path(bu_id): Path<String>,

@@ -9,9 +9,15 @@ use countersign_wire::identity as wire;
 use super::super::answer::{created, done, json};
 use super::super::asked::Input;
 use super::super::error::Refusal;
-use super::super::hal::{Listing, embedded};
-use super::super::query::{Pages, Query};
-use super::{ChangeParameters, MOST, listing, manner};
+#[cfg(test)]
+use super::super::hal::Listing;
+use super::super::hal::embedded;
+#[cfg(test)]
+use super::super::query::Pages;
+use super::super::query::Query;
+#[cfg(test)]
+use super::ChangeParameters;
+use super::{MOST, listing, manner};
 use crate::caller::{Grant, ManageIdentity};
 use crate::state::AppState;
 use countersign_tenant::custom_roles::{self, CustomRole, Known, PERMISSIONS};
@@ -22,13 +28,13 @@ embedded!(Roles, roles: wire::Role);
 embedded!(Permissions, permissions: wire::Permission);
 
 /// All roles: those that are built in, then those of the organisation.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/api/authn/v2/roles",
     tag = "Roles",
     params(Pages),
     responses((status = 200, body = Listing<Roles>)),
-)]
+))]
 pub(crate) async fn list_roles(
     grant: Grant<ManageIdentity>,
     RawQuery(raw): RawQuery,
@@ -43,7 +49,7 @@ pub(crate) async fn list_roles(
     page::<_, Roles>("roles", all, base, &query)
 }
 
-fn page<T, E: From<Vec<T>> + serde::Serialize + utoipa::ToSchema>(
+fn page<T, E: From<Vec<T>> + serde::Serialize>(
     path: &str,
     all: Vec<T>,
     base: &str,
@@ -57,12 +63,12 @@ fn page<T, E: From<Vec<T>> + serde::Serialize + utoipa::ToSchema>(
 }
 
 /// A role.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/api/authn/v2/roles/{role_id}",
     tag = "Roles",
     responses((status = 200, body = wire::Role)),
-)]
+))]
 pub(crate) async fn read_role(
     grant: Grant<ManageIdentity>,
     Path(text): Path<String>,
@@ -80,13 +86,13 @@ pub(crate) async fn read_role(
 }
 
 /// A new custom role.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post,
     path = "/api/authn/v2/roles",
     tag = "Roles",
     request_body = wire::RoleInput,
     responses((status = 201, body = wire::Role)),
-)]
+))]
 pub(crate) async fn create_role(
     grant: Grant<ManageIdentity>,
     State(state): State<AppState>,
@@ -98,14 +104,14 @@ pub(crate) async fn create_role(
 }
 
 /// Changes a custom role.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     put,
     path = "/api/authn/v2/roles/{role_id}",
     tag = "Roles",
     params(ChangeParameters),
     request_body = wire::RoleInput,
     responses((status = 200, body = wire::Role)),
-)]
+))]
 pub(crate) async fn update_role(
     grant: Grant<ManageIdentity>,
     Path(text): Path<String>,
@@ -120,12 +126,12 @@ pub(crate) async fn update_role(
 }
 
 /// Deletes a custom role; who held it holds it no more.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     delete,
     path = "/api/authn/v2/roles/{role_id}",
     tag = "Roles",
     responses((status = 200, description = "An empty object.")),
-)]
+))]
 pub(crate) async fn delete_role(
     grant: Grant<ManageIdentity>,
     Path(text): Path<String>,
@@ -136,13 +142,13 @@ pub(crate) async fn delete_role(
 }
 
 /// The permissions that custom roles are made of.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/api/authn/v2/permissions",
     tag = "Roles",
     params(Pages),
     responses((status = 200, body = Listing<Permissions>)),
-)]
+))]
 pub(crate) async fn list_permissions(
     grant: Grant<ManageIdentity>,
     RawQuery(raw): RawQuery,
@@ -153,12 +159,12 @@ pub(crate) async fn list_permissions(
 }
 
 /// A permission.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/api/authn/v2/permissions/{permission_id}",
     tag = "Roles",
     responses((status = 200, body = wire::Permission)),
-)]
+))]
 pub(crate) async fn read_permission(
     _: Grant<ManageIdentity>,
     Path(text): Path<String>,

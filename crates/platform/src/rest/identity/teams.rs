@@ -7,9 +7,19 @@ use countersign_wire::identity as wire;
 use super::super::answer::{created, done, json};
 use super::super::asked::Input;
 use super::super::error::Refusal;
-use super::super::hal::{Listing, embedded};
-use super::super::query::{Kind, Query, parameter, parameters};
-use super::{ChangeParameters, SORT, listing, manner, page_of};
+#[cfg(test)]
+use super::super::hal::Listing;
+use super::super::hal::embedded;
+#[cfg(test)]
+use super::super::query::Kind;
+#[cfg(test)]
+use super::super::query::parameter;
+use super::super::query::{Query, parameters};
+#[cfg(test)]
+use super::ChangeParameters;
+#[cfg(test)]
+use super::SORT;
+use super::{listing, manner, page_of};
 use crate::caller::{Caller, Grant, ManageIdentity};
 use crate::state::AppState;
 use countersign_tenant::teams::{self, Filter};
@@ -34,13 +44,13 @@ parameters!(
 );
 
 /// The caller's teams, or with `all_for_org` or `ignore_self_teams` all of them.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/api/authn/v2/teams",
     tag = "Teams",
     params(TeamFilters),
     responses((status = 200, body = Listing<Teams>)),
-)]
+))]
 pub(crate) async fn list_teams(
     grant: Grant<ManageIdentity>,
     RawQuery(raw): RawQuery,
@@ -53,13 +63,13 @@ pub(crate) async fn list_teams(
 }
 
 /// The teams of the caller.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/api/authn/v2/teams/self",
     tag = "Teams",
     params(OwnTeamFilters),
     responses((status = 200, body = Listing<Teams>)),
-)]
+))]
 pub(crate) async fn list_own_teams(
     grant: Grant<ManageIdentity>,
     RawQuery(raw): RawQuery,
@@ -88,12 +98,12 @@ async fn page(
 }
 
 /// A team with its members.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/api/authn/v2/teams/{team_id}",
     tag = "Teams",
     responses((status = 200, body = wire::Team)),
-)]
+))]
 pub(crate) async fn read_team(
     grant: Grant<ManageIdentity>,
     Path(team_id): Path<String>,
@@ -104,13 +114,13 @@ pub(crate) async fn read_team(
 }
 
 /// A new team.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post,
     path = "/api/authn/v2/teams",
     tag = "Teams",
     request_body = wire::TeamInput,
     responses((status = 201, body = wire::Team)),
-)]
+))]
 pub(crate) async fn create_team(
     grant: Grant<ManageIdentity>,
     State(state): State<AppState>,
@@ -122,14 +132,14 @@ pub(crate) async fn create_team(
 }
 
 /// Changes a team.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     put,
     path = "/api/authn/v2/teams/{team_id}",
     tag = "Teams",
     params(ChangeParameters),
     request_body = wire::TeamInput,
     responses((status = 200, body = wire::Team)),
-)]
+))]
 pub(crate) async fn update_team(
     grant: Grant<ManageIdentity>,
     Path(team_id): Path<String>,
@@ -146,12 +156,12 @@ pub(crate) async fn update_team(
 }
 
 /// Deletes a team.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     delete,
     path = "/api/authn/v2/teams/{team_id}",
     tag = "Teams",
     responses((status = 200, description = "An empty object.")),
-)]
+))]
 pub(crate) async fn delete_team(
     grant: Grant<ManageIdentity>,
     Path(team_id): Path<String>,

@@ -6,9 +6,21 @@ use super::super::answer::{created, done, json, no_content, ok};
 use super::super::asked::Input;
 use super::super::credentials::{minted_on_the_wire, on_the_wire};
 use super::super::error::Refusal;
-use super::super::hal::{Listing, embedded};
-use super::super::query::{Kind, Query, parameter, parameters, wrong};
-use super::{CHANGE, ChangeParameters, SORT, listing, manner, page_of};
+#[cfg(test)]
+use super::super::hal::Listing;
+use super::super::hal::embedded;
+#[cfg(test)]
+use super::super::query::Kind;
+#[cfg(test)]
+use super::super::query::parameter;
+use super::super::query::{Query, parameters, wrong};
+#[cfg(test)]
+use super::CHANGE;
+#[cfg(test)]
+use super::ChangeParameters;
+#[cfg(test)]
+use super::SORT;
+use super::{listing, manner, page_of};
 use crate::caller::{By, Caller, Grant, ManageIdentity};
 use crate::state::AppState;
 use axum::body::Bytes;
@@ -151,12 +163,12 @@ fn whole(user: &User, base: &str) -> wire::User {
 }
 
 /// The caller.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/api/authn/v2/users/self",
     tag = "Users",
     responses((status = 200, body = wire::User)),
-)]
+))]
 pub(crate) async fn read_own_user(
     caller: Caller,
     State(state): State<AppState>,
@@ -182,12 +194,12 @@ pub(crate) async fn read_own_user(
 }
 
 /// A user.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/api/authn/v2/users/{user_id}",
     tag = "Users",
     responses((status = 200, body = wire::User)),
-)]
+))]
 pub(crate) async fn read_user(
     grant: Grant<ManageIdentity>,
     Path(user_id): Path<String>,
@@ -198,12 +210,12 @@ pub(crate) async fn read_user(
 }
 
 /// Deletes a user, and pairs and clients with it.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     delete,
     path = "/api/authn/v2/users/{user_id}",
     tag = "Users",
     responses((status = 200, description = "An empty object.")),
-)]
+))]
 pub(crate) async fn delete_user(
     grant: Grant<ManageIdentity>,
     Path(user_id): Path<String>,
@@ -214,13 +226,13 @@ pub(crate) async fn delete_user(
 }
 
 /// Users.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/api/authn/v2/users",
     tag = "Users",
     params(UserFilters),
     responses((status = 200, body = Listing<Users>)),
-)]
+))]
 pub(crate) async fn list_users(
     grant: Grant<ManageIdentity>,
     RawQuery(raw): RawQuery,
@@ -246,13 +258,13 @@ fn listed(query: &Query) -> Result<Filter, Refusal> {
 }
 
 /// Users by what they are called and how they stand.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/api/authn/v2/users/search",
     tag = "Users",
     params(UserSearch),
     responses((status = 200, body = Listing<Users>)),
-)]
+))]
 pub(crate) async fn search_users(
     grant: Grant<ManageIdentity>,
     RawQuery(raw): RawQuery,
@@ -291,13 +303,13 @@ fn searched(query: &Query) -> Result<Filter, Refusal> {
 }
 
 /// Users who have a role, by itself or as part of a custom one.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/api/authn/v2/users/by_role/{role_id}",
     tag = "Users",
     params(RoleHolders),
     responses((status = 200, body = Listing<Users>)),
-)]
+))]
 pub(crate) async fn list_users_by_role(
     grant: Grant<ManageIdentity>,
     Path(role_id): Path<String>,
@@ -312,13 +324,13 @@ pub(crate) async fn list_users_by_role(
 }
 
 /// Users who do not belong to a team.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get,
     path = "/api/authn/v2/users/notinteam",
     tag = "Users",
     params(Outsiders),
     responses((status = 200, body = Listing<Users>)),
-)]
+))]
 pub(crate) async fn list_users_not_in_team(
     grant: Grant<ManageIdentity>,
     RawQuery(raw): RawQuery,
@@ -354,14 +366,14 @@ async fn page(
 }
 
 /// A new user or API account.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post,
     path = "/api/authn/v2/users",
     tag = "Users",
     params(NewUser),
     request_body = wire::UserInput,
     responses((status = 201, body = wire::User)),
-)]
+))]
 pub(crate) async fn create_user(
     grant: Grant<ManageIdentity>,
     RawQuery(raw): RawQuery,
@@ -387,14 +399,14 @@ pub(crate) async fn create_user(
 }
 
 /// Changes a user.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     put,
     path = "/api/authn/v2/users/{user_id}",
     tag = "Users",
     params(AddressParameters),
     request_body = wire::UserInput,
     responses((status = 200, body = wire::User)),
-)]
+))]
 pub(crate) async fn update_user(
     grant: Grant<ManageIdentity>,
     Path(user_id): Path<String>,
@@ -418,12 +430,12 @@ pub(crate) async fn update_user(
 
 /// Sends the link that leads to a password: the activation again, where there never
 /// was one. By the numeric id, as the older APIs have it.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post,
     path = "/api/authn/v2/users/{user_legacy_id}/resetPassword",
     tag = "Users",
     responses((status = 204)),
-)]
+))]
 pub(crate) async fn reset_password(
     grant: Grant<ManageIdentity>,
     Path(legacy_id): Path<String>,
@@ -441,14 +453,14 @@ pub(crate) async fn reset_password(
 
 /// Everybody may change the own name and address; what an administrator decides
 /// stays with administrators.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     put,
     path = "/api/authn/v2/users/self",
     tag = "Users",
     params(ChangeParameters),
     request_body = wire::UserInput,
     responses((status = 200, body = wire::User)),
-)]
+))]
 pub(crate) async fn update_own_user(
     caller: Caller,
     RawQuery(raw): RawQuery,
