@@ -1,6 +1,7 @@
 //! The one path that every request takes.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
@@ -283,7 +284,19 @@ impl Client {
     }
 
     /// Sends a signed request. `target` is path and query, percent-encoded.
-    pub async fn request(
+    ///
+    /// In a box: an `async fn` is compiled in every crate that awaits it.
+    pub fn request<'a>(
+        &'a self,
+        method: Method,
+        target: &'a str,
+        body: Option<Vec<u8>>,
+        repeat: Repeat,
+    ) -> Pin<Box<dyn Future<Output = Result<Response, Error>> + Send + 'a>> {
+        Box::pin(self.until_answered(method, target, body, repeat))
+    }
+
+    async fn until_answered(
         &self,
         method: Method,
         target: &str,
@@ -478,7 +491,17 @@ impl Client {
     /// Sends one request for somebody else, whatever it is answered: no retry but the
     /// one with a credential that took the place of a refused one. `target` is path
     /// and query, percent-encoded; `headers` must not hold an authorization.
-    pub async fn forward(
+    pub fn forward<'a>(
+        &'a self,
+        method: &'a Method,
+        target: &'a str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Pin<Box<dyn Future<Output = Result<Forwarded, Error>> + Send + 'a>> {
+        Box::pin(self.until_forwarded(method, target, headers, body))
+    }
+
+    async fn until_forwarded(
         &self,
         method: &Method,
         target: &str,

@@ -131,12 +131,25 @@ pub async fn serve<H: Host>(
     let receive = move || -> Arc<dyn Attend> {
         Arc::new(Guest { host: host.clone(), watch: H::Watch::default() })
     };
-    accept(listener, &receive, limits, stop).await;
+    boxed(listener, Box::new(receive), limits, stop).await;
+}
+
+type Receive = Box<dyn Fn() -> Arc<dyn Attend> + Send + Sync>;
+
+/// An `async fn` is compiled where it is awaited, and so in every crate that serves; what a
+/// plain function returns in a box is compiled here.
+fn boxed(
+    listener: Listener,
+    receive: Receive,
+    limits: Limits,
+    stop: watch::Receiver<bool>,
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(accept(listener, receive, limits, stop))
 }
 
 async fn accept(
     listener: Listener,
-    receive: &(dyn Fn() -> Arc<dyn Attend> + Send + Sync),
+    receive: Receive,
     limits: Limits,
     mut stop: watch::Receiver<bool>,
 ) {

@@ -1,6 +1,7 @@
 //! The protocol: on two streams, and as a service that a listener mounts.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use countersign_text::line;
@@ -62,10 +63,21 @@ impl std::error::Error for Error {}
 
 /// Serves one caller until `read` ends; what is under way then is answered. Fails if what
 /// comes is not the protocol.
-pub async fn serve(
+///
+/// In boxes: what is generic, or an `async fn`, is compiled in the crate that uses it, and this is
+/// most of the protocol.
+pub fn serve(
     tools: Tools,
-    read: impl AsyncRead + Send + Unpin + 'static,
-    write: impl AsyncWrite + Send + Unpin + 'static,
+    read: Box<dyn AsyncRead + Send + Unpin>,
+    write: Box<dyn AsyncWrite + Send + Unpin>,
+) -> Pin<Box<dyn Future<Output = Result<(), Error>>>> {
+    Box::pin(until_ended(tools, read, write))
+}
+
+async fn until_ended(
+    tools: Tools,
+    read: Box<dyn AsyncRead + Send + Unpin>,
+    write: Box<dyn AsyncWrite + Send + Unpin>,
 ) -> Result<(), Error> {
     let Tools { reads, reach } = tools;
     let server = Server { reads, caller: Caller::One(reach) };

@@ -158,7 +158,10 @@ impl Client {
     async fn start(tools: Tools) -> Self {
         let (write, read) = tokio::io::duplex(1 << 20);
         let (answers, lines) = tokio::io::duplex(1 << 20);
-        let served = tokio::spawn(serve(tools, read, answers));
+        let here = tokio::runtime::Handle::current();
+        let served = tokio::task::spawn_blocking(move || {
+            here.block_on(serve(tools, Box::new(read), Box::new(answers)))
+        });
         let lines = BufReader::new(lines).lines();
         let mut client = Self { write, lines, served, asked: 0 };
         let about = json!({"protocolVersion": "2025-06-18", "capabilities": {},

@@ -28,7 +28,8 @@ pub(super) async fn run(context: &Context, args: Mcp) -> Result<(), Failure> {
         clock: context.connector.clock.clone(),
         policy: context.config.watch.policy(),
     };
-    let served = serve(Tools { reads, reach }, tokio::io::stdin(), protocol_output()).await;
+    let tools = Tools { reads, reach };
+    let served = serve(tools, Box::new(tokio::io::stdin()), Box::new(protocol_output())).await;
     served.map_err(|error| {
         Failure::usage(format!("this is not the Model Context Protocol: {error}")).with_hint(
             "an assistant starts `countersign mcp`; docs/how-to/let-an-assistant-ask.md has its configuration",
