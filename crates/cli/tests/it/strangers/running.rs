@@ -12,6 +12,7 @@ use super::stage::{Stage, Staying, mode, stranger};
 /// Every file that the program leaves in a home, numbers as `N`. What it makes is for its
 /// owner alone; the certificate of the authority is for everybody.
 const FILES: &[(&str, u32)] = &[
+    ("home/budget.json", 0o600),
     ("home/fences/N.gate", 0o600),
     ("home/fences/N.room", 0o600),
     ("home/fences/N.rotation", 0o600),
