@@ -158,14 +158,16 @@ def main(folder):
     check(f"the smaller part is {share:.1%}", share < 0.45 and f"{both}")
     minutes = (max(last.values()) - at(entries[0])) / 60
     ratio = minutes / (len(entries) / LIMIT)
-    # In a short run the last minute, in which little is left to read, weighs more.
+    # Where a second is short, time says more of the machine than of the budget: then it is only
+    # shown. In a short run the last minute, in which little is left to read, weighs more.
+    is_timed = SPEED <= 5
     most = 1.05 if MINUTES >= 20 else 1.1
     check(f"{len(entries)} requests took {minutes:.2f} minutes, {ratio:.3f} of what the limit says",
-          ratio > most and f"more than {most}")
+          is_timed and ratio > most and f"more than {most}")
     for who, asking, most in (("a terminal", terminal, 15), ("a script at the proxy", script, 20)):
         took = sorted(asking.took)
         check(f"{who} waited {took[len(took) // 2]:.1f} s, {took[-1]:.1f} s at most ({len(took)} times)",
-              asking.problem or took[-1] > most and f"more than {most} s")
+              asking.problem or is_timed and took[-1] > most and f"more than {most} s")
 
 
 with tempfile.TemporaryDirectory() as scratch:
