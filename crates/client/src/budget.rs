@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use crate::holds::{Pace, Why};
+pub(crate) use minute::LONGEST_CLOSED;
 pub use minute::{Ask, Given, Minute, ShareOfMinute, Urgency};
 
 const WINDOW: Duration = Duration::from_millis(minute::WINDOW_MS as u64);

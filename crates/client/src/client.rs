@@ -17,7 +17,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::address::{self, shown};
-use crate::budget::{Budget, Line, Urgency};
+use crate::budget::{Budget, LONGEST_CLOSED, Line, Urgency};
 use crate::error::{Error, Kind};
 use crate::holds::{Hold, Holds, Pace, Why};
 use crate::meter::{Counted, Meter, Stats, Tally};
@@ -29,7 +29,6 @@ use crate::{Clock, Random};
 
 const FIRST_DELAY_MS: u64 = 500;
 const LONGEST_DELAY_MS: u64 = 20_000;
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(120);
 /// A request that goes out so long after it got its place needs another.
 const LATE: Duration = Duration::from_millis(900);
 /// Places that one try takes, at most.
@@ -701,7 +700,7 @@ impl Client {
                 Duration::from_millis(u64::try_from(wait_ms).unwrap_or_default())
             }
         };
-        Some(wait.min(LONGEST_RETRY_AFTER))
+        Some(wait.min(LONGEST_CLOSED))
     }
 
     async fn note_answer(&self, status: StatusCode, headers: &HeaderMap) {

@@ -25,7 +25,7 @@ const FIRST_MS: i64 = 7 * DAY_MS;
 
 /// Questions for a report that is not complete.
 const QUESTIONS: u32 = 60;
-/// Pages of a report at most: with more, everything is as good as named.
+/// Pages of a report at most: with more, a run goes on without it.
 const MOST_PAGES: u64 = 200;
 
 /// The most western zone that a service has: a time of a report is no later than there.
@@ -40,7 +40,8 @@ pub(super) type Named = HashMap<i64, Option<i64>>;
 pub(super) fn start(last_ms: Option<i64>, now_ms: i64) -> String {
     let last_ms = last_ms.map_or(now_ms - FIRST_MS, |last_ms| last_ms - LATEST_MS - ZONES_MS);
     let start_ms = last_ms.clamp(now_ms - LONGEST_MS, now_ms);
-    // In UTC, which is ahead of the zones that there are: the day covers the difference.
+    // In UTC. A service in New York reads it as up to five hours later, which the day covers;
+    // one in Berlin as earlier.
     let at = Timestamp::from_millisecond(start_ms).unwrap_or_default();
     at.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
