@@ -10,6 +10,7 @@ pub mod audit;
 pub mod device;
 pub mod factor;
 mod flows;
+mod guesses;
 mod hasher;
 mod host;
 mod next;

@@ -3,12 +3,16 @@
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::Error;
+use crate::guesses::guesses;
 
 /// Characters.
 pub const LENGTH: std::ops::RangeInclusive<usize> = 8..=72;
 
 /// A password and this many before it cannot be chosen again.
 pub const REMEMBERED: usize = 5;
+
+/// So many guesses, of whoever knows what people choose, a password must withstand.
+const GUESSES: f64 = 1e8;
 
 /// A rule and whether a password keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +35,6 @@ pub fn rules(password: &str, names: &[&str]) -> Vec<Rule> {
         .flat_map(|name| name.split(['@', '.', ' ', '-', '_']))
         .filter(|part| part.chars().count() > 2)
         .any(|part| lower.contains(&part.to_lowercase()));
-    // Its lists come from breaches; a guesser who has them needs longer than this.
-    let strength = u8::from(zxcvbn::zxcvbn(password, names).score());
     let rule = |name, text, is_kept| Rule { name, text, is_kept };
     vec![
         rule("length", "8 to 72 characters", LENGTH.contains(&password.chars().count())),
@@ -41,7 +43,11 @@ pub fn rules(password: &str, names: &[&str]) -> Vec<Rule> {
         rule("digit", "a digit", has(|c| c.is_ascii_digit())),
         rule("symbol", "a symbol", has(|c| !c.is_alphanumeric() && !c.is_control())),
         rule("names", "none of your names", !named),
-        rule("strength", "not one that is easily guessed or known from a breach", strength >= 3),
+        rule(
+            "strength",
+            "not one that is easily guessed or known from a breach",
+            guesses(password) >= GUESSES,
+        ),
     ]
 }
 
