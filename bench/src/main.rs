@@ -7,6 +7,7 @@ mod broker;
 mod dashboard;
 mod deliver;
 mod pages;
+mod peer;
 mod process;
 mod proxy;
 mod readers;
@@ -30,7 +31,7 @@ fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let what = arguments.next().unwrap_or_default();
     if what == "peer" {
-        return runtime()?.block_on(sync::peer());
+        return runtime()?.block_on(peer::read_all());
     }
     let countersign =
         PathBuf::from(arguments.next().context("the path of countersign is missing")?);

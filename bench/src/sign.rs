@@ -6,9 +6,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use countersign_signing::{Pair, Request, Signer, split_url};
 use sha2::block_api::compress256;
-use veracode_platform::{VeracodeClient, VeracodeConfig};
 
-use crate::median;
+use crate::{median, peer};
 
 const ROUNDS: usize = 21;
 const CALLS: u32 = 20_000;
@@ -18,7 +17,7 @@ const URL: &str = "https://api.veracode.com/appsec/v2/applications/\
 pub fn run() -> anyhow::Result<()> {
     let (id, secret) = ("0123456789abcdef".repeat(2), "0123456789abcdef".repeat(8));
     let signer = Signer::new(&Pair::parse(&id, &secret)?);
-    let peer = VeracodeClient::new(VeracodeConfig::new(&id, &secret))?;
+    let peer = peer::signer(&id, &secret)?;
 
     let ours = || {
         let (host, target) = split_url(black_box(URL)).expect("a URL");
@@ -27,7 +26,7 @@ pub fn run() -> anyhow::Result<()> {
         let now = u64::try_from(now.as_millis()).expect("before the year 500 million");
         signer.authorize(&Request::new("GET", host, target), now, &nonce).expect("signs")
     };
-    let theirs = || peer.generate_auth_header("GET", black_box(URL)).expect("signs");
+    let theirs = || peer(black_box(URL));
     assert_eq!(ours().len(), theirs().len(), "both make the same header");
 
     let compressions = compressions(id.len());

@@ -10,8 +10,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use serde_json::Value;
-use veracode_platform::findings::FindingsQuery;
-use veracode_platform::{VeracodeClient, VeracodeConfig};
 
 use crate::process::{Platform, Run, run as run_process};
 use crate::proxy;
@@ -134,24 +132,4 @@ async fn theirs(
 
 async fn blocking(mut command: Command, input: String) -> anyhow::Result<Run> {
     tokio::task::spawn_blocking(move || run_process(&mut command, &input)).await?
-}
-
-/// The peer's own process.
-pub async fn peer() -> anyhow::Result<()> {
-    let mut config =
-        VeracodeConfig::new(&std::env::var("PEER_ID")?, &std::env::var("PEER_SECRET")?);
-    config.base_url = std::env::var("PEER_URL")?;
-    config.rest_base_url = config.base_url.clone();
-    let client = VeracodeClient::new(config)?;
-    let (mut findings, mut failed) = (0, 0);
-    for application in client.get_all_applications().await? {
-        let query = FindingsQuery::new(&application.guid).with_scan_type("STATIC");
-        match client.findings_api().get_all_findings(&query).await {
-            Ok(all) => findings += all.len(),
-            // It fails to read the answer to an application without findings.
-            Err(_) => failed += 1,
-        }
-    }
-    println!("{}", serde_json::json!({ "findings": findings, "failed": failed }));
-    Ok(())
 }
