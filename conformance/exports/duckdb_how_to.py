@@ -45,7 +45,9 @@ def fill(tenant, home, lake, ready_file):
                           "--role", "noteamrestrictionapi", "--json"))
     os.makedirs(home, mode=0o700)
     with open(f"{home}/config.toml", "w") as config:
-        config.write('[[destinations]]\nname = "lake"\nmode = "live"\n[destinations.lake]\n'
+        # This service counts no requests.
+        config.write('[client]\nrequests_per_minute = 1000000\n'
+                     '[[destinations]]\nname = "lake"\nmode = "live"\n[destinations.lake]\n'
                      f'folder = "{lake}"\nformat = "parquet"\n')
     run(home, "integration", "add", "prod", "--client-id", pair["api_id"], "--client-secret-stdin",
         "--url", ready["rest_url"], "--ca-file", ready["ca_file"], input=pair["api_secret"])
