@@ -1,9 +1,8 @@
 //! Accounts: whose the integrations are.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
-
 use crate::audit::{self, Act, Deed};
 use crate::error::Error;
+use crate::sql::{Connection, Optional, Row, Transaction, params};
 use crate::store::Store;
 use crate::words::words;
 
@@ -67,16 +66,16 @@ impl Store {
         self.database
             .write(move |connection| {
                 let transaction = connection.transaction()?;
-                let added = transaction.execute(
+                let added = transaction.query_row(
                     "insert into accounts
                         (uid, name, fullname, environment, labels, created_ms, updated_ms)
-                     values (?1, ?2, ?3, ?4, ?5, ?6, ?6) on conflict do nothing",
+                     values (?1, ?2, ?3, ?4, ?5, ?6, ?6) on conflict do nothing returning id",
                     params![uid, form.name, form.fullname, form.environment, labels(&form), now_ms],
-                )?;
-                if added == 0 {
+                    |row| row.get(0),
+                );
+                let Some(id) = added.optional()?.map(AccountId) else {
                     return Err(Error::exists("account", &form.name));
-                }
-                let id = AccountId(transaction.last_insert_rowid());
+                };
                 note(&transaction, &form.name, Deed::AccountAdded, &by, now_ms)?;
                 let account = by_id(&transaction, id)?;
                 transaction.commit()?;
@@ -89,8 +88,7 @@ impl Store {
     pub async fn accounts(&self) -> Result<Vec<Account>, Error> {
         self.database
             .read(|connection| {
-                let mut statement =
-                    connection.prepare_cached(&format!("{SELECT} order by name"))?;
+                let mut statement = connection.prepare(&format!("{SELECT} order by name"))?;
                 let rows = statement.query_and_then([], read)?;
                 rows.collect()
             })
@@ -103,7 +101,7 @@ impl Store {
         self.database
             .read(move |connection| {
                 connection
-                    .prepare_cached(&format!("{SELECT} where uid = ?"))?
+                    .prepare(&format!("{SELECT} where uid = ?"))?
                     .query_and_then([&uid], read)?
                     .next()
                     .unwrap_or_else(|| Err(Error::not_found("account", uid)))
@@ -198,13 +196,13 @@ const SELECT: &str =
 
 pub(crate) fn by_id(connection: &Connection, id: AccountId) -> Result<Account, Error> {
     connection
-        .prepare_cached(&format!("{SELECT} where id = ?"))?
+        .prepare(&format!("{SELECT} where id = ?"))?
         .query_and_then([id.0], read)?
         .next()
         .unwrap_or_else(|| Err(Error::not_found("account", id.0.to_string())))
 }
 
-fn read(row: &Row<'_>) -> Result<Account, Error> {
+fn read(row: Row<'_>) -> Result<Account, Error> {
     Ok(Account {
         id: AccountId(row.get(0)?),
         uid: row.get(1)?,
@@ -212,7 +210,7 @@ fn read(row: &Row<'_>) -> Result<Account, Error> {
             name: row.get(2)?,
             fullname: row.get(3)?,
             environment: row.get(4)?,
-            labels: serde_json::from_str(&row.get::<_, String>(5)?).map_err(Error::corrupt)?,
+            labels: serde_json::from_str(&row.get::<String>(5)?).map_err(Error::corrupt)?,
         },
         created_ms: row.get(6)?,
         updated_ms: row.get(7)?,

@@ -1,13 +1,13 @@
 //! Applications with their counts.
 
 use countersign_findings::{Application, Population, State};
-use rusqlite::{Connection, Params, Row, params};
 
 use crate::columns::{IS_OPEN, IS_POLICY, place, state_of};
 use crate::error::Error;
 use crate::meter::Meter;
 use crate::raw::Unpacker;
 use crate::seal;
+use crate::sql::{Connection, Params, Row, Text, params};
 use crate::store::{IntegrationId, Store};
 
 /// A stored application.
@@ -129,10 +129,9 @@ impl Store {
                 let noted = format!(
                     "select count(*) from findings where gone = 0 and notes <> 0 and {within}"
                 );
-                let noted = connection
-                    .prepare_cached(&noted)?
-                    .query_row([integration.0], |row| row.get(0))?;
-                let mut statement = connection.prepare_cached(&format!(
+                let noted =
+                    connection.prepare(&noted)?.query_row([integration.0], |row| row.get(0))?;
+                let mut statement = connection.prepare(&format!(
                     "select severity, text, state, sum(findings) from tallies
                      join texts on texts.id = scan_type where {within}
                      group by 1, 2, 3 order by 2, 3",
@@ -141,7 +140,7 @@ impl Store {
                 let mut counts = Counts { noted, ..Counts::default() };
                 while let Some(row) = rows.next()? {
                     let (severity, count): (usize, u64) = (row.get(0)?, row.get(3)?);
-                    let (scan_type, state) = (row.get(1)?, state_of(row.get(2)?)?);
+                    let (scan_type, state): (Text, _) = (row.get(1)?, state_of(row.get(2)?)?);
                     if !population.holds(state) {
                         continue;
                     }
@@ -149,7 +148,7 @@ impl Store {
                     if state == State::Open {
                         counts.open_by_severity[severity.min(5)] += count;
                     }
-                    add(&mut counts.by_scan_type, scan_type, count);
+                    add(&mut counts.by_scan_type, scan_type.0, count);
                     add(&mut counts.by_state, state.as_str().to_owned(), count);
                 }
                 Ok(counts)
@@ -191,7 +190,7 @@ fn read_applications<T>(
 
 fn read_application(
     connection: &Connection,
-    row: &Row<'_>,
+    row: Row<'_>,
     unpacker: &mut Unpacker<'_>,
 ) -> Result<ApplicationRecord, Error> {
     let raw = unpacker.unpack(row.get_ref(0)?.as_blob().map_err(Error::corrupt)?)?;
@@ -208,7 +207,7 @@ fn read_application(
         findings: 0,
         in_sandboxes: 0,
     };
-    let mut count = connection.prepare_cached(&format!(
+    let mut count = connection.prepare(&format!(
         "select severity, {IS_OPEN}, {IS_POLICY}, sum(findings)
          from tallies where application = ? group by 1, 2, 3"
     ))?;

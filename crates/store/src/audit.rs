@@ -3,11 +3,11 @@
 //! holds the database can cut its end off; [`Verdict::Whole`] tells the last digest,
 //! to be compared with one that was kept elsewhere.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
+use crate::sql::{Connection, Optional, Transaction, params};
 use crate::store::Store;
 use crate::words::words;
 
@@ -160,9 +160,9 @@ impl Store {
         let credential = credential.map(str::to_owned);
         self.database
             .read(move |connection| {
-                let mut statement = connection.prepare_cached(
+                let mut statement = connection.prepare(
                     "select id, at_ms, credential, act, detail from audit
-                     where ?1 is null or credential = ?1 order by id desc limit ?2",
+                     where cast(?1 as text) is null or credential = ?1 order by id desc limit ?2",
                 )?;
                 let limit = i64::try_from(limit).unwrap_or(i64::MAX);
                 let rows = statement.query_map(params![credential, limit], |row| {
@@ -188,14 +188,14 @@ impl Store {
 /// Adds to the end of the chain, in the transaction of what it tells of.
 pub(crate) fn append(transaction: &Transaction<'_>, act: &Act, now_ms: i64) -> Result<(), Error> {
     let last: Option<(i64, Vec<u8>)> = transaction
-        .prepare_cached("select id, hash from audit order by id desc limit 1")?
+        .prepare("select id, hash from audit order by id desc limit 1")?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let (id, previous) = last.map_or((1, Vec::new()), |(id, hash)| (id + 1, hash));
     let detail = Value::Object(act.detail.clone()).to_string();
     let hash = digest(&previous, id, now_ms, &[&act.credential, act.act.as_str(), &detail]);
     transaction
-        .prepare_cached(
+        .prepare(
             "insert into audit (id, at_ms, credential, act, detail, hash) values (?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![id, now_ms, act.credential, act.act, detail, hash])?;

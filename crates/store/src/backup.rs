@@ -6,8 +6,9 @@ use countersign_files as files;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::check::{Problem, check_connection};
-use crate::database::{self, SyncLock, beside, log_of};
 use crate::error::Error;
+use crate::sql;
+use crate::sqlite::{self, SyncLock, beside, log_of};
 use crate::store::Store;
 
 /// What the name of a store that was replaced ends with.
@@ -20,7 +21,7 @@ impl Store {
         let (database, image) = (self.database.clone(), image.to_owned());
         tokio::task::spawn_blocking(move || {
             let copied = || {
-                let source = database.plain_reader()?;
+                let source = database.file().plain_reader()?;
                 source.execute("vacuum into ?", [image.to_string_lossy()])?;
                 let copy = Connection::open_with_flags(&image, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
                 // It has no log of its own, and nobody else knows of it yet.
@@ -39,9 +40,9 @@ impl Store {
 /// version or an earlier one.
 pub fn check_image(image: &Path) -> Result<Vec<Problem>, Error> {
     let checked = || {
-        let connection = database::open_image(image)?;
-        let is_current = database::missing_pieces(&connection, image)?.is_empty();
-        check_connection(&connection, is_current)
+        let connection = sqlite::open_image(image)?;
+        let is_current = sqlite::missing_pieces(&connection, image)?.is_empty();
+        check_connection(&sql::Connection::Sqlite(connection), is_current)
     };
     checked().map_err(|error: Error| error.at(image))
 }
@@ -50,7 +51,7 @@ pub fn check_image(image: &Path) -> Result<Vec<Problem>, Error> {
 /// under the name that is answered; none when there was no store. Fails, and leaves
 /// everything as it is, while others use it.
 pub fn set_aside(store: &Path) -> Result<(SyncLock, Option<PathBuf>), Error> {
-    let lock = database::lock_for_sync(store)?;
+    let lock = sqlite::lock_for_sync(store)?;
     if std::fs::symlink_metadata(store).is_err() {
         for ending in ["-wal", "-shm", "-journal"] {
             files::discard(&beside(store, ending))?;
@@ -59,7 +60,7 @@ pub fn set_aside(store: &Path) -> Result<(SyncLock, Option<PathBuf>), Error> {
     }
     let found = files::database(store)?;
     let kept = beside(&found, REPLACED);
-    let folded = database::fold_alone(&found);
+    let folded = sqlite::fold_alone(&found);
     match folded {
         Ok(()) => files::keep_as(&found, &kept)?,
         Err(error) if error.is_locked() => return Err(Error::in_use_elsewhere(&found)),

@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Row, Transaction, named_params, params};
-
 use crate::error::Error;
+use crate::sql::{self, Row, Transaction, named_params, params};
 use crate::store::Store;
 
 /// Bytes of a digest that a caller is looked up by; whether it is the caller's is
@@ -91,7 +90,7 @@ impl Store {
                          digest = excluded.digest, rules = excluded.rules,
                          created_ms = excluded.created_ms, expires_ms = excluded.expires_ms,
                          revoked_ms = null, last_used_ms = null
-                     where revoked_ms is not null",
+                     where broker_callers.revoked_ms is not null",
                     named_params! {
                         ":name": new.name, ":digest": new.digest, ":rules": rules,
                         ":created_ms": new.created_ms, ":expires_ms": new.expires_ms,
@@ -110,7 +109,7 @@ impl Store {
         self.database
             .read(|connection| {
                 let mut statement =
-                    connection.prepare_cached(&format!("{SELECT_CALLER} order by name"))?;
+                    connection.prepare(&format!("{SELECT_CALLER} order by name"))?;
                 let rows = statement.query_map([], read_caller)?;
                 rows.map(|row| row?.whole()).collect()
             })
@@ -122,7 +121,7 @@ impl Store {
         self.database
             .read(move |connection| {
                 let mut statement = connection
-                    .prepare_cached(&format!("{SELECT_CALLER} where substr(digest, 1, 8) = ?"))?;
+                    .prepare(&format!("{SELECT_CALLER} where substr(digest, 1, 8) = ?"))?;
                 let rows = statement.query_map([handle], read_caller)?;
                 rows.map(|row| row?.whole()).collect()
             })
@@ -178,9 +177,9 @@ impl Store {
         let caller = caller.map(str::to_owned);
         self.database
             .read(move |connection| {
-                let mut statement = connection.prepare_cached(
+                let mut statement = connection.prepare(
                     "select at_ms, caller, method, path, status, refusal, duration_ms
-                     from broker_requests where :caller is null or caller = :caller
+                     from broker_requests where cast(:caller as text) is null or caller = :caller
                      order by seq desc limit :limit",
                 )?;
                 let rows = statement.query_map(
@@ -207,7 +206,7 @@ impl Store {
 
 fn insert(transaction: &Transaction<'_>, line: &BrokerRequest) -> Result<(), Error> {
     transaction
-        .prepare_cached(
+        .prepare(
             "insert into broker_requests
                  (at_ms, caller, method, path, status, refusal, duration_ms)
              values (?, ?, ?, ?, ?, ?, ?)",
@@ -223,9 +222,9 @@ fn insert(transaction: &Transaction<'_>, line: &BrokerRequest) -> Result<(), Err
         ])?;
     if let Some(caller) = &line.caller {
         transaction
-            .prepare_cached(
-                "update broker_callers set last_used_ms = max(coalesce(last_used_ms, 0), ?)
-                 where name = ?",
+            .prepare(
+                "update broker_callers set last_used_ms = ?1
+                 where name = ?2 and coalesce(last_used_ms, 0) <= ?1",
             )?
             .execute(params![line.at_ms, caller])?;
     }
@@ -234,7 +233,7 @@ fn insert(transaction: &Transaction<'_>, line: &BrokerRequest) -> Result<(), Err
 
 fn last_seq(transaction: &Transaction<'_>) -> Result<i64, Error> {
     Ok(transaction
-        .prepare_cached("select coalesce(max(seq), 0) from broker_requests")?
+        .prepare("select coalesce(max(seq), 0) from broker_requests")?
         .query_row([], |row| row.get(0))?)
 }
 
@@ -270,7 +269,7 @@ impl CallerRow {
     }
 }
 
-fn read_caller(row: &Row<'_>) -> rusqlite::Result<CallerRow> {
+fn read_caller(row: Row<'_>) -> sql::Result<CallerRow> {
     Ok(CallerRow {
         rules: row.get(2)?,
         caller: Caller {

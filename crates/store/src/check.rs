@@ -4,14 +4,15 @@
 use std::collections::VecDeque;
 
 use countersign_findings::{Application, ApplicationGuid, DataPath, Finding, FindingId};
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::audit::Verdict;
 use crate::columns;
-use crate::database::{Database, accept_missing_log};
+use crate::database::Database;
 use crate::error::Error;
 use crate::raw::Unpacker;
 use crate::seal;
+use crate::sql::{Connection, Optional, Row, Text, engine, params};
+use crate::sqlite::accept_missing_log;
 use crate::store::Store;
 use crate::stretches;
 use crate::tally;
@@ -99,15 +100,8 @@ impl Store {
     /// Looks at everything in small pieces. Pages that belong to no table are left to
     /// [`check`](Self::check).
     pub async fn checkup(&self) -> Result<Checkup, Error> {
-        let tables = self
-            .database
-            .read(|connection| {
-                let mut statement = connection
-                    .prepare("select name from sqlite_schema where type = 'table' order by name")?;
-                let rows = statement.query_map([], |row| row.get(0))?;
-                Ok(rows.collect::<Result<Vec<String>, _>>()?)
-            })
-            .await?;
+        let tables =
+            self.database.read(|connection| Ok(engine::tables_to_check(connection)?)).await?;
         let mut pieces: VecDeque<_> = tables.into_iter().map(Piece::Table).collect();
         pieces.extend(Piece::contents(Piece::References));
         Ok(Checkup { database: self.database.clone(), pieces })
@@ -121,9 +115,11 @@ impl Store {
         self.database
             .write(move |connection| {
                 connection.execute(
-                    "insert or replace into last_check
-                        (id, at_ms, problems, first, is_mended_by_full_sync)
-                     values (1, ?, ?, ?, ?)",
+                    "insert into last_check (id, at_ms, problems, first, is_mended_by_full_sync)
+                     values (1, ?, ?, ?, ?)
+                     on conflict (id) do update set at_ms = excluded.at_ms,
+                        problems = excluded.problems, first = excluded.first,
+                        is_mended_by_full_sync = excluded.is_mended_by_full_sync",
                     params![at_ms, count, first, is_mended],
                 )?;
                 Ok(())
@@ -136,7 +132,7 @@ impl Store {
         self.database
             .read(|connection| {
                 let sql = "select at_ms, problems, first, is_mended_by_full_sync from last_check";
-                let read = |row: &Row<'_>| {
+                let read = |row: Row<'_>| {
                     Ok(LastCheck {
                         at_ms: row.get(0)?,
                         problems: row.get(1)?,
@@ -144,7 +140,7 @@ impl Store {
                         is_mended_by_full_sync: row.get(3)?,
                     })
                 };
-                Ok(connection.prepare_cached(sql)?.query_row([], read).optional()?)
+                Ok(connection.prepare(sql)?.query_row([], read).optional()?)
             })
             .await
     }
@@ -188,11 +184,11 @@ impl Store {
     pub async fn generation(&self) -> Result<i64, Error> {
         self.database
             .read(|connection| {
-                let mut statement = connection.prepare_cached("select seal from applications")?;
+                let mut statement = connection.prepare("select seal from applications")?;
                 let mut rows = statement.query([])?;
                 let mut sum = 0_i64;
                 while let Some(row) = rows.next()? {
-                    sum = sum.wrapping_add(row.get::<_, Option<i64>>(0)?.unwrap_or_default());
+                    sum = sum.wrapping_add(row.get::<Option<i64>>(0)?.unwrap_or_default());
                 }
                 Ok(sum)
             })
@@ -305,52 +301,20 @@ pub(crate) fn check_connection(
     Ok(problems)
 }
 
-/// What SQLite knows, of a table or of the whole file.
+/// What the engine knows, of a table or of everything.
 fn pages(connection: &Connection, table: Option<&str>) -> Result<Vec<Problem>, Error> {
-    let argument = match table {
-        Some(name) => format!("'{}'", name.replace('\'', "''")),
-        None => MOST.to_string(),
+    let told = |line: String| {
+        let what = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        Problem::lasting(format!("the file is damaged: {what}"))
     };
-    let transaction = connection.unchecked_transaction()?;
-    see_words_as_they_are(&transaction)?;
-    let mut statement = transaction.prepare(&format!("pragma integrity_check({argument})"))?;
-    let mut rows = statement.query([])?;
-    let mut problems = Vec::new();
-    while let Some(row) = rows.next()? {
-        let what: String = row.get(0)?;
-        if what != "ok" && problems.len() < MOST {
-            let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
-            problems.push(Problem::lasting(format!("the file is damaged: {what}")));
-        }
-    }
-    Ok(problems)
-}
-
-/// A connection keeps the list of blocks of an FTS5 index from its last search. A search looks
-/// whether another connection wrote since then; `integrity_check` does not, misses the blocks
-/// that were merged in the meantime and reports a sound index as damaged. So each index is
-/// searched first, in the transaction of the check.
-fn see_words_as_they_are(connection: &Connection) -> Result<(), Error> {
-    let mut statement = connection
-        .prepare("select name from pragma_table_list where schema = 'main' and type = 'virtual'")?;
-    let names = statement.query_map([], |row| row.get::<_, String>(0))?;
-    for name in names.collect::<Result<Vec<_>, _>>()? {
-        let sql = format!("select rowid from {name} where {name} match 'any' limit 1");
-        connection.query_row(&sql, [], |_| Ok(())).optional()?;
-    }
-    Ok(())
+    Ok(engine::damage(connection, table, MOST)?.into_iter().map(told).collect())
 }
 
 fn references(connection: &Connection) -> Result<Vec<Problem>, Error> {
-    let mut statement = connection.prepare(&format!(
-        "select \"table\", parent, count(*) from pragma_foreign_key_check
-         group by 1, 2 limit {MOST}"
-    ))?;
-    let rows = statement.query_map([], |row| {
-        let (table, parent, count): (String, String, u64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(Problem::lasting(format!("{count} rows of `{table}` are of no row of `{parent}`")))
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let told = |(table, parent, count)| {
+        Problem::lasting(format!("{count} rows of `{table}` are of no row of `{parent}`"))
+    };
+    Ok(engine::broken_references(connection, MOST)?.into_iter().map(told).collect())
 }
 
 fn applications(connection: &Connection) -> Result<Vec<Problem>, Error> {
@@ -385,9 +349,9 @@ fn look_at(
     connection: &Connection,
     sql: &str,
     after: i64,
-    mut judge: impl FnMut(&Row<'_>) -> Result<Option<Problem>, Error>,
+    mut judge: impl FnMut(Row<'_>) -> Result<Option<Problem>, Error>,
 ) -> Result<Looked, Error> {
-    let mut statement = connection.prepare_cached(sql)?;
+    let mut statement = connection.prepare(sql)?;
     let mut rows = statement.query(params![after, ROWS])?;
     let (mut problems, mut last) = (Vec::new(), None);
     while let Some(row) = rows.next()? {
@@ -414,7 +378,7 @@ fn findings(connection: &Connection, after: i64) -> Result<Looked, Error> {
     look_at(connection, &sql, after, |row| finding(row, &mut unpacker))
 }
 
-fn finding(row: &Row<'_>, unpacker: &mut Unpacker<'_>) -> Result<Option<Problem>, Error> {
+fn finding(row: Row<'_>, unpacker: &mut Unpacker<'_>) -> Result<Option<Problem>, Error> {
     let (id, hash): (Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(2)?);
     let packed = row.get_ref(4)?.as_blob_or_null().map_err(Error::corrupt)?;
     let raw = packed.and_then(|packed| unpacker.unpack(packed).ok());
@@ -424,7 +388,7 @@ fn finding(row: &Row<'_>, unpacker: &mut Unpacker<'_>) -> Result<Option<Problem>
     let of = of.zip(context.and_then(|context| context.parse().ok()));
     let decoded =
         raw.zip(of).and_then(|(raw, (guid, context))| Finding::decode(&raw, &guid, &context).ok());
-    let is_row_sound = row.get::<_, Option<i64>>(3)? == Some(seal::of_finding(row, 7)?)
+    let is_row_sound = row.get::<Option<i64>>(3)? == Some(seal::of_finding(row, 7)?)
         && (!is_record_sound || decoded.is_some_and(|one| id == one.id.to_bytes()));
     let what = match (is_row_sound, is_record_sound) {
         (true, true) => return Ok(None),
@@ -443,7 +407,7 @@ fn texts(connection: &Connection, after: i64) -> Result<Looked, Error> {
     let sql = "select id, hash, text from texts where id > ? order by id limit ?";
     look_at(connection, sql, after, |row| {
         let (id, hash): (i64, i64) = (row.get(0)?, row.get(1)?);
-        let is_sound = row.get_ref(2)?.as_str().is_ok_and(|text| columns::hash(text) == hash);
+        let is_sound = row.get::<Text>(2).is_ok_and(|text| columns::hash(&text.0) == hash);
         let what = || Problem::lasting(format!("text {id} is not as it was written"));
         Ok((!is_sound).then(what))
     })
@@ -475,13 +439,14 @@ fn details(connection: &Connection, after: i64) -> Result<Looked, Error> {
 
 fn changes(connection: &Connection, after: i64) -> Result<Looked, Error> {
     let sql = format!(
-        "select c.seq, c.seal is sealed({})
+        "select c.seq, c.seal, {}
          from changes c left join findings f on f.id = c.finding
          where c.seq > ? order by c.seq limit ?",
         seal::CHANGE
     );
     look_at(connection, &sql, after, |row| {
-        let (seq, is_sound): (i64, bool) = (row.get(0)?, row.get(1)?);
+        let seq: i64 = row.get(0)?;
+        let is_sound = row.get::<Option<i64>>(1)? == Some(seal::of_change(row, 2)?);
         let what = || Problem::lasting(format!("change {seq} is not as it was written"));
         Ok((!is_sound).then(what))
     })

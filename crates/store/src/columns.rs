@@ -6,11 +6,12 @@ use std::collections::HashMap;
 
 use countersign_findings::filter::{self, Field, folded};
 use countersign_findings::{Context, Contexts, Finding, Numbered, Population, Sight, State};
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, named_params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
+use crate::seal;
+use crate::sql::{self, Connection, Optional, Row, ToSql, engine, named_params, params};
 use crate::tally::Counted;
 
 pub(crate) const DAY_MS: i64 = 86_400_000;
@@ -68,7 +69,7 @@ pub(crate) const POLICY: &str = "policy";
 /// Findings of the policy context, in SQL: looked up once for a statement, and not by an
 /// index that may lack it.
 pub(crate) const IS_POLICY: &str =
-    "context is (select id from contexts not indexed where name = 'policy')";
+    "context is not distinct from (select id from contexts not indexed where name = 'policy')";
 
 /// Rows of applications that the account no longer sees, in SQL.
 pub(crate) const IS_GONE: &str = "application in (select id from applications where gone = 1)";
@@ -79,12 +80,12 @@ pub(crate) fn place(population: Population) -> String {
     let contexts = match population.contexts {
         Contexts::Policy => IS_POLICY.to_owned(),
         Contexts::Sandboxes => format!("not {IS_POLICY}"),
-        Contexts::All => "1".to_owned(),
+        Contexts::All => "true".to_owned(),
     };
     let sight = match population.sight {
         Sight::Visible => format!("not {IS_GONE}"),
         Sight::Gone => IS_GONE.to_owned(),
-        Sight::All => "1".to_owned(),
+        Sight::All => "true".to_owned(),
     };
     format!("{contexts} and {sight}")
 }
@@ -125,14 +126,8 @@ impl<'a> Texts<'a> {
         let id = match find(self.connection, kind, text)? {
             Some(id) => id,
             None => {
-                self.connection
-                    .prepare_cached("insert into texts (kind, hash, text) values (?, ?, ?)")?
-                    .execute((kind as u8, hash(text), text))?;
-                let id = self.connection.last_insert_rowid();
-                self.connection
-                    .prepare_cached("insert into trigrams (rowid, text) values (?, ?)")?
-                    .execute((id, searchable(text)))?;
-                id
+                let hash = hash(text);
+                engine::add_text(self.connection, kind as u8, hash, text)?
             }
         };
         let known = self.known.entry(kind).or_default();
@@ -153,11 +148,12 @@ impl<'a> Texts<'a> {
             return Ok(());
         }
         self.connection
-            .prepare_cached(
+            .prepare(
                 "insert into names (kind, number, name) values (?, ?, ?)
-                 on conflict do update set name = excluded.name where name <> excluded.name",
+                 on conflict (kind, number) do update set name = excluded.name
+                    where names.name <> excluded.name",
             )?
-            .execute((kind, number, name))?;
+            .execute(params![kind, number, name])?;
         self.named.insert((kind, number), name.to_owned());
         Ok(())
     }
@@ -167,8 +163,8 @@ impl<'a> Texts<'a> {
 pub(crate) const FIND: &str = "select id from texts where kind = ? and hash = ? and text = ?";
 
 pub(crate) fn find(connection: &Connection, kind: Kind, text: &str) -> Result<Option<i64>, Error> {
-    let mut statement = connection.prepare_cached(FIND)?;
-    Ok(statement.query_row((kind as u8, hash(text), text), |row| row.get(0)).optional()?)
+    let mut statement = connection.prepare(FIND)?;
+    Ok(statement.query_row(params![kind as u8, hash(text), text], |row| row.get(0)).optional()?)
 }
 
 /// As the index of trigrams takes it: without case, and without a NUL, at which a text
@@ -289,11 +285,6 @@ pub(crate) struct Columns {
 const NAMES: &str = "context, severity, state, scan_type, status, violates_policy, cwe, category,
     title, file, module, url, component, cve, cvss, first_found_ms, last_seen_ms, notes";
 
-/// A new row, in the order of [`FINDING`](crate::seal::FINDING).
-const NEW: &str = ":finding_id, :hash, :application, :context, :severity, :state, 0, :scan_type,
-    :status, :violates_policy, :cwe, :category, :title, :file, :module, :url, :component, :cve,
-    :cvss, :first_found_ms, :last_seen_ms, :at_ms, :at_ms, :kind, :notes";
-
 impl Columns {
     pub(crate) fn of(draft: &Draft, texts: &mut Texts<'_>) -> Result<Self, Error> {
         for (kind, numbered) in [(CWE_NAMES, &draft.cwe), (CATEGORY_NAMES, &draft.category)] {
@@ -327,8 +318,8 @@ impl Columns {
 
     /// Of the row with this number, and whether it is gone.
     pub(crate) fn read(connection: &Connection, row: i64) -> Result<(Self, bool), Error> {
-        let mut statement = connection.prepare_cached(&format!(
-            "select {NAMES}, coalesce((select name from contexts c where c.id = context) = '{POLICY}', 0),
+        let mut statement = connection.prepare(&format!(
+            "select {NAMES}, coalesce((select name from contexts c where c.id = context) = '{POLICY}', false),
                 gone from findings where id = ?"
         ))?;
         Ok(statement.query_row([row], read)?)
@@ -340,8 +331,11 @@ impl Columns {
         application: Option<i64>,
         mut act: impl FnMut(i64, Self) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let of = if application.is_some() { "application = ?1" } else { "?1 is null" };
-        let mut statement = connection.prepare_cached(&format!(
+        let of = match application {
+            Some(_) => "application = ?1",
+            None => "cast(?1 as bigint) is null",
+        };
+        let mut statement = connection.prepare(&format!(
             "select {NAMES}, {IS_POLICY}, gone, application from findings where gone = 0 and {of}"
         ))?;
         let mut rows = statement.query([application])?;
@@ -356,21 +350,55 @@ impl Columns {
         self.state == state_code(State::Open)
     }
 
-    /// A new row; answers its number.
-    pub(crate) fn insert(&self, connection: &Connection, new: &NewRow<'_>) -> Result<i64, Error> {
-        // Sealed as it is written: a statement more for each row shows in a first sync.
-        let mut statement = connection.prepare_cached(&format!(
+    /// A new row under this number.
+    pub(crate) fn insert(
+        &self,
+        connection: &Connection,
+        row: i64,
+        new: &NewRow<'_>,
+    ) -> Result<(), Error> {
+        let kind = new.kind.unwrap_or(0);
+        // In the order of `seal::FINDING`. Sealed as it is written: a statement more for each
+        // row shows in a first sync.
+        let values = params![
+            new.finding_id,
+            new.hash,
+            new.application,
+            self.context,
+            self.severity,
+            self.state,
+            0,
+            self.scan_type,
+            self.status,
+            self.violates_policy,
+            self.cwe,
+            self.category,
+            self.title,
+            self.file,
+            self.module,
+            self.url,
+            self.component,
+            self.cve,
+            self.cvss,
+            self.first_found_ms,
+            self.last_seen_ms,
+            new.at_ms,
+            new.at_ms,
+            kind,
+            self.notes
+        ];
+        let seal = seal::of_values(values)?;
+        let mut all = values.to_vec();
+        all.extend(params![seal, row]);
+        let mut statement = connection.prepare(
             "insert into findings
                 (finding_id, hash, application, context, severity, state, gone, scan_type, status,
                  violates_policy, cwe, category, title, file, module, url, component, cve, cvss,
-                 first_found_ms, last_seen_ms, added_ms, changed_ms, kind, notes, seal)
-             values ({NEW}, sealed({NEW}))"
-        ))?;
-        let mut values = self.values(new);
-        let kind = new.kind.unwrap_or(0);
-        values.extend(named_params! {":application": new.application, ":kind": kind});
-        statement.execute(values.as_slice())?;
-        Ok(connection.last_insert_rowid())
+                 first_found_ms, last_seen_ms, added_ms, changed_ms, kind, notes, seal, id)
+             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?;
+        statement.execute(all.as_slice())?;
+        Ok(())
     }
 
     /// What a statement that writes a row binds, whether it is there or not.
@@ -405,9 +433,10 @@ impl Columns {
         row: i64,
         new: &NewRow<'_>,
     ) -> Result<(), Error> {
-        let mut statement = connection.prepare_cached(
+        let mut statement = connection.prepare(
             "update findings set gone = 0, hash = :hash, finding_id = :finding_id,
-                changed_ms = iif(:kind is null, changed_ms, :at_ms), kind = coalesce(:kind, kind),
+                changed_ms = case when cast(:kind as bigint) is null then changed_ms else :at_ms end,
+                kind = coalesce(:kind, kind),
                 context = :context, severity = :severity, state = :state, scan_type = :scan_type,
                 status = :status, violates_policy = :violates_policy, cwe = :cwe,
                 category = :category, title = :title, file = :file, module = :module, url = :url,
@@ -432,7 +461,7 @@ pub(crate) struct NewRow<'a> {
     pub(crate) hash: &'a [u8; 16],
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<(Columns, bool)> {
+fn read(row: Row<'_>) -> sql::Result<(Columns, bool)> {
     let columns = Columns {
         context: row.get(0)?,
         is_policy: row.get(18)?,

@@ -1,13 +1,15 @@
 //! Whose credentials we hold, what is known of each, and which one signs. Never a
 //! secret: those are in the vault.
 
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
 use serde::Serialize;
 
 use crate::audit::{self, Act, Deed};
 use crate::error::Error;
 use crate::kept::{self, KeptId};
+use crate::sql::{
+    self, Connection, FromSql, FromSqlError, FromSqlResult, Optional, Row, ToSql, ToSqlError,
+    ToSqlOutput, Transaction, ValueRef, named_params, params,
+};
 use crate::store::{IntegrationId, Store};
 
 /// Row id of a credential.
@@ -42,7 +44,7 @@ impl CredentialKind {
 }
 
 impl ToSql for CredentialKind {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>, ToSqlError> {
         Ok(self.as_str().into())
     }
 }
@@ -168,8 +170,7 @@ impl Store {
     pub async fn credentials(&self) -> Result<Vec<Credential>, Error> {
         self.database
             .read(|connection| {
-                let mut statement =
-                    connection.prepare_cached(&format!("{SELECT} order by name"))?;
+                let mut statement = connection.prepare(&format!("{SELECT} order by name"))?;
                 let rows = statement.query_map([], read)?;
                 Ok(rows.collect::<Result<_, _>>()?)
             })
@@ -182,7 +183,7 @@ impl Store {
         self.database
             .read(move |connection| {
                 connection
-                    .prepare_cached(&format!("{SELECT} where name = ?"))?
+                    .prepare(&format!("{SELECT} where name = ?"))?
                     .query_row([&name], read)
                     .optional()?
                     .ok_or_else(|| Error::not_found("credential", name))
@@ -200,7 +201,7 @@ impl Store {
         self.database
             .read(move |connection| {
                 connection
-                    .prepare_cached(&format!(
+                    .prepare(&format!(
                         "{SELECT} where id = (select credential from integrations where id = ?)"
                     ))?
                     .query_row([id.0], read)
@@ -342,26 +343,24 @@ pub(crate) fn insert(
     transaction: &Transaction<'_>,
     new: &NewCredential,
 ) -> Result<CredentialId, Error> {
-    let inserted = transaction.execute(
+    let inserted = transaction.query_row(
         "insert into credentials
             (name, vault_name, kind, url, ca_pem, allow_http_loopback, added_ms, api_id, version,
              published_ms)
          values (:name, :vault_name, :kind, :url, :ca_pem, :loopback, :now, :api_id, :version, :now)
-         on conflict do nothing",
+         on conflict do nothing returning id",
         named_params! {
             ":name": new.name, ":vault_name": new.vault_name, ":kind": new.kind, ":url": new.url,
             ":ca_pem": new.ca_pem, ":loopback": new.allow_http_loopback, ":now": new.added_ms,
             ":api_id": new.api_id, ":version": new.version,
         },
-    )?;
-    if inserted == 0 {
+        |row| row.get(0),
+    );
+    let Some(id) = inserted.optional()?.map(CredentialId) else {
         return Err(Error::exists("credential", &new.name));
-    }
-    let id = CredentialId(transaction.last_insert_rowid());
-    transaction.execute(
-        "update credentials set uid = printf('00000000-0000-4000-8002-%012x', id) where id = ?",
-        [id.0],
-    )?;
+    };
+    let uid = format!("00000000-0000-4000-8002-{:012x}", id.0);
+    transaction.execute("update credentials set uid = ? where id = ?", params![uid, id.0])?;
     let act = Act::new(&new.name, Deed::Kept)
         .with("api_id", new.api_id.as_str())
         .with("version", new.version);
@@ -371,7 +370,7 @@ pub(crate) fn insert(
 
 pub(crate) fn by_id(connection: &Connection, id: CredentialId) -> Result<Credential, Error> {
     connection
-        .prepare_cached(&format!("{SELECT} where id = ?"))?
+        .prepare(&format!("{SELECT} where id = ?"))?
         .query_row([id.0], read)
         .optional()?
         .ok_or_else(|| Error::not_found("credential", id.0.to_string()))
@@ -386,9 +385,9 @@ const SELECT: &str =
     api_id, version, published_ms, account, user_id, roles, teams, expires_ms, checked_ms, problem,
     used_ms, used_by from credentials";
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Credential> {
-    let texts = |at: usize| -> rusqlite::Result<Vec<String>> {
-        Ok(serde_json::from_str(&row.get::<_, String>(at)?).unwrap_or_default())
+fn read(row: Row<'_>) -> sql::Result<Credential> {
+    let texts = |at: usize| -> sql::Result<Vec<String>> {
+        Ok(serde_json::from_str(&row.get::<String>(at)?).unwrap_or_default())
     };
     Ok(Credential {
         id: CredentialId(row.get(0)?),

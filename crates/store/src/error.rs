@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::Path;
 
 use countersign_files::{self as files, Cause};
-use rusqlite::ErrorCode;
+
+use crate::sql::{self, Trouble};
 
 /// A store failure.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ enum Kind {
     OtherSchema { path: String },
     LogMissing { path: String },
     InUseElsewhere { path: String },
-    Sql(rusqlite::Error),
+    Sql(sql::Error),
     Corrupt(String),
     Damaged { path: String, what: String },
     NotFound { what: &'static str, name: String },
@@ -31,6 +32,7 @@ enum Kind {
     Busy { path: String },
     WriterTaken,
     Outdated,
+    ReadingLost,
     Stopped,
 }
 
@@ -59,7 +61,7 @@ impl Error {
     /// a permission.
     pub(crate) fn at(self, path: &Path) -> Self {
         let error = match &self.0 {
-            Kind::Sql(error) if is_damage(error) => {
+            Kind::Sql(error) if error.is_damage() => {
                 let (path, what) = (path.display().to_string(), error.to_string());
                 return Self(Kind::Damaged { path, what });
             }
@@ -71,19 +73,14 @@ impl Error {
             _ => return self,
         };
         let folder = path.parent().unwrap_or(Path::new("."));
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => {
+        match error.trouble() {
+            Some(Trouble::Full) => {
                 Self(Kind::Kept { path: path.display().to_string(), cause: Cause::Full })
             }
-            Some(ErrorCode::SystemIoFailure) if is_write(error) => {
+            Some(Trouble::WriteFailed) => {
                 Self(Kind::WriteFailed { path: path.display().to_string() })
             }
-            Some(
-                ErrorCode::ReadOnly
-                | ErrorCode::CannotOpen
-                | ErrorCode::PermissionDenied
-                | ErrorCode::SystemIoFailure,
-            ) => {
+            Some(Trouble::Unusable) => {
                 let found = files::usable(path, false)
                     .and_then(|()| files::usable(path, true))
                     .and_then(|()| files::usable(folder, true));
@@ -144,6 +141,11 @@ impl Error {
         Self(Kind::Stopped)
     }
 
+    /// A connection was lost with what a reading had put aside.
+    pub(crate) fn reading_lost() -> Self {
+        Self(Kind::ReadingLost)
+    }
+
     pub(crate) fn outdated() -> Self {
         Self(Kind::Outdated)
     }
@@ -151,11 +153,7 @@ impl Error {
     /// A row that is already there means that somebody else wrote it since.
     pub(crate) fn of_insert(self) -> Self {
         match &self.0 {
-            Kind::Sql(error)
-                if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) =>
-            {
-                Self::outdated()
-            }
+            Kind::Sql(error) if error.trouble() == Some(Trouble::Constraint) => Self::outdated(),
             _ => self,
         }
     }
@@ -179,7 +177,7 @@ impl Error {
     pub fn is_locked(&self) -> bool {
         match &self.0 {
             Kind::WriterTaken => true,
-            Kind::Sql(error) => error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy),
+            Kind::Sql(error) => error.trouble() == Some(Trouble::Busy),
             _ => false,
         }
     }
@@ -213,7 +211,7 @@ impl Error {
     pub fn is_damage(&self) -> bool {
         match &self.0 {
             Kind::Corrupt(_) | Kind::Damaged { .. } => true,
-            Kind::Sql(error) => is_damage(error),
+            Kind::Sql(error) => error.is_damage(),
             _ => false,
         }
     }
@@ -278,7 +276,7 @@ impl fmt::Display for Error {
                 f,
                 "another process has the store `{path}` open\nhint: stop `countersign serve` and other commands, then run it again"
             ),
-            Kind::Sql(error) if is_damage(error) => {
+            Kind::Sql(error) if error.is_damage() => {
                 write!(f, "the store is damaged: {error}\nhint: {DAMAGED}")
             }
             Kind::Sql(error) => write!(f, "the store failed: {error}"),
@@ -314,6 +312,10 @@ impl fmt::Display for Error {
                     "others write to the same application\nhint: run it again when they are done"
                 )
             }
+            Kind::ReadingLost => write!(
+                f,
+                "the connection to the database was lost while an application was read\nhint: run it again"
+            ),
             Kind::Stopped => write!(f, "the store was stopped while it was working"),
         }
     }
@@ -327,31 +329,16 @@ impl From<countersign_files::Error> for Error {
     }
 }
 
-impl From<rusqlite::Error> for Error {
-    fn from(error: rusqlite::Error) -> Self {
+impl From<sql::Error> for Error {
+    fn from(error: sql::Error) -> Self {
         Self(Kind::Sql(error))
     }
 }
 
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        Self(Kind::Sql(error.into()))
+    }
+}
+
 const DAMAGED: &str = "`countersign store check` lists what is damaged and what to do about it";
-
-fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
-        || matches!(
-            error,
-            rusqlite::Error::FromSqlConversionFailure(..)
-                | rusqlite::Error::IntegralValueOutOfRange(..)
-                | rusqlite::Error::Utf8Error(..)
-                | rusqlite::Error::InvalidColumnType(..)
-        )
-}
-
-fn is_write(error: &rusqlite::Error) -> bool {
-    let writes = [
-        rusqlite::ffi::SQLITE_IOERR_WRITE,
-        rusqlite::ffi::SQLITE_IOERR_FSYNC,
-        rusqlite::ffi::SQLITE_IOERR_TRUNCATE,
-        rusqlite::ffi::SQLITE_IOERR_SHMSIZE,
-    ];
-    error.sqlite_error().is_some_and(|error| writes.contains(&error.extended_code))
-}

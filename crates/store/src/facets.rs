@@ -1,8 +1,6 @@
 //! How many findings there are of each value of a field.
 
 use countersign_findings::filter::{Expression, Field, Type};
-use rusqlite::types::Value as SqlValue;
-use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 use crate::columns::{CATEGORY_NAMES, CWE_NAMES, Kind, state_of};
 use crate::error::Error;
@@ -10,6 +8,7 @@ use crate::search::condition::{column, condition};
 use crate::search::counted::table_with;
 use crate::search::plan::plan;
 use crate::search::planner::{Goal, Planner};
+use crate::sql::{Connection, Optional, Text, Value as SqlValue, params};
 use crate::store::Store;
 
 /// A value, and how many findings have it.
@@ -73,8 +72,7 @@ fn groups(
     );
     sql.push("", [SqlValue::Integer(limit.into())]);
     let mut statement = planner.prepare(&sql.text)?;
-    let rows = statement
-        .query_map(params_from_iter(sql.values), |row| Ok((row.get(0)?, row.get::<_, u64>(1)?)))?;
+    let rows = statement.query_map(sql.values, |row| Ok((row.get(0)?, row.get::<u64>(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -88,12 +86,12 @@ fn name(
         return Err(Error::corrupt("a value that is no number"));
     };
     let two = |sql: &str| -> Result<(String, String), Error> {
-        let mut statement = connection.prepare_cached(sql)?;
+        let mut statement = connection.prepare(sql)?;
         Ok(statement.query_row([number], |row| Ok((row.get(0)?, row.get(1)?)))?)
     };
     let called = |kind: u8, before: &str| -> Result<(String, String), Error> {
         let mut statement =
-            connection.prepare_cached("select name from names where kind = ? and number = ?")?;
+            connection.prepare("select name from names where kind = ? and number = ?")?;
         let name: Option<String> =
             statement.query_row(params![kind, number], |row| row.get(0)).optional()?;
         let label = match name {
@@ -121,7 +119,11 @@ fn name(
         }
         Field::Cwe => called(CWE_NAMES, "CWE-"),
         Field::Category => called(CATEGORY_NAMES, ""),
-        _ if Kind::of(field).is_some() => two("select text, text from texts where id = ?"),
+        _ if Kind::of(field).is_some() => {
+            let mut statement = connection.prepare("select text from texts where id = ?")?;
+            let text: Text = statement.query_row([number], |row| row.get(0))?;
+            Ok((text.0.clone(), text.0))
+        }
         _ => Ok((number.to_string(), number.to_string())),
     }
 }

@@ -3,8 +3,6 @@
 use std::collections::HashSet;
 
 use countersign_findings::{Difference, FindingId, sentences};
-use rusqlite::types::Value as SqlValue;
-use rusqlite::{Connection, Params, params, params_from_iter};
 use serde::Serialize;
 
 use crate::change::{ChangeKind, Reason};
@@ -12,6 +10,7 @@ use crate::columns;
 use crate::error::Error;
 use crate::scope::{Scope, Scoped, id_range};
 use crate::seal;
+use crate::sql::{self, Connection, Params, Text, Value as SqlValue, params};
 use crate::store::Store;
 
 /// A row of the change feed.
@@ -97,9 +96,9 @@ impl ChangePage {
     /// What a row has to be, with its values. Times are not asked by their index, which may
     /// lack a row.
     fn condition(&self) -> Result<(String, Vec<SqlValue>), Error> {
-        let (mut parts, mut values) = (vec!["1"], Vec::new());
-        let mut add = |part, value| {
-            parts.push(part);
+        let (mut parts, mut values) = (vec!["true".to_owned()], Vec::new());
+        let mut add = |part: &str, value| {
+            parts.push(part.to_owned());
             values.push(value);
         };
         if let Some(seq) = self.after {
@@ -116,24 +115,24 @@ impl ChangePage {
         let integrations = self.integrations.as_deref();
         for (part, is_asked, list) in [
             (
-                "integrations.name in (select value from json_each(?))",
+                format!("integrations.name in ({})", sql::texts("?")),
                 integrations.is_some(),
                 json(&integrations.unwrap_or_default())?,
             ),
-            ("c.kind in (select value from json_each(?))", !codes.is_empty(), json(&codes)?),
+            (format!("c.kind in ({})", sql::numbers("?")), !codes.is_empty(), json(&codes)?),
             (
-                "c.severity in (select value from json_each(?))",
+                format!("c.severity in ({})", sql::numbers("?")),
                 !self.severities.is_empty(),
                 json(&self.severities)?,
             ),
             (
-                "applications.guid in (select value from json_each(?))",
+                format!("applications.guid in ({})", sql::texts("?")),
                 !self.applications.is_empty(),
                 json(&self.applications)?,
             ),
         ] {
             if is_asked {
-                add(part, SqlValue::Text(list));
+                add(&part, SqlValue::Text(list));
             }
         }
         Ok((parts.join(" and "), values))
@@ -154,7 +153,7 @@ impl Store {
                 let order = if page.is_oldest_first { "seq" } else { "seq desc" };
                 let select = select_change();
                 let sql = format!("{select} where {condition} order by {order} limit ?");
-                read_changes(connection, &sql, params_from_iter(values))
+                read_changes(connection, &sql, values)
             })
             .await
     }
@@ -165,8 +164,8 @@ impl Store {
             .read(move |connection| {
                 let (condition, values) = page.condition()?;
                 let sql = format!("select count(*) {FROM} where {condition}");
-                let mut statement = connection.prepare_cached(&sql)?;
-                Ok(statement.query_row(params_from_iter(values), |row| row.get(0))?)
+                let mut statement = connection.prepare(&sql)?;
+                Ok(statement.query_row(values, |row| row.get(0))?)
             })
             .await
     }
@@ -202,9 +201,9 @@ impl Store {
                 let before = before.unwrap_or(i64::MAX);
                 let select = select_change();
                 let sql = format!(
-                    "{select} where seq < ?1 and (?2 is null or c.kind = ?2)
-                        and (?3 is null or integrations.name = ?3)
-                        and (?4 is null or applications.guid = ?4)
+                    "{select} where seq < ?1 and (cast(?2 as bigint) is null or c.kind = ?2)
+                        and (cast(?3 as text) is null or integrations.name = ?3)
+                        and (cast(?4 as text) is null or applications.guid = ?4)
                      order by seq desc limit ?5"
                 );
                 let values = params![before, kind, scope.integration, scope.guid, limit];
@@ -241,13 +240,17 @@ impl Store {
 fn select_change() -> String {
     format!(
         "select seq, at_ms, guid, applications.name, f.finding_id, c.kind, reason, c.severity,
-            text, differences, integrations.name,
-            c.seal is sealed({}) and f.seal is sealed({}), texts.hash, f.application,
-            c.is_first {FROM}",
+            text, differences, integrations.name, c.seal, texts.hash, f.application, c.is_first,
+            f.seal, {}, {} {FROM}",
         seal::CHANGE,
         seal::FINDING
     )
 }
+
+/// Where the seal of a finding is in it, and where the columns of both seals begin.
+const FINDING_SEAL: usize = 15;
+const CHANGE: usize = 16;
+const FINDING: usize = CHANGE + seal::CHANGE_COLUMNS;
 
 const FROM: &str = "from changes c
      left join findings f on f.id = c.finding
@@ -260,14 +263,16 @@ fn read_changes(
     sql: &str,
     values: impl Params,
 ) -> Result<Vec<ChangeRow>, Error> {
-    let mut statement = connection.prepare_cached(sql)?;
+    let mut statement = connection.prepare(sql)?;
     let mut rows = statement.query(values)?;
     let mut changes = Vec::new();
     // In the snapshot of this statement, once for each.
     let mut sound = HashSet::new();
     while let Some(row) = rows.next()? {
-        let (seq, is_sound): (i64, bool) = (row.get(0)?, row.get(11)?);
-        let hash = row.get_ref(8)?.as_str_or_null().map_err(Error::corrupt)?.map(columns::hash);
+        let seq: i64 = row.get(0)?;
+        let is_sound = row.get::<Option<i64>>(11)? == Some(seal::of_change(row, CHANGE)?)
+            && row.get::<Option<i64>>(FINDING_SEAL)? == Some(seal::of_finding(row, FINDING)?);
+        let hash = row.get::<Option<Text>>(8)?.map(|title| columns::hash(&title.0));
         if !is_sound || hash.is_none() || hash != row.get(12)? {
             return Err(Error::corrupt(format_args!("change {seq} is not as it was written")));
         }
@@ -285,7 +290,7 @@ fn read_changes(
             kind: ChangeKind::of_code(row.get(5)?)?,
             reason: row.get(6)?,
             severity: row.get(7)?,
-            title: row.get(8)?,
+            title: row.get::<Text>(8)?.0,
             differences: row.get(9)?,
             integration: row.get(10)?,
             is_first: row.get(14)?,

@@ -1,12 +1,11 @@
 //! What is counted for those who watch the program: syncs, findings, size.
 
-use std::fs;
-
 use countersign_findings::{Population, State};
 
 use crate::columns::{place, state_of};
 use crate::error::Error;
 use crate::runs::IS_TOLD;
+use crate::sql::Value;
 use crate::store::Store;
 
 /// The syncs of one integration that have ended.
@@ -43,17 +42,19 @@ impl Store {
         self.database
             .read(move |connection| {
                 let within: String = (1..=bounds_ms.len())
-                    .map(|at| format!(", coalesce(sum(finished_ms - started_ms <= ?{at}), 0)"))
+                    .map(|at| format!(", coalesce(sum(case when finished_ms - started_ms <= ?{at} then 1 else 0 end), 0)"))
                     .collect();
-                let mut statement = connection.prepare_cached(&format!(
-                    "select name, coalesce(sum(complete = 1), 0), coalesce(sum(complete = 0), 0),
-                        coalesce(sum(max(finished_ms - started_ms, 0)), 0){within}
+                let mut statement = connection.prepare(&format!(
+                    "select name, coalesce(sum(case when complete = 1 then 1 else 0 end), 0),
+                        coalesce(sum(case when complete = 0 then 1 else 0 end), 0),
+                        coalesce(sum(case when finished_ms > started_ms
+                            then finished_ms - started_ms else 0 end), 0){within}
                      from integrations left join runs
                         on runs.integration = integrations.id and finished_ms is not null and {IS_TOLD}
                      where integrations.kind = 'veracode'
                      group by integrations.id order by name"
                 ))?;
-                let bounds = rusqlite::params_from_iter(&bounds_ms);
+                let bounds: Vec<_> = bounds_ms.iter().copied().map(Value::Integer).collect();
                 let rows = statement.query_map(bounds, |row| {
                     let within = (0..bounds_ms.len()).map(|at| row.get(4 + at));
                     Ok(SyncFigures {
@@ -77,7 +78,7 @@ impl Store {
     ) -> Result<Vec<FindingFigures>, Error> {
         self.database
             .read(move |connection| {
-                let mut statement = connection.prepare_cached(&format!(
+                let mut statement = connection.prepare(&format!(
                     "select integrations.name, t.severity, t.state, sum(t.findings)
                      from (select application, severity, state, findings from tallies where {}) t
                         join applications on applications.id = t.application
@@ -105,12 +106,6 @@ impl Store {
 
     /// Bytes of the store on disk, with its log.
     pub fn size_bytes(&self) -> u64 {
-        let path = self.database.path();
-        let beside = |end: &str| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(end);
-            fs::metadata(name).map_or(0, |file| file.len())
-        };
-        ["", "-wal", "-shm"].iter().map(|end| beside(end)).sum()
+        self.database.file().size_bytes()
     }
 }

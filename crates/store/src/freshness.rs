@@ -33,7 +33,7 @@ impl Store {
     pub async fn freshness(&self) -> Result<Vec<Freshness>, Error> {
         self.database
             .read(|connection| {
-                let mut statement = connection.prepare_cached(&format!(
+                let mut statement = connection.prepare(&format!(
                     "select i.name, i.created_ms,
                         (select max(finished_ms) from runs
                          where integration = i.id and complete = 1 and {IS_TOLD}),

@@ -1,11 +1,10 @@
 //! Who was given which version of a credential, and whether it runs it. Never a
 //! secret.
 
-use rusqlite::params;
-
 use crate::audit::{self, Act};
 use crate::credentials::CredentialId;
 use crate::error::Error;
+use crate::sql::params;
 use crate::store::Store;
 
 /// A version of a credential on its way to one consumer.
@@ -34,7 +33,7 @@ impl Store {
     pub async fn handovers(&self, credential: CredentialId) -> Result<Vec<Handover>, Error> {
         self.database
             .read(move |connection| {
-                let mut statement = connection.prepare_cached(
+                let mut statement = connection.prepare(
                     "select consumer, version, attempts, next_ms, delivered_ms, acknowledged_ms,
                         problem from handovers where credential = ? order by consumer, version",
                 )?;

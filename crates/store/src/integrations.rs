@@ -1,13 +1,12 @@
 //! Integrations, each with the credential that it signs with.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
-
 use crate::accounts::AccountId;
 use crate::audit::{self, Act, Deed};
 use crate::credentials::{self, CredentialId, CredentialKind, NewCredential};
 use crate::error::Error;
 use crate::kept::{self, KeptId};
 use crate::seal;
+use crate::sql::{self, Connection, Optional, Row, Transaction, named_params, params};
 use crate::store::{IntegrationId, Store};
 use crate::tokens::{self, NewToken};
 use crate::words::words;
@@ -189,8 +188,8 @@ impl Store {
     ) -> Result<Vec<OwnedIntegration>, Error> {
         self.database
             .read(move |connection| {
-                let mut statement = connection.prepare_cached(&format!(
-                    "{SELECT_OWNED} where ?1 is null or i.account = ?1 order by i.slug, i.id"
+                let mut statement = connection.prepare(&format!(
+                    "{SELECT_OWNED} where cast(?1 as bigint) is null or i.account = ?1 order by i.slug, i.id"
                 ))?;
                 let rows = statement
                     .query_and_then([account.map(|id| id.0)], |row| read_owned(connection, row))?;
@@ -205,7 +204,7 @@ impl Store {
         self.database
             .read(move |connection| {
                 connection
-                    .prepare_cached(&format!("{SELECT_OWNED} where i.uid = ?"))?
+                    .prepare(&format!("{SELECT_OWNED} where i.uid = ?"))?
                     .query_and_then([&uid], |row| read_owned(connection, row))?
                     .next()
                     .unwrap_or_else(|| Err(Error::not_found("integration", uid)))
@@ -255,7 +254,7 @@ impl Store {
         self.database
             .read(|connection| {
                 let mut statement =
-                    connection.prepare_cached(&format!("{SELECT_INTEGRATION} order by i.name"))?;
+                    connection.prepare(&format!("{SELECT_INTEGRATION} order by i.name"))?;
                 let rows = statement.query_map([], read_integration)?;
                 Ok(rows.collect::<Result<_, _>>()?)
             })
@@ -268,7 +267,7 @@ impl Store {
         self.database
             .read(move |connection| {
                 connection
-                    .prepare_cached(&format!("{SELECT_INTEGRATION} where i.name = ?"))?
+                    .prepare(&format!("{SELECT_INTEGRATION} where i.name = ?"))?
                     .query_row([&name], read_integration)
                     .optional()?
                     .ok_or_else(|| Error::not_found("integration", name))
@@ -382,11 +381,11 @@ fn insert(
     now_ms: i64,
 ) -> Result<IntegrationId, Error> {
     let known = added.map(|added| &added.known);
-    let inserted = transaction.execute(
+    let inserted = transaction.query_row(
         "insert into integrations
             (name, created_ms, updated_ms, kind, uid, account, slug, fullname, mode)
          values (:name, :now, :now, :kind, :uid, :account, :slug, :fullname, :mode)
-         on conflict do nothing",
+         on conflict do nothing returning id",
         named_params! {
             ":name": name, ":now": now_ms, ":kind": kind,
             ":uid": known.map(|known| &known.uid),
@@ -395,15 +394,15 @@ fn insert(
             ":fullname": known.and_then(|known| known.fullname.as_ref()),
             ":mode": known.map_or(Mode::Stored, |known| known.mode),
         },
-    )?;
-    if inserted == 0 {
+        |row| row.get(0),
+    );
+    let Some(id) = inserted.optional()?.map(IntegrationId) else {
         return Err(Error::exists("integration", known.map_or(name, |known| &known.slug)));
-    }
-    let id = IntegrationId(transaction.last_insert_rowid());
+    };
+    let uid = format!("00000000-0000-4000-8001-{:012x}", id.0);
     transaction.execute(
-        "update integrations set uid = printf('00000000-0000-4000-8001-%012x', id)
-         where id = ? and uid is null",
-        [id.0],
+        "update integrations set uid = ? where id = ? and uid is null",
+        params![uid, id.0],
     )?;
     // The account of whoever runs this program begins with its first integration.
     transaction.execute(
@@ -430,9 +429,9 @@ const SELECT_OWNED: &str = "select i.id, i.name, i.uid, i.account, i.slug, i.ful
     from integrations i join accounts a on a.id = i.account
     left join credentials c on c.id = i.credential";
 
-fn read_owned(connection: &Connection, row: &Row<'_>) -> Result<OwnedIntegration, Error> {
+fn read_owned(connection: &Connection, row: Row<'_>) -> Result<OwnedIntegration, Error> {
     let id = IntegrationId(row.get(0)?);
-    let credential = match row.get::<_, Option<String>>(11)? {
+    let credential = match row.get::<Option<String>>(11)? {
         None => None,
         Some(uid) => Some(OwnedCredential {
             uid,
@@ -468,7 +467,7 @@ const SELECT_INTEGRATION: &str = "select i.id, i.name, c.url, c.api_id, c.ca_pem
     c.allow_http_loopback, i.created_ms, c.account, c.expires_ms, c.checked_ms, c.id
     from integrations i join credentials c on c.id = i.credential";
 
-fn read_integration(row: &Row<'_>) -> rusqlite::Result<Integration> {
+fn read_integration(row: Row<'_>) -> sql::Result<Integration> {
     Ok(Integration {
         id: IntegrationId(row.get(0)?),
         name: row.get(1)?,

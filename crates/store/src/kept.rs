@@ -1,12 +1,11 @@
 //! Secrets that were given to the API, by what the vault calls them, until an integration
 //! signs with them.
 
-use rusqlite::{Connection, Row, Transaction, named_params, params};
-
 use crate::accounts::AccountId;
 use crate::audit::{self, Act, Deed};
 use crate::credentials::CredentialKind;
 use crate::error::Error;
+use crate::sql::{self, Connection, Optional, Row, Transaction, named_params, params};
 use crate::store::Store;
 
 /// Row id of a kept credential.
@@ -62,22 +61,22 @@ impl Store {
         self.database
             .write(move |connection| {
                 let transaction = connection.transaction()?;
-                let added = transaction.execute(
+                let added = transaction.query_row(
                     "insert into kept_credentials (uid, account, name, fullname, vault_name, kind,
                         api_id, version, expires_ms, created_ms, updated_ms)
                      values (:uid, :account, :name, :fullname, :vault_name, :kind, :api_id,
-                        :version, :expires, :now, :now) on conflict do nothing",
+                        :version, :expires, :now, :now) on conflict do nothing returning id",
                     named_params! {
                         ":uid": new.uid, ":account": new.account.0, ":name": new.name,
                         ":fullname": new.fullname, ":vault_name": new.vault_name,
                         ":kind": new.kind, ":api_id": new.api_id, ":version": new.version,
                         ":expires": new.expires_ms, ":now": now_ms,
                     },
-                )?;
-                if added == 0 {
+                    |row| row.get(0),
+                );
+                let Some(id) = added.optional()?.map(KeptId) else {
                     return Err(Error::exists("credential", &new.name));
-                }
-                let id = KeptId(transaction.last_insert_rowid());
+                };
                 noted(&transaction, &new, Deed::Kept, &by, now_ms)?;
                 let kept = by_id(&transaction, id)?;
                 transaction.commit()?;
@@ -90,8 +89,8 @@ impl Store {
     pub async fn kept_credentials(&self, account: AccountId) -> Result<Vec<Kept>, Error> {
         self.database
             .read(move |connection| {
-                let mut statement = connection
-                    .prepare_cached(&format!("{SELECT} where account = ? order by name"))?;
+                let mut statement =
+                    connection.prepare(&format!("{SELECT} where account = ? order by name"))?;
                 let rows = statement.query_map([account.0], read)?;
                 Ok(rows.collect::<Result<_, _>>()?)
             })
@@ -104,7 +103,7 @@ impl Store {
         self.database
             .read(move |connection| {
                 connection
-                    .prepare_cached(&format!("{SELECT} where uid = ?"))?
+                    .prepare(&format!("{SELECT} where uid = ?"))?
                     .query_and_then([&uid], |row| Ok(read(row)?))?
                     .next()
                     .unwrap_or_else(|| Err(Error::not_found("credential", uid)))
@@ -196,13 +195,13 @@ const SELECT: &str = "select id, uid, account, name, fullname, vault_name, kind,
 
 fn by_id(connection: &Connection, id: KeptId) -> Result<Kept, Error> {
     connection
-        .prepare_cached(&format!("{SELECT} where id = ?"))?
+        .prepare(&format!("{SELECT} where id = ?"))?
         .query_and_then([id.0], |row| Ok(read(row)?))?
         .next()
         .unwrap_or_else(|| Err(Error::not_found("credential", id.0.to_string())))
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Kept> {
+fn read(row: Row<'_>) -> sql::Result<Kept> {
     Ok(Kept {
         id: KeptId(row.get(0)?),
         new: NewKept {

@@ -38,6 +38,8 @@ mod scope;
 mod seal;
 mod search;
 mod sorted;
+mod sql;
+mod sqlite;
 mod store;
 mod stretches;
 mod sweeps;
@@ -58,7 +60,7 @@ pub use check::{Checkup, LastCheck, Problem};
 pub use credentials::{
     Credential, CredentialId, CredentialKind, Destination, NewCredential, Observed,
 };
-pub use database::{DeliveryLock, SyncLock};
+
 pub use error::Error;
 pub use facets::FacetRow;
 pub use feed::{ChangeFilter, ChangePage, ChangeRow, Since};
@@ -83,6 +85,7 @@ pub use runs::{ApplicationMark, RunSummary};
 pub use schedules::{Schedule, ScheduledEnd};
 pub use scope::Scope;
 pub use sorted::Sorting;
+pub use sqlite::{DeliveryLock, SyncLock};
 pub use store::{IntegrationId, RunId, Store};
 pub use sweeps::{Audited, Stalest, Sweep, Swept};
 pub use tokens::{

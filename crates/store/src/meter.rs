@@ -5,9 +5,8 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rusqlite::{CachedStatement, Connection, StatementStatus};
-
 use crate::error::Error;
+use crate::sql::{Connection, Statement};
 
 /// Counts the work of the questions of a store that has it: see `Store::with_meter`. Cheap
 /// to clone; clones count together.
@@ -30,18 +29,18 @@ impl Meter {
         connection: &'a Connection,
         sql: &str,
     ) -> Result<Metered<'a>, Error> {
-        Ok(Metered { statement: connection.prepare_cached(sql)?, meter: self })
+        Ok(Metered { statement: connection.prepare(sql)?, meter: self })
     }
 }
 
 /// A statement that counts its work.
 pub(crate) struct Metered<'a> {
-    statement: CachedStatement<'a>,
+    statement: Statement<'a>,
     meter: &'a Meter,
 }
 
 impl<'a> Deref for Metered<'a> {
-    type Target = CachedStatement<'a>;
+    type Target = Statement<'a>;
 
     fn deref(&self) -> &Self::Target {
         &self.statement
@@ -56,8 +55,6 @@ impl DerefMut for Metered<'_> {
 
 impl Drop for Metered<'_> {
     fn drop(&mut self) {
-        // SQLite counts to 2^32, and what is beyond the half of it comes back negative.
-        let steps = self.statement.reset_status(StatementStatus::VmStep) as u32;
-        self.meter.0.fetch_add(steps.into(), Ordering::Relaxed);
+        self.meter.0.fetch_add(self.statement.take_steps(), Ordering::Relaxed);
     }
 }

@@ -5,11 +5,11 @@
 use std::collections::HashMap;
 
 use countersign_findings::FindingId;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use crate::database::{DeliveryLock, lock_for_deliveries};
 use crate::error::Error;
 use crate::scope::id_range;
+use crate::sql::{self, Connection, Optional, Row, Transaction, params};
+use crate::sqlite::DeliveryLock;
 use crate::store::Store;
 use crate::words::words;
 
@@ -335,8 +335,7 @@ impl Store {
     pub async fn destinations(&self) -> Result<Vec<DestinationRow>, Error> {
         self.database
             .read(|connection| {
-                let mut statement =
-                    connection.prepare_cached(&format!("{DESTINATION} order by name"))?;
+                let mut statement = connection.prepare(&format!("{DESTINATION} order by name"))?;
                 let rows = statement.query_map([], read_destination)?;
                 Ok(rows.collect::<Result<_, _>>()?)
             })
@@ -358,7 +357,7 @@ impl Store {
         self.database
             .write(move |connection| {
                 let transaction = connection.transaction()?;
-                let mut keep = transaction.prepare_cached(
+                let mut keep = transaction.prepare(
                     "insert into destinations (name, kind, place, cursor, mode, since_ms, created_ms)
                      values (?1, ?2, ?3, (select coalesce(max(seq), 0) from changes), ?4, ?5, ?5)
                      on conflict (name) do update set kind = excluded.kind, place = excluded.place
@@ -415,7 +414,7 @@ impl Store {
             .write(move |connection| {
                 let changed = connection.execute(
                     "update destinations set problem = ?1, since_ms = ?2
-                     where id = ?3 and (problem is null) <> (?1 is null)",
+                     where id = ?3 and (problem is null) <> (cast(?1 as text) is null)",
                     params![problem, now_ms, id.0],
                 )?;
                 Ok(changed > 0)
@@ -444,10 +443,10 @@ impl Store {
     /// Takes part in delivering, until the lock is dropped. What a process that ended has
     /// still claimed is free again if nobody delivers just now.
     pub async fn join_deliveries(&self) -> Result<DeliveryLock, Error> {
-        let store = self.database.path().to_owned();
+        let database = self.database.clone();
         self.database
             .write(move |connection| {
-                lock_for_deliveries(&store, || {
+                database.lock_for_deliveries(|| {
                     connection.execute(
                         "update destinations set holder = null, held_until_ms = 0
                          where holder is not null",
@@ -473,7 +472,7 @@ impl Store {
             .write(move |connection| {
                 // A time further away than any claim lasts comes of a clock that was wrong.
                 let longest_ms = now_ms + 2 * (until_ms - now_ms);
-                let mut claim = connection.prepare_cached(
+                let mut claim = connection.prepare(
                     "update destinations set holder = ?1, held_until_ms = ?3
                      where id = ?4 and (holder is null or holder = ?1 or held_until_ms <= ?2
                         or held_until_ms > ?5)",
@@ -489,7 +488,7 @@ impl Store {
         self.database
             .write(move |connection| {
                 connection
-                    .prepare_cached(
+                    .prepare(
                         "update destinations set holder = null, held_until_ms = 0
                          where id = ? and holder = ?",
                     )?
@@ -512,7 +511,7 @@ impl Store {
             .write(move |connection| {
                 let transaction = connection.transaction()?;
                 let moved = transaction
-                    .prepare_cached(
+                    .prepare(
                         "update destinations set cursor = ?1, left_out = left_out + ?2,
                             held_ms = coalesce(held_ms, ?3)
                          where id = ?4 and cursor = ?5",
@@ -532,14 +531,14 @@ impl Store {
                 }
                 for (group, to_seq) in &planned.done {
                     transaction
-                        .prepare_cached(
+                        .prepare(
                             "delete from wants where destination = ? and group_key = ? and to_seq = ?",
                         )?
                         .execute(params![id.0, group, to_seq])?;
                 }
                 for (send, reason) in &planned.replaced {
                     let replaced = transaction
-                        .prepare_cached(
+                        .prepare(
                             "update sends set state = 'skipped', reason = ?, settled_ms = ?
                              where id = ? and state in ('pending', 'held')
                                 and started_ms is null",
@@ -571,7 +570,7 @@ impl Store {
         let after = after.to_owned();
         self.database
             .read(move |connection| {
-                let mut statement = connection.prepare_cached(
+                let mut statement = connection.prepare(
                     "select group_key, subject, from_seq, to_seq, events from wants
                      where destination = ? and group_key > ? order by group_key limit ?",
                 )?;
@@ -621,11 +620,11 @@ impl Store {
         sql: String,
         id: DestinationId,
         groups: Vec<String>,
-        read: fn(&Row<'_>) -> rusqlite::Result<T>,
+        read: fn(Row<'_>) -> sql::Result<T>,
     ) -> Result<HashMap<String, T>, Error> {
         self.database
             .read(move |connection| {
-                let mut statement = connection.prepare_cached(&sql)?;
+                let mut statement = connection.prepare(&sql)?;
                 let mut found = HashMap::new();
                 for group in groups {
                     let row = statement.query_row(params![id.0, group], read).optional()?;
@@ -646,7 +645,7 @@ impl Store {
         let after = after.to_owned();
         self.database
             .read(move |connection| {
-                let mut statement = connection.prepare_cached(&format!(
+                let mut statement = connection.prepare(&format!(
                     "{LINK} where destination = ? and group_key > ? order by group_key limit ?"
                 ))?;
                 let rows = statement.query_map(params![id.0, after, limit], read_link)?;
@@ -669,7 +668,7 @@ impl Store {
                     "{LINK} where destination = ? and standing <> 'lost' and created_ms < ?
                      order by created_ms desc, group_key limit ?"
                 );
-                let mut statement = connection.prepare_cached(&sql)?;
+                let mut statement = connection.prepare(&sql)?;
                 let rows = statement.query_map(params![id.0, before_ms, limit], read_link)?;
                 Ok(rows.collect::<Result<_, _>>()?)
             })
@@ -681,7 +680,7 @@ impl Store {
         let Some((from, to)) = id_range(finding) else { return Ok(Vec::new()) };
         self.database
             .read(move |connection| {
-                let mut statement = connection.prepare_cached(
+                let mut statement = connection.prepare(
                     "select l.group_key, l.subject, l.reference, l.url, l.digest, l.standing,
                         l.is_remarked, l.created_ms, l.changed_ms, d.name, d.kind
                      from linked f
@@ -703,7 +702,7 @@ impl Store {
         let group = group.to_owned();
         self.database
             .read(move |connection| {
-                let mut statement = connection.prepare_cached(
+                let mut statement = connection.prepare(
                     "select finding_id from linked where destination = ? and group_key = ?",
                 )?;
                 let rows = statement.query_map(params![id.0, group], |row| row.get(0))?;
@@ -726,7 +725,7 @@ impl Store {
                     "{SEND} where s.destination = ? and s.state in ('pending', 'sending')
                         and s.next_ms <= ? order by s.id limit ?"
                 );
-                let mut statement = connection.prepare_cached(&sql)?;
+                let mut statement = connection.prepare(&sql)?;
                 let rows = statement.query_map(params![id.0, now_ms, limit], read_send)?;
                 Ok(rows.collect::<Result<_, _>>()?)
             })
@@ -742,7 +741,7 @@ impl Store {
                     "{SEND} where s.destination = ? and s.state in ('pending', 'sending')
                      order by s.id limit ?"
                 );
-                let mut statement = connection.prepare_cached(&sql)?;
+                let mut statement = connection.prepare(&sql)?;
                 let rows = statement.query_map(params![id.0, limit], read_send)?;
                 Ok(rows.collect::<Result<_, _>>()?)
             })
@@ -754,7 +753,7 @@ impl Store {
         self.database
             .read(move |connection| {
                 let mut statement = connection
-                    .prepare_cached("select max(planned_ms) from sends where destination = ?")?;
+                    .prepare("select max(planned_ms) from sends where destination = ?")?;
                 Ok(statement.query_row([id.0], |row| row.get(0))?)
             })
             .await
@@ -806,7 +805,7 @@ impl Store {
     pub async fn next_send_ms(&self, id: DestinationId) -> Result<Option<i64>, Error> {
         self.database
             .read(move |connection| {
-                let mut statement = connection.prepare_cached(
+                let mut statement = connection.prepare(
                     "select min(next_ms) from sends
                      where destination = ? and state in ('pending', 'sending')",
                 )?;
@@ -824,7 +823,7 @@ impl Store {
                 let mut claimed = Vec::new();
                 for (send, attempts, started_ms) in sends {
                     let done = transaction
-                        .prepare_cached(
+                        .prepare(
                             "update sends set state = 'sending', attempts = attempts + 1,
                                 started_ms = ?
                              where id = ? and attempts = ? and state in ('pending', 'sending')",
@@ -938,7 +937,7 @@ impl Store {
         self.database
             .write(move |connection| {
                 connection.execute(
-                    "update destinations set cursor = min(cursor, ?) where id = ?",
+                    "update destinations set cursor = ?1 where id = ?2 and cursor > ?1",
                     params![cursor, id.0],
                 )?;
                 Ok(())
@@ -953,11 +952,13 @@ impl Store {
                 let states: Vec<_> = filter.states.iter().map(|state| state.as_str()).collect();
                 let states = serde_json::to_string(&states).map_err(Error::corrupt)?;
                 let sql = format!(
-                    "{SEND} where (?1 is null or d.name = ?1)
-                        and (?2 = '[]' or s.state in (select value from json_each(?2)))
-                        and (?3 is null or s.id < ?3) order by s.id desc limit ?4"
+                    "{SEND} where (cast(?1 as text) is null or d.name = ?1)
+                        and (?2 = '[]' or s.state in ({}))
+                        and (cast(?3 as bigint) is null or s.id < ?3)
+                     order by s.id desc limit ?4",
+                    sql::texts("?2")
                 );
-                let mut statement = connection.prepare_cached(&sql)?;
+                let mut statement = connection.prepare(&sql)?;
                 let rows = statement.query_map(
                     params![filter.destination, states, filter.before, limit],
                     read_send,
@@ -971,7 +972,7 @@ impl Store {
     pub async fn send(&self, number: i64) -> Result<Option<SendRow>, Error> {
         self.database
             .read(move |connection| {
-                let mut statement = connection.prepare_cached(&format!("{SEND} where s.id = ?"))?;
+                let mut statement = connection.prepare(&format!("{SEND} where s.id = ?"))?;
                 Ok(statement.query_row([number], read_send).optional()?)
             })
             .await
@@ -981,7 +982,7 @@ impl Store {
     pub async fn send_counts(&self) -> Result<Vec<SendCount>, Error> {
         self.database
             .read(|connection| {
-                let mut statement = connection.prepare_cached(
+                let mut statement = connection.prepare(
                     "select d.name, s.state, count(*), min(s.planned_ms)
                      from destinations d join sends s on s.destination = d.id
                      group by d.name, s.state order by d.name, s.state",
@@ -1013,7 +1014,7 @@ impl Store {
     pub async fn unfinished_from(&self, after: i64) -> Result<Option<i64>, Error> {
         self.database
             .read(move |connection| {
-                let mut statement = connection.prepare_cached(
+                let mut statement = connection.prepare(
                     "select min(seq) from changes where seq > ? and run in (
                         select id from runs where finished_ms is null and not exists (
                             select 1 from runs later where later.integration = runs.integration
@@ -1029,7 +1030,7 @@ impl Store {
         self.database
             .read(|connection| {
                 let mut statement =
-                    connection.prepare_cached("select coalesce(max(seq), 0) from changes")?;
+                    connection.prepare("select coalesce(max(seq), 0) from changes")?;
                 Ok(statement.query_row([], |row| row.get(0))?)
             })
             .await
@@ -1037,19 +1038,21 @@ impl Store {
 }
 
 fn by_name(connection: &Connection, name: &str) -> Result<Option<DestinationRow>, Error> {
-    let mut statement = connection.prepare_cached(&format!("{DESTINATION} where name = ?"))?;
+    let mut statement = connection.prepare(&format!("{DESTINATION} where name = ?"))?;
     Ok(statement.query_row([name], read_destination).optional()?)
 }
 
 /// A group that is wanted already is wanted for both; the later events take in the earlier.
 fn put_want(transaction: &Transaction<'_>, id: DestinationId, want: &Want) -> Result<(), Error> {
     transaction
-        .prepare_cached(
+        .prepare(
             "insert into wants (destination, group_key, subject, from_seq, to_seq, events)
              values (?, ?, ?, ?, ?, ?)
              on conflict (destination, group_key) do update set subject = excluded.subject,
-                from_seq = min(from_seq, excluded.from_seq),
-                to_seq = max(to_seq, excluded.to_seq), events = excluded.events",
+                from_seq = case when excluded.from_seq < wants.from_seq
+                    then excluded.from_seq else wants.from_seq end,
+                to_seq = case when excluded.to_seq > wants.to_seq
+                    then excluded.to_seq else wants.to_seq end, events = excluded.events",
         )?
         .execute(params![
             id.0,
@@ -1072,13 +1075,13 @@ fn put_send(
 ) -> Result<(), Error> {
     let is_over = matches!(send.state, SendState::Simulated | SendState::Skipped);
     transaction
-        .prepare_cached(
+        .prepare(
             "insert into sends (uid, destination, group_key, from_seq, to_seq, action, payload,
                 state, reason, planned_ms, next_ms, settled_ms, started_ms)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11,
-                iif(?6 = 'create' and ?11 is null, (select max(started_ms) from sends
+                case when ?6 = 'create' and cast(?11 as bigint) is null then (select max(started_ms) from sends
                     where destination = ?2 and group_key = ?3 and action = 'create'
-                        and state in ('failed', 'dead')), null))",
+                        and state in ('failed', 'dead')) end)",
         )?
         .execute(params![
             send.uid,
@@ -1098,7 +1101,7 @@ fn put_send(
 
 fn put_link(transaction: &Transaction<'_>, id: DestinationId, link: &LinkRow) -> Result<(), Error> {
     transaction
-        .prepare_cached(
+        .prepare(
             "insert into links (destination, group_key, subject, reference, url, digest, standing,
                 is_remarked, created_ms, changed_ms)
              values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -1130,8 +1133,8 @@ fn settle(
 ) -> Result<(), Error> {
     let is_over = !matches!(settlement.state, SendState::Pending | SendState::Held);
     transaction
-        .prepare_cached(
-            "update sends set state = ?1, attempts = attempts - (not ?2), counted = counted + ?2,
+        .prepare(
+            "update sends set state = ?1, counted = counted + ?2, attempts = attempts - (1 - ?2),
                 reason = ?3, next_ms = ?4, started_ms = ?5, settled_ms = ?6,
                 reference = coalesce(?7, reference), answer = coalesce(?8, answer)
              where id = ?9 and state = 'sending'",
@@ -1150,7 +1153,7 @@ fn settle(
     if let Some(want) = &settlement.want {
         // One that is there already knows more.
         transaction
-            .prepare_cached(
+            .prepare(
                 "insert into wants (destination, group_key, subject, from_seq, to_seq, events)
                  values (?, ?, ?, ?, ?, ?) on conflict do nothing",
             )?
@@ -1166,17 +1169,17 @@ fn settle(
     let Some((link, findings)) = &settlement.link else { return Ok(()) };
     put_link(transaction, id, link)?;
     transaction
-        .prepare_cached("delete from linked where destination = ? and group_key = ?")?
+        .prepare("delete from linked where destination = ? and group_key = ?")?
         .execute(params![id.0, link.group])?;
     for finding in findings {
         transaction
-            .prepare_cached("insert or ignore into linked values (?, ?, ?)")?
+            .prepare("insert into linked values (?, ?, ?) on conflict do nothing")?
             .execute(params![id.0, link.group, finding.to_bytes()])?;
     }
     Ok(())
 }
 
-fn read_destination(row: &Row<'_>) -> rusqlite::Result<DestinationRow> {
+fn read_destination(row: Row<'_>) -> sql::Result<DestinationRow> {
     Ok(DestinationRow {
         id: DestinationId(row.get(0)?),
         name: row.get(1)?,
@@ -1194,7 +1197,7 @@ fn read_destination(row: &Row<'_>) -> rusqlite::Result<DestinationRow> {
     })
 }
 
-fn read_want(row: &Row<'_>) -> rusqlite::Result<Want> {
+fn read_want(row: Row<'_>) -> sql::Result<Want> {
     Ok(Want {
         group: row.get(0)?,
         subject: row.get(1)?,
@@ -1204,7 +1207,7 @@ fn read_want(row: &Row<'_>) -> rusqlite::Result<Want> {
     })
 }
 
-fn read_send(row: &Row<'_>) -> rusqlite::Result<SendRow> {
+fn read_send(row: Row<'_>) -> sql::Result<SendRow> {
     Ok(SendRow {
         id: SendId(row.get(0)?),
         uid: row.get(1)?,
@@ -1228,7 +1231,7 @@ fn read_send(row: &Row<'_>) -> rusqlite::Result<SendRow> {
     })
 }
 
-fn read_link(row: &Row<'_>) -> rusqlite::Result<LinkRow> {
+fn read_link(row: Row<'_>) -> sql::Result<LinkRow> {
     Ok(LinkRow {
         group: row.get(0)?,
         subject: row.get(1)?,

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use countersign_findings::{Population, Sight};
-use rusqlite::{Connection, named_params};
 
 use crate::change::RunKind;
 use crate::columns::{CWE_NAMES, DAY_MS, IS_OPEN, IS_POLICY, place, state_of};
@@ -13,6 +12,7 @@ use crate::facets::FacetRow;
 use crate::runs::IS_TOLD;
 use crate::scope::{Scope, Scoped};
 use crate::search::counted::source;
+use crate::sql::{Connection, Text, ValueRef, named_params, params};
 use crate::store::{IntegrationId, RunId, Store};
 use crate::tally::Counted;
 
@@ -121,7 +121,8 @@ const TOP: u32 = 10;
 /// Applications within a scope.
 const WITHIN: &str = "application in (
     select a.id from applications a join integrations i on i.id = a.integration
-    where (:integration is null or i.name = :integration) and (:guid is null or a.guid = :guid))";
+    where (cast(:integration as text) is null or i.name = :integration)
+        and (cast(:guid as text) is null or a.guid = :guid))";
 
 impl Store {
     /// Where findings stand.
@@ -149,13 +150,13 @@ impl Store {
         let integration = integration.map(|id| id.0);
         self.database
             .read(move |connection| {
-                let mut statement = connection.prepare_cached(&format!(
+                let mut statement = connection.prepare(&format!(
                     "select runs.id, name, runs.kind, started_ms, finished_ms, complete, requests, report
                      from runs join integrations on integrations.id = integration
-                     where (?1 is null or integration = ?1) and {IS_TOLD}
+                     where (cast(?1 as bigint) is null or integration = ?1) and {IS_TOLD}
                      order by runs.id desc limit ?2",
                 ))?;
-                let rows = statement.query_map((integration, limit), |row| {
+                let rows = statement.query_map(params![integration, limit], |row| {
                     Ok(RunRow {
                         id: RunId(row.get(0)?),
                         integration: row.get(1)?,
@@ -182,12 +183,12 @@ fn overview(connection: &Connection, scope: &Scope, now_ms: i64) -> Result<Overv
     read_fixing(connection, scope, now_ms, &mut overview)?;
     let cwe = format!(
         "select value, trim('CWE-' || value || ' ' || coalesce((select name from names
-            where kind = {CWE_NAMES} and number = value), '')), n from ({{}})"
+            where kind = {CWE_NAMES} and number = value), '')), n from ({{}}) best"
     );
     overview.cwes =
         top(connection, &per_value(&scoped, population, Counted::Cwe, "cwe"), &scoped, &cwe)?;
-    let component =
-        "select text, text, n from ({}) join texts on texts.id = value order by n desc, text";
+    let component = "select text, text, n from ({}) best join texts on texts.id = value
+         order by n desc, text";
     let components = per_value(&scoped, population, Counted::Component, "component");
     overview.components = top(connection, &components, &scoped, component)?;
     Ok(overview)
@@ -199,7 +200,7 @@ fn read_tallies(
     population: Population,
     overview: &mut Overview,
 ) -> Result<(), Error> {
-    let mut statement = connection.prepare_cached(&format!(
+    let mut statement = connection.prepare(&format!(
         "select application, state, severity, (select text from texts where id = scan_type),
             sum(findings)
          from tallies where {} and {WITHIN} group by 1, 2, 3, 4",
@@ -213,7 +214,7 @@ fn read_tallies(
         let (application, severity, count): (i64, usize, u64) =
             (row.get(0)?, row.get(2)?, row.get(4)?);
         if population.holds(state_of(row.get(1)?)?) {
-            *types.entry(row.get::<_, String>(3)?).or_default() += count;
+            *types.entry(row.get::<Text>(3)?.0).or_default() += count;
             overview.open[severity.min(5)] += count;
             risks.entry(application).or_default()[severity.min(5)] += count;
         }
@@ -224,7 +225,7 @@ fn read_tallies(
         (std::cmp::Reverse(open.iter().rev().copied().collect::<Vec<_>>()), *application)
     });
     risks.truncate(TOP as usize);
-    let mut statement = connection.prepare_cached(
+    let mut statement = connection.prepare(
         "select i.name, a.guid, a.name, a.policy_compliance
          from applications a join integrations i on i.id = a.integration where a.id = ?",
     )?;
@@ -247,11 +248,11 @@ fn read_policy(
     scoped: &Scoped<'_>,
     overview: &mut Overview,
 ) -> Result<(), Error> {
-    let mut statement = connection.prepare_cached(
+    let mut statement = connection.prepare(
         "select coalesce(policy_compliance, 'NOT_ASSESSED'), count(*)
          from applications a join integrations i on i.id = a.integration
-         where gone = 0 and (:integration is null or i.name = :integration)
-            and (:guid is null or a.guid = :guid)
+         where gone = 0 and (cast(:integration as text) is null or i.name = :integration)
+            and (cast(:guid as text) is null or a.guid = :guid)
          group by 1 order by 2 desc, 1",
     )?;
     let rows = statement.query_map(
@@ -271,7 +272,7 @@ fn read_ages(
     overview: &mut Overview,
 ) -> Result<(), Error> {
     let inner = per_value(scoped, population, Counted::FoundDay, FOUND_DAY);
-    let mut statement = connection.prepare_cached(&inner)?;
+    let mut statement = connection.prepare(&inner)?;
     let mut rows = statement
         .query(named_params! {":integration": scoped.integration, ":guid": scoped.guid})?;
     let today = now_ms.div_euclid(DAY_MS);
@@ -294,8 +295,8 @@ fn read_fixing(
     overview: &mut Overview,
 ) -> Result<(), Error> {
     let scoped = Scoped::of(scope);
-    let mut statement = connection.prepare_cached(&format!(
-        "select severity, sum(sign * fixed), sum(sign * fix_ms) from ({HISTORY})
+    let mut statement = connection.prepare(&format!(
+        "select severity, sum(sign * fixed), sum(sign * fix_ms) from ({HISTORY}) days
          where day > :since group by severity"
     ))?;
     let mut rows = statement.query(named_params! {
@@ -319,14 +320,16 @@ const FOUND_DAY: &str =
 const HISTORY: &str = "
     select 1 as sign, * from history
     where integration in (
-            select id from integrations where :integration is null or name = :integration)
+            select id from integrations
+            where cast(:integration as text) is null or name = :integration)
         and application = coalesce((select id from applications a
             where a.integration = history.integration and a.guid = :guid), 0)
-        and (:guid is null or application <> 0)
+        and (cast(:guid as text) is null or application <> 0)
     union all
     select -1, * from history
-    where :guid is null and integration in (
-            select id from integrations where :integration is null or name = :integration)
+    where cast(:guid as text) is null and integration in (
+            select id from integrations
+            where cast(:integration as text) is null or name = :integration)
         and application in (select id from applications where gone = 1)";
 
 fn history(
@@ -337,10 +340,10 @@ fn history(
 ) -> Result<Vec<Day>, Error> {
     let scoped = Scoped::of(scope);
     // What is taken off comes after what it is taken off from.
-    let mut statement = connection.prepare_cached(&format!(
+    let mut statement = connection.prepare(&format!(
         "select application, integration, day, severity, sign, sign * open, first, new, reopened,
             closed, fixed, fix_ms
-         from ({HISTORY}) where day <= :to order by day, sign desc"
+         from ({HISTORY}) days where day <= :to order by day, sign desc"
     ))?;
     let mut rows = statement.query(named_params! {
         ":integration": scoped.integration, ":guid": scoped.guid, ":to": to_day,
@@ -359,10 +362,10 @@ fn history(
             days[filled].open = sum;
             filled += 1;
         }
-        let severity = row.get::<_, usize>(3)?.min(5);
+        let severity = row.get::<usize>(3)?.min(5);
         open.entry((row.get(1)?, row.get(0)?)).or_default()[severity] = row.get(5)?;
         if let Some(day) = at.and_then(|at| days.get_mut(at)) {
-            let is_added = row.get::<_, i64>(4)? > 0;
+            let is_added = row.get::<i64>(4)? > 0;
             let add = |sum: u64, more: u64| match is_added {
                 true => sum.saturating_add(more),
                 false => sum.saturating_sub(more),
@@ -397,17 +400,17 @@ fn top(
     named: &str,
 ) -> Result<Vec<FacetRow>, Error> {
     let best = format!(
-        "select value, sum(n) as n from ({values}) group by value order by 2 desc, 1 limit {TOP}"
+        "select value, sum(n) as n from ({values}) counted group by value order by 2 desc, 1 limit {TOP}"
     );
-    let mut statement = connection.prepare_cached(&named.replace("{}", &best))?;
+    let mut statement = connection.prepare(&named.replace("{}", &best))?;
     let rows = statement.query_map(
         named_params! {":integration": scoped.integration, ":guid": scoped.guid},
         |row| {
             let value = match row.get_ref(0)? {
-                rusqlite::types::ValueRef::Integer(number) => number.to_string(),
-                _ => row.get(0)?,
+                ValueRef::Integer(number) => number.to_string(),
+                _ => row.get::<Text>(0)?.0,
             };
-            Ok(FacetRow { value, label: row.get(1)?, count: row.get(2)? })
+            Ok(FacetRow { value, label: row.get::<Text>(1)?.0, count: row.get(2)? })
         },
     )?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -422,11 +425,12 @@ fn per_value(
 ) -> String {
     match scoped.guid {
         None => format!(
-            "select value, severity, sum(findings) as n from ({})
+            "select value, severity, sum(findings) as n from ({}) counted
              where {IS_OPEN} and {IS_POLICY} and integration in (
-                select id from integrations where :integration is null or name = :integration)
-                and :guid is null
-             group by value, severity having n > 0",
+                select id from integrations
+                where cast(:integration as text) is null or name = :integration)
+                and cast(:guid as text) is null
+             group by value, severity having sum(findings) > 0",
             source(counted, "value", column, population.sight == Sight::Visible)
         ),
         Some(_) => format!(

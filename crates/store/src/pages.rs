@@ -1,12 +1,12 @@
 //! Pages by their number: where in a list they begin.
 
 use countersign_findings::filter::Expression;
-use rusqlite::{OptionalExtension, params_from_iter};
 
 use crate::error::Error;
 use crate::query::{Order, Seek};
 use crate::search::plan::plan;
 use crate::search::planner::Goal;
+use crate::sql::Optional;
 use crate::store::Store;
 
 impl Store {
@@ -23,9 +23,8 @@ impl Store {
                 ") order by severity, id desc limit 1",
             );
             let mut statement = planner.prepare(&page.text)?;
-            let last = statement.query_row(params_from_iter(page.values), |row| {
-                Ok(Seek::new(row.get(0)?, row.get(1)?))
-            });
+            let last =
+                statement.query_row(page.values, |row| Ok(Seek::new(row.get(0)?, row.get(1)?)));
             Ok(last.optional()?)
         })
         .await

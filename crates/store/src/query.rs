@@ -8,8 +8,6 @@ use std::str::FromStr;
 use countersign_findings::filter::{Expression, Origin};
 use countersign_findings::{ApplicationGuid, DataPath, Finding, FindingId};
 use data_encoding::BASE64URL_NOPAD;
-use rusqlite::types::Value as SqlValue;
-use rusqlite::{Connection, Row, params, params_from_iter};
 
 use crate::change::ChangeKind;
 use crate::error::Error;
@@ -22,6 +20,7 @@ use crate::search::counted;
 use crate::search::own::Own;
 use crate::search::plan::{page, plan};
 use crate::search::planner::{Goal, Planner};
+use crate::sql::{self, Connection, Row, Value as SqlValue, engine, params};
 use crate::store::Store;
 
 /// Which findings, and how many at once.
@@ -240,8 +239,12 @@ impl Store {
             .read(move |connection| {
                 // By ids first, and not through all that these integrations have.
                 let within = match names {
-                    Some(_) => "and +integrations.name in (select value from json_each(?))",
-                    None => "",
+                    Some(_) => format!(
+                        "and {} in ({})",
+                        engine::unindexed(connection, "integrations.name"),
+                        sql::texts("?")
+                    ),
+                    None => String::new(),
                 };
                 let sql = format!(
                     "{} where f.finding_id between ? and ? {within}
@@ -264,8 +267,9 @@ impl Store {
         self.database
             .read(move |connection| {
                 let sql = format!(
-                    "{} where f.finding_id in (select unhex(value) from json_each(?))",
-                    select_finding()
+                    "{} where f.finding_id in (select unhex(atom) from ({}) ids)",
+                    select_finding(),
+                    sql::texts("?")
                 );
                 read_findings(connection, &meter, &sql, vec![SqlValue::Text(ids)])
             })
@@ -299,7 +303,7 @@ impl Store {
     pub async fn undecodable(&self) -> Result<Vec<UndecodableRow>, Error> {
         self.database
             .read(|connection| {
-                let mut statement = connection.prepare_cached(
+                let mut statement = connection.prepare(
                     "select applications.guid, contexts.name, reason, undecodable.raw
                      from undecodable
                      join applications on applications.id = undecodable.application
@@ -311,7 +315,7 @@ impl Store {
                         application: row.get(0)?,
                         context: row.get(1)?,
                         reason: row.get(2)?,
-                        raw: unpacker.unpack(&row.get::<_, Vec<u8>>(3)?)?,
+                        raw: unpacker.unpack(&row.get::<Vec<u8>>(3)?)?,
                     })
                 })?;
                 rows.collect()
@@ -338,7 +342,7 @@ pub(crate) fn findings_of_rows(
     meter: &Meter,
     rows: &[i64],
 ) -> Result<Vec<FindingRow>, Error> {
-    let sql = format!("{} where f.id in (select value from json_each(?))", select_finding());
+    let sql = format!("{} where f.id in ({})", select_finding(), sql::numbers("?"));
     let list = serde_json::to_string(rows).map_err(Error::corrupt)?;
     let mut found: HashMap<_, _> =
         read_findings(connection, meter, &sql, vec![SqlValue::Text(list)])?
@@ -356,7 +360,7 @@ fn read_findings(
 ) -> Result<Vec<FindingRow>, Error> {
     let mut statement = meter.prepare(connection, sql)?;
     let mut unpacker = Unpacker::new(connection);
-    let mut rows = statement.query(params_from_iter(values))?;
+    let mut rows = statement.query(values)?;
     let mut findings = Vec::new();
     // In the snapshot of this statement, once for each.
     let mut sound = HashSet::new();
@@ -372,11 +376,11 @@ fn read_findings(
 
 /// Fails unless a row with the columns of [`select_finding`] and what was made of it are
 /// what was written.
-fn check_finding(row: &Row<'_>, raw: &str, finding: &Finding) -> Result<(), Error> {
+fn check_finding(row: Row<'_>, raw: &str, finding: &Finding) -> Result<(), Error> {
     let (id, hash): (Vec<u8>, Vec<u8>) = (row.get(14)?, row.get(15)?);
     let is_sound = id == finding.id.to_bytes()
         && hash == seal::hash_of(raw)
-        && row.get::<_, Option<i64>>(16)? == Some(seal::of_finding(row, SEALED)?);
+        && row.get::<Option<i64>>(16)? == Some(seal::of_finding(row, SEALED)?);
     match is_sound {
         true => Ok(()),
         false => Err(Error::corrupt(format_args!(
@@ -387,7 +391,7 @@ fn check_finding(row: &Row<'_>, raw: &str, finding: &Finding) -> Result<(), Erro
     }
 }
 
-fn read_finding(row: &Row<'_>, unpacker: &mut Unpacker<'_>) -> Result<FindingRow, Error> {
+fn read_finding(row: Row<'_>, unpacker: &mut Unpacker<'_>) -> Result<FindingRow, Error> {
     let packed = row.get_ref(3)?.as_blob().map_err(Error::corrupt)?;
     let raw = unpacker.unpack(packed)?;
     let context: String = row.get(4)?;
@@ -404,7 +408,7 @@ fn read_finding(row: &Row<'_>, unpacker: &mut Unpacker<'_>) -> Result<FindingRow
     Ok(FindingRow {
         seek: Seek { severity: row.get(1)?, row: row.get(0)? },
         gone: row.get(2)?,
-        visible: !row.get::<_, bool>(IS_APPLICATION_GONE)?,
+        visible: !row.get::<bool>(IS_APPLICATION_GONE)?,
         raw,
         finding,
         application_name: row.get(6)?,

@@ -7,10 +7,10 @@ use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use countersign_findings::ScanType;
-use rusqlite::{Connection, OptionalExtension, params};
 use zstd::bulk::{Compressor, Decompressor};
 
 use crate::error::Error;
+use crate::sql::{Connection, Optional, params};
 
 const LEVEL: i32 = 3;
 /// A record is bounded by the client's body limit; this bounds a forged blob.
@@ -124,8 +124,7 @@ impl Packing {
 }
 
 fn content(connection: &Connection, number: u8) -> Result<Option<Vec<u8>>, Error> {
-    let mut statement =
-        connection.prepare_cached("select content from dictionaries where id = ?")?;
+    let mut statement = connection.prepare("select content from dictionaries where id = ?")?;
     Ok(statement.query_row([number], |row| row.get(0)).optional()?)
 }
 
@@ -205,11 +204,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn database() -> Connection {
-        let connection = Connection::open_in_memory().unwrap();
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
         connection
             .execute("create table dictionaries (id integer primary key, content blob)", [])
             .unwrap();
-        connection
+        Connection::Sqlite(connection)
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! The journal of rotations, and the lease of who may write it. Every write names
 //! its lease: one that another has taken over is refused.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
-
 use crate::audit::{self, Act};
 use crate::credentials::CredentialId;
 use crate::error::Error;
+use crate::sql::{self, Connection, Optional, Row, Transaction, named_params, params};
 use crate::store::{IntegrationId, Store};
 
 /// Row id of a rotation.
@@ -95,8 +94,7 @@ impl Store {
         let (name, holder, gone) = (name.to_owned(), holder.to_owned(), gone.to_owned());
         self.database
             .write(move |connection| {
-                let transaction = connection
-                    .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+                let transaction = connection.transaction()?;
                 let held: Option<(String, i64, i64)> = transaction
                     .query_row(
                         "select holder, token, until_ms from leases where name = ?",
@@ -149,7 +147,7 @@ impl Store {
         self.database
             .read(move |connection| {
                 let sql = format!("{SELECT} where credential = ? and is_over = 0");
-                Ok(connection.prepare_cached(&sql)?.query_row([credential.0], read).optional()?)
+                Ok(connection.prepare(&sql)?.query_row([credential.0], read).optional()?)
             })
             .await
     }
@@ -163,7 +161,7 @@ impl Store {
         self.database
             .read(move |connection| {
                 let sql = format!("{SELECT} where credential = ? order by id desc limit ?");
-                let mut statement = connection.prepare_cached(&sql)?;
+                let mut statement = connection.prepare(&sql)?;
                 let rows = statement.query_map(params![credential.0, limit], read)?;
                 Ok(rows.collect::<Result<_, _>>()?)
             })
@@ -182,7 +180,7 @@ impl Store {
                     "{SELECT} where credential = ? and is_over = 1 and to_revoke is not null
                      order by id"
                 );
-                let mut statement = connection.prepare_cached(&sql)?;
+                let mut statement = connection.prepare(&sql)?;
                 let rows = statement.query_map([credential.0], read)?;
                 Ok(rows.collect::<Result<_, _>>()?)
             })
@@ -226,15 +224,16 @@ impl Store {
             .write(move |connection| {
                 let transaction = connection.transaction()?;
                 check(&transaction, &lease)?;
-                transaction.execute(
+                let id = transaction.query_row(
                     "insert into rotations (credential, mode, minter, step, begun_ms, moved_ms, old_id)
-                     values (?, ?, ?, ?, ?, ?, ?)",
+                     values (?, ?, ?, ?, ?, ?, ?) returning id",
                     params![
                         rotation.credential.0, rotation.mode, rotation.minter.0, rotation.step,
                         rotation.begun_ms, rotation.moved_ms, rotation.old_id,
                     ],
+                    |row| row.get(0),
                 )?;
-                rotation.id = RotationId(transaction.last_insert_rowid());
+                rotation.id = RotationId(id);
                 append_all(&transaction, &acts, rotation.moved_ms)?;
                 transaction.commit()?;
                 Ok(rotation)
@@ -329,7 +328,7 @@ const SELECT: &str =
     new_version, new_expires_ms, mints, lost, old_until_ms, problem, is_over, to_revoke
     from rotations";
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Rotation> {
+fn read(row: Row<'_>) -> sql::Result<Rotation> {
     Ok(Rotation {
         id: RotationId(row.get(0)?),
         credential: CredentialId(row.get(1)?),

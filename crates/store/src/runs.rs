@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use countersign_findings::{Application, ApplicationGuid};
-use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::change::RunKind;
 use crate::columns::IS_OPEN;
 use crate::error::Error;
 use crate::raw::Unpacker;
 use crate::seal;
+use crate::sql::{Connection, Optional, params};
 use crate::store::{IntegrationId, RunId, Store};
 use crate::writer::ApplicationWriter;
 
@@ -58,11 +58,13 @@ impl Store {
     ) -> Result<RunId, Error> {
         self.database
             .write(move |connection| {
-                connection.execute(
-                    "insert into runs (integration, kind, started_ms) values (?, ?, ?)",
+                let id = connection.query_row(
+                    "insert into runs (integration, kind, started_ms) values (?, ?, ?)
+                     returning id",
                     params![integration.0, kind, started_ms],
+                    |row| row.get(0),
                 )?;
-                Ok(RunId(connection.last_insert_rowid()))
+                Ok(RunId(id))
             })
             .await
     }
@@ -97,7 +99,7 @@ impl Store {
         self.database
             .read(move |connection| {
                 let is_open = connection
-                    .prepare_cached(&format!(
+                    .prepare(&format!(
                         "select finished_ms is null from runs
                          where integration = ? and {IS_SYNC} order by id desc limit 1"
                     ))?
@@ -115,7 +117,7 @@ impl Store {
     ) -> Result<Vec<ApplicationMark>, Error> {
         self.database
             .read(move |connection| {
-                let mut statement = connection.prepare_cached(
+                let mut statement = connection.prepare(
                     "select guid, modified_ms, policy_checked_ms, scanned_ms, read_ms, gone
                      from applications where integration = ? order by guid",
                 )?;
@@ -123,7 +125,7 @@ impl Store {
                 let mut marks = Vec::new();
                 while let Some(row) = rows.next()? {
                     marks.push(ApplicationMark {
-                        guid: ApplicationGuid::parse(&row.get::<_, String>(0)?)
+                        guid: ApplicationGuid::parse(&row.get::<String>(0)?)
                             .map_err(Error::corrupt)?,
                         modified_ms: row.get(1)?,
                         policy_checked_ms: row.get(2)?,
@@ -144,8 +146,8 @@ impl Store {
     ) -> Result<HashMap<String, u64>, Error> {
         self.database
             .read(move |connection| {
-                let mut statement = connection.prepare_cached(&format!(
-                    "select guid, coalesce(sum(iif({IS_OPEN}, findings, 0)), 0)
+                let mut statement = connection.prepare(&format!(
+                    "select guid, coalesce(sum(case when {IS_OPEN} then findings else 0 end), 0)
                      from applications left join tallies on application = applications.id
                      where integration = ? and gone = 0 group by applications.id"
                 ))?;
@@ -199,9 +201,7 @@ impl Store {
         self.database
             .read(move |connection| {
                 let packed: Option<Vec<u8>> = connection
-                    .prepare_cached(
-                        "select raw from applications where integration = ? and guid = ?",
-                    )?
+                    .prepare("select raw from applications where integration = ? and guid = ?")?
                     .query_row(params![integration.0, guid], |row| row.get(0))
                     .optional()?;
                 let Some(packed) = packed else { return Ok(None) };
@@ -225,7 +225,7 @@ impl Store {
 
 /// Whether a sync of the same integration began after this run did.
 pub(crate) fn is_overtaken(connection: &Connection, run: RunId) -> Result<bool, Error> {
-    let mut statement = connection.prepare_cached(&format!(
+    let mut statement = connection.prepare(&format!(
         "select exists (select 1 from runs where id > ?1 and {IS_SYNC}
             and integration = (select integration from runs where id = ?1))"
     ))?;

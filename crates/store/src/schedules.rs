@@ -1,8 +1,7 @@
 //! What the scheduler remembers of each integration, so that a restart changes nothing.
 
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
-
 use crate::error::Error;
+use crate::sql::{self, Connection, Optional, Row, params};
 use crate::store::{IntegrationId, Store};
 use crate::words::Fault;
 
@@ -51,7 +50,7 @@ impl Store {
     pub async fn schedules(&self) -> Result<Vec<Schedule>, Error> {
         self.database
             .read(|connection| {
-                let mut statement = connection.prepare_cached(
+                let mut statement = connection.prepare(
                     "select i.id, i.name, s.draw, s.paused_ms, s.asked_ms, s.due_ms, s.started_ms,
                         s.ended_ms, s.full_ms, coalesce(s.failures, 0), s.fault, s.problem
                      from integrations i left join schedules s on s.integration = i.id
@@ -80,7 +79,8 @@ impl Store {
         let integration = self.integration(name).await?.id;
         self.change_schedule(integration, move |connection| {
             connection.execute(
-                "update schedules set paused_ms = iif(?2 is null, null, coalesce(paused_ms, ?2))
+                "update schedules set paused_ms =
+                    case when cast(?2 as bigint) is not null then coalesce(paused_ms, ?2) end
                  where integration = ?1",
                 params![integration.0, since_ms],
             )
@@ -129,7 +129,8 @@ impl Store {
             let (fault, problem) = end.trouble.unzip();
             connection.execute(
                 "update schedules set ended_ms = ?2, full_ms = coalesce(?3, full_ms),
-                    failures = iif(?4 is null, 0, failures + 1), fault = ?4, problem = ?5
+                    fault = ?4, problem = ?5,
+                    failures = case when ?4 is null then 0 else failures + 1 end
                  where integration = ?1",
                 params![integration.0, end.ended_ms, end.full_ms, fault, problem],
             )
@@ -140,14 +141,13 @@ impl Store {
     async fn change_schedule(
         &self,
         integration: IntegrationId,
-        change: impl FnOnce(&Connection) -> rusqlite::Result<usize> + Send + 'static,
+        change: impl FnOnce(&Connection) -> sql::Result<usize> + Send + 'static,
     ) -> Result<(), Error> {
         self.database
             .write(move |connection| {
                 // Whoever reads first and writes then is refused when another process wrote
                 // in between; this one waits.
-                let transaction =
-                    connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                let transaction = connection.transaction()?;
                 let there = transaction
                     .query_row("select id from integrations where id = ?", [integration.0], |_| {
                         Ok(())
@@ -166,7 +166,7 @@ impl Store {
     }
 }
 
-fn read_schedule(row: &Row<'_>) -> rusqlite::Result<Schedule> {
+fn read_schedule(row: Row<'_>) -> sql::Result<Schedule> {
     Ok(Schedule {
         integration: IntegrationId(row.get(0)?),
         name: row.get(1)?,

@@ -3,12 +3,10 @@
 //! row of a finding, an application or the feed of changes a digest over its columns, the
 //! seal. Readers check both, and show nothing that does not agree.
 
-use rusqlite::functions::Context;
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row, params};
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
+use crate::sql::{Connection, Row, ToSql, ToSqlOutput, ValueRef, params};
 
 /// What the seal of a finding covers. `hash` ties the record to it, and `finding_id` is a
 /// hash of the guid, the context and the key of the record. Written by [`finding`] after
@@ -31,6 +29,8 @@ const APPLICATION_COLUMNS: usize = 14;
 /// that one's row is.
 pub(crate) const CHANGE: &str = "c.seq, c.run, c.at_ms, c.finding, f.finding_id, c.kind, c.reason,
     c.severity, c.differences";
+/// How many these are.
+pub(crate) const CHANGE_COLUMNS: usize = 9;
 
 const COUNTS: &str = "context, scan_type, severity, state, status, violates_policy, findings";
 const COUNTS_COLUMNS: usize = 7;
@@ -40,7 +40,7 @@ const COUNTS_COLUMNS: usize = 7;
 struct Sealing(Sha256);
 
 impl Sealing {
-    fn add(&mut self, row: &Row<'_>, columns: std::ops::Range<usize>) -> Result<(), Error> {
+    fn add(&mut self, row: Row<'_>, columns: std::ops::Range<usize>) -> Result<(), Error> {
         for at in columns {
             self.add_value(row.get_ref(at)?);
         }
@@ -76,34 +76,42 @@ impl Sealing {
     }
 }
 
-/// The SQL function `sealed`: the seal of its arguments, which are in the order of the
-/// columns that are sealed.
-pub(crate) fn of_arguments(context: &Context<'_>) -> i64 {
+/// The seal of values, in the order of the columns that are sealed.
+pub(crate) fn of_values(values: &[&dyn ToSql]) -> Result<i64, Error> {
     let mut sealing = Sealing::default();
-    for at in 0..context.len() {
-        sealing.add_value(context.get_raw(at));
+    for value in values {
+        match value.to_sql()? {
+            ToSqlOutput::Borrowed(value) => sealing.add_value(value),
+            ToSqlOutput::Owned(value) => sealing.add_value((&value).into()),
+            _ => return Err(Error::corrupt("a value that cannot be sealed")),
+        }
     }
-    sealing.end()
+    Ok(sealing.end())
 }
 
 /// The seal of a row that has the columns of [`FINDING`] from here on.
-pub(crate) fn of_finding(row: &Row<'_>, from: usize) -> Result<i64, Error> {
+pub(crate) fn of_finding(row: Row<'_>, from: usize) -> Result<i64, Error> {
     let mut sealing = Sealing::default();
     sealing.add(row, from..from + FINDING_COLUMNS)?;
+    Ok(sealing.end())
+}
+
+/// The seal of a row that has the columns of [`CHANGE`] from here on.
+pub(crate) fn of_change(row: Row<'_>, from: usize) -> Result<i64, Error> {
+    let mut sealing = Sealing::default();
+    sealing.add(row, from..from + CHANGE_COLUMNS)?;
     Ok(sealing.end())
 }
 
 /// Seals the row with this number as it is.
 pub(crate) fn finding(connection: &Connection, row: i64) -> Result<(), Error> {
     let mut select =
-        connection.prepare_cached(&format!("select {FINDING} from findings f where f.id = ?"))?;
+        connection.prepare(&format!("select {FINDING} from findings f where f.id = ?"))?;
     let mut rows = select.query([row])?;
     let Some(found) = rows.next()? else { return Ok(()) };
     let seal = of_finding(found, 0)?;
     drop(rows);
-    connection
-        .prepare_cached("update findings set seal = ? where id = ?")?
-        .execute(params![seal, row])?;
+    connection.prepare("update findings set seal = ? where id = ?")?.execute(params![seal, row])?;
     Ok(())
 }
 
@@ -111,7 +119,7 @@ pub(crate) fn finding(connection: &Connection, row: i64) -> Result<(), Error> {
 pub(crate) fn application(connection: &Connection, id: i64) -> Result<(), Error> {
     let (seal, _) = of_application(connection, id)?;
     connection
-        .prepare_cached("update applications set seal = ? where id = ?")?
+        .prepare("update applications set seal = ? where id = ?")?
         .execute(params![seal, id])?;
     Ok(())
 }
@@ -133,7 +141,7 @@ pub(crate) fn check_application(connection: &Connection, id: i64) -> Result<(), 
 /// The seal that it should have, and the one that it has.
 fn of_application(connection: &Connection, id: i64) -> Result<(i64, Option<i64>), Error> {
     let mut sealing = Sealing::default();
-    let mut select = connection.prepare_cached(&format!(
+    let mut select = connection.prepare(&format!(
         "select {APPLICATION}, a.seal from applications a
          join integrations i on i.id = a.integration where a.id = ?"
     ))?;
@@ -143,7 +151,7 @@ fn of_application(connection: &Connection, id: i64) -> Result<(i64, Option<i64>)
     };
     sealing.add(row, 0..APPLICATION_COLUMNS)?;
     let kept = row.get(APPLICATION_COLUMNS)?;
-    let mut select = connection.prepare_cached(&format!(
+    let mut select = connection.prepare(&format!(
         "select {COUNTS} from tallies where application = ? order by {COUNTS}"
     ))?;
     let mut rows = select.query([id])?;

@@ -2,7 +2,6 @@
 //! bytes a finding; the findings are read in batches.
 
 use countersign_findings::filter::{Expression, Field};
-use rusqlite::types::Value as SqlValue;
 
 use crate::columns::Kind;
 use crate::error::Error;
@@ -10,6 +9,7 @@ use crate::query::{FindingRow, findings_of_rows};
 use crate::search::condition::column;
 use crate::search::plan::plan;
 use crate::search::planner::Goal;
+use crate::sql::{Connection, Value as SqlValue, engine};
 use crate::store::Store;
 
 /// By which field a list is sorted. Findings without a value come last, equal ones the most
@@ -32,7 +32,9 @@ impl Store {
         limit: u64,
     ) -> Result<Vec<i64>, Error> {
         self.ask(Goal::Count, filter, move |planner, filter| {
-            let (Some(key), Some(plan)) = (key(by.field), plan(planner, filter)?) else {
+            let (Some(key), Some(plan)) =
+                (key(planner.connection, by.field), plan(planner, filter)?)
+            else {
                 return Ok(Vec::new());
             };
             let order = if by.is_descending { "desc" } else { "asc" };
@@ -53,24 +55,25 @@ impl Store {
 }
 
 /// What is compared. Texts and names are compared, not the numbers that stand for them.
-fn key(field: Field) -> Option<String> {
+fn key(connection: &Connection, field: Field) -> Option<String> {
     if Kind::of(field).is_some() {
         let column = column(field);
-        return Some(format!(
-            "(select t.text from texts t where t.id = findings.{column}) collate nocase"
-        ));
+        let key = engine::without_case(connection, "t.text");
+        return Some(format!("(select {key} from texts t where t.id = findings.{column})"));
     }
-    let select = match field {
+    let (name, from) = match field {
         Field::Text => return None,
         Field::Application | Field::ApplicationName => {
-            "select a.name from applications a where a.id = findings.application"
+            ("a.name", "applications a where a.id = findings.application")
         }
-        Field::Integration => {
-            "select i.name from applications a join integrations i on i.id = a.integration
-             where a.id = findings.application"
-        }
-        Field::Context => "select c.name from contexts c where c.id = findings.context",
+        Field::Integration => (
+            "i.name",
+            "applications a join integrations i on i.id = a.integration
+             where a.id = findings.application",
+        ),
+        Field::Context => ("c.name", "contexts c where c.id = findings.context"),
         field => return Some(format!("findings.{}", column(field))),
     };
-    Some(format!("({select}) collate nocase"))
+    let key = engine::without_case(connection, name);
+    Some(format!("(select {key} from {from})"))
 }

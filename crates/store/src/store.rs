@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::database::{Database, SyncLock};
+use crate::database::Database;
 use crate::error::Error;
 use crate::meter::Meter;
+use crate::sqlite::SyncLock;
 
 /// Rows or texts that are few enough to look at one by one, unless told otherwise.
 const FEW: usize = 5000;

@@ -2,10 +2,9 @@
 //! integration, and gives them numbers one after the other: so a few stretches say it of all
 //! rows, where a column and its index would say it a million times.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
-
 use crate::error::Error;
 use crate::search::planner::Planner;
+use crate::sql::{self, Connection, Optional, Row, params};
 
 /// Rows from one number to another, both among them.
 #[derive(Debug, Clone, Copy)]
@@ -15,7 +14,7 @@ pub(crate) struct Stretch {
 }
 
 impl Stretch {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    fn read(row: Row<'_>) -> sql::Result<Self> {
         Ok(Self { first: row.get(0)?, last: row.get(1)? })
     }
 
@@ -30,7 +29,7 @@ impl Stretch {
 /// last stretch goes on.
 pub(crate) fn add(connection: &Connection, integration: i64, new: Stretch) -> Result<(), Error> {
     let longer = connection
-        .prepare_cached(
+        .prepare(
             "update stretches set last = ?3
              where integration = ?1
                 and last = (select max(last) from stretches where integration = ?1)
@@ -43,7 +42,7 @@ pub(crate) fn add(connection: &Connection, integration: i64, new: Stretch) -> Re
 /// From the first row to the last; none where there is none.
 pub(crate) fn all_rows(planner: &Planner<'_>) -> Result<Option<Stretch>, Error> {
     let ends = "select first, last from (select (select min(id) from findings) as first,
-            (select max(id) from findings) as last) where last is not null";
+            (select max(id) from findings) as last) ends where last is not null";
     Ok(planner.prepare(ends)?.query_row([], Stretch::read).optional()?)
 }
 
@@ -51,15 +50,15 @@ pub(crate) fn all_rows(planner: &Planner<'_>) -> Result<Option<Stretch>, Error> 
 pub(crate) fn are_wrong(connection: &Connection) -> Result<bool, Error> {
     let is_wrong = "select exists (
             select 1 from (
-                select first, lag(last) over (order by first, last) as before from stretches)
+                select first, lag(last) over (order by first, last) as before from stretches) ordered
             where before >= first)
         or exists (
             select 1 from findings f not indexed join applications a on a.id = f.application
             where not coalesce(f.id >= (
                 select first from stretches s
                 where s.integration = a.integration and s.last >= f.id
-                order by s.last limit 1), 0))";
-    Ok(connection.prepare_cached(is_wrong)?.query_row([], |row| row.get(0))?)
+                order by s.last limit 1), false))";
+    Ok(connection.prepare(is_wrong)?.query_row([], |row| row.get(0))?)
 }
 
 /// Notes the stretches anew, as the findings say them.
@@ -85,7 +84,7 @@ pub(crate) fn note_anew(connection: &Connection) -> Result<(), Error> {
 
 fn insert(connection: &Connection, integration: i64, new: Stretch) -> Result<(), Error> {
     connection
-        .prepare_cached("insert into stretches (integration, first, last) values (?, ?, ?)")?
+        .prepare("insert into stretches (integration, first, last) values (?, ?, ?)")?
         .execute(params![integration, new.first, new.last])?;
     Ok(())
 }

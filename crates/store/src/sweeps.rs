@@ -1,9 +1,8 @@
 //! How often applications are read again although nothing says that they changed: the period,
 //! what audits of it found, and the application that was read longest ago.
 
-use rusqlite::{OptionalExtension, Row, params};
-
 use crate::error::Error;
+use crate::sql::{self, Optional, Row, params};
 use crate::store::{IntegrationId, Store};
 
 /// What audits left of one integration.
@@ -75,7 +74,7 @@ impl Store {
         self.database
             .read(move |connection| {
                 let select = format!("select {COLUMNS} from sweeps s where integration = ?");
-                let mut statement = connection.prepare_cached(&select)?;
+                let mut statement = connection.prepare(&select)?;
                 Ok(statement.query_row([integration.0], |row| read_sweep(row, 0)).optional()?)
             })
             .await
@@ -93,15 +92,15 @@ impl Store {
                     "insert into sweeps (integration, period_ms, clean, audited_ms,
                         last_applications, last_missed, applications, missed_by_dates,
                         missed_by_scans)
-                     values (?1, ?2, ?3, ?4, ?5, ?6 + ?7, ?5, ?6, ?7)
+                     values (?1, ?2, ?3, ?4, ?5, cast(?6 as bigint) + ?7, ?5, ?6, ?7)
                      on conflict (integration) do update set
                         period_ms = excluded.period_ms, clean = excluded.clean,
                         audited_ms = excluded.audited_ms,
                         last_applications = excluded.last_applications,
                         last_missed = excluded.last_missed,
-                        applications = applications + excluded.applications,
-                        missed_by_dates = missed_by_dates + excluded.missed_by_dates,
-                        missed_by_scans = missed_by_scans + excluded.missed_by_scans",
+                        applications = sweeps.applications + excluded.applications,
+                        missed_by_dates = sweeps.missed_by_dates + excluded.missed_by_dates,
+                        missed_by_scans = sweeps.missed_by_scans + excluded.missed_by_scans",
                     params![
                         integration.0,
                         audited.period_ms,
@@ -140,7 +139,7 @@ impl Store {
         self.database
             .read(move |connection| {
                 let select = "select asked_ms from hints where integration = ?";
-                let mut statement = connection.prepare_cached(select)?;
+                let mut statement = connection.prepare(select)?;
                 Ok(statement.query_row([integration.0], |row| row.get(0)).optional()?)
             })
             .await
@@ -151,7 +150,8 @@ impl Store {
         self.database
             .write(move |connection| {
                 connection.execute(
-                    "insert or replace into hints (integration, asked_ms) values (?, ?)",
+                    "insert into hints (integration, asked_ms) values (?, ?)
+                     on conflict (integration) do update set asked_ms = excluded.asked_ms",
                     params![integration.0, asked_ms],
                 )?;
                 Ok(())
@@ -163,7 +163,7 @@ impl Store {
     pub async fn swept(&self) -> Result<Vec<Swept>, Error> {
         self.database
             .read(|connection| {
-                let mut statement = connection.prepare_cached(&format!(
+                let mut statement = connection.prepare(&format!(
                     "select i.name, a.guid, a.name, a.read_ms, {COLUMNS}
                      from integrations i left join sweeps s on s.integration = i.id
                      left join applications a on a.id =
@@ -180,7 +180,7 @@ impl Store {
                         }
                         None => None,
                     };
-                    let is_audited = row.get::<_, Option<i64>>(4)?.is_some();
+                    let is_audited = row.get::<Option<i64>>(4)?.is_some();
                     let sweep = is_audited.then(|| read_sweep(row, 4)).transpose()?;
                     Ok(Swept { integration: row.get(0)?, sweep, stalest })
                 })?;
@@ -190,7 +190,7 @@ impl Store {
     }
 }
 
-fn read_sweep(row: &Row<'_>, from: usize) -> rusqlite::Result<Sweep> {
+fn read_sweep(row: Row<'_>, from: usize) -> sql::Result<Sweep> {
     Ok(Sweep {
         period_ms: row.get(from)?,
         clean: row.get(from + 1)?,

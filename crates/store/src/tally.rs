@@ -6,11 +6,11 @@ use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use countersign_findings::State;
 use countersign_findings::filter::Field;
-use rusqlite::{Connection, params};
 
 use crate::change::ChangeKind;
 use crate::columns::{Columns, DAY_MS, Kind, state_code};
 use crate::error::Error;
+use crate::sql::{Connection, params};
 
 /// `counts.field`, from 1 on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -176,12 +176,12 @@ impl Sum {
 /// What lists count from and does not follow from the findings: the names of its tables.
 pub(crate) fn disagreeing(connection: &Connection) -> Result<Vec<&'static str>, Error> {
     // Of one moment, although it takes three statements.
-    let connection = connection.unchecked_transaction()?;
+    let connection = connection.snapshot()?;
     let mut integrations = HashMap::new();
     let mut statement = connection.prepare("select id, integration from applications")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        integrations.insert(row.get::<_, i64>(0)?, row.get::<_, i64>(1)?);
+        integrations.insert(row.get::<i64>(0)?, row.get::<i64>(1)?);
     }
     let (mut tallies, mut counts) = (Sum::default(), Sum::default());
     Columns::each(&connection, None, |application, columns| {
@@ -223,7 +223,7 @@ fn kept_tallies(connection: &Connection) -> Result<Option<Sum>, Error> {
         if findings < 1 {
             return Ok(None);
         }
-        sum.add((row.get::<_, i64>(0)?, tally), findings);
+        sum.add((row.get::<i64>(0)?, tally), findings);
     }
     Ok(Some(sum))
 }
@@ -246,7 +246,7 @@ fn kept_counts(connection: &Connection) -> Result<Option<Sum>, Error> {
             state: row.get(4)?,
             is_policy: row.get(5)?,
         };
-        sum.add((row.get::<_, i64>(0)?, count), findings);
+        sum.add((row.get::<i64>(0)?, count), findings);
     }
     Ok(Some(sum))
 }
@@ -364,13 +364,13 @@ impl<'a> Ledger<'a> {
     }
 
     fn write_tallies(&mut self) -> Result<(), Error> {
-        let mut add = self.connection.prepare_cached(
+        let mut add = self.connection.prepare(
             "insert into tallies (application, context, scan_type, severity, state, status,
                 violates_policy, findings)
              values (?, ?, ?, ?, ?, ?, ?, ?)
              on conflict (application, context, scan_type, severity, state, coalesce(status, -1),
                 coalesce(violates_policy, -1))
-             do update set findings = findings + excluded.findings",
+             do update set findings = tallies.findings + excluded.findings",
         )?;
         let mut has_less = false;
         for (tally, by) in self.tallies.drain().filter(|(_, by)| *by != 0) {
@@ -388,19 +388,20 @@ impl<'a> Ledger<'a> {
         }
         if has_less {
             self.connection
-                .prepare_cached("delete from tallies where application = ? and findings = 0")?
+                .prepare("delete from tallies where application = ? and findings = 0")?
                 .execute([self.application])?;
         }
         Ok(())
     }
 
     fn write_counts(&mut self) -> Result<(), Error> {
-        let mut add = self.connection.prepare_cached(
+        let mut add = self.connection.prepare(
             "insert into counts (integration, field, value, severity, state, is_policy, findings)
              values (?, ?, ?, ?, ?, ?, ?)
-             on conflict do update set findings = findings + excluded.findings",
+             on conflict (field, value, severity, state, is_policy, integration)
+             do update set findings = counts.findings + excluded.findings",
         )?;
-        let mut clear = self.connection.prepare_cached(
+        let mut clear = self.connection.prepare(
             "delete from counts where integration = ? and field = ? and value = ? and severity = ?
                 and state = ? and is_policy = ? and findings = 0",
         )?;
@@ -426,19 +427,20 @@ impl<'a> Ledger<'a> {
         // A clock that was set back must not open a day that is over.
         let last: Option<i64> = self
             .connection
-            .prepare_cached("select max(day) from history where integration = ?")?
+            .prepare("select max(day) from history where integration = ?")?
             .query_row([self.integration], |row| row.get(0))?;
         let day = self.at_ms.div_euclid(DAY_MS).max(last.unwrap_or(i64::MIN));
-        let mut add = self.connection.prepare_cached(
+        let mut add = self.connection.prepare(
             "insert into history (integration, application, day, severity, open, first, new,
                 reopened, closed, fixed, fix_ms)
              values (?1, ?2, ?3, ?4, ?5 + coalesce((select open from history
                     where integration = ?1 and application = ?2 and severity = ?4 and day < ?3
                     order by day desc limit 1), 0),
                 ?6, ?7, ?8, ?9, ?10, ?11)
-             on conflict do update set open = open + ?5, first = first + ?6, new = new + ?7,
-                reopened = reopened + ?8, closed = closed + ?9, fixed = fixed + ?10,
-                fix_ms = fix_ms + ?11",
+             on conflict (integration, application, day, severity) do update set
+                open = history.open + ?5, first = history.first + ?6, new = history.new + ?7,
+                reopened = history.reopened + ?8, closed = history.closed + ?9,
+                fixed = history.fixed + ?10, fix_ms = history.fix_ms + ?11",
         )?;
         for (severity, happened) in self.days.iter().enumerate() {
             if *happened == Happened::default() {

@@ -4,12 +4,11 @@
 //! pair is the primary one; that before it becomes the secondary one and goes on until it
 //! expires or is ended, so that who uses it can change in between.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
-
 use crate::accounts::AccountId;
 use crate::audit::{self, Act, Deed};
 use crate::broker::HANDLE_BYTES;
 use crate::error::Error;
+use crate::sql::{Connection, Optional, Row, Transaction, params};
 use crate::store::{IntegrationId, Store};
 use crate::words::words;
 
@@ -196,8 +195,8 @@ impl Store {
     pub async fn tokens(&self, account: Option<AccountId>) -> Result<Vec<ApiToken>, Error> {
         self.database
             .read(move |connection| {
-                let mut statement = connection.prepare_cached(&format!(
-                    "{SELECT} where ?1 is null or t.account = ?1 order by t.name, t.id"
+                let mut statement = connection.prepare(&format!(
+                    "{SELECT} where cast(?1 as bigint) is null or t.account = ?1 order by t.name, t.id"
                 ))?;
                 let rows = statement
                     .query_and_then([account.map(|id| id.0)], |row| read(connection, row))?;
@@ -212,7 +211,7 @@ impl Store {
         self.database
             .read(move |connection| {
                 connection
-                    .prepare_cached(&format!("{SELECT} where t.uid = ?"))?
+                    .prepare(&format!("{SELECT} where t.uid = ?"))?
                     .query_and_then([&uid], |row| read(connection, row))?
                     .next()
                     .unwrap_or_else(|| Err(Error::not_found("token", uid)))
@@ -224,7 +223,7 @@ impl Store {
     pub async fn presented(&self, handle: [u8; HANDLE_BYTES]) -> Result<Vec<Presented>, Error> {
         self.database
             .read(move |connection| {
-                let mut statement = connection.prepare_cached(
+                let mut statement = connection.prepare(
                     "select token, place, digest, expires_ms from api_secrets
                      where substr(digest, 1, 8) = ?",
                 )?;
@@ -341,10 +340,11 @@ pub(crate) fn insert(
     let scope = &new.scope;
     let operations =
         scope.operations.as_ref().map(|operations| serde_json::json!(operations).to_string());
-    transaction.execute(
+    let id = transaction.query_row(
         "insert into api_tokens (uid, name, fullname, kind, permission_set, account, integration,
             operations, ttl_ms, created_ms, updated_ms)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)",
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)
+         returning id",
         params![
             new.uid,
             new.name,
@@ -357,8 +357,9 @@ pub(crate) fn insert(
             new.ttl_ms,
             now_ms
         ],
+        |row| row.get(0),
     )?;
-    let id = TokenId(transaction.last_insert_rowid());
+    let id = TokenId(id);
     insert_secrets(transaction, id, &new.secrets)?;
     noted(transaction, id, Deed::TokenMade, by, now_ms)?;
     Ok(id)
@@ -374,7 +375,7 @@ fn insert_secrets(
         secrets.refresh.map(|(digest, until)| (SecretPlace::PrimaryRefresh, digest, until));
     for (place, digest, expires_ms) in std::iter::once(access).chain(refresh) {
         transaction
-            .prepare_cached(
+            .prepare(
                 "insert into api_secrets (token, place, digest, expires_ms) values (?, ?, ?, ?)",
             )?
             .execute(params![id.0, place, digest, expires_ms])?;
@@ -410,7 +411,7 @@ fn noted(
 
 fn by_id(connection: &Connection, id: TokenId) -> Result<ApiToken, Error> {
     connection
-        .prepare_cached(&format!("{SELECT} where t.id = ?"))?
+        .prepare(&format!("{SELECT} where t.id = ?"))?
         .query_and_then([id.0], |row| read(connection, row))?
         .next()
         .unwrap_or_else(|| Err(Error::not_found("token", id.0.to_string())))
@@ -421,11 +422,11 @@ const SELECT: &str = "select t.id, t.uid, t.name, t.fullname, t.kind, t.permissi
     from api_tokens t left join accounts a on a.id = t.account
     left join integrations i on i.id = t.integration";
 
-fn read(connection: &Connection, row: &Row<'_>) -> Result<ApiToken, Error> {
+fn read(connection: &Connection, row: Row<'_>) -> Result<ApiToken, Error> {
     let id = TokenId(row.get(0)?);
     let operations: Option<String> = row.get(8)?;
     let operations = operations.map(|text| serde_json::from_str(&text)).transpose();
-    let mut statement = connection.prepare_cached(
+    let mut statement = connection.prepare(
         "select place, expires_ms, last_used_ms from api_secrets where token = ? order by place",
     )?;
     let secrets = statement
@@ -439,8 +440,8 @@ fn read(connection: &Connection, row: &Row<'_>) -> Result<ApiToken, Error> {
         scope: TokenScope {
             kind: row.get(4)?,
             permission_set: row.get(5)?,
-            account: row.get::<_, Option<_>>(6)?.map(AccountId),
-            integration: row.get::<_, Option<_>>(7)?.map(IntegrationId),
+            account: row.get::<Option<_>>(6)?.map(AccountId),
+            integration: row.get::<Option<_>>(7)?.map(IntegrationId),
             operations: operations.map_err(Error::corrupt)?,
         },
         account_uid: row.get(12)?,
@@ -456,9 +457,9 @@ fn read(connection: &Connection, row: &Row<'_>) -> Result<ApiToken, Error> {
 pub type TokenUse = (TokenId, SecretPlace, i64);
 
 pub(crate) fn note_uses(transaction: &Transaction<'_>, uses: &[TokenUse]) -> Result<(), Error> {
-    let mut statement = transaction.prepare_cached(
-        "update api_secrets set last_used_ms = max(coalesce(last_used_ms, 0), ?)
-         where token = ? and place = ?",
+    let mut statement = transaction.prepare(
+        "update api_secrets set last_used_ms = ?1
+         where token = ?2 and place = ?3 and coalesce(last_used_ms, 0) <= ?1",
     )?;
     for (token, place, at_ms) in uses {
         statement.execute(params![at_ms, token.0, place])?;
@@ -473,7 +474,7 @@ pub(crate) fn first_of(
     integration: IntegrationId,
 ) -> Result<Option<String>, Error> {
     Ok(connection
-        .prepare_cached("select uid from api_tokens where integration = ? order by id limit 1")?
+        .prepare("select uid from api_tokens where integration = ? order by id limit 1")?
         .query_row([integration.0], |row| row.get(0))
         .optional()?)
 }

@@ -1,8 +1,7 @@
 //! What was asked of each integration by the API: by the hour, and the last failures.
 
-use rusqlite::{Transaction, params};
-
 use crate::error::Error;
+use crate::sql::{Transaction, params};
 use crate::store::{IntegrationId, Store};
 use crate::tokens::{self, TokenUse};
 
@@ -91,7 +90,7 @@ impl Store {
     ) -> Result<Vec<(i64, Traffic)>, Error> {
         self.database
             .read(move |connection| {
-                let mut statement = connection.prepare_cached(
+                let mut statement = connection.prepare(
                     "select hour, succeeded, failed, cpu_us, db_ops, api_ops, in_bytes, out_bytes
                      from api_hours where integration = ? and hour >= ? order by hour",
                 )?;
@@ -120,7 +119,7 @@ impl Store {
     ) -> Result<Vec<ApiFailure>, Error> {
         self.database
             .read(move |connection| {
-                let mut statement = connection.prepare_cached(
+                let mut statement = connection.prepare(
                     "select at_ms, operation, status, error from api_failures
                      where integration = ? order by id desc limit ?",
                 )?;
@@ -159,15 +158,15 @@ fn add_hour(
     more: &Traffic,
 ) -> Result<(), Error> {
     transaction
-        .prepare_cached(
+        .prepare(
             "insert into api_hours (integration, hour, succeeded, failed, cpu_us, db_ops, api_ops,
                 in_bytes, out_bytes)
              select id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 from integrations where id = ?1
-             on conflict do update set
-                succeeded = succeeded + excluded.succeeded, failed = failed + excluded.failed,
-                cpu_us = cpu_us + excluded.cpu_us, db_ops = db_ops + excluded.db_ops,
-                api_ops = api_ops + excluded.api_ops, in_bytes = in_bytes + excluded.in_bytes,
-                out_bytes = out_bytes + excluded.out_bytes",
+             on conflict (integration, hour) do update set
+                succeeded = api_hours.succeeded + excluded.succeeded, failed = api_hours.failed + excluded.failed,
+                cpu_us = api_hours.cpu_us + excluded.cpu_us, db_ops = api_hours.db_ops + excluded.db_ops,
+                api_ops = api_hours.api_ops + excluded.api_ops, in_bytes = api_hours.in_bytes + excluded.in_bytes,
+                out_bytes = api_hours.out_bytes + excluded.out_bytes",
         )?
         .execute(params![
             integration.0,
@@ -189,7 +188,7 @@ fn add_failure(
     failure: &ApiFailure,
 ) -> Result<(), Error> {
     transaction
-        .prepare_cached(
+        .prepare(
             "insert into api_failures (integration, at_ms, operation, status, error)
              select id, ?2, ?3, ?4, ?5 from integrations where id = ?1",
         )?
@@ -201,7 +200,7 @@ fn add_failure(
             failure.error
         ])?;
     transaction
-        .prepare_cached(
+        .prepare(
             "delete from api_failures where integration = ?1 and id <= (
                  select id from api_failures where integration = ?1
                  order by id desc limit 1 offset ?2)",

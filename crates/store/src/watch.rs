@@ -1,10 +1,9 @@
 //! What the watch has seen, what it had to say and where that went, and what its
 //! calendar said last. What is to be said, and when, is decided elsewhere.
 
-use rusqlite::{OptionalExtension, Row, params};
-
 use crate::credentials::CredentialId;
 use crate::error::Error;
+use crate::sql::{self, Optional, Row, Transaction, params};
 use crate::store::Store;
 use crate::words::{Fault, words};
 
@@ -133,7 +132,7 @@ impl Store {
     pub async fn sightings(&self) -> Result<Vec<Sighting>, Error> {
         self.database
             .read(|connection| {
-                let mut statement = connection.prepare_cached(
+                let mut statement = connection.prepare(
                     "select credential, seen_ms, fault, skew_ms, live_id from sightings",
                 )?;
                 let rows = statement.query_map([], |row| {
@@ -163,7 +162,7 @@ impl Store {
                 connection.execute(
                     "insert into sightings (credential, seen_ms, fault, skew_ms) values (?, ?, ?, ?)
                      on conflict (credential) do update set seen_ms = excluded.seen_ms,
-                        fault = excluded.fault, skew_ms = coalesce(excluded.skew_ms, skew_ms)",
+                        fault = excluded.fault, skew_ms = coalesce(excluded.skew_ms, sightings.skew_ms)",
                     params![credential.0, seen_ms, fault, skew_ms],
                 )?;
                 Ok(())
@@ -194,9 +193,8 @@ impl Store {
     pub async fn minters(&self) -> Result<Vec<CredentialId>, Error> {
         self.database
             .read(|connection| {
-                let mut statement = connection.prepare_cached(
-                    "select distinct minter from rotations where minter <> credential",
-                )?;
+                let mut statement = connection
+                    .prepare("select distinct minter from rotations where minter <> credential")?;
                 let rows = statement.query_map([], |row| Ok(CredentialId(row.get(0)?)))?;
                 Ok(rows.collect::<Result<_, _>>()?)
             })
@@ -207,7 +205,7 @@ impl Store {
     pub async fn notices(&self) -> Result<Vec<Notice>, Error> {
         self.database
             .read(|connection| {
-                let mut statement = connection.prepare_cached(
+                let mut statement = connection.prepare(
                     "select id, credential, kind, occasion, threshold, episode, is_urgent,
                         raised_ms, (select min(sent_ms) from deliveries where notice = notices.id),
                         ended_ms, acknowledged_ms, escalated_ms from notices order by id",
@@ -319,7 +317,7 @@ impl Store {
     pub async fn deliveries(&self) -> Result<Vec<Delivery>, Error> {
         self.database
             .read(|connection| {
-                let mut statement = connection.prepare_cached(
+                let mut statement = connection.prepare(
                     "select notice, channel, is_escalation, attempts, next_ms, sent_ms, problem
                      from deliveries order by notice, is_escalation, channel",
                 )?;
@@ -421,7 +419,7 @@ impl Store {
 }
 
 fn add_deliveries(
-    transaction: &rusqlite::Transaction<'_>,
+    transaction: &Transaction<'_>,
     notice: i64,
     channels: &[String],
     is_escalation: bool,
@@ -437,7 +435,7 @@ fn add_deliveries(
     Ok(())
 }
 
-fn read_notice(row: &Row<'_>) -> rusqlite::Result<Notice> {
+fn read_notice(row: Row<'_>) -> sql::Result<Notice> {
     Ok(Notice {
         id: NoticeId(row.get(0)?),
         credential: CredentialId(row.get(1)?),

@@ -17,21 +17,21 @@ macro_rules! words {
             }
         }
 
-        impl rusqlite::types::ToSql for $name {
-            fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
+        impl crate::sql::ToSql for $name {
+            fn to_sql(&self) -> std::result::Result<crate::sql::ToSqlOutput<'_>, crate::sql::ToSqlError> {
                 Ok(self.as_str().into())
             }
         }
 
-        impl rusqlite::types::FromSql for $name {
+        impl crate::sql::FromSql for $name {
             fn column_result(
-                value: rusqlite::types::ValueRef<'_>,
-            ) -> rusqlite::types::FromSqlResult<Self> {
+                value: crate::sql::ValueRef<'_>,
+            ) -> crate::sql::FromSqlResult<Self> {
                 let text = value.as_str()?;
                 let found = Self::ALL.iter().copied().find(|one| one.as_str() == text);
                 found.ok_or_else(|| {
                     let what = format!("`{text}` is none of the words of {}", stringify!($name));
-                    rusqlite::types::FromSqlError::Other(what.into())
+                    crate::sql::FromSqlError::Other(what.into())
                 })
             }
         }

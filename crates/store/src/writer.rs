@@ -11,7 +11,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use countersign_findings::{Application, Context, Finding};
-use rusqlite::{OptionalExtension, Transaction, named_params, params};
 
 use self::held::{HASH_BYTES, Holdings, held};
 pub use self::held::{Held, Id};
@@ -24,6 +23,7 @@ use crate::error::Error;
 use crate::raw::{Sort, Unpacker};
 use crate::runs::is_overtaken;
 use crate::seal;
+use crate::sql::{Optional, Transaction, engine, named_params, params};
 use crate::store::RunId;
 use crate::stretches;
 use crate::tally::{self, Ledger};
@@ -90,6 +90,8 @@ pub struct ApplicationWriter {
     rows: Vec<StagedRow>,
     bytes: usize,
     has_spilled: bool,
+    /// Rows that wait in the temporary table.
+    spilled: usize,
     undecodable: Vec<(i64, [u8; HASH_BYTES], String, Vec<u8>)>,
     /// Contexts and hashes of those.
     is_undecodable: HashSet<(i64, [u8; HASH_BYTES])>,
@@ -110,10 +112,10 @@ impl ApplicationWriter {
         let (kind, row, old_raw, scanned_ms, (held, contexts), has_unread) = database
             .read(move |connection| {
                 let kind: RunKind = connection
-                    .prepare_cached("select kind from runs where id = ?")?
+                    .prepare("select kind from runs where id = ?")?
                     .query_row([run.0], |row| row.get(0))?;
                 let found: Option<(i64, Vec<u8>, Option<i64>)> = connection
-                    .prepare_cached(
+                    .prepare(
                         "select id, raw, scanned_ms from applications
                          where guid = ? and integration = (select integration from runs where id = ?)",
                     )?
@@ -129,7 +131,7 @@ impl ApplicationWriter {
                 let is_full = kind == RunKind::Full;
                 let holdings = held(connection, row, &guid, is_full)?;
                 let has_unread = connection
-                    .prepare_cached("select exists (select 1 from undecodable where application = ?)")?
+                    .prepare("select exists (select 1 from undecodable where application = ?)")?
                     .query_row([row], |row| row.get(0))?;
                 Ok((kind, Some(row), Some(old_raw), scanned_ms, holdings, has_unread))
             })
@@ -159,6 +161,7 @@ impl ApplicationWriter {
             rows: Vec::new(),
             bytes: 0,
             has_spilled: false,
+            spilled: 0,
             undecodable: Vec::new(),
             is_undecodable: HashSet::new(),
             vanished: Vec::new(),
@@ -215,7 +218,7 @@ impl ApplicationWriter {
         let application = self.application.guid.clone();
         self.database
             .read(move |connection| {
-                let mut statement = connection.prepare_cached(
+                let mut statement = connection.prepare(
                     "select raw, name, hash from findings join records on finding = findings.id
                      join contexts on contexts.id = context where findings.id = ?",
                 )?;
@@ -338,7 +341,7 @@ impl ApplicationWriter {
         packed: &[u8],
     ) -> Result<u64, Error> {
         let row: Option<i64> = transaction
-            .prepare_cached(
+            .prepare(
                 "select id from applications
                  where guid = ? and integration = (select integration from runs where id = ?)",
             )?
@@ -366,12 +369,13 @@ impl ApplicationWriter {
             texts: Texts::new(transaction),
             ledger: Ledger::new(transaction, integration, application, at_ms, !self.is_known),
             is_sound,
-            last_seq: rows::last_seq(transaction)?,
+            last_seq: engine::last_change(transaction)?,
+            last_row: rows::last_row(transaction)?,
             rows: 1,
             new: None,
         };
         if self.has_spilled {
-            staged::each(transaction, self.id, |row| entry.write(row))?;
+            staged::each(transaction, self.id, self.spilled, |row| entry.write(row))?;
         }
         for row in &self.rows {
             entry.write(row)?;
@@ -382,6 +386,7 @@ impl ApplicationWriter {
                 entry.vanish(*row)?;
             }
         }
+        engine::note_last_change(transaction, entry.last_seq)?;
         entry.ledger.write()?;
         if let Some(new) = entry.new {
             stretches::add(transaction, integration, new)?;
@@ -406,7 +411,7 @@ impl ApplicationWriter {
             Reading::Incomplete { reason, held_back, .. } => (None, Some(reason), *held_back),
         };
         let ids = transaction
-            .prepare_cached(
+            .prepare(
                 "insert into applications (integration, guid, name, modified_ms, policy_checked_ms,
                     read_ms, incomplete, raw, policy, policy_compliance, criticality, scanned_ms,
                     held_back)
@@ -419,8 +424,9 @@ impl ApplicationWriter {
                     incomplete = excluded.incomplete, gone = 0, raw = excluded.raw,
                     policy = excluded.policy, policy_compliance = excluded.policy_compliance,
                     criticality = excluded.criticality, held_back = excluded.held_back,
-                    scanned_ms = iif(excluded.read_ms is null,
-                        coalesce(scanned_ms, excluded.scanned_ms), excluded.scanned_ms)
+                    scanned_ms = case when excluded.read_ms is null
+                        then coalesce(applications.scanned_ms, excluded.scanned_ms)
+                        else excluded.scanned_ms end
                  returning integration, id",
             )?
             .query_row(
@@ -472,6 +478,7 @@ impl ApplicationWriter {
         let rows = std::mem::take(&mut self.rows);
         self.bytes = 0;
         self.has_spilled = true;
+        self.spilled += rows.len();
         let writer = self.id;
         self.database.write(move |connection| staged::spill(connection, writer, &rows)).await
     }
@@ -484,13 +491,15 @@ impl ApplicationWriter {
         let id = self
             .database
             .write(move |connection| {
+                let add = "insert into contexts (name) values (?) on conflict do nothing";
                 let find = "select id from contexts where name = ?";
                 let found = connection.query_row(find, [&name], |row| row.get(0)).optional()?;
                 if let Some(id) = found {
                     return Ok(id);
                 }
-                connection.execute("insert into contexts (name) values (?)", [&name])?;
-                Ok(connection.last_insert_rowid())
+                // Others may have added it since.
+                connection.execute(add, [&name])?;
+                Ok(connection.query_row(find, [&name], |row| row.get(0))?)
             })
             .await?;
         self.contexts.insert(context.clone(), id);

@@ -3,7 +3,6 @@
 //! there at a look, without a plan.
 
 use countersign_findings::filter::{Expression, Field};
-use rusqlite::types::Value as SqlValue;
 
 use super::condition::{Condition, among, condition};
 use super::counted::{conjuncts, fields};
@@ -11,6 +10,7 @@ use super::own::as_integration;
 use super::planner::{Planner, Sql};
 use crate::error::Error;
 use crate::query::Seek;
+use crate::sql::Value as SqlValue;
 use crate::stretches::{Stretch, after_row, all_rows};
 
 /// Of an application, where it is what a row says.
@@ -86,7 +86,7 @@ fn has_most(field: &Field) -> bool {
 /// goes by the application.
 fn whose(planner: &Planner<'_>) -> Sql {
     match planner.named {
-        None => Sql::new("1", Vec::new()),
+        None => Sql::new("true", Vec::new()),
         Some(named) => among(INTEGRATION, named.integrations.clone()).into_sql(),
     }
 }

@@ -4,13 +4,13 @@ use countersign_findings::State;
 use countersign_findings::filter::{
     Expression, Field, Filter, Operator, Origin, SHORTEST_ID, Value, folded, is_like, words,
 };
-use rusqlite::types::Value as SqlValue;
 
 use super::own::list;
 use super::planner::{Goal, Planner, Sql};
 use crate::columns::{FIND, Kind, hash, searchable, state_code};
 use crate::error::Error;
 use crate::scope;
+use crate::sql::{self, Value as SqlValue, engine};
 use crate::tally::Counted;
 
 /// Numbers whose rows are merged in order.
@@ -50,7 +50,7 @@ impl Condition {
 
     pub(crate) fn into_sql(self) -> Sql {
         match self {
-            Self::Known(is_true) => Sql::new(if is_true { "1" } else { "0" }, Vec::new()),
+            Self::Known(is_true) => Sql::new(if is_true { "true" } else { "false" }, Vec::new()),
             Self::Rows(sql, _) => sql,
         }
     }
@@ -130,7 +130,7 @@ pub(crate) fn comparison(planner: &Planner<'_>, filter: &Filter) -> Result<Condi
         Field::Visible => visible(planner, filter),
         Field::Cwe => counted(planner, filter, Counted::Cwe),
         Field::Category => counted(planner, filter, Counted::Category),
-        _ => Ok(compared(column(filter.field), filter)),
+        _ => Ok(compared(planner, column(filter.field), filter)),
     }
 }
 
@@ -165,16 +165,20 @@ pub(crate) fn column(field: Field) -> &'static str {
 }
 
 /// A column or expression against the values as they are.
-fn compared_sql(column: &str, filter: &Filter) -> Sql {
+fn compared_sql(planner: &Planner<'_>, column: &str, filter: &Filter) -> Sql {
     let values: Vec<SqlValue> = filter.values.iter().map(bound).collect();
     let operator = match filter.operator {
         Operator::Eq => "= ?",
-        Operator::Ne => "is not ?",
+        Operator::Ne => "is distinct from ?",
         Operator::Gt => "> ?",
         Operator::Gte => ">= ?",
         Operator::Lt => "< ?",
         Operator::Lte => "<= ?",
-        Operator::Like => return Sql::new(format!("is_like({column}, ?)"), values),
+        Operator::Like => {
+            let pattern = filter.values.first().and_then(Value::as_text).unwrap_or_default();
+            let (sql, pattern) = engine::is_like(planner.connection, column, pattern);
+            return Sql::new(sql, vec![SqlValue::Text(pattern)]);
+        }
         Operator::In => return one_of(column, values),
     };
     Sql::new(format!("{column} {operator}"), values)
@@ -186,12 +190,12 @@ fn one_of(column: &str, values: Vec<SqlValue>) -> Sql {
 }
 
 /// A column against the values as they are. What is another value is most rows.
-fn compared(column: &str, filter: &Filter) -> Condition {
+fn compared(planner: &Planner<'_>, column: &str, filter: &Filter) -> Condition {
     let reach = match filter.operator {
         Operator::Ne => Reach::Scan,
         _ => Reach::Index,
     };
-    Condition::Rows(compared_sql(column, filter), reach)
+    Condition::Rows(compared_sql(planner, column, filter), reach)
 }
 
 fn bound(value: &Value) -> SqlValue {
@@ -233,7 +237,7 @@ fn contexts(planner: &Planner<'_>, filter: &Filter) -> Result<Condition, Error> 
             own.place(planner)?.within("id in (select context from tallies where ", ") and ");
         select = select.then("", held);
     }
-    let found = planner.numbers(select.then("", compared_sql("t.name", filter)))?;
+    let found = planner.numbers(select.then("", compared_sql(planner, "t.name", filter)))?;
     Ok(one_of_some(filter, found))
 }
 
@@ -273,7 +277,7 @@ pub(crate) fn among(column: &str, numbers: Vec<i64>) -> Condition {
         [] => return Condition::Known(false),
         [one] => Sql::new(format!("{column} = ?"), vec![SqlValue::Integer(*one)]),
         some => Sql::new(
-            format!("{column} in (select value from json_each(?))"),
+            format!("{column} in ({})", sql::numbers("?")),
             vec![SqlValue::Text(list(some))],
         ),
     };
@@ -284,13 +288,14 @@ pub(crate) fn among(column: &str, numbers: Vec<i64>) -> Condition {
 /// CWEs and categories are few: which of them match is looked up first.
 fn counted(planner: &Planner<'_>, filter: &Filter, field: Counted) -> Result<Condition, Error> {
     if filter.operator == Operator::Ne {
-        return Ok(compared(column(filter.field), filter));
+        return Ok(compared(planner, column(filter.field), filter));
     }
-    let compared = compared_sql("value", filter);
+    let compared = compared_sql(planner, "value", filter);
     let sql = match planner.own {
-        Some(own) => {
-            own.values(field).then(" and ", compared).within("select distinct value from (", ")")
-        }
+        Some(own) => own
+            .values(field)
+            .then(" and ", compared)
+            .within("select distinct value from (", ") held"),
         None => {
             let select =
                 format!("select distinct value from counts where field = {} and ", field as u8);
@@ -340,7 +345,7 @@ fn id(planner: &Planner<'_>, filter: &Filter) -> Condition {
             Condition::Rows(sql, _) => Condition::scan(sql.within("not (", ")")),
         },
         Operator::Gt | Operator::Gte | Operator::Lt | Operator::Lte => id_range(planner, filter),
-        Operator::Like => Condition::scan(compared_sql("lower(hex(finding_id))", filter)),
+        Operator::Like => Condition::scan(compared_sql(planner, "lower(hex(finding_id))", filter)),
     }
 }
 
@@ -382,8 +387,8 @@ fn id_range(planner: &Planner<'_>, filter: &Filter) -> Condition {
     let left = if is_upward { u8::MAX - first } else { first };
     let is_many = planner.goal == Goal::Count && left > SIXTEENTH;
     let (column, reach) = match is_many || planner.own.is_some() {
-        true => ("+finding_id", Reach::Scan),
-        false => ("finding_id", Reach::Index),
+        true => (engine::unindexed(planner.connection, "finding_id"), Reach::Scan),
+        false => ("finding_id".to_owned(), Reach::Index),
     };
     Condition::Rows(Sql::new(format!("{column} {operator} ?"), vec![SqlValue::Blob(bound)]), reach)
 }
@@ -436,14 +441,14 @@ fn text(planner: &Planner<'_>, filter: &Filter, kind: Kind) -> Result<Condition,
             return Ok(match known.flatten() {
                 None => Condition::Known(true),
                 Some(known) => Condition::scan(Sql::new(
-                    format!("{column} is not ?"),
+                    format!("{column} is distinct from ?"),
                     vec![SqlValue::Integer(known)],
                 )),
             });
         }
         _ => {}
     }
-    let inner = compared_sql("t.text", filter);
+    let inner = compared_sql(planner, "t.text", filter);
     let mut sql = matching_texts(planner, filter, kind, &inner);
     sql.push(&format!(" limit {}", planner.few + 1), []);
     let found = planner.numbers(sql)?;
@@ -490,9 +495,10 @@ fn matching_texts(planner: &Planner<'_>, filter: &Filter, kind: Kind, inner: &Sq
     }
     let mut sql = Sql::new("select id from texts t where", Vec::new());
     let pattern = filter.values.first().and_then(Value::as_text);
-    if let (Operator::Like, Some(query)) = (filter.operator, pattern.and_then(trigrams)) {
-        let among = " id in (select rowid from trigrams where trigrams match ?) and";
-        sql.push(among, [SqlValue::Text(query)]);
+    if let (Operator::Like, Some(query)) = (filter.operator, pattern.and_then(trigrams))
+        && let Some(found) = engine::texts_with_trigrams(planner.connection)
+    {
+        sql.push(&format!(" id in ({found}) and"), [SqlValue::Text(query)]);
     }
     sql.push(&format!(" {} = ? and ", by_kind(kind)), [SqlValue::Integer(kind as i64)]);
     sql.then("", inner.clone())
@@ -527,22 +533,18 @@ fn trigrams(pattern: &str) -> Option<String> {
 /// Rows of the question's own integrations are looked up one by one, as long as they are
 /// some: all rows that have the words are those of others too.
 fn search(planner: &Planner<'_>, filter: &Filter) -> Result<Condition, Error> {
-    let Some(query) = matching(filter) else { return Ok(Condition::Known(true)) };
+    let Some(words) = asked_words(filter) else { return Ok(Condition::Known(true)) };
     let is_each = match planner.own {
         Some(own) => own.findings(planner)? <= SOME,
         None => false,
     };
-    let sql = match is_each {
-        true => "exists (select 1 from words where rowid = findings.id and words match ?)",
-        false => "id in (select rowid from words where words match ?)",
-    };
-    Ok(Condition::scan(Sql::new(sql, vec![SqlValue::Text(query)])))
+    let (sql, value) = engine::has_words(planner.connection, &words, is_each);
+    Ok(Condition::scan(Sql::new(sql, vec![SqlValue::Text(value)])))
 }
 
-/// What the index is asked; none when no word is given, which everything matches.
-fn matching(filter: &Filter) -> Option<String> {
+/// The words that are asked for; none when no word is given, which everything matches.
+fn asked_words(filter: &Filter) -> Option<Vec<String>> {
     let given: Vec<_> = filter.values.iter().filter_map(Value::as_text).map(folded).collect();
-    let given = given.iter().flat_map(|text| words(text));
-    let terms: Vec<_> = given.map(|word| format!("\"{word}\"")).collect();
-    (!terms.is_empty()).then(|| terms.join(" AND "))
+    let words: Vec<_> = given.iter().flat_map(|text| words(text)).map(str::to_owned).collect();
+    (!words.is_empty()).then_some(words)
 }

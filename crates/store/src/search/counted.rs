@@ -115,7 +115,7 @@ fn only_counted(filter: &Expression) -> Option<(Field, Counted)> {
 
 fn of_field(filter: &Expression, field: Field, counted: Counted) -> String {
     let leaves_out = conjuncts(filter).into_iter().any(is_visible);
-    format!("({})", source(counted, column(field), column(field), leaves_out))
+    format!("({}) counted", source(counted, column(field), column(field), leaves_out))
 }
 
 /// `counts` under the name of the column that it counts, with the columns by which findings
@@ -126,7 +126,7 @@ pub(crate) fn source(counted: Counted, name: &str, value: &str, leaves_out_gone:
     let policy = "select id from contexts not indexed where name = 'policy'";
     let all = format!(
         "select integration, value as {name}, severity, state,
-            iif(is_policy, ({policy}), null) as context, 0 as application, findings
+            case when is_policy = 1 then ({policy}) end as context, 0 as application, findings
          from counts where field = {}",
         counted as u8
     );
@@ -136,7 +136,7 @@ pub(crate) fn source(counted: Counted, name: &str, value: &str, leaves_out_gone:
     format!(
         "{all} union all
          select (select integration from applications a where a.id = application), {value},
-            severity, state, iif({IS_POLICY}, context, null), 0, -1
+            severity, state, case when {IS_POLICY} then context end, 0, -1
          from findings indexed by findings_by_application
          where gone = 0 and {value} is not null and {IS_GONE}"
     )

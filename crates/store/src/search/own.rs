@@ -6,11 +6,11 @@
 use std::cell::OnceCell;
 
 use countersign_findings::filter::{Expression, Field, Filter, Origin, Value};
-use rusqlite::types::Value as SqlValue;
 
 use super::counted::conjuncts;
 use super::planner::{Planner, Sql};
 use crate::error::Error;
+use crate::sql::{self, Value as SqlValue};
 use crate::tally::Counted;
 
 /// The integrations that a question names, and their applications.
@@ -74,7 +74,8 @@ impl Own {
         Sql::new(
             format!(
                 "select value from counts indexed by counts_by_integration
-                 where integration in (select value from json_each(?)) and field = {}",
+                 where integration in ({}) and field = {}",
+                sql::numbers("?"),
                 field as u8
             ),
             vec![SqlValue::Text(list(&self.integrations))],
@@ -98,7 +99,7 @@ impl Own {
         let own = self.applications(planner)?;
         let ids: Vec<_> = own.iter().map(|application| application.id).collect();
         Ok(Sql::new(
-            "application in (select value from json_each(?))",
+            format!("application in ({})", sql::numbers("?")),
             vec![SqlValue::Text(list(&ids))],
         ))
     }

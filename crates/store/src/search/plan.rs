@@ -1,7 +1,6 @@
 //! The shortest way to the rows that match.
 
 use countersign_findings::filter::{Expression, Field, Operator};
-use rusqlite::types::Value as SqlValue;
 
 use super::arrivals::look_at_next;
 use super::condition::{Condition, Reach, SOME, among, column, comparison, condition};
@@ -11,12 +10,11 @@ use super::planner::{Planner, Sql};
 use super::walk::Walk;
 use crate::error::Error;
 use crate::query::{Order, Seek};
+use crate::sql::{self, Value as SqlValue};
 
 /// Values that one statement may have; SQLite bears three times as many.
 const BOUND: usize = 10_000;
 
-/// Rows whose numbers are known.
-const SOME_ROWS: &str = "select value from json_each(?)";
 const BY_APPLICATION: &str = "findings_by_application";
 const BY_CHANGED: &str = "findings_by_changed";
 /// What asks the index of changes: it has them by application.
@@ -67,7 +65,7 @@ impl Plan {
         };
         let walk = Walk { planner, applications: walked, condition: &self.condition };
         let found = walk.page(order, after, limit)?;
-        Ok(Sql::new(SOME_ROWS, vec![SqlValue::Text(list(&found))]))
+        Ok(Sql::new(sql::numbers("?"), vec![SqlValue::Text(list(&found))]))
     }
 
     fn severest(&self, seek: Option<Seek>, limit: u32) -> Sql {
@@ -91,18 +89,18 @@ impl Plan {
         };
         let (index, column, numbers) = match &self.way {
             Way::Merged { index, column, numbers } => (index, column, numbers),
-            Way::Few(index) => return one(index, "", None).within("select id from (", ")"),
+            Way::Few(index) => return one(index, "", None).within("select id from (", ") best"),
             Way::Walk(_) | Way::All => {
-                return one("findings_by_severity", "", None).within("select id from (", ")");
+                return one("findings_by_severity", "", None).within("select id from (", ") best");
             }
         };
         let mut sql = Sql::new("select id from (", Vec::new());
         for (at, number) in numbers.iter().enumerate() {
             let part = one(index, &format!(" and {column} = ?"), Some(*number));
             let joined = if at > 0 { " union all " } else { "" };
-            sql.push(&format!("{joined}select * from ({})", part.text), part.values);
+            sql.push(&format!("{joined}select * from ({}) part{at}", part.text), part.values);
         }
-        sql.push(") order by severity desc, id limit ?", [limit]);
+        sql.push(") merged order by severity desc, id limit ?", [limit]);
         sql
     }
 
@@ -136,13 +134,13 @@ pub(crate) fn page(
         let Some(plan) = plan(planner, expression)? else { return Ok(None) };
         return plan.page(planner, order, after, limit).map(Some);
     };
-    let mut page = Sql::new(SOME_ROWS, vec![SqlValue::Text(list(&looked.rows))]);
+    let mut page = Sql::new(sql::numbers("?"), vec![SqlValue::Text(list(&looked.rows))]);
     if let Some(row) = looked.rest
         && let Some(plan) = plan(planner, expression)?
     {
         let left = limit.saturating_sub(u32::try_from(looked.rows.len()).unwrap_or(limit));
         let rest = plan.page(planner, order, Some(Seek::new(0, row)), left)?;
-        page = page.then(" union all select * from (", rest).within("", ")");
+        page = page.then(" union all select * from (", rest).within("", ") rest");
     }
     Ok(Some(page))
 }
@@ -285,7 +283,7 @@ fn count_to(planner: &Planner<'_>, index: &str, sql: Sql) -> Result<usize, Error
         "select count(*) from (select 1 from findings indexed by {index}
             where gone = 0 and "
     );
-    planner.value(sql.within(&before, &format!(" limit {})", planner.few + 1)))
+    planner.value(sql.within(&before, &format!(" limit {}) found", planner.few + 1)))
 }
 
 /// Where what the tallies know leaves few findings, the applications that have them.

@@ -1,11 +1,9 @@
 //! Who asks, what for, and pieces of SQL with their values.
 
-use rusqlite::types::{FromSql, Value as SqlValue};
-use rusqlite::{Connection, params_from_iter};
-
 use super::own::Own;
 use crate::error::Error;
 use crate::meter::{Meter, Metered};
+use crate::sql::{Connection, FromSql, Value as SqlValue};
 
 /// Who asks, and how many rows are few.
 #[derive(Clone, Copy)]
@@ -38,13 +36,13 @@ impl<'a> Planner<'a> {
     /// The only value of the only row.
     pub(crate) fn value<T: FromSql>(&self, sql: Sql) -> Result<T, Error> {
         let mut statement = self.prepare(&sql.text)?;
-        Ok(statement.query_row(params_from_iter(sql.values), |row| row.get(0))?)
+        Ok(statement.query_row(sql.values, |row| row.get(0))?)
     }
 
     /// The first value of each row.
     pub(crate) fn numbers(&self, sql: Sql) -> Result<Vec<i64>, Error> {
         let mut statement = self.prepare(&sql.text)?;
-        let rows = statement.query_map(params_from_iter(sql.values), |row| row.get(0))?;
+        let rows = statement.query_map(sql.values, |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }

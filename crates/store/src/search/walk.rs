@@ -3,12 +3,11 @@
 //! short way in it for each application and severity. A window that does not fill the page
 //! is followed by one twice as wide.
 
-use rusqlite::types::Value as SqlValue;
-
 use super::own::list;
 use super::planner::{Planner, Sql};
 use crate::error::Error;
 use crate::query::{Order, Seek};
+use crate::sql::{self, Value as SqlValue};
 
 /// The most severe first.
 const LEVELS: [u8; 6] = [5, 4, 3, 2, 1, 0];
@@ -71,8 +70,9 @@ impl Walk<'_> {
         let mut sql = Sql::new(
             format!(
                 "select id from findings indexed by findings_by_application
-                 where application in (select value from json_each(?)) and severity in ({})
+                 where application in ({}) and severity in ({})
                     and id > ? and id <= ? and gone = 0 and ",
+                sql::numbers("?"),
                 levels.join(", ")
             ),
             vec![

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use countersign_findings::{ApplicationGuid, Context, Finding, ScanType, Standing, State};
-use rusqlite::{Connection, OptionalExtension};
 
 use crate::change::{ChangeKind, Reason};
 use crate::columns::{Kind, find, state_of};
 use crate::error::Error;
 use crate::raw::Unpacker;
 use crate::seal;
+use crate::sql::{Connection, Optional};
 
 /// Bytes of the content hash that are kept.
 pub(super) const HASH_BYTES: usize = 16;
@@ -70,14 +70,14 @@ pub(super) fn held(
 ) -> Result<Holdings, Error> {
     let guid = ApplicationGuid::parse(guid).map_err(Error::corrupt)?;
     let record = if is_full { "(select raw from records where finding = f.id)" } else { "null" };
-    let mut statement = connection.prepare_cached(&format!(
+    let mut statement = connection.prepare(&format!(
         "select id, context, finding_id, hash, state, gone, seal, {record}, scan_type, {}
          from findings f where application = ?",
         seal::FINDING
     ))?;
     let mut unpacker = Unpacker::new(connection);
     let sca = find(connection, Kind::ScanType, ScanType::Sca.as_str())?;
-    let mut name = connection.prepare_cached("select name from contexts where id = ?")?;
+    let mut name = connection.prepare("select name from contexts where id = ?")?;
     let mut rows = statement.query([application])?;
     let (mut held, mut contexts) = (HashMap::new(), HashMap::new());
     while let Some(row) = rows.next()? {
@@ -89,7 +89,7 @@ pub(super) fn held(
                 vacant.insert(name.parse().map_err(Error::corrupt)?);
             }
         }
-        let is_sound = row.get::<_, Option<i64>>(6)? == Some(seal::of_finding(row, 9)?);
+        let is_sound = row.get::<Option<i64>>(6)? == Some(seal::of_finding(row, 9)?);
         let number = row.get(0)?;
         if !is_sound {
             let context = contexts.get(&context).unwrap_or(&Context::Policy);
@@ -132,17 +132,17 @@ fn misread(
     context: &Context,
 ) -> Result<Option<(Id, Held)>, Error> {
     let packed: Option<Vec<u8>> = connection
-        .prepare_cached("select raw from records where finding = ?")?
+        .prepare("select raw from records where finding = ?")?
         .query_row([row], |row| row.get(0))
         .optional()?;
     let raw = packed.and_then(|packed| Unpacker::new(connection).unpack(&packed).ok());
     let Some(raw) = raw else { return Ok(None) };
     // Either the id may be wrong or the context that it is made of.
     let id: Vec<u8> = connection
-        .prepare_cached("select finding_id from findings where id = ?")?
+        .prepare("select finding_id from findings where id = ?")?
         .query_row([row], |row| row.get(0))?;
-    let mut names = connection.prepare_cached("select name from contexts")?;
-    let names = names.query_map([], |row| row.get::<_, String>(0))?;
+    let mut names = connection.prepare("select name from contexts")?;
+    let names = names.query_map([], |row| row.get::<String>(0))?;
     let names: Vec<String> = names.collect::<Result<_, _>>()?;
     let all = names.iter().filter_map(|name| name.parse::<Context>().ok());
     let by_id = all
@@ -151,7 +151,7 @@ fn misread(
     let finding = by_id.or_else(|| Finding::decode(&raw, application, context).ok());
     let Some(finding) = finding else { return Ok(None) };
     let last: Option<Option<Reason>> = connection
-        .prepare_cached(&format!(
+        .prepare(&format!(
             "select reason from changes where finding = ? and kind <> {} order by seq desc limit 1",
             ChangeKind::New.code()
         ))?

@@ -2,14 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rusqlite::{OptionalExtension, Transaction, params};
-
 use super::held::{Damage, Held, Id};
 use super::staged::StagedRow;
 use crate::change::{ChangeKind, Reason};
 use crate::columns::{Columns, NewRow, Texts, state_of};
 use crate::error::Error;
 use crate::seal;
+use crate::sql::{Optional, Transaction, engine, params};
 use crate::store::RunId;
 use crate::stretches::Stretch;
 use crate::tally::Ledger;
@@ -28,17 +27,17 @@ pub(super) struct Rows<'a> {
     pub(super) is_sound: bool,
     /// The number that the feed of changes gave last.
     pub(super) last_seq: i64,
+    /// The number that a finding got last.
+    pub(super) last_row: i64,
     pub(super) rows: u64,
     /// The findings that came in.
     pub(super) new: Option<Stretch>,
 }
 
-/// As `autoincrement` counts: no number comes twice, whatever was deleted.
-pub(super) fn last_seq(transaction: &Transaction<'_>) -> Result<i64, Error> {
-    let mut statement = transaction.prepare_cached(
-        "select max(coalesce((select seq from sqlite_sequence where name = 'changes'), 0),
-            coalesce((select max(seq) from changes), 0))",
-    )?;
+/// The number that a finding got last. Numbers are given here, and not by the database, which
+/// would have to be asked for each.
+pub(super) fn last_row(transaction: &Transaction<'_>) -> Result<i64, Error> {
+    let mut statement = transaction.prepare("select coalesce(max(id), 0) from findings")?;
     Ok(statement.query_row([], |row| row.get(0))?)
 }
 
@@ -63,7 +62,9 @@ impl Rows<'_> {
         let held = held.map(|held| held.row);
         let (row, before) = match held {
             None => {
-                let row = columns.insert(self.transaction, &new).map_err(Error::of_insert)?;
+                self.last_row += 1;
+                let row = self.last_row;
+                columns.insert(self.transaction, row, &new).map_err(Error::of_insert)?;
                 self.new = Some(Stretch::with(self.new, row));
                 (row, None)
             }
@@ -78,7 +79,7 @@ impl Rows<'_> {
             }
         };
         self.transaction
-            .prepare_cached(
+            .prepare(
                 "insert into records (finding, raw) values (?, ?)
                  on conflict (finding) do update set raw = excluded.raw",
             )?
@@ -86,11 +87,7 @@ impl Rows<'_> {
         if damage == Some(Damage::Row) {
             self.mend(row)?;
         }
-        let words = match held {
-            None => "insert into words (rowid, text) values (?, ?)",
-            Some(_) => "insert or replace into words (rowid, text) values (?, ?)",
-        };
-        self.transaction.prepare_cached(words)?.execute(params![row, staged.draft.words])?;
+        engine::put_words(self.transaction, row, &staged.draft.words, held.is_none())?;
         if damage != Some(Damage::Row) {
             self.ledger.moved(before.as_ref(), Some(&columns))?;
         }
@@ -99,7 +96,8 @@ impl Rows<'_> {
         }
         self.rows += 1;
         if let Some(kind) = staged.kind {
-            self.announce(row, kind, None, &columns, staged.differences.as_deref())?;
+            let id = &staged.finding_id;
+            self.announce(row, id, kind, None, &columns, staged.differences.as_deref())?;
         }
         Ok(())
     }
@@ -108,7 +106,7 @@ impl Rows<'_> {
     fn refuse_outdated(&self, held: &Held) -> Result<(), Error> {
         let found = self
             .transaction
-            .prepare_cached("select hash, gone from findings where id = ?")?
+            .prepare("select hash, gone from findings where id = ?")?
             .query_row([held.row], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         if found == Some((held.hash, held.gone)) { Ok(()) } else { Err(Error::outdated()) }
@@ -120,10 +118,10 @@ impl Rows<'_> {
         self.transaction.execute(
             "update findings set application = ?2,
                 added_ms = coalesce((select min(at_ms) from changes where finding = ?1), added_ms),
-                (kind, changed_ms) = (select coalesce(last.kind, findings.kind),
-                        coalesce(last.at_ms, findings.changed_ms)
-                    from (select 1) left join (select kind, at_ms from changes
-                        where finding = ?1 order by seq desc limit 1) last)
+                kind = coalesce((select c.kind from changes c where c.finding = ?1
+                    order by c.seq desc limit 1), kind),
+                changed_ms = coalesce((select at_ms from changes where finding = ?1
+                    order by seq desc limit 1), changed_ms)
              where id = ?1",
             params![row, self.application],
         )?;
@@ -139,9 +137,13 @@ impl Rows<'_> {
             true => ChangeKind::Closed,
             false => ChangeKind::Changed,
         };
-        self.announce(row, kind, Some(Reason::Vanished), &columns, None)?;
+        let id: Id = self
+            .transaction
+            .prepare("select finding_id from findings where id = ?")?
+            .query_row([row], |found| found.get(0))?;
+        self.announce(row, &id, kind, Some(Reason::Vanished), &columns, None)?;
         self.transaction
-            .prepare_cached("update findings set gone = 1, changed_ms = ?, kind = ? where id = ?")?
+            .prepare("update findings set gone = 1, changed_ms = ?, kind = ? where id = ?")?
             .execute(params![self.at_ms, kind.code(), row])?;
         seal::finding(self.transaction, row)?;
         self.rows += 1;
@@ -151,29 +153,35 @@ impl Rows<'_> {
     fn announce(
         &mut self,
         row: i64,
+        id: &Id,
         kind: ChangeKind,
         reason: Option<Reason>,
         columns: &Columns,
         differences: Option<&str>,
     ) -> Result<(), Error> {
         self.last_seq += 1;
+        let (seq, run, at_ms) = (self.last_seq, self.run.0, self.at_ms);
+        // In the order of `seal::CHANGE`.
+        let sealed =
+            params![seq, run, at_ms, row, id, kind.code(), reason, columns.severity, differences];
+        let seal = seal::of_values(sealed)?;
         self.transaction
-            .prepare_cached(
+            .prepare(
                 "insert into changes (seq, run, at_ms, finding, kind, reason, severity, differences,
                     is_first, seal)
-                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, sealed(?1, ?2, ?3, ?4,
-                    (select finding_id from findings where id = ?4), ?5, ?6, ?7, ?8))",
+                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?
             .execute(params![
-                self.last_seq,
-                self.run.0,
-                self.at_ms,
+                seq,
+                run,
+                at_ms,
                 row,
                 kind.code(),
                 reason,
                 columns.severity,
                 differences,
-                self.ledger.is_first()
+                self.ledger.is_first(),
+                seal
             ])?;
         self.rows += 1;
         self.ledger.announced(kind, columns, reason.is_some());

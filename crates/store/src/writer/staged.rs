@@ -1,11 +1,10 @@
 //! Findings that wait for the commit, in memory or in a temporary table.
 
-use rusqlite::{Connection, params};
-
 use super::held::{HASH_BYTES, Id};
 use crate::change::ChangeKind;
 use crate::columns::Draft;
 use crate::error::Error;
+use crate::sql::{Connection, params};
 
 /// A finding that waits for the commit.
 pub(super) struct StagedRow {
@@ -19,14 +18,10 @@ pub(super) struct StagedRow {
 }
 
 /// Adds rows to the table, under the number of their writer.
-pub(super) fn spill(
-    connection: &mut Connection,
-    writer: i64,
-    rows: &[StagedRow],
-) -> Result<(), Error> {
+pub(super) fn spill(connection: &Connection, writer: i64, rows: &[StagedRow]) -> Result<(), Error> {
     let transaction = connection.transaction()?;
-    let mut insert = transaction.prepare_cached(
-        "insert into temp.staged (writer, finding_id, hash, raw, kind, differences, draft)
+    let mut insert = transaction.prepare(
+        "insert into staged (writer, finding_id, hash, raw, kind, differences, draft)
          values (?, ?, ?, ?, ?, ?, ?)",
     )?;
     for row in rows {
@@ -45,18 +40,22 @@ pub(super) fn spill(
     Ok(transaction.commit()?)
 }
 
-/// Each row of a writer, in the order in which they were added.
+/// Each row of a writer, in the order in which they were added. Fails where they are not as many
+/// as were added: they are gone with a connection that was lost.
 pub(super) fn each(
     connection: &Connection,
     writer: i64,
+    count: usize,
     mut act: impl FnMut(&StagedRow) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let mut statement = connection.prepare_cached(
-        "select finding_id, hash, raw, kind, differences, draft from temp.staged
-         where writer = ? order by rowid",
+    let mut statement = connection.prepare(
+        "select finding_id, hash, raw, kind, differences, draft from staged
+         where writer = ? order by place",
     )?;
     let mut rows = statement.query([writer])?;
+    let mut found = 0;
     while let Some(row) = rows.next()? {
+        found += 1;
         let kind: Option<i64> = row.get(3)?;
         let draft = row.get_ref(5)?.as_str().map_err(Error::corrupt)?;
         act(&StagedRow {
@@ -68,11 +67,11 @@ pub(super) fn each(
             draft: serde_json::from_str(draft).map_err(Error::corrupt)?,
         })?;
     }
-    Ok(())
+    if found == count { Ok(()) } else { Err(Error::reading_lost()) }
 }
 
 /// Takes the rows of a writer out.
 pub(super) fn clear(connection: &Connection, writer: i64) -> Result<(), Error> {
-    connection.execute("delete from temp.staged where writer = ?", [writer])?;
+    connection.execute("delete from staged where writer = ?", [writer])?;
     Ok(())
 }

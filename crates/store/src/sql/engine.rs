@@ -1,0 +1,175 @@
+//! What the engines do differently, a function for each difference.
+
+use super::{Connection, Optional, Result, params};
+use crate::columns::searchable;
+
+/// A column for which no index is used.
+pub(crate) fn unindexed(connection: &Connection, column: &str) -> String {
+    match connection {
+        Connection::Sqlite(_) => format!("+{column}"),
+    }
+}
+
+/// A text as lists are sorted by it: small and capital letters of ASCII are one.
+pub(crate) fn without_case(connection: &Connection, column: &str) -> String {
+    match connection {
+        Connection::Sqlite(_) => format!("{column} collate nocase"),
+    }
+}
+
+/// That a text is like a pattern, as `countersign_findings::filter::is_like` has it: a condition
+/// with one parameter, and the value of that.
+pub(crate) fn is_like(connection: &Connection, column: &str, pattern: &str) -> (String, String) {
+    match connection {
+        Connection::Sqlite(_) => (format!("is_like({column}, ?)"), pattern.to_owned()),
+    }
+}
+
+/// Adds a text that many findings share; answers its number.
+pub(crate) fn add_text(connection: &Connection, kind: u8, hash: i64, text: &str) -> Result<i64> {
+    match connection {
+        Connection::Sqlite(_) => {
+            let id = connection
+                .prepare("insert into texts (kind, hash, text) values (?, ?, ?) returning id")?
+                .query_row(params![kind, hash, text], |row| row.get(0))?;
+            connection
+                .prepare("insert into trigrams (rowid, text) values (?, ?)")?
+                .execute(params![id, searchable(text)])?;
+            Ok(id)
+        }
+    }
+}
+
+/// The numbers of the texts that have some trigrams, whose terms are one parameter; none where
+/// there is no index of them.
+pub(crate) fn texts_with_trigrams(connection: &Connection) -> Option<&'static str> {
+    match connection {
+        Connection::Sqlite(_) => Some("select rowid from trigrams where trigrams match ?"),
+    }
+}
+
+/// Notes the words of a finding, each once and with a space between them.
+pub(crate) fn put_words(
+    connection: &Connection,
+    finding: i64,
+    words: &str,
+    is_new: bool,
+) -> Result<()> {
+    match connection {
+        Connection::Sqlite(_) => {
+            let put = match is_new {
+                true => "insert into words (rowid, text) values (?, ?)",
+                false => "insert or replace into words (rowid, text) values (?, ?)",
+            };
+            connection.prepare(put)?.execute(params![finding, words])?;
+        }
+    }
+    Ok(())
+}
+
+/// That a finding has all of these words: a condition with one parameter, and the value of that.
+/// It is asked of each row by itself, or of all that have the words.
+pub(crate) fn has_words(
+    connection: &Connection,
+    words: &[String],
+    is_each: bool,
+) -> (&'static str, String) {
+    match connection {
+        Connection::Sqlite(_) => {
+            let terms: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
+            let condition = match is_each {
+                true => "exists (select 1 from words where rowid = findings.id and words match ?)",
+                false => "id in (select rowid from words where words match ?)",
+            };
+            (condition, terms.join(" AND "))
+        }
+    }
+}
+
+/// The number that the feed of changes gave last. No number comes twice, whatever was deleted;
+/// and until the transaction ends, nobody else gives one.
+pub(crate) fn last_change(connection: &Connection) -> Result<i64> {
+    let last = match connection {
+        // As `autoincrement` counts.
+        Connection::Sqlite(_) => {
+            "select max(coalesce((select seq from sqlite_sequence where name = 'changes'), 0),
+                coalesce((select max(seq) from changes), 0))"
+        }
+    };
+    connection.prepare(last)?.query_row([], |row| row.get(0))
+}
+
+/// Notes the number that the feed of changes gave last.
+pub(crate) fn note_last_change(connection: &Connection, _seq: i64) -> Result<()> {
+    match connection {
+        // `autoincrement` has noted it.
+        Connection::Sqlite(_) => Ok(()),
+    }
+}
+
+/// The tables that can be looked at one by one for damage that the engine knows of.
+pub(crate) fn tables_to_check(connection: &Connection) -> Result<Vec<String>> {
+    match connection {
+        Connection::Sqlite(_) => {
+            let mut statement = connection
+                .prepare("select name from sqlite_schema where type = 'table' order by name")?;
+            statement.query_map([], |row| row.get(0))?.collect()
+        }
+    }
+}
+
+/// What the engine knows to be damaged, of a table or of everything: `most` lines at most.
+pub(crate) fn damage(
+    connection: &Connection,
+    table: Option<&str>,
+    most: usize,
+) -> Result<Vec<String>> {
+    match connection {
+        Connection::Sqlite(_) => {
+            let argument = match table {
+                Some(name) => format!("'{}'", name.replace('\'', "''")),
+                None => most.to_string(),
+            };
+            let transaction = connection.snapshot()?;
+            see_words_as_they_are(&transaction)?;
+            let mut statement =
+                transaction.prepare(&format!("pragma integrity_check({argument})"))?;
+            let lines = statement.query_map([], |row| row.get::<String>(0))?;
+            let lines = lines.filter(|line| line.as_ref().map_or(true, |line| line != "ok"));
+            lines.take(most).collect()
+        }
+    }
+}
+
+/// A connection keeps the list of blocks of an FTS5 index from its last search. A search looks
+/// whether another connection wrote since then; `integrity_check` does not, misses the blocks
+/// that were merged in the meantime and reports a sound index as damaged. So each index is
+/// searched first, in the transaction of the check.
+fn see_words_as_they_are(connection: &Connection) -> Result<()> {
+    let mut statement = connection
+        .prepare("select name from pragma_table_list where schema = 'main' and type = 'virtual'")?;
+    let names = statement.query_map([], |row| row.get::<String>(0))?;
+    for name in names.collect::<Result<Vec<_>>>()? {
+        let sql = format!("select rowid from {name} where {name} match 'any' limit 1");
+        connection.query_row(&sql, [], |_| Ok(())).optional()?;
+    }
+    Ok(())
+}
+
+/// Rows that refer to rows which are not there: table, what it refers to, how many.
+pub(crate) fn broken_references(
+    connection: &Connection,
+    most: usize,
+) -> Result<Vec<(String, String, u64)>> {
+    match connection {
+        Connection::Sqlite(_) => {
+            let mut statement = connection.prepare(&format!(
+                "select \"table\", parent, count(*) from pragma_foreign_key_check
+                 group by 1, 2 limit {most}"
+            ))?;
+            let rows =
+                statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            rows.collect()
+        }
+    }
+}
