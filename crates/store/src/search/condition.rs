@@ -231,13 +231,20 @@ fn applications(planner: &Planner<'_>, filter: &Filter) -> Result<Condition, Err
 
 /// By the names of contexts, which are few too.
 fn contexts(planner: &Planner<'_>, filter: &Filter) -> Result<Condition, Error> {
-    let mut select = Sql::new("select id from contexts t not indexed where ", Vec::new());
+    let mut select = Sql::new("select id, name from contexts not indexed", Vec::new());
     if let Some(own) = planner.own {
-        let held =
-            own.place(planner)?.within("id in (select context from tallies where ", ") and ");
+        let place = own.place(planner)?;
+        let held = place.within(" where id in (select context from tallies where ", ")");
         select = select.then("", held);
     }
-    let found = planner.numbers(select.then("", compared_sql(planner, "t.name", filter)))?;
+    let mut statement = planner.prepare(&select.text)?;
+    let mut rows = statement.query(select.values)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        if filter.holds(&Value::Text(row.get(1)?)) {
+            found.push(row.get(0)?);
+        }
+    }
     Ok(one_of_some(filter, found))
 }
 
