@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
-use crate::sql::{Connection, Optional, Transaction, params};
+use crate::sql::{Connection, Optional, Transaction, engine, params};
 use crate::store::Store;
 use crate::words::words;
 
@@ -193,12 +193,13 @@ pub(crate) fn append(transaction: &Transaction<'_>, act: &Act, now_ms: i64) -> R
         .optional()?;
     let (id, previous) = last.map_or((1, Vec::new()), |(id, hash)| (id + 1, hash));
     let detail = Value::Object(act.detail.clone()).to_string();
-    let hash = digest(&previous, id, now_ms, &[&act.credential, act.act.as_str(), &detail]);
+    let credential = engine::storable(transaction, &act.credential);
+    let hash = digest(&previous, id, now_ms, &[&credential, act.act.as_str(), &detail]);
     transaction
         .prepare(
             "insert into audit (id, at_ms, credential, act, detail, hash) values (?, ?, ?, ?, ?, ?)",
         )?
-        .execute(params![id, now_ms, act.credential, act.act, detail, hash])?;
+        .execute(params![id, now_ms, credential, act.act, detail, hash])?;
     tracing::info!(
         credential = act.credential,
         act = act.act.as_str(),

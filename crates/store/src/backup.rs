@@ -19,9 +19,10 @@ impl Store {
     /// answers what is damaged of it.
     pub async fn copy_to(&self, image: &Path) -> Result<Vec<Problem>, Error> {
         let (database, image) = (self.database.clone(), image.to_owned());
+        self.database.file()?;
         tokio::task::spawn_blocking(move || {
             let copied = || {
-                let source = database.file().plain_reader()?;
+                let source = database.file()?.plain_reader()?;
                 source.execute("vacuum into ?", [image.to_string_lossy()])?;
                 let copy = Connection::open_with_flags(&image, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
                 // It has no log of its own, and nobody else knows of it yet.

@@ -327,7 +327,9 @@ fn applications(connection: &Connection) -> Result<Vec<Problem>, Error> {
         let packed = row.get_ref(3)?.as_blob().map_err(Error::corrupt)?;
         let listed = unpacker.unpack(packed).ok().and_then(|raw| Application::decode(&raw).ok());
         let is_sound = seal::is_sound(connection, id)?
-            && listed.is_some_and(|one| one.guid.as_str() == guid && one.name == name);
+            && listed.is_some_and(|one| {
+                one.guid.as_str() == guid && engine::storable(connection, &one.name) == name
+            });
         if !is_sound && problems.len() < MOST {
             let what = format!("application `{guid}` or its counts are not as they were written");
             problems.push(Problem::passing(what));

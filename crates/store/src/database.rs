@@ -12,6 +12,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::error::Error;
 use crate::raw::Packing;
 use crate::sql::Connection;
+use crate::sql::engine;
+#[cfg(feature = "postgres")]
+use crate::sql::postgres::{Address, ServerLock};
 use crate::sqlite::{DeliveryLock, StoreFile, SyncLock};
 
 /// Connections that read at once, where the machine has few processors. More would only
@@ -41,6 +44,8 @@ struct Inner {
 /// Where the database is.
 enum Place {
     File(StoreFile),
+    #[cfg(feature = "postgres")]
+    Server(Address),
 }
 
 impl Database {
@@ -48,6 +53,16 @@ impl Database {
         let (file, reader, writer) = StoreFile::open(path)?;
         let path = file.path().to_owned();
         Self::of(Place::File(file), reader, writer).map_err(|error| error.at(&path))
+    }
+
+    /// The database at an address.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn open_server(address: Address) -> Result<Self, Error> {
+        let place = Place::Server(address.clone());
+        let opened = address.open().and_then(|reader| {
+            Self::of(Place::Server(address), Connection::Postgres(reader), None)
+        });
+        opened.map_err(|error| place.named(error))
     }
 
     fn of(place: Place, reader: Connection, writer: Option<Connection>) -> Result<Self, Error> {
@@ -74,19 +89,41 @@ impl Database {
         self.inner.close();
     }
 
-    /// The file that the store is in.
-    pub(crate) fn file(&self) -> &StoreFile {
+    /// The file that the store is in. Fails where it is in none.
+    pub(crate) fn file(&self) -> Result<&StoreFile, Error> {
         match &self.inner.place {
-            Place::File(file) => file,
+            Place::File(file) => Ok(file),
+            #[cfg(feature = "postgres")]
+            Place::Server(address) => Err(Error::no_file(address)),
         }
     }
 
     pub(crate) fn lock_for_sync(&self) -> Result<SyncLock, Error> {
-        self.file().lock_for_sync()
+        match &self.inner.place {
+            Place::File(file) => file.lock_for_sync(),
+            #[cfg(feature = "postgres")]
+            Place::Server(address) => {
+                let lock = ServerLock::sync(address);
+                let lock = lock.map_err(|error| self.inner.place.named(error.into()))?;
+                lock.map(SyncLock::of_server).ok_or_else(|| Error::busy_database(address))
+            }
+        }
     }
 
     pub(crate) fn sync_lock(&self) -> PathBuf {
-        self.file().sync_lock()
+        match &self.inner.place {
+            Place::File(file) => file.sync_lock(),
+            #[cfg(feature = "postgres")]
+            Place::Server(address) => address.to_string().into(),
+        }
+    }
+
+    pub(crate) fn size_bytes(&self) -> u64 {
+        match &self.inner.place {
+            Place::File(file) => file.size_bytes(),
+            #[cfg(feature = "postgres")]
+            Place::Server(address) => address.size_bytes(),
+        }
     }
 
     /// The lock of those that deliver; `act` runs if nobody else does.
@@ -94,7 +131,14 @@ impl Database {
         &self,
         act: impl FnOnce() -> Result<(), Error>,
     ) -> Result<DeliveryLock, Error> {
-        self.file().lock_for_deliveries(act)
+        match &self.inner.place {
+            Place::File(file) => file.lock_for_deliveries(act),
+            #[cfg(feature = "postgres")]
+            Place::Server(address) => {
+                let lock = ServerLock::deliver(address, act);
+                lock.map(DeliveryLock::of_server).map_err(|error| self.inner.place.named(error))
+            }
+        }
     }
 
     pub(crate) fn packing(&self) -> &Packing {
@@ -113,6 +157,9 @@ impl Database {
             let _turn = turn;
             let mut writer = locked(&inner.writer);
             let outcome = inner.opened(&mut writer).and_then(act);
+            if writer.as_ref().is_some_and(Connection::is_lost) {
+                *writer = None;
+            }
             outcome.map_err(|error| inner.place.named(error))
         })
         .await
@@ -141,8 +188,11 @@ impl Database {
         let place = place.map_err(|_| Error::stopped())?;
         blocking(move || {
             let _place = place;
-            let connection = inner.idle_reader()?;
-            let outcome = act(&connection);
+            let connection = inner.idle_reader().map_err(|error| inner.place.named(error))?;
+            let outcome = (|| {
+                let _moment = engine::moment(&connection)?;
+                act(&connection)
+            })();
             inner.put_back(connection);
             outcome.map_err(|error| inner.place.named(error))
         })
@@ -157,6 +207,10 @@ impl Inner {
 
     fn opened<'w>(&self, writer: &'w mut Option<Connection>) -> Result<&'w Connection, Error> {
         self.must_be_open()?;
+        #[cfg(feature = "postgres")]
+        if matches!(writer, Some(Connection::Postgres(connection)) if !connection.is_alive()) {
+            *writer = None;
+        }
         Ok(match writer {
             Some(writer) => writer,
             none => none.insert(self.place.writer()?),
@@ -166,12 +220,17 @@ impl Inner {
     fn idle_reader(&self) -> Result<Connection, Error> {
         self.must_be_open()?;
         let idle = locked(&self.readers).pop();
+        #[cfg(feature = "postgres")]
+        let idle = idle.filter(|one| match one {
+            Connection::Sqlite(_) => true,
+            Connection::Postgres(connection) => connection.is_alive(),
+        });
         idle.map_or_else(|| self.place.reader(), Ok)
     }
 
     fn put_back(&self, connection: Connection) {
         let mut readers = locked(&self.readers);
-        if !self.is_closed.load(Ordering::Relaxed) {
+        if !connection.is_lost() && !self.is_closed.load(Ordering::Relaxed) {
             readers.push(connection);
         }
     }
@@ -188,12 +247,16 @@ impl Place {
     fn reader(&self) -> Result<Connection, Error> {
         match self {
             Self::File(file) => file.reader(),
+            #[cfg(feature = "postgres")]
+            Self::Server(address) => address.reader().map(Connection::Postgres),
         }
     }
 
     fn writer(&self) -> Result<Connection, Error> {
         match self {
             Self::File(file) => file.writer(),
+            #[cfg(feature = "postgres")]
+            Self::Server(address) => address.writer().map(Connection::Postgres),
         }
     }
 
@@ -201,6 +264,8 @@ impl Place {
     fn close(&self, writer: Option<Connection>) {
         match self {
             Self::File(file) => file.close(writer),
+            #[cfg(feature = "postgres")]
+            Self::Server(_) => drop(writer),
         }
     }
 
@@ -208,6 +273,8 @@ impl Place {
     fn named(&self, error: Error) -> Error {
         match self {
             Self::File(file) => error.at(file.path()),
+            #[cfg(feature = "postgres")]
+            Self::Server(address) => error.of_server(address),
         }
     }
 }

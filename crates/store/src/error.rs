@@ -5,6 +5,8 @@ use std::path::Path;
 
 use countersign_files::{self as files, Cause};
 
+#[cfg(feature = "postgres")]
+use crate::sql::postgres::Address;
 use crate::sql::{self, Trouble};
 
 /// A store failure.
@@ -14,22 +16,67 @@ pub struct Error(Kind);
 #[derive(Debug)]
 enum Kind {
     File(countersign_files::Error),
-    Open { path: String, what: String },
-    Kept { path: String, cause: Cause },
-    WriteFailed { path: String },
-    NewerSchema { path: String },
-    OtherSchema { path: String },
-    LogMissing { path: String },
-    InUseElsewhere { path: String },
+    Open {
+        path: String,
+        what: String,
+    },
+    Kept {
+        path: String,
+        cause: Cause,
+    },
+    WriteFailed {
+        path: String,
+    },
+    NewerSchema {
+        path: String,
+    },
+    OtherSchema {
+        path: String,
+    },
+    LogMissing {
+        path: String,
+    },
+    InUseElsewhere {
+        path: String,
+    },
     Sql(sql::Error),
+    #[cfg(feature = "postgres")]
+    Server {
+        place: String,
+        failure: sql::postgres::Failure,
+    },
+    #[cfg(feature = "postgres")]
+    Address(String),
+    #[cfg(feature = "postgres")]
+    UnfitServer {
+        place: String,
+        what: String,
+    },
     Corrupt(String),
-    Damaged { path: String, what: String },
-    NotFound { what: &'static str, name: String },
-    Exists { what: &'static str, name: String },
-    InUse { name: String },
-    Superseded { name: String },
-    CallerExists { name: String },
-    Busy { path: String },
+    Damaged {
+        path: String,
+        what: String,
+    },
+    NotFound {
+        what: &'static str,
+        name: String,
+    },
+    Exists {
+        what: &'static str,
+        name: String,
+    },
+    InUse {
+        name: String,
+    },
+    Superseded {
+        name: String,
+    },
+    CallerExists {
+        name: String,
+    },
+    Busy {
+        path: String,
+    },
     WriterTaken,
     Outdated,
     ReadingLost,
@@ -88,6 +135,62 @@ impl Error {
             }
             _ => self,
         }
+    }
+
+    /// The same, of the database at this address.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn of_server(self, address: &Address) -> Self {
+        match self.0 {
+            Kind::Sql(sql::Error::Postgres(failure)) => {
+                Self(Kind::Server { place: address.to_string(), failure })
+            }
+            Kind::Corrupt(what) => Self(Kind::Damaged { path: address.to_string(), what }),
+            kind => Self(kind),
+        }
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn address(what: String) -> Self {
+        Self(Kind::Address(what))
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn unfit_server(address: &Address, version: i64, encoding: &str) -> Self {
+        let what = match encoding {
+            "UTF8" => format!(
+                "is PostgreSQL {}\nhint: use a server of version 15 or later",
+                version / 10_000
+            ),
+            other => format!(
+                "has the encoding {other}\nhint: create another with `createdb --encoding UTF8 --template template0`"
+            ),
+        };
+        Self(Kind::UnfitServer { place: address.to_string(), what })
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn newer_database(address: &Address) -> Self {
+        let what = "was written by a newer version of countersign\nhint: use that version";
+        Self(Kind::UnfitServer { place: address.to_string(), what: what.into() })
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn other_database(address: &Address) -> Self {
+        let what = "has tables that are not those of this version of countersign\nhint: create an empty database with `createdb`, and name it instead";
+        Self(Kind::UnfitServer { place: address.to_string(), what: what.into() })
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn no_file(address: &Address) -> Self {
+        let what = format!(
+            "is no file that can be copied\nhint: `pg_dump -Fc -d '{address}' -f store.dump` writes a copy of it"
+        );
+        Self(Kind::UnfitServer { place: address.to_string(), what })
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn busy_database(address: &Address) -> Self {
+        Self(Kind::Busy { path: address.to_string() })
     }
 
     /// Something that is stored and is not what was stored.
@@ -178,6 +281,8 @@ impl Error {
         match &self.0 {
             Kind::WriterTaken => true,
             Kind::Sql(error) => error.trouble() == Some(Trouble::Busy),
+            #[cfg(feature = "postgres")]
+            Kind::Server { failure, .. } => failure.trouble() == Some(Trouble::Busy),
             _ => false,
         }
     }
@@ -203,6 +308,10 @@ impl Error {
         match &self.0 {
             Kind::File(error) => error.cause(),
             Kind::Kept { cause, .. } => Some(*cause),
+            #[cfg(feature = "postgres")]
+            Kind::Server { failure, .. } if failure.trouble() == Some(Trouble::Full) => {
+                Some(Cause::Full)
+            }
             _ => None,
         }
     }
@@ -212,12 +321,18 @@ impl Error {
         match &self.0 {
             Kind::Corrupt(_) | Kind::Damaged { .. } => true,
             Kind::Sql(error) => error.is_damage(),
+            #[cfg(feature = "postgres")]
+            Kind::Server { failure, .. } => failure.is_damage(),
             _ => false,
         }
     }
 
     /// It says nothing of what is stored: another time it may work.
     pub(crate) fn is_of_the_moment(&self) -> bool {
+        #[cfg(feature = "postgres")]
+        if matches!(&self.0, Kind::Server { failure, .. } if failure.is_lost()) {
+            return true;
+        }
         self.is_locked()
             || self.cause().is_some()
             || matches!(self.0, Kind::File(_) | Kind::WriteFailed { .. } | Kind::Stopped)
@@ -276,6 +391,12 @@ impl fmt::Display for Error {
                 f,
                 "another process has the store `{path}` open\nhint: stop `countersign serve` and other commands, then run it again"
             ),
+            #[cfg(feature = "postgres")]
+            Kind::Server { place, failure } => f.write_str(&failure.tell(place)),
+            #[cfg(feature = "postgres")]
+            Kind::Address(what) => write!(f, "the address of the database is wrong: {what}"),
+            #[cfg(feature = "postgres")]
+            Kind::UnfitServer { place, what } => write!(f, "the database `{place}` {what}"),
             Kind::Sql(error) if error.is_damage() => {
                 write!(f, "the store is damaged: {error}\nhint: {DAMAGED}")
             }

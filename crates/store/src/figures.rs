@@ -104,8 +104,8 @@ impl Store {
             .await
     }
 
-    /// Bytes of the store on disk, with its log.
+    /// Bytes of the store on disk, with its log; those of the whole database on its server.
     pub fn size_bytes(&self) -> u64 {
-        self.database.file().size_bytes()
+        self.database.size_bytes()
     }
 }

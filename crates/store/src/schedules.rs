@@ -130,7 +130,7 @@ impl Store {
             connection.execute(
                 "update schedules set ended_ms = ?2, full_ms = coalesce(?3, full_ms),
                     fault = ?4, problem = ?5,
-                    failures = case when ?4 is null then 0 else failures + 1 end
+                    failures = case when cast(?4 as text) is null then 0 else failures + 1 end
                  where integration = ?1",
                 params![integration.0, end.ended_ms, end.full_ms, fault, problem],
             )

@@ -8,6 +8,8 @@
 pub(crate) mod engine;
 mod error;
 mod params;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 
 use std::ops::Deref;
 
@@ -62,6 +64,8 @@ impl FromSql for Text {
 /// A connection to the database.
 pub(crate) enum Connection {
     Sqlite(rusqlite::Connection),
+    #[cfg(feature = "postgres")]
+    Postgres(Box<postgres::Connection>),
 }
 
 impl Connection {
@@ -69,6 +73,8 @@ impl Connection {
     pub(crate) fn prepare(&self, sql: &str) -> Result<Statement<'_>> {
         match self {
             Self::Sqlite(connection) => Ok(Statement::Sqlite(connection.prepare_cached(sql)?)),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => Ok(Statement::Postgres(connection.prepare(sql)?)),
         }
     }
 
@@ -76,6 +82,8 @@ impl Connection {
     pub(crate) fn execute(&self, sql: &str, params: impl Params) -> Result<usize> {
         match self {
             Self::Sqlite(connection) => Ok(connection.execute(sql, params.sqlite())?),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => connection.prepare(sql)?.execute(params),
         }
     }
 
@@ -91,6 +99,10 @@ impl Connection {
             Self::Sqlite(connection) => {
                 first(&mut Rows::Sqlite(connection.prepare(sql)?.query(params.sqlite())?), read)
             }
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => {
+                first(&mut Rows::Postgres(connection.prepare(sql)?.query(params)?), read)
+            }
         }
     }
 
@@ -100,21 +112,44 @@ impl Connection {
             // One that reads first and writes then would fail at once, not wait, when another
             // process wrote in between.
             Self::Sqlite(connection) => connection.execute_batch("begin immediate")?,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => connection.begin()?,
         }
         Ok(Transaction { connection: self, is_open: true })
     }
 
-    /// A transaction that reads what the database has at one moment.
+    /// A transaction that reads what the database has at one moment. Within another one, that
+    /// of the other.
     pub(crate) fn snapshot(&self) -> Result<Transaction<'_>> {
-        match self {
-            Self::Sqlite(connection) => connection.execute_batch("begin deferred")?,
+        let is_within = match self {
+            Self::Sqlite(connection) => !connection.is_autocommit(),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => connection.is_within(),
+        };
+        if !is_within {
+            match self {
+                Self::Sqlite(connection) => connection.execute_batch("begin deferred")?,
+                #[cfg(feature = "postgres")]
+                Self::Postgres(connection) => connection.begin_snapshot()?,
+            }
         }
-        Ok(Transaction { connection: self, is_open: true })
+        Ok(Transaction { connection: self, is_open: !is_within })
     }
 
-    fn run(&self, statement: &str) -> Result<()> {
+    fn end(&self, how: &str) -> Result<()> {
         match self {
-            Self::Sqlite(connection) => Ok(connection.execute_batch(statement)?),
+            Self::Sqlite(connection) => Ok(connection.execute_batch(how)?),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => connection.end(how),
+        }
+    }
+
+    /// Whether it can be used again: a connection to a server may be lost.
+    pub(crate) fn is_lost(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => connection.is_lost(),
         }
     }
 }
@@ -134,7 +169,7 @@ pub(crate) struct Transaction<'c> {
 
 impl Transaction<'_> {
     pub(crate) fn commit(mut self) -> Result<()> {
-        self.connection.run("commit")?;
+        self.connection.end("commit")?;
         self.is_open = false;
         Ok(())
     }
@@ -152,7 +187,7 @@ impl Drop for Transaction<'_> {
     fn drop(&mut self) {
         if self.is_open {
             // SQLite has rolled back by itself after some failures; then there is nothing to do.
-            let _ = self.connection.run("rollback");
+            let _ = self.connection.end("rollback");
         }
     }
 }
@@ -160,6 +195,8 @@ impl Drop for Transaction<'_> {
 /// A prepared statement.
 pub(crate) enum Statement<'c> {
     Sqlite(rusqlite::CachedStatement<'c>),
+    #[cfg(feature = "postgres")]
+    Postgres(postgres::Statement<'c>),
 }
 
 impl Statement<'_> {
@@ -167,6 +204,8 @@ impl Statement<'_> {
     pub(crate) fn query(&mut self, params: impl Params) -> Result<Rows<'_>> {
         match self {
             Self::Sqlite(statement) => Ok(Rows::Sqlite(statement.query(params.sqlite())?)),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(statement) => Ok(Rows::Postgres(statement.query(params)?)),
         }
     }
 
@@ -204,6 +243,8 @@ impl Statement<'_> {
     pub(crate) fn execute(&mut self, params: impl Params) -> Result<usize> {
         match self {
             Self::Sqlite(statement) => Ok(statement.execute(params.sqlite())?),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(statement) => statement.execute(params),
         }
     }
 
@@ -214,6 +255,8 @@ impl Statement<'_> {
             Self::Sqlite(statement) => {
                 (statement.reset_status(rusqlite::StatementStatus::VmStep) as u32).into()
             }
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => 0,
         }
     }
 }
@@ -221,6 +264,8 @@ impl Statement<'_> {
 /// Rows of a question.
 pub(crate) enum Rows<'s> {
     Sqlite(rusqlite::Rows<'s>),
+    #[cfg(feature = "postgres")]
+    Postgres(postgres::Rows),
 }
 
 impl Rows<'_> {
@@ -228,6 +273,8 @@ impl Rows<'_> {
     pub(crate) fn next(&mut self) -> Result<Option<Row<'_>>> {
         match self {
             Self::Sqlite(rows) => Ok(rows.next()?.map(Row::Sqlite)),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(rows) => Ok(rows.next().map(Row::Postgres)),
         }
     }
 }
@@ -258,6 +305,8 @@ where
 #[derive(Clone, Copy)]
 pub(crate) enum Row<'r> {
     Sqlite(&'r rusqlite::Row<'r>),
+    #[cfg(feature = "postgres")]
+    Postgres(&'r ::postgres::Row),
 }
 
 impl<'r> Row<'r> {
@@ -265,6 +314,8 @@ impl<'r> Row<'r> {
     pub(crate) fn get<T: FromSql>(self, at: usize) -> Result<T> {
         match self {
             Self::Sqlite(row) => Ok(row.get(at)?),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(row) => postgres::get(row, at),
         }
     }
 
@@ -272,6 +323,8 @@ impl<'r> Row<'r> {
     pub(crate) fn get_ref(self, at: usize) -> Result<ValueRef<'r>> {
         match self {
             Self::Sqlite(row) => Ok(row.get_ref(at)?),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(row) => postgres::get_ref(row, at),
         }
     }
 }

@@ -20,6 +20,8 @@ use sha2::{Digest, Sha256};
 
 use crate::error::Error;
 use crate::sql;
+#[cfg(feature = "postgres")]
+use crate::sql::postgres::ServerLock;
 
 /// The schema: each version is what this one and those before it make. A released one never
 /// changes.
@@ -67,12 +69,35 @@ enum Access {
 /// Held by the one process that syncs into a store; released on drop, and by
 /// the operating system when the process dies.
 #[derive(Debug)]
-pub struct SyncLock(#[expect(dead_code, reason = "held for its lock")] File);
+pub struct SyncLock(#[expect(dead_code, reason = "held for its lock")] Held);
 
 /// Held, together with others, by each process that delivers; released on drop, and by the
 /// operating system when the process dies.
 #[derive(Debug)]
-pub struct DeliveryLock(#[expect(dead_code, reason = "held for its lock")] File);
+pub struct DeliveryLock(#[expect(dead_code, reason = "held for its lock")] Held);
+
+/// What a lock is held by.
+#[derive(Debug)]
+#[expect(dead_code, reason = "held for its lock")]
+enum Held {
+    File(File),
+    #[cfg(feature = "postgres")]
+    Server(ServerLock),
+}
+
+#[cfg(feature = "postgres")]
+impl SyncLock {
+    pub(crate) fn of_server(lock: ServerLock) -> Self {
+        Self(Held::Server(lock))
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl DeliveryLock {
+    pub(crate) fn of_server(lock: ServerLock) -> Self {
+        Self(Held::Server(lock))
+    }
+}
 
 /// A store in a file, and how it is reached.
 pub(crate) struct StoreFile {
@@ -131,7 +156,7 @@ impl StoreFile {
         let writer = match writer {
             None if has_log => connect(&self.path, Access::Write).ok(),
             Some(sql::Connection::Sqlite(writer)) => Some(writer),
-            None => None,
+            _ => None,
         };
         // Where somebody else has it open or nothing can be written, the log stays: it is
         // folded in by whoever closes the store next.
@@ -166,7 +191,7 @@ impl StoreFile {
         }
         // Nobody has it for itself for longer than a statement.
         file.lock_shared().map_err(failed)?;
-        Ok(DeliveryLock(file))
+        Ok(DeliveryLock(Held::File(file)))
     }
 
     /// Bytes on disk, with the log.
@@ -184,7 +209,7 @@ pub(crate) fn lock_for_sync(store: &Path) -> Result<SyncLock, Error> {
     let path = sync_lock(store);
     let file = files::lock_file(&path)?;
     match file.try_lock() {
-        Ok(()) => Ok(SyncLock(file)),
+        Ok(()) => Ok(SyncLock(Held::File(file))),
         Err(TryLockError::WouldBlock) => Err(Error::busy(store)),
         Err(TryLockError::Error(error)) => Err(Error::open(&path, error)),
     }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::database::Database;
 use crate::error::Error;
 use crate::meter::Meter;
+#[cfg(feature = "postgres")]
+use crate::sql::postgres::Address;
 use crate::sqlite::SyncLock;
 
 /// Rows or texts that are few enough to look at one by one, unless told otherwise.
@@ -33,6 +35,17 @@ impl Store {
     pub async fn open(path: &Path) -> Result<Self, Error> {
         let path = path.to_owned();
         tokio::task::spawn_blocking(move || Database::open(&path))
+            .await
+            .map_err(|_| Error::stopped())?
+            .map(|database| Self { database, few: FEW, meter: Meter::default() })
+    }
+
+    /// Opens the store in a PostgreSQL database, `postgres://…`, and makes its schema where there
+    /// is none. A password may be in the address, or be given beside it.
+    #[cfg(feature = "postgres")]
+    pub async fn open_url(url: &str, password: Option<&str>) -> Result<Self, Error> {
+        let address = Address::parse(url, password).map_err(Error::address)?;
+        tokio::task::spawn_blocking(move || Database::open_server(address))
             .await
             .map_err(|_| Error::stopped())?
             .map(|database| Self { database, few: FEW, meter: Meter::default() })

@@ -1,12 +1,17 @@
 //! What the engines do differently, a function for each difference.
 
-use super::{Connection, Optional, Result, params};
+use std::borrow::Cow;
+
+use super::{Connection, Optional, Result, Transaction, params};
 use crate::columns::searchable;
 
 /// A column for which no index is used.
 pub(crate) fn unindexed(connection: &Connection, column: &str) -> String {
     match connection {
         Connection::Sqlite(_) => format!("+{column}"),
+        // It goes by what it expects to find.
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => column.to_owned(),
     }
 }
 
@@ -14,6 +19,10 @@ pub(crate) fn unindexed(connection: &Connection, column: &str) -> String {
 pub(crate) fn without_case(connection: &Connection, column: &str) -> String {
     match connection {
         Connection::Sqlite(_) => format!("{column} collate nocase"),
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) if column == "t.text" => "t.nocase".to_owned(),
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => format!("lower({column})"),
     }
 }
 
@@ -22,7 +31,27 @@ pub(crate) fn without_case(connection: &Connection, column: &str) -> String {
 pub(crate) fn is_like(connection: &Connection, column: &str, pattern: &str) -> (String, String) {
     match connection {
         Connection::Sqlite(_) => (format!("is_like({column}, ?)"), pattern.to_owned()),
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => {
+            // Digits of an id have no case left.
+            let column = if column == "t.text" { "t.folded" } else { column };
+            (format!("{column} like ?"), like_pattern(pattern))
+        }
     }
+}
+
+/// A pattern as `like` takes it.
+#[cfg(feature = "postgres")]
+fn like_pattern(pattern: &str) -> String {
+    let mut like = String::with_capacity(pattern.len() + 2);
+    for c in countersign_findings::filter::folded(pattern).chars() {
+        match c {
+            '*' => like.push('%'),
+            '%' | '_' | '\\' => like.extend(['\\', c]),
+            c => like.push(c),
+        }
+    }
+    if pattern.contains('*') { like } else { format!("%{like}%") }
 }
 
 /// Adds a text that many findings share; answers its number.
@@ -37,6 +66,18 @@ pub(crate) fn add_text(connection: &Connection, kind: u8, hash: i64, text: &str)
                 .execute(params![id, searchable(text)])?;
             Ok(id)
         }
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => {
+            let folded = countersign_findings::filter::folded(text);
+            connection
+                .prepare(
+                    "insert into texts (kind, hash, text, folded, nocase) values (?, ?, ?, ?, ?)
+                     returning id",
+                )?
+                .query_row(params![kind, hash, text, folded, text.to_ascii_lowercase()], |row| {
+                    row.get(0)
+                })
+        }
     }
 }
 
@@ -45,6 +86,8 @@ pub(crate) fn add_text(connection: &Connection, kind: u8, hash: i64, text: &str)
 pub(crate) fn texts_with_trigrams(connection: &Connection) -> Option<&'static str> {
     match connection {
         Connection::Sqlite(_) => Some("select rowid from trigrams where trigrams match ?"),
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => None,
     }
 }
 
@@ -62,6 +105,15 @@ pub(crate) fn put_words(
                 false => "insert or replace into words (rowid, text) values (?, ?)",
             };
             connection.prepare(put)?.execute(params![finding, words])?;
+        }
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => {
+            connection
+                .prepare(
+                    "insert into words (finding, words) values (?, string_to_array(?, ' '))
+                     on conflict (finding) do update set words = excluded.words",
+                )?
+                .execute(params![finding, words])?;
         }
     }
     Ok(())
@@ -83,6 +135,17 @@ pub(crate) fn has_words(
             };
             (condition, terms.join(" AND "))
         }
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => {
+            let condition = match is_each {
+                true => {
+                    "exists (select 1 from words w where w.finding = findings.id
+                        and w.words @> string_to_array(?, ' '))"
+                }
+                false => "id in (select finding from words where words @> string_to_array(?, ' '))",
+            };
+            (condition, words.join(" "))
+        }
     }
 }
 
@@ -95,15 +158,44 @@ pub(crate) fn last_change(connection: &Connection) -> Result<i64> {
             "select max(coalesce((select seq from sqlite_sequence where name = 'changes'), 0),
                 coalesce((select max(seq) from changes), 0))"
         }
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => "select value from counters where name = 'changes' for update",
     };
     connection.prepare(last)?.query_row([], |row| row.get(0))
 }
 
 /// Notes the number that the feed of changes gave last.
-pub(crate) fn note_last_change(connection: &Connection, _seq: i64) -> Result<()> {
+pub(crate) fn note_last_change(connection: &Connection, seq: i64) -> Result<()> {
     match connection {
         // `autoincrement` has noted it.
-        Connection::Sqlite(_) => Ok(()),
+        Connection::Sqlite(_) => {
+            let _ = seq;
+        }
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => {
+            let note = "update counters set value = ? where name = 'changes'";
+            connection.prepare(note)?.execute([seq])?;
+        }
+    }
+    Ok(())
+}
+
+/// A text as the engine can hold it.
+pub(crate) fn storable<'a>(connection: &Connection, text: &'a str) -> Cow<'a, str> {
+    match connection {
+        Connection::Sqlite(_) => text.into(),
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => super::postgres::storable(text),
+    }
+}
+
+/// What holds a reader to one moment, for all that it asks. SQLite needs nothing: what is asked
+/// while rows are read is of the moment of these rows.
+pub(crate) fn moment(connection: &Connection) -> Result<Option<Transaction<'_>>> {
+    match connection {
+        Connection::Sqlite(_) => Ok(None),
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => connection.snapshot().map(Some),
     }
 }
 
@@ -115,6 +207,8 @@ pub(crate) fn tables_to_check(connection: &Connection) -> Result<Vec<String>> {
                 .prepare("select name from sqlite_schema where type = 'table' order by name")?;
             statement.query_map([], |row| row.get(0))?.collect()
         }
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => Ok(Vec::new()),
     }
 }
 
@@ -138,6 +232,9 @@ pub(crate) fn damage(
             let lines = lines.filter(|line| line.as_ref().map_or(true, |line| line != "ok"));
             lines.take(most).collect()
         }
+        // Its pages have checksums of their own, and its indexes `pg_amcheck`.
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => Ok(Vec::new()),
     }
 }
 
@@ -171,5 +268,8 @@ pub(crate) fn broken_references(
                 statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
             rows.collect()
         }
+        // It refuses them whoever writes.
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => Ok(Vec::new()),
     }
 }

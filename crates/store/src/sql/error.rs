@@ -5,10 +5,15 @@ use std::fmt;
 use rusqlite::ErrorCode;
 use rusqlite::ffi;
 
+#[cfg(feature = "postgres")]
+use super::postgres::Failure;
+
 /// Why an engine failed.
 #[derive(Debug)]
 pub(crate) enum Error {
     Sqlite(rusqlite::Error),
+    #[cfg(feature = "postgres")]
+    Postgres(Failure),
 }
 
 /// A failure that something follows from.
@@ -31,6 +36,8 @@ impl Error {
     pub(super) fn is_no_row(&self) -> bool {
         match self {
             Self::Sqlite(error) => matches!(error, rusqlite::Error::QueryReturnedNoRows),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(failure) => failure.is_no_row(),
         }
     }
 
@@ -38,6 +45,8 @@ impl Error {
     pub(crate) fn trouble(&self) -> Option<Trouble> {
         match self {
             Self::Sqlite(error) => of_sqlite(error),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(failure) => failure.trouble(),
         }
     }
 
@@ -45,6 +54,8 @@ impl Error {
     pub(crate) fn is_damage(&self) -> bool {
         match self {
             Self::Sqlite(error) => is_damage(error),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(failure) => failure.is_damage(),
         }
     }
 }
@@ -53,6 +64,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(error) => error.fmt(f),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(failure) => failure.fmt(f),
         }
     }
 }

@@ -1,0 +1,217 @@
+//! PostgreSQL: its connections, statements and rows.
+//!
+//! A connection is used on threads that may block: the client runs a small runtime of its own.
+//! Rows of a question are all in memory before the first is looked at, so that another question
+//! can be asked while they are read.
+
+mod address;
+mod failure;
+mod lock;
+mod schema;
+mod tls;
+mod translation;
+mod value;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use postgres::Client;
+
+pub(crate) use self::address::Address;
+pub(crate) use self::failure::Failure;
+pub(crate) use self::lock::{Purpose, ServerLock};
+use self::translation::translate;
+use self::value::Bound;
+pub(crate) use self::value::storable;
+use super::params::Given;
+use super::{FromSql, Params, Value, ValueRef};
+
+/// Statements that a connection keeps. Where there are more, all are forgotten.
+const KEPT: usize = 512;
+/// How long a server that is there may take to say so.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+type Result<T> = super::Result<T>;
+
+/// A connection.
+pub(crate) struct Connection {
+    /// None only while it is dropped.
+    client: RefCell<Option<Client>>,
+    kept: RefCell<HashMap<String, Arc<Prepared>>>,
+    /// Whether a transaction is open.
+    is_within: Cell<bool>,
+    is_lost: Cell<bool>,
+}
+
+/// A statement as the server has it.
+struct Prepared {
+    statement: postgres::Statement,
+    /// The names of its parameters in their order; none where they have no names.
+    names: Vec<String>,
+}
+
+impl Connection {
+    fn new(client: Client) -> Self {
+        Self {
+            client: RefCell::new(Some(client)),
+            kept: RefCell::new(HashMap::new()),
+            is_within: Cell::new(false),
+            is_lost: Cell::new(false),
+        }
+    }
+
+    fn with<T>(
+        &self,
+        act: impl FnOnce(&mut Client) -> std::result::Result<T, postgres::Error>,
+    ) -> Result<T> {
+        let mut client = self.client.borrow_mut();
+        let client = client.as_mut().ok_or_else(Failure::closed)?;
+        let done = act(client).map_err(|error| Failure::of(&error));
+        self.is_lost.set(self.is_lost.get() || done.as_ref().is_err_and(Failure::is_lost));
+        Ok(done?)
+    }
+
+    /// Whether nothing can be asked of it any more.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.is_lost.get()
+    }
+
+    /// Whether the server is still there.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.with(|client| client.is_valid(PATIENCE)).is_ok()
+    }
+
+    /// Runs statements without parameters.
+    pub(super) fn run(&self, statements: &str) -> Result<()> {
+        self.with(|client| client.batch_execute(statements))
+    }
+
+    pub(super) fn is_within(&self) -> bool {
+        self.is_within.get()
+    }
+
+    /// A transaction that writes. All that write wait for each other, on whatever machine: a
+    /// writer reads what it goes by, and numbers of findings and changes come in the order in
+    /// which their transactions end.
+    pub(super) fn begin(&self) -> Result<()> {
+        let turn = format!("begin; select pg_advisory_xact_lock({})", Purpose::Write.key());
+        self.is_within.set(true);
+        self.run(&turn).inspect_err(|_| {
+            let _ = self.end("rollback");
+        })
+    }
+
+    /// A transaction that reads what was there at one moment.
+    pub(super) fn begin_snapshot(&self) -> Result<()> {
+        self.run("begin isolation level repeatable read read only")?;
+        self.is_within.set(true);
+        Ok(())
+    }
+
+    pub(super) fn end(&self, how: &str) -> Result<()> {
+        self.is_within.set(false);
+        self.run(how)
+    }
+
+    pub(super) fn prepare(&self, sql: &str) -> Result<Statement<'_>> {
+        if let Some(prepared) = self.kept.borrow().get(sql) {
+            return Ok(Statement { connection: self, prepared: Arc::clone(prepared) });
+        }
+        let translation = translate(sql);
+        let statement = self.with(|client| client.prepare(&translation.sql))?;
+        let prepared = Arc::new(Prepared { statement, names: translation.names });
+        let mut kept = self.kept.borrow_mut();
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.insert(sql.to_owned(), Arc::clone(&prepared));
+        Ok(Statement { connection: self, prepared })
+    }
+}
+
+/// Closing waits for the server and needs a thread that may.
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let client = self.client.take();
+        apart(move || drop(client));
+    }
+}
+
+/// Runs something that blocks, whatever thread this is.
+fn apart<T: Send>(act: impl FnOnce() -> T + Send) -> Option<T> {
+    std::thread::scope(|scope| scope.spawn(act).join().ok())
+}
+
+/// A prepared statement.
+pub(crate) struct Statement<'c> {
+    connection: &'c Connection,
+    prepared: Arc<Prepared>,
+}
+
+impl Statement<'_> {
+    pub(super) fn query(&mut self, params: impl Params) -> Result<Rows> {
+        let bound = self.bound(params)?;
+        let params = bound.iter().map(|value| value as &(dyn postgres::types::ToSql + Sync));
+        let params: Vec<_> = params.collect();
+        let rows =
+            self.connection.with(|client| client.query(&self.prepared.statement, &params))?;
+        Ok(Rows { rows: rows.into_iter(), row: None })
+    }
+
+    pub(super) fn execute(&mut self, params: impl Params) -> Result<usize> {
+        let bound = self.bound(params)?;
+        let params = bound.iter().map(|value| value as &(dyn postgres::types::ToSql + Sync));
+        let params: Vec<_> = params.collect();
+        let written =
+            self.connection.with(|client| client.execute(&self.prepared.statement, &params))?;
+        Ok(usize::try_from(written).unwrap_or(usize::MAX))
+    }
+
+    /// The values in the order of the statement's parameters.
+    fn bound(&self, params: impl Params) -> Result<Vec<Bound>> {
+        let given = params.given()?;
+        let count = self.prepared.statement.params().len();
+        let bound: Vec<_> = match given {
+            Given::InOrder(values) => values.into_iter().map(Bound).collect(),
+            Given::Named(mut values) => {
+                let mut of = |name: &String| {
+                    let at = values.iter().position(|(known, _)| known == name);
+                    at.map(|at| Bound(std::mem::replace(&mut values[at].1, Value::Null)))
+                };
+                let found: Option<Vec<_>> = self.prepared.names.iter().map(&mut of).collect();
+                found.ok_or_else(|| Failure::program("a parameter without a value"))?
+            }
+        };
+        match bound.len() == count {
+            true => Ok(bound),
+            false => Err(Failure::program("another number of parameters than of values").into()),
+        }
+    }
+}
+
+/// Rows of a question.
+pub(crate) struct Rows {
+    rows: std::vec::IntoIter<postgres::Row>,
+    row: Option<postgres::Row>,
+}
+
+impl Rows {
+    pub(super) fn next(&mut self) -> Option<&postgres::Row> {
+        self.row = self.rows.next();
+        self.row.as_ref()
+    }
+}
+
+/// The value in a column of a row.
+pub(super) fn get<T: FromSql>(row: &postgres::Row, at: usize) -> Result<T> {
+    let value = get_ref(row, at)?;
+    T::column_result(value).map_err(|error| Failure::value(at, error.to_string()).into())
+}
+
+/// The same as it is there.
+pub(super) fn get_ref(row: &postgres::Row, at: usize) -> Result<ValueRef<'_>> {
+    let value = row.try_get::<_, value::Found<'_>>(at);
+    value.map(|found| found.0).map_err(|error| Failure::value(at, error).into())
+}
