@@ -5,12 +5,12 @@
 use countersign_findings::filter::{Expression, Field, Filter, Operator, Value};
 use countersign_findings::{Context, FindingId};
 use countersign_store::{
-    ApplicationRecord, ChangeKind, IntegrationId, Meter, Order, Query, Reading, RunKind, Seek,
-    Store,
+    ChangeKind, IntegrationId, Meter, Order, Query, Reading, RunKind, Seek, Store,
 };
 use serde_json::json;
 
-use super::{application, credential, open, put_in};
+use crate::engine;
+use crate::suite::{application, credential, open, put_in};
 
 /// Findings of one reading of the foreign integration; there are two.
 const FOREIGN: i64 = 10_000;
@@ -90,7 +90,7 @@ async fn read(store: &Store, id: IntegrationId, sort: &Sort, name: &str, count: 
 
 /// A store with an own integration, between the readings of a foreign one of so many findings.
 async fn store(folder: &std::path::Path, foreign_findings: i64) -> Store {
-    let store = Store::open(&folder.join("store.sqlite")).await.unwrap();
+    let store = engine::open(folder).await;
     let mine = store.add_integration(credential("mine"), None).await.unwrap();
     let theirs = store.add_integration(credential("theirs"), None).await.unwrap();
     for (at, name) in ["mine-1", "theirs-1", "mine-2", "theirs-2", "mine-3"].iter().enumerate() {
@@ -305,7 +305,7 @@ async fn a_page_of_an_integration_costs_its_rows() {
     let mut costs = Vec::new();
     for (applications, others) in [(3, 0), (200, 0), (200, 40)] {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+        let store = engine::open(folder.path()).await;
         let here = store.add_integration(credential("mine"), None).await.unwrap();
         let there = store.add_integration(credential("theirs"), None).await.unwrap();
         for n in 0..applications {
@@ -330,7 +330,7 @@ async fn a_finding_costs_the_same_whatever_is_stored() {
     let mut costs = Vec::new();
     for (own_findings, foreign_findings) in [(1, 0), (2000, 0), (1, 2000)] {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+        let store = engine::open(folder.path()).await;
         let mine = store.add_integration(credential("mine"), None).await.unwrap();
         let theirs = store.add_integration(credential("theirs"), None).await.unwrap();
         read(&store, theirs, &foreign(), "theirs-1", foreign_findings, DAY_MS).await;
@@ -351,7 +351,7 @@ async fn a_finding_costs_the_same_whatever_is_stored() {
 #[tokio::test]
 async fn pages_of_an_application_pass_over_no_row_of_another() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+    let store = engine::open(folder.path()).await;
     let mine = store.add_integration(credential("mine"), None).await.unwrap();
     for (name, count) in [("mine-1", 4000), ("mine-2", 500)] {
         read(&store, mine, &own(), name, count, DAY_MS).await;
@@ -368,54 +368,13 @@ async fn pages_of_an_application_pass_over_no_row_of_another() {
     assert!(costs.concat().iter().all(|steps| *steps <= 2 * costs[0][0]), "{costs:?}");
 }
 
-#[tokio::test]
-async fn pages_of_applications_are_of_their_integration_through_a_sync() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
-    let mut ids = Vec::new();
-    for name in ["mine", "theirs"] {
-        ids.push(store.add_integration(credential(name), None).await.unwrap());
-    }
-    // Two integrations hold one application.
-    for (id, name) in [(0, "z"), (1, "z"), (0, "y"), (1, "a"), (0, "b"), (0, "x")] {
-        read(&store, ids[id], &own(), name, 2, DAY_MS).await;
-    }
-    let names = |page: &[ApplicationRecord]| -> Vec<String> {
-        page.iter().map(|record| record.row.application.name.clone()).collect()
-    };
-    assert!(store.application_page("nobody", None, 10).await.unwrap().is_empty());
-    assert!(store.application_page("mine", None, 0).await.unwrap().is_empty());
-    let first = store.application_page("mine", None, 2).await.unwrap();
-    assert_eq!(names(&first), ["z", "y"]);
-    assert_eq!((first[0].row.findings, first[0].row.open[3]), (2, 2));
-    // One that was shown is no longer seen, another is read anew, and one more comes.
-    let run = store.begin_run(ids[0], RunKind::Full, 1).await.unwrap();
-    store.mark_applications_gone(run, vec![application("z").0.guid.to_string()]).await.unwrap();
-    read(&store, ids[0], &own(), "x", 3, 2 * DAY_MS).await;
-    read(&store, ids[0], &own(), "a", 1, 2 * DAY_MS).await;
-    let rest = store.application_page("mine", Some(first[1].place), 10).await.unwrap();
-    assert_eq!(names(&rest), ["b", "x", "a"]);
-    assert_eq!(rest[1].row.findings, 3);
-    let again = store.application_page("mine", None, 1).await.unwrap();
-    assert!(again[0].row.gone && again[0].place == first[0].place);
-
-    let guid = application("z").0.guid.to_string();
-    let one = store.application("theirs", &guid).await.unwrap().unwrap();
-    assert_eq!((one.row.integration.as_str(), one.row.gone), ("theirs", false));
-    for (integration, guid) in
-        [("nobody", guid.as_str()), ("theirs", "guid-y"), ("mine", "guid-none")]
-    {
-        assert!(store.application(integration, guid).await.unwrap().is_none(), "{guid}");
-    }
-}
-
 /// The work of a page and of one application is the same whatever others hold.
 #[tokio::test]
 async fn applications_of_others_are_not_passed_over() {
     let mut costs = Vec::new();
     for others in [0, 500] {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+        let store = engine::open(folder.path()).await;
         let mine = store.add_integration(credential("mine"), None).await.unwrap();
         let theirs = store.add_integration(credential("theirs"), None).await.unwrap();
         read(&store, mine, &own(), "mine-1", 1, DAY_MS).await;

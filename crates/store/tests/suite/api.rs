@@ -5,7 +5,8 @@ use countersign_store::{
     NewToken, PermissionSet, SecretPlace, Store, TokenKind, TokenScope, Traffic, TrafficBatch,
 };
 
-use crate::credential;
+use super::credential;
+use crate::engine;
 
 fn form(name: &str) -> AccountForm {
     AccountForm {
@@ -47,7 +48,7 @@ fn token(uid: &str, account: Option<AccountId>, byte: u8) -> NewToken {
 
 async fn store() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+    let store = engine::open(folder.path()).await;
     (folder, store)
 }
 

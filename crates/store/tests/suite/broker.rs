@@ -73,12 +73,12 @@ async fn lines_are_bounded_and_strangers_push_nobody_out() {
 async fn a_store_that_broke_is_not_one_that_is_locked() {
     let folder = tempfile::tempdir().unwrap();
     let (store, ..) = store(folder.path()).await;
-    let other = rusqlite::Connection::open(folder.path().join("store.sqlite")).unwrap();
-    other.execute_batch("alter table broker_requests rename to elsewhere").unwrap();
+    let other = engine::direct(folder.path());
+    other.execute("alter table broker_requests rename to elsewhere").unwrap();
     let kept = Kept { of_callers: 1, of_nobody: 1 };
     let lines: Arc<[_]> = Arc::new([line(1, None)]);
     let error = store.add_broker_requests(Arc::clone(&lines), kept).await.unwrap_err();
     assert!(!error.is_locked(), "{error}");
-    other.execute_batch("alter table elsewhere rename to broker_requests").unwrap();
+    other.execute("alter table elsewhere rename to broker_requests").unwrap();
     store.add_broker_requests(lines, kept).await.unwrap();
 }

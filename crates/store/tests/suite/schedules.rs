@@ -18,7 +18,7 @@ async fn a_pause_and_a_wish_are_of_an_integration_that_there_is() {
     store.ask_for_run("test", 3).await.unwrap();
     store.ask_for_run("test", 4).await.unwrap();
     drop(store);
-    let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+    let store = engine::open(folder.path()).await;
     let kept = store.schedules().await.unwrap().remove(0);
     assert_eq!((kept.paused_ms, kept.asked_ms), (Some(1), Some(3)), "the first time counts");
     store.pause_schedule("test", None).await.unwrap();
@@ -62,7 +62,7 @@ async fn runs_are_noted_and_what_was_drawn_stays() {
 async fn processes_that_write_at_once_wait_for_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let (first, integration, _) = store(folder.path()).await;
-    let second = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+    let second = engine::open(folder.path()).await;
     let many = [first, second].map(|store| {
         tokio::spawn(async move {
             for at in 0..150 {

@@ -10,12 +10,13 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use super::{COMPLETE, credential, flaw, open, put};
+use crate::engine;
 
-const NAMES: [&str; 3] = ["one", "two", "three"];
+pub(crate) const NAMES: [&str; 3] = ["one", "two", "three"];
 
 /// What is done to a store.
 #[derive(Debug, Clone, Copy)]
-enum Step {
+pub(crate) enum Step {
     /// An application of an integration is read, with so many findings more.
     Read { integration: usize, application: usize, more: i64 },
     /// An integration goes, and comes back without findings.
@@ -32,9 +33,9 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// How many findings each application of an integration has.
-type Held = BTreeMap<(usize, usize), i64>;
+pub(crate) type Held = BTreeMap<(usize, usize), i64>;
 
-async fn act(store: &Store, held: &mut Held, step: Step) {
+pub(crate) async fn act(store: &Store, held: &mut Held, step: Step) {
     match step {
         Step::Read { integration, application, more } => {
             let id = store.integration(NAMES[integration]).await.unwrap().id;
@@ -85,7 +86,7 @@ async fn a_list_has_all_findings_of_its_integrations_and_no_other() {
     let mut runner = TestRunner::deterministic();
     for round in 0..12 {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+        let store = engine::open(folder.path()).await;
         for name in NAMES {
             store.add_integration(credential(name), None).await.unwrap();
         }
@@ -111,7 +112,7 @@ async fn a_list_has_all_findings_of_its_integrations_and_no_other() {
 #[tokio::test]
 async fn many_stretches_are_one_list() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+    let store = engine::open(folder.path()).await;
     for name in NAMES {
         store.add_integration(credential(name), None).await.unwrap();
     }
@@ -129,35 +130,4 @@ async fn many_stretches_are_one_list() {
         }
     }
     assert_eq!(store.check().await.unwrap(), []);
-}
-
-/// What version 3 says of a store that is older is what its own writers say.
-#[tokio::test]
-async fn version_3_knows_what_was_stored_before_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("store.sqlite");
-    let store = Store::open(&path).await.unwrap();
-    for name in NAMES {
-        store.add_integration(credential(name), None).await.unwrap();
-    }
-    let mut held = Held::new();
-    for n in 0..60 {
-        let integration = n * n % 7 % NAMES.len();
-        let more = (n % 4) as i64;
-        act(&store, &mut held, Step::Read { integration, application: n % 2, more }).await;
-    }
-    store.close().await;
-    let connection = rusqlite::Connection::open(&path).unwrap();
-    let all = || {
-        let mut statement = connection.prepare("select * from stretches order by 1, 2").unwrap();
-        let rows = statement.query_map([], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]));
-        rows.unwrap().collect::<Result<Vec<[i64; 3]>, _>>().unwrap()
-    };
-    let written = all();
-    assert!(written.len() > 10, "{written:?}");
-    connection.execute("delete from stretches", []).unwrap();
-    let schema = include_str!("../../schema-3.sql");
-    let statement = &schema[schema.find("with whose").unwrap()..];
-    connection.execute(statement.split_once(';').unwrap().0, []).unwrap();
-    assert_eq!(all(), written);
 }

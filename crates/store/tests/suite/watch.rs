@@ -31,7 +31,7 @@ async fn a_notice_is_raised_once_whoever_raises_it() {
     let folder = tempfile::tempdir().unwrap();
     let (store, id) = watched(folder.path()).await;
     assert!(store.raise_notice(notice(id, 7), channels(&["a", "b"])).await.unwrap());
-    let again = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+    let again = engine::open(folder.path()).await;
     assert!(!again.raise_notice(notice(id, 7), channels(&["c"])).await.unwrap());
     let pending = || async {
         let all = store.deliveries().await.unwrap().into_iter();
