@@ -212,7 +212,7 @@ pub(crate) fn append(transaction: &Transaction<'_>, act: &Act, now_ms: i64) -> R
 pub(crate) fn verify(connection: &Connection) -> Result<Verdict, Error> {
     let mut statement = connection
         .prepare("select id, at_ms, credential, act, detail, hash from audit order by id")?;
-    let mut rows = statement.query([])?;
+    let mut rows = statement.scan([])?;
     let (mut entries, mut previous) = (0, Vec::new());
     while let Some(row) = rows.next()? {
         let (id, at_ms): (i64, i64) = (row.get(0)?, row.get(1)?);

@@ -338,7 +338,7 @@ impl Columns {
         let mut statement = connection.prepare(&format!(
             "select {NAMES}, {IS_POLICY}, gone, application from findings where gone = 0 and {of}"
         ))?;
-        let mut rows = statement.query([application])?;
+        let mut rows = statement.scan([application])?;
         while let Some(row) = rows.next()? {
             let (columns, _) = read(row)?;
             act(row.get(20)?, columns)?;

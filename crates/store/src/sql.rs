@@ -209,6 +209,15 @@ impl Statement<'_> {
         }
     }
 
+    /// The rows of a question that may be many more than memory should hold.
+    pub(crate) fn scan(&mut self, params: impl Params) -> Result<Rows<'_>> {
+        match self {
+            Self::Sqlite(statement) => Ok(Rows::Sqlite(statement.query(params.sqlite())?)),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(statement) => Ok(Rows::Postgres(statement.scan(params)?)),
+        }
+    }
+
     /// The first row. Fails where there is none: see [`Optional`].
     pub(crate) fn query_row<T>(
         &mut self,
@@ -265,7 +274,7 @@ impl Statement<'_> {
 pub(crate) enum Rows<'s> {
     Sqlite(rusqlite::Rows<'s>),
     #[cfg(feature = "postgres")]
-    Postgres(postgres::Rows),
+    Postgres(postgres::Rows<'s>),
 }
 
 impl Rows<'_> {
@@ -274,7 +283,7 @@ impl Rows<'_> {
         match self {
             Self::Sqlite(rows) => Ok(rows.next()?.map(Row::Sqlite)),
             #[cfg(feature = "postgres")]
-            Self::Postgres(rows) => Ok(rows.next().map(Row::Postgres)),
+            Self::Postgres(rows) => Ok(rows.next()?.map(Row::Postgres)),
         }
     }
 }

@@ -68,7 +68,7 @@ pub(crate) fn note_anew(connection: &Connection) -> Result<(), Error> {
         "select id, (select integration from applications where id = application)
          from findings not indexed order by id",
     )?;
-    let mut rows = whose.query([])?;
+    let mut rows = whose.scan([])?;
     let mut last: Option<(i64, Stretch)> = None;
     while let Some(row) = rows.next()? {
         let (row, integration): (i64, Option<i64>) = (row.get(0)?, row.get(1)?);

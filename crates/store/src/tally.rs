@@ -209,7 +209,7 @@ fn kept_tallies(connection: &Connection) -> Result<Option<Sum>, Error> {
         "select application, context, scan_type, severity, state, status, violates_policy, findings
          from tallies",
     )?;
-    let mut rows = statement.query([])?;
+    let mut rows = statement.scan([])?;
     while let Some(row) = rows.next()? {
         let tally = Tally {
             context: row.get(1)?,
@@ -234,7 +234,7 @@ fn kept_counts(connection: &Connection) -> Result<Option<Sum>, Error> {
     let mut statement = connection.prepare(
         "select integration, field, value, severity, state, is_policy, findings from counts",
     )?;
-    let mut rows = statement.query([])?;
+    let mut rows = statement.scan([])?;
     while let Some(row) = rows.next()? {
         let code: i64 = row.get(1)?;
         let field = Counted::ALL.into_iter().find(|field| *field as i64 == code);

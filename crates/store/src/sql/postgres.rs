@@ -2,7 +2,7 @@
 //!
 //! A connection is used on threads that may block: the client runs a small runtime of its own.
 //! Rows of a question are all in memory before the first is looked at, so that another question
-//! can be asked while they are read.
+//! can be asked while they are read; those of a scan come in parts.
 
 mod address;
 mod failure;
@@ -30,6 +30,8 @@ use super::{FromSql, Params, Value, ValueRef};
 
 /// Statements that a connection keeps. Where there are more, all are forgotten.
 const KEPT: usize = 512;
+/// Rows of a part of a scan.
+const PART: usize = 2000;
 /// How long a server that is there may take to say so.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -43,11 +45,14 @@ pub(crate) struct Connection {
     /// Whether a transaction is open.
     is_within: Cell<bool>,
     is_lost: Cell<bool>,
+    /// Scans that were begun, for their names.
+    scans: Cell<u32>,
 }
 
 /// A statement as the server has it.
 struct Prepared {
     statement: postgres::Statement,
+    sql: String,
     /// The names of its parameters in their order; none where they have no names.
     names: Vec<String>,
 }
@@ -59,6 +64,7 @@ impl Connection {
             kept: RefCell::new(HashMap::new()),
             is_within: Cell::new(false),
             is_lost: Cell::new(false),
+            scans: Cell::new(0),
         }
     }
 
@@ -121,7 +127,8 @@ impl Connection {
         }
         let translation = translate(sql);
         let statement = self.with(|client| client.prepare(&translation.sql))?;
-        let prepared = Arc::new(Prepared { statement, names: translation.names });
+        let prepared =
+            Arc::new(Prepared { statement, sql: translation.sql, names: translation.names });
         let mut kept = self.kept.borrow_mut();
         if kept.len() >= KEPT {
             kept.clear();
@@ -151,13 +158,29 @@ pub(crate) struct Statement<'c> {
 }
 
 impl Statement<'_> {
-    pub(super) fn query(&mut self, params: impl Params) -> Result<Rows> {
+    pub(super) fn query(&mut self, params: impl Params) -> Result<Rows<'_>> {
         let bound = self.bound(params)?;
         let params = bound.iter().map(|value| value as &(dyn postgres::types::ToSql + Sync));
         let params: Vec<_> = params.collect();
         let rows =
             self.connection.with(|client| client.query(&self.prepared.statement, &params))?;
-        Ok(Rows { rows: rows.into_iter(), row: None })
+        Ok(Rows { rows: rows.into_iter(), row: None, rest: None })
+    }
+
+    /// The rows of a question in parts, in a transaction.
+    pub(super) fn scan(&mut self, params: impl Params) -> Result<Rows<'_>> {
+        if !self.connection.is_within() {
+            return self.query(params);
+        }
+        let bound = self.bound(params)?;
+        let params = bound.iter().map(|value| value as &(dyn postgres::types::ToSql + Sync));
+        let params: Vec<_> = params.collect();
+        let number = self.connection.scans.get().wrapping_add(1);
+        self.connection.scans.set(number);
+        let declare = format!("declare scan_{number} no scroll cursor for {}", self.prepared.sql);
+        self.connection.with(|client| client.execute(&declare, &params))?;
+        let rest = Some(Scan { connection: self.connection, number });
+        Ok(Rows { rows: Vec::new().into_iter(), row: None, rest })
     }
 
     pub(super) fn execute(&mut self, params: impl Params) -> Result<usize> {
@@ -192,15 +215,44 @@ impl Statement<'_> {
 }
 
 /// Rows of a question.
-pub(crate) struct Rows {
+pub(crate) struct Rows<'c> {
     rows: std::vec::IntoIter<postgres::Row>,
     row: Option<postgres::Row>,
+    /// Where further rows are; none after the last.
+    rest: Option<Scan<'c>>,
 }
 
-impl Rows {
-    pub(super) fn next(&mut self) -> Option<&postgres::Row> {
+impl Rows<'_> {
+    pub(super) fn next(&mut self) -> Result<Option<&postgres::Row>> {
         self.row = self.rows.next();
-        self.row.as_ref()
+        if let (None, Some(scan)) = (&self.row, &self.rest) {
+            self.rows = scan.part()?.into_iter();
+            if self.rows.len() < PART {
+                self.rest = None;
+            }
+            self.row = self.rows.next();
+        }
+        Ok(self.row.as_ref())
+    }
+}
+
+/// A question that is answered in parts.
+struct Scan<'c> {
+    connection: &'c Connection,
+    number: u32,
+}
+
+impl Scan<'_> {
+    fn part(&self) -> Result<Vec<postgres::Row>> {
+        let fetch = format!("fetch {PART} from scan_{}", self.number);
+        self.connection.with(|client| client.query(&fetch, &[]))
+    }
+}
+
+/// Nothing is kept for it until its transaction ends.
+impl Drop for Scan<'_> {
+    fn drop(&mut self) {
+        let _ = self.connection.run(&format!("close scan_{}", self.number));
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) fn each(
         "select finding_id, hash, raw, kind, differences, draft from staged
          where writer = ? order by place",
     )?;
-    let mut rows = statement.query([writer])?;
+    let mut rows = statement.scan([writer])?;
     let mut found = 0;
     while let Some(row) = rows.next()? {
         found += 1;
