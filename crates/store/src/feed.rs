@@ -239,18 +239,18 @@ impl Store {
 /// Beside what is shown, whether the row and its finding are what was written.
 fn select_change() -> String {
     format!(
-        "select seq, at_ms, guid, applications.name, f.finding_id, c.kind, reason, c.severity,
-            text, differences, integrations.name, c.seal, texts.hash, f.application, c.is_first,
-            f.seal, {}, {} {FROM}",
+        "select {}, {}, c.seal, f.seal, guid, applications.name, text, texts.hash,
+            integrations.name, c.is_first {FROM}",
         seal::CHANGE,
         seal::FINDING
     )
 }
 
-/// Where the seal of a finding is in it, and where the columns of both seals begin.
-const FINDING_SEAL: usize = 15;
-const CHANGE: usize = 16;
-const FINDING: usize = CHANGE + seal::CHANGE_COLUMNS;
+/// Where the columns of [`seal::FINDING`] are in it, after those of [`seal::CHANGE`]; the
+/// application among them; and what follows them.
+const FINDING: usize = seal::CHANGE_COLUMNS;
+const APPLICATION: usize = FINDING + 2;
+const REST: usize = FINDING + seal::FINDING_COLUMNS;
 
 const FROM: &str = "from changes c
      left join findings f on f.id = c.finding
@@ -270,30 +270,31 @@ fn read_changes(
     let mut sound = HashSet::new();
     while let Some(row) = rows.next()? {
         let seq: i64 = row.get(0)?;
-        let is_sound = row.get::<Option<i64>>(11)? == Some(seal::of_change(row, CHANGE)?)
-            && row.get::<Option<i64>>(FINDING_SEAL)? == Some(seal::of_finding(row, FINDING)?);
-        let hash = row.get::<Option<Text>>(8)?.map(|title| columns::hash(&title.0));
-        if !is_sound || hash.is_none() || hash != row.get(12)? {
+        let is_sound = row.get::<Option<i64>>(REST)? == Some(seal::of_change(row, 0)?)
+            && row.get::<Option<i64>>(REST + 1)? == Some(seal::of_finding(row, FINDING)?);
+        let title: Option<Text> = row.get(REST + 4)?;
+        let hash = title.as_ref().map(|title| columns::hash(&title.0));
+        let (true, Some(title)) = (is_sound && hash == row.get(REST + 5)?, title) else {
             return Err(Error::corrupt(format_args!("change {seq} is not as it was written")));
-        }
-        let application: i64 = row.get(13)?;
+        };
+        let application: i64 = row.get(APPLICATION)?;
         if sound.insert(application) {
             seal::check_application(connection, application)?;
         }
         let id: [u8; 10] = row.get(4)?;
         changes.push(ChangeRow {
             seq,
-            at_ms: row.get(1)?,
-            application: row.get(2)?,
-            application_name: row.get(3)?,
+            at_ms: row.get(2)?,
+            application: row.get(REST + 2)?,
+            application_name: row.get(REST + 3)?,
             finding_id: FindingId::from_bytes(&id).to_string(),
             kind: ChangeKind::of_code(row.get(5)?)?,
             reason: row.get(6)?,
             severity: row.get(7)?,
-            title: row.get::<Text>(8)?.0,
-            differences: row.get(9)?,
-            integration: row.get(10)?,
-            is_first: row.get(14)?,
+            title: title.0,
+            differences: row.get(8)?,
+            integration: row.get(REST + 6)?,
+            is_first: row.get(REST + 7)?,
         });
     }
     Ok(changes)

@@ -57,10 +57,13 @@ fn like_pattern(pattern: &str) -> String {
 /// Adds a text that many findings share; answers its number.
 pub(crate) fn add_text(connection: &Connection, kind: u8, hash: i64, text: &str) -> Result<i64> {
     match connection {
-        Connection::Sqlite(_) => {
-            let id = connection
-                .prepare("insert into texts (kind, hash, text) values (?, ?, ?) returning id")?
-                .query_row(params![kind, hash, text], |row| row.get(0))?;
+        Connection::Sqlite(sqlite) => {
+            connection
+                .prepare("insert into texts (kind, hash, text) values (?, ?, ?)")?
+                .execute(params![kind, hash, text])?;
+            // Not by `returning`: such a statement has a savepoint, at which both indexes of
+            // words write what they hold, in many small pieces.
+            let id = sqlite.last_insert_rowid();
             connection
                 .prepare("insert into trigrams (rowid, text) values (?, ?)")?
                 .execute(params![id, searchable(text)])?;
