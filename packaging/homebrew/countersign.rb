@@ -10,7 +10,7 @@ class Countersign < Formula
   depends_on "rust" => :build
 
   def install
-    system "cargo", "install", "--features", "keyring", *std_cargo_args(path: "crates/cli")
+    system "cargo", "install", "--features", "keyring,postgres", *std_cargo_args(path: "crates/cli")
     generate_completions_from_executable(bin/"countersign", "completions", shells: [:bash, :zsh, :fish, :pwsh])
     system bin/"countersign", "man", "--out", man1
   end

@@ -132,6 +132,6 @@ mod tests {
         let expected = "select unnest(cast(translate(cast($1 as text), '[]', '{}') as bigint[]))";
         assert_eq!(sql(&numbers), expected);
         let texts = format!("a = ? and b in ({}) and c = ?", crate::sql::texts("?"));
-        assert!(sql(&texts).contains("cast(cast($2 as text) as json)) and c = $3"), "{texts}");
+        assert!(sql(&texts).contains("cast(cast($2 as text) as json))) and c = $3"), "{texts}");
     }
 }
