@@ -3,6 +3,8 @@
 
 pub mod made_up;
 #[cfg(unix)]
+pub mod postgres;
+#[cfg(unix)]
 pub mod siege;
 pub mod silence;
 pub mod strangers;

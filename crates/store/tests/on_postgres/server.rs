@@ -40,7 +40,7 @@ async fn addresses_say_what_is_wrong_with_them_and_never_the_password() {
 
 #[tokio::test]
 async fn what_the_server_refuses_has_one_fix() {
-    let url = engine::empty("refusals").await;
+    let url = engine::empty("refusals", &[]).await;
     let other = url.replace("/refusals?", "/there_is_none?");
     let told = refused(&other).await;
     assert!(told.contains("there_is_none") && told.contains("hint: create"), "{told}");
@@ -50,11 +50,8 @@ async fn what_the_server_refuses_has_one_fix() {
     direct.execute("revoke create on schema public from public").unwrap();
     let told = refused(&url.replace("tests@", "nobody@")).await;
     assert!(told.contains("permission denied") && told.contains("hint: make"), "{told}");
-    let latin = engine::empty("latin encoding 'LATIN1' locale 'C' template template0").await;
-    let told = refused(
-        &latin.replace("/latin encoding 'LATIN1' locale 'C' template template0?", "/latin?"),
-    )
-    .await;
+    let latin = engine::empty("latin", &["-E", "LATIN1", "-l", "C", "-T", "template0"]).await;
+    let told = refused(&latin).await;
     assert!(told.contains("LATIN1") && told.contains("hint: "), "{told}");
 }
 
@@ -65,7 +62,7 @@ async fn a_schema_of_another_version_is_refused_and_left_alone() {
         ("older", "update schema_version set version = 0", "not those of this version"),
         ("alien", "drop table schema_version", "not those of this version"),
     ] {
-        let url = engine::empty(name).await;
+        let url = engine::empty(name, &[]).await;
         Store::open_url(&url, None).await.unwrap().close().await;
         let direct = engine::direct_to(&url);
         direct.execute(change).unwrap();
@@ -79,7 +76,7 @@ async fn a_schema_of_another_version_is_refused_and_left_alone() {
 /// Several processes that open an empty database at once make its schema once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_schema_is_made_once_and_whole() {
-    let url = engine::empty("at_once").await;
+    let url = engine::empty("at_once", &[]).await;
     let openings: Vec<_> = (0..6)
         .map(|_| {
             let url = url.clone();
@@ -232,8 +229,7 @@ async fn a_nul_is_kept_where_it_counts() {
 /// Lists are in the order of bytes, whatever the database sorts by.
 #[tokio::test]
 async fn names_are_in_the_order_of_their_bytes() {
-    let url = engine::empty("sorted_otherwise template template0 locale 'C.UTF-8'").await;
-    let url = url.replace(" template template0 locale 'C.UTF-8'", "");
+    let url = engine::empty("sorted_otherwise", &["-T", "template0", "-l", "C.UTF-8"]).await;
     let store = Store::open_url(&url, None).await.unwrap();
     for name in ["b", "A", "ä", "a", "B", "_"] {
         store.add_integration(credential(name), None).await.unwrap();
