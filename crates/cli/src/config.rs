@@ -7,6 +7,7 @@ pub(crate) mod keys;
 pub(crate) mod metrics;
 pub(crate) mod schedule;
 pub(crate) mod settings;
+pub(crate) mod store;
 mod vault;
 pub(crate) mod watch;
 
@@ -33,6 +34,7 @@ const MAX_BYTES: u64 = 1 << 20;
 pub(crate) struct Config {
     pub(crate) client: ClientConfig,
     pub(crate) sync: SyncConfig,
+    pub(crate) store: store::StoreConfig,
     pub(crate) vault: VaultConfig,
     /// By the name of the credential, or of the integration whose twins take turns.
     pub(crate) rotation: BTreeMap<String, RotationConfig>,
@@ -299,6 +301,7 @@ impl Config {
             self.client.requests_per_minute != 0,
             "`client.requests_per_minute` must be at least 1",
         );
+        found.extend(self.store.check().err());
         found.extend(self.vault.check().err());
         found.extend(watch::check(&self.watch, &self.consumers).err());
         found.extend(destinations::check(&self.destinations));

@@ -327,6 +327,7 @@ impl From<countersign_store::Error> for Failure {
         let cause = match error.cause() {
             _ if error.is_exposed() => Cause::Exposed,
             _ if error.is_busy() => Cause::InUse,
+            _ if error.is_of_settings() => Cause::Usage,
             Some(DiskCause::Full) => Cause::DiskFull,
             _ => Cause::Storage,
         };

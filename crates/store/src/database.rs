@@ -98,6 +98,14 @@ impl Database {
         }
     }
 
+    pub(crate) fn place(&self) -> String {
+        match &self.inner.place {
+            Place::File(file) => file.path().display().to_string(),
+            #[cfg(feature = "postgres")]
+            Place::Server(address) => address.to_string(),
+        }
+    }
+
     pub(crate) fn lock_for_sync(&self) -> Result<SyncLock, Error> {
         match &self.inner.place {
             Place::File(file) => file.lock_for_sync(),

@@ -45,8 +45,7 @@ enum Kind {
         place: String,
         failure: sql::postgres::Failure,
     },
-    #[cfg(feature = "postgres")]
-    Address(String),
+    Setting(String),
     #[cfg(feature = "postgres")]
     UnfitServer {
         place: String,
@@ -150,8 +149,8 @@ impl Error {
     }
 
     #[cfg(feature = "postgres")]
-    pub(crate) fn address(what: String) -> Self {
-        Self(Kind::Address(what))
+    pub(crate) fn address(what: &str) -> Self {
+        Self(Kind::Setting(format!("the address of the database is wrong: {what}")))
     }
 
     #[cfg(feature = "postgres")]
@@ -200,6 +199,16 @@ impl Error {
 
     pub(crate) fn corrupt(what: impl fmt::Display) -> Self {
         Self(Kind::Corrupt(what.to_string()))
+    }
+
+    /// What says where the store is cannot be followed.
+    pub fn setting(what: impl fmt::Display) -> Self {
+        Self(Kind::Setting(what.to_string()))
+    }
+
+    /// It is about what somebody configured, and nothing was asked of the store.
+    pub fn is_of_settings(&self) -> bool {
+        matches!(self.0, Kind::Setting(_))
     }
 
     /// A finding whose application is not there.
@@ -393,8 +402,7 @@ impl fmt::Display for Error {
             ),
             #[cfg(feature = "postgres")]
             Kind::Server { place, failure } => f.write_str(&failure.tell(place)),
-            #[cfg(feature = "postgres")]
-            Kind::Address(what) => write!(f, "the address of the database is wrong: {what}"),
+            Kind::Setting(what) => f.write_str(what),
             #[cfg(feature = "postgres")]
             Kind::UnfitServer { place, what } => write!(f, "the database `{place}` {what}"),
             Kind::Sql(error) if error.is_damage() => {

@@ -44,11 +44,16 @@ impl Store {
     /// is none. A password may be in the address, or be given beside it.
     #[cfg(feature = "postgres")]
     pub async fn open_url(url: &str, password: Option<&str>) -> Result<Self, Error> {
-        let address = Address::parse(url, password).map_err(Error::address)?;
+        let address = Address::parse(url, password).map_err(|what| Error::address(&what))?;
         tokio::task::spawn_blocking(move || Database::open_server(address))
             .await
             .map_err(|_| Error::stopped())?
             .map(|database| Self { database, few: FEW, meter: Meter::default() })
+    }
+
+    /// Where it is: the path of its file, or the address of its database without the password.
+    pub fn place(&self) -> String {
+        self.database.place()
     }
 
     /// Ends all use of the store, whoever has a clone of it. What was written is folded into

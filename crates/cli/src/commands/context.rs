@@ -16,7 +16,8 @@ use countersign_store::{
 };
 use countersign_vault::{Secret, Vault, prove};
 
-use crate::config::Config;
+use crate::config::store::StoreConfig;
+use crate::config::{self, Config};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::later::Later;
@@ -72,9 +73,21 @@ impl Current {
 /// What is to be closed before the program ends.
 static OPENED: Mutex<Vec<Store>> = Mutex::new(Vec::new());
 
+/// Where the store is, as `config.toml` says. A file that cannot be read as a whole counts as one
+/// that says nothing of the store, unless it does.
+pub(crate) fn store_config(home: &Home) -> Result<StoreConfig, countersign_store::Error> {
+    let failed = |failure: Failure| countersign_store::Error::setting(failure);
+    let text = config::text_of(&home.config()).map_err(failed)?;
+    match Config::parse(&home.config(), &text) {
+        Ok(config) => Ok(config.store),
+        Err(failure) if text.contains("[store") || text.contains("store.") => Err(failed(failure)),
+        Err(_) => Ok(StoreConfig::default()),
+    }
+}
+
 /// Opens the store, which [`close`] closes.
 pub(crate) async fn open_store(home: &Home) -> Result<Store, countersign_store::Error> {
-    let store = Store::open(&home.store()).await?;
+    let store = store_config(home)?.open(home).await?;
     OPENED.lock().unwrap_or_else(PoisonError::into_inner).push(store.clone());
     Ok(store)
 }

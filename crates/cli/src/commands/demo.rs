@@ -67,6 +67,7 @@ pub(crate) async fn remove(given: Option<&Path>) -> Result<(), Failure> {
         store.close().await;
         refused?;
     }
+    super::store::must_be_file(&home, "take `store.url` out of its config.toml")?;
     let (alone, _) = store::set_aside(&home.store())?;
     let failed = |error| Failure::of_file("remove", home.path(), &error);
     empty(home.path(), &mark).map_err(failed)?;

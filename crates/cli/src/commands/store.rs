@@ -9,7 +9,7 @@ use countersign_findings::rfc3339;
 use countersign_store::{Problem, Store, check_image, set_aside};
 use serde_json::json;
 
-use super::context::open_store;
+use super::context::{open_store, store_config};
 use crate::args::{BackUp, CheckStore, Restore, Store as Command};
 use crate::asking::asked;
 use crate::backup::{self, Attached};
@@ -34,7 +34,13 @@ pub(crate) async fn run(home: Option<&Path>, command: Command) -> Result<(), Fai
 
 async fn check(home: &Home, args: CheckStore) -> Result<(), Failure> {
     let path = home.store();
-    if !path.exists() {
+    let is_elsewhere = store_config(home)?.is_elsewhere();
+    if is_elsewhere && args.accept_missing_log {
+        return Err(Failure::usage(
+            "`store.url` is set: a store in a database has no log of its own\nhint: leave `--accept-missing-log` out",
+        ));
+    }
+    if !is_elsewhere && !path.exists() {
         files::usable(home.path(), false)?;
         return Err(Failure::storage(format!(
             "there is no store in `{}`\nhint: `countersign integration add prod` adds an integration",
@@ -44,8 +50,10 @@ async fn check(home: &Home, args: CheckStore) -> Result<(), Failure> {
     if args.accept_missing_log {
         Store::accept_missing_log(&path).await?;
     }
+    let mut place = path.display().to_string();
     let found = match open_store(home).await {
         Ok(store) => {
+            place = store.place();
             let found = store.check().await;
             if found.as_ref().is_ok_and(Vec::is_empty) {
                 end_alarm(&store).await;
@@ -80,14 +88,13 @@ async fn check(home: &Home, args: CheckStore) -> Result<(), Failure> {
         };
     }
     if problems.is_empty() {
-        return print(&format!("ok: `{}` is as it was written\n", path.display()));
+        return print(&format!("ok: `{place}` is as it was written\n"));
     }
     for what in whats {
         print(&format!("{}\n", printable(what)))?;
     }
     Err(Failure::storage(format!(
-        "the store `{}` is damaged: {}\nhint: {}",
-        path.display(),
+        "the store `{place}` is damaged: {}\nhint: {}",
         counted(&problems),
         fix(home, are_mendable(&problems))
     )))
@@ -113,6 +120,16 @@ pub(crate) fn counted(problems: &[Problem]) -> String {
 /// What to do about a damaged store.
 pub(crate) fn fix(home: &Home, is_mendable: bool) -> String {
     mend(&home.store(), is_mendable)
+}
+
+/// Fails where the store is in a database.
+pub(crate) fn must_be_file(home: &Home, hint: &str) -> Result<(), Failure> {
+    match store_config(home)?.is_elsewhere() {
+        true => Err(Failure::usage(format!(
+            "`store.url` is set: the store is in a database and not in a file\nhint: {hint}"
+        ))),
+        false => Ok(()),
+    }
 }
 
 async fn back_up(home: &Home, args: BackUp) -> Result<(), Failure> {
@@ -170,6 +187,7 @@ fn secrets(home: &Home) -> Result<Vec<Attached>, Failure> {
 }
 
 async fn restore(home: &Home, args: Restore) -> Result<(), Failure> {
+    must_be_file(home, "restore it with `pg_restore`, from what `pg_dump` wrote")?;
     let random = system::random();
     let place = home.store();
     let hint = "give it after `restore`; `countersign store backup --help` shows how one is made";

@@ -155,6 +155,9 @@ pub(crate) const KEYS: &[Key] = &[
     set("sync.closures_share", Number, "0.5", Some("share"), "Open findings that may close at once without a newer scan: 0 to 1"),
     set("sync.closures_few", Integer, "5", Some("findings"), "This many may close whatever their share is"),
 
+    Key { source: Source::SecretVariables(&[]), ..unset("store.url", Text, "\"postgres://countersign@db.example.com/countersign\"", "PostgreSQL database that holds what is synced [default: store.sqlite in the data directory]") },
+    unset("store.password_file", File, "\"/etc/countersign/store.password\"", "File whose first line is the password of the database [default: COUNTERSIGN_STORE_PASSWORD, or none]"),
+
     set("schedule.period", Span, "\"6h\"", None, "From the start of one scheduled sync to the start of the next, at least"),
     unset("schedule.windows", List, "[\"mon-fri 20:00-06:00\"]", "When syncs may start: days, hours, or both, such as mon-fri 20:00-06:00 or sat,sun [default: always]"),
     set("schedule.zone", Text, "\"UTC\"", None, "Time zone of the windows: an IANA name, or UTC"),

@@ -15,6 +15,7 @@ mod deliver;
 mod demo;
 mod doctor;
 mod documents;
+mod elsewhere;
 mod exits;
 mod export;
 mod forms;
@@ -35,6 +36,10 @@ mod mcp;
 mod mistakes;
 mod operation;
 mod own;
+#[cfg(all(unix, feature = "postgres"))]
+#[path = "../../../testkit/src/postgres.rs"]
+#[expect(unreachable_pub, reason = "other crates use it from outside")]
+mod postgres;
 mod printers;
 mod program;
 mod proxy;

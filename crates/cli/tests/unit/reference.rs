@@ -381,12 +381,12 @@ Secrets are never in this file: a key that ends in `_file` names a file, a key t
 the day are `\"22:00-04:00\"`. NAME is the name of an integration or credential; `[]` is each of
 several tables, written `[[watch.webhooks]]`.
 
-A running `serve` reads the file again on SIGHUP. `[vault]`, `[proxy]`, `[api]`, `metrics.listen`
+A running `serve` reads the file again on SIGHUP. `[store]`, `[vault]`, `[proxy]`, `[api]`, `metrics.listen`
 and `watch.every` apply from the next start.
 ";
 
 /// Each table of the file with what it is about, and what is to know after its keys.
-const TABLES: [(&str, &str, &str); 11] = [
+const TABLES: [(&str, &str, &str); 12] = [
     (
         "client",
         "How requests are sent.",
@@ -395,6 +395,12 @@ const TABLES: [(&str, &str, &str); 11] = [
          the\nfirst of `HTTPS_PROXY`, `https_proxy`, `ALL_PROXY`, `all_proxy` that is set.",
     ),
     ("sync", "What a sync reads and closes: [Syncs](syncs.md).", ""),
+    (
+        "store",
+        "Where what is synced is kept: \
+         [Keep findings in PostgreSQL](../how-to/share-a-store.md).",
+        "",
+    ),
     (
         "schedule",
         "When `serve` syncs: [Schedule](schedule.md). `[schedule]` applies to every integration,\n\
@@ -444,6 +450,7 @@ const VARIABLES: &str = "
 | `COUNTERSIGN_LOG` | what to log to standard error |
 | `COUNTERSIGN_LOG_FORMAT` | `text` or `json` |
 | `COUNTERSIGN_TRUST` | users and groups whose files are trusted: [Files](files.md#containers) |
+| `COUNTERSIGN_STORE_PASSWORD` | password of the database that `store.url` names |
 | `COUNTERSIGN_VAULT_PASSPHRASE` | passphrase of the encrypted file |
 | `COUNTERSIGN_SMTP_USER`, `COUNTERSIGN_SMTP_PASSWORD` | sign-in to mail servers |
 | `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` | proxies, also in lower case |

@@ -2,6 +2,8 @@
 //! several machines.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use countersign_findings::Application;
 use countersign_store::{
@@ -190,6 +192,35 @@ async fn a_reader_with_a_cursor_misses_no_change_of_several_writers() {
     );
 }
 
+/// An application, its counts and its seal are read by several statements. While another process
+/// writes them again and again, no reader takes two moments for damage.
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
+async fn what_is_read_is_of_one_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _, run) = store(folder.path()).await;
+    let is_over = Arc::new(AtomicBool::new(false));
+    let other = engine::open(folder.path()).await;
+    let end = Arc::clone(&is_over);
+    let writing = tokio::spawn(async move {
+        for round in 0..150 {
+            let mut writer = open(&other, run, "Alpha").await;
+            for n in 0..4 {
+                let record = flaw(n, (n + round) % 6, 80, "x", None, "OPEN");
+                let kind = if round == 0 { ChangeKind::New } else { ChangeKind::Changed };
+                put(&mut writer, "Alpha", &record, Some(kind)).await;
+            }
+            writer.commit(COMPLETE).await.unwrap();
+        }
+        end.store(true, Ordering::Relaxed);
+    });
+    while !is_over.load(Ordering::Relaxed) && !writing.is_finished() {
+        store.applications().await.unwrap();
+        store.findings(Query { limit: 9, ..Query::default() }).await.unwrap();
+        store.changes(Since::Beginning, 9).await.unwrap();
+    }
+    writing.await.unwrap();
+}
+
 /// Texts that are compared are kept as they are; a NUL in any other becomes U+FFFD.
 #[tokio::test]
 async fn a_nul_is_kept_where_it_counts() {
@@ -226,10 +257,14 @@ async fn a_nul_is_kept_where_it_counts() {
     assert_eq!(store.check().await.unwrap(), []);
 }
 
+/// A database that puts `a` before `B`, as dictionaries do.
+const SORTED_OTHERWISE: &[&str] =
+    &["-T", "template0", "--locale-provider=icu", "--icu-locale=en-US"];
+
 /// Lists are in the order of bytes, whatever the database sorts by.
 #[tokio::test]
 async fn names_are_in_the_order_of_their_bytes() {
-    let url = engine::empty("sorted_otherwise", &["-T", "template0", "-l", "C.UTF-8"]).await;
+    let url = engine::empty("sorted_otherwise", SORTED_OTHERWISE).await;
     let store = Store::open_url(&url, None).await.unwrap();
     for name in ["b", "A", "ä", "a", "B", "_"] {
         store.add_integration(credential(name), None).await.unwrap();

@@ -1,6 +1,8 @@
 //! Locks that last as long as a connection of their own: the server frees them when this process
 //! ends, however it does.
 
+use std::sync::Mutex;
+
 use super::{Address, Connection, Failure, apart};
 use crate::sql::Result;
 
@@ -27,7 +29,8 @@ impl Purpose {
 
 /// A lock that is held.
 pub(crate) struct ServerLock {
-    connection: Option<Box<Connection>>,
+    /// Never locked: for whoever holds this on several threads. None only while it is dropped.
+    connection: Mutex<Option<Box<Connection>>>,
 }
 
 impl std::fmt::Debug for ServerLock {
@@ -45,7 +48,7 @@ impl ServerLock {
             Ok(is_taken.then_some(connection))
         });
         let taken: Result<_> = taken.unwrap_or_else(|| Err(Failure::closed().into()));
-        Ok(taken?.map(|connection| Self { connection: Some(connection) }))
+        Ok(taken?.map(|connection| Self { connection: Mutex::new(Some(connection)) }))
     }
 
     /// Shared with others that deliver; `act` runs if there are none.
@@ -62,7 +65,7 @@ impl ServerLock {
         // Nobody has it for itself for longer than a statement.
         let share = format!("select pg_advisory_lock_shared({})", Purpose::Deliver.key());
         connection.run(&share)?;
-        Ok(Self { connection: Some(connection) })
+        Ok(Self { connection: Mutex::new(Some(connection)) })
     }
 }
 
@@ -77,7 +80,7 @@ impl Connection {
 /// Free when this returns, and not when the server notices that the connection has ended.
 impl Drop for ServerLock {
     fn drop(&mut self) {
-        let connection = self.connection.take();
+        let connection = self.connection.get_mut().ok().and_then(Option::take);
         apart(move || {
             let unlocked =
                 connection.as_ref().map(|one| one.run("select pg_advisory_unlock_all()"));
