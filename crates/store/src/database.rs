@@ -173,6 +173,25 @@ impl Database {
         .await
     }
 
+    /// Runs on the writing connection, with one that reads another database.
+    pub(crate) async fn write_from<T, F>(&self, source: &Self, act: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection, &Connection) -> Result<T, Error> + Send + 'static,
+    {
+        let from = Arc::clone(&source.inner);
+        let place = Arc::clone(&from.reading).acquire_owned().await;
+        let place = place.map_err(|_| Error::stopped())?;
+        self.write(move |writer| {
+            let _place = place;
+            let reader = from.idle_reader().map_err(|error| from.place.named(error))?;
+            let outcome = act(&reader, writer);
+            from.put_back(reader);
+            outcome
+        })
+        .await
+    }
+
     async fn turn(&self) -> Result<OwnedSemaphorePermit, Error> {
         let turn = Arc::clone(&self.inner.turn).acquire_owned();
         let taken = match self.patience {

@@ -79,6 +79,8 @@ enum Kind {
     WriterTaken,
     Outdated,
     ReadingLost,
+    NotEmpty,
+    CopiedOtherwise(String),
     Stopped,
 }
 
@@ -256,6 +258,15 @@ impl Error {
     /// A connection was lost with what a reading had put aside.
     pub(crate) fn reading_lost() -> Self {
         Self(Kind::ReadingLost)
+    }
+
+    pub(crate) fn not_empty() -> Self {
+        Self(Kind::NotEmpty)
+    }
+
+    /// A table that a copy does not have as it was.
+    pub(crate) fn copied_otherwise(table: &str) -> Self {
+        Self(Kind::CopiedOtherwise(table.to_owned()))
     }
 
     pub(crate) fn outdated() -> Self {
@@ -441,6 +452,14 @@ impl fmt::Display for Error {
                     "others write to the same application\nhint: run it again when they are done"
                 )
             }
+            Kind::NotEmpty => write!(
+                f,
+                "the store to copy into is not empty\nhint: name a file that does not exist, or an empty database"
+            ),
+            Kind::CopiedOtherwise(table) => write!(
+                f,
+                "the copy of `{table}` is not what was stored: nothing was copied\nhint: {DAMAGED}"
+            ),
             Kind::ReadingLost => write!(
                 f,
                 "the connection to the database was lost while an application was read\nhint: run it again"

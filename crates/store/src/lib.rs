@@ -46,6 +46,7 @@ mod sweeps;
 mod tally;
 mod tokens;
 mod traffic;
+mod transfer;
 mod watch;
 mod words;
 mod writer;
@@ -93,6 +94,7 @@ pub use tokens::{
     TokenScope, TokenUse,
 };
 pub use traffic::{ApiFailure, Traffic, TrafficBatch};
+pub use transfer::Copied;
 pub use watch::{Delivery, Edition, NewNotice, Notice, NoticeId, NoticeKind, Sighting};
 pub use words::Fault;
 pub use writer::{ApplicationWriter, Held, Id, Put, Reading, Written};

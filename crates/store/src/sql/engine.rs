@@ -64,9 +64,7 @@ pub(crate) fn add_text(connection: &Connection, kind: u8, hash: i64, text: &str)
             // Not by `returning`: such a statement has a savepoint, at which both indexes of
             // words write what they hold, in many small pieces.
             let id = sqlite.last_insert_rowid();
-            connection
-                .prepare("insert into trigrams (rowid, text) values (?, ?)")?
-                .execute(params![id, searchable(text)])?;
+            add_trigrams(connection, id, text)?;
             Ok(id)
         }
         #[cfg(feature = "postgres")]
@@ -82,6 +80,42 @@ pub(crate) fn add_text(connection: &Connection, kind: u8, hash: i64, text: &str)
                 })
         }
     }
+}
+
+/// The same under a number that it has already.
+pub(crate) fn put_text(
+    connection: &Connection,
+    id: i64,
+    kind: u8,
+    hash: i64,
+    text: &str,
+) -> Result<()> {
+    match connection {
+        Connection::Sqlite(_) => {
+            connection
+                .prepare("insert into texts (id, kind, hash, text) values (?, ?, ?, ?)")?
+                .execute(params![id, kind, hash, text])?;
+            add_trigrams(connection, id, text)?;
+        }
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => {
+            let folded = countersign_findings::filter::folded(text);
+            connection
+                .prepare(
+                    "insert into texts (id, kind, hash, text, folded, nocase)
+                     values (?, ?, ?, ?, ?, ?)",
+                )?
+                .execute(params![id, kind, hash, text, folded, text.to_ascii_lowercase()])?;
+        }
+    }
+    Ok(())
+}
+
+fn add_trigrams(connection: &Connection, id: i64, text: &str) -> Result<()> {
+    connection
+        .prepare("insert into trigrams (rowid, text) values (?, ?)")?
+        .execute(params![id, searchable(text)])?;
+    Ok(())
 }
 
 /// The numbers of the texts that have some trigrams, whose terms are one parameter; none where
@@ -165,6 +199,52 @@ pub(crate) fn last_change(connection: &Connection) -> Result<i64> {
         Connection::Postgres(_) => "select value from counters where name = 'changes' for update",
     };
     connection.prepare(last)?.query_row([], |row| row.get(0))
+}
+
+/// The same for who writes nothing, and does not keep others from giving numbers.
+pub(crate) fn noted_last_change(connection: &Connection) -> Result<i64> {
+    match connection {
+        Connection::Sqlite(_) => last_change(connection),
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => {
+            let noted = "select value from counters where name = 'changes'";
+            connection.query_row(noted, [], |row| row.get(0))
+        }
+    }
+}
+
+/// Lets what the engine numbers go on after the rows that were copied, and the feed of changes
+/// after the number that it gave last.
+pub(crate) fn numbers_go_on(connection: &Connection, last_change: i64) -> Result<()> {
+    match connection {
+        // A number is the next after the highest, but for tables that never give one twice:
+        // these have noted what was copied.
+        Connection::Sqlite(_) => {
+            let note = "update sqlite_sequence set seq = ? where name = 'changes'";
+            if connection.execute(note, [last_change])? == 0 {
+                let note = "insert into sqlite_sequence (name, seq) values ('changes', ?)";
+                connection.execute(note, [last_change])?;
+            }
+            Ok(())
+        }
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => {
+            let mut statement = connection.prepare(
+                "select cast(table_name as text), cast(column_name as text)
+                 from information_schema.columns
+                 where is_identity = 'YES' and table_schema = current_schema()",
+            )?;
+            let columns = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            for (table, column) in columns.collect::<Result<Vec<(String, String)>>>()? {
+                let go_on = format!(
+                    "select setval(pg_get_serial_sequence('{table}', '{column}'), max({column}))
+                     from {table} having max({column}) > 0"
+                );
+                connection.query_row(&go_on, [], |_| Ok(())).optional()?;
+            }
+            note_last_change(connection, last_change)
+        }
+    }
 }
 
 /// Notes the number that the feed of changes gave last.

@@ -12,6 +12,7 @@ use countersign_store::{
 use serde_json::json;
 
 use crate::engine;
+use crate::suite::copies::{full, must_be_alike, shown};
 use crate::suite::{COMPLETE, credential, flaw, open, put, store, wordy};
 
 async fn refused(url: &str) -> String {
@@ -284,4 +285,21 @@ async fn what_needs_a_file_says_so() {
     assert!(store.size_bytes() > 1_000_000);
     store.close().await;
     assert!(store.integrations().await.is_err());
+}
+
+/// From a file into a database, and from there into another file.
+#[tokio::test]
+async fn a_store_moves_between_the_engines() {
+    let (folder, one, two) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let database = full(folder.path()).await;
+    let [file, other] = [&one, &two].map(|folder| folder.path().join("store.sqlite"));
+    let file = Store::open(&file).await.unwrap();
+    assert_eq!(database.copy_into(&file).await.unwrap().problems, []);
+    let again = engine::open(one.path()).await;
+    let there = file.copy_into(&again).await.unwrap();
+    let other = Store::open(&other).await.unwrap();
+    assert_eq!(again.copy_into(&other).await.unwrap(), there);
+    assert_eq!(shown(&other).await, shown(&database).await);
+    must_be_alike(&file, &again).await;
 }

@@ -4,6 +4,7 @@
 mod api;
 mod applications;
 mod broker;
+pub(crate) mod copies;
 mod credentials;
 pub(crate) mod damage;
 mod outbox;
