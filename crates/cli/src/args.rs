@@ -46,7 +46,7 @@ pub(crate) use rotation::{
     RotationMode,
 };
 pub(crate) use schedule::{ListSchedules, Schedule, Scheduled};
-pub(crate) use store::{BackUp, CheckStore, Restore, Store};
+pub(crate) use store::{BackUp, CheckStore, CopyStore, Restore, Store};
 pub(crate) use vault::{Reseal, Vault};
 pub(crate) use watch::{Acknowledge, Feed, ListConsumers, WatchCredentials};
 

@@ -163,6 +163,7 @@ const ALL: &[Examples] = &[
     ("store check", &["store check", "store check --json"]),
     ("store backup", &["store backup /var/backups/countersign.backup"]),
     ("store restore", &["store restore /var/backups/countersign.backup"]),
+    ("store copy", &["store copy store.sqlite postgres://countersign@db.example.com/countersign"]),
     ("vault check", &["vault check"]),
     ("vault reseal", &["vault reseal --new-key-file /etc/countersign/vault.key"]),
     (

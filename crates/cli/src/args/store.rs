@@ -12,6 +12,20 @@ pub(crate) enum Store {
     Backup(BackUp),
     /// Replace the store with that of a backup; the present one is kept.
     Restore(Restore),
+    /// Copy a whole store into an empty one: between a file and a PostgreSQL database. Compares the
+    /// copy with the original. Nothing else is changed: `store.url` says which one is used.
+    Copy(CopyStore),
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct CopyStore {
+    /// Store to read: a file such as `store.sqlite`, or `postgres://…`.
+    pub(crate) from: String,
+    /// Store to write: a file that does not exist, or `postgres://…` of an empty database.
+    pub(crate) to: String,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Group)]

@@ -1,4 +1,4 @@
-//! `store check|backup|restore`.
+//! `store check|backup|restore|copy`.
 
 use std::path::{Path, PathBuf};
 
@@ -10,9 +10,10 @@ use countersign_store::{Problem, Store, check_image, set_aside};
 use serde_json::json;
 
 use super::context::{open_store, store_config};
-use crate::args::{BackUp, CheckStore, Restore, Store as Command};
+use crate::args::{BackUp, CheckStore, CopyStore, Restore, Store as Command};
 use crate::asking::asked;
 use crate::backup::{self, Attached};
+use crate::config::store::StoreConfig;
 use crate::config::{Backend, Config};
 use crate::failure::{Exit, Failure};
 use crate::home::Home;
@@ -29,6 +30,7 @@ pub(crate) async fn run(home: Option<&Path>, command: Command) -> Result<(), Fai
         Command::Check(args) => check(&home, args).await,
         Command::Backup(args) => back_up(&home, args).await,
         Command::Restore(args) => restore(&home, args).await,
+        Command::Copy(args) => copy(args).await,
     }
 }
 
@@ -226,6 +228,48 @@ async fn restore(home: &Home, args: Restore) -> Result<(), Failure> {
         note("the backup holds secrets too; `--with-secrets` restores them");
     }
     Ok(())
+}
+
+async fn copy(args: CopyStore) -> Result<(), Failure> {
+    let is_file = |place: &str| !place.starts_with("postgres");
+    if is_file(&args.from) && !Path::new(&args.from).exists() {
+        return Err(Failure::usage(format!("there is no store `{}`", args.from)));
+    }
+    if is_file(&args.to) && Path::new(&args.to).exists() {
+        return Err(Failure::usage(format!(
+            "`{}` exists\nhint: name a file that does not exist",
+            args.to
+        )));
+    }
+    let from = StoreConfig::default().open_place(&args.from).await?;
+    let to = StoreConfig::default().open_place(&args.to).await?;
+    let copied = from.copy_into(&to).await;
+    let (read, written) = (from.place(), to.place());
+    from.close().await;
+    to.close().await;
+    let copied = copied?;
+    let whats: Vec<_> = copied.problems.iter().map(|problem| problem.what.as_str()).collect();
+    if args.json {
+        print_json(&json!({
+            "from": read, "to": written, "rows": copied.rows, "findings": copied.findings,
+            "problems": whats,
+        }))?;
+    } else {
+        note(&format!(
+            "copied {} findings, {} rows in all, from `{read}` to `{written}`",
+            grouped(copied.findings),
+            grouped(copied.rows)
+        ));
+    }
+    match copied.problems.is_empty() {
+        true => Ok(()),
+        false if args.json => Err(Failure::silent(Exit::Storage)),
+        false => Err(Failure::storage(format!(
+            "the copy is as damaged as the original: {}; the first is: {}\nhint: check the original with `countersign store check`",
+            counted(&copied.problems),
+            copied.problems[0].what
+        ))),
+    }
 }
 
 /// Those that were not there yet. Fails before the first if one of them is another here.

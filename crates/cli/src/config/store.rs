@@ -1,6 +1,6 @@
 //! `[store]`: where what is synced is kept. Without it, a file in the data directory.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use countersign_files::{self as files, Secrecy};
 use countersign_store::{Error, Store};
@@ -49,6 +49,14 @@ impl StoreConfig {
         match &self.url {
             None => Store::open(&home.store()).await,
             Some(url) => connect(&url.0, self.password()?).await,
+        }
+    }
+
+    /// The store in this file, or in the database at this address.
+    pub(crate) async fn open_place(&self, place: &str) -> Result<Store, Error> {
+        match place.starts_with("postgres") {
+            true => connect(place, self.password()?).await,
+            false => Store::open(Path::new(place)).await,
         }
     }
 

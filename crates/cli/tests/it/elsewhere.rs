@@ -121,6 +121,32 @@ fn a_store_in_a_database_holds_what_one_in_a_file_holds() {
     let restored = run(&homes[1], &["store", "restore", "b"]);
     assert_eq!(restored.status.code(), Some(2));
     assert!(stderr(&restored).contains("pg_restore"), "{}", stderr(&restored));
+    // From the file into another database, and back into another file: the same findings.
+    let file = homes[0].join("store.sqlite");
+    let copy = crate::postgres::server().create("copied", &[]);
+    let moved = folder.path().join("moved");
+    configure(&moved, &format!("[store]\nurl = \"{copy}\"\n"));
+    let told = well(&moved, &["store", "copy", "--json", file.to_str().unwrap(), &copy]);
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert!(told["findings"].as_u64() >= Some(300) && told["problems"] == serde_json::json!([]));
+    assert_eq!(ids(&moved), expected);
+    let back = folder.path().join("back");
+    std::fs::create_dir(&back).unwrap();
+    let file = back.join("store.sqlite");
+    well(&back, &["store", "copy", &copy, file.to_str().unwrap()]);
+    assert_eq!(ids(&back), expected);
+    for (from, to, word) in [
+        (copy.as_str(), file.to_str().unwrap(), "exists"),
+        ("none.sqlite", &copy, "there is no store"),
+        (&url, &copy, "not empty"),
+    ] {
+        let refused = run(&back, &["store", "copy", from, to]);
+        assert!(
+            !refused.status.success() && stderr(&refused).contains(word),
+            "{}",
+            stderr(&refused)
+        );
+    }
     // Its password may be in a variable.
     let output = countersign(&homes[1])
         .args(["applications"])
