@@ -26,7 +26,7 @@ use serde::Deserialize;
 
 use crate::failure::Failure;
 
-const MAX_BYTES: u64 = 1 << 20;
+pub(crate) const MAX_BYTES: u64 = 1 << 20;
 
 /// What the file may say.
 #[derive(Debug, Clone, Default, Deserialize)]

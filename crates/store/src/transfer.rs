@@ -10,124 +10,79 @@ use crate::seal;
 use crate::sql::{self, Connection, Text, ToSql, Value, engine, params};
 use crate::store::Store;
 
-/// Tables with their columns, each after those that it refers to. Texts, words and what engines
+/// What is copied of each table, after those that it refers to. Texts, words and what engines
 /// count by themselves are not among them.
-const TABLES: &[(&str, &str)] = &[
-    (
-        "credentials",
-        "id, name, vault_name, kind, url, ca_pem, allow_http_loopback, added_ms,
-         api_id, version, published_ms, account, user_id, roles, teams, expires_ms,
-         checked_ms, problem, used_ms, used_by, uid",
-    ),
-    ("accounts", "id, uid, name, fullname, environment, labels, created_ms, updated_ms"),
-    (
-        "integrations",
-        "id, name, created_ms, credential, uid, account, kind, mode, slug, fullname,
-         updated_ms",
-    ),
-    ("runs", "id, integration, kind, started_ms, finished_ms, complete, requests, report"),
-    (
-        "applications",
-        "id, integration, guid, name, modified_ms, policy_checked_ms, scanned_ms,
-         read_ms, incomplete, held_back, gone, policy, policy_compliance, criticality,
-         raw, seal",
-    ),
-    ("contexts", "id, name"),
-    ("names", "kind, number, name"),
-    (
-        "findings",
-        "id, application, context, severity, state, gone, scan_type, status,
-         violates_policy, cwe, category, title, file, module, url, component, cve,
-         cvss, first_found_ms, last_seen_ms, added_ms, changed_ms, kind, finding_id,
-         hash, notes, seal",
-    ),
-    ("records", "finding, raw"),
-    ("dictionaries", "id, content"),
-    ("details", "finding, read_ms, raw"),
-    ("undecodable", "id, application, context, hash, reason, seen_ms, raw"),
-    ("changes", "seq, run, at_ms, finding, kind, reason, severity, differences, seal, is_first"),
-    (
-        "tallies",
-        "application, context, scan_type, severity, state, status, violates_policy,
-         findings",
-    ),
-    ("counts", "integration, field, value, severity, state, is_policy, findings"),
-    (
-        "history",
-        "integration, application, day, severity, open, first, new, reopened, closed,
-         fixed, fix_ms",
-    ),
-    ("last_check", "id, at_ms, problems, first, is_mended_by_full_sync"),
-    (
-        "schedules",
-        "integration, draw, paused_ms, asked_ms, due_ms, started_ms, ended_ms, full_ms,
-         failures, fault, problem",
-    ),
-    (
-        "rotations",
-        "id, credential, mode, minter, step, begun_ms, moved_ms, old_id, new_id,
-         new_version, new_expires_ms, mints, lost, old_until_ms, to_revoke, problem,
-         is_over",
-    ),
-    ("leases", "name, holder, token, until_ms"),
-    ("audit", "id, at_ms, credential, act, detail, hash"),
-    ("sightings", "credential, seen_ms, fault, skew_ms, live_id"),
-    (
-        "notices",
-        "id, credential, kind, occasion, threshold, episode, is_urgent, raised_ms,
-         ended_ms, acknowledged_ms, escalated_ms",
-    ),
-    ("deliveries", "notice, channel, is_escalation, attempts, next_ms, sent_ms, problem"),
-    ("calendar", "credential, sequence, stamp_ms, content"),
-    (
-        "handovers",
-        "credential, consumer, version, attempts, next_ms, delivered_ms,
-         acknowledged_ms, problem",
-    ),
-    ("broker_callers", "id, name, digest, rules, created_ms, expires_ms, revoked_ms, last_used_ms"),
-    ("broker_requests", "seq, at_ms, caller, method, path, status, refusal, duration_ms"),
-    (
-        "kept_credentials",
-        "id, uid, account, name, fullname, vault_name, kind, api_id, version,
-         expires_ms, created_ms, updated_ms",
-    ),
-    (
-        "api_tokens",
-        "id, uid, name, fullname, kind, permission_set, account, integration,
-         operations, ttl_ms, created_ms, updated_ms",
-    ),
-    ("api_secrets", "token, place, digest, expires_ms, last_used_ms"),
-    (
-        "api_hours",
-        "integration, hour, succeeded, failed, cpu_us, db_ops, api_ops, in_bytes,
-         out_bytes",
-    ),
-    ("api_failures", "id, integration, at_ms, operation, status, error"),
-    ("stretches", "integration, last, first"),
-    (
-        "destinations",
-        "id, name, kind, place, cursor, mode, problem, since_ms, held_ms, failures,
-         rests_until_ms, holder, held_until_ms, left_out, created_ms",
-    ),
-    ("wants", "destination, group_key, subject, from_seq, to_seq, events"),
-    (
-        "sends",
-        "id, uid, destination, group_key, from_seq, to_seq, action, payload, state,
-         reason, attempts, counted, planned_ms, started_ms, next_ms, settled_ms,
-         reference, answer, replays",
-    ),
-    (
-        "links",
-        "destination, group_key, subject, reference, url, digest, standing,
-         is_remarked, created_ms, changed_ms",
-    ),
-    ("linked", "destination, group_key, finding_id"),
-    (
-        "sweeps",
-        "integration, period_ms, clean, audited_ms, last_applications, last_missed,
-         applications, missed_by_dates, missed_by_scans",
-    ),
-    ("hints", "integration, asked_ms"),
+const TABLES: &[&str] = &[
+    "select id, name, vault_name, kind, url, ca_pem, allow_http_loopback, added_ms, api_id,
+     version, published_ms, account, user_id, roles, teams, expires_ms, checked_ms,
+     problem, used_ms, used_by, uid from credentials",
+    "select id, uid, name, fullname, environment, labels, created_ms, updated_ms from
+     accounts",
+    "select id, name, created_ms, credential, uid, account, kind, mode, slug, fullname,
+     updated_ms from integrations",
+    "select id, integration, kind, started_ms, finished_ms, complete, requests, report from
+     runs",
+    "select id, integration, guid, name, modified_ms, policy_checked_ms, scanned_ms,
+     read_ms, incomplete, held_back, gone, policy, policy_compliance, criticality, raw,
+     seal from applications",
+    "select id, name from contexts",
+    "select kind, number, name from names",
+    "select id, application, context, severity, state, gone, scan_type, status,
+     violates_policy, cwe, category, title, file, module, url, component, cve, cvss,
+     first_found_ms, last_seen_ms, added_ms, changed_ms, kind, finding_id, hash, notes,
+     seal from findings",
+    "select finding, raw from records",
+    "select id, content from dictionaries",
+    "select finding, read_ms, raw from details",
+    "select id, application, context, hash, reason, seen_ms, raw from undecodable",
+    "select seq, run, at_ms, finding, kind, reason, severity, differences, seal, is_first
+     from changes",
+    "select application, context, scan_type, severity, state, status, violates_policy,
+     findings from tallies",
+    "select integration, field, value, severity, state, is_policy, findings from counts",
+    "select integration, application, day, severity, open, first, new, reopened, closed,
+     fixed, fix_ms from history",
+    "select id, at_ms, problems, first, is_mended_by_full_sync from last_check",
+    "select integration, draw, paused_ms, asked_ms, due_ms, started_ms, ended_ms, full_ms,
+     failures, fault, problem from schedules",
+    "select id, credential, mode, minter, step, begun_ms, moved_ms, old_id, new_id,
+     new_version, new_expires_ms, mints, lost, old_until_ms, to_revoke, problem, is_over
+     from rotations",
+    "select name, holder, token, until_ms from leases",
+    "select id, at_ms, credential, act, detail, hash from audit",
+    "select credential, seen_ms, fault, skew_ms, live_id from sightings",
+    "select id, credential, kind, occasion, threshold, episode, is_urgent, raised_ms,
+     ended_ms, acknowledged_ms, escalated_ms from notices",
+    "select notice, channel, is_escalation, attempts, next_ms, sent_ms, problem from
+     deliveries",
+    "select credential, sequence, stamp_ms, content from calendar",
+    "select credential, consumer, version, attempts, next_ms, delivered_ms,
+     acknowledged_ms, problem from handovers",
+    "select id, name, digest, rules, created_ms, expires_ms, revoked_ms, last_used_ms from
+     broker_callers",
+    "select seq, at_ms, caller, method, path, status, refusal, duration_ms from
+     broker_requests",
+    "select id, uid, account, name, fullname, vault_name, kind, api_id, version,
+     expires_ms, created_ms, updated_ms from kept_credentials",
+    "select id, uid, name, fullname, kind, permission_set, account, integration,
+     operations, ttl_ms, created_ms, updated_ms from api_tokens",
+    "select token, place, digest, expires_ms, last_used_ms from api_secrets",
+    "select integration, hour, succeeded, failed, cpu_us, db_ops, api_ops, in_bytes,
+     out_bytes from api_hours",
+    "select id, integration, at_ms, operation, status, error from api_failures",
+    "select integration, last, first from stretches",
+    "select id, name, kind, place, cursor, mode, problem, since_ms, held_ms, failures,
+     rests_until_ms, holder, held_until_ms, left_out, created_ms from destinations",
+    "select destination, group_key, subject, from_seq, to_seq, events from wants",
+    "select id, uid, destination, group_key, from_seq, to_seq, action, payload, state,
+     reason, attempts, counted, planned_ms, started_ms, next_ms, settled_ms, reference,
+     answer, replays from sends",
+    "select destination, group_key, subject, reference, url, digest, standing, is_remarked,
+     created_ms, changed_ms from links",
+    "select destination, group_key, finding_id from linked",
+    "select integration, period_ms, clean, audited_ms, last_applications, last_missed,
+     applications, missed_by_dates, missed_by_scans from sweeps",
+    "select integration, asked_ms from hints",
 ];
 
 /// What was copied.
@@ -167,8 +122,8 @@ fn copy(from: &Connection, to: &Connection) -> Result<Copied, Error> {
     // The account of whoever runs this program comes with the others.
     to.execute("delete from accounts", [])?;
     let mut rows = copy_texts(&from, &to)?;
-    for (table, columns) in TABLES {
-        rows += copy_table(&from, &to, table, columns)?;
+    for select in TABLES {
+        rows += copy_table(&from, &to, select)?;
     }
     copy_words(&from, &to)?;
     engine::numbers_go_on(&to, engine::noted_last_change(&from)?)?;
@@ -199,25 +154,22 @@ impl Sum {
     }
 }
 
-fn copy_table(
-    from: &Connection,
-    to: &Connection,
-    table: &str,
-    columns: &str,
-) -> Result<u64, Error> {
+fn copy_table(from: &Connection, to: &Connection, select: &str) -> Result<u64, Error> {
+    let parts = select.strip_prefix("select ").and_then(|rest| rest.rsplit_once(" from"));
+    let (columns, table) = parts.ok_or_else(|| Error::corrupt("a table without its columns"))?;
+    let table = table.trim();
     let count = columns.split(',').count();
     let marks = vec!["?"; count].join(", ");
-    let select = format!("select {columns} from {table}");
     let mut insert = to.prepare(&format!("insert into {table} ({columns}) values ({marks})"))?;
     let mut sum = Sum::default();
-    each(from, &select, count, |values| {
+    each(from, select, count, |values| {
         let values: Vec<_> = values.into_iter().map(|value| held(to, value)).collect();
         sum.add(&values)?;
         insert.execute(values)?;
         Ok(())
     })?;
     let mut copied = Sum::default();
-    each(to, &select, count, |values| copied.add(&values))?;
+    each(to, select, count, |values| copied.add(&values))?;
     if copied == sum { Ok(sum.rows) } else { Err(Error::copied_otherwise(table)) }
 }
 

@@ -13,7 +13,7 @@ pub(crate) enum Store {
     /// Replace the store with that of a backup; the present one is kept.
     Restore(Restore),
     /// Copy a whole store into an empty one: between a file and a PostgreSQL database. Compares the
-    /// copy with the original. Nothing else is changed: `store.url` says which one is used.
+    /// copy with the original. Both stay: `store.url` names the one that is used.
     Copy(CopyStore),
 }
 

@@ -10,6 +10,7 @@ use countersign_connector::budget::SharedBudget;
 use countersign_connector::integration::Place;
 use countersign_connector::metrics::Calls;
 use countersign_connector::{Connector, Fences, Subject, WATCH};
+use countersign_files::{self as files, Secrecy};
 use countersign_signing::Pair;
 use countersign_store::{
     Credential, Integration, IntegrationId, IntegrationKind, OwnedIntegration, Store,
@@ -77,7 +78,10 @@ static OPENED: Mutex<Vec<Store>> = Mutex::new(Vec::new());
 /// that says nothing of the store, unless it does.
 pub(crate) fn store_config(home: &Home) -> Result<StoreConfig, countersign_store::Error> {
     let failed = |failure: Failure| countersign_store::Error::setting(failure);
-    let text = config::text_of(&home.config()).map_err(failed)?;
+    let text = match files::read_text(&home.config(), Secrecy::Open, config::MAX_BYTES) {
+        Err(error) if error.is_missing() => return Ok(StoreConfig::default()),
+        text => text?,
+    };
     match Config::parse(&home.config(), &text) {
         Ok(config) => Ok(config.store),
         Err(failure) if text.contains("[store") || text.contains("store.") => Err(failed(failure)),

@@ -109,7 +109,7 @@ const FOREIGN: &[(&str, &str, &str)] = &[
     ("formats/src/ocsf/rest.rs", "", "names of members of a record"),
     ("platform/src/console/admin.rs", "", "a preset of a form, and a mark in an address"),
     ("platform/src/rest/openapi/declared.rs", "", "names of parameters"),
-    ("store/src/check.rs", "ok", "what SQLite answers"),
+    ("store/src/sql/engine.rs", "ok", "what SQLite answers"),
     ("tenant/src/seed.rs", "findings", "a key of a seed"),
     ("vault/src/kv.rs", "kv", "a kind of engine of a secret store"),
     ("wire/src/finding.rs", "SCA", "the parser of a finding"),

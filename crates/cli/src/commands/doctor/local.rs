@@ -11,7 +11,7 @@ use countersign_files::{self as files, Secrecy, quoted};
 use countersign_store::Store;
 use countersign_vault::{KeySource, SealedFile, Vault};
 
-use super::super::context::open_store;
+use super::super::context::{open_store, store_config};
 use crate::config::{Backend, Config};
 use crate::failure::Exit;
 use crate::home::Home;
@@ -94,6 +94,11 @@ pub(super) async fn other_home(home: &Home) -> Option<Trouble> {
 
 pub(super) async fn store(home: &Home, all: &mut Vec<Diagnosis>) -> Option<Store> {
     let subject = format!("store {}", home.store().display());
+    // What is wrong with the file is a trouble of its own.
+    if store_config(home).is_err() {
+        all.push(Diagnosis::unexamined(subject, "where it is stands in config.toml"));
+        return None;
+    }
     let looked = match open_store(home).await {
         Ok(store) => store.check().await.map(|problems| (store, problems)),
         Err(error) => Err(error),
