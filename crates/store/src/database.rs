@@ -118,11 +118,11 @@ impl Database {
         }
     }
 
-    pub(crate) fn sync_lock(&self) -> PathBuf {
+    pub(crate) fn sync_lock(&self) -> Option<PathBuf> {
         match &self.inner.place {
-            Place::File(file) => file.sync_lock(),
+            Place::File(file) => Some(file.sync_lock()),
             #[cfg(feature = "postgres")]
-            Place::Server(address) => address.to_string().into(),
+            Place::Server(_) => None,
         }
     }
 

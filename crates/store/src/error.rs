@@ -377,10 +377,10 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Kind::File(error) => error.fmt(f),
+impl Kind {
+    /// What is wrong with the file of a store.
+    fn tell_of_file(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Kind::Open { path, what } => write!(f, "failed to open the store `{path}`: {what}"),
             Kind::Kept { path, cause } => write!(
                 f,
@@ -411,6 +411,22 @@ impl fmt::Display for Error {
                 f,
                 "another process has the store `{path}` open\nhint: stop `countersign serve` and other commands, then run it again"
             ),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::File(error) => error.fmt(f),
+            Kind::Open { .. }
+            | Kind::Kept { .. }
+            | Kind::WriteFailed { .. }
+            | Kind::NewerSchema { .. }
+            | Kind::OtherSchema { .. }
+            | Kind::LogMissing { .. }
+            | Kind::InUseElsewhere { .. } => self.0.tell_of_file(f),
             #[cfg(feature = "postgres")]
             Kind::Server { place, failure } => f.write_str(&failure.tell(place)),
             Kind::Setting(what) => f.write_str(what),

@@ -3,8 +3,8 @@
 //! the watch said and to whom credentials were handed. The only SQL on that side; no
 //! HTTP, no secrets, no rules.
 //!
-//! SQLite today. The types here say nothing of it, so that PostgreSQL can stand
-//! behind the same [`Store`].
+//! It is a file of SQLite or, with the feature `postgres`, a PostgreSQL database. The types here
+//! say nothing of which: both stand behind the same [`Store`].
 
 mod accounts;
 mod applications;

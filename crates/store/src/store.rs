@@ -82,8 +82,8 @@ impl Store {
         self.database.lock_for_sync()
     }
 
-    /// The file that is locked for it.
-    pub fn sync_lock(&self) -> PathBuf {
+    /// The file that is locked for it; none where a database holds the lock.
+    pub fn sync_lock(&self) -> Option<PathBuf> {
         self.database.sync_lock()
     }
 }

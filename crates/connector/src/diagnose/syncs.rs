@@ -53,11 +53,19 @@ fn trouble(run: &RunRow, is_under_way: bool, store: &Store, now_ms: i64) -> Opti
     if now_ms - run.started_ms < LONG_MS {
         return None;
     }
-    let lock = quoted(&store.sync_lock().display().to_string());
+    let who = match store.sync_lock() {
+        Some(lock) => {
+            format!("`fuser -v {}` names the process; end it", quoted(&lock.display().to_string()))
+        }
+        None => format!(
+            "`psql {} -c \"select client_addr, pid from pg_stat_activity where application_name = 'countersign'\"` lists who is connected; end the sync there",
+            quoted(&store.place())
+        ),
+    };
     Some(Trouble::new(
         "sync_stuck",
         Fault::Incomplete,
         format!("it began {began} and has not ended; another process holds the store for it"),
-        format!("`fuser -v {lock}` names the process; end it, then run `countersign sync {name}`"),
+        format!("{who}, then run `countersign sync {name}`"),
     ))
 }
