@@ -25,7 +25,7 @@ use crate::sql::postgres::ServerLock;
 
 /// The schema: each version is what this one and those before it make. A released one never
 /// changes.
-const PIECES: [&str; 3] = [
+pub(crate) const PIECES: [&str; 3] = [
     include_str!("../schema.sql"),
     include_str!("../schema-2.sql"),
     include_str!("../schema-3.sql"),
