@@ -50,10 +50,10 @@ pub(crate) fn guesses(password: &str) -> f64 {
     let mut best = vec![1.0_f64];
     for end in 1..=written.len() {
         let mut least = best[end - 1] * BY_TRYING;
-        for start in 0..(end + 1).saturating_sub(SHORTEST) {
+        for (start, before) in best[..(end + 1).saturating_sub(SHORTEST)].iter().enumerate() {
             let piece = Piece { written: &written, lower: &lower, read: &read, start, end };
             if let Some(cost) = piece.cost() {
-                least = least.min(best[start] * cost);
+                least = least.min(before * cost);
             }
         }
         best.push(least);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::database::Database;
 use crate::error::Error;
 use crate::meter::Meter;
+use crate::sql::Optional;
 #[cfg(feature = "postgres")]
 use crate::sql::postgres::Address;
 use crate::sqlite::SyncLock;
@@ -70,6 +71,14 @@ impl Store {
     #[must_use]
     pub fn patient(&self, patience: Duration) -> Self {
         Self { database: self.database.patient(patience), ..self.clone() }
+    }
+
+    /// Whether the database answers.
+    pub async fn answers(&self) -> bool {
+        let asked = self.database.read(|connection| {
+            Ok(connection.query_row("select 1 from accounts limit 1", [], |_| Ok(())).optional()?)
+        });
+        asked.await.is_ok()
     }
 
     /// Keeps others from replacing the store while this process lives.

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -28,6 +29,9 @@ use crate::names::host_of;
 /// Seconds after which a program that is not ready is worth another look.
 const RETRY_SECONDS: u64 = 1;
 
+/// How long a store may take to answer whether it is there.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Why a program does not do its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unready {
@@ -37,6 +41,8 @@ pub enum Unready {
     ScheduleStarting,
     /// The scheduler ended although nobody asked it to.
     ScheduleEnded,
+    /// The store was open, and does not answer.
+    StoreAway,
     /// The platform opens its data directory or seeds it.
     PlatformOpening,
     /// The program was asked to end.
@@ -45,10 +51,11 @@ pub enum Unready {
 
 impl Unready {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::StoreOpening,
         Self::ScheduleStarting,
         Self::ScheduleEnded,
+        Self::StoreAway,
         Self::PlatformOpening,
         Self::Ending,
     ];
@@ -59,25 +66,37 @@ impl Unready {
             Self::StoreOpening => "store_opening",
             Self::ScheduleStarting => "schedule_starting",
             Self::ScheduleEnded => "schedule_ended",
+            Self::StoreAway => "store_away",
             Self::PlatformOpening => "platform_opening",
             Self::Ending => "ending",
         }
     }
 }
 
+/// Asks the store of a program for a sign of life; false where there is none.
+pub type Ask = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+
 /// Whether a program does its work. Clones share it.
-#[derive(Debug, Clone)]
-pub struct Readiness(Arc<watch::Sender<Option<Unready>>>);
+#[derive(Clone)]
+pub struct Readiness(Arc<Known>);
+
+struct Known {
+    held: watch::Sender<Option<Unready>>,
+    store: OnceLock<Ask>,
+    /// One question at a time, however many want to know.
+    turn: Mutex<()>,
+}
 
 impl Readiness {
     /// Not ready for this reason.
     pub fn not_yet(cause: Unready) -> Self {
-        Self(Arc::new(watch::Sender::new(Some(cause))))
+        let held = watch::Sender::new(Some(cause));
+        Self(Arc::new(Known { held, store: OnceLock::new(), turn: Mutex::new(()) }))
     }
 
     /// From now on it is ready, or is not for this reason. Who ends stays at its end.
     pub fn set(&self, cause: Option<Unready>) {
-        self.0.send_if_modified(|held| {
+        self.0.held.send_if_modified(|held| {
             let is_over = *held == Some(Unready::Ending);
             if !is_over {
                 *held = cause;
@@ -86,9 +105,32 @@ impl Readiness {
         });
     }
 
-    /// Why it is not ready.
+    /// From now on it is ready only while its store answers. Whoever comes second changes
+    /// nothing.
+    pub fn needs(&self, store: Ask) {
+        let _ = self.0.store.set(store);
+    }
+
+    /// Why it is not ready, as far as it has noted itself.
     pub fn cause(&self) -> Option<Unready> {
-        *self.0.borrow()
+        *self.0.held.borrow()
+    }
+
+    /// The same with a look at the store.
+    async fn found(&self) -> Option<Unready> {
+        let (None, Some(store)) = (self.cause(), self.0.store.get()) else { return self.cause() };
+        let answered = tokio::time::timeout(PATIENCE, async {
+            let _turn = self.0.turn.lock().await;
+            store().await
+        });
+        let is_there = answered.await.unwrap_or(false);
+        self.cause().or((!is_there).then_some(Unready::StoreAway))
+    }
+}
+
+impl fmt::Debug for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Readiness").field(&self.cause()).finish()
     }
 }
 
@@ -254,7 +296,7 @@ async fn alive() -> Response {
 }
 
 async fn ready(State(face): State<Face>) -> Response {
-    verdict(face.readiness.cause())
+    verdict(face.readiness.found().await)
 }
 
 fn verdict(cause: Option<Unready>) -> Response {
@@ -316,6 +358,35 @@ mod tests {
         assert_eq!(asked(&face, "/readyz").await, (200, "{\"ready\":true}\n".into()));
         assert_eq!(asked(&face, "/sign-in").await, (200, "in".into()));
         assert_eq!(asked(&face, "/nothing").await.0, 404);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_needs_a_store_is_ready_while_it_answers() {
+        let readiness = Readiness::not_yet(Unready::StoreOpening);
+        let (answers, answered) = watch::channel(Some(true));
+        readiness.needs(Arc::new(move || {
+            let answer = *answered.borrow();
+            Box::pin(async move {
+                match answer {
+                    Some(answer) => answer,
+                    None => std::future::pending().await,
+                }
+            })
+        }));
+        let face = Face::new(readiness.clone());
+        let away = (503, "{\"ready\":false,\"cause\":\"store_away\"}\n".to_owned());
+        assert!(asked(&face, "/readyz").await.1.contains("store_opening"));
+        readiness.set(None);
+        assert_eq!(asked(&face, "/readyz").await.0, 200);
+        for silence in [Some(false), None] {
+            answers.send(silence).unwrap();
+            assert_eq!(asked(&face, "/readyz").await, away);
+            assert_eq!(asked(&face, "/healthz").await.0, 200);
+        }
+        answers.send(Some(true)).unwrap();
+        assert_eq!(asked(&face, "/readyz").await.0, 200);
+        readiness.set(Some(Unready::Ending));
+        assert!(asked(&face, "/readyz").await.1.contains("ending"));
     }
 
     async fn scraped(face: &Face, authorization: Option<&str>) -> (u16, String) {

@@ -274,6 +274,11 @@ impl Listening {
         let setup = people.first_link().await?;
         let setup = setup.map(|token| Zeroizing::new(format!("{url}/welcome/{}", *token)));
         readiness.set(Some(Unready::ScheduleStarting));
+        let store = context.store().clone();
+        readiness.needs(Arc::new(move || {
+            let store = store.clone();
+            Box::pin(async move { store.answers().await })
+        }));
         let (scheduler, schedule) = begin_schedule(&current, readiness.clone()).await?;
         gauges.give(CONTENT_TYPE, expose(&current, &scheduler));
         dashboard.open(Config {

@@ -97,8 +97,12 @@ impl Drive {
                 continue;
             }
             if let Err(error) = self.look().await {
-                tracing::warn!(%error, "the scheduler cannot look into the store");
-                self.blind = Some(error.to_string());
+                let told = error.to_string();
+                // Not each second anew.
+                if self.blind.as_ref() != Some(&told) {
+                    tracing::warn!(%error, "the scheduler cannot look into the store");
+                }
+                self.blind = Some(told);
             }
         }
         while let Some(over) = self.runs.join_next().await {
@@ -130,7 +134,9 @@ impl Drive {
                 return Err(error);
             }
         };
-        self.blind = None;
+        if self.blind.take().is_some() {
+            tracing::info!("the scheduler can look into the store again");
+        }
         self.looked_ms = self.now();
         for mut schedule in schedules {
             if schedule.draw.is_none() {
