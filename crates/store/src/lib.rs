@@ -87,7 +87,7 @@ pub use schedules::{Schedule, ScheduledEnd};
 pub use scope::Scope;
 pub use sorted::Sorting;
 pub use sqlite::{DeliveryLock, SyncLock};
-pub use store::{IntegrationId, RunId, Store};
+pub use store::{IntegrationId, RunId, Store, WHO_IS_CONNECTED};
 pub use sweeps::{Audited, Stalest, Sweep, Swept};
 pub use tokens::{
     ApiToken, NewSecrets, NewToken, PermissionSet, Presented, SecretPlace, TokenId, TokenKind,

@@ -14,6 +14,10 @@ use crate::sqlite::SyncLock;
 /// Rows or texts that are few enough to look at one by one, unless told otherwise.
 const FEW: usize = 5000;
 
+/// What a PostgreSQL database answers with the processes that use it.
+pub const WHO_IS_CONNECTED: &str =
+    "select client_addr, pid from pg_stat_activity where application_name = 'countersign'";
+
 /// The database. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {

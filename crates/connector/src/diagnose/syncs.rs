@@ -1,7 +1,7 @@
 //! Syncs that do not get to their end.
 
 use countersign_files::quoted;
-use countersign_store::{RunRow, Store};
+use countersign_store::{RunRow, Store, WHO_IS_CONNECTED};
 
 use super::printable;
 use super::trouble::{Diagnosis, Trouble};
@@ -58,7 +58,7 @@ fn trouble(run: &RunRow, is_under_way: bool, store: &Store, now_ms: i64) -> Opti
             format!("`fuser -v {}` names the process; end it", quoted(&lock.display().to_string()))
         }
         None => format!(
-            "`psql {} -c \"select client_addr, pid from pg_stat_activity where application_name = 'countersign'\"` lists who is connected; end the sync there",
+            "`psql {} -c \"{WHO_IS_CONNECTED}\"` lists who is connected; end the sync there",
             quoted(&store.place())
         ),
     };
