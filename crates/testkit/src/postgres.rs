@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 const SERVER: &str = r#"
 set -eu
 bin=$1
-folder=$(mktemp -d /tmp/countersign-postgres.XXXXXX)
+folder=$(mktemp -d -t countersign-postgres.XXXXXX)
 trap 'rm -rf "$folder"' EXIT
 as=
 if [ "$(id -u)" -eq 0 ]; then

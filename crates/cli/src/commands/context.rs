@@ -84,7 +84,8 @@ pub(crate) fn store_config(home: &Home) -> Result<StoreConfig, countersign_store
     };
     match Config::parse(&home.config(), &text) {
         Ok(config) => Ok(config.store),
-        Err(failure) if text.contains("[store") || text.contains("store.") => Err(failed(failure)),
+        // However it is written: a store that is meant to be elsewhere is not made here.
+        Err(failure) if text.contains("store") => Err(failed(failure)),
         Err(_) => Ok(StoreConfig::default()),
     }
 }

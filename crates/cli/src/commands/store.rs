@@ -13,7 +13,7 @@ use super::context::{open_store, store_config};
 use crate::args::{BackUp, CheckStore, CopyStore, Restore, Store as Command};
 use crate::asking::asked;
 use crate::backup::{self, Attached};
-use crate::config::store::StoreConfig;
+use crate::config::store::{StoreConfig, has_password, is_address};
 use crate::config::{Backend, Config};
 use crate::failure::{Exit, Failure};
 use crate::home::Home;
@@ -231,7 +231,12 @@ async fn restore(home: &Home, args: Restore) -> Result<(), Failure> {
 }
 
 async fn copy(args: CopyStore) -> Result<(), Failure> {
-    let is_file = |place: &str| !place.starts_with("postgres");
+    if has_password(&args.from) || has_password(&args.to) {
+        return Err(Failure::usage(
+            "a password in an argument is visible to other users of this machine\nhint: leave it out, and set COUNTERSIGN_STORE_PASSWORD",
+        ));
+    }
+    let is_file = |place: &str| !is_address(place);
     if is_file(&args.from) && !Path::new(&args.from).exists() {
         return Err(Failure::usage(format!("there is no store `{}`", args.from)));
     }

@@ -54,7 +54,7 @@ impl StoreConfig {
 
     /// The store in this file, or in the database at this address.
     pub(crate) async fn open_place(&self, place: &str) -> Result<Store, Error> {
-        match place.starts_with("postgres") {
+        match is_address(place) {
             true => connect(place, self.password()?).await,
             false => Store::open(Path::new(place)).await,
         }
@@ -68,6 +68,19 @@ impl StoreConfig {
         let given = std::env::var(PASSWORD).ok().filter(|password| !password.is_empty());
         Ok(given.map(Zeroizing::new))
     }
+}
+
+/// Whether this is the address of a database, and not the name of a file.
+pub(crate) fn is_address(place: &str) -> bool {
+    place.contains("://")
+}
+
+/// Whether an address has a password in it.
+pub(crate) fn has_password(address: &str) -> bool {
+    let Some((_, rest)) = address.split_once("://") else { return false };
+    let (base, query) = rest.split_once('?').unwrap_or((rest, ""));
+    base.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
+        || query.split('&').any(|pair| pair.starts_with("password="))
 }
 
 #[cfg(feature = "postgres")]

@@ -41,6 +41,32 @@ fn an_address_that_cannot_be_used_says_why_and_shows_no_password() {
     }
 }
 
+#[test]
+fn a_broken_file_makes_no_store_in_place_of_a_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("home");
+    configure(&home, "store = { url = \"postgres://localhost:1/x\" }\nwrong = 1\n");
+    assert_eq!(run(&home, &["store", "check"]).status.code(), Some(2));
+    run(&home, &["doctor"]);
+    assert!(!home.join("store.sqlite").exists());
+}
+
+#[test]
+fn a_password_in_an_argument_is_refused_and_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    for address in ["postgres://u:hush@127.0.0.1:1/x", "postgres://127.0.0.1:1/x?password=hush"] {
+        for places in [["none.sqlite", address], [address, "none.sqlite"]] {
+            let output = run(folder.path(), &["store", "copy", places[0], places[1]]);
+            let told = stderr(&output);
+            assert_eq!(output.status.code(), Some(2), "{told}");
+            assert!(
+                told.contains("COUNTERSIGN_STORE_PASSWORD") && !told.contains("hush"),
+                "{told}"
+            );
+        }
+    }
+}
+
 #[cfg(feature = "postgres")]
 fn well(home: &Path, words: &[&str]) -> String {
     let output = run(home, words);
