@@ -98,7 +98,7 @@ impl Calls {
         let lines = match self {
             Self::Signed(signer) => {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
-                let nonce: [u8; 16] = rand::random();
+                let nonce = crate::nonce();
                 let request = Request::new("GET", "127.0.0.1", TARGET);
                 let header = signer.authorize(&request, u64::try_from(now)?, &nonce)?;
                 format!("host: 127.0.0.1\r\nauthorization: {header}")

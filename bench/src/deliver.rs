@@ -25,7 +25,6 @@ use countersign_store::{
     Change, ChangeKind, CredentialKind, DeliveryMode, LinkRow, NewCredential, NewSend, Planned,
     Put, Reading, RunKind, RunSummary, SendFilter, SendRow, SendState, Since, Store,
 };
-use rand::RngCore;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -170,7 +169,7 @@ async fn bare(store: &Store, with_findings: bool) -> Result<u64> {
 }
 
 fn machine(store: &Store) -> Deliveries {
-    let random = Arc::new(|bytes: &mut [u8]| rand::rng().fill_bytes(bytes));
+    let random = Arc::new(|bytes: &mut [u8]| getrandom::fill(bytes).expect("random bytes"));
     Deliveries::new(store.clone(), Arc::new(now_ms), random)
 }
 

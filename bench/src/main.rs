@@ -25,14 +25,10 @@ use std::path::PathBuf;
 use anyhow::{Context, bail, ensure};
 
 fn main() -> anyhow::Result<()> {
-    // The peer brings another one, so the choice is not the library's.
     let provider = tokio_rustls::rustls::crypto::ring::default_provider();
     ensure!(provider.install_default().is_ok(), "a TLS provider was already installed");
     let mut arguments = std::env::args().skip(1);
     let what = arguments.next().unwrap_or_default();
-    if what == "peer" {
-        return runtime()?.block_on(peer::read_all());
-    }
     let countersign =
         PathBuf::from(arguments.next().context("the path of countersign is missing")?);
     match what.as_str() {
@@ -58,6 +54,13 @@ fn main() -> anyhow::Result<()> {
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// As the client makes a nonce.
+fn nonce() -> [u8; 16] {
+    let mut nonce = [0; 16];
+    getrandom::fill(&mut nonce).expect("the operating system gives random bytes");
+    nonce
 }
 
 /// The middle of several measurements.

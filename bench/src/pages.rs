@@ -55,7 +55,7 @@ async fn add_users(platform: &Platform) -> anyhow::Result<()> {
         );
         let target = "/api/authn/v2/users";
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
-        let nonce: [u8; 16] = rand::random();
+        let nonce = crate::nonce();
         let request = Request::new("POST", "127.0.0.1", target);
         let header = signer.authorize(&request, u64::try_from(now)?, &nonce)?;
         let request = format!(
@@ -64,7 +64,7 @@ async fn add_users(platform: &Platform) -> anyhow::Result<()> {
             body.len()
         );
         let (status, length) = whole(&mut stream, &request, &mut buffer).await?;
-        ensure!(status == 200, "{status}: {}", String::from_utf8_lossy(&buffer[..length]));
+        ensure!(status == 201, "{status}: {}", String::from_utf8_lossy(&buffer[..length]));
     }
     Ok(())
 }

@@ -1,53 +1,47 @@
-//! The peer: the crate `veracode-platform`. It comes with a second TLS library, which takes
-//! longer to compile than the rest of the benchmarks; who only checks that they compile does so
-//! with `--no-default-features`.
+//! The peer: the crate `veracode-platform`, in a process of its own (`peer.rs` of
+//! `conformance/rust-veracode-platform`), for it comes with another TLS library.
 
-#[cfg(feature = "peer")]
-pub use with::{read_all, signer};
-#[cfg(not(feature = "peer"))]
-pub use without::{read_all, signer};
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 
-#[cfg(feature = "peer")]
-mod with {
-    use veracode_platform::findings::FindingsQuery;
-    use veracode_platform::{VeracodeClient, VeracodeConfig};
+use anyhow::{Context, Result};
 
-    /// What makes the header of a GET of a URL.
-    pub fn signer(id: &str, secret: &str) -> anyhow::Result<impl Fn(&str) -> String> {
-        let client = VeracodeClient::new(VeracodeConfig::new(id, secret))?;
-        Ok(move |url: &str| client.generate_auth_header("GET", url).expect("signs"))
-    }
+use crate::process::Ended;
 
-    /// Reads all static findings, in a process of its own.
-    pub async fn read_all() -> anyhow::Result<()> {
-        let mut config =
-            VeracodeConfig::new(&std::env::var("PEER_ID")?, &std::env::var("PEER_SECRET")?);
-        config.base_url = std::env::var("PEER_URL")?;
-        config.rest_base_url = config.base_url.clone();
-        let client = VeracodeClient::new(config)?;
-        let (mut findings, mut failed) = (0, 0);
-        for application in client.get_all_applications().await? {
-            let query = FindingsQuery::new(&application.guid).with_scan_type("STATIC");
-            match client.findings_api().get_all_findings(&query).await {
-                Ok(all) => findings += all.len(),
-                // It fails to read the answer to an application without findings.
-                Err(_) => failed += 1,
-            }
-        }
-        println!("{}", serde_json::json!({ "findings": findings, "failed": failed }));
-        Ok(())
-    }
+/// Its program, for a pair and a URL.
+pub fn command(what: &str, (id, secret): (&str, &str), url: &str) -> Result<Command> {
+    let program = std::env::var_os("COUNTERSIGN_BENCH_PEER");
+    let program = program.context("COUNTERSIGN_BENCH_PEER names no program: use bench/run")?;
+    let mut command = Command::new(PathBuf::from(program));
+    command.arg(what).env("PEER_ID", id).env("PEER_SECRET", secret).env("PEER_URL", url);
+    Ok(command)
 }
 
-#[cfg(not(feature = "peer"))]
-mod without {
-    const MISSING: &str = "built without the peer: build it without --no-default-features";
+/// Signs when it is asked to.
+pub struct Signer {
+    _process: Ended,
+    asks: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
 
-    pub fn signer(_id: &str, _secret: &str) -> anyhow::Result<fn(&str) -> String> {
-        anyhow::bail!(MISSING)
+impl Signer {
+    /// One that makes the header of a GET of this URL so often each time.
+    pub fn start(pair: (&str, &str), url: &str, calls: u32) -> Result<Self> {
+        let mut command = command("sign", pair, url)?;
+        command.arg(calls.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().context("the peer does not start")?;
+        let asks = process.stdin.take().context("no standard input")?;
+        let answers = BufReader::new(process.stdout.take().context("no standard output")?);
+        Ok(Self { _process: Ended(process), asks, answers })
     }
 
-    pub async fn read_all() -> anyhow::Result<()> {
-        anyhow::bail!(MISSING)
+    /// The length of a header, and the nanoseconds that one takes.
+    pub fn sign(&mut self) -> Result<(usize, f64)> {
+        writeln!(self.asks)?;
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        let (length, nanoseconds) = line.trim().split_once(' ').context("the peer ended")?;
+        Ok((length.parse()?, nanoseconds.parse()?))
     }
 }

@@ -93,7 +93,7 @@ async fn rate(
 
 pub fn signed(signer: &Signer, target: &str) -> anyhow::Result<String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
-    let nonce: [u8; 16] = rand::random();
+    let nonce = crate::nonce();
     let request = Request::new("GET", "127.0.0.1", target);
     let header = signer.authorize(&request, u64::try_from(now)?, &nonce)?;
     Ok(format!("GET {target} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: {header}\r\n\r\n"))

@@ -12,7 +12,7 @@ use anyhow::Context;
 use serde_json::Value;
 
 use crate::process::{Platform, Run, run as run_process};
-use crate::proxy;
+use crate::{peer, proxy};
 
 pub async fn run(countersign: &Path) -> anyhow::Result<()> {
     let small = measure(countersign, 50, 50_000, Duration::ZERO, false).await?;
@@ -117,9 +117,8 @@ async fn theirs(
     url: &str,
     (id, secret): &(String, String),
 ) -> anyhow::Result<f64> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg("peer").env("SSL_CERT_FILE", platform.ca_file()).env("PEER_URL", url);
-    command.env("PEER_ID", id).env("PEER_SECRET", secret);
+    let mut command = peer::command("read", (id, secret), url)?;
+    command.env("SSL_CERT_FILE", platform.ca_file());
     let run = blocking(command, String::new()).await?;
     let told: Value = serde_json::from_slice(&run.output.stdout)?;
     let findings = told["findings"].as_u64().context("no findings")?;

@@ -81,6 +81,7 @@ const TABLE: &[(&str, u8, &[&str])] = &[
             "wire",
         ],
     ),
+    ("bench", 7, &["deliveries", "findings", "formats", "signing", "store"]),
 ];
 
 /// Crates of others that a crate of ours must never reach directly, and why.
