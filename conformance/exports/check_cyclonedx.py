@@ -21,6 +21,8 @@ def a_wrong_file_is_refused():
     document = json.loads(TEXT)
     document["metadata"]["timestamp"] = "yesterday"
     document["vulnerabilities"] = [{"cwes": [0]}]
+    # It takes long over all of them, and these are right.
+    del document["components"][1:]
     if not JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(document)):
         yield "it is taken"
 

@@ -1,6 +1,8 @@
 # export: report.html --format html
 """HTML by a parser that forgives nothing, and what is in the page then."""
 
+import functools
+
 import html5lib
 from report import FOLDER, check, end, findings
 
@@ -8,6 +10,8 @@ TEXT = (FOLDER / "report.html").read_text()
 HIDDEN = [chr(n) for n in (0, 0x200B, 0x200E, 0x202A, 0x202E, 0x2066, 0x2069, 0xFEFF)]
 
 
+# Seconds for a long page: once for all checks, which only read it.
+@functools.cache
 def page():
     parser = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False)
     return parser.parse(TEXT)
