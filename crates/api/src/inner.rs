@@ -14,7 +14,7 @@ use crate::Config;
 use crate::caller::Caller;
 use crate::limit::Limiter;
 use crate::operation::Operation;
-use crate::reads::ReadNow;
+use crate::reads::{ReadNow, Rendered};
 
 pub(crate) const HOUR_MS: i64 = 3_600_000;
 /// How long what was counted may wait to be written.
@@ -37,6 +37,7 @@ pub(crate) struct Inner {
     pub(crate) limiter: Arc<Limiter<TokenId>>,
     /// Strangers, by address.
     pub(crate) tries: Arc<Tries>,
+    pub(crate) rendered: Arc<Rendered>,
     counted: Arc<Mutex<Counted>>,
 }
 
@@ -97,6 +98,7 @@ impl Inner {
             read_now,
             limiter: Arc::new(Limiter::new(budget)),
             tries: Arc::default(),
+            rendered: Arc::default(),
             counted: Arc::new(Mutex::new(Counted { written_ms, ..Counted::default() })),
         }
     }

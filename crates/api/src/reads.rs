@@ -8,6 +8,7 @@ mod filter;
 mod findings;
 mod live;
 mod page;
+mod rendered;
 mod scans;
 
 pub(crate) use applications::applications;
@@ -19,4 +20,5 @@ pub(crate) use findings::{application_findings, details, findings, write as writ
 pub(crate) use live::Source;
 pub use live::{ReadNow, Reading};
 pub(crate) use page::{Batches, Tail, page};
+pub(crate) use rendered::Rendered;
 pub(crate) use scans::scans;

@@ -46,6 +46,15 @@ pub enum Order {
     Arrival,
 }
 
+impl Order {
+    fn by(self) -> &'static str {
+        match self {
+            Self::Severity => "f.severity desc, f.id",
+            Self::Arrival => "f.id",
+        }
+    }
+}
+
 /// Where a batch ended: most severe first, then in the order of arrival. It is a
 /// place, not a number of rows: a sync in between moves nothing under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +137,36 @@ impl FindingRow {
     }
 }
 
+/// A finding in a list, and what tells whether it is still what was made of it: as long as two of
+/// these are equal, nothing that is shown of the finding is different.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FindingVersion {
+    /// Where a further batch begins.
+    pub seek: Seek,
+    /// Digests of its row and of that of its application. Without one, nothing is known.
+    seals: (Option<i64>, Option<i64>),
+    paths_ms: Option<i64>,
+}
+
+impl FindingVersion {
+    /// The row, for [`Store::findings_of_rows`].
+    pub fn row(&self) -> i64 {
+        self.seek.row
+    }
+
+    /// Whether it tells anything: rows that were damaged may have none.
+    pub fn is_known(&self) -> bool {
+        self.seals.0.is_some() && self.seals.1.is_some()
+    }
+}
+
+impl FindingRow {
+    /// The row, as [`FindingVersion::row`] has it.
+    pub fn row(&self) -> i64 {
+        self.seek.row
+    }
+}
+
 /// A record that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UndecodableRow {
@@ -203,13 +242,37 @@ impl Store {
         self.ask(Goal::Page, filter, move |planner, filter| {
             let page = page(planner, filter, order, after, limit)?;
             let Some(page) = page else { return Ok(Vec::new()) };
-            let order = match order {
-                Order::Severity => "f.severity desc, f.id",
-                Order::Arrival => "f.id",
-            };
-            let sql =
-                format!("{} where f.id in ({}) order by {order}", select_finding(), page.text);
+            let (select, by) = (select_finding(), order.by());
+            let sql = format!("{select} where f.id in ({}) order by {by}", page.text);
             read_findings(planner.connection, planner.meter, &sql, page.values)
+        })
+        .await
+    }
+
+    /// What the same batch consists of, without reading the findings.
+    pub async fn finding_versions(&self, query: Query) -> Result<Vec<FindingVersion>, Error> {
+        let Query { filter, limit, after, order } = query;
+        self.ask(Goal::Page, filter, move |planner, filter| {
+            let page = page(planner, filter, order, after, limit)?;
+            let Some(page) = page else { return Ok(Vec::new()) };
+            let sql = format!(
+                "select f.id, f.severity, f.seal, applications.seal, details.read_ms
+                 from findings f
+                 join applications on applications.id = f.application
+                 left join details on details.finding = f.id
+                 where f.id in ({}) order by {}",
+                page.text,
+                order.by()
+            );
+            let mut statement = planner.prepare(&sql)?;
+            let versions = statement.query_map(page.values, |row| {
+                Ok(FindingVersion {
+                    seek: Seek { severity: row.get(1)?, row: row.get(0)? },
+                    seals: (row.get(2)?, row.get(3)?),
+                    paths_ms: row.get(4)?,
+                })
+            })?;
+            Ok(versions.collect::<sql::Result<_>>()?)
         })
         .await
     }

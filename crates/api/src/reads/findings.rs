@@ -11,7 +11,8 @@ use countersign_findings::Application;
 use countersign_findings::filter::{Expression, Field, Filter, Operator, Value};
 use countersign_formats::ocsf::api;
 use countersign_store::{
-    ApplicationRecord, Error, FindingRow, Order, OwnedIntegration, Query, Seek, Store,
+    ApplicationRecord, Error, FindingRow, FindingVersion, Order, OwnedIntegration, Query, Seek,
+    Store,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -21,6 +22,7 @@ use super::cursor::Bound;
 use super::filter;
 use super::live::{self, Looked};
 use super::page::{Batches, Tail, page, single};
+use super::rendered::Rendered;
 use crate::caller::Caller;
 use crate::inner::Inner;
 use crate::operation::Operation;
@@ -28,6 +30,10 @@ use crate::problem::Problem;
 
 /// Findings that are read at once.
 const BATCH: u32 = 200;
+/// Pages that are larger are those of somebody who reads everything once.
+const MOST_KEPT: u32 = 500;
+/// What most findings take as an object.
+const OBJECT_BYTES: usize = 6 * 1024;
 
 pub(crate) async fn findings(
     State(inner): State<Inner>,
@@ -106,12 +112,10 @@ async fn list(
     let filter = Expression::all(within.chain([filter::of_findings(&asked.filters)?]));
     // Not before the question is known to be one.
     let mut looked = Looked::default();
-    let mut known = None;
     if let Some(guid) = guid {
         looked = live::look(inner, integration, &guid).await;
         let found = application_of(&inner.store, integration, &guid).await;
-        let found = found.map_err(|problem| looked.explain(problem))?;
-        known = Some((guid, Arc::new(found.row.application)));
+        found.map_err(|problem| looked.explain(problem))?;
     }
     let did = looked.did(1 + u64::from(asked.with_count), &mut asked);
     let mut tail = Tail::of(&asked, inner, instance);
@@ -120,8 +124,10 @@ async fn list(
     }
     let batches = Findings {
         store: inner.store.clone(),
+        rendered: Arc::clone(&inner.rendered),
+        is_kept: asked.limit <= MOST_KEPT,
         integration: integration.clone(),
-        applications: known.into_iter().collect(),
+        applications: HashMap::new(),
         filter,
         after,
         left: asked.limit,
@@ -135,8 +141,11 @@ async fn list(
 
 struct Findings {
     store: Store,
+    rendered: Arc<Rendered>,
+    /// Whether what is rendered is kept for the next time.
+    is_kept: bool,
     integration: OwnedIntegration,
-    /// Those that were met.
+    /// Those of the batch.
     applications: HashMap<String, Arc<Application>>,
     filter: Expression,
     after: Option<Seek>,
@@ -151,17 +160,16 @@ impl Findings {
     async fn batch(&mut self, out: &mut Vec<u8>) -> Result<Option<Tail>, Error> {
         // One more than is written tells whether the list goes on.
         let wanted = BATCH.min(self.left);
-        let rows = self.rows(wanted + 1).await?;
-        let goes_on = rows.len() > wanted as usize;
-        let rows = &rows[..rows.len().min(wanted as usize)];
-        for row in rows {
-            let application = self.application(row).await?;
+        let versions = self.versions(wanted + 1).await?;
+        let goes_on = versions.len() > wanted as usize;
+        let versions = &versions[..versions.len().min(wanted as usize)];
+        for object in self.objects(versions).await? {
             if !std::mem::take(&mut self.is_first) {
                 out.push(b',');
             }
-            write(out, row, &application, &self.integration, self.with_raw)?;
+            out.extend_from_slice(&object);
         }
-        self.after = rows.last().map(|row| row.seek).or(self.after);
+        self.after = versions.last().map(|version| version.seek).or(self.after);
         self.left -= wanted;
         if goes_on && self.left > 0 {
             return Ok(None);
@@ -173,10 +181,33 @@ impl Findings {
         Ok(Some(tail))
     }
 
-    async fn rows(&self, limit: u32) -> Result<Vec<FindingRow>, Error> {
+    async fn versions(&self, limit: u32) -> Result<Vec<FindingVersion>, Error> {
         let query =
             Query { filter: self.filter.clone(), limit, after: self.after, order: Order::Arrival };
-        self.store.findings(query).await
+        self.store.finding_versions(query).await
+    }
+
+    /// These findings as they are answered, but for those that are gone by now.
+    async fn objects(&mut self, versions: &[FindingVersion]) -> Result<Vec<Arc<[u8]>>, Error> {
+        // What is kept under a version is not older than it: nor is the application.
+        self.applications.clear();
+        let (slug, with_raw) = (self.integration.known.slug.clone(), self.with_raw);
+        let kept = |version: &FindingVersion| self.rendered.get(version, &slug, with_raw);
+        let mut objects: Vec<_> = versions.iter().map(|one| (one, kept(one))).collect();
+        let missing = objects.iter().filter(|(_, kept)| kept.is_none()).map(|(one, _)| one.row());
+        let read = self.store.findings_of_rows(missing.collect()).await?;
+        let mut read: HashMap<_, _> = read.into_iter().map(|row| (row.row(), row)).collect();
+        for (version, object) in &mut objects {
+            let Some(row) = read.remove(&version.row()) else { continue };
+            let application = self.application(&row).await?;
+            let mut text = Vec::with_capacity(OBJECT_BYTES);
+            write(&mut text, &row, &application, &self.integration, with_raw)?;
+            if self.is_kept {
+                self.rendered.put(**version, &slug, with_raw, &text);
+            }
+            *object = Some(text.into());
+        }
+        Ok(objects.into_iter().filter_map(|(_, object)| object).collect())
     }
 
     async fn application(&mut self, row: &FindingRow) -> Result<Arc<Application>, Error> {

@@ -12,6 +12,7 @@ mod manage;
 mod moments;
 mod reads;
 mod refusals;
+mod rendered;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -299,8 +300,20 @@ impl Desk {
         records: &[Value],
         kind: ChangeKind,
     ) -> Vec<Finding> {
+        self.bring_in_as(&format!("App {guid}"), seat, guid, records, kind).await
+    }
+
+    /// The same of an application with this name.
+    async fn bring_in_as(
+        &self,
+        name: &str,
+        seat: &Seat,
+        guid: &str,
+        records: &[Value],
+        kind: ChangeKind,
+    ) -> Vec<Finding> {
         let run = self.store.begin_run(seat.id, RunKind::Full, self.now()).await.unwrap();
-        let raw = json!({"guid": guid, "profile": {"name": format!("App {guid}"),
+        let raw = json!({"guid": guid, "profile": {"name": name,
             "business_criticality": "HIGH", "tags": "a, b"},
             "modified": "2026-05-01T00:00:00.000Z"})
         .to_string();
