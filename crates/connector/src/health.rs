@@ -1,7 +1,8 @@
 //! How things stand: whether what is stored is up to date and can be relied on.
 //!
 //! A server looks through the store once a day, in small pieces with pauses, so that whoever
-//! reads or syncs does not wait for it.
+//! reads or syncs does not wait for it; once an hour while something is damaged. One that starts
+//! goes on from the last look, whoever had it.
 
 mod standing;
 
@@ -15,6 +16,8 @@ use crate::Clock;
 use crate::duty::{Round, Scheduler, Wait};
 use crate::times::DAY_MS;
 
+/// Between two looks whether it is time.
+const HOUR_MS: i64 = 3_600_000;
 /// Between two pieces of one check.
 const PAUSE_MS: u64 = 200;
 
@@ -35,18 +38,24 @@ pub async fn standings(
     Ok(store.freshness().await?.iter().map(judge).collect())
 }
 
-/// The check as a round of its own.
+/// The check as a round of its own, which looks once an hour whether it is time.
 pub fn daily(store: Store, clock: Clock, wait: Wait, tell: Tell) -> Round {
     let act = move || {
         let (store, clock, wait, tell) =
             (store.clone(), Arc::clone(&clock), Arc::clone(&wait), Arc::clone(&tell));
         Box::pin(async move { look_after(&store, &clock, &wait, &tell).await }) as _
     };
-    Round { every_ms: DAY_MS, act: Arc::new(act) }
+    Round { every_ms: HOUR_MS, act: Arc::new(act) }
 }
 
 async fn look_after(store: &Store, clock: &Clock, wait: &Wait, tell: &Tell) {
-    let found = check(store, wait).await;
+    let found = match store.last_check().await {
+        Ok(Some(last)) if last.problems == 0 && (0..DAY_MS).contains(&(clock() - last.at_ms)) => {
+            return;
+        }
+        Ok(_) => check(store, wait).await,
+        Err(error) => Err(error),
+    };
     // Where pages, metrics and snapshots find it.
     let noted = match &found {
         Ok(problems) => store.note_check(problems, clock()).await,
