@@ -324,9 +324,11 @@ impl<W: Write> Lines<W> {
 
 impl<W: Write> Write for Lines<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let before = self.held.len();
         self.held.extend_from_slice(bytes);
-        match self.held.iter().rposition(|byte| *byte == b'\n') {
-            Some(at) => self.show(at + 1)?,
+        // What was held before has no end of a line.
+        match bytes.iter().rposition(|byte| *byte == b'\n') {
+            Some(at) => self.show(before + at + 1)?,
             None if self.held.len() >= HELD => self.show(self.held.len())?,
             None => {}
         }
