@@ -523,7 +523,7 @@ impl Run {
 
 /// Cases in all; each world has a hundred.
 fn cases() -> u64 {
-    std::env::var("COUNTERSIGN_BELIEVING").ok().and_then(|text| text.parse().ok()).unwrap_or(5_000)
+    std::env::var("COUNTERSIGN_BELIEVING").ok().and_then(|text| text.parse().ok()).unwrap_or(2_500)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
