@@ -1,13 +1,17 @@
 //! Ratios against a peer or a floor, both measured in the same run.
 //!
-//! `bench/run sign | signin | silence | request | soak [SECONDS] | start | pages | broker | sync | million | readers [HOME] | api [HOME] | deliver | render` builds what is measured and starts this.
+//! `bench/run sign | signin | silence | request | soak [SECONDS] | start | pages | broker | sync | million | readers [HOME] | api [HOME] | engines [FINDINGS] | deliver | render` builds what is measured and starts this.
 
 mod api;
 mod broker;
 mod dashboard;
 mod deliver;
+mod engines;
 mod pages;
 mod peer;
+#[path = "../../crates/testkit/src/postgres.rs"]
+#[allow(dead_code, reason = "tests need more of it")]
+mod postgres;
 mod process;
 mod proxy;
 mod readers;
@@ -44,10 +48,11 @@ fn main() -> anyhow::Result<()> {
         "million" => runtime()?.block_on(sync::million(&countersign)),
         "readers" => runtime()?.block_on(readers::run_all(&countersign, arguments.next())),
         "api" => runtime()?.block_on(api::run_all(&countersign, arguments.next())),
+        "engines" => runtime()?.block_on(engines::run_all(arguments.next())),
         "deliver" => runtime()?.block_on(deliver::run()),
         "render" => render::run(),
         _ => bail!(
-            "usage: bench/run sign | signin | silence | request | soak [SECONDS] | start | pages | broker | sync | million | readers [HOME] | api [HOME] | deliver | render"
+            "usage: bench/run sign | signin | silence | request | soak [SECONDS] | start | pages | broker | sync | million | readers [HOME] | api [HOME] | engines [FINDINGS] | deliver | render"
         ),
     }
 }

@@ -72,7 +72,7 @@ pub async fn bring_in(countersign: &Path, home: &Path) -> Result<()> {
 }
 
 /// Every fiftieth page or so, so that all severities are in it.
-async fn sample(store: &Store) -> Result<Vec<FindingRow>> {
+pub async fn sample(store: &Store) -> Result<Vec<FindingRow>> {
     let mut rows = Vec::new();
     for severity in 0..6 {
         let filter = format!("severity[eq]{severity}").parse()?;
@@ -84,7 +84,7 @@ async fn sample(store: &Store) -> Result<Vec<FindingRow>> {
 
 /// One comparison each: every field with every operator that it has, with values of
 /// findings and with some that no finding has.
-fn filters(sample: &[FindingRow]) -> Vec<Filter> {
+pub fn filters(sample: &[FindingRow]) -> Vec<Filter> {
     let mut filters = Vec::new();
     for (round, field) in (0..9).flat_map(|round| Field::ALL.map(|field| (round, field))) {
         for operator in Operator::ALL {

@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 const SERVER: &str = r#"
 set -eu
 bin=$1
+shift
 folder=$(mktemp -d -t countersign-postgres.XXXXXX)
 trap 'rm -rf "$folder"' EXIT
 as=
@@ -24,8 +25,7 @@ if [ "$(id -u)" -eq 0 ]; then
 fi
 cd "$folder"
 $as "$bin/initdb" -D data -U tests -A trust -E UTF8 --locale=C --no-sync >log 2>&1 || { cat log >&2; exit 1; }
-$as "$bin/postgres" -D data -k "$folder" -c listen_addresses= -c fsync=off -c full_page_writes=off \
-  -c synchronous_commit=off -c max_connections=300 -c shared_buffers=64MB -c autovacuum_naptime=5s \
+$as "$bin/postgres" -D data -k "$folder" -c listen_addresses= -c max_connections=300 "$@" \
   <&- >>log 2>&1 &
 server=$!
 trap 'kill -INT $server 2>/dev/null; wait $server || true; rm -rf "$folder"' EXIT
@@ -37,6 +37,15 @@ done
 echo "$folder"
 read -r _ || true
 "#;
+
+/// For tests: a server that forgets all of it when the machine ends.
+const SETTINGS: &[&str] = &[
+    "fsync=off",
+    "full_page_writes=off",
+    "synchronous_commit=off",
+    "shared_buffers=64MB",
+    "autovacuum_naptime=5s",
+];
 
 const INSTALL: &str = "the programs of the PostgreSQL server are missing: \
     `apt-get install postgresql` installs them, or COUNTERSIGN_POSTGRES_BIN names their folder";
@@ -55,22 +64,7 @@ pub struct Server {
 /// Where the programs of the server are missing, or it does not start.
 pub fn server() -> &'static Server {
     static SERVER_OF_ALL: OnceLock<Server> = OnceLock::new();
-    SERVER_OF_ALL.get_or_init(|| {
-        let bin = programs().expect(INSTALL);
-        let mut shell = Command::new("bash")
-            .args(["-c", SERVER, "bash"])
-            .arg(&bin)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("bash");
-        let mut folder = String::new();
-        let told = shell.stdout.take().expect("a pipe");
-        BufReader::new(told).read_line(&mut folder).expect("a line");
-        let folder = PathBuf::from(folder.trim_end());
-        assert!(folder.is_dir(), "the server did not start: see above");
-        Server { bin, folder, _shell: shell }
-    })
+    SERVER_OF_ALL.get_or_init(|| Server::start(SETTINGS))
 }
 
 /// Where the programs of the newest server are.
@@ -86,6 +80,28 @@ fn programs() -> Option<PathBuf> {
 }
 
 impl Server {
+    /// Starts one with these settings, each `name=value`.
+    ///
+    /// # Panics
+    /// Where the programs of the server are missing, or it does not start.
+    pub fn start(settings: &[&str]) -> Self {
+        let bin = programs().expect(INSTALL);
+        let mut shell = Command::new("bash")
+            .args(["-c", SERVER, "bash"])
+            .arg(&bin)
+            .args(settings.iter().flat_map(|setting| ["-c", setting]))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("bash");
+        let mut folder = String::new();
+        let told = shell.stdout.take().expect("a pipe");
+        BufReader::new(told).read_line(&mut folder).expect("a line");
+        let folder = PathBuf::from(folder.trim_end());
+        assert!(folder.is_dir(), "the server did not start: see above");
+        Self { bin, folder, _shell: shell }
+    }
+
     /// The address of a database.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://tests@/{database}?host={}", self.folder.display())
