@@ -140,7 +140,8 @@ create table texts (
     nocase bytea not null
 );
 
-create index texts_by_hash on texts (kind, hash);
+-- Each once, whoever adds it first. A text may be longer than what an index takes.
+create unique index texts_by_hash on texts (kind, hash, sha256(text));
 
 -- Number 0 is the empty text of kind 9, notes: what most findings have.
 insert into texts (id, kind, hash, text, folded, nocase)

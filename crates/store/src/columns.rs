@@ -2,7 +2,7 @@
 //! in `texts`, by kind.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use countersign_findings::filter::{self, Field, folded};
 use countersign_findings::{Context, Contexts, Finding, Numbered, Population, Sight, State};
@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 
 use crate::error::Error;
 use crate::seal;
-use crate::sql::{self, Connection, Optional, Row, ToSql, engine, named_params, params};
+use crate::search::own::list;
+use crate::sql::{self, Bulk, Connection, Each, Many, Optional, Row, engine, params};
 use crate::tally::Counted;
 
 pub(crate) const DAY_MS: i64 = 86_400_000;
@@ -103,11 +104,13 @@ pub(crate) fn state_of(code: i64) -> Result<State, Error> {
     found.ok_or_else(|| Error::corrupt("a finding in an unknown state"))
 }
 
-/// Texts of one transaction.
+/// Texts of one transaction, or of what comes before it.
 pub(crate) struct Texts<'a> {
     connection: &'a Connection,
     known: HashMap<Kind, HashMap<String, i64>>,
     named: HashMap<(u8, i64), String>,
+    /// Whether texts are looked up for many findings at once, before any is asked for.
+    is_ahead: bool,
 }
 
 /// Texts of a kind that a writer remembers, so that one with many findings stays small.
@@ -115,7 +118,62 @@ const REMEMBERED: usize = 20_000;
 
 impl<'a> Texts<'a> {
     pub(crate) fn new(connection: &'a Connection) -> Self {
-        Self { connection, known: HashMap::new(), named: HashMap::new() }
+        let is_ahead = engine::rows_at_once(connection) > 1;
+        Self { connection, known: HashMap::new(), named: HashMap::new(), is_ahead }
+    }
+
+    /// Adds what these findings say and what is not there yet, where texts are looked up ahead:
+    /// not in the transaction that writes the findings. Most texts are those of many
+    /// applications, and who writes another one would wait for that transaction.
+    pub(crate) fn keep<'d>(
+        &mut self,
+        drafts: impl Iterator<Item = &'d Draft> + Clone,
+    ) -> Result<(), Error> {
+        if !self.is_ahead {
+            return Ok(());
+        }
+        let missing = self.look_up(drafts.clone())?;
+        if !missing.is_empty() {
+            engine::add_texts(self.connection, &missing)?;
+        }
+        let names = drafts.flat_map(Draft::names);
+        let names: BTreeMap<_, _> =
+            names.map(|(kind, number, name)| ((kind, number), name)).collect();
+        let mut add = Each::new(self.connection, &NAME);
+        for ((kind, number), name) in names {
+            if self.named.get(&(kind, number)).is_none_or(|known| known != name) {
+                add.put(params![kind, number, name])?;
+                self.named.insert((kind, number), name.to_owned());
+            }
+        }
+        Ok(add.flush()?)
+    }
+
+    /// Looks up what these findings say, where that is done ahead; answers what is not there.
+    pub(crate) fn look_up<'d>(
+        &mut self,
+        drafts: impl Iterator<Item = &'d Draft>,
+    ) -> Result<Vec<NewText>, Error> {
+        if !self.is_ahead {
+            return Ok(Vec::new());
+        }
+        self.known.values_mut().filter(|known| known.len() > REMEMBERED).for_each(HashMap::clear);
+        let is_known = |kind: &Kind, text: &str| {
+            self.known.get(kind).is_some_and(|known| known.contains_key(text))
+        };
+        let asked = drafts.flat_map(Draft::texts).filter(|(kind, text)| !is_known(kind, text));
+        let asked: HashSet<(Kind, &str)> = asked.collect();
+        let of = |(kind, text): (Kind, &str)| NewText { kind, hash: hash(text), text: text.into() };
+        let mut asked: Vec<_> = asked.into_iter().map(of).collect();
+        let found = engine::find_texts(self.connection, &asked)?;
+        for (at, id) in &found {
+            if let Some(text) = asked.get(*at) {
+                self.known.entry(text.kind).or_default().insert(text.text.clone(), *id);
+            }
+        }
+        let mut at = 0..;
+        asked.retain(|_| at.next().is_some_and(|at| !found.contains_key(&at)));
+        Ok(asked)
     }
 
     /// Its number; a new one if it was never seen.
@@ -144,20 +202,34 @@ impl<'a> Texts<'a> {
 
     /// Remembers what a CWE or a category is called.
     fn name(&mut self, kind: u8, number: i64, name: &str) -> Result<(), Error> {
-        if self.named.get(&(kind, number)).is_some_and(|known| known == name) {
+        if self.is_ahead || self.named.get(&(kind, number)).is_some_and(|known| known == name) {
             return Ok(());
         }
-        self.connection
-            .prepare(
-                "insert into names (kind, number, name) values (?, ?, ?)
-                 on conflict (kind, number) do update set name = excluded.name
-                    where names.name <> excluded.name",
-            )?
-            .execute(params![kind, number, name])?;
+        self.connection.prepare(NAME.one)?.execute(params![kind, number, name])?;
         self.named.insert((kind, number), name.to_owned());
         Ok(())
     }
 }
+
+/// A text that is looked for, and added where it is not there.
+pub(crate) struct NewText {
+    pub(crate) kind: Kind,
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "SQLite asks for each"))]
+    pub(crate) hash: i64,
+    pub(crate) text: String,
+}
+
+static NAME: Bulk = Bulk {
+    one: "insert into names (kind, number, name) values (?, ?, ?)
+         on conflict (kind, number) do update set name = excluded.name
+            where names.name <> excluded.name",
+    many: Many::Arrays(
+        "insert into names (kind, number, name)
+         select * from unnest(cast(? as bigint[]), cast(? as bigint[]), cast(? as text[]))
+         on conflict (kind, number) do update set name = excluded.name
+            where names.name <> excluded.name",
+    ),
+};
 
 /// The number of a text that was seen, by its kind, its hash and itself.
 pub(crate) const FIND: &str = "select id from texts where kind = ? and hash = ? and text = ?";
@@ -240,6 +312,34 @@ impl Draft {
         }
     }
 
+    /// The texts that it says, each of its kind.
+    fn texts(&self) -> impl Iterator<Item = (Kind, &str)> {
+        let always = [
+            (Kind::ScanType, &self.scan_type),
+            (Kind::Title, &self.title),
+            (Kind::Notes, &self.notes),
+        ];
+        let some = [
+            (Kind::Status, &self.status),
+            (Kind::File, &self.file),
+            (Kind::Module, &self.module),
+            (Kind::Url, &self.url),
+            (Kind::Component, &self.component),
+            (Kind::Cve, &self.cve),
+        ];
+        let some = some.into_iter().filter_map(|(kind, text)| Some((kind, text.as_ref()?)));
+        always.into_iter().chain(some).map(|(kind, text)| (kind, text.as_str()))
+    }
+
+    /// What CWEs and categories are called in it, each with its kind and number.
+    fn names(&self) -> impl Iterator<Item = (u8, i64, &str)> {
+        let all = [(CWE_NAMES, &self.cwe), (CATEGORY_NAMES, &self.category)];
+        all.into_iter().filter_map(|(kind, numbered)| match numbered {
+            Some((number, Some(name))) => Some((kind, *number, name.as_str())),
+            _ => None,
+        })
+    }
+
     /// Bytes that it takes up, about.
     pub(crate) fn size(&self) -> usize {
         let texts = [&self.file, &self.module, &self.url, &self.component, &self.cve];
@@ -287,10 +387,8 @@ const NAMES: &str = "context, severity, state, scan_type, status, violates_polic
 
 impl Columns {
     pub(crate) fn of(draft: &Draft, texts: &mut Texts<'_>) -> Result<Self, Error> {
-        for (kind, numbered) in [(CWE_NAMES, &draft.cwe), (CATEGORY_NAMES, &draft.category)] {
-            if let Some((number, Some(name))) = numbered {
-                texts.name(kind, *number, name)?;
-            }
+        for (kind, number, name) in draft.names() {
+            texts.name(kind, number, name)?;
         }
         let number = |numbered: &Option<(i64, _)>| numbered.as_ref().map(|(number, _)| *number);
         Ok(Self {
@@ -325,6 +423,26 @@ impl Columns {
         Ok(statement.query_row([row], read)?)
     }
 
+    /// Of each of these rows that is there, with what else is asked of it before it is
+    /// written.
+    pub(crate) fn read_each(
+        connection: &Connection,
+        rows: &[i64],
+    ) -> Result<HashMap<i64, Before>, Error> {
+        let mut statement = connection.prepare(&format!(
+            "select {NAMES}, {IS_POLICY}, gone, id, hash, finding_id from findings
+             where id in ({})",
+            sql::numbers("?")
+        ))?;
+        let read = |row: Row<'_>| {
+            let (columns, is_gone) = read(row)?;
+            let held = Before { columns, is_gone, hash: row.get(21)?, finding_id: row.get(22)? };
+            Ok((row.get(20)?, held))
+        };
+        let found = statement.query_map([list(rows)], read)?;
+        Ok(found.collect::<Result<_, _>>()?)
+    }
+
     /// Of every row that is not gone, of one application or of all, with its application.
     pub(crate) fn each(
         connection: &Connection,
@@ -353,7 +471,7 @@ impl Columns {
     /// A new row under this number.
     pub(crate) fn insert(
         &self,
-        connection: &Connection,
+        into: &mut Each<'_>,
         row: i64,
         new: &NewRow<'_>,
     ) -> Result<(), Error> {
@@ -390,65 +508,99 @@ impl Columns {
         let seal = seal::of_values(values)?;
         let mut all = values.to_vec();
         all.extend(params![seal, row]);
-        let mut statement = connection.prepare(
-            "insert into findings
-                (finding_id, hash, application, context, severity, state, gone, scan_type, status,
-                 violates_policy, cwe, category, title, file, module, url, component, cve, cvss,
-                 first_found_ms, last_seen_ms, added_ms, changed_ms, kind, notes, seal, id)
-             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )?;
-        statement.execute(all.as_slice())?;
-        Ok(())
+        Ok(into.put(&all)?)
     }
 
-    /// What a statement that writes a row binds, whether it is there or not.
-    fn values<'a>(&'a self, new: &'a NewRow<'_>) -> Vec<(&'static str, &'a dyn ToSql)> {
-        named_params! {
-            ":context": self.context,
-            ":severity": self.severity,
-            ":state": self.state,
-            ":scan_type": self.scan_type,
-            ":status": self.status,
-            ":violates_policy": self.violates_policy,
-            ":cwe": self.cwe,
-            ":category": self.category,
-            ":title": self.title,
-            ":file": self.file,
-            ":module": self.module,
-            ":url": self.url,
-            ":component": self.component,
-            ":cve": self.cve,
-            ":cvss": self.cvss,
-            ":first_found_ms": self.first_found_ms,
-            ":last_seen_ms": self.last_seen_ms,
-            ":notes": self.notes,
-            ":at_ms": new.at_ms, ":finding_id": new.finding_id, ":hash": new.hash,
-        }
-        .to_vec()
-    }
-
+    /// What a row that is there says from now on.
     pub(crate) fn update(
         &self,
-        connection: &Connection,
+        of: &mut Each<'_>,
         row: i64,
         new: &NewRow<'_>,
     ) -> Result<(), Error> {
-        let mut statement = connection.prepare(
-            "update findings set gone = 0, hash = :hash, finding_id = :finding_id,
-                changed_ms = case when cast(:kind as bigint) is null then changed_ms else :at_ms end,
-                kind = coalesce(:kind, kind),
-                context = :context, severity = :severity, state = :state, scan_type = :scan_type,
-                status = :status, violates_policy = :violates_policy, cwe = :cwe,
-                category = :category, title = :title, file = :file, module = :module, url = :url,
-                component = :component, cve = :cve, cvss = :cvss,
-                first_found_ms = :first_found_ms, last_seen_ms = :last_seen_ms, notes = :notes
-             where id = :row",
-        )?;
-        let mut values = self.values(new);
-        values.extend(named_params! {":row": row, ":kind": new.kind});
-        statement.execute(values.as_slice())?;
-        Ok(())
+        Ok(of.put(params![
+            new.hash,
+            new.finding_id,
+            new.kind,
+            new.at_ms,
+            self.context,
+            self.severity,
+            self.state,
+            self.scan_type,
+            self.status,
+            self.violates_policy,
+            self.cwe,
+            self.category,
+            self.title,
+            self.file,
+            self.module,
+            self.url,
+            self.component,
+            self.cve,
+            self.cvss,
+            self.first_found_ms,
+            self.last_seen_ms,
+            self.notes,
+            row
+        ])?)
     }
+}
+
+/// New findings.
+pub(crate) static INSERT: Bulk = Bulk {
+    one: "insert into findings
+            (finding_id, hash, application, context, severity, state, gone, scan_type, status,
+             violates_policy, cwe, category, title, file, module, url, component, cve, cvss,
+             first_found_ms, last_seen_ms, added_ms, changed_ms, kind, notes, seal, id)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    many: Many::Copy {
+        table: "findings",
+        columns: "finding_id, hash, application, context, severity, state, gone, scan_type, status,
+             violates_policy, cwe, category, title, file, module, url, component, cve, cvss,
+             first_found_ms, last_seen_ms, added_ms, changed_ms, kind, notes, seal, id",
+    },
+};
+
+/// Findings that are there, and not gone from now on. Without a kind the change is none.
+pub(crate) static UPDATE: Bulk = Bulk {
+    one: "update findings set gone = 0, hash = ?1, finding_id = ?2,
+            changed_ms = case when cast(?3 as bigint) is null then changed_ms else ?4 end,
+            kind = coalesce(?3, kind),
+            context = ?5, severity = ?6, state = ?7, scan_type = ?8, status = ?9,
+            violates_policy = ?10, cwe = ?11, category = ?12, title = ?13, file = ?14,
+            module = ?15, url = ?16, component = ?17, cve = ?18, cvss = ?19,
+            first_found_ms = ?20, last_seen_ms = ?21, notes = ?22
+         where id = ?23",
+    many: Many::Arrays(
+        "update findings f set gone = 0, hash = n.hash, finding_id = n.finding_id,
+            changed_ms = case when n.kind is null then f.changed_ms else n.at_ms end,
+            kind = coalesce(n.kind, f.kind),
+            context = n.context, severity = n.severity, state = n.state,
+            scan_type = n.scan_type, status = n.status, violates_policy = n.violates_policy,
+            cwe = n.cwe, category = n.category, title = n.title, file = n.file,
+            module = n.module, url = n.url, component = n.component, cve = n.cve,
+            cvss = n.cvss, first_found_ms = n.first_found_ms, last_seen_ms = n.last_seen_ms,
+            notes = n.notes
+         from unnest(cast(? as bytea[]), cast(? as bytea[]), cast(? as bigint[]),
+            cast(? as bigint[]), cast(? as bigint[]), cast(? as bigint[]), cast(? as bigint[]),
+            cast(? as bigint[]), cast(? as bigint[]), cast(? as bigint[]), cast(? as bigint[]),
+            cast(? as bigint[]), cast(? as bigint[]), cast(? as bigint[]), cast(? as bigint[]),
+            cast(? as bigint[]), cast(? as bigint[]), cast(? as bigint[]),
+            cast(? as double precision[]), cast(? as bigint[]), cast(? as bigint[]),
+            cast(? as bigint[]), cast(? as bigint[]))
+            as n(hash, finding_id, kind, at_ms, context, severity, state, scan_type, status,
+                violates_policy, cwe, category, title, file, module, url, component, cve, cvss,
+                first_found_ms, last_seen_ms, notes, id)
+         where f.id = n.id",
+    ),
+};
+
+/// A row before it is written.
+pub(crate) struct Before {
+    pub(crate) columns: Columns,
+    pub(crate) is_gone: bool,
+    pub(crate) hash: [u8; 16],
+    pub(crate) finding_id: [u8; 10],
 }
 
 /// What a row has besides its columns.

@@ -6,7 +6,8 @@
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
-use crate::sql::{Connection, Row, ToSql, ToSqlOutput, ValueRef, params};
+use crate::search::own::list;
+use crate::sql::{self, Bulk, Connection, Each, Many, Row, ToSql, ToSqlOutput, ValueRef, params};
 
 /// What the seal of a finding covers. `hash` ties the record to it, and `finding_id` is a
 /// hash of the guid, the context and the key of the record. Written by [`finding`] after
@@ -113,6 +114,29 @@ pub(crate) fn finding(connection: &Connection, row: i64) -> Result<(), Error> {
     drop(rows);
     connection.prepare("update findings set seal = ? where id = ?")?.execute(params![seal, row])?;
     Ok(())
+}
+
+static SEAL: Bulk = Bulk {
+    one: "update findings set seal = ? where id = ?",
+    many: Many::Arrays(
+        "update findings f set seal = n.seal
+         from unnest(cast(? as bigint[]), cast(? as bigint[])) as n(seal, id) where f.id = n.id",
+    ),
+};
+
+/// Seals the rows with these numbers as they are.
+pub(crate) fn findings(connection: &Connection, rows: &[i64]) -> Result<(), Error> {
+    let mut select = connection.prepare(&format!(
+        "select {FINDING}, f.id from findings f where f.id in ({})",
+        sql::numbers("?")
+    ))?;
+    let mut found = select.query([list(rows)])?;
+    let mut seals = Each::new(connection, &SEAL);
+    while let Some(row) = found.next()? {
+        let id: i64 = row.get(FINDING_COLUMNS)?;
+        seals.put(params![of_finding(row, 0)?, id])?;
+    }
+    Ok(seals.flush()?)
 }
 
 /// Seals an application with its counts as they are.

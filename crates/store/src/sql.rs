@@ -5,6 +5,7 @@
 //! `rusqlite`, whose traits say how a type becomes a value and comes back, for each engine. What
 //! the engines do differently is in [`engine`], a function for each difference.
 
+mod each;
 pub(crate) mod engine;
 mod error;
 mod params;
@@ -18,6 +19,7 @@ pub(crate) use rusqlite::types::{
 };
 pub(crate) use rusqlite::{Error as ToSqlError, named_params, params};
 
+pub(crate) use self::each::{Bulk, Each, Many};
 pub(crate) use self::error::{Error, Trouble};
 pub(crate) use self::params::Params;
 

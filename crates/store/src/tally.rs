@@ -10,7 +10,7 @@ use countersign_findings::filter::Field;
 use crate::change::ChangeKind;
 use crate::columns::{Columns, DAY_MS, Kind, state_code};
 use crate::error::Error;
-use crate::sql::{Connection, params};
+use crate::sql::{Bulk, Connection, Each, Many, params};
 
 /// `counts.field`, from 1 on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,6 +54,53 @@ impl Counted {
         }
     }
 }
+
+static TALLY: Bulk = Bulk {
+    one: "insert into tallies (application, context, scan_type, severity, state, status,
+            violates_policy, findings)
+         values (?, ?, ?, ?, ?, ?, ?, ?)
+         on conflict (application, context, scan_type, severity, state, coalesce(status, -1),
+            coalesce(violates_policy, -1))
+         do update set findings = tallies.findings + excluded.findings",
+    many: Many::Arrays(
+        "insert into tallies (application, context, scan_type, severity, state, status,
+            violates_policy, findings)
+         select * from unnest(cast(? as bigint[]), cast(? as bigint[]), cast(? as bigint[]),
+            cast(? as bigint[]), cast(? as bigint[]), cast(? as bigint[]), cast(? as bigint[]),
+            cast(? as bigint[]))
+         on conflict (application, context, scan_type, severity, state, coalesce(status, -1),
+            coalesce(violates_policy, -1))
+         do update set findings = tallies.findings + excluded.findings",
+    ),
+};
+
+static COUNT: Bulk = Bulk {
+    one: "insert into counts (integration, field, value, severity, state, is_policy, findings)
+         values (?, ?, ?, ?, ?, ?, ?)
+         on conflict (field, value, severity, state, is_policy, integration)
+         do update set findings = counts.findings + excluded.findings",
+    many: Many::Arrays(
+        "insert into counts (integration, field, value, severity, state, is_policy, findings)
+         select * from unnest(cast(? as bigint[]), cast(? as bigint[]), cast(? as bigint[]),
+            cast(? as bigint[]), cast(? as bigint[]), cast(? as bigint[]), cast(? as bigint[]))
+         on conflict (field, value, severity, state, is_policy, integration)
+         do update set findings = counts.findings + excluded.findings",
+    ),
+};
+
+/// What counts nothing is no row.
+static NO_COUNT: Bulk = Bulk {
+    one: "delete from counts where integration = ? and field = ? and value = ? and severity = ?
+            and state = ? and is_policy = ? and findings = 0",
+    many: Many::Arrays(
+        "delete from counts c using unnest(cast(? as bigint[]), cast(? as bigint[]),
+            cast(? as bigint[]), cast(? as bigint[]), cast(? as bigint[]), cast(? as bigint[]))
+            as n(integration, field, value, severity, state, is_policy)
+         where c.integration = n.integration and c.field = n.field and c.value = n.value
+            and c.severity = n.severity and c.state = n.state and c.is_policy = n.is_policy
+            and c.findings = 0",
+    ),
+};
 
 /// Differences that are held before they are written.
 const HELD: usize = 50_000;
@@ -364,18 +411,11 @@ impl<'a> Ledger<'a> {
     }
 
     fn write_tallies(&mut self) -> Result<(), Error> {
-        let mut add = self.connection.prepare(
-            "insert into tallies (application, context, scan_type, severity, state, status,
-                violates_policy, findings)
-             values (?, ?, ?, ?, ?, ?, ?, ?)
-             on conflict (application, context, scan_type, severity, state, coalesce(status, -1),
-                coalesce(violates_policy, -1))
-             do update set findings = tallies.findings + excluded.findings",
-        )?;
+        let mut add = Each::new(self.connection, &TALLY);
         let mut has_less = false;
         for (tally, by) in self.tallies.drain().filter(|(_, by)| *by != 0) {
             has_less |= by < 0;
-            add.execute(params![
+            add.put(params![
                 self.application,
                 tally.context,
                 tally.scan_type,
@@ -386,6 +426,7 @@ impl<'a> Ledger<'a> {
                 by
             ])?;
         }
+        add.flush()?;
         if has_less {
             self.connection
                 .prepare("delete from tallies where application = ? and findings = 0")?
@@ -395,32 +436,18 @@ impl<'a> Ledger<'a> {
     }
 
     fn write_counts(&mut self) -> Result<(), Error> {
-        let mut add = self.connection.prepare(
-            "insert into counts (integration, field, value, severity, state, is_policy, findings)
-             values (?, ?, ?, ?, ?, ?, ?)
-             on conflict (field, value, severity, state, is_policy, integration)
-             do update set findings = counts.findings + excluded.findings",
-        )?;
-        let mut clear = self.connection.prepare(
-            "delete from counts where integration = ? and field = ? and value = ? and severity = ?
-                and state = ? and is_policy = ? and findings = 0",
-        )?;
+        let mut add = Each::new(self.connection, &COUNT);
+        let mut clear = Each::new(self.connection, &NO_COUNT);
         for (count, by) in self.counts.drain().filter(|(_, by)| *by != 0) {
             let Count { field, value, severity, state, is_policy } = count;
             let field = field as u8;
-            add.execute(params![self.integration, field, value, severity, state, is_policy, by])?;
+            add.put(params![self.integration, field, value, severity, state, is_policy, by])?;
             if by < 0 {
-                clear.execute(params![
-                    self.integration,
-                    field,
-                    value,
-                    severity,
-                    state,
-                    is_policy
-                ])?;
+                clear.put(params![self.integration, field, value, severity, state, is_policy])?;
             }
         }
-        Ok(())
+        add.flush()?;
+        Ok(clear.flush()?)
     }
 
     fn write_days(&self) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use crate::columns::Draft;
 use crate::error::Error;
 use crate::raw::Unpacker;
 use crate::seal;
-use crate::sql::{self, Connection, Text, ToSql, Value, engine, params};
+use crate::sql::{self, Connection, Each, Text, ToSql, Value, engine, params};
 use crate::store::Store;
 
 /// What is copied of each table, after those that it refers to. Texts, words and what engines
@@ -229,6 +229,7 @@ fn copy_words(from: &Connection, to: &Connection) -> Result<(), Error> {
          join contexts on contexts.id = f.context",
     )?;
     let mut unpacker = Unpacker::new(from);
+    let mut words = Each::new(to, &engine::NEW_WORDS);
     let mut rows = statement.scan([])?;
     while let Some(row) = rows.next()? {
         let (guid, context): (String, String) = (row.get(2)?, row.get(3)?);
@@ -236,9 +237,13 @@ fn copy_words(from: &Connection, to: &Connection) -> Result<(), Error> {
         let guid = ApplicationGuid::parse(&guid).map_err(Error::corrupt)?;
         let context = context.parse().map_err(Error::corrupt)?;
         let finding = Finding::decode(&raw, &guid, &context).map_err(Error::corrupt)?;
-        engine::put_words(to, row.get(0)?, &Draft::of(&finding, 0).words, true)?;
+        let finding_id: i64 = row.get(0)?;
+        words.put(params![finding_id, Draft::of(&finding, 0).words])?;
+        if words.waiting() >= engine::rows_at_once(to) {
+            words.flush()?;
+        }
     }
-    Ok(())
+    Ok(words.flush()?)
 }
 
 fn numbers(connection: &Connection, select: &str) -> Result<Vec<i64>, Error> {

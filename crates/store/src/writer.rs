@@ -14,7 +14,7 @@ use countersign_findings::{Application, Context, Finding};
 
 use self::held::{HASH_BYTES, Holdings, held};
 pub use self::held::{Held, Id};
-use self::rows::Rows;
+use self::rows::{Rows, Statements};
 use self::staged::StagedRow;
 use crate::change::{Change, RunKind};
 use crate::columns::{Draft, Texts};
@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::raw::{Sort, Unpacker};
 use crate::runs::is_overtaken;
 use crate::seal;
-use crate::sql::{Optional, Transaction, engine, named_params, params};
+use crate::sql::{Connection, Optional, engine, named_params, params};
 use crate::store::RunId;
 use crate::stretches;
 use crate::tally::{self, Ledger};
@@ -323,8 +323,10 @@ impl ApplicationWriter {
         let packed = database.packing().pack(Sort::Other, &raw)?;
         database
             .write(move |connection| {
+                let mut texts = Texts::new(connection);
+                texts.keep(self.rows.iter().map(|row| &row.draft))?;
                 let transaction = connection.transaction()?;
-                let rows = self.write(&transaction, &reading, &packed)?;
+                let rows = self.write(&transaction, &mut texts, &reading, &packed)?;
                 transaction.commit()?;
                 if self.has_spilled {
                     staged::clear(connection, self.id)?;
@@ -334,9 +336,10 @@ impl ApplicationWriter {
             .await
     }
 
-    fn write(
-        &self,
-        transaction: &Transaction<'_>,
+    fn write<'a>(
+        &'a self,
+        transaction: &'a Connection,
+        texts: &'a mut Texts<'_>,
         reading: &Reading,
         packed: &[u8],
     ) -> Result<u64, Error> {
@@ -360,30 +363,28 @@ impl ApplicationWriter {
             Reading::Complete { read_ms } | Reading::Incomplete { read_ms, .. } => *read_ms,
         };
         let mut entry = Rows {
-            transaction,
+            connection: transaction,
             held: &self.held,
             withheld: &self.withheld,
             run: self.run,
             application,
             at_ms,
-            texts: Texts::new(transaction),
+            texts,
             ledger: Ledger::new(transaction, integration, application, at_ms, !self.is_known),
             is_sound,
             last_seq: engine::last_change(transaction)?,
             last_row: rows::last_row(transaction)?,
             rows: 1,
             new: None,
+            statements: Statements::new(transaction),
+            before: HashMap::new(),
+            unsealed: Vec::new(),
         };
-        if self.has_spilled {
-            staged::each(transaction, self.id, self.spilled, |row| entry.write(row))?;
-        }
-        for row in &self.rows {
-            entry.write(row)?;
-        }
+        self.write_findings(&mut entry)?;
         entry.rows += self.write_undecodable(transaction, application, reading, at_ms)?;
         if matches!(reading, Reading::Complete { .. }) {
-            for row in &self.vanished {
-                entry.vanish(*row)?;
+            for rows in self.vanished.chunks(engine::rows_at_once(transaction)) {
+                entry.vanish(rows)?;
             }
         }
         engine::note_last_change(transaction, entry.last_seq)?;
@@ -398,11 +399,30 @@ impl ApplicationWriter {
         Ok(entry.rows)
     }
 
+    /// The findings that were put aside: those that spilled, and those in memory.
+    fn write_findings(&self, entry: &mut Rows<'_, '_>) -> Result<(), Error> {
+        let at_once = engine::rows_at_once(entry.connection);
+        if self.has_spilled {
+            let mut some = Vec::with_capacity(at_once);
+            staged::each(entry.connection, self.id, self.spilled, |row| {
+                some.push(row);
+                if some.len() < at_once {
+                    return Ok(());
+                }
+                entry.write(&some)?;
+                some.clear();
+                Ok(())
+            })?;
+            entry.write(&some)?;
+        }
+        self.rows.chunks(at_once).try_for_each(|rows| entry.write(rows))
+    }
+
     /// The dates of the listing become the mark only when the reading that
     /// followed it was complete.
     fn write_application(
         &self,
-        transaction: &Transaction<'_>,
+        transaction: &Connection,
         reading: &Reading,
         packed: &[u8],
     ) -> Result<(i64, i64), Error> {
@@ -452,7 +472,7 @@ impl ApplicationWriter {
 
     fn write_undecodable(
         &self,
-        transaction: &Transaction<'_>,
+        transaction: &Connection,
         application: i64,
         reading: &Reading,
         at_ms: i64,
@@ -480,7 +500,12 @@ impl ApplicationWriter {
         self.has_spilled = true;
         self.spilled += rows.len();
         let writer = self.id;
-        self.database.write(move |connection| staged::spill(connection, writer, &rows)).await
+        self.database
+            .write(move |connection| {
+                Texts::new(connection).keep(rows.iter().map(|row| &row.draft))?;
+                staged::spill(connection, writer, &rows)
+            })
+            .await
     }
 
     async fn context(&mut self, context: &Context) -> Result<i64, Error> {

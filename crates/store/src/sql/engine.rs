@@ -1,9 +1,12 @@
 //! What the engines do differently, a function for each difference.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
-use super::{Connection, Optional, Result, Transaction, params};
-use crate::columns::searchable;
+#[cfg(feature = "postgres")]
+use super::Value;
+use super::{Bulk, Connection, Many, Optional, Result, Transaction, params};
+use crate::columns::{NewText, searchable};
 
 /// A column for which no index is used.
 pub(crate) fn unindexed(connection: &Connection, column: &str) -> String {
@@ -54,6 +57,77 @@ fn like_pattern(pattern: &str) -> String {
     if pattern.contains('*') { like } else { format!("%{like}%") }
 }
 
+/// How many rows are written at once.
+pub(crate) fn rows_at_once(connection: &Connection) -> usize {
+    match connection {
+        Connection::Sqlite(_) => 1,
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => 1000,
+    }
+}
+
+/// The numbers of texts, by their places among these; none where each is asked for by itself.
+pub(crate) fn find_texts(
+    connection: &Connection,
+    texts: &[NewText],
+) -> Result<HashMap<usize, i64>> {
+    match connection {
+        Connection::Sqlite(_) => {
+            let _ = texts;
+            Ok(HashMap::new())
+        }
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) if texts.is_empty() => Ok(HashMap::new()),
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(connection) => {
+            let mut find = connection.prepare(
+                "select n.place - 1, t.id from unnest(cast(? as bigint[]), cast(? as bigint[]),
+                    cast(? as bytea[])) with ordinality as n(kind, hash, text, place)
+                 join texts t on t.kind = n.kind and t.hash = n.hash and t.text = n.text",
+            )?;
+            let values = |text: &NewText| {
+                let kind = Value::Integer(text.kind as i64);
+                vec![kind, Value::Integer(text.hash), Value::Text(text.text.clone())]
+            };
+            let mut rows = find.query_arrays(texts.iter().map(values))?;
+            let mut found = HashMap::new();
+            while let Some(row) = rows.next()? {
+                found.insert(super::postgres::get(row, 0)?, super::postgres::get(row, 1)?);
+            }
+            Ok(found)
+        }
+    }
+}
+
+/// Adds texts, where they are looked up at once. Another writer may add the same ones.
+pub(crate) fn add_texts(connection: &Connection, texts: &[NewText]) -> Result<()> {
+    match connection {
+        Connection::Sqlite(_) => {
+            let _ = texts;
+            Ok(())
+        }
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(connection) => {
+            // Each waits for the other where both add a text: in one order, for neither in vain.
+            let mut add = connection.prepare(
+                "insert into texts (kind, hash, text, folded, nocase)
+                 select kind, hash, text, folded, nocase
+                 from unnest(cast(? as bigint[]), cast(? as bigint[]), cast(? as bytea[]),
+                    cast(? as bytea[]), cast(? as bytea[])) as n(kind, hash, text, folded, nocase)
+                 order by kind, hash, text on conflict do nothing",
+            )?;
+            let values = |text: &NewText| {
+                let folded = countersign_findings::filter::folded(&text.text).into_owned();
+                let nocase = text.text.to_ascii_lowercase();
+                let [kind, hash] = [text.kind as i64, text.hash].map(Value::Integer);
+                let [text, folded, nocase] = [text.text.clone(), folded, nocase].map(Value::Text);
+                vec![kind, hash, text, folded, nocase]
+            };
+            add.execute_arrays(texts.iter().map(values))
+        }
+    }
+}
+
 /// Adds a text that many findings share; answers its number.
 pub(crate) fn add_text(connection: &Connection, kind: u8, hash: i64, text: &str) -> Result<i64> {
     match connection {
@@ -70,9 +144,11 @@ pub(crate) fn add_text(connection: &Connection, kind: u8, hash: i64, text: &str)
         #[cfg(feature = "postgres")]
         Connection::Postgres(_) => {
             let folded = countersign_findings::filter::folded(text);
+            // Most are there by now: see `add_texts`.
             connection
                 .prepare(
                     "insert into texts (kind, hash, text, folded, nocase) values (?, ?, ?, ?, ?)
+                     on conflict (kind, hash, sha256(text)) do update set hash = excluded.hash
                      returning id",
                 )?
                 .query_row(params![kind, hash, text, folded, text.to_ascii_lowercase()], |row| {
@@ -128,33 +204,26 @@ pub(crate) fn texts_with_trigrams(connection: &Connection) -> Option<&'static st
     }
 }
 
-/// Notes the words of a finding, each once and with a space between them.
-pub(crate) fn put_words(
-    connection: &Connection,
-    finding: i64,
-    words: &str,
-    is_new: bool,
-) -> Result<()> {
-    match connection {
-        Connection::Sqlite(_) => {
-            let put = match is_new {
-                true => "insert into words (rowid, text) values (?, ?)",
-                false => "insert or replace into words (rowid, text) values (?, ?)",
-            };
-            connection.prepare(put)?.execute(params![finding, words])?;
-        }
-        #[cfg(feature = "postgres")]
-        Connection::Postgres(_) => {
-            connection
-                .prepare(
-                    "insert into words (finding, words) values (?, string_to_array(?, ' '))
-                     on conflict (finding) do update set words = excluded.words",
-                )?
-                .execute(params![finding, words])?;
-        }
-    }
-    Ok(())
-}
+/// The words of findings that are new, each once and with a space between them.
+pub(crate) static NEW_WORDS: Bulk = Bulk {
+    one: "insert into words (rowid, text) values (?, ?)",
+    many: Many::Arrays(
+        "insert into words (finding, words)
+         select finding, string_to_array(words, ' ')
+         from unnest(cast(? as bigint[]), cast(? as text[])) as n(finding, words)",
+    ),
+};
+
+/// The same of those that may have some.
+pub(crate) static WORDS: Bulk = Bulk {
+    one: "insert or replace into words (rowid, text) values (?, ?)",
+    many: Many::Arrays(
+        "insert into words (finding, words)
+         select finding, string_to_array(words, ' ')
+         from unnest(cast(? as bigint[]), cast(? as text[])) as n(finding, words)
+         on conflict (finding) do update set words = excluded.words",
+    ),
+};
 
 /// That a finding has all of these words: a condition with one parameter, and the value of that.
 /// It is asked of each row by itself, or of all that have the words.

@@ -18,6 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postgres::Client;
+use postgres::binary_copy::BinaryCopyInWriter;
+use postgres::types::{ToSql, Type};
 
 pub(crate) use self::address::Address;
 pub(crate) use self::failure::Failure;
@@ -138,6 +140,30 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// Adds rows to a table, with the values of these columns.
+    pub(super) fn copy(
+        &self,
+        table: &str,
+        columns: &str,
+        rows: impl Iterator<Item = Vec<Value>>,
+    ) -> Result<()> {
+        let types = self.prepare(&format!("select {columns} from {table}"))?.prepared;
+        let types: Vec<Type> =
+            types.statement.columns().iter().map(|column| column.type_().clone()).collect();
+        let copy = self.prepare(&format!("copy {table} ({columns}) from stdin binary"))?.prepared;
+        self.with(|client| {
+            let mut writer = BinaryCopyInWriter::new(client.copy_in(&copy.statement)?, &types);
+            for row in rows {
+                let bound: Vec<_> = row.into_iter().map(Bound).collect();
+                writer.write(&parameters(&bound))?;
+            }
+            writer.finish()
+        })?;
+        Ok(())
+    }
+}
+
 /// Closing waits for the server and needs a thread that may.
 impl Drop for Connection {
     fn drop(&mut self) {
@@ -160,8 +186,7 @@ pub(crate) struct Statement<'c> {
 impl Statement<'_> {
     pub(super) fn query(&mut self, params: impl Params) -> Result<Rows<'_>> {
         let bound = self.bound(params)?;
-        let params = bound.iter().map(|value| value as &(dyn postgres::types::ToSql + Sync));
-        let params: Vec<_> = params.collect();
+        let params = parameters(&bound);
         let rows =
             self.connection.with(|client| client.query(&self.prepared.statement, &params))?;
         Ok(Rows { rows: rows.into_iter(), row: None, rest: None })
@@ -173,8 +198,7 @@ impl Statement<'_> {
             return self.query(params);
         }
         let bound = self.bound(params)?;
-        let params = bound.iter().map(|value| value as &(dyn postgres::types::ToSql + Sync));
-        let params: Vec<_> = params.collect();
+        let params = parameters(&bound);
         let number = self.connection.scans.get().wrapping_add(1);
         self.connection.scans.set(number);
         let declare = format!("declare scan_{number} no scroll cursor for {}", self.prepared.sql);
@@ -185,11 +209,30 @@ impl Statement<'_> {
 
     pub(super) fn execute(&mut self, params: impl Params) -> Result<usize> {
         let bound = self.bound(params)?;
-        let params = bound.iter().map(|value| value as &(dyn postgres::types::ToSql + Sync));
-        let params: Vec<_> = params.collect();
+        let params = parameters(&bound);
         let written =
             self.connection.with(|client| client.execute(&self.prepared.statement, &params))?;
         Ok(usize::try_from(written).unwrap_or(usize::MAX))
+    }
+
+    /// With arrays: of the first values of all rows, of the second, and so on.
+    pub(super) fn execute_arrays(&mut self, rows: impl Iterator<Item = Vec<Value>>) -> Result<()> {
+        let arrays = arrays(rows);
+        let params: Vec<_> = arrays.iter().map(|array| array as &(dyn ToSql + Sync)).collect();
+        self.connection.with(|client| client.execute(&self.prepared.statement, &params))?;
+        Ok(())
+    }
+
+    /// The same, of a question.
+    pub(super) fn query_arrays(
+        &mut self,
+        rows: impl Iterator<Item = Vec<Value>>,
+    ) -> Result<Rows<'_>> {
+        let arrays = arrays(rows);
+        let params: Vec<_> = arrays.iter().map(|array| array as &(dyn ToSql + Sync)).collect();
+        let rows =
+            self.connection.with(|client| client.query(&self.prepared.statement, &params))?;
+        Ok(Rows { rows: rows.into_iter(), row: None, rest: None })
     }
 
     /// The values in the order of the statement's parameters.
@@ -212,6 +255,21 @@ impl Statement<'_> {
             false => Err(Failure::program("another number of parameters than of values").into()),
         }
     }
+}
+
+/// The values of rows, by their places in them.
+fn arrays(rows: impl Iterator<Item = Vec<Value>>) -> Vec<Vec<Bound>> {
+    let mut arrays: Vec<Vec<Bound>> = Vec::new();
+    for row in rows {
+        arrays.resize_with(row.len(), Vec::new);
+        arrays.iter_mut().zip(row).for_each(|(array, value)| array.push(Bound(value)));
+    }
+    arrays
+}
+
+/// Values as the client takes them.
+fn parameters(bound: &[Bound]) -> Vec<&(dyn ToSql + Sync)> {
+    bound.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
 }
 
 /// Rows of a question.

@@ -4,7 +4,7 @@ use super::held::{HASH_BYTES, Id};
 use crate::change::ChangeKind;
 use crate::columns::Draft;
 use crate::error::Error;
-use crate::sql::{Connection, params};
+use crate::sql::{Bulk, Connection, Each, Many, params};
 
 /// A finding that waits for the commit.
 pub(super) struct StagedRow {
@@ -20,13 +20,10 @@ pub(super) struct StagedRow {
 /// Adds rows to the table, under the number of their writer.
 pub(super) fn spill(connection: &Connection, writer: i64, rows: &[StagedRow]) -> Result<(), Error> {
     let transaction = connection.transaction()?;
-    let mut insert = transaction.prepare(
-        "insert into staged (writer, finding_id, hash, raw, kind, differences, draft)
-         values (?, ?, ?, ?, ?, ?, ?)",
-    )?;
+    let mut add = Each::new(&transaction, &STAGED);
     for row in rows {
         let draft = serde_json::to_string(&row.draft).map_err(Error::corrupt)?;
-        insert.execute(params![
+        add.put(params![
             writer,
             row.finding_id,
             row.hash,
@@ -36,9 +33,19 @@ pub(super) fn spill(connection: &Connection, writer: i64, rows: &[StagedRow]) ->
             draft
         ])?;
     }
-    drop(insert);
+    add.flush()?;
+    drop(add);
     Ok(transaction.commit()?)
 }
+
+static STAGED: Bulk = Bulk {
+    one: "insert into staged (writer, finding_id, hash, raw, kind, differences, draft)
+         values (?, ?, ?, ?, ?, ?, ?)",
+    many: Many::Copy {
+        table: "staged",
+        columns: "writer, finding_id, hash, raw, kind, differences, draft",
+    },
+};
 
 /// Each row of a writer, in the order in which they were added. Fails where they are not as many
 /// as were added: they are gone with a connection that was lost.
@@ -46,7 +53,7 @@ pub(super) fn each(
     connection: &Connection,
     writer: i64,
     count: usize,
-    mut act: impl FnMut(&StagedRow) -> Result<(), Error>,
+    mut act: impl FnMut(StagedRow) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut statement = connection.prepare(
         "select finding_id, hash, raw, kind, differences, draft from staged
@@ -58,7 +65,7 @@ pub(super) fn each(
         found += 1;
         let kind: Option<i64> = row.get(3)?;
         let draft = row.get_ref(5)?.as_str().map_err(Error::corrupt)?;
-        act(&StagedRow {
+        act(StagedRow {
             finding_id: row.get(0)?,
             hash: row.get(1)?,
             raw: row.get(2)?,
