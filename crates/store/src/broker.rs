@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::sql::{self, Row, Transaction, named_params, params};
+use crate::sql::{self, Room, Row, Transaction, Turn, named_params, params};
 use crate::store::Store;
 
 /// Bytes of a digest that a caller is looked up by; whether it is the caller's is
@@ -153,7 +153,7 @@ impl Store {
     ) -> Result<(), Error> {
         self.database
             .write(move |connection| {
-                let transaction = connection.transaction()?;
+                let transaction = connection.transaction_in(Turn::Room(Room::Proxy))?;
                 let before = last_seq(&transaction)?;
                 for line in lines.iter() {
                     insert(&transaction, line)?;

@@ -281,6 +281,12 @@ impl Error {
         }
     }
 
+    /// The engine ended a transaction for the sake of another one that was under way; the same
+    /// one may work now.
+    pub(crate) fn is_conflict(&self) -> bool {
+        matches!(&self.0, Kind::Sql(error) if error.is_conflict())
+    }
+
     /// There is nothing of that name.
     pub fn is_not_found(&self) -> bool {
         matches!(self.0, Kind::NotFound { .. })

@@ -8,7 +8,7 @@ use countersign_findings::FindingId;
 
 use crate::error::Error;
 use crate::scope::id_range;
-use crate::sql::{self, Connection, Optional, Row, Transaction, params};
+use crate::sql::{self, Connection, Optional, Room, Row, Transaction, Turn, params};
 use crate::sqlite::DeliveryLock;
 use crate::store::Store;
 use crate::words::words;
@@ -356,7 +356,7 @@ impl Store {
         let (name, kind, place) = (name.to_owned(), kind.to_owned(), place.to_owned());
         self.database
             .write(move |connection| {
-                let transaction = connection.transaction()?;
+                let transaction = connection.transaction_in(Turn::Room(Room::Deliveries))?;
                 let mut keep = transaction.prepare(
                     "insert into destinations (name, kind, place, cursor, mode, since_ms, created_ms)
                      values (?1, ?2, ?3, (select coalesce(max(seq), 0) from changes), ?4, ?5, ?5)
@@ -509,7 +509,7 @@ impl Store {
     ) -> Result<bool, Error> {
         self.database
             .write(move |connection| {
-                let transaction = connection.transaction()?;
+                let transaction = connection.transaction_in(Turn::Room(Room::Deliveries))?;
                 let moved = transaction
                     .prepare(
                         "update destinations set cursor = ?1, left_out = left_out + ?2,
@@ -764,7 +764,7 @@ impl Store {
     pub async fn end_plan(&self, id: DestinationId, most: u32, now_ms: i64) -> Result<u64, Error> {
         self.database
             .write(move |connection| {
-                let transaction = connection.transaction()?;
+                let transaction = connection.transaction_in(Turn::Room(Room::Deliveries))?;
                 let planned: u64 = transaction.query_row(
                     "select count(*) from sends
                      where destination = ? and state = 'held' and reason = ?",
@@ -819,7 +819,7 @@ impl Store {
     pub async fn claim_sends(&self, sends: Vec<(SendId, u32, i64)>) -> Result<Vec<SendId>, Error> {
         self.database
             .write(move |connection| {
-                let transaction = connection.transaction()?;
+                let transaction = connection.transaction_in(Turn::Room(Room::Deliveries))?;
                 let mut claimed = Vec::new();
                 for (send, attempts, started_ms) in sends {
                     let done = transaction
@@ -848,7 +848,7 @@ impl Store {
     ) -> Result<(), Error> {
         self.database
             .write(move |connection| {
-                let transaction = connection.transaction()?;
+                let transaction = connection.transaction_in(Turn::Room(Room::Deliveries))?;
                 for settlement in &settlements {
                     settle(&transaction, id, settlement, now_ms)?;
                 }
@@ -862,7 +862,7 @@ impl Store {
     pub async fn approve_sends(&self, id: DestinationId, now_ms: i64) -> Result<usize, Error> {
         self.database
             .write(move |connection| {
-                let transaction = connection.transaction()?;
+                let transaction = connection.transaction_in(Turn::Room(Room::Deliveries))?;
                 let approved = transaction.execute(
                     "update sends set state = 'pending', reason = null, next_ms = ?1,
                         planned_ms = ?1
@@ -881,7 +881,7 @@ impl Store {
     pub async fn hold_sends(&self, id: DestinationId, now_ms: i64) -> Result<(), Error> {
         self.database
             .write(move |connection| {
-                let transaction = connection.transaction()?;
+                let transaction = connection.transaction_in(Turn::Room(Room::Deliveries))?;
                 transaction.execute(
                     "update destinations set held_ms = coalesce(held_ms, ?) where id = ?",
                     params![now_ms, id.0],

@@ -63,6 +63,33 @@ impl FromSql for Text {
     }
 }
 
+/// Which other transactions one that writes waits for, where several write at once. SQLite has one
+/// at a time whatever this says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// All but those of rooms, which are about other tables: what it reads still holds when it
+    /// commits.
+    Alone,
+    /// Those that are alone, and not each other: what one application is. What such a writer
+    /// shares with others is in `writer`.
+    Application,
+    /// Those of the same room alone.
+    Room(Room),
+    /// None: it is about what nobody else sees.
+    Own,
+}
+
+/// Tables that nothing else writes to, which are written often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// Destinations, with what is sent to them.
+    Deliveries,
+    /// The requests of the signing proxy.
+    Proxy,
+    /// What was asked by the API.
+    Traffic,
+}
+
 /// A connection to the database.
 pub(crate) enum Connection {
     Sqlite(rusqlite::Connection),
@@ -110,12 +137,20 @@ impl Connection {
 
     /// A transaction that writes, alone: another one waits until this one has ended.
     pub(crate) fn transaction(&self) -> Result<Transaction<'_>> {
+        self.transaction_in(Turn::Alone)
+    }
+
+    /// A transaction that writes beside others, where the engine has more than one.
+    pub(crate) fn transaction_in(&self, turn: Turn) -> Result<Transaction<'_>> {
         match self {
             // One that reads first and writes then would fail at once, not wait, when another
             // process wrote in between.
-            Self::Sqlite(connection) => connection.execute_batch("begin immediate")?,
+            Self::Sqlite(connection) => {
+                let _ = turn;
+                connection.execute_batch("begin immediate")?;
+            }
             #[cfg(feature = "postgres")]
-            Self::Postgres(connection) => connection.begin()?,
+            Self::Postgres(connection) => connection.begin(turn)?,
         }
         Ok(Transaction { connection: self, is_open: true })
     }

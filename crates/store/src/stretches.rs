@@ -1,6 +1,7 @@
 //! Which rows of findings came in for which integration. A transaction brings in rows of one
 //! integration, and gives them numbers one after the other: so a few stretches say it of all
-//! rows, where a column and its index would say it a million times.
+//! rows, where a column and its index would say it a million times. An engine with several writers
+//! at once notes a stretch when it keeps the numbers: see `engine::reserve_rows`.
 
 use crate::error::Error;
 use crate::search::planner::Planner;
@@ -37,6 +38,14 @@ pub(crate) fn add(connection: &Connection, integration: i64, new: Stretch) -> Re
         )?
         .execute(params![integration, new.first, new.last])?;
     if longer == 0 { insert(connection, integration, new) } else { Ok(()) }
+}
+
+/// Whether rows are in a stretch of an integration.
+pub(crate) fn has(connection: &Connection, integration: i64, rows: Stretch) -> Result<bool, Error> {
+    let has = "select exists (select 1 from stretches
+        where integration = ? and first <= ? and last >= ?)";
+    let values = params![integration, rows.first, rows.last];
+    Ok(connection.prepare(has)?.query_row(values, |row| row.get(0))?)
 }
 
 /// From the first row to the last; none where there is none.

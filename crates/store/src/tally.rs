@@ -10,6 +10,7 @@ use countersign_findings::filter::Field;
 use crate::change::ChangeKind;
 use crate::columns::{Columns, DAY_MS, Kind, state_code};
 use crate::error::Error;
+use crate::sql::engine::{self, Counting};
 use crate::sql::{Bulk, Connection, Each, Many, params};
 
 /// `counts.field`, from 1 on.
@@ -43,6 +44,22 @@ impl Counted {
         Self::Status,
         Self::Title,
         Self::Url,
+        Self::Notes,
+    ];
+
+    /// From what an application has for itself to what most have.
+    const FROM_RARE: [Self; 12] = [
+        Self::File,
+        Self::Url,
+        Self::Component,
+        Self::Cve,
+        Self::Module,
+        Self::Title,
+        Self::FoundDay,
+        Self::Cwe,
+        Self::Category,
+        Self::Status,
+        Self::ScanType,
         Self::Notes,
     ];
 
@@ -138,6 +155,14 @@ struct Count {
 }
 
 impl Count {
+    /// Where it comes among the counts of one writer. All have the same order, so that of two
+    /// which write the same ones one waits for the other, and not both; what most applications
+    /// have comes last, so that it waits for a short time.
+    fn place(&self) -> (usize, i64, i64, i64, bool) {
+        let field = Counted::FROM_RARE.iter().position(|field| *field == self.field);
+        (field.unwrap_or_default(), self.value, self.severity, self.state, self.is_policy)
+    }
+
     /// What a row counts for, in each field of which it has a value.
     fn of(columns: &Columns) -> impl Iterator<Item = Self> {
         let (severity, state, is_policy) = (columns.severity, columns.state, columns.is_policy);
@@ -163,7 +188,8 @@ impl Count {
     }
 }
 
-/// Counts anew what lists count from, after rows were found that cannot be believed.
+/// Counts anew what lists count from, after rows were found that cannot be believed. Nobody else
+/// may count the integration meanwhile.
 pub(crate) fn recount(
     connection: &Connection,
     integration: i64,
@@ -321,6 +347,8 @@ pub(crate) struct Ledger<'a> {
     tallies: HashMap<Tally, i64>,
     counts: HashMap<Count, i64>,
     days: [Happened; 6],
+    /// How what is counted of the integration is held; none before it is.
+    holds: Option<Counting>,
 }
 
 impl<'a> Ledger<'a> {
@@ -340,7 +368,22 @@ impl<'a> Ledger<'a> {
             tallies: HashMap::new(),
             counts: HashMap::new(),
             days: [Happened::default(); 6],
+            holds: None,
         }
+    }
+
+    /// Keeps others from counting the integration, until the transaction ends.
+    pub(crate) fn hold(&mut self) -> Result<(), Error> {
+        self.hold_counts(Counting::Alone)?;
+        Ok(engine::hold_days(self.connection, self.integration)?)
+    }
+
+    fn hold_counts(&mut self, counting: Counting) -> Result<(), Error> {
+        if self.holds.is_none() {
+            engine::hold_counts(self.connection, self.integration, counting)?;
+            self.holds = Some(counting);
+        }
+        Ok(())
     }
 
     /// Whether this reading is the first of its application.
@@ -359,7 +402,11 @@ impl<'a> Ledger<'a> {
                 self.add(columns, by);
             }
         }
-        if self.counts.len() > HELD { self.write_counts() } else { Ok(()) }
+        if self.counts.len() <= HELD {
+            return Ok(());
+        }
+        self.hold_counts(Counting::Alone)?;
+        self.write_counts()
     }
 
     /// A change of this kind was announced of a row.
@@ -404,7 +451,7 @@ impl<'a> Ledger<'a> {
     }
 
     /// Writes what is different.
-    pub(crate) fn write(mut self) -> Result<(), Error> {
+    pub(crate) fn write(&mut self) -> Result<(), Error> {
         self.write_tallies()?;
         self.write_counts()?;
         self.write_days()
@@ -436,9 +483,15 @@ impl<'a> Ledger<'a> {
     }
 
     fn write_counts(&mut self) -> Result<(), Error> {
+        let mut counts: Vec<_> = self.counts.drain().filter(|(_, by)| *by != 0).collect();
+        if counts.is_empty() {
+            return Ok(());
+        }
+        self.hold_counts(Counting::Beside)?;
+        counts.sort_unstable_by_key(|(count, _)| count.place());
         let mut add = Each::new(self.connection, &COUNT);
         let mut clear = Each::new(self.connection, &NO_COUNT);
-        for (count, by) in self.counts.drain().filter(|(_, by)| *by != 0) {
+        for (count, by) in counts {
             let Count { field, value, severity, state, is_policy } = count;
             let field = field as u8;
             add.put(params![self.integration, field, value, severity, state, is_policy, by])?;
@@ -451,6 +504,10 @@ impl<'a> Ledger<'a> {
     }
 
     fn write_days(&self) -> Result<(), Error> {
+        if self.days == [Happened::default(); 6] {
+            return Ok(());
+        }
+        engine::hold_days(self.connection, self.integration)?;
         // A clock that was set back must not open a day that is over.
         let last: Option<i64> = self
             .connection

@@ -1,7 +1,7 @@
 //! What was asked of each integration by the API: by the hour, and the last failures.
 
 use crate::error::Error;
-use crate::sql::{Transaction, params};
+use crate::sql::{Room, Transaction, Turn, params};
 use crate::store::{IntegrationId, Store};
 use crate::tokens::{self, TokenUse};
 
@@ -69,7 +69,7 @@ impl Store {
     pub async fn add_traffic(&self, batch: TrafficBatch) -> Result<(), Error> {
         self.database
             .write(move |connection| {
-                let transaction = connection.transaction()?;
+                let transaction = connection.transaction_in(Turn::Room(Room::Traffic))?;
                 for (integration, hour, traffic) in &batch.hours {
                     add_hour(&transaction, *integration, *hour, traffic)?;
                 }
@@ -140,7 +140,7 @@ impl Store {
     pub async fn reset_traffic(&self, integration: IntegrationId) -> Result<(), Error> {
         self.database
             .write(move |connection| {
-                let transaction = connection.transaction()?;
+                let transaction = connection.transaction_in(Turn::Room(Room::Traffic))?;
                 for table in ["api_hours", "api_failures"] {
                     let delete = format!("delete from {table} where integration = ?");
                     transaction.execute(&delete, [integration.0])?;

@@ -9,6 +9,7 @@ use crate::raw::Unpacker;
 use crate::seal;
 use crate::sql::{self, Connection, Each, Text, ToSql, Value, engine, params};
 use crate::store::Store;
+use crate::stretches;
 
 /// What is copied of each table, after those that it refers to. Texts, words and what engines
 /// count by themselves are not among them.
@@ -126,7 +127,13 @@ fn copy(from: &Connection, to: &Connection) -> Result<Copied, Error> {
         rows += copy_table(&from, &to, select)?;
     }
     copy_words(&from, &to)?;
-    engine::numbers_go_on(&to, engine::noted_last_change(&from)?)?;
+    let (last_change, last_row) = (engine::noted_last_change(&from)?, engine::last_row(&from)?);
+    engine::numbers_go_on(&to, last_change, last_row)?;
+    // Stretches end behind numbers that were kept for findings and not given; an engine that goes
+    // on after the last finding would give them to others.
+    if engine::last_row(&to)? < last_row {
+        stretches::note_anew(&to)?;
+    }
     // A name may be another one as this engine can hold it.
     for application in numbers(&to, "select id from applications")? {
         if seal::is_sound(&from, application)? {

@@ -23,10 +23,10 @@ use crate::error::Error;
 use crate::raw::{Sort, Unpacker};
 use crate::runs::is_overtaken;
 use crate::seal;
-use crate::sql::{Connection, Optional, engine, named_params, params};
+use crate::sql::{Connection, Optional, Turn, engine, named_params, params};
 use crate::store::RunId;
-use crate::stretches;
-use crate::tally::{self, Ledger};
+use crate::stretches::{self, Stretch};
+use crate::tally::Ledger;
 
 /// Bytes that a reading may hold in memory before it spills.
 const SPILL_BYTES: usize = 4 * 1024 * 1024;
@@ -70,11 +70,15 @@ pub struct Written {
     pub rows: u64,
 }
 
+/// How often a transaction is begun anew that the engine ended for the sake of another one.
+const TRIES: usize = 5;
+
 /// One reading of one application.
 pub struct ApplicationWriter {
     database: Database,
     id: i64,
     run: RunId,
+    integration: i64,
     kind: RunKind,
     application: Application,
     raw: String,
@@ -89,6 +93,8 @@ pub struct ApplicationWriter {
     has_unread: bool,
     rows: Vec<StagedRow>,
     bytes: usize,
+    /// How many of the findings that were put aside the store did not have.
+    new: usize,
     has_spilled: bool,
     /// Rows that wait in the temporary table.
     spilled: usize,
@@ -109,11 +115,11 @@ impl ApplicationWriter {
     ) -> Result<Self, Error> {
         static NEXT: AtomicI64 = AtomicI64::new(1);
         let guid = application.guid.to_string();
-        let (kind, row, old_raw, scanned_ms, (held, contexts), has_unread) = database
+        let (of_run, row, old_raw, scanned_ms, (held, contexts), has_unread) = database
             .read(move |connection| {
-                let kind: RunKind = connection
-                    .prepare("select kind from runs where id = ?")?
-                    .query_row([run.0], |row| row.get(0))?;
+                let of_run: (RunKind, i64) = connection
+                    .prepare("select kind, integration from runs where id = ?")?
+                    .query_row([run.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
                 let found: Option<(i64, Vec<u8>, Option<i64>)> = connection
                     .prepare(
                         "select id, raw, scanned_ms from applications
@@ -124,18 +130,19 @@ impl ApplicationWriter {
                     })
                     .optional()?;
                 let Some((row, old_raw, scanned_ms)) = found else {
-                    return Ok((kind, None, None, None, Holdings::default(), false));
+                    return Ok((of_run, None, None, None, Holdings::default(), false));
                 };
                 // One that cannot be unpacked is different from any other.
                 let old_raw = Unpacker::new(connection).unpack(&old_raw).unwrap_or_default();
-                let is_full = kind == RunKind::Full;
+                let is_full = of_run.0 == RunKind::Full;
                 let holdings = held(connection, row, &guid, is_full)?;
                 let has_unread = connection
                     .prepare("select exists (select 1 from undecodable where application = ?)")?
                     .query_row([row], |row| row.get(0))?;
-                Ok((kind, Some(row), Some(old_raw), scanned_ms, holdings, has_unread))
+                Ok((of_run, Some(row), Some(old_raw), scanned_ms, holdings, has_unread))
             })
             .await?;
+        let (kind, integration) = of_run;
         let mut by_hash = HashMap::with_capacity(held.len());
         for (id, held) in &held {
             // A finding that comes back after it was gone has to be judged again, and one that
@@ -148,6 +155,7 @@ impl ApplicationWriter {
             database,
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             run,
+            integration,
             kind,
             is_known: old_raw.is_some(),
             is_different: old_raw.is_none_or(|old_raw| old_raw != raw),
@@ -160,6 +168,7 @@ impl ApplicationWriter {
             has_unread,
             rows: Vec::new(),
             bytes: 0,
+            new: 0,
             has_spilled: false,
             spilled: 0,
             undecodable: Vec::new(),
@@ -256,6 +265,7 @@ impl ApplicationWriter {
             None => (None, None),
         };
         let draft = Draft::of(&put.finding, context);
+        self.new += usize::from(!self.held.contains_key(&put.finding.id.to_bytes()));
         self.bytes += raw.len() + draft.size() + differences.as_ref().map_or(0, String::len);
         self.rows.push(StagedRow {
             finding_id: put.finding.id.to_bytes(),
@@ -323,11 +333,7 @@ impl ApplicationWriter {
         let packed = database.packing().pack(Sort::Other, &raw)?;
         database
             .write(move |connection| {
-                let mut texts = Texts::new(connection);
-                texts.keep(self.rows.iter().map(|row| &row.draft))?;
-                let transaction = connection.transaction()?;
-                let rows = self.write(&transaction, &mut texts, &reading, &packed)?;
-                transaction.commit()?;
+                let rows = self.write_whole(connection, &reading, &packed)?;
                 if self.has_spilled {
                     staged::clear(connection, self.id)?;
                 }
@@ -336,18 +342,71 @@ impl ApplicationWriter {
             .await
     }
 
+    /// In one transaction: in another one, where the engine ended the first for the sake of
+    /// somebody else's.
+    fn write_whole(
+        &self,
+        connection: &Connection,
+        reading: &Reading,
+        packed: &[u8],
+    ) -> Result<u64, Error> {
+        let mut texts = Texts::new(connection);
+        texts.keep(self.rows.iter().map(|row| &row.draft))?;
+        let mut tries = 1;
+        loop {
+            match self.try_to_write(connection, &mut texts, reading, packed) {
+                Ok(Some(rows)) => return Ok(rows),
+                Ok(None) if tries < TRIES => tries += 1,
+                Err(error) if error.is_conflict() && tries < TRIES => {
+                    // What it added is not there.
+                    (texts, tries) = (Texts::new(connection), tries + 1);
+                }
+                Ok(None) => return Err(Error::outdated()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// None where the numbers that were kept for its findings are no longer: the stretches were
+    /// noted anew meanwhile.
+    fn try_to_write(
+        &self,
+        connection: &Connection,
+        texts: &mut Texts<'_>,
+        reading: &Reading,
+        packed: &[u8],
+    ) -> Result<Option<u64>, Error> {
+        let reserved = match self.new {
+            0 => None,
+            new => engine::reserve_rows(connection, self.integration, new)?,
+        };
+        let transaction = connection.transaction_in(Turn::Application)?;
+        if let Some(before) = reserved {
+            let stretch = Stretch { first: before + 1, last: before + self.new as i64 };
+            if !stretches::has(&transaction, self.integration, stretch)? {
+                return Ok(None);
+            }
+        }
+        let rows = self.write(&transaction, texts, reserved, (reading, packed))?;
+        transaction.commit()?;
+        Ok(Some(rows))
+    }
+
     fn write<'a>(
         &'a self,
         transaction: &'a Connection,
         texts: &'a mut Texts<'_>,
-        reading: &Reading,
-        packed: &[u8],
+        reserved: Option<i64>,
+        (reading, packed): (&Reading, &[u8]),
     ) -> Result<u64, Error> {
+        // From here on nobody else writes what it is. Who writes one that is not there waits
+        // below, and then it is there.
         let row: Option<i64> = transaction
-            .prepare(
+            .prepare(&format!(
                 "select id from applications
-                 where guid = ? and integration = (select integration from runs where id = ?)",
-            )?
+                 where guid = ? and integration = (select integration from runs where id = ?) {}",
+                engine::held(transaction)
+            ))?
             .query_row(params![self.application.guid.as_str(), self.run.0], |row| row.get(0))
             .optional()?;
         // A sync goes by what it finds when it looks at an application: nothing else may write
@@ -372,8 +431,10 @@ impl ApplicationWriter {
             texts,
             ledger: Ledger::new(transaction, integration, application, at_ms, !self.is_known),
             is_sound,
-            last_seq: engine::last_change(transaction)?,
-            last_row: rows::last_row(transaction)?,
+            last_seq: None,
+            unnumbered: Vec::new(),
+            unnumbered_bytes: 0,
+            last_row: reserved.map_or_else(|| engine::last_row(transaction), Ok)?,
             rows: 1,
             new: None,
             statements: Statements::new(transaction),
@@ -387,15 +448,7 @@ impl ApplicationWriter {
                 entry.vanish(rows)?;
             }
         }
-        engine::note_last_change(transaction, entry.last_seq)?;
-        entry.ledger.write()?;
-        if let Some(new) = entry.new {
-            stretches::add(transaction, integration, new)?;
-        }
-        if !entry.is_sound {
-            tally::recount(transaction, integration, application)?;
-        }
-        seal::application(transaction, application)?;
+        entry.end(integration, reserved.is_some())?;
         Ok(entry.rows)
     }
 
@@ -447,6 +500,7 @@ impl ApplicationWriter {
                     scanned_ms = case when excluded.read_ms is null
                         then coalesce(applications.scanned_ms, excluded.scanned_ms)
                         else excluded.scanned_ms end
+                 where :is_known
                  returning integration, id",
             )?
             .query_row(
@@ -464,10 +518,12 @@ impl ApplicationWriter {
                     ":criticality": self.application.business_criticality,
                     ":scanned_ms": self.application.last_scan_ms,
                     ":held_back": held_back,
+                    ":is_known": self.is_known,
                 },
                 |row| Ok((row.get(0)?, row.get(1)?)),
-            )?;
-        Ok(ids)
+            )
+            .optional()?;
+        ids.ok_or_else(Error::outdated)
     }
 
     fn write_undecodable(

@@ -270,6 +270,94 @@ pub(crate) fn last_change(connection: &Connection) -> Result<i64> {
     connection.prepare(last)?.query_row([], |row| row.get(0))
 }
 
+/// Who else may count the findings of an integration until the transaction ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counting {
+    /// Others that count what they wrote at its end, in one order.
+    Beside,
+    /// Nobody: what is counted before the end is in no order.
+    Alone,
+}
+
+/// Waits until what is counted of an integration may be written so.
+pub(crate) fn hold_counts(
+    connection: &Connection,
+    integration: i64,
+    counting: Counting,
+) -> Result<()> {
+    match connection {
+        Connection::Sqlite(_) => {
+            let _ = (integration, counting);
+            Ok(())
+        }
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(connection) => {
+            let shared = if counting == Counting::Beside { "_shared" } else { "" };
+            let key = super::postgres::counts_of(integration);
+            connection.run(&format!("select pg_advisory_xact_lock{shared}({key})"))
+        }
+    }
+}
+
+/// Waits until nobody else writes the days of an integration: what a day begins with is what the
+/// one before it ended with.
+pub(crate) fn hold_days(connection: &Connection, integration: i64) -> Result<()> {
+    match connection {
+        Connection::Sqlite(_) => {
+            let _ = integration;
+            Ok(())
+        }
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => {
+            let hold = "select id from integrations where id = ? for no key update";
+            connection.prepare(hold)?.query_row([integration], |_| Ok(())).optional()?;
+            Ok(())
+        }
+    }
+}
+
+/// What keeps others from a row until the transaction ends, behind a question.
+pub(crate) fn held(connection: &Connection) -> &'static str {
+    match connection {
+        Connection::Sqlite(_) => "",
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => "for no key update",
+    }
+}
+
+/// Whether numbers of changes are given when all else is written. Who gives them keeps others from
+/// it until the transaction ends: so a number comes after those that can be seen, and a reader who
+/// went on from the last one misses none.
+pub(crate) fn numbers_changes_last(connection: &Connection) -> bool {
+    match connection {
+        Connection::Sqlite(_) => false,
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => true,
+    }
+}
+
+/// Keeps numbers for so many findings that may come in for an integration, and notes its stretch.
+/// Answers the number before them; none where they are given when findings are written, because
+/// nobody else writes then. Not in the transaction that writes them: another one would wait.
+pub(crate) fn reserve_rows(
+    connection: &Connection,
+    integration: i64,
+    count: usize,
+) -> Result<Option<i64>> {
+    match connection {
+        Connection::Sqlite(_) => {
+            let _ = (integration, count);
+            Ok(None)
+        }
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => {
+            let reserve = "select reserve_findings(?, ?)";
+            let values = params![integration, count];
+            connection.prepare(reserve)?.query_row(values, |row| row.get(0)).map(Some)
+        }
+    }
+}
+
 /// The same for who writes nothing, and does not keep others from giving numbers.
 pub(crate) fn noted_last_change(connection: &Connection) -> Result<i64> {
     match connection {
@@ -282,13 +370,29 @@ pub(crate) fn noted_last_change(connection: &Connection) -> Result<i64> {
     }
 }
 
-/// Lets what the engine numbers go on after the rows that were copied, and the feed of changes
-/// after the number that it gave last.
-pub(crate) fn numbers_go_on(connection: &Connection, last_change: i64) -> Result<()> {
+/// The number that a finding got last. Who writes it gives it one, and not the database, which
+/// would have to be asked for each.
+pub(crate) fn last_row(connection: &Connection) -> Result<i64> {
+    let last = match connection {
+        Connection::Sqlite(_) => "select coalesce(max(id), 0) from findings",
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => "select value from counters where name = 'findings'",
+    };
+    connection.prepare(last)?.query_row([], |row| row.get(0))
+}
+
+/// Lets what the engine numbers go on after the rows that were copied; findings and the feed of
+/// changes after the number that each gave last.
+pub(crate) fn numbers_go_on(
+    connection: &Connection,
+    last_change: i64,
+    last_row: i64,
+) -> Result<()> {
     match connection {
         // A number is the next after the highest, but for tables that never give one twice:
         // these have noted what was copied.
         Connection::Sqlite(_) => {
+            let _ = last_row;
             let note = "update sqlite_sequence set seq = ? where name = 'changes'";
             if connection.execute(note, [last_change])? == 0 {
                 let note = "insert into sqlite_sequence (name, seq) values ('changes', ?)";
@@ -311,6 +415,8 @@ pub(crate) fn numbers_go_on(connection: &Connection, last_change: i64) -> Result
                 );
                 connection.query_row(&go_on, [], |_| Ok(())).optional()?;
             }
+            let note = "update counters set value = ? where name = 'findings'";
+            connection.execute(note, [last_row])?;
             note_last_change(connection, last_change)
         }
     }

@@ -50,6 +50,15 @@ impl Error {
         }
     }
 
+    /// The engine ended a transaction for the sake of another one.
+    pub(crate) fn is_conflict(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(failure) => failure.is_conflict(),
+        }
+    }
+
     /// What is stored is not what was written.
     pub(crate) fn is_damage(&self) -> bool {
         match self {

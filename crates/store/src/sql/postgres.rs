@@ -23,12 +23,12 @@ use postgres::types::{ToSql, Type};
 
 pub(crate) use self::address::Address;
 pub(crate) use self::failure::Failure;
-pub(crate) use self::lock::{Purpose, ServerLock};
+pub(crate) use self::lock::{Purpose, ServerLock, counts_of};
 use self::translation::translate;
 use self::value::Bound;
 pub(crate) use self::value::storable;
 use super::params::Given;
-use super::{FromSql, Params, Value, ValueRef};
+use super::{FromSql, Params, Turn, Value, ValueRef};
 
 /// Statements that a connection keeps. Where there are more, all are forgotten.
 const KEPT: usize = 512;
@@ -36,6 +36,9 @@ const KEPT: usize = 512;
 const PART: usize = 2000;
 /// How long a server that is there may take to say so.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a writer of an application waits for another one that has written nearly all of its.
+const LONG_WAIT_MS: u32 = 300_000;
 
 type Result<T> = super::Result<T>;
 
@@ -100,13 +103,23 @@ impl Connection {
         self.is_within.get()
     }
 
-    /// A transaction that writes. All that write wait for each other, on whatever machine: a
-    /// writer reads what it goes by, and numbers of findings and changes come in the order in
-    /// which their transactions end.
-    pub(super) fn begin(&self) -> Result<()> {
-        let turn = format!("begin; select pg_advisory_xact_lock({})", Purpose::Write.key());
+    /// A transaction that writes, when it is its turn. It waits for that as long as the settings
+    /// of the connection say.
+    pub(super) fn begin(&self, turn: Turn) -> Result<()> {
+        let lock = match turn {
+            Turn::Alone => format!("select pg_advisory_xact_lock({})", Purpose::Write.key()),
+            // What it waits for then is the end of another one of its kind, which may be large.
+            Turn::Application => format!(
+                "select pg_advisory_xact_lock_shared({}); set local lock_timeout = {LONG_WAIT_MS}",
+                Purpose::Write.key()
+            ),
+            Turn::Room(room) => {
+                format!("select pg_advisory_xact_lock({})", Purpose::of(room).key())
+            }
+            Turn::Own => String::new(),
+        };
         self.is_within.set(true);
-        self.run(&turn).inspect_err(|_| {
+        self.run(&format!("begin; {lock}")).inspect_err(|_| {
             let _ = self.end("rollback");
         })
     }

@@ -10,8 +10,8 @@ use crate::error::Error;
 use crate::seal;
 use crate::sql::{Bulk, Connection, Each, Many, Optional, engine, params};
 use crate::store::RunId;
-use crate::stretches::Stretch;
-use crate::tally::Ledger;
+use crate::stretches::{self, Stretch};
+use crate::tally::{self, Ledger};
 
 /// The rows of one application, while they are written.
 pub(super) struct Rows<'a, 't> {
@@ -25,8 +25,11 @@ pub(super) struct Rows<'a, 't> {
     pub(super) ledger: Ledger<'a>,
     /// Whether what is counted can go on from what was counted before.
     pub(super) is_sound: bool,
-    /// The number that the feed of changes gave last.
-    pub(super) last_seq: i64,
+    /// The number that the feed of changes gave last; none before one is given.
+    pub(super) last_seq: Option<i64>,
+    /// Changes that have no number yet, and about how many bytes they are.
+    pub(super) unnumbered: Vec<Announced>,
+    pub(super) unnumbered_bytes: usize,
     /// The number that a finding got last.
     pub(super) last_row: i64,
     pub(super) rows: u64,
@@ -39,12 +42,18 @@ pub(super) struct Rows<'a, 't> {
     pub(super) unsealed: Vec<i64>,
 }
 
-/// The number that a finding got last. Numbers are given here, and not by the database, which
-/// would have to be asked for each.
-pub(super) fn last_row(connection: &Connection) -> Result<i64, Error> {
-    let mut statement = connection.prepare("select coalesce(max(id), 0) from findings")?;
-    Ok(statement.query_row([], |row| row.get(0))?)
+/// A change, but for its number.
+pub(super) struct Announced {
+    row: i64,
+    id: Id,
+    kind: ChangeKind,
+    reason: Option<Reason>,
+    severity: i64,
+    differences: Option<String>,
 }
+
+/// What a writer keeps of changes before it numbers them.
+const UNNUMBERED_BYTES: usize = 8 * 1024 * 1024;
 
 /// What is done with many rows, in the order in which they refer to each other.
 pub(super) struct Statements<'a> {
@@ -77,8 +86,7 @@ impl<'a> Statements<'a> {
         self.vanish.flush()?;
         self.records.flush()?;
         self.new_words.flush()?;
-        self.words.flush()?;
-        Ok(self.changes.flush()?)
+        Ok(self.words.flush()?)
     }
 }
 
@@ -199,6 +207,24 @@ impl Rows<'_, '_> {
         Ok(())
     }
 
+    /// Writes what others count and number too, as late as can be: of two that write at once, one
+    /// waits for the other from here on.
+    pub(super) fn end(&mut self, integration: i64, is_reserved: bool) -> Result<(), Error> {
+        self.flush()?;
+        if !self.is_sound {
+            self.ledger.hold()?;
+        }
+        self.ledger.write()?;
+        if let (Some(new), false) = (self.new, is_reserved) {
+            stretches::add(self.connection, integration, new)?;
+        }
+        if !self.is_sound {
+            tally::recount(self.connection, integration, self.application)?;
+        }
+        seal::application(self.connection, self.application)?;
+        self.number_changes()
+    }
+
     /// What a row was before it is written, and whether it was gone.
     fn take_before(&mut self, row: i64) -> Result<(Columns, bool), Error> {
         match self.before.remove(&row) {
@@ -221,15 +247,17 @@ impl Rows<'_, '_> {
     }
 
     /// What was decided goes by what was held: where that is no more, nothing is written.
-    fn refuse_outdated(&self, held: &Held) -> Result<(), Error> {
+    fn refuse_outdated(&mut self, held: &Held) -> Result<(), Error> {
         let before = self.before.get(&held.row).map(|before| (before.hash, before.is_gone));
         let found = match before {
             Some(found) => Some(found),
-            None => self
-                .connection
-                .prepare("select hash, gone from findings where id = ?")?
-                .query_row([held.row], |row| Ok((row.get(0)?, row.get(1)?)))
-                .optional()?,
+            None => {
+                self.flush()?;
+                self.connection
+                    .prepare("select hash, gone from findings where id = ?")?
+                    .query_row([held.row], |row| Ok((row.get(0)?, row.get(1)?)))
+                    .optional()?
+            }
         };
         if found == Some((held.hash, held.gone)) { Ok(()) } else { Err(Error::outdated()) }
     }
@@ -293,26 +321,69 @@ impl Rows<'_, '_> {
         columns: &Columns,
         differences: Option<&str>,
     ) -> Result<(), Error> {
-        self.last_seq += 1;
-        let (seq, run, at_ms) = (self.last_seq, self.run.0, self.at_ms);
+        let change = Announced {
+            row,
+            id: *id,
+            kind,
+            reason,
+            severity: columns.severity,
+            differences: differences.map(str::to_owned),
+        };
+        if engine::numbers_changes_last(self.connection) {
+            self.unnumbered_bytes += size_of::<Announced>() + differences.map_or(0, str::len);
+            self.unnumbered.push(change);
+            if self.unnumbered_bytes > UNNUMBERED_BYTES {
+                // Before others count or number anything: they would wait for this one, and it
+                // for them.
+                self.ledger.hold()?;
+                self.number_changes()?;
+            }
+        } else {
+            self.number(&change)?;
+        }
+        self.rows += 1;
+        self.ledger.announced(kind, columns, reason.is_some());
+        Ok(())
+    }
+
+    /// Numbers what was announced. Nobody else numbers anything until the transaction ends.
+    pub(super) fn number_changes(&mut self) -> Result<(), Error> {
+        self.flush()?;
+        self.unnumbered_bytes = 0;
+        for change in std::mem::take(&mut self.unnumbered) {
+            self.number(&change)?;
+        }
+        self.statements.changes.flush()?;
+        match self.last_seq {
+            Some(last) => Ok(engine::note_last_change(self.connection, last)?),
+            None => Ok(()),
+        }
+    }
+
+    fn number(&mut self, change: &Announced) -> Result<(), Error> {
+        let last = match self.last_seq {
+            Some(last) => last,
+            None => engine::last_change(self.connection)?,
+        };
+        let (seq, run, at_ms) = (last + 1, self.run.0, self.at_ms);
+        self.last_seq = Some(seq);
+        let Announced { row, id, kind, reason, severity, differences } = change;
+        let kind = kind.code();
         // In the order of `seal::CHANGE`.
-        let sealed =
-            params![seq, run, at_ms, row, id, kind.code(), reason, columns.severity, differences];
+        let sealed = params![seq, run, at_ms, row, id, kind, reason, severity, differences];
         let seal = seal::of_values(sealed)?;
-        self.statements.changes.put(params![
+        let is_first = self.ledger.is_first();
+        Ok(self.statements.changes.put(params![
             seq,
             run,
             at_ms,
             row,
-            kind.code(),
+            kind,
             reason,
-            columns.severity,
+            severity,
             differences,
-            self.ledger.is_first(),
+            is_first,
             seal
-        ])?;
-        self.rows += 1;
-        self.ledger.announced(kind, columns, reason.is_some());
-        Ok(())
+        ])?)
     }
 }

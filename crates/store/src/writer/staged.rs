@@ -4,7 +4,7 @@ use super::held::{HASH_BYTES, Id};
 use crate::change::ChangeKind;
 use crate::columns::Draft;
 use crate::error::Error;
-use crate::sql::{Bulk, Connection, Each, Many, params};
+use crate::sql::{Bulk, Connection, Each, Many, Turn, params};
 
 /// A finding that waits for the commit.
 pub(super) struct StagedRow {
@@ -19,7 +19,7 @@ pub(super) struct StagedRow {
 
 /// Adds rows to the table, under the number of their writer.
 pub(super) fn spill(connection: &Connection, writer: i64, rows: &[StagedRow]) -> Result<(), Error> {
-    let transaction = connection.transaction()?;
+    let transaction = connection.transaction_in(Turn::Own)?;
     let mut add = Each::new(&transaction, &STAGED);
     for row in rows {
         let draft = serde_json::to_string(&row.draft).map_err(Error::corrupt)?;

@@ -8,5 +8,6 @@
 
 mod engine;
 mod server;
+mod writers;
 #[path = "../suite/mod.rs"]
 mod suite;

@@ -74,6 +74,12 @@ impl Failure {
         matches!(self.cause, Cause::Lost | Cause::Unreachable)
     }
 
+    /// Two transactions waited for each other, or one saw what the other had changed.
+    pub(crate) fn is_conflict(&self) -> bool {
+        matches!(&self.cause, Cause::Server(code)
+            if [SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE].contains(code))
+    }
+
     pub(crate) fn is_damage(&self) -> bool {
         match &self.cause {
             Cause::Value => true,

@@ -1,15 +1,15 @@
-//! Locks that last as long as a connection of their own: the server frees them when this process
-//! ends, however it does.
+//! Locks of the server. Some last as long as a transaction, others as long as a connection of their
+//! own: the server frees them when this process ends, however it does.
 
 use std::sync::Mutex;
 
 use super::{Address, Connection, Failure, apart};
-use crate::sql::Result;
+use crate::sql::{Result, Room};
 
 /// What is locked, by a number that is this program's alone in a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Writing, one transaction after the other.
+    /// Writing: alone, or shared by those that write what one application is.
     Write = 1,
     /// Syncing, one process at a time.
     Sync,
@@ -17,14 +17,32 @@ pub(crate) enum Purpose {
     Deliver,
     /// The schema, while it is made.
     Schema,
+    /// Writing to the tables of a room.
+    Deliveries,
+    Proxy,
+    Traffic,
 }
 
 impl Purpose {
+    pub(super) fn of(room: Room) -> Self {
+        match room {
+            Room::Deliveries => Self::Deliveries,
+            Room::Proxy => Self::Proxy,
+            Room::Traffic => Self::Traffic,
+        }
+    }
+
     /// The two numbers of an advisory lock.
     pub(super) fn key(self) -> String {
         // `csgn`.
         format!("{}, {}", 0x6373_676e, self as i32)
     }
+}
+
+/// The same of what is counted of an integration. Two that share a lock only wait for each other.
+pub(crate) fn counts_of(integration: i64) -> String {
+    // `csgc`.
+    format!("{}, {}", 0x6373_6763, integration as i32)
 }
 
 /// A lock that is held.
