@@ -1,6 +1,8 @@
 //! For tests only: a platform on a temporary home, with a clock that the test
 //! sets and randomness that repeats, and a client that sends bytes as they are.
 
+#[cfg(unix)]
+pub mod failover;
 pub mod made_up;
 #[cfg(unix)]
 pub mod postgres;

@@ -47,7 +47,7 @@ const SETTINGS: &[&str] = &[
     "autovacuum_naptime=5s",
 ];
 
-const INSTALL: &str = "the programs of the PostgreSQL server are missing: \
+pub(crate) const INSTALL: &str = "the programs of the PostgreSQL server are missing: \
     `apt-get install postgresql` installs them, or COUNTERSIGN_POSTGRES_BIN names their folder";
 
 /// A server that runs as long as this process.
@@ -68,7 +68,7 @@ pub fn server() -> &'static Server {
 }
 
 /// Where the programs of the newest server are.
-fn programs() -> Option<PathBuf> {
+pub(crate) fn programs() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os("COUNTERSIGN_POSTGRES_BIN") {
         return Some(named.into());
     }

@@ -80,7 +80,10 @@ impl Connection {
         let mut client = self.client.borrow_mut();
         let client = client.as_mut().ok_or_else(Failure::closed)?;
         let done = act(client).map_err(|error| Failure::of(&error));
-        self.is_lost.set(self.is_lost.get() || done.as_ref().is_err_and(Failure::is_lost));
+        // Of a server that is no longer the primary nothing comes: another connection may lead to
+        // the one that is.
+        let is_lost = |failure: &Failure| failure.is_lost() || failure.is_read_only();
+        self.is_lost.set(self.is_lost.get() || done.as_ref().is_err_and(is_lost));
         Ok(done?)
     }
 

@@ -7,7 +7,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod engine;
+mod failover;
 mod server;
-mod writers;
 #[path = "../suite/mod.rs"]
 mod suite;
+mod writers;

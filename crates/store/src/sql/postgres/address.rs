@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use postgres::config::{Host, SslMode};
+use postgres::config::{Host, SslMode, TargetSessionAttrs};
 use postgres::{Config, NoTls};
 
 use super::{Connection, Failure, tls};
@@ -15,6 +15,11 @@ use super::{Connection, Failure, tls};
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long what was sent may stay without an answer of the network.
 const SILENCE: Duration = Duration::from_secs(60);
+/// After how long without a word the network is asked whether the server is still there, how long
+/// it may take to say so, and how often it is asked.
+const QUIET: Duration = Duration::from_secs(30);
+const PROBE: Duration = Duration::from_secs(10);
+const PROBES: u32 = 3;
 
 /// What bounds every connection. A lock is waited for as long as for SQLite's.
 const SETTINGS: &str = "-c statement_timeout=600000 -c lock_timeout=10000 \
@@ -41,7 +46,11 @@ impl Address {
             match pair.split_once('=') {
                 Some(("sslmode", value)) => mode = Some(value.to_owned()),
                 Some(("sslrootcert", path)) => authorities = Some(PathBuf::from(unescaped(path)?)),
-                _ => others.push(pair),
+                // The client takes what begins with `/` for one folder.
+                Some(("host", hosts)) => {
+                    others.extend(hosts.split(',').map(|one| format!("host={one}")));
+                }
+                _ => others.push(pair.to_owned()),
             }
         }
         let plain = match others.is_empty() {
@@ -71,6 +80,11 @@ impl Address {
             None => SETTINGS.to_owned(),
         };
         config.options(&options).connect_timeout(CONNECT).tcp_user_timeout(SILENCE);
+        config.keepalives_idle(QUIET).keepalives_interval(PROBE).keepalives_retries(PROBES);
+        if config.get_hosts().len() > 1 && !has_session(&others) {
+            // One of them may be written to, and which one that is changes.
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
         config.ssl_mode(if is_encrypted { SslMode::Require } else { SslMode::Disable });
         if config.get_application_name().is_none() {
             config.application_name("countersign");
@@ -99,23 +113,29 @@ impl fmt::Display for Address {
         if let Some(user) = self.config.get_user() {
             write!(f, "{user}@")?;
         }
-        let port = self.config.get_ports().first().copied();
-        let mut socket = None;
-        match self.config.get_hosts().first() {
-            Some(Host::Tcp(name)) => f.write_str(name)?,
-            #[cfg(unix)]
-            Some(Host::Unix(path)) => socket = Some(path.display().to_string()),
-            None => {}
+        let (mut names, mut sockets) = (Vec::new(), Vec::new());
+        for (at, host) in self.config.get_hosts().iter().enumerate() {
+            // One port may be that of all.
+            let ports = self.config.get_ports();
+            let port = ports.get(at).or(ports.first());
+            match (host, port) {
+                (Host::Tcp(name), Some(port)) => names.push(format!("{name}:{port}")),
+                (Host::Tcp(name), None) => names.push(name.clone()),
+                #[cfg(unix)]
+                (Host::Unix(path), _) => sockets.push(path.display().to_string()),
+            }
         }
-        if let Some(port) = port.filter(|_| socket.is_none()) {
-            write!(f, ":{port}")?;
-        }
-        write!(f, "/{}", self.config.get_dbname().unwrap_or_default())?;
-        match socket {
-            Some(folder) => write!(f, "?host={folder}"),
-            None => Ok(()),
+        write!(f, "{}/{}", names.join(","), self.config.get_dbname().unwrap_or_default())?;
+        match sockets.is_empty() {
+            true => Ok(()),
+            false => write!(f, "?host={}", sockets.join(",")),
         }
     }
+}
+
+/// Whether they say what the session must be able to do.
+fn has_session(parameters: &[String]) -> bool {
+    parameters.iter().any(|pair| pair.starts_with("target_session_attrs="))
 }
 
 /// A socket, or this machine.

@@ -80,6 +80,11 @@ impl Failure {
             if [SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE].contains(code))
     }
 
+    /// The server accepts no writes: it was the primary, or never was.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.cause == Cause::Server(SqlState::READ_ONLY_SQL_TRANSACTION)
+    }
+
     pub(crate) fn is_damage(&self) -> bool {
         match &self.cause {
             Cause::Value => true,
