@@ -143,6 +143,17 @@ create table texts (
 -- Each once, whoever adds it first. A text may be longer than what an index takes.
 create unique index texts_by_hash on texts (kind, hash, sha256(text));
 
+-- A folded text as a text, for the index of its parts: a NUL, which none can have, as U+FFFD.
+create function searchable(folded bytea) returns text language plpgsql immutable strict as
+$$
+begin
+    while position('\x00'::bytea in folded) > 0 loop
+        folded := overlay(folded placing '\xefbfbd'::bytea from position('\x00'::bytea in folded) for 1);
+    end loop;
+    return convert_from(folded, 'UTF8');
+end
+$$;
+
 -- Number 0 is the empty text of kind 9, notes: what most findings have.
 insert into texts (id, kind, hash, text, folded, nocase)
 values (0, 9, 1449310910991872227, '', '', '');

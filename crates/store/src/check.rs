@@ -107,6 +107,17 @@ impl Store {
         Ok(Checkup { database: self.database.clone(), pieces })
     }
 
+    /// What is right and could be quicker, with what to do about it; none where nothing could.
+    pub async fn advice(&self) -> Result<Option<String>, Error> {
+        let missing = self.database.read(|connection| Ok(engine::missing_index(connection)?));
+        Ok(missing.await?.map(|statements| {
+            format!(
+                "the database `{place}` has no index of parts of words: `like` looks through all texts\nhint: `psql -d '{place}' -c '{statements}'` adds it",
+                place = self.place()
+            )
+        }))
+    }
+
     /// Notes what a look at everything found.
     pub async fn note_check(&self, problems: &[Problem], at_ms: i64) -> Result<(), Error> {
         let first = problems.first().map(|one| one.what.clone());

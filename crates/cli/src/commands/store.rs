@@ -59,6 +59,7 @@ async fn check(home: &Home, args: CheckStore) -> Result<(), Failure> {
             let found = store.check().await;
             if found.as_ref().is_ok_and(Vec::is_empty) {
                 end_alarm(&store).await;
+                advise(&store).await;
             }
             found
         }
@@ -109,6 +110,13 @@ async fn end_alarm(store: &Store) {
         && last.problems > 0
     {
         let _ = store.note_check(&[], system::clock()()).await;
+    }
+}
+
+/// Notes what is right and could be quicker.
+async fn advise(store: &Store) {
+    if let Ok(Some(advice)) = store.advice().await {
+        note(&advice);
     }
 }
 

@@ -456,7 +456,7 @@ fn text(planner: &Planner<'_>, filter: &Filter, kind: Kind) -> Result<Condition,
         _ => {}
     }
     let inner = compared_sql(planner, "t.text", filter);
-    let mut sql = matching_texts(planner, filter, kind, &inner);
+    let mut sql = matching_texts(planner, filter, kind, &inner)?;
     sql.push(&format!(" limit {}", planner.few + 1), []);
     let found = planner.numbers(sql)?;
     if found.len() <= planner.few {
@@ -470,7 +470,7 @@ fn text(planner: &Planner<'_>, filter: &Filter, kind: Kind) -> Result<Condition,
             kind as u8
         ),
         (Goal::Count, Some(_)) => {
-            let matching = matching_texts(planner, filter, kind, &inner);
+            let matching = matching_texts(planner, filter, kind, &inner)?;
             return Ok(Condition::scan(matching.within(&format!("{column} in ("), ")")));
         }
     };
@@ -494,21 +494,26 @@ fn number(planner: &Planner<'_>, kind: Kind, text: &str) -> Result<Option<i64>, 
 
 /// The texts of a kind that match: of all that there are by trigrams, where a pattern has any;
 /// of the question's own integrations all are looked at, for trigrams lead to those of others.
-fn matching_texts(planner: &Planner<'_>, filter: &Filter, kind: Kind, inner: &Sql) -> Sql {
+fn matching_texts(
+    planner: &Planner<'_>,
+    filter: &Filter,
+    kind: Kind,
+    inner: &Sql,
+) -> Result<Sql, Error> {
     if let Some(own) = planner.own {
         let held = own.values(kind.counted());
         let held = held.within("select id from texts t where id in (", ") and ");
-        return held.then("", inner.clone());
+        return Ok(held.then("", inner.clone()));
     }
     let mut sql = Sql::new("select id from texts t where", Vec::new());
-    let pattern = filter.values.first().and_then(Value::as_text);
-    if let (Operator::Like, Some(query)) = (filter.operator, pattern.and_then(trigrams))
-        && let Some(found) = engine::texts_with_trigrams(planner.connection)
+    let pattern = filter.values.first().and_then(Value::as_text).unwrap_or_default();
+    if let (Operator::Like, Some(terms)) = (filter.operator, trigrams(pattern))
+        && let Some((found, value)) = engine::has_parts(planner.connection, pattern, terms)?
     {
-        sql.push(&format!(" id in ({found}) and"), [SqlValue::Text(query)]);
+        sql.push(&format!(" {found} and"), [SqlValue::Text(value)]);
     }
     sql.push(&format!(" {} = ? and ", by_kind(kind)), [SqlValue::Integer(kind as i64)]);
-    sql.then("", inner.clone())
+    Ok(sql.then("", inner.clone()))
 }
 
 /// By the index where a kind has a few texts only. Those of the others are most of all

@@ -194,13 +194,33 @@ fn add_trigrams(connection: &Connection, id: i64, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// The numbers of the texts that have some trigrams, whose terms are one parameter; none where
-/// there is no index of them.
-pub(crate) fn texts_with_trigrams(connection: &Connection) -> Option<&'static str> {
+/// That a text may be like a pattern which has these terms of an index of parts: a condition on
+/// `texts t` with one parameter, and the value of that; none where there is no such index.
+pub(crate) fn has_parts(
+    connection: &Connection,
+    pattern: &str,
+    terms: String,
+) -> Result<Option<(&'static str, String)>> {
     match connection {
-        Connection::Sqlite(_) => Some("select rowid from trigrams where trigrams match ?"),
+        Connection::Sqlite(_) => {
+            let _ = pattern;
+            Ok(Some(("id in (select rowid from trigrams where trigrams match ?)", terms)))
+        }
         #[cfg(feature = "postgres")]
-        Connection::Postgres(_) => None,
+        Connection::Postgres(connection) => Ok(connection
+            .finds_parts()?
+            .then(|| ("searchable(t.folded) like ?", like_pattern(pattern)))),
+    }
+}
+
+/// What would make `like` quicker, in statements for who owns the database; none where nothing would.
+pub(crate) fn missing_index(connection: &Connection) -> Result<Option<&'static str>> {
+    match connection {
+        Connection::Sqlite(_) => Ok(None),
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(connection) => {
+            Ok((!connection.finds_parts()?).then_some(super::postgres::PARTS))
+        }
     }
 }
 

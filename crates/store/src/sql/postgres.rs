@@ -24,6 +24,7 @@ use postgres::types::{ToSql, Type};
 pub(crate) use self::address::Address;
 pub(crate) use self::failure::Failure;
 pub(crate) use self::lock::{Purpose, ServerLock, counts_of};
+pub(crate) use self::schema::PARTS;
 use self::translation::translate;
 use self::value::Bound;
 pub(crate) use self::value::storable;
@@ -52,6 +53,8 @@ pub(crate) struct Connection {
     is_lost: Cell<bool>,
     /// Scans that were begun, for their names.
     scans: Cell<u32>,
+    /// Whether there is an index of parts of texts; none before somebody asks.
+    finds_parts: Cell<Option<bool>>,
 }
 
 /// A statement as the server has it.
@@ -70,6 +73,7 @@ impl Connection {
             is_within: Cell::new(false),
             is_lost: Cell::new(false),
             scans: Cell::new(0),
+            finds_parts: Cell::new(None),
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use countersign_findings::Application;
+use countersign_findings::filter::{Field, Filter, Operator, Value};
 use countersign_store::{
     AccountForm, Act, ChangeKind, Deed, Environment, Query, RunKind, Since, Store, Verdict,
 };
@@ -273,6 +274,55 @@ async fn names_are_in_the_order_of_their_bytes() {
     let names: Vec<_> =
         store.integrations().await.unwrap().into_iter().map(|one| one.name).collect();
     assert_eq!(names, ["A", "B", "_", "a", "b", "ä"]);
+}
+
+/// With the index of parts of words and without it, `like` finds the same. Who may not create an
+/// extension is told how somebody else adds it.
+#[tokio::test]
+async fn parts_of_words_are_found_with_and_without_their_index() {
+    let url = engine::empty("parts", &[]).await;
+    let owner = engine::direct_to(&url);
+    owner.batch("create role plain login; grant all on schema public to plain");
+    let plain = url.replace("tests@", "plain@");
+    let without = Store::open_url(&plain, None).await.unwrap();
+    let advice = without.advice().await.unwrap().unwrap();
+    assert!(advice.contains("plain@") && advice.matches("hint: ").count() == 1, "{advice}");
+    let id = without.add_integration(credential("test"), None).await.unwrap();
+    let run = without.begin_run(id, RunKind::Full, 1).await.unwrap();
+    let mut writer = open(&without, run, "Alpha").await;
+    for (n, title) in
+        ["Straße", "STRASSE", "a\0b\0c", "a\u{fffd}b", "50%_\\x", "...", "xyz"].iter().enumerate()
+    {
+        let file = format!("src/{title}/{n}");
+        let record = flaw(n as i64, 3, 80, "x", Some(&file), "OPEN");
+        put(&mut writer, "Alpha", &record, Some(ChangeKind::New)).await;
+    }
+    writer.commit(COMPLETE).await.unwrap();
+    let patterns = ["strasse", "stra*", "*/xyz/*", "a\0b", "0%_", "\\x", "...", "src", "rc/x"];
+    let counts = async |store: &Store| {
+        let mut all = Vec::new();
+        for pattern in patterns {
+            let filter = Filter {
+                field: Field::File,
+                operator: Operator::Like,
+                values: vec![Value::Text(pattern.into())],
+            };
+            all.push(store.count_findings(filter.into()).await.unwrap());
+        }
+        all
+    };
+    let expected = counts(&without).await;
+    assert_eq!(expected, [2, 0, 1, 1, 1, 1, 1, 7, 1]);
+    // As the advice says, by who may.
+    let statements = advice.split("-c '").nth(1).unwrap().split('\'').next().unwrap();
+    owner.batch(statements);
+    let with = Store::open_url(&plain, None).await.unwrap();
+    assert_eq!(with.advice().await.unwrap(), None);
+    assert_eq!(counts(&with).await, expected);
+    let url = engine::empty("parts_made", &[]).await;
+    Store::open_url(&url, None).await.unwrap();
+    let made = engine::direct_to(&url);
+    assert_eq!(made.rows("select to_regclass('texts_by_part') is not null"), ["t"]);
 }
 
 /// A store in a database is no file.

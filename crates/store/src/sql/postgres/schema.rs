@@ -9,6 +9,11 @@ const VERSION: i64 = 1;
 /// The oldest server, as it says its own version.
 const OLDEST: i64 = 150_000;
 
+/// The index of parts of texts, of an extension that a server may lack, or not let this user create.
+pub(crate) const PARTS: &str = "create extension if not exists pg_trgm; \
+    create index texts_by_part on texts using gin (searchable(folded) gin_trgm_ops) \
+    with (gin_pending_list_limit = 16384)";
+
 /// Where readings wait until their application is complete: gone with the connection.
 const STAGED: &str = "create temp table staged (
     place bigint generated always as identity primary key, writer bigint not null,
@@ -54,6 +59,11 @@ impl Address {
             return Ok(());
         }
         connection.run(SCHEMA)?;
+        connection.run("savepoint parts")?;
+        if let Err(error) = connection.run(PARTS) {
+            tracing::info!(%error, "the database has no index of parts of texts");
+            connection.run("rollback to parts")?;
+        }
         Ok(connection.run(&format!("insert into schema_version (version) values ({VERSION})"))?)
     }
 
@@ -89,6 +99,16 @@ impl Address {
 }
 
 impl Connection {
+    /// Whether parts of texts are found by an index.
+    pub(crate) fn finds_parts(&self) -> crate::sql::Result<bool> {
+        if let Some(known) = self.finds_parts.get() {
+            return Ok(known);
+        }
+        let finds = self.value("select to_regclass('texts_by_part') is not null")?;
+        self.finds_parts.set(Some(finds));
+        Ok(finds)
+    }
+
     /// The only value of a question without parameters.
     fn value<T: crate::sql::FromSql>(&self, sql: &str) -> crate::sql::Result<T> {
         let rows = self.with(|client| client.query(sql, &[]))?;
