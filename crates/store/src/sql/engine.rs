@@ -546,8 +546,14 @@ pub(crate) fn broken_references(
                 statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
             rows.collect()
         }
-        // It refuses them whoever writes.
+        // It refuses all others whoever writes.
         #[cfg(feature = "postgres")]
-        Connection::Postgres(_) => Ok(Vec::new()),
+        Connection::Postgres(_) => {
+            let count = "select count(*) from findings f
+                where not exists (select 1 from contexts c where c.id = f.context)";
+            let count: u64 = connection.query_row(count, [], |row| row.get(0))?;
+            let broken = (count > 0).then(|| ("findings".into(), "contexts".into(), count));
+            Ok(broken.into_iter().collect())
+        }
     }
 }

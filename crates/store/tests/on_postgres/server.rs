@@ -325,6 +325,20 @@ async fn parts_of_words_are_found_with_and_without_their_index() {
     assert_eq!(made.rows("select to_regclass('texts_by_part') is not null"), ["t"]);
 }
 
+/// What the database does not refuse by itself, a check finds.
+#[tokio::test]
+async fn a_finding_of_no_context_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _, run) = store(folder.path()).await;
+    let mut writer = open(&store, run, "Alpha").await;
+    put(&mut writer, "Alpha", &flaw(1, 3, 80, "x", None, "OPEN"), Some(ChangeKind::New)).await;
+    writer.commit(COMPLETE).await.unwrap();
+    engine::direct(folder.path()).execute("update findings set context = 900").unwrap();
+    let found = store.check().await.unwrap();
+    let told = "1 rows of `findings` are of no row of `contexts`";
+    assert!(found.iter().any(|problem| problem.what == told), "{found:?}");
+}
+
 /// A store in a database is no file.
 #[tokio::test]
 async fn what_needs_a_file_says_so() {
