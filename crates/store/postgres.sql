@@ -769,3 +769,40 @@ create table hints (
 -- Which application was read longest ago.
 create index applications_by_read on applications (integration, read_ms)
     where gone = 0 and read_ms is not null;
+
+-- Runs that several processes do together, until they end: who conducts one, and until when nobody
+-- else may. The number of the lease grows each time that somebody takes the run over. Times are
+-- those of the database.
+create table conducts (
+    run bigint primary key references runs (id) on delete cascade,
+    -- One run at a time.
+    integration bigint not null unique references integrations (id) on delete cascade,
+    stage text collate "C" not null,
+    -- What the run goes by, and what was counted before applications were read, as JSON.
+    terms text collate "C" not null,
+    holder text collate "C" not null,
+    lease bigint not null,
+    until_ms bigint not null
+);
+
+-- The applications that such a run reads, in this order.
+create table work (
+    run bigint not null references conducts (run) on delete cascade,
+    place bigint not null,
+    application text collate "C" not null,
+    -- How it is read and why, as JSON.
+    terms text collate "C" not null,
+    -- The record as it was listed.
+    raw bytea not null,
+    state text collate "C" not null,
+    -- Who reads it, and until when nobody else may. The number grows each time that somebody
+    -- claims it: a write under an older one is refused.
+    holder text collate "C",
+    lease bigint not null default 0,
+    until_ms bigint not null default 0,
+    -- How that ended, as JSON.
+    outcome text collate "C",
+    rows_written bigint not null default 0,
+    primary key (run, place)
+);
+create index work_to_do on work (run, place) where state in ('open', 'taken');

@@ -159,3 +159,40 @@ create table hints (
 -- Which application was read longest ago.
 create index applications_by_read on applications (integration, read_ms)
     where gone = 0 and read_ms is not null;
+
+-- Runs that several processes do together, until they end: who conducts one, and until when nobody
+-- else may. The number of the lease grows each time that somebody takes the run over. Times are
+-- those of the database.
+create table conducts (
+    run integer primary key references runs (id) on delete cascade,
+    -- One run at a time.
+    integration integer not null unique references integrations (id) on delete cascade,
+    stage text not null,
+    -- What the run goes by, and what was counted before applications were read, as JSON.
+    terms text not null,
+    holder text not null,
+    lease integer not null,
+    until_ms integer not null
+) strict;
+
+-- The applications that such a run reads, in this order.
+create table work (
+    run integer not null references conducts (run) on delete cascade,
+    place integer not null,
+    application text not null,
+    -- How it is read and why, as JSON.
+    terms text not null,
+    -- The record as it was listed.
+    raw blob not null,
+    state text not null,
+    -- Who reads it, and until when nobody else may. The number grows each time that somebody
+    -- claims it: a write under an older one is refused.
+    holder text,
+    lease integer not null default 0,
+    until_ms integer not null default 0,
+    -- How that ended, as JSON.
+    outcome text,
+    rows_written integer not null default 0,
+    primary key (run, place)
+) strict, without rowid;
+create index work_to_do on work (run, place) where state in ('open', 'taken');

@@ -98,6 +98,15 @@ impl Database {
         }
     }
 
+    /// Whether other machines may use it too.
+    pub(crate) fn is_shared(&self) -> bool {
+        match &self.inner.place {
+            Place::File(_) => false,
+            #[cfg(feature = "postgres")]
+            Place::Server(_) => true,
+        }
+    }
+
     pub(crate) fn place(&self) -> String {
         match &self.inner.place {
             Place::File(file) => file.path().display().to_string(),
@@ -168,6 +177,29 @@ impl Database {
             if writer.as_ref().is_some_and(Connection::is_lost) {
                 *writer = None;
             }
+            outcome.map_err(|error| inner.place.named(error))
+        })
+        .await
+    }
+
+    /// Writes a little, without waiting for the writing connection where there is a server: each
+    /// statement is a transaction of its own.
+    pub(crate) async fn beside<T, F>(&self, act: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    {
+        if !self.is_shared() {
+            return self.write(act).await;
+        }
+        let inner = Arc::clone(&self.inner);
+        let place = Arc::clone(&inner.reading).acquire_owned().await;
+        let place = place.map_err(|_| Error::stopped())?;
+        blocking(move || {
+            let _place = place;
+            let connection = inner.idle_reader().map_err(|error| inner.place.named(error))?;
+            let outcome = act(&connection);
+            inner.put_back(connection);
             outcome.map_err(|error| inner.place.named(error))
         })
         .await

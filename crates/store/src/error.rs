@@ -70,6 +70,8 @@ enum Kind {
     Superseded {
         name: String,
     },
+    /// Somebody else does what this one did, because its lease had ended.
+    TakenOver(&'static str),
     CallerExists {
         name: String,
     },
@@ -239,6 +241,14 @@ impl Error {
         Self(Kind::Superseded { name: name.to_owned() })
     }
 
+    pub(crate) fn taken_over(what: &'static str) -> Self {
+        Self(Kind::TakenOver(what))
+    }
+
+    pub(crate) fn busy_place(place: String) -> Self {
+        Self(Kind::Busy { path: place })
+    }
+
     pub(crate) fn caller_exists(name: &str) -> Self {
         Self(Kind::CallerExists { name: name.to_owned() })
     }
@@ -321,7 +331,12 @@ impl Error {
 
     /// Another process has taken over what this one was writing.
     pub fn is_superseded(&self) -> bool {
-        matches!(self.0, Kind::Superseded { .. })
+        matches!(self.0, Kind::Superseded { .. } | Kind::TakenOver(_))
+    }
+
+    /// The same of what was claimed from a run that several processes do, or of the run.
+    pub fn is_taken_over(&self) -> bool {
+        matches!(self.0, Kind::TakenOver(_))
     }
 
     /// Other users could have written to it, or to a folder on the way.
@@ -458,6 +473,10 @@ impl fmt::Display for Error {
             Kind::Superseded { name } => {
                 write!(f, "another process has taken over the rotation of `{name}`")
             }
+            Kind::TakenOver(what) => write!(
+                f,
+                "another process has taken over {what}: this one did not renew its lease in time\nhint: `countersign status` shows who continues"
+            ),
             Kind::CallerExists { name } => write!(
                 f,
                 "there is a caller `{name}` already\nhint: choose another name, or revoke it first"

@@ -14,6 +14,7 @@ mod broker;
 mod change;
 mod check;
 mod columns;
+mod conducts;
 mod credentials;
 mod database;
 mod error;
@@ -49,6 +50,7 @@ mod traffic;
 mod transfer;
 mod watch;
 mod words;
+mod work;
 mod writer;
 
 pub use accounts::{Account, AccountForm, AccountId, Environment};
@@ -58,6 +60,7 @@ pub use backup::{check_image, set_aside};
 pub use broker::{BrokerRequest, Caller, HANDLE_BYTES, Kept, NewCaller};
 pub use change::{Change, ChangeKind, Reason, RunKind};
 pub use check::{Checkup, LastCheck, Problem};
+pub use conducts::{Conduct, Conducted, NewConduct, RunEnd, RunStage};
 pub use credentials::{
     Credential, CredentialId, CredentialKind, Destination, NewCredential, Observed,
 };
@@ -97,4 +100,5 @@ pub use traffic::{ApiFailure, Traffic, TrafficBatch};
 pub use transfer::Copied;
 pub use watch::{Delivery, Edition, NewNotice, Notice, NoticeId, NoticeKind, Sighting};
 pub use words::Fault;
+pub use work::{ClaimedWork, Crew, NewWork, OpenRun, WorkLease, WorkNote, WorkRow, WorkState};
 pub use writer::{ApplicationWriter, Held, Id, Put, Reading, Written};

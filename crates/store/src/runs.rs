@@ -6,10 +6,11 @@ use countersign_findings::{Application, ApplicationGuid};
 
 use crate::change::RunKind;
 use crate::columns::IS_OPEN;
+use crate::conducts::{Conduct, must_conduct};
 use crate::error::Error;
 use crate::raw::Unpacker;
 use crate::seal;
-use crate::sql::{Connection, Optional, params};
+use crate::sql::{self, Connection, Optional, params};
 use crate::store::{IntegrationId, RunId, Store};
 use crate::writer::ApplicationWriter;
 
@@ -71,17 +72,7 @@ impl Store {
 
     /// Notes how it ended.
     pub async fn finish_run(&self, run: RunId, summary: RunSummary) -> Result<(), Error> {
-        self.database
-            .write(move |connection| {
-                connection.execute(
-                    "update runs set finished_ms = ?, complete = ?, requests = ?, report = ? where id = ?",
-                    params![
-                        summary.finished_ms, summary.complete, summary.requests, summary.report, run.0
-                    ],
-                )?;
-                Ok(())
-            })
-            .await
+        self.database.write(move |connection| Ok(finish(connection, run, &summary)?)).await
     }
 
     /// Forgets a run that changed nothing.
@@ -165,9 +156,31 @@ impl Store {
         run: RunId,
         guids: Vec<String>,
     ) -> Result<u64, Error> {
+        self.mark_gone(run, None, guids).await
+    }
+
+    /// The same in a run that is conducted, for who conducts it: fails with
+    /// [`Error::is_superseded`] where somebody else does.
+    pub async fn mark_applications_gone_for(
+        &self,
+        conduct: Conduct,
+        guids: Vec<String>,
+    ) -> Result<u64, Error> {
+        self.mark_gone(conduct.run(), Some(conduct), guids).await
+    }
+
+    async fn mark_gone(
+        &self,
+        run: RunId,
+        conduct: Option<Conduct>,
+        guids: Vec<String>,
+    ) -> Result<u64, Error> {
         self.database
             .write(move |connection| {
                 let transaction = connection.transaction()?;
+                if let Some(conduct) = conduct {
+                    must_conduct(&transaction, conduct)?;
+                }
                 let mut rows = 0;
                 for guid in guids {
                     let marked: Option<i64> = transaction
@@ -221,6 +234,14 @@ impl Store {
         ApplicationWriter::open(self.database.clone(), run, application.clone(), raw.to_owned())
             .await
     }
+}
+
+pub(crate) fn finish(connection: &Connection, run: RunId, summary: &RunSummary) -> sql::Result<()> {
+    connection.execute(
+        "update runs set finished_ms = ?, complete = ?, requests = ?, report = ? where id = ?",
+        params![summary.finished_ms, summary.complete, summary.requests, summary.report, run.0],
+    )?;
+    Ok(())
 }
 
 /// Whether a sync of the same integration began after this run did.

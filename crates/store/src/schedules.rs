@@ -71,6 +71,7 @@ impl Store {
             )
         })
         .await
+        .map(drop)
     }
 
     /// Pauses the plan of an integration since then, or resumes it. Fails with
@@ -86,6 +87,7 @@ impl Store {
             )
         })
         .await
+        .map(drop)
     }
 
     /// Wants a run of an integration now; whoever runs the scheduler sees it. Fails with
@@ -99,6 +101,7 @@ impl Store {
             )
         })
         .await
+        .map(drop)
     }
 
     /// Notes that a run starts, which is what was asked for; `due_ms` if the plan wanted
@@ -117,6 +120,27 @@ impl Store {
             )
         })
         .await
+        .map(drop)
+    }
+
+    /// The same, unless another process has started one since this one saw the last start.
+    pub async fn claim_scheduled(
+        &self,
+        integration: IntegrationId,
+        seen_ms: Option<i64>,
+        due_ms: Option<i64>,
+        started_ms: i64,
+    ) -> Result<bool, Error> {
+        let changed = self.change_schedule(integration, move |connection| {
+            connection.execute(
+                "update schedules set asked_ms = null, due_ms = coalesce(?2, due_ms),
+                    started_ms = ?3, ended_ms = null
+                 where integration = ?1
+                    and coalesce(started_ms, -1) = coalesce(cast(?4 as bigint), -1)",
+                params![integration.0, due_ms, started_ms, seen_ms],
+            )
+        });
+        Ok(changed.await? > 0)
     }
 
     /// Notes how it ended. An integration that was removed meanwhile is none.
@@ -136,13 +160,14 @@ impl Store {
             )
         })
         .await
+        .map(drop)
     }
 
     async fn change_schedule(
         &self,
         integration: IntegrationId,
         change: impl FnOnce(&Connection) -> sql::Result<usize> + Send + 'static,
-    ) -> Result<(), Error> {
+    ) -> Result<usize, Error> {
         self.database
             .write(move |connection| {
                 // Whoever reads first and writes then is refused when another process wrote
@@ -153,14 +178,16 @@ impl Store {
                         Ok(())
                     })
                     .optional()?;
+                let mut changed = 0;
                 if there.is_some() {
                     transaction.execute(
                         "insert into schedules (integration) values (?) on conflict do nothing",
                         [integration.0],
                     )?;
-                    change(&transaction)?;
+                    changed = change(&transaction)?;
                 }
-                Ok(transaction.commit()?)
+                transaction.commit()?;
+                Ok(changed)
             })
             .await
     }

@@ -61,6 +61,11 @@ impl Store {
         self.database.place()
     }
 
+    /// Whether other machines may use it too: it is in a database on a server.
+    pub fn is_shared(&self) -> bool {
+        self.database.is_shared()
+    }
+
     /// Ends all use of the store, whoever has a clone of it. What was written is folded into
     /// its file, unless another process has it open: then the last one does that.
     pub async fn close(&self) {
@@ -90,9 +95,28 @@ impl Store {
         self.database.write(|_| Ok(())).await
     }
 
-    /// Claims the right to sync into this store.
+    /// Claims the right to sync into this store. Where it is a database, runs have leases instead:
+    /// see [`Store::conduct_run`].
     pub fn lock_for_sync(&self) -> Result<SyncLock, Error> {
         self.database.lock_for_sync()
+    }
+
+    /// Whether somebody syncs just now: into this store where it is a file; else this integration,
+    /// or any.
+    pub async fn is_syncing(&self, integration: Option<IntegrationId>) -> Result<bool, Error> {
+        match self.is_shared() {
+            true => self.is_conducted(integration).await,
+            false => Ok(self.lock_for_sync().is_err_and(|error| error.is_busy())),
+        }
+    }
+
+    /// The right to sync into a store that is a file; none is needed in a database, whose runs
+    /// have leases.
+    pub fn lock_file_for_sync(&self) -> Result<Option<SyncLock>, Error> {
+        match self.is_shared() {
+            true => Ok(None),
+            false => self.lock_for_sync().map(Some),
+        }
     }
 
     /// The file that is locked for it; none where a database holds the lock.

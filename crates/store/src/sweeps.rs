@@ -2,7 +2,7 @@
 //! what audits of it found, and the application that was read longest ago.
 
 use crate::error::Error;
-use crate::sql::{self, Optional, Row, params};
+use crate::sql::{self, Connection, Optional, Row, params};
 use crate::store::{IntegrationId, Store};
 
 /// What audits left of one integration.
@@ -87,32 +87,7 @@ impl Store {
         audited: Audited,
     ) -> Result<(), Error> {
         self.database
-            .write(move |connection| {
-                connection.execute(
-                    "insert into sweeps (integration, period_ms, clean, audited_ms,
-                        last_applications, last_missed, applications, missed_by_dates,
-                        missed_by_scans)
-                     values (?1, ?2, ?3, ?4, ?5, cast(?6 as bigint) + ?7, ?5, ?6, ?7)
-                     on conflict (integration) do update set
-                        period_ms = excluded.period_ms, clean = excluded.clean,
-                        audited_ms = excluded.audited_ms,
-                        last_applications = excluded.last_applications,
-                        last_missed = excluded.last_missed,
-                        applications = sweeps.applications + excluded.applications,
-                        missed_by_dates = sweeps.missed_by_dates + excluded.missed_by_dates,
-                        missed_by_scans = sweeps.missed_by_scans + excluded.missed_by_scans",
-                    params![
-                        integration.0,
-                        audited.period_ms,
-                        audited.clean,
-                        audited.at_ms,
-                        audited.applications,
-                        audited.missed_by_dates,
-                        audited.missed_by_scans
-                    ],
-                )?;
-                Ok(())
-            })
+            .write(move |connection| Ok(put_audit(connection, integration.0, audited)?))
             .await
     }
 
@@ -124,13 +99,7 @@ impl Store {
         clean: u32,
     ) -> Result<(), Error> {
         self.database
-            .write(move |connection| {
-                connection.execute(
-                    "update sweeps set period_ms = ?2, clean = ?3 where integration = ?1",
-                    params![integration.0, period_ms, clean],
-                )?;
-                Ok(())
-            })
+            .write(move |connection| Ok(put_pace(connection, integration.0, period_ms, clean)?))
             .await
     }
 
@@ -148,14 +117,7 @@ impl Store {
     /// Notes when it was asked.
     pub async fn note_hint(&self, integration: IntegrationId, asked_ms: i64) -> Result<(), Error> {
         self.database
-            .write(move |connection| {
-                connection.execute(
-                    "insert into hints (integration, asked_ms) values (?, ?)
-                     on conflict (integration) do update set asked_ms = excluded.asked_ms",
-                    params![integration.0, asked_ms],
-                )?;
-                Ok(())
-            })
+            .write(move |connection| Ok(put_hint(connection, integration.0, asked_ms)?))
             .await
     }
 
@@ -188,6 +150,63 @@ impl Store {
             })
             .await
     }
+}
+
+pub(crate) fn put_audit(
+    connection: &Connection,
+    integration: i64,
+    audited: Audited,
+) -> sql::Result<()> {
+    connection.execute(
+        "insert into sweeps (integration, period_ms, clean, audited_ms,
+            last_applications, last_missed, applications, missed_by_dates,
+            missed_by_scans)
+         values (?1, ?2, ?3, ?4, ?5, cast(?6 as bigint) + ?7, ?5, ?6, ?7)
+         on conflict (integration) do update set
+            period_ms = excluded.period_ms, clean = excluded.clean,
+            audited_ms = excluded.audited_ms,
+            last_applications = excluded.last_applications,
+            last_missed = excluded.last_missed,
+            applications = sweeps.applications + excluded.applications,
+            missed_by_dates = sweeps.missed_by_dates + excluded.missed_by_dates,
+            missed_by_scans = sweeps.missed_by_scans + excluded.missed_by_scans",
+        params![
+            integration,
+            audited.period_ms,
+            audited.clean,
+            audited.at_ms,
+            audited.applications,
+            audited.missed_by_dates,
+            audited.missed_by_scans
+        ],
+    )?;
+    Ok(())
+}
+
+pub(crate) fn put_pace(
+    connection: &Connection,
+    integration: i64,
+    period_ms: i64,
+    clean: u32,
+) -> sql::Result<()> {
+    connection.execute(
+        "update sweeps set period_ms = ?2, clean = ?3 where integration = ?1",
+        params![integration, period_ms, clean],
+    )?;
+    Ok(())
+}
+
+pub(crate) fn put_hint(
+    connection: &Connection,
+    integration: i64,
+    asked_ms: i64,
+) -> sql::Result<()> {
+    connection.execute(
+        "insert into hints (integration, asked_ms) values (?, ?)
+         on conflict (integration) do update set asked_ms = excluded.asked_ms",
+        params![integration, asked_ms],
+    )?;
+    Ok(())
 }
 
 fn read_sweep(row: Row<'_>, from: usize) -> sql::Result<Sweep> {

@@ -84,6 +84,9 @@ const TABLES: &[&str] = &[
     "select integration, period_ms, clean, audited_ms, last_applications, last_missed,
      applications, missed_by_dates, missed_by_scans from sweeps",
     "select integration, asked_ms from hints",
+    "select run, integration, stage, terms, holder, lease, until_ms from conducts",
+    "select run, place, application, terms, raw, state, holder, lease, until_ms, outcome,
+     rows_written from work",
 ];
 
 /// What was copied.

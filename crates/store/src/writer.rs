@@ -27,6 +27,7 @@ use crate::sql::{Connection, Optional, Turn, engine, named_params, params};
 use crate::store::RunId;
 use crate::stretches::{self, Stretch};
 use crate::tally::Ledger;
+use crate::work::{self, WorkNote, is_read_by_sync};
 
 /// Bytes that a reading may hold in memory before it spills.
 const SPILL_BYTES: usize = 4 * 1024 * 1024;
@@ -327,13 +328,27 @@ impl ApplicationWriter {
     /// Writes everything, or nothing: fails with [`Error::is_outdated`] where somebody else
     /// wrote of the same findings since this one was opened, and in a run of the kind
     /// [`RunKind::Live`] where a sync began since.
-    pub async fn commit(mut self, reading: Reading) -> Result<Written, Error> {
+    pub async fn commit(self, reading: Reading) -> Result<Written, Error> {
+        self.write_all(reading, None).await
+    }
+
+    /// The same for an application that was claimed, with how its reading ended: fails with
+    /// [`Error::is_superseded`] where somebody else has claimed it since.
+    pub async fn commit_work(self, reading: Reading, note: WorkNote) -> Result<Written, Error> {
+        self.write_all(reading, Some(note)).await
+    }
+
+    async fn write_all(
+        mut self,
+        reading: Reading,
+        note: Option<WorkNote>,
+    ) -> Result<Written, Error> {
         let database = self.database.clone();
         let raw = std::mem::take(&mut self.raw);
         let packed = database.packing().pack(Sort::Other, &raw)?;
         database
             .write(move |connection| {
-                let rows = self.write_whole(connection, &reading, &packed)?;
+                let rows = self.write_whole(connection, note.as_ref(), &reading, &packed)?;
                 if self.has_spilled {
                     staged::clear(connection, self.id)?;
                 }
@@ -347,6 +362,7 @@ impl ApplicationWriter {
     fn write_whole(
         &self,
         connection: &Connection,
+        note: Option<&WorkNote>,
         reading: &Reading,
         packed: &[u8],
     ) -> Result<u64, Error> {
@@ -354,7 +370,7 @@ impl ApplicationWriter {
         texts.keep(self.rows.iter().map(|row| &row.draft))?;
         let mut tries = 1;
         loop {
-            match self.try_to_write(connection, &mut texts, reading, packed) {
+            match self.try_to_write(connection, &mut texts, note, (reading, packed)) {
                 Ok(Some(rows)) => return Ok(rows),
                 Ok(None) if tries < TRIES => tries += 1,
                 Err(error) if error.is_conflict() && tries < TRIES => {
@@ -373,14 +389,17 @@ impl ApplicationWriter {
         &self,
         connection: &Connection,
         texts: &mut Texts<'_>,
-        reading: &Reading,
-        packed: &[u8],
+        note: Option<&WorkNote>,
+        (reading, packed): (&Reading, &[u8]),
     ) -> Result<Option<u64>, Error> {
         let reserved = match self.new {
             0 => None,
             new => engine::reserve_rows(connection, self.integration, new)?,
         };
         let transaction = connection.transaction_in(Turn::Application)?;
+        if let Some(note) = note {
+            work::put_note(&transaction, note)?;
+        }
         if let Some(before) = reserved {
             let stretch = Stretch { first: before + 1, last: before + self.new as i64 };
             if !stretches::has(&transaction, self.integration, stretch)? {
@@ -388,6 +407,9 @@ impl ApplicationWriter {
             }
         }
         let rows = self.write(&transaction, texts, reserved, (reading, packed))?;
+        if let Some(note) = note {
+            work::add_rows(&transaction, note.lease, rows)?;
+        }
         transaction.commit()?;
         Ok(Some(rows))
     }
@@ -411,7 +433,9 @@ impl ApplicationWriter {
             .optional()?;
         // A sync goes by what it finds when it looks at an application: nothing else may write
         // to it from then on, and whatever it looked at, it began before.
-        let is_overtaken = self.kind == RunKind::Live && is_overtaken(transaction, self.run)?;
+        let is_overtaken = self.kind == RunKind::Live
+            && (is_overtaken(transaction, self.run)?
+                || is_read_by_sync(transaction, self.run, self.application.guid.as_str())?);
         if row != self.row || is_overtaken {
             return Err(Error::outdated());
         }

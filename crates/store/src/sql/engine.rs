@@ -8,6 +8,33 @@ use super::Value;
 use super::{Bulk, Connection, Many, Optional, Result, Transaction, params};
 use crate::columns::{NewText, searchable};
 
+/// The time of the database in milliseconds, as an expression: of all machines it is one.
+pub(crate) fn clock(connection: &Connection) -> &'static str {
+    match connection {
+        Connection::Sqlite(_) => "cast(unixepoch('subsec') * 1000 as integer)",
+        // Not when the transaction began: it may have waited since.
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => "cast(extract(epoch from clock_timestamp()) * 1000 as bigint)",
+    }
+}
+
+/// The same as a number.
+pub(crate) fn now_ms(connection: &Connection) -> Result<i64> {
+    let sql = format!("select {}", clock(connection));
+    connection.prepare(&sql)?.query_row([], |row| row.get(0))
+}
+
+/// What keeps a question from rows that somebody else changes just now, and others from those
+/// that it finds.
+pub(crate) fn skip_locked(connection: &Connection) -> &'static str {
+    match connection {
+        // Nobody else changes anything meanwhile.
+        Connection::Sqlite(_) => "",
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => "for update skip locked",
+    }
+}
+
 /// A column for which no index is used.
 pub(crate) fn unindexed(connection: &Connection, column: &str) -> String {
     match connection {

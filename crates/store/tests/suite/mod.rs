@@ -12,6 +12,7 @@ pub(crate) mod readers;
 mod schedules;
 pub(crate) mod stretches;
 mod watch;
+mod work;
 
 use std::path::Path;
 
