@@ -306,6 +306,9 @@ impl From<Failure> for countersign_connector::Error {
 
 impl From<countersign_connector::Error> for Failure {
     fn from(error: countersign_connector::Error) -> Self {
+        if error.is_busy() {
+            return Self::of(Cause::InUse, error);
+        }
         Self::new(error.fault().into(), error)
     }
 }

@@ -1,8 +1,10 @@
 //! The real clock, real randomness, and the log.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use countersign_files::{self as files, Secrecy};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
@@ -24,6 +26,17 @@ pub(crate) fn clock() -> Clock {
 #[expect(clippy::disallowed_methods, reason = "the one real source of randomness")]
 pub(crate) fn random() -> Random {
     Arc::new(|buffer| getrandom::fill(buffer).expect("the operating system gives random bytes"))
+}
+
+/// A name for this process that says which machine it is of, and that no other has.
+pub(crate) fn process_name(random: &Random) -> String {
+    let named = files::read_text(Path::new("/proc/sys/kernel/hostname"), Secrecy::Open, 256);
+    let machine = named.map(|name| name.trim().to_owned());
+    let machine = machine.unwrap_or_else(|_| std::env::consts::OS.to_owned());
+    let mut bytes = [0; 4];
+    random(&mut bytes);
+    let number = u32::from_le_bytes(bytes);
+    format!("{machine}/{}/{number:08x}", std::process::id())
 }
 
 /// A core file would hold every secret that is in memory: there is none, however this

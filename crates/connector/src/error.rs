@@ -12,12 +12,14 @@ pub struct Error {
     hint: Option<String>,
     is_superseded: bool,
     is_locked: bool,
+    is_busy: bool,
 }
 
 impl Error {
     /// A failure without a hint.
     pub fn new(fault: Fault, what: impl Into<String>) -> Self {
-        Self { fault, what: what.into(), hint: None, is_superseded: false, is_locked: false }
+        let (is_superseded, is_locked, is_busy) = (false, false, false);
+        Self { fault, what: what.into(), hint: None, is_superseded, is_locked, is_busy }
     }
 
     /// Adds what the reader can do about it.
@@ -42,6 +44,11 @@ impl Error {
     /// Somebody else is writing to the store; the same may work later.
     pub fn is_locked(&self) -> bool {
         self.is_locked
+    }
+
+    /// Another process does the same just now.
+    pub fn is_busy(&self) -> bool {
+        self.is_busy
     }
 
     /// What failed, without the hint.
@@ -96,8 +103,12 @@ impl From<countersign_files::Error> for Error {
 impl From<countersign_store::Error> for Error {
     fn from(error: countersign_store::Error) -> Self {
         let (is_superseded, is_locked) = (error.is_superseded(), error.is_locked());
-        let fault = of_disk(error.is_exposed());
-        Self { is_superseded, is_locked, ..Self::new(fault, error.to_string()) }
+        let is_busy = error.is_busy();
+        let fault = match error.is_taken_over() {
+            true => Fault::Incomplete,
+            false => of_disk(error.is_exposed()),
+        };
+        Self { is_superseded, is_locked, is_busy, ..Self::new(fault, error.to_string()) }
     }
 }
 

@@ -19,16 +19,18 @@ pub mod sweep;
 mod application;
 mod live;
 mod report;
+mod shared;
 mod standing;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use countersign_client::Client;
 use countersign_findings::closure::Brake;
 use countersign_findings::{Application, Population};
-use countersign_store::{Audited, IntegrationId, RunKind, RunSummary, Store, Sweep};
+use countersign_store::{Audited, IntegrationId, RunId, RunSummary, Store, Sweep};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::SetOnce;
 use tokio::task::JoinSet;
@@ -66,6 +68,11 @@ pub struct Options {
     pub patience: u32,
     /// When closures are doubted; [`Brake::off`] where somebody said that they are so.
     pub brake: Brake,
+    /// How this process is called among those that do a run together, unlike any other; a random
+    /// name where it is empty.
+    pub holder: String,
+    /// How long others leave alone what this process has claimed, unless it is renewed.
+    pub lease: Duration,
 }
 
 impl Default for Options {
@@ -79,6 +86,8 @@ impl Default for Options {
             rereads: 2,
             patience: 3,
             brake: Brake::default(),
+            holder: String::new(),
+            lease: Duration::from_secs(60),
         }
     }
 }
@@ -103,6 +112,11 @@ pub enum Progress {
         requests: u64,
         /// Its findings that are in the store now; none if it could not be read.
         kept: Option<u64>,
+    },
+    /// So many applications were read by other processes so far.
+    Elsewhere {
+        /// Applications.
+        applications: u64,
     },
     /// All applications are done; what is gone is closed.
     Settling,
@@ -147,16 +161,68 @@ impl Finished {
 struct Run {
     client: Client,
     store: Store,
-    id: countersign_store::RunId,
+    id: RunId,
     options: Options,
     clock: Clock,
     random: Random,
     watch: Watch,
     /// Set once the store was found to be sound, which takes as long as reading does.
     is_sound: SetOnce<()>,
+    /// Requests that were counted already.
+    counted: Mutex<Spent>,
+}
+
+/// Requests, retries included, and those of them that are retries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Spent {
+    requests: u64,
+    retries: u64,
 }
 
 impl Run {
+    fn new(
+        connector: &Connector,
+        id: RunId,
+        client: Client,
+        options: Options,
+        watch: Watch,
+    ) -> Self {
+        let before = client.stats();
+        let watch = counting(client.clone(), before.requests, watch);
+        let counted = Spent { requests: before.requests, retries: before.retries };
+        Self {
+            client,
+            store: connector.store.clone(),
+            id,
+            options,
+            clock: connector.clock.clone(),
+            random: connector.random.clone(),
+            watch,
+            is_sound: SetOnce::new(),
+            counted: Mutex::new(counted),
+        }
+    }
+
+    /// Requests since this was last asked.
+    fn spent(&self) -> Spent {
+        let stats = self.client.stats();
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(
+            &mut *counted,
+            Spent { requests: stats.requests, retries: stats.retries },
+        );
+        Spent {
+            requests: stats.requests - before.requests,
+            retries: stats.retries - before.retries,
+        }
+    }
+
+    /// Nothing has to be found out before the store may be written to.
+    fn need_not_wait(&self) {
+        // Whoever set it before meant the same.
+        let _ = self.is_sound.set(());
+    }
+
     /// Waits until the store may be written to.
     async fn may_write(&self) {
         self.is_sound.wait().await;
@@ -169,8 +235,7 @@ impl Run {
             self.store.ready_for_full().await?;
             (self.watch)(Progress::Checking { has_ended: true });
         }
-        // Nobody else sets it.
-        let _ = self.is_sound.set(());
+        self.need_not_wait();
         Ok(())
     }
 }
@@ -192,7 +257,8 @@ struct ToRead {
 }
 
 /// Why an application is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 enum Cause {
     /// It is new or its dates moved, everything is read, or an audit drew it.
     Usual,
@@ -224,79 +290,77 @@ impl Connector {
         watch: Watch,
         stop: impl Future<Output = ()> + Send,
     ) -> Result<Finished, Error> {
+        if self.store.is_shared() {
+            return self.conduct_until(integration, client, options, watch, stop).await;
+        }
         let started_ms = self.now();
-        let kind = match options.scope {
-            Scope::Full => RunKind::Full,
-            Scope::Incremental { .. } => RunKind::Incremental,
-        };
-        let id = self.store.begin_run(integration, kind, started_ms).await?;
-        let before = client.stats();
-        let watch = counting(client.clone(), before.requests, watch);
-        let run = Arc::new(Run {
-            client,
-            store: self.store.clone(),
-            id,
-            options,
-            clock: self.clock.clone(),
-            random: self.random.clone(),
-            watch,
-            is_sound: SetOnce::new(),
-        });
-
+        let id = self.store.begin_run(integration, options.scope.kind(), started_ms).await?;
+        let run = Arc::new(Run::new(self, id, client, options, watch));
         let mut report = Report::default();
         let work = async {
             tokio::try_join!(run.look_at_store(), run_once(&run, integration, &mut report))
         };
-        let (failure, is_stopped) = tokio::select! {
-            ended = work => (ended.err(), false),
-            () = stop => {
-                let what = "the run was stopped before its end";
-                (Some(Error::new(Fault::Incomplete, what)), true)
-            }
-        };
+        let (failure, is_stopped) = ended(work, stop).await;
         if let Some(error) = &failure {
             report.problems.push(Problem { application: None, reason: error.to_string() });
         }
         report.complete = failure.is_none() && report.problems.is_empty();
         self.note_audit(integration, run.options.scope, &report, started_ms).await?;
-        // What was named is read again by the next run if this one did not come to its end.
-        let hint = report.hint.as_ref().filter(|hint| report.complete && hint.problem.is_none());
-        if let Some(hint) = hint {
-            self.store.note_hint(integration, hint.asked_ms).await?;
+        if let Some(asked_ms) = report.hinted_ms() {
+            self.store.note_hint(integration, asked_ms).await?;
         }
-        let counts = self.store.counts(integration, Population::STORED).await?;
-        report.findings.total = counts.total;
-        report.findings.noted = counts.noted;
-        let after = run.client.stats();
-        report.requests = after.requests - before.requests;
-        report.retries = after.retries - before.retries;
+        self.count_stored(integration, &mut report).await?;
+        let spent = run.spent();
+        (report.requests, report.retries) = (spent.requests, spent.retries);
         report.duration_ms = u64::try_from(self.now() - started_ms).unwrap_or_default();
         self.store.finish_run(id, summary(&report, self.now())).await?;
         self.say(integration, &report).await?;
         Ok(Finished { report, failure, is_stopped })
     }
-}
 
-impl Connector {
-    /// Notes what the audit found, and how often applications are swept from now on, by that
-    /// and by what the sweep found.
-    async fn note_audit(
+    async fn count_stored(
         &self,
         integration: IntegrationId,
-        scope: Scope,
-        report: &Report,
-        at_ms: i64,
+        report: &mut Report,
     ) -> Result<(), Error> {
-        let Scope::Incremental { sweep_ms } = scope else { return Ok(()) };
-        let kept = self.store.sweep(integration).await?;
-        // What the sweep finds, incremental reading had missed until then as well.
+        let counts = self.store.counts(integration, Population::STORED).await?;
+        report.findings.total = counts.total;
+        report.findings.noted = counts.noted;
+        Ok(())
+    }
+}
+
+/// What ended a run before its time, and whether that was somebody's wish.
+async fn ended<T>(
+    work: impl Future<Output = Result<T, Error>>,
+    stop: impl Future<Output = ()> + Send,
+) -> (Option<Error>, bool) {
+    tokio::select! {
+        ended = work => (ended.err(), false),
+        () = stop => {
+            let what = "the run was stopped before its end";
+            (Some(Error::new(Fault::Incomplete, what)), true)
+        }
+    }
+}
+
+/// What follows from the audit and the sweep of a run.
+#[derive(Debug, Default)]
+struct Paced {
+    audited: Option<Audited>,
+    pace: Option<Pace>,
+}
+
+impl Paced {
+    /// By what the audit found, and what the sweep found, which incremental reading had missed
+    /// until then as well.
+    fn of(kept: Option<Sweep>, scope: Scope, report: &Report, at_ms: i64) -> Self {
+        let Scope::Incremental { sweep_ms } = scope else { return Self::default() };
         let swept = report.swept_different;
         let Some(audit) = report.audit.filter(AuditCounts::is_done) else {
-            if swept > 0 && kept.is_some() {
-                let pace = pace(kept, sweep_ms).after(swept, sweep_ms);
-                self.store.note_pace(integration, pace.period_ms, pace.clean).await?;
-            }
-            return Ok(());
+            let is_missed = swept > 0 && kept.is_some();
+            let pace = is_missed.then(|| pace(kept, sweep_ms).after(swept, sweep_ms));
+            return Self { audited: None, pace };
         };
         let pace = pace(kept, sweep_ms).after(audit.missed() + swept, sweep_ms);
         let audited = Audited {
@@ -307,7 +371,28 @@ impl Connector {
             period_ms: pace.period_ms,
             clean: pace.clean,
         };
-        Ok(self.store.note_audit(integration, audited).await?)
+        Self { audited: Some(audited), pace: None }
+    }
+}
+
+impl Connector {
+    /// Notes what the audit found, and how often applications are swept from now on.
+    async fn note_audit(
+        &self,
+        integration: IntegrationId,
+        scope: Scope,
+        report: &Report,
+        at_ms: i64,
+    ) -> Result<(), Error> {
+        let kept = self.store.sweep(integration).await?;
+        let paced = Paced::of(kept, scope, report, at_ms);
+        if let Some(audited) = paced.audited {
+            self.store.note_audit(integration, audited).await?;
+        }
+        if let Some(pace) = paced.pace {
+            self.store.note_pace(integration, pace.period_ms, pace.clean).await?;
+        }
+        Ok(())
     }
 
     /// The line of a sync in the log.
@@ -359,21 +444,28 @@ async fn run_once(
         list_applications(run, report).await.map_err(|e| e.during("list the applications"))?;
     report.applications.listed = entries.len() as u64;
     let open = run.store.open_findings(integration).await?;
-    let plan = plan_run(run, integration, &entries, report).await?;
+    let mut plan = plan_run(run, integration, &entries, report).await?;
     report.applications.skipped = plan.skip.len() as u64;
     report.applications.unchanged = plan.skip.len() as u64;
     let mut doubts = Doubts::default();
     // A listing with an unreadable element may lack an application that exists.
     if report.problems.is_empty() {
-        doubts.gone = plan.gone;
+        doubts.gone = std::mem::take(&mut plan.gone);
     }
-    let planned = plan.read.len() + plan.named.len() + plan.audit.len();
-    (run.watch)(Progress::Planned { applications: planned as u64 });
+    let queue = jobs(run.options.scope, plan, entries, report);
+    (run.watch)(Progress::Planned { applications: queue.len() as u64 });
+    read_all(run, queue, report, &mut doubts).await?;
+    (run.watch)(Progress::Settling);
+    settle(run, report, doubts, &open).await
+}
+
+/// What is read, in its order.
+fn jobs(scope: Scope, plan: Plan, entries: Vec<Entry>, report: &mut Report) -> Vec<ToRead> {
     if !plan.audit.is_empty() {
         let planned = plan.audit.len() as u64;
         report.audit = Some(AuditCounts { planned, ..AuditCounts::default() });
     }
-    let extent = match run.options.scope {
+    let extent = match scope {
         Scope::Full => Extent::Everything,
         Scope::Incremental { .. } => Extent::Needed,
     };
@@ -385,16 +477,12 @@ async fn run_once(
     let audited = plan.audit.iter();
     let audited =
         audited.map(|(at, saving)| (*at, Extent::Everything, Some(*saving), Cause::Usual));
-    let jobs = named.chain(read).chain(audited);
     let mut slots: Vec<_> = entries.into_iter().map(|entry| Some(Arc::new(entry))).collect();
-    let queue = jobs
-        .filter_map(|(at, extent, audit, cause)| {
-            slots[at].take().map(|entry| ToRead { entry, extent, audit, cause })
-        })
-        .collect();
-    read_all(run, queue, report, &mut doubts).await?;
-    (run.watch)(Progress::Settling);
-    settle(run, report, doubts, &open).await
+    let jobs = named.chain(read).chain(audited);
+    jobs.filter_map(|(at, extent, audit, cause)| {
+        slots[at].take().map(|entry| ToRead { entry, extent, audit, cause })
+    })
+    .collect()
 }
 
 /// What one application alone does not decide: seen together, it may be too much.
@@ -406,6 +494,54 @@ struct Doubts {
     waiting: Vec<(ToRead, Read)>,
 }
 
+/// What is done about that which one application alone does not decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Decision {
+    /// Nothing of what waited is closed.
+    is_too_much: bool,
+    /// No application is marked as gone.
+    is_gone_held: bool,
+}
+
+/// What a run would close, all together.
+struct Closing {
+    /// Open findings before the run, and applications that were not gone.
+    open: u64,
+    applications: u64,
+    /// Applications that are no longer there, and open findings of these.
+    gone: u64,
+    of_gone: u64,
+    /// Open findings that were held back, and those that wait.
+    held_back: u64,
+    of_waiting: u64,
+}
+
+impl Closing {
+    fn decide(&self, brake: Brake) -> Decision {
+        let going = self.held_back + self.of_gone + self.of_waiting;
+        let is_too_much = brake.holds(self.open, going);
+        let is_gone_held = is_too_much || brake.holds(self.applications, self.gone);
+        Decision { is_too_much, is_gone_held }
+    }
+
+    /// Reports what becomes of applications that are no longer there.
+    fn report_gone(&self, decision: Decision, report: &mut Report) {
+        if !decision.is_gone_held {
+            report.applications.gone = self.gone;
+            return;
+        }
+        report.applications.held_back = self.gone;
+        if self.gone > 0 {
+            let Self { gone, applications, of_gone, .. } = self;
+            let reason = format!(
+                "{gone} of {applications} applications are no longer in the list, with {of_gone} \
+                 open findings: none was marked as gone"
+            );
+            report.problems.push(Problem { application: None, reason });
+        }
+    }
+}
+
 /// Closes and marks what waited, unless it is most of what the account has.
 async fn settle(
     run: &Arc<Run>,
@@ -414,39 +550,29 @@ async fn settle(
     open: &HashMap<String, u64>,
 ) -> Result<(), Error> {
     run.may_write().await;
-    let brake = run.options.brake;
     let Doubts { gone, waiting } = doubts;
-    let of_gone: u64 = gone.iter().filter_map(|guid| open.get(guid)).sum();
-    let of_waiting: u64 = waiting.iter().map(|(_, read)| read.findings.held_back).sum();
-    let going = report.findings.held_back + of_gone + of_waiting;
-    let is_too_much = brake.holds(open.values().sum(), going);
-    if is_too_much || brake.holds(open.len() as u64, gone.len() as u64) {
-        report.applications.held_back = gone.len() as u64;
-        if !gone.is_empty() {
-            let reason = format!(
-                "{} of {} applications are no longer in the list, with {of_gone} open findings: \
-                 none was marked as gone",
-                gone.len(),
-                open.len()
-            );
-            report.problems.push(Problem { application: None, reason });
-        }
-    } else if !gone.is_empty() {
-        report.applications.gone = gone.len() as u64;
+    let closing = Closing {
+        open: open.values().sum(),
+        applications: open.len() as u64,
+        gone: gone.len() as u64,
+        of_gone: gone.iter().filter_map(|guid| open.get(guid)).sum(),
+        held_back: report.findings.held_back,
+        of_waiting: waiting.iter().map(|(_, read)| read.findings.held_back).sum(),
+    };
+    let decision = closing.decide(run.options.brake);
+    closing.report_gone(decision, report);
+    if !decision.is_gone_held && !gone.is_empty() {
         report.rows_written += run.store.mark_applications_gone(run.id, gone).await?;
     }
     for (job, mut first) in waiting {
         let guid = job.entry.application.guid.to_string();
-        if !is_too_much
+        if !decision.is_too_much
             && let Outcome::Read(second) =
-                read_application(run, &job.entry, job.extent, Trust::Few).await?
+                read_application(run, &job.entry, job.extent, Trust::Few, None).await?
         {
-            first.findings.closed += second.findings.closed;
-            first.findings.held_back = second.findings.held_back;
-            first.incomplete = second.incomplete;
-            first.rows_written += second.rows_written;
+            first = first.closed_by(&second);
         }
-        count(report, guid, &job, first);
+        count(report, guid, job.audit, job.cause, first);
     }
     Ok(())
 }
@@ -644,7 +770,8 @@ async fn read_all(
             let Some(job) = queue.next() else { break };
             let run = Arc::clone(run);
             tasks.spawn(async move {
-                let outcome = read_application(&run, &job.entry, job.extent, Trust::Usual).await;
+                let outcome =
+                    read_application(&run, &job.entry, job.extent, Trust::Usual, None).await;
                 (run.watch)(done(&outcome));
                 (job, outcome)
             });
@@ -665,7 +792,7 @@ async fn read_all(
                         doubts.gone.push(guid);
                     }
                     Outcome::Read(read) if read.is_waiting => doubts.waiting.push((job, read)),
-                    Outcome::Read(read) => count(report, guid, &job, read),
+                    Outcome::Read(read) => count(report, guid, job.audit, job.cause, read),
                 }
             }
             Err(error) => {
@@ -694,12 +821,12 @@ fn done(outcome: &Result<Outcome, Error>) -> Progress {
     }
 }
 
-fn count(report: &mut Report, guid: String, job: &ToRead, read: Read) {
-    if let (Some(counts), Some(saving)) = (&mut report.audit, job.audit) {
+fn count(report: &mut Report, guid: String, audit: Option<Saving>, cause: Cause, read: Read) {
+    if let (Some(counts), Some(saving)) = (&mut report.audit, audit) {
         let different = read.findings.different();
         counts.count(saving, read.incomplete.is_none(), different, read.unexpected);
     }
-    match (job.cause, &mut report.hint) {
+    match (cause, &mut report.hint) {
         (Cause::Hint, Some(hint)) => hint.changed += u64::from(read.findings.is_different()),
         (Cause::Sweep, _) => report.swept_different += read.findings.different(),
         _ => {}

@@ -79,7 +79,7 @@ impl<'a> Planner<'a> {
     pub(crate) async fn settled(mut self, after: i64) -> Result<Self, Error> {
         if let Some(first) = self.store.unfinished_from(after).await? {
             // A run whose process ended holds no lock, and what it brought is all there is.
-            let is_under_way = self.store.lock_for_sync().is_err_and(|error| error.is_busy());
+            let is_under_way = self.store.is_syncing(None).await?;
             self.until = if is_under_way { first - 1 } else { i64::MAX };
         }
         Ok(self)

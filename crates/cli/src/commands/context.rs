@@ -36,6 +36,8 @@ pub(crate) struct Context {
     pub(crate) budget: SharedBudget,
     /// What programs asked the API for.
     pub(crate) calls: Calls,
+    /// How this process is called among those that share the store.
+    pub(crate) process: Arc<str>,
     /// Those that are asked for again and again.
     kept: Kept,
 }
@@ -129,7 +131,8 @@ impl Context {
         let budget = SharedBudget::at(&home.budget(), clock.clone(), &random);
         let connector = Connector { store, vault, fences, clock, random };
         let (meter, calls, kept) = (Meter::default(), Calls::default(), Kept::default());
-        Ok(Self { home, config, connector, meter, budget, calls, kept })
+        let process = system::process_name(&connector.random).into();
+        Ok(Self { home, config, connector, meter, budget, calls, process, kept })
     }
 
     pub(crate) fn store(&self) -> &Store {

@@ -74,15 +74,27 @@ pub(crate) async fn tell_strangers(
 async fn run_job(context: &Context, job: Job) -> Ended {
     let how =
         How { is_full: job.reads == Reads::Everything, accepts_closures: job.accepts_closures };
-    let brought_in = async {
+    let prepared = async {
         let integration = context.integration(Some(&job.integration)).await?;
-        bring_in(context, &integration, how, job.watch, job.stop.wanted()).await
+        let client = context.client_of(&integration, "sync")?;
+        Ok::<_, Failure>((integration, client))
     };
-    match brought_in.await {
-        Ok(finished) => Ended { fault: finished.fault(), problem: told(&finished) },
+    let (integration, client) = match prepared.await {
+        Ok(prepared) => prepared,
         Err(failure) => {
-            Ended { fault: Some(failure.exit().into()), problem: Some(failure.to_string()) }
+            let (fault, problem) = (Some(failure.exit().into()), Some(failure.to_string()));
+            return Ended { fault, problem, is_elsewhere: false };
         }
+    };
+    match bring_in(context, &integration, how, client, job.watch, job.stop.wanted()).await {
+        Ok(finished) => {
+            Ended { fault: finished.fault(), problem: told(&finished), is_elsewhere: false }
+        }
+        Err(error) => Ended {
+            fault: Some(error.fault()),
+            is_elsewhere: error.is_superseded(),
+            problem: Some(error.to_string()),
+        },
     }
 }
 

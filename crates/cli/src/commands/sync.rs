@@ -38,7 +38,7 @@ pub(crate) async fn run(context: &Context, args: Sync) -> Result<(), Failure> {
             all => all,
         },
     };
-    let _lock = context.store().lock_for_sync()?;
+    let _lock = context.store().lock_file_for_sync()?;
     let how = How { is_full: args.full, accepts_closures: args.accept_closures };
     let mut worst = None;
     for integration in &integrations {
@@ -100,14 +100,14 @@ pub(crate) async fn run_one(
     };
     let now = context.connector.clock.clone();
     let watching = Watching::begin(&printable(&integration.name), Arc::clone(&follower), now);
-    let finished = bring_in_by(context, integration, how, client, watch, interrupted()).await;
+    let finished = bring_in(context, integration, how, client, watch, interrupted()).await;
     drop(watching);
     if finished.as_ref().is_ok_and(|finished| finished.is_stopped) {
         let marks = context.store().application_marks(integration.id).await?;
         let read = marks.iter().filter(|mark| mark.read_ms.is_some_and(|ms| ms >= begun_ms));
         note(&stopped(&integration.name, &follower.standing(), read.count(), how));
     }
-    finished
+    Ok(finished?)
 }
 
 /// What a run that was stopped leaves, and how to go on.
@@ -154,28 +154,17 @@ async fn interrupted() {
     });
 }
 
-/// One run until its end, or until `stop`: what the scheduler does.
+/// One run until its end, or until `stop`: what the scheduler does too.
 pub(crate) async fn bring_in(
-    context: &Context,
-    integration: &Integration,
-    how: How,
-    watch: Watch,
-    stop: impl Future<Output = ()> + Send,
-) -> Result<Finished, Failure> {
-    let client = context.client_of(integration, "sync")?;
-    bring_in_by(context, integration, how, client, watch, stop).await
-}
-
-async fn bring_in_by(
     context: &Context,
     integration: &Integration,
     how: How,
     client: Client,
     watch: Watch,
     stop: impl Future<Output = ()> + Send,
-) -> Result<Finished, Failure> {
+) -> Result<Finished, countersign_connector::Error> {
     let options = options(context, how);
-    Ok(context.connector.sync_until(integration.id, client, options, watch, stop).await?)
+    context.connector.sync_until(integration.id, client, options, watch, stop).await
 }
 
 /// As it is configured.
@@ -196,6 +185,7 @@ pub(crate) fn options(context: &Context, how: How) -> Options {
             true => Brake::off(),
             false => Brake { share: config.closures_share, few: config.closures_few },
         },
+        holder: context.process.to_string(),
         ..Options::default()
     }
 }

@@ -18,9 +18,9 @@ const LOOK: u32 = 100;
 pub async fn syncs(store: &Store, now_ms: i64) -> Vec<Diagnosis> {
     // That it cannot be read is told of the store.
     let Ok(runs) = store.runs(None, LOOK).await else { return Vec::new() };
-    let lock = store.lock_for_sync();
-    let is_under_way = lock.as_ref().is_err_and(countersign_store::Error::is_busy);
-    drop(lock);
+    // Of a store in a file one alone is under way at a time.
+    let is_locked = !store.is_shared() && store.is_syncing(None).await.unwrap_or_default();
+    let crews = store.crews().await.unwrap_or_default();
     let mut seen = Vec::new();
     let mut all = Vec::new();
     for run in runs {
@@ -30,6 +30,8 @@ pub async fn syncs(store: &Store, now_ms: i64) -> Vec<Diagnosis> {
         seen.push(run.integration.clone());
         if run.finished_ms.is_none() {
             let subject = format!("last sync of `{}`", printable(&run.integration));
+            let of_run = crews.iter().find(|crew| crew.integration == run.integration);
+            let is_under_way = is_locked || of_run.is_some_and(|crew| !crew.is_left);
             all.push(match trouble(&run, is_under_way, store, now_ms) {
                 Some(trouble) => Diagnosis::trouble(subject, trouble),
                 None => Diagnosis::well(format!("{subject}, which is under way")),

@@ -47,6 +47,8 @@ struct Known {
 struct Counters {
     started_ms: i64,
     applications: AtomicU64,
+    /// Applications that other processes have read.
+    elsewhere: AtomicU64,
     /// One more than the number, once it is known.
     total: AtomicU64,
     findings: AtomicU64,
@@ -118,7 +120,7 @@ impl Drive {
 
     /// A clock that was set back says so as well.
     fn is_look_due(&self) -> bool {
-        !(0..LOOK_MS).contains(&(self.now() - self.looked_ms))
+        !(0..LOOK_MS).contains(&self.now().saturating_sub(self.looked_ms))
     }
 
     /// What the store says, wishes included.
@@ -204,23 +206,28 @@ impl Drive {
 
     /// Starts one run; answers what hinders it.
     async fn start(&mut self, name: &str, next: Next) -> Result<(), String> {
-        if self.lock.is_none() {
-            self.lock = Some(self.config.store.lock_for_sync().map_err(|error| {
-                match error.is_busy() {
-                    true => "another process is syncing into this store\nhint: it is tried again in a minute; \
-                             a sync by hand or by cron needs no scheduler beside it".to_owned(),
-                    false => error.to_string(),
-                }
-            })?);
+        let Some(schedule) = self.known.get(name).map(|known| known.schedule.clone()) else {
+            return Ok(());
+        };
+        let integration = schedule.integration;
+        self.claim_syncs(integration).await?;
+        let (store, started_ms) = (&self.config.store, self.now());
+        let claimed =
+            store.claim_scheduled(integration, schedule.started_ms, next.due_ms, started_ms).await;
+        match claimed {
+            Ok(true) => {}
+            Ok(false) => {
+                // Another process has started one since the store was looked at.
+                self.looked_ms = i64::MIN;
+                self.release();
+                return Ok(());
+            }
+            Err(error) => {
+                self.release();
+                return Err(error.to_string());
+            }
         }
-        let started_ms = self.now();
         let Some(known) = self.known.get_mut(name) else { return Ok(()) };
-        let integration = known.schedule.integration;
-        let noted = self.config.store.start_scheduled(integration, next.due_ms, started_ms).await;
-        if let Err(error) = noted {
-            self.release();
-            return Err(error.to_string());
-        }
         let counters = Arc::new(Counters { started_ms, ..Counters::default() });
         known.running = Some(Arc::clone(&counters));
         known.is_wished = false;
@@ -240,9 +247,32 @@ impl Drive {
             let ended = tokio::spawn(run(job)).await.unwrap_or_else(|error| Ended {
                 fault: Some(Fault::Unexpected),
                 problem: Some(format!("the run broke down: {error}")),
+                is_elsewhere: false,
             });
             Over { name, integration, started_ms, reads: next.reads, ended }
         });
+        Ok(())
+    }
+
+    /// The right to sync; fails with what hinders it.
+    async fn claim_syncs(&mut self, integration: IntegrationId) -> Result<(), String> {
+        const BUSY: &str = "another process is syncing into this store\nhint: it is tried again in a minute; \
+             a sync by hand or by cron needs no scheduler beside it";
+        let told = |error: countersign_store::Error| match error.is_busy() {
+            true => BUSY.to_owned(),
+            false => error.to_string(),
+        };
+        let store = &self.config.store;
+        if store.is_shared() {
+            return match store.is_syncing(Some(integration)).await {
+                Ok(false) => Ok(()),
+                Ok(true) => Err(BUSY.to_owned()),
+                Err(error) => Err(error.to_string()),
+            };
+        }
+        if self.lock.is_none() {
+            self.lock = store.lock_file_for_sync().map_err(told)?;
+        }
         Ok(())
     }
 
@@ -251,6 +281,10 @@ impl Drive {
         self.release();
         if let Some(known) = self.known.get_mut(&over.name) {
             known.running = None;
+        }
+        // Whoever has taken the run over notes its end.
+        if over.ended.is_elsewhere {
+            return;
         }
         let is_full = over.reads == Reads::Everything && over.ended.fault.is_none();
         let trouble = over.ended.fault.map(|fault| {
@@ -347,7 +381,7 @@ impl Counters {
     fn read(&self) -> Running {
         Running {
             started_ms: self.started_ms,
-            applications: self.applications.load(Relaxed),
+            applications: self.applications.load(Relaxed) + self.elsewhere.load(Relaxed),
             applications_total: self.total.load(Relaxed).checked_sub(1),
             findings: self.findings.load(Relaxed),
             requests: self.requests.load(Relaxed),
@@ -374,6 +408,9 @@ fn watch(counters: Arc<Counters>) -> sync::Watch {
         }
         sync::Progress::Application { .. } => {
             counters.applications.fetch_add(1, Relaxed);
+        }
+        sync::Progress::Elsewhere { applications } => {
+            counters.elsewhere.store(applications, Relaxed);
         }
         sync::Progress::Requests { count } => counters.requests.store(count, Relaxed),
         sync::Progress::Settling | sync::Progress::Checking { .. } => {}

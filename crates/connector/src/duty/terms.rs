@@ -46,6 +46,8 @@ pub struct Ended {
     pub fault: Option<Fault>,
     /// What was wrong, with its hint.
     pub problem: Option<String>,
+    /// Whether another process has taken the run over.
+    pub is_elsewhere: bool,
 }
 
 /// What a scheduler needs.

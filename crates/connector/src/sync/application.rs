@@ -6,12 +6,16 @@ use std::collections::{HashSet, VecDeque};
 use countersign_client::{PageBody, Pages, ScanFamily};
 use countersign_findings::closure::{Belief, Seen, is_newer_scan};
 use countersign_findings::{Context, Finding, FindingId, State};
-use countersign_store::{ApplicationWriter, ChangeKind, Held, Id, Put, Reading};
+use countersign_store::{
+    ApplicationWriter, ChangeKind, Held, Id, Put, Reading, WorkLease, WorkNote, WorkState,
+};
 use countersign_wire::sandbox::Sandbox;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::asking::{self, Extent};
 use super::report::FindingCounts;
+use super::shared::Noted;
 use super::{Entry, Progress, Run};
 use crate::error::{Error, Fault};
 use crate::sighted::sighted;
@@ -31,6 +35,7 @@ pub(super) enum Outcome {
 }
 
 /// What was read of an application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Read {
     pub(super) findings: FindingCounts,
     pub(super) is_application_different: bool,
@@ -45,6 +50,38 @@ pub(super) struct Read {
     pub(super) incomplete: Option<String>,
     /// Nothing was closed, but it may be if this is not so everywhere.
     pub(super) is_waiting: bool,
+}
+
+impl Read {
+    /// With what a second reading closed, which was allowed to.
+    pub(super) fn closed_by(mut self, second: &Self) -> Self {
+        self.findings.closed += second.findings.closed;
+        self.findings.held_back = second.findings.held_back;
+        self.incomplete.clone_from(&second.incomplete);
+        self.rows_written += second.rows_written;
+        self.is_waiting = false;
+        self
+    }
+}
+
+/// An application that was claimed from a run which several processes do.
+pub(super) struct Claimed {
+    /// The right to it.
+    pub(super) lease: WorkLease,
+    /// What the first reading found, where this is the second.
+    pub(super) first: Option<Read>,
+}
+
+impl Claimed {
+    /// What is written with a reading.
+    fn note(&self, read: Read, run: &Run) -> Result<WorkNote, Error> {
+        let read = match &self.first {
+            Some(first) => first.clone().closed_by(&read),
+            None => read,
+        };
+        let state = if read.is_waiting { WorkState::Doubted } else { WorkState::Done };
+        Noted::Read(Box::new(read)).note(self.lease, state, run)
+    }
 }
 
 /// How far a reading is believed when it would close most of an application's findings.
@@ -68,6 +105,7 @@ pub(super) async fn read_application(
     entry: &Entry,
     extent: Extent,
     trust: Trust,
+    claimed: Option<&Claimed>,
 ) -> Result<Outcome, Error> {
     let mut tries_left = run.options.rereads;
     let mut before = None;
@@ -84,8 +122,8 @@ pub(super) async fn read_application(
                 tries_left -= 1;
             }
             Ok(()) => {
-                let read = pass.commit(trust).await?;
-                return Ok(Outcome::Read(Read { requests, ..read }));
+                let read = pass.commit(trust, requests, claimed).await?;
+                return Ok(Outcome::Read(read));
             }
             Err(Interruption::NotFound(error)) => return not_found(run, entry, error).await,
             Err(Interruption::Failed(error)) => return Err(error),
@@ -333,7 +371,12 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    async fn commit(mut self, trust: Trust) -> Result<Read, Error> {
+    async fn commit(
+        mut self,
+        trust: Trust,
+        requests: u64,
+        claimed: Option<&Claimed>,
+    ) -> Result<Read, Error> {
         self.counts.undecodable = self.writer.undecodable();
         let mut incomplete = self.drift.take();
         if incomplete.is_none() && self.counts.undecodable > 0 {
@@ -381,19 +424,25 @@ impl<'a> Pass<'a> {
             Some(reason) => Reading::Incomplete { read_ms, reason: reason.clone(), held_back },
             None => Reading::Complete { read_ms },
         };
-        let is_application_different = self.writer.is_application_different();
-        self.run.may_write().await;
-        let written = self.writer.commit(reading).await?;
-        Ok(Read {
+        let read = Read {
             findings: self.counts,
-            is_application_different,
-            rows_written: written.rows,
+            is_application_different: self.writer.is_application_different(),
+            rows_written: 0,
             shown: self.seen.len() as u64,
             unexpected: self.unexpected,
-            requests: self.requests,
+            requests,
             incomplete,
             is_waiting: held_back > 0 && beliefs.lacking == Belief::Wait,
-        })
+        };
+        self.run.may_write().await;
+        let written = match claimed {
+            None => self.writer.commit(reading).await?,
+            Some(claimed) => {
+                let note = claimed.note(read.clone(), self.run)?;
+                self.writer.commit_work(reading, note).await?
+            }
+        };
+        Ok(Read { rows_written: written.rows, ..read })
     }
 
     /// Findings that this reading did not show, and whether they were open. What was not asked

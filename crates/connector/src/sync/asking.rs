@@ -3,9 +3,11 @@
 
 use countersign_client::ScanFamily;
 use countersign_findings::{Application, Context, PolicyScans};
+use serde::{Deserialize, Serialize};
 
 /// How much of an application a reading asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Extent {
     /// Lists that can hold something.
     Needed,

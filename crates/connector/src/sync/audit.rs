@@ -1,13 +1,16 @@
 //! The daily audit of what incremental reading saves: which applications are read completely
 //! that would not be, and what counts as missed. Pure.
 
+use serde::{Deserialize, Serialize};
+
 use crate::times::DAY_MS;
 
 /// The part of the applications that are not read, or only in part, that an audit reads.
 pub const USUAL_SHARE: f64 = 0.02;
 
 /// Why an application would not have been read completely.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Saving {
     /// It would not have been read: its dates had not moved, and the sweep was not due.
     Dates,

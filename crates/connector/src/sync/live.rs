@@ -19,7 +19,7 @@ use tokio::sync::SetOnce;
 
 use super::application::{Outcome, Trust, read_application};
 use super::asking::Extent;
-use super::{Cause, Entry, Options, Report, Run, ToRead, count, summary};
+use super::{Cause, Entry, Options, Report, Run, count, summary};
 use crate::error::{Error, Fault};
 use crate::{Clock, Connector};
 
@@ -78,16 +78,8 @@ impl Connector {
         }
         // Noted before it is looked for syncs: one that is not seen begins later.
         let id = self.store.begin_run(integration.id, RunKind::Live, self.now()).await?;
-        let run = Run {
-            client,
-            store: self.store.clone(),
-            id,
-            options,
-            clock: self.clock.clone(),
-            random: self.random.clone(),
-            watch: Arc::new(|_| {}),
-            is_sound: SetOnce::new_with(Some(())),
-        };
+        let run = Run::new(self, id, client, options, Arc::new(|_| {}));
+        run.need_not_wait();
         let mut report = Report::default();
         let ended = read_one(&run, integration.id, guid, &mut report).await;
         if let Err(error) = &ended {
@@ -118,9 +110,7 @@ async fn read_one(
 ) -> Result<Fresh, Error> {
     let store = &run.store;
     // One that was cut off has no end either; then nobody holds the lock.
-    if store.has_open_sync(integration).await?
-        && store.lock_for_sync().is_err_and(|error| error.is_busy())
-    {
+    if store.has_open_sync(integration).await? && store.is_syncing(Some(integration)).await? {
         return Ok(Fresh::lacking(0, Lack::Syncing));
     }
     let record = match run.client.application_record(guid.as_str()).await {
@@ -130,16 +120,13 @@ async fn read_one(
     };
     let entry = entry(guid, &record)?;
     // For an answer nothing is saved.
-    match read_application(run, &entry, Extent::Everything, Trust::Usual).await? {
+    match read_application(run, &entry, Extent::Everything, Trust::Usual, None).await? {
         // It was shown, and asked about once more.
         Outcome::Gone => Ok(Fresh::lacking(3, Lack::Gone)),
         Outcome::Read(read) => {
             report.requests = read.requests + 1;
             let lack = read.incomplete.clone().map(Lack::Incomplete);
-            let entry = Arc::new(entry);
-            let (extent, audit) = (Extent::Everything, None);
-            let job = ToRead { entry, extent, audit, cause: Cause::Usual };
-            count(report, guid.to_string(), &job, read);
+            count(report, guid.to_string(), None, Cause::Usual, read);
             Ok(Fresh { requests: report.requests, lack })
         }
     }

@@ -3,11 +3,15 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
+use countersign_store::RunKind;
+use serde::{Deserialize, Serialize};
+
 use super::audit::{self, Saving};
 use super::sweep;
 
 /// How much a run reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// Applications whose dates moved, plus those that the sweep is due for; of each, what
     /// can hold something.
@@ -19,6 +23,16 @@ pub enum Scope {
     },
     /// Every application, completely.
     Full,
+}
+
+impl Scope {
+    /// What such a run is called.
+    pub fn kind(self) -> RunKind {
+        match self {
+            Self::Full => RunKind::Full,
+            Self::Incremental { .. } => RunKind::Incremental,
+        }
+    }
 }
 
 /// An application as the listing shows it.

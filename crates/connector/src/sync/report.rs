@@ -1,7 +1,7 @@
 //! What a run did, in the shape that `sync --json` promises.
 
 use countersign_store::{Change, ChangeKind, Held};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::audit::{Missed, Saving};
 
@@ -34,6 +34,13 @@ pub struct Report {
 }
 
 impl Report {
+    /// When the Reporting API was asked, if what it named was read: else the next run has it
+    /// named again.
+    pub(crate) fn hinted_ms(&self) -> Option<i64> {
+        let hint = self.hint.as_ref().filter(|hint| self.complete && hint.problem.is_none())?;
+        Some(hint.asked_ms)
+    }
+
     /// Whether it would have closed more than is believed.
     pub fn is_held_back(&self) -> bool {
         self.findings.held_back > 0 || self.applications.held_back > 0
@@ -124,7 +131,7 @@ pub struct HintCounts {
 }
 
 /// Findings of the applications that a run read.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindingCounts {
     /// Never seen before.
     pub new: u64,
@@ -186,7 +193,7 @@ impl FindingCounts {
 }
 
 /// One reason why a run is not complete.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// Guid of the application, unless the whole run is concerned.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -71,6 +71,8 @@ struct Gauge {
 struct Counts {
     planned: Option<Planned>,
     done: u64,
+    /// Applications that other processes have read.
+    elsewhere: u64,
     done_requests: u64,
     kept: u64,
     kept_findings: u64,
@@ -134,6 +136,7 @@ impl Counts {
                 self.kept += u64::from(kept.is_some());
                 self.kept_findings += kept.unwrap_or_default();
             }
+            Progress::Elsewhere { applications } => self.elsewhere = applications,
             Progress::Settling => self.is_settling = true,
             Progress::Checking { has_ended } => self.is_checking = !has_ended,
             Progress::Findings { .. } | Progress::Requests { .. } => {}
@@ -145,12 +148,15 @@ impl Counts {
         let doing = match planned {
             None if self.is_settling => Doing::Settling,
             None => Doing::Listing,
-            Some(planned) => Doing::Reading { done: self.done, planned: planned.applications },
+            Some(planned) => {
+                let done = (self.done + self.elsewhere).min(planned.applications);
+                Doing::Reading { done, planned: planned.applications }
+            }
         };
         Standing {
             doing,
             is_checking: self.is_checking,
-            kept: self.kept,
+            kept: self.kept + self.elsewhere,
             kept_findings: self.kept_findings,
             requests: gauge.stats.requests,
             per_minute: gauge.pace.per_minute,
@@ -172,7 +178,10 @@ impl Planned {
         }
         let first = (answered - since(stats.retries, self.stats.retries)).max(1.0);
         let each = (counts.done_requests as f64 + LEAST) / (counts.done as f64 + 1.0);
-        let all = self.applications.saturating_sub(counts.done) as f64 * each;
+        let all_done = counts.done + counts.elsewhere;
+        // Others go on with their part of what is left.
+        let own = (counts.done as f64 + 1.0) / (all_done as f64 + 1.0);
+        let all = self.applications.saturating_sub(all_done) as f64 * own * each;
         let under_way = (first - counts.done_requests as f64).max(0.0);
         // What was repeated so far will be again; what is on its way has its place already.
         let requests = (all - under_way).max(0.0) * (answered / first).max(1.0);

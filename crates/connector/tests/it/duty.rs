@@ -36,7 +36,7 @@ struct Started {
 impl Started {
     fn end(self, fault: Option<Fault>) {
         let problem = fault.map(|fault| format!("{}\nhint: none", fault.as_str()));
-        self.end.send(Ended { fault, problem }).unwrap();
+        self.end.send(Ended { fault, problem, is_elsewhere: false }).unwrap();
     }
 }
 

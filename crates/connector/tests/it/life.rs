@@ -204,7 +204,7 @@ impl Life {
             Box::pin(async move {
                 let finished = door.pull(&connector, job.reads, job.watch, job.stop.wanted()).await;
                 let problem = finished.report.problems.first().map(|one| one.reason.clone());
-                Ended { fault: finished.fault(), problem }
+                Ended { fault: finished.fault(), problem, is_elsewhere: false }
             })
         });
         let config = Config {
