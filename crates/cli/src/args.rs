@@ -16,6 +16,7 @@ mod schedule;
 mod store;
 mod vault;
 mod watch;
+mod worker;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -49,6 +50,7 @@ pub(crate) use schedule::{ListSchedules, Schedule, Scheduled};
 pub(crate) use store::{BackUp, CheckStore, CopyStore, Restore, Store};
 pub(crate) use vault::{Reseal, Vault};
 pub(crate) use watch::{Acknowledge, Feed, ListConsumers, WatchCredentials};
+pub(crate) use worker::Worker;
 
 /// Of what can be given to any command.
 const GLOBAL: &str = "Global options";
@@ -198,6 +200,9 @@ pub(crate) enum Command {
     Integration(Integration),
     /// Download applications and findings.
     Sync(Sync),
+    /// Read applications of syncs that other machines run, where the store is a PostgreSQL
+    /// database: until Ctrl-C.
+    Worker(Worker),
     /// Import findings of other scanners from OCSF Application Security Posture Findings.
     /// Works offline.
     Import(ImportFindings),

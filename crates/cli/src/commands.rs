@@ -36,6 +36,7 @@ mod sync;
 mod vault;
 mod watch;
 mod whose;
+mod worker;
 
 use std::path::Path;
 
@@ -73,6 +74,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         },
         Command::Integration(command) => of_integration(home, command).await,
         Command::Sync(args) => sync::run(&Context::open(home).await?, args).await,
+        Command::Worker(args) => worker::run(&Context::open(home).await?, args).await,
         Command::Import(args) => import::run(&Context::offline(home).await?, args).await,
         Command::Applications(args) => {
             query::applications(&Context::offline(home).await?, args).await

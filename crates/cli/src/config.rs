@@ -162,6 +162,8 @@ pub(crate) struct SyncConfig {
     pub(crate) closures_share: f64,
     /// So few may close whatever share they are.
     pub(crate) closures_few: u64,
+    /// How long others leave alone what a process has claimed and does not renew.
+    pub(crate) lease_seconds: u32,
 }
 
 impl Default for SyncConfig {
@@ -175,6 +177,7 @@ impl Default for SyncConfig {
             hint: Hint::None,
             closures_share: brake.share,
             closures_few: brake.few,
+            lease_seconds: 60,
         }
     }
 }
@@ -283,6 +286,8 @@ impl Config {
         };
         must((1..=500).contains(&self.sync.page_size), "`sync.page_size` must be 1 to 500");
         must((1..=64).contains(&self.sync.parallel), "`sync.parallel` must be 1 to 64");
+        let lease = self.sync.lease_seconds;
+        must((1..=3600).contains(&lease), "`sync.lease_seconds` must be 1 to 3600");
         let share = self.sync.closures_share;
         must((0.0..=1.0).contains(&share), "`sync.closures_share` must be 0 to 1");
         let share = self.sync.audit_share;

@@ -75,6 +75,7 @@ const ALL: &[Examples] = &[
     ("integration rename", &["integration rename prod production"]),
     ("integration remove", &["integration remove prod"]),
     ("sync", &["sync", "sync prod --full", "sync --json"]),
+    ("worker", &["worker", "worker --once"]),
     ("import", &["import findings.json", "import - --integration scanners --json"]),
     ("applications", &["applications", "applications --json"]),
     (

@@ -186,6 +186,7 @@ pub(crate) fn options(context: &Context, how: How) -> Options {
             false => Brake { share: config.closures_share, few: config.closures_few },
         },
         holder: context.process.to_string(),
+        lease: Duration::from_secs(config.lease_seconds.into()),
         ..Options::default()
     }
 }

@@ -154,6 +154,7 @@ pub(crate) const KEYS: &[Key] = &[
     set("sync.hint", Choice(&["none", "reporting"]), "\"none\"", None, "Who is asked which applications changed beside their dates: the Reporting API, for which the account needs its role"),
     set("sync.closures_share", Number, "0.5", Some("share"), "Open findings that may close at once without a newer scan: 0 to 1"),
     set("sync.closures_few", Integer, "5", Some("findings"), "This many may close whatever their share is"),
+    set("sync.lease_seconds", Integer, "60", Some("seconds"), "Time after which other machines continue what one that no longer answers has claimed: 1 to 3600"),
 
     Key { source: Source::SecretVariables(&[]), ..unset("store.url", Text, "\"postgres://countersign@db.example.com/countersign\"", "PostgreSQL database that holds what is synced [default: store.sqlite in the data directory]") },
     unset("store.password_file", File, "\"/etc/countersign/store.password\"", "File whose first line is the password of the database [default: COUNTERSIGN_STORE_PASSWORD, or none]"),

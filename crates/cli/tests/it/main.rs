@@ -58,3 +58,4 @@ mod vault;
 mod watch;
 mod whose;
 mod words;
+mod workers;

@@ -1,0 +1,230 @@
+//! `worker`: syncs that several processes do, each with a data directory of its own, over one
+//! database.
+
+use crate::program::{run, stderr};
+
+#[test]
+fn a_store_in_a_file_has_no_workers() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(&folder.path().join("home"), &["worker", "--once"]);
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("store.url") && told.matches("hint: ").count() == 1, "{told}");
+}
+
+#[cfg(all(unix, feature = "postgres"))]
+mod shared {
+    use std::path::{Path, PathBuf};
+    use std::process::{Child, Command, Stdio};
+    use std::time::Duration;
+
+    use serde_json::Value;
+
+    use crate::crash::content;
+    use crate::program::{Served, countersign, pause, run, stderr, stdout, wait_until};
+
+    /// Syncs in `./test`, of which each is disturbed.
+    const ROUNDS: u32 = 4;
+    /// Days of one tenant; then another one is synced.
+    const DAYS: u32 = 10;
+    const WORKERS: usize = 3;
+    /// So much happens in a day that the brake would hold it back.
+    const SYNC: [&str; 2] = ["sync", "--accept-closures"];
+
+    fn number(name: &str, usual: u32) -> u32 {
+        std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+    }
+
+    fn well(home: &Path, words: &[&str]) -> String {
+        let output = run(home, words);
+        assert!(output.status.success(), "{words:?}: {}", stderr(&output));
+        stdout(&output)
+    }
+
+    /// A platform, a data directory that is synced alone, and several that share a database.
+    struct Team {
+        served: Served,
+        folder: tempfile::TempDir,
+        alone: PathBuf,
+        homes: Vec<PathBuf>,
+        url: String,
+    }
+
+    impl Team {
+        fn new(database: &str, seed: &str, count: usize) -> Self {
+            let served = Served::start(seed);
+            let (id, secret) = served.mint("reader", &["resultsapi", "noteamrestrictionapi"]);
+            let folder = tempfile::tempdir().unwrap();
+            let alone = folder.path().join("alone");
+            let url = crate::postgres::server().create(database, &[]);
+            let homes: Vec<_> =
+                (0..count).map(|at| folder.path().join(format!("home{at}"))).collect();
+            std::fs::create_dir_all(&homes[0]).unwrap();
+            let config = format!(
+                "[store]\nurl = \"{url}\"\n[sync]\nlease_seconds = 1\nparallel = 2\naudit_share = 0.0\n"
+            );
+            std::fs::write(homes[0].join("config.toml"), config).unwrap();
+            for home in [&alone, &homes[0]] {
+                let added = served.add(home, (&id, &secret));
+                assert!(added.status.success(), "{}", stderr(&added));
+            }
+            std::fs::write(alone.join("config.toml"), "[sync]\naudit_share = 0.0\n").unwrap();
+            // The vault goes to each machine by hand.
+            for home in &homes[1..] {
+                let copied = Command::new("cp").arg("-a").args([&homes[0], home]).status();
+                assert!(copied.unwrap().success());
+            }
+            Self { served, folder, alone, homes, url }
+        }
+
+        /// What the database holds, as a file would.
+        fn content(&self, at: u32) -> Vec<String> {
+            let home = self.folder.path().join(format!("copy{at}"));
+            std::fs::create_dir(&home).unwrap();
+            let file = home.join("store.sqlite");
+            well(&self.homes[0], &["store", "copy", &self.url, file.to_str().unwrap()]);
+            let store = rusqlite::Connection::open(&file).unwrap();
+            let numbers: (i64, i64, i64) = store
+                .query_row(
+                    "select count(*), coalesce(min(seq), 1), coalesce(max(seq), 0) from changes",
+                    [],
+                    |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+                )
+                .unwrap();
+            assert_eq!((numbers.0, numbers.1), (numbers.2, 1), "the feed has a gap");
+            let left: i64 = store
+                .query_row("select count(*) from conducts, work", [], |row| row.get(0))
+                .unwrap();
+            assert_eq!(left, 0, "a run that is not over");
+            content(&home)
+        }
+    }
+
+    fn begin(home: &Path, words: &[&str]) -> Child {
+        let mut command = countersign(home);
+        command.args(words).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    }
+
+    /// What it wrote to standard error.
+    fn ended(child: Child) -> (Option<i32>, String) {
+        let output = child.wait_with_output().unwrap();
+        (output.status.code(), stderr(&output))
+    }
+
+    fn terminate(child: &Child) {
+        let killed = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status();
+        assert!(killed.unwrap().success());
+    }
+
+    #[test]
+    fn workers_end_when_they_are_asked_to_and_at_once_when_there_is_nothing_to_do() {
+        let team = Team::new("workers_end", "apps=2,findings=20,rng=3", 2);
+        well(&team.homes[1], &["worker", "--once"]);
+        let worker = begin(&team.homes[1], &["worker"]);
+        well(&team.homes[0], &["sync"]);
+        terminate(&worker);
+        let (code, told) = ended(worker);
+        assert_eq!(code, Some(0), "{told}");
+        assert!(told.contains("waiting for syncs") && told.contains("stopping"), "{told}");
+        // One without the credentials leaves the work to others, and says so.
+        let bare = team.folder.path().join("bare");
+        std::fs::create_dir(&bare).unwrap();
+        std::fs::copy(team.homes[0].join("config.toml"), bare.join("config.toml")).unwrap();
+        well(&bare, &["worker", "--once"]);
+    }
+
+    /// Numbers that are the same each time.
+    struct Draw(u64);
+
+    impl Draw {
+        fn below(&mut self, below: usize) -> usize {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040);
+            (self.0 >> 33) as usize % below
+        }
+    }
+
+    impl Team {
+        /// One sync that is disturbed, and its end, whoever comes to it. Answers how many
+        /// processes were killed.
+        fn disturbed(&self, workers: &mut [Child], draw: &mut Draw) -> u32 {
+            let conductor = &self.homes[0];
+            let mut sync = begin(conductor, &SYNC);
+            let mut kills = 0;
+            for _ in 0..=draw.below(3) {
+                pause(Duration::from_millis(20 + draw.below(400) as u64));
+                kills += 1;
+                match draw.below(workers.len() + 1) {
+                    0 => {
+                        let _ = sync.kill();
+                    }
+                    at => {
+                        workers[at - 1].kill().unwrap();
+                        workers[at - 1].wait().unwrap();
+                        workers[at - 1] = begin(&self.homes[at], &["worker"]);
+                    }
+                }
+            }
+            let (code, told) = ended(sync);
+            // Killed, done, or incomplete because another took the run over.
+            assert!(matches!(code, None | Some(0 | 6)), "{code:?}: {told}");
+            // Until nobody has to be waited for.
+            wait_until("the run", || {
+                let output = run(conductor, &SYNC);
+                let is_busy = output.status.code() == Some(7);
+                assert!(is_busy || output.status.success(), "{}", stderr(&output));
+                !is_busy
+            });
+            kills
+        }
+
+        /// So many days, each with a sync.
+        fn live(&self, days: u32, draw: &mut Draw) -> u32 {
+            let begin_worker = |home: &PathBuf| begin(home, &["worker"]);
+            let mut workers: Vec<_> = self.homes[1..].iter().map(begin_worker).collect();
+            let mut kills = 0;
+            for day in 0..days {
+                if day > 0 {
+                    let platform = self.served.platform_home();
+                    well(&platform, &["platform", "mutate", "--days", &day.to_string()]);
+                    // What happened has happened; the clocks are one again.
+                    well(&platform, &["platform", "clock", "--real"]);
+                }
+                well(&self.alone, &SYNC);
+                kills += self.disturbed(&mut workers, draw);
+            }
+            workers.iter().for_each(terminate);
+            for worker in workers {
+                let (code, told) = ended(worker);
+                assert_eq!(code, Some(0), "{told}");
+            }
+            kills
+        }
+    }
+
+    /// Machines fail at any moment, workers and conductors: what is stored is what one machine
+    /// would have stored that nothing happened to, and the feed of changes has no gap and nothing
+    /// twice. `COUNTERSIGN_WORKERS_ROUNDS=200 COUNTERSIGN_WORKERS=8` is the long form.
+    #[test]
+    fn killed_at_any_moment_workers_store_what_one_machine_does() {
+        let rounds = number("COUNTERSIGN_WORKERS_ROUNDS", ROUNDS);
+        let count = number("COUNTERSIGN_WORKERS", WORKERS as u32) as usize;
+        let mut draw = Draw(number("COUNTERSIGN_WORKERS_SEED", 1).into());
+        let (mut left, mut kills, mut teams) = (rounds, 0, 0);
+        while left > 0 {
+            let team = Team::new(
+                &format!("workers_killed_{teams}"),
+                &format!("apps=14,findings=1400,rng={}", 11 + teams),
+                count + 1,
+            );
+            let days = left.min(DAYS);
+            kills += team.live(days, &mut draw);
+            assert!(team.content(0) == content(&team.alone), "after {kills} kills");
+            let status = well(&team.homes[0], &["status", "--json"]);
+            let status: Value = serde_json::from_str(&status).unwrap();
+            assert_eq!(status["ok"], true, "{status}");
+            (left, teams) = (left - days, teams + 1);
+        }
+        println!("{rounds} rounds, {count} workers, {kills} kills");
+    }
+}
