@@ -4,7 +4,7 @@
 use crate::audit::{self, Act};
 use crate::credentials::CredentialId;
 use crate::error::Error;
-use crate::sql::{self, Connection, Optional, Row, Transaction, named_params, params};
+use crate::sql::{self, Connection, Optional, Row, Transaction, engine, named_params, params};
 use crate::store::{IntegrationId, Store};
 
 /// Row id of a rotation.
@@ -122,6 +122,28 @@ impl Store {
                 )?;
                 transaction.commit()?;
                 Ok(Some(Lease { name, token }))
+            })
+            .await
+    }
+
+    /// Takes its turn at something that one process alone does in a while, by the clock of the
+    /// database; whoever has it may take it again. False where another has it.
+    pub async fn take_turn(&self, name: &str, holder: &str, life_ms: i64) -> Result<bool, Error> {
+        let (name, holder) = (name.to_owned(), holder.to_owned());
+        self.database
+            .write(move |connection| {
+                let now = engine::clock(connection);
+                let taken = connection.execute(
+                    &format!(
+                        "insert into leases (name, holder, token, until_ms)
+                         values (?, ?, 1, {now} + ?)
+                         on conflict (name) do update set holder = excluded.holder,
+                            token = leases.token + 1, until_ms = excluded.until_ms
+                         where leases.holder = excluded.holder or leases.until_ms <= {now}"
+                    ),
+                    params![name, holder, life_ms],
+                )?;
+                Ok(taken > 0)
             })
             .await
     }

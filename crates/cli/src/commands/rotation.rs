@@ -278,7 +278,10 @@ pub(crate) fn options(
 }
 
 /// A name of this machine that no other has: made once, kept beside the fences.
-fn machine(home: &Path, random: &countersign_connector::Random) -> Result<String, Failure> {
+pub(crate) fn machine(
+    home: &Path,
+    random: &countersign_connector::Random,
+) -> Result<String, Failure> {
     let path = home.join("machine");
     let held = || files::read_text(&path, Secrecy::Open, MAX_NAME_BYTES);
     match held() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_api::{Api, ReadNow};
-use countersign_connector::duty::Scheduler;
+use countersign_connector::duty::{Round, Scheduler};
 use countersign_connector::health::{Tell, daily};
 use countersign_connector::sync::Readings;
 use countersign_dashboard::people::People;
@@ -33,7 +33,7 @@ use super::rotation::connect;
 use super::schedule;
 use super::store::{are_mendable, counted, fix};
 use super::sync::{How, options};
-use super::watch::{Rounds, rows};
+use super::watch::{Rounds, rows, takes_turn};
 use crate::advice::CommandLine;
 use crate::args::ServeDashboard;
 use crate::config::{Config as Settings, text_of};
@@ -306,6 +306,22 @@ impl Listening {
     }
 }
 
+/// The same round, done by one of the processes that share a database in each period.
+fn in_turn(context: &Context, what: &'static str, round: Round) -> Round {
+    let (context, every_ms, act) = (context.clone(), round.every_ms, round.act);
+    let in_turn = move || {
+        let (context, act) = (context.clone(), Arc::clone(&act));
+        Box::pin(async move {
+            match takes_turn(&context, what, every_ms).await {
+                Ok(true) => act().await,
+                Ok(false) => {}
+                Err(failure) => note(&format!("the store cannot be asked: {failure}")),
+            }
+        }) as _
+    };
+    Round { every_ms, act: Arc::new(in_turn) }
+}
+
 /// The scheduler with its rounds. One that ends is what the program is not ready for.
 async fn begin_schedule(
     current: &Current,
@@ -318,6 +334,7 @@ async fn begin_schedule(
         schedule::wait(),
         tell_health(context),
     );
+    let check = in_turn(context, "(store check)", check);
     let looks = Rounds::open(current.clone(), false)?.round(context.config.watch.every);
     let delivering = Delivering::new(current.clone()).round();
     let (scheduler, running) = schedule::start(current, vec![looks, check, delivering]).await?;

@@ -23,6 +23,8 @@ use crate::failure::{Exit, Failure};
 use crate::output::{note, print_data};
 use crate::system;
 
+/// What one process alone does in a while, of those that share a database.
+const MONITORING: &str = "(monitoring)";
 /// Longest that one credential may take.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -59,15 +61,26 @@ impl Rounds {
     /// Given up in the middle, a look goes on where it was at the next start.
     pub(crate) fn round(self, every: Span) -> Round {
         let rounds = Arc::new(self);
+        let every_ms = every.ms();
         let act = move || {
             let rounds = Arc::clone(&rounds);
             Box::pin(async move {
-                if let Err(failure) = rounds.pass().await {
+                if let Err(failure) = rounds.pass_in_turn(every_ms).await {
                     note(&format!("this look failed: {failure}"));
                 }
             }) as _
         };
-        Round { every_ms: every.ms(), act: Arc::new(act) }
+        Round { every_ms, act: Arc::new(act) }
+    }
+
+    /// Of the processes that share a database one asks, in each period. The others write their
+    /// own feeds.
+    async fn pass_in_turn(&self, every_ms: i64) -> Result<(), Failure> {
+        let context = &self.current.get();
+        match takes_turn(context, MONITORING, every_ms).await? {
+            true => self.pass().await,
+            false => write_feeds(context).await,
+        }
     }
 
     async fn pass(&self) -> Result<(), Failure> {
@@ -87,6 +100,20 @@ impl Rounds {
         resumed?;
         if sent.failed.is_empty() { Ok(()) } else { Err(Failure::silent(Exit::Upstream)) }
     }
+}
+
+/// Whether this process does something that is done once in a while, whoever shares the store.
+pub(crate) async fn takes_turn(
+    context: &Context,
+    what: &str,
+    every_ms: i64,
+) -> Result<bool, Failure> {
+    if !context.store().is_shared() {
+        return Ok(true);
+    }
+    // Processes of one data directory are one: one that was started again goes on.
+    let machine = super::rotation::machine(context.home.path(), &context.connector.random)?;
+    Ok(context.store().take_turn(what, &machine, every_ms).await?)
 }
 
 /// Where notices and new versions go.

@@ -195,17 +195,18 @@ impl Drive {
         }
         due.sort_by_key(|(_, next)| next.at_ms);
         for (name, next) in due {
-            let hindrance = self.start(&name, next).await.err();
-            if let (Some(why), Some(known)) = (hindrance, self.known.get_mut(&name)) {
+            let hindered = self.start(&name, next).await.err();
+            if let (Some(why), Some(known)) = (hindered, self.known.get_mut(&name)) {
                 known.busy_ms = Some(now_ms);
-                known.hindrance = Some(why);
+                known.hindrance = why;
             }
         }
         self.think();
     }
 
-    /// Starts one run; answers what hinders it.
-    async fn start(&mut self, name: &str, next: Next) -> Result<(), String> {
+    /// Starts one run; fails with what hinders it, none where another process of those that
+    /// share a database does it.
+    async fn start(&mut self, name: &str, next: Next) -> Result<(), Option<String>> {
         let Some(schedule) = self.known.get(name).map(|known| known.schedule.clone()) else {
             return Ok(());
         };
@@ -224,7 +225,7 @@ impl Drive {
             }
             Err(error) => {
                 self.release();
-                return Err(error.to_string());
+                return Err(Some(error.to_string()));
             }
         }
         let Some(known) = self.known.get_mut(name) else { return Ok(()) };
@@ -254,24 +255,24 @@ impl Drive {
         Ok(())
     }
 
-    /// The right to sync; fails with what hinders it.
-    async fn claim_syncs(&mut self, integration: IntegrationId) -> Result<(), String> {
-        const BUSY: &str = "another process is syncing into this store\nhint: it is tried again in a minute; \
-             a sync by hand or by cron needs no scheduler beside it";
-        let told = |error: countersign_store::Error| match error.is_busy() {
-            true => BUSY.to_owned(),
-            false => error.to_string(),
-        };
+    /// The right to sync; fails as [`Drive::start`] does.
+    async fn claim_syncs(&mut self, integration: IntegrationId) -> Result<(), Option<String>> {
         let store = &self.config.store;
         if store.is_shared() {
             return match store.is_syncing(Some(integration)).await {
                 Ok(false) => Ok(()),
-                Ok(true) => Err(BUSY.to_owned()),
-                Err(error) => Err(error.to_string()),
+                Ok(true) => Err(None),
+                Err(error) => Err(Some(error.to_string())),
             };
         }
         if self.lock.is_none() {
-            self.lock = store.lock_file_for_sync().map_err(told)?;
+            self.lock = store.lock_file_for_sync().map_err(|error| {
+                Some(match error.is_busy() {
+                    true => "another process is syncing into this store\nhint: it is tried again in a minute; \
+                             a sync by hand or by cron needs no scheduler beside it".to_owned(),
+                    false => error.to_string(),
+                })
+            })?;
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ mod outbox;
 pub(crate) mod readers;
 mod schedules;
 pub(crate) mod stretches;
+mod turns;
 mod watch;
 mod work;
 
