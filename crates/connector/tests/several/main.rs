@@ -170,7 +170,16 @@ impl Bench {
     }
 
     async fn process(&self) -> Process {
-        let store = Store::open_url(&self.database, None).await.unwrap();
+        self.process_with(Store::open_url(&self.database, None).await.unwrap()).await
+    }
+
+    /// One whose store is a file: it does its runs alone.
+    async fn alone(&self) -> Process {
+        let file = self.folder.path().join("store.sqlite");
+        self.process_with(Store::open(&file).await.unwrap()).await
+    }
+
+    async fn process_with(&self, store: Store) -> Process {
         let new = NewCredential {
             name: "test".into(),
             vault_name: "integration/test".into(),
@@ -287,7 +296,7 @@ fn told(finished: &Finished) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn three_do_what_one_does_and_read_nothing_twice() {
     let alone = Bench::new(30).await;
-    let one = alone.process().await;
+    let one = alone.alone().await;
     let expected = one.sync(options("one", 4, LONG)).await.unwrap();
     assert!(expected.report.complete, "{:?}", expected.report);
 
@@ -319,7 +328,7 @@ async fn three_do_what_one_does_and_read_nothing_twice() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_a_worker_that_dies_had_claimed_is_read_by_others() {
     let alone = Bench::new(8).await;
-    let one = alone.process().await;
+    let one = alone.alone().await;
     one.sync(options("one", 4, LONG)).await.unwrap();
 
     let bench = Bench::new(8).await;
@@ -363,7 +372,7 @@ async fn a_worker_that_is_to_stop_gives_back_what_it_cannot_end() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_run_whose_conductor_dies_is_continued_by_another() {
     let alone = Bench::new(8).await;
-    let one = alone.process().await;
+    let one = alone.alone().await;
     let expected = one.sync(options("one", 1, LONG)).await.unwrap();
 
     let bench = Bench::new(8).await;

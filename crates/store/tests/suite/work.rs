@@ -67,16 +67,17 @@ fn end(finished_ms: i64) -> RunEnd {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_application_is_claimed_by_two() {
+    const COUNT: usize = 400;
     let folder = tempfile::tempdir().unwrap();
-    let (store, _, conducted) = planned(folder.path(), 120).await;
+    let (store, _, conducted) = planned(folder.path(), COUNT).await;
     let run = conducted.conduct.run();
     let mut hands = Vec::new();
-    for at in 0..6 {
+    for at in 0..8 {
         let store = engine::open(folder.path()).await;
         hands.push(tokio::spawn(async move {
             let mut places = Vec::new();
             loop {
-                let most = 1 + (at + places.len()) % 4;
+                let most = 1 + (at + places.len()) % 2;
                 let claimed =
                     store.claim_work(run, &format!("hand{at}"), most, LONG_MS).await.unwrap();
                 if claimed.is_empty() {
@@ -95,8 +96,8 @@ async fn no_application_is_claimed_by_two() {
             assert!(all.insert(place), "{place} was claimed twice");
         }
     }
-    assert_eq!(all, (0..120).collect());
-    assert_eq!(store.work_left(run).await.unwrap(), 120);
+    assert_eq!(all, (0..COUNT as i64).collect());
+    assert_eq!(store.work_left(run).await.unwrap(), COUNT as u64);
     assert!(store.work(run).await.unwrap().iter().all(|row| row.state == WorkState::Taken));
 }
 
