@@ -7,7 +7,7 @@ use crate::NewWork;
 use crate::change::RunKind;
 use crate::error::Error;
 use crate::runs::{RunSummary, finish};
-use crate::sql::{self, Connection, Optional, Row, Transaction, engine, params};
+use crate::sql::{self, Connection, Optional, Row, Transaction, Trouble, engine, params};
 use crate::store::{IntegrationId, RunId, Store};
 use crate::sweeps::{Audited, put_audit, put_hint, put_pace};
 use crate::words::words;
@@ -124,12 +124,18 @@ impl Store {
                     let Conducted { kind, terms, .. } = &found.conducted;
                     if found.until_ms > now_ms - LONGEST_MS && fits(*kind, terms) {
                         let taken = take(&transaction, found, &new.holder, now_ms + new.life_ms)?;
+                        let taken = taken.ok_or_else(|| Error::busy_place(place))?;
                         transaction.commit()?;
                         return Ok(taken);
                     }
                     transaction.execute("delete from conducts where run = ?", [found.run])?;
                 }
-                let begun = begin(&transaction, new, now_ms)?;
+                let begun = begin(&transaction, new, now_ms);
+                // Somebody else has begun one meanwhile.
+                let begun = begun.map_err(|error| match error.trouble() {
+                    Some(Trouble::Constraint) => Error::busy_place(place),
+                    _ => error.into(),
+                })?;
                 transaction.commit()?;
                 Ok(begun)
             })
@@ -154,7 +160,7 @@ impl Store {
                 };
                 let taken = take(&transaction, found, &holder, now_ms + life_ms)?;
                 transaction.commit()?;
-                Ok(Some(taken))
+                Ok(taken)
             })
             .await
     }
@@ -343,18 +349,20 @@ fn begin(transaction: &Transaction<'_>, new: NewConduct, now_ms: i64) -> sql::Re
     })
 }
 
+/// None where somebody else has taken it since it was found.
 fn take(
     transaction: &Transaction<'_>,
     found: Found,
     holder: &str,
     until_ms: i64,
-) -> sql::Result<Conducted> {
+) -> sql::Result<Option<Conducted>> {
     let lease = found.lease + 1;
-    transaction.execute(
-        "update conducts set holder = ?, lease = ?, until_ms = ? where run = ?",
-        params![holder, lease, until_ms, found.run],
+    let taken = transaction.execute(
+        "update conducts set holder = ?, lease = ?, until_ms = ? where run = ? and lease = ?",
+        params![holder, lease, until_ms, found.run, found.lease],
     )?;
-    Ok(Conducted { conduct: Conduct { run: RunId(found.run), lease }, ..found.conducted })
+    let conduct = Conduct { run: RunId(found.run), lease };
+    Ok((taken > 0).then_some(Conducted { conduct, ..found.conducted }))
 }
 
 fn find(connection: &Connection, condition: &str, id: i64) -> sql::Result<Option<Found>> {

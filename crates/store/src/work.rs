@@ -398,8 +398,9 @@ pub(crate) fn is_read_by_sync(
     }
     let of_it = format!(
         "application = ?2 and run in (select run from conducts where integration = {own})
-            and state in ('taken', 'doubted')"
+            and state <> 'done'"
     );
+    // Nor may anybody claim it before this transaction ends.
     let bar = format!("update work set lease = lease + 1 where {of_it} and until_ms <= {now}");
     connection.prepare(&bar)?.execute(params![run.0, application])?;
     let is_read = format!("select exists (select 1 from work where {of_it} and until_ms > {now})");
