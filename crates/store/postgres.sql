@@ -806,3 +806,12 @@ create table work (
     primary key (run, place)
 );
 create index work_to_do on work (run, place) where state in ('open', 'taken');
+
+-- The requests of the last minute, for each address that they come from and host that they go to,
+-- as JSON: of all machines that share them.
+create table budgets (
+    egress text collate "C" not null,
+    host text collate "C" not null,
+    minute text collate "C" not null,
+    primary key (egress, host)
+);

@@ -196,3 +196,12 @@ create table work (
     primary key (run, place)
 ) strict, without rowid;
 create index work_to_do on work (run, place) where state in ('open', 'taken');
+
+-- The requests of the last minute, for each address that they come from and host that they go to,
+-- as JSON: of all machines that share them.
+create table budgets (
+    egress text not null,
+    host text not null,
+    minute text not null,
+    primary key (egress, host)
+) strict, without rowid;

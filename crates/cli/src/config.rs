@@ -72,6 +72,8 @@ pub(crate) struct ClientConfig {
     /// Requests that all processes with this data directory start in any minute, at most. The
     /// service allows 500 for each address, so leave room when other tools share yours.
     pub(crate) requests_per_minute: u32,
+    /// Name of the address that requests come from: whoever shares it shares the limit.
+    pub(crate) egress: String,
     /// Requests on their way at once, at most.
     pub(crate) in_flight: usize,
     /// Seconds until a connection is given up, which otherwise takes 2.
@@ -106,6 +108,7 @@ impl Default for ClientConfig {
     fn default() -> Self {
         Self {
             requests_per_minute: 500,
+            egress: "default".to_owned(),
             in_flight: 16,
             connect_timeout_seconds: None,
             request_timeout_seconds: 60,

@@ -11,6 +11,7 @@ mod applications;
 mod audit;
 mod backup;
 mod broker;
+mod budgets;
 mod change;
 mod check;
 mod columns;

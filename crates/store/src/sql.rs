@@ -155,6 +155,17 @@ impl Connection {
         Ok(Transaction { connection: self, is_open: true })
     }
 
+    /// A short transaction that writes: where there is a server, it waits for those alone that
+    /// change the same rows.
+    pub(crate) fn brief(&self) -> Result<Transaction<'_>> {
+        match self {
+            Self::Sqlite(connection) => connection.execute_batch("begin immediate")?,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => connection.begin_brief()?,
+        }
+        Ok(Transaction { connection: self, is_open: true })
+    }
+
     /// A transaction that reads what the database has at one moment. Within another one, that
     /// of the other.
     pub(crate) fn snapshot(&self) -> Result<Transaction<'_>> {

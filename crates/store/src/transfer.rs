@@ -87,6 +87,7 @@ const TABLES: &[&str] = &[
     "select run, integration, stage, terms, holder, lease, until_ms from conducts",
     "select run, place, application, terms, raw, state, holder, lease, until_ms, outcome,
      rows_written from work",
+    "select egress, host, minute from budgets",
 ];
 
 /// What was copied.

@@ -32,7 +32,7 @@ pub(crate) struct Context {
     pub(crate) connector: Connector,
     /// What all clients count in.
     pub(crate) meter: Meter,
-    /// What all processes with this data directory may ask services for.
+    /// What all processes that share the store, or this data directory, may ask services for.
     pub(crate) budget: SharedBudget,
     /// What programs asked the API for.
     pub(crate) calls: Calls,
@@ -128,7 +128,10 @@ impl Context {
         let vault = open(&home, &config)?;
         let fences = Fences::at(&home.fences());
         let (clock, random) = (system::clock(), system::random());
-        let budget = SharedBudget::at(&home.budget(), clock.clone(), &random);
+        let mut budget = SharedBudget::at(&home.budget(), clock.clone(), &random);
+        if store.is_shared() {
+            budget = budget.within(store.clone(), &config.client.egress);
+        }
         let connector = Connector { store, vault, fences, clock, random };
         let (meter, calls, kept) = (Meter::default(), Calls::default(), Kept::default());
         let process = system::process_name(&connector.random).into();

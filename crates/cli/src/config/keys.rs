@@ -141,6 +141,7 @@ const PROXIES: &[&str] = &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy
 #[rustfmt::skip]
 pub(crate) const KEYS: &[Key] = &[
     set("client.requests_per_minute", Integer, "500", Some("requests per minute"), "Requests that all processes with this data directory start in any minute, at most; the service allows 500 for each address"),
+    set("client.egress", Text, "\"default\"", None, "Name of the address that requests come from: machines with one database and one name share `client.requests_per_minute`"),
     set("client.in_flight", Integer, "16", Some("requests"), "Concurrent requests, at most: 1 to 256"),
     set("client.connect_timeout_seconds", Integer, "2", Some("seconds"), "Time to connect, name lookup and TLS included"),
     set("client.request_timeout_seconds", Integer, "60", Some("seconds"), "Time for one request"),

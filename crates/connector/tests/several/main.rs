@@ -14,7 +14,8 @@ use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
-use countersign_client::{Budget, Client, Config, Url};
+use countersign_client::{Ask, Budget, Client, Config, Ledger, Url};
+use countersign_connector::budget::SharedBudget;
 use countersign_connector::sync::plan::Scope;
 use countersign_connector::sync::{Finished, Options};
 use countersign_connector::{Clock, Connector, Error, Fault, Fences};
@@ -480,4 +481,45 @@ async fn what_is_believed_is_closed_once_whoever_settles() {
         all.push(second.shown().await);
     }
     assert_eq!(all[0], all[1]);
+}
+
+fn question(share: &str, places: u32) -> Ask {
+    Ask { host: "a".into(), limit: 200, share: share.into(), places, ..Ask::default() }
+}
+
+/// Machines with one address share a minute; one that the database does not answer keeps to a
+/// tenth of it by its own file.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn machines_share_the_minute_of_an_address() {
+    let bench = Bench::new(1).await;
+    let mut machines = Vec::new();
+    for (number, egress) in [(1, "here"), (2, "here"), (3, "elsewhere")] {
+        let process = bench.process().await;
+        let random: countersign_connector::Random =
+            Arc::new(move |bytes: &mut [u8]| bytes.fill(number));
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("budget.json");
+        let alone = SharedBudget::at(&file, process.connector.clock.clone(), &random);
+        let budget = alone.within(process.connector.store.clone(), egress);
+        machines.push((budget, process.connector.store, folder));
+    }
+    let [(one, _, _), (other, store, folder), (elsewhere, ..)] = &machines[..] else { panic!() };
+    assert_eq!(one.ask(question("prod", 120)).await.unwrap().places, 120);
+    assert_eq!(other.ask(question("prod", 120)).await.unwrap().places, 78);
+    assert_eq!(elsewhere.ask(question("prod", 120)).await.unwrap().places, 120);
+    let seen = one.hosts().await.unwrap();
+    let shares: Vec<_> = seen[0].shares.iter().map(|one| (&*one.share, one.started)).collect();
+    assert_eq!((seen[0].host.as_str(), shares), ("a", vec![("prod", 198)]));
+    assert!(!folder.path().join("budget.json").exists());
+
+    let close = Some(Duration::from_secs(20));
+    one.ask(Ask { close, ..question("prod", 0) }).await.unwrap();
+    assert!(other.ask(question("test", 1)).await.unwrap().is_closed);
+    assert_eq!(elsewhere.ask(question("test", 1)).await.unwrap().places, 1);
+
+    store.close().await;
+    let given = other.ask(question("prod", 120)).await.unwrap();
+    assert!((1..=20).contains(&given.places), "{given:?}");
+    let more = other.ask(question("test", 120)).await.unwrap();
+    assert!(given.places + more.places <= 20, "{given:?} {more:?}");
 }

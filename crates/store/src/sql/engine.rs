@@ -35,6 +35,16 @@ pub(crate) fn skip_locked(connection: &Connection) -> &'static str {
     }
 }
 
+/// What keeps others from changing the rows that a question finds, until its transaction ends.
+pub(crate) fn for_update(connection: &Connection) -> &'static str {
+    match connection {
+        // Nobody else changes anything meanwhile.
+        Connection::Sqlite(_) => "",
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(_) => "for update",
+    }
+}
+
 /// A column for which no index is used.
 pub(crate) fn unindexed(connection: &Connection, column: &str) -> String {
     match connection {

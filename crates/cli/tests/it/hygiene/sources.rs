@@ -57,6 +57,7 @@ const HARMLESS: &[(&str, &str)] = &[
     ("connector::Saving", "words only"),
     ("connector::Standing", "words only"),
     ("connector::State", "words, and sentences for people"),
+    ("connector::SharedBudget", "no `Debug`; its store may know the password of a database"),
     ("connector::Step", "words only"),
     ("connector::Subject", "ids of rows"),
     ("connector::Trouble", "sentences for people"),
