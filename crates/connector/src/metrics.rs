@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_client::{Meter, ShareOfMinute};
 use countersign_findings::{Population, Severity, State as FindingState};
-use countersign_store::{Schedule, SendCount, SendState, Swept, SyncFigures};
+use countersign_store::{Crew, Schedule, SendCount, SendState, Swept, SyncFigures};
 use countersign_text::openmetrics::{Exposition, Kind, Samples};
 
 use crate::Connector;
@@ -56,6 +56,12 @@ pub enum Metric {
     ScheduleLag,
     /// Whether the schedule is paused.
     SchedulePaused,
+    /// Processes that do a sync together.
+    SyncWorkers,
+    /// Applications of it that are still to be read.
+    SyncLeft,
+    /// Of these, those whose reader has left them.
+    SyncAbandoned,
     /// Requests to the service.
     Requests,
     /// Those that repeated a failed one.
@@ -90,7 +96,7 @@ pub enum Metric {
 
 impl Metric {
     /// All of them, in the order in which they are written.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 31] = [
         Self::Build,
         Self::Syncs,
         Self::SyncDuration,
@@ -104,6 +110,9 @@ impl Metric {
         Self::Running,
         Self::ScheduleLag,
         Self::SchedulePaused,
+        Self::SyncWorkers,
+        Self::SyncLeft,
+        Self::SyncAbandoned,
         Self::Requests,
         Self::Retries,
         Self::RateLimited,
@@ -137,6 +146,9 @@ impl Metric {
             Self::Running => "countersign_sync_running",
             Self::ScheduleLag => "countersign_schedule_lag_seconds",
             Self::SchedulePaused => "countersign_schedule_paused",
+            Self::SyncWorkers => "countersign_sync_workers",
+            Self::SyncLeft => "countersign_sync_applications_left",
+            Self::SyncAbandoned => "countersign_sync_applications_abandoned",
             Self::Requests => "countersign_requests",
             Self::Retries => "countersign_request_retries",
             Self::RateLimited => "countersign_requests_rate_limited",
@@ -190,7 +202,10 @@ impl Metric {
             | Self::ConsecutiveFailures
             | Self::Running
             | Self::ScheduleLag
-            | Self::SchedulePaused => &["integration"],
+            | Self::SchedulePaused
+            | Self::SyncWorkers
+            | Self::SyncLeft
+            | Self::SyncAbandoned => &["integration"],
             Self::Requests | Self::Retries | Self::RateLimited | Self::StoreSize => &[],
         }
     }
@@ -221,6 +236,13 @@ impl Metric {
             Self::Running => "1 while a scheduled sync is running, else 0",
             Self::ScheduleLag => "How late the next scheduled sync is; 0 if it is not due yet",
             Self::SchedulePaused => "1 if the schedule is paused, else 0",
+            Self::SyncWorkers => {
+                "Processes that do a sync together, where the store is a database; none while no sync is under way"
+            }
+            Self::SyncLeft => "Applications that the sync under way has still to read",
+            Self::SyncAbandoned => {
+                "Of these, applications whose lease has ended: whoever claimed them no longer answers"
+            }
             Self::Requests => "Requests sent to the service, retries included, since the start",
             Self::Retries => "Requests that repeated a failed one, since the start",
             Self::RateLimited => "Requests that the service answered with 429, since the start",
@@ -331,6 +353,7 @@ impl Connector {
         put_syncs(&mut text, &self.store.sync_figures(BOUNDS_MS.to_vec()).await?);
         self.put_ages(&mut text).await?;
         put_schedule(&mut text, &self.store.schedules().await?, scheduler, self.now());
+        put_crews(&mut text, &self.store.crews().await?);
         put_requests(&mut text, meter);
         put_budget(&mut text, budget);
         let mut api = Metric::ApiRequests.begin(&mut text);
@@ -471,6 +494,19 @@ fn put_schedule(
     let mut paused = Metric::SchedulePaused.begin(text);
     for state in &states {
         paused.put(&[("integration", &state.integration)], u8::from(state.paused));
+    }
+}
+
+fn put_crews(text: &mut Exposition, crews: &[Crew]) {
+    for (metric, number) in [
+        (Metric::SyncWorkers, Crew::workers as fn(&Crew) -> u64),
+        (Metric::SyncLeft, |crew| crew.planned.saturating_sub(crew.read)),
+        (Metric::SyncAbandoned, |crew| crew.left),
+    ] {
+        let mut samples = metric.begin(text);
+        for crew in crews {
+            samples.put(&[("integration", &crew.integration)], number(crew));
+        }
     }
 }
 

@@ -7,12 +7,13 @@ use countersign_connector::health::{Mark, Standing, standings};
 use countersign_connector::sync::AuditCounts;
 use countersign_connector::watch::{Row, State};
 use countersign_findings::{Population, Severity, rfc3339};
-use countersign_store::{LastCheck, Schedule, Swept};
+use countersign_store::{Crew, LastCheck, RunStage, Schedule, Swept};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::context::Context;
 use super::deliver;
+use super::report::counted;
 use super::watch::rows;
 use crate::args::Json;
 use crate::failure::{Exit, Failure};
@@ -51,6 +52,8 @@ struct Integration {
     swept: Swept,
     is_paused: bool,
     next_ms: Option<i64>,
+    /// Who syncs it just now, where the store is a database.
+    crew: Option<Crew>,
 }
 
 /// One that has findings of other scanners: nobody waits for a sync of it.
@@ -65,13 +68,16 @@ impl Status {
         let settings = &context.config.schedule;
         let standings = standings(store, None, now_ms).await?;
         let mut integrations = Vec::new();
+        let mut crews = store.crews().await?;
         let fresh = standings.into_iter().zip(store.swept().await?);
         for (schedule, (standing, swept)) in store.schedules().await?.into_iter().zip(fresh) {
             let rule = settings.rule(&schedule.name);
             let next = foresee(&schedule, &rule, now_ms);
             let next_ms = next.map(|next| next.at_ms.max(now_ms));
             let is_paused = rule.is_paused || schedule.paused_ms.is_some();
-            integrations.push(Integration { schedule, standing, swept, is_paused, next_ms });
+            let at = crews.iter().position(|crew| crew.integration == schedule.name);
+            let crew = at.map(|at| crews.swap_remove(at));
+            integrations.push(Integration { schedule, standing, swept, is_paused, next_ms, crew });
         }
         let figures = store.finding_figures(Population::OPEN).await?;
         let of = |severity: Severity| {
@@ -256,6 +262,40 @@ fn budget_json(one: &HostBudget, per_minute: u32) -> Value {
     })
 }
 
+/// How far a sync is, and who does it.
+fn crew_text(crew: &Crew) -> String {
+    let doing = match crew.stage {
+        RunStage::Listing => "listing the applications".to_owned(),
+        RunStage::Settling => "closing what is gone".to_owned(),
+        RunStage::Reading => {
+            format!("{} of {} applications read", grouped(crew.read), grouped(crew.planned))
+        }
+    };
+    let conductor = match crew.is_left {
+        true => "no process conducts it".to_owned(),
+        false => format!("conducted by {}", printable(&crew.conductor)),
+    };
+    let mut text = format!("    syncing: {doing}, {conductor}\n");
+    for (reader, count) in &crew.readers {
+        let count = counted(*count, "application");
+        text.push_str(&format!("      {} is reading {count}\n", printable(reader)));
+    }
+    text
+}
+
+fn crew_json(crew: &Crew) -> Value {
+    let worker = |(name, count): &(String, u64)| json!({ "name": name, "reading": count });
+    json!({
+        "stage": crew.stage.as_str(),
+        "conductor": crew.conductor,
+        "conducted": !crew.is_left,
+        "applications": crew.planned,
+        "read": crew.read,
+        "abandoned": crew.left,
+        "workers": crew.readers.iter().map(worker).collect::<Vec<_>>(),
+    })
+}
+
 /// A line about a destination.
 fn destination_text(one: &Value) -> String {
     let word = |name: &str| printable(one[name].as_str().unwrap_or_default());
@@ -317,6 +357,9 @@ impl Status {
                 AuditCounts::words(sweep.last_applications, sweep.last_missed)
             ));
         }
+        if let Some(crew) = &one.crew {
+            text.push_str(&crew_text(crew));
+        }
         for sentence in one.standing.sentences(self.now_ms) {
             text.push_str(&format!("    {}\n", printable(&sentence)));
         }
@@ -346,6 +389,7 @@ impl Status {
                 "sweep_ms": sweep.period_ms,
             })),
             "next_sync_at": one.next_ms.map(rfc3339),
+            "sync": one.crew.as_ref().map(crew_json),
             "paused": one.is_paused,
             "problems": one.standing.sentences(self.now_ms),
             "problem": one.schedule.problem,

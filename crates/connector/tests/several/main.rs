@@ -14,8 +14,9 @@ use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
-use countersign_client::{Ask, Budget, Client, Config, Ledger, Url};
+use countersign_client::{Ask, Budget, Client, Config, Ledger, Meter, Url};
 use countersign_connector::budget::SharedBudget;
+use countersign_connector::metrics::Calls;
 use countersign_connector::sync::plan::Scope;
 use countersign_connector::sync::{Finished, Options};
 use countersign_connector::{Clock, Connector, Error, Fault, Fences};
@@ -311,6 +312,12 @@ async fn three_do_what_one_does_and_read_nothing_twice() {
     assert!(busy.is_busy(), "{busy}");
     let crew = second.connector.store.crews().await.unwrap().remove(0);
     assert_eq!((crew.conductor.as_str(), crew.planned, crew.workers()), ("conductor", 30, 1));
+    let (meter, calls) = (Meter::default(), Calls::default());
+    let metrics = second.connector.exposition(&[], None, &meter, &calls, &[], "0").await.unwrap();
+    for sample in ["workers{integration=\"test\"} 1", "applications_left{integration=\"test\"} 30"]
+    {
+        assert!(metrics.contains(&format!("countersign_sync_{sample}\n")), "{sample}: {metrics}");
+    }
     let (of_second, of_third) =
         tokio::join!(second.help(options("b", 3, LONG)), third.help(options("c", 3, LONG)));
     assert_eq!(of_second + of_third, 29);
