@@ -1,5 +1,5 @@
 //! A statement for each of many rows of values. SQLite runs it for one after the other;
-//! PostgreSQL, where every statement costs a way to the server and back, takes all of them at once.
+//! PostgreSQL, where every statement costs a way to the server and back, is given all of them at once.
 
 use super::{Connection, Result, Statement, ToSql};
 #[cfg(feature = "postgres")]
@@ -10,12 +10,12 @@ pub(crate) struct Bulk {
     /// With one: its values are the parameters, in their order.
     pub(crate) one: &'static str,
     /// With many.
-    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "SQLite takes one"))]
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "SQLite has one at a time"))]
     pub(crate) many: Many,
 }
 
 /// How many rows are given at once.
-#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "SQLite takes one"))]
+#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "SQLite has one at a time"))]
 pub(crate) enum Many {
     /// By `copy`: they are new.
     Copy {
