@@ -134,6 +134,67 @@ mod shared {
         well(&bare, &["worker", "--once"]);
     }
 
+    /// `serve`; killed on drop.
+    struct Serving(Child);
+
+    impl Serving {
+        fn start(home: &Path) -> Self {
+            let ready = home.join("serve.json");
+            let mut command = countersign(home);
+            command.args(["serve", "--listen", "127.0.0.1:0", "--ready-file"]).arg(&ready);
+            let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            wait_until("serve", || ready.exists());
+            Self(child)
+        }
+    }
+
+    impl Drop for Serving {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    /// When the last scheduled sync started, if it has ended.
+    fn last_start(home: &Path) -> Option<String> {
+        let listed: Value =
+            serde_json::from_str(&well(home, &["schedule", "list", "--json"])).unwrap();
+        let last = &listed[0];
+        last["ended_at"].as_str()?;
+        last["started_at"].as_str().map(str::to_owned)
+    }
+
+    /// Each sync that somebody wants, or the schedule, is done by one of two servers.
+    #[test]
+    fn two_servers_with_one_database_sync_once() {
+        let team = Team::new("workers_servers", "apps=2,findings=40,rng=5", 2);
+        let add = "\n[schedule]\nperiod = \"24h\"\njitter = \"off\"\n";
+        for home in &team.homes {
+            let path = home.join("config.toml");
+            let text = std::fs::read_to_string(&path).unwrap() + add;
+            std::fs::write(&path, text).unwrap();
+        }
+        let servers: Vec<_> = team.homes.iter().map(|home| Serving::start(home)).collect();
+        let mut last = None;
+        for wished in 0..4 {
+            if wished > 0 {
+                well(&team.homes[wished % 2], &["schedule", "run", "demo"]);
+            }
+            wait_until("the sync", || {
+                let now = last_start(&team.homes[0]);
+                let is_over = now.is_some() && now != last;
+                last = if is_over { now } else { last.clone() };
+                is_over
+            });
+        }
+        drop(servers);
+        let file = team.folder.path().join("runs.sqlite");
+        well(&team.homes[0], &["store", "copy", &team.url, file.to_str().unwrap()]);
+        let store = rusqlite::Connection::open(&file).unwrap();
+        let runs: i64 = store.query_row("select count(*) from runs", [], |row| row.get(0)).unwrap();
+        assert_eq!(runs, 4);
+    }
+
     /// Numbers that are the same each time.
     struct Draw(u64);
 
