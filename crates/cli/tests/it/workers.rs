@@ -100,21 +100,39 @@ mod shared {
         }
     }
 
-    fn begin(home: &Path, words: &[&str]) -> Child {
+    /// A process; killed on drop.
+    struct Process(Option<Child>);
+
+    fn begin(home: &Path, words: &[&str]) -> Process {
         let mut command = countersign(home);
         command.args(words).stdout(Stdio::null()).stderr(Stdio::piped());
-        command.spawn().unwrap()
+        Process(Some(command.spawn().unwrap()))
     }
 
-    /// What it wrote to standard error.
-    fn ended(child: Child) -> (Option<i32>, String) {
-        let output = child.wait_with_output().unwrap();
-        (output.status.code(), stderr(&output))
+    impl Process {
+        /// Its code, and what it wrote to standard error.
+        fn ended(mut self) -> (Option<i32>, String) {
+            let output = self.0.take().unwrap().wait_with_output().unwrap();
+            (output.status.code(), stderr(&output))
+        }
+
+        fn terminate(&self) {
+            let id = self.0.as_ref().unwrap().id().to_string();
+            assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        }
+
+        fn kill(&mut self) {
+            if let Some(child) = &mut self.0 {
+                let _ = child.kill();
+                let _ = child.wait();
+            }
+        }
     }
 
-    fn terminate(child: &Child) {
-        let killed = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status();
-        assert!(killed.unwrap().success());
+    impl Drop for Process {
+        fn drop(&mut self) {
+            self.kill();
+        }
     }
 
     #[test]
@@ -123,8 +141,8 @@ mod shared {
         well(&team.homes[1], &["worker", "--once"]);
         let worker = begin(&team.homes[1], &["worker"]);
         well(&team.homes[0], &["sync"]);
-        terminate(&worker);
-        let (code, told) = ended(worker);
+        worker.terminate();
+        let (code, told) = worker.ended();
         assert_eq!(code, Some(0), "{told}");
         assert!(told.contains("waiting for syncs") && told.contains("stopping"), "{told}");
         // One without the credentials leaves the work to others, and says so.
@@ -134,25 +152,12 @@ mod shared {
         well(&bare, &["worker", "--once"]);
     }
 
-    /// `serve`; killed on drop.
-    struct Serving(Child);
-
-    impl Serving {
-        fn start(home: &Path) -> Self {
-            let ready = home.join("serve.json");
-            let mut command = countersign(home);
-            command.args(["serve", "--listen", "127.0.0.1:0", "--ready-file"]).arg(&ready);
-            let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-            wait_until("serve", || ready.exists());
-            Self(child)
-        }
-    }
-
-    impl Drop for Serving {
-        fn drop(&mut self) {
-            let _ = self.0.kill();
-            let _ = self.0.wait();
-        }
+    fn serve(home: &Path) -> Process {
+        let ready = home.join("serve.json");
+        let words = ["serve", "--listen", "127.0.0.1:0", "--ready-file", ready.to_str().unwrap()];
+        let process = begin(home, &words);
+        wait_until("serve", || ready.exists());
+        process
     }
 
     /// When the last scheduled sync started, if it has ended.
@@ -174,7 +179,7 @@ mod shared {
             let text = std::fs::read_to_string(&path).unwrap() + add;
             std::fs::write(&path, text).unwrap();
         }
-        let servers: Vec<_> = team.homes.iter().map(|home| Serving::start(home)).collect();
+        let servers: Vec<_> = team.homes.iter().map(|home| serve(home)).collect();
         let mut last = None;
         for wished in 0..4 {
             if wished > 0 {
@@ -208,7 +213,7 @@ mod shared {
     impl Team {
         /// One sync that is disturbed, and its end, whoever comes to it. Answers how many
         /// processes were killed.
-        fn disturbed(&self, workers: &mut [Child], draw: &mut Draw) -> u32 {
+        fn disturbed(&self, workers: &mut [Process], draw: &mut Draw) -> u32 {
             let conductor = &self.homes[0];
             let mut sync = begin(conductor, &SYNC);
             let mut kills = 0;
@@ -216,17 +221,14 @@ mod shared {
                 pause(Duration::from_millis(20 + draw.below(400) as u64));
                 kills += 1;
                 match draw.below(workers.len() + 1) {
-                    0 => {
-                        let _ = sync.kill();
-                    }
+                    0 => sync.kill(),
                     at => {
-                        workers[at - 1].kill().unwrap();
-                        workers[at - 1].wait().unwrap();
+                        workers[at - 1].kill();
                         workers[at - 1] = begin(&self.homes[at], &["worker"]);
                     }
                 }
             }
-            let (code, told) = ended(sync);
+            let (code, told) = sync.ended();
             // Killed, done, or incomplete because another took the run over.
             assert!(matches!(code, None | Some(0 | 6)), "{code:?}: {told}");
             // Until nobody has to be waited for.
@@ -256,9 +258,9 @@ mod shared {
                 well(&self.alone, &SYNC);
                 kills += self.disturbed(&mut workers, draw);
             }
-            workers.iter().for_each(terminate);
+            workers.iter().for_each(Process::terminate);
             for worker in workers {
-                let (code, told) = ended(worker);
+                let (code, told) = worker.ended();
                 assert_eq!(code, Some(0), "{told}");
             }
             kills
