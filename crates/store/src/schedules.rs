@@ -45,6 +45,9 @@ pub struct ScheduledEnd {
     pub trouble: Option<(Fault, String)>,
 }
 
+/// How long after the end of a run whoever did it may take to note that.
+const NOTED_MS: i64 = 60_000;
+
 impl Store {
     /// What is remembered, one entry for each integration that is synced, by name.
     pub async fn schedules(&self) -> Result<Vec<Schedule>, Error> {
@@ -123,7 +126,8 @@ impl Store {
         .map(drop)
     }
 
-    /// The same, unless another process has started one since this one saw the last start.
+    /// The same, unless another process has started one since this one saw the last start, or has
+    /// just ended one and is about to note that.
     pub async fn claim_scheduled(
         &self,
         integration: IntegrationId,
@@ -136,8 +140,11 @@ impl Store {
                 "update schedules set asked_ms = null, due_ms = coalesce(?2, due_ms),
                     started_ms = ?3, ended_ms = null
                  where integration = ?1
-                    and coalesce(started_ms, -1) = coalesce(cast(?4 as bigint), -1)",
-                params![integration.0, due_ms, started_ms, seen_ms],
+                    and coalesce(started_ms, -1) = coalesce(cast(?4 as bigint), -1)
+                    and not (ended_ms is null and exists (select 1 from runs r
+                        where r.integration = ?1 and r.started_ms >= schedules.started_ms
+                            and r.finished_ms > ?5))",
+                params![integration.0, due_ms, started_ms, seen_ms, started_ms - NOTED_MS],
             )
         });
         Ok(changed.await? > 0)

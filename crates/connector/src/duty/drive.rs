@@ -218,10 +218,12 @@ impl Drive {
         match claimed {
             Ok(true) => {}
             Ok(false) => {
-                // Another process has started one since the store was looked at.
+                // Another process has started one since the store was looked at, or has just
+                // ended one: then it is not noted yet.
                 self.looked_ms = i64::MIN;
                 self.release();
-                return Ok(());
+                let is_under_way = schedule.started_ms.is_some() && schedule.ended_ms.is_none();
+                return if is_under_way { Err(None) } else { Ok(()) };
             }
             Err(error) => {
                 self.release();

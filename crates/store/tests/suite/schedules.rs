@@ -58,6 +58,23 @@ async fn runs_are_noted_and_what_was_drawn_stays() {
     assert!(store.schedules().await.unwrap().is_empty(), "it went while it ran");
 }
 
+#[tokio::test]
+async fn a_run_that_has_just_ended_is_not_begun_again_before_that_is_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, integration, _) = store(folder.path()).await;
+    assert!(store.claim_scheduled(integration, None, Some(10), 10).await.unwrap());
+    let run = store.begin_run(integration, RunKind::Incremental, 11).await.unwrap();
+    let end = RunSummary { finished_ms: 1_000, complete: true, requests: 1, report: String::new() };
+    store.finish_run(run, end).await.unwrap();
+    // Whoever did it notes that next. If it does not, nobody does, and it is begun again.
+    assert!(!store.claim_scheduled(integration, Some(10), None, 1_001).await.unwrap());
+    assert!(!store.claim_scheduled(integration, Some(10), None, 60_999).await.unwrap());
+    assert!(store.claim_scheduled(integration, Some(10), None, 61_000).await.unwrap());
+    let end = ScheduledEnd { ended_ms: 61_000, full_ms: None, trouble: None };
+    store.end_scheduled(integration, end).await.unwrap();
+    assert!(store.claim_scheduled(integration, Some(61_000), None, 61_001).await.unwrap());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn processes_that_write_at_once_wait_for_each_other() {
     let folder = tempfile::tempdir().unwrap();
