@@ -272,6 +272,16 @@ async fn the_tenant_lives_the_same_life_twice() {
     }
 }
 
+/// With a clock that was set back the same days come again, and with them the same names.
+#[tokio::test]
+async fn days_that_come_again_are_lived_again() {
+    let test = TestPlatform::start_controlled(SeedSpec::Empty).await;
+    for seed in 0..8 {
+        told(&test, "POST", "/mutate", json!({"days": 15, "seed": seed})).await;
+        told(&test, "PUT", "/clock", json!({"now": "2026-06-02T00:00:00Z"})).await;
+    }
+}
+
 /// What is made up about an application holds its name.
 #[tokio::test]
 async fn an_application_of_any_name_lives_on() {

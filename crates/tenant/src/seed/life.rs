@@ -261,26 +261,27 @@ impl Life<'_, '_> {
     fn create(&mut self) -> Result<(), Error> {
         let name = format!("Newcomer {}", self.now_ms.div_euclid(DAY_MS));
         let guid = self.seeder.dice.guid();
-        self.seeder.transaction.execute(
+        let created = self.seeder.transaction.execute(
             "insert or ignore into applications (guid, name, business_unit, policy,
                 business_criticality, created_ms, modified_ms)
              values (?1, ?2, (select id from business_units where is_default),
                 (select id from policies where guid = ?4), 'MEDIUM', ?3, ?3)",
             params![guid, name, self.now_ms, policies::RECOMMENDED],
         )?;
-        self.events.applications_created += 1;
+        self.events.applications_created += created as u64;
         Ok(())
     }
 
     fn rename(&mut self) -> Result<(), Error> {
         let Some(id) = self.any("applications", "true")? else { return Ok(()) };
         let suffix = format!(" (renamed {})", self.now_ms.div_euclid(DAY_MS));
-        self.seeder.transaction.execute(
-            "update applications set name = substr(name, 1, 200) || ?2, modified_ms = ?3
+        // A clock that was set back has the same days again, and so the same names.
+        let renamed = self.seeder.transaction.execute(
+            "update or ignore applications set name = substr(name, 1, 200) || ?2, modified_ms = ?3
              where id = ?1",
             params![id, suffix, self.now_ms],
         )?;
-        self.events.applications_renamed += 1;
+        self.events.applications_renamed += renamed as u64;
         Ok(())
     }
 
