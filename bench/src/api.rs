@@ -112,7 +112,7 @@ pub async fn run_all(countersign: &Path, given: Option<String>) -> Result<()> {
     crate::dashboard::measure(countersign, &home, readers::INTEGRATION).await
 }
 
-/// The daily look at the store, which takes a processor for minutes, is not what is measured.
+/// The daily look at the store, which keeps a processor busy for minutes, is not what is measured.
 async fn put_off_the_look(home: &Path) -> Result<()> {
     let store = Store::open(&home.join("store.sqlite")).await?;
     let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
