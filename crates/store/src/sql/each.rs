@@ -3,7 +3,7 @@
 
 use super::{Connection, Result, Statement, ToSql};
 #[cfg(feature = "postgres")]
-use super::{Params, Value, params::Given};
+use super::{Value, params::value};
 
 /// What is done with each row.
 pub(crate) struct Bulk {
@@ -61,9 +61,8 @@ impl<'c> Each<'c> {
             }
             #[cfg(feature = "postgres")]
             Connection::Postgres(_) => {
-                if let Given::InOrder(values) = values.given()? {
-                    self.waiting.push(values);
-                }
+                let values = values.iter().map(|one| value(*one));
+                self.waiting.push(values.collect::<Result<_>>()?);
             }
         }
         Ok(())

@@ -24,7 +24,7 @@ pub(crate) enum Given {
 }
 
 #[cfg(feature = "postgres")]
-fn value(of: &dyn ToSql) -> Result<Value> {
+pub(super) fn value(of: &dyn ToSql) -> Result<Value> {
     Ok(match of.to_sql()? {
         ToSqlOutput::Borrowed(ValueRef::Null) => Value::Null,
         ToSqlOutput::Borrowed(ValueRef::Integer(number)) => Value::Integer(number),
