@@ -171,6 +171,25 @@ impl Bench {
         Self { service, url, database, folder: tempfile::tempdir().unwrap() }
     }
 
+    /// A run to its end by its conductor, or by a second one after the first has died in the middle
+    /// of this application.
+    async fn ended(
+        &self,
+        conductor: &Process,
+        second: &Process,
+        dies_at: Option<usize>,
+    ) -> Finished {
+        let Some(number) = dies_at else {
+            return conductor.sync(options("conductor", 1, LONG)).await.unwrap();
+        };
+        self.service.hold(number);
+        let conducting = conductor.begin_sync(options("conductor", 1, SHORT));
+        self.service.holds(1).await;
+        conducting.abort();
+        self.service.release();
+        second.take_over(options("second", 1, LONG)).await.unwrap()
+    }
+
     async fn process(&self) -> Process {
         self.process_with(Store::open_url(&self.database, None).await.unwrap()).await
     }
@@ -436,16 +455,8 @@ async fn the_brake_holds_whoever_settles() {
         let before = conductor.shown().await;
         bench.service.applications.lock().unwrap().retain(|number, _| *number < 3);
         bench.service.applications.lock().unwrap().insert(1, 0);
-        let finished = if is_taken_over {
-            bench.service.hold(2);
-            let conducting = conductor.begin_sync(options("conductor", 1, SHORT));
-            bench.service.holds(1).await;
-            conducting.abort();
-            bench.service.release();
-            second.take_over(options("second", 1, LONG)).await.unwrap()
-        } else {
-            conductor.sync(options("conductor", 1, LONG)).await.unwrap()
-        };
+        let dies_at = is_taken_over.then_some(2);
+        let finished = bench.ended(&conductor, &second, dies_at).await;
         let report = &finished.report;
         assert!(!report.complete && report.is_held_back(), "{report:?}");
         assert_eq!((report.applications.gone, report.applications.held_back), (0, 9));
@@ -471,16 +482,8 @@ async fn what_is_believed_is_closed_once_whoever_settles() {
         conductor.sync(options("conductor", 4, LONG)).await.unwrap();
         bench.service.applications.lock().unwrap().remove(&11);
         bench.service.applications.lock().unwrap().insert(1, 0);
-        let finished = if is_taken_over {
-            bench.service.hold(9);
-            let conducting = conductor.begin_sync(options("conductor", 1, SHORT));
-            bench.service.holds(1).await;
-            conducting.abort();
-            bench.service.release();
-            second.take_over(options("second", 1, LONG)).await.unwrap()
-        } else {
-            conductor.sync(options("conductor", 1, LONG)).await.unwrap()
-        };
+        let dies_at = is_taken_over.then_some(9);
+        let finished = bench.ended(&conductor, &second, dies_at).await;
         let report = &finished.report;
         assert!(report.complete, "{report:?}");
         assert_eq!((report.applications.gone, report.findings.closed), (1, FINDINGS));
