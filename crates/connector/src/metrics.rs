@@ -241,7 +241,7 @@ impl Metric {
             }
             Self::SyncLeft => "Applications that the sync under way has still to read",
             Self::SyncAbandoned => {
-                "Of these, applications whose lease has ended: whoever claimed them no longer answers"
+                "Of these, applications whose lease has ended: the process that claimed them no longer answers"
             }
             Self::Requests => "Requests sent to the service, retries included, since the start",
             Self::Retries => "Requests that repeated a failed one, since the start",
