@@ -30,6 +30,8 @@ const ROW: f64 = 50.0;
 const YEAR: f64 = 100.0;
 /// Guesses for a word that is in no list: the words of a language.
 const WORD: f64 = 60_000.0;
+/// Longest word; what is longer is put together of several.
+const LONGEST_WORD: usize = 12;
 /// Shortest piece that is more than its characters.
 const SHORTEST: usize = 3;
 /// Shortest word that is in no list.
@@ -99,8 +101,8 @@ impl Piece<'_> {
         read.copied().reduce(f64::min).map(|place| place * 4.0)
     }
 
-    /// Whether it is written as words are: small, capitalised, or all capitals; speakable;
-    /// at most a third of it stands for letters.
+    /// By the words that it may be, if it is written as words are: small, capitalised, or all
+    /// capitals; speakable; at most a third of it stands for letters.
     fn word(&self, lower: &[char]) -> Option<f64> {
         let written = &self.written[self.start..self.end];
         let is_small = written[1..].iter().all(|c| !c.is_uppercase());
@@ -112,7 +114,8 @@ impl Piece<'_> {
                 let put_back = read.iter().zip(lower).filter(|(read, lower)| read != lower).count();
                 put_back * 3 <= lower.len() && is_speakable(read)
             });
-        is_word.then_some(WORD)
+        let words = i32::try_from(lower.len().div_ceil(LONGEST_WORD)).ok()?;
+        is_word.then(|| WORD.powi(words))
     }
 
     fn was_before(&self, lower: &[char]) -> bool {
@@ -208,6 +211,12 @@ mod tests {
     }
 
     proptest! {
+        /// As a password manager draws them; small letters and digits read as words best.
+        #[test]
+        fn what_was_drawn_by_chance_takes_many(text in prop_oneof!["[a-z2-7]{24,40}", "[!-~]{20,40}"]) {
+            prop_assert!(guesses(&text) >= ENOUGH, "{:e}", guesses(&text));
+        }
+
         #[test]
         fn never_more_than_trying_each_character(text in any::<String>()) {
             let length = i32::try_from(text.chars().count().min(72)).unwrap();
