@@ -69,6 +69,7 @@ while read -r command; do
     promote) ask two "select pg_promote()" >>log ;;
     restart) crash one; start one ;;
     create*) ask one "create database ${command#create }" ;;
+    count*) command=${command#count }; $as "$bin/psql" -XAtq -h "$folder/one" -U tests -d "${command%% *}" -c "${command#* }"; continue ;;
   esac
   echo done
 done
@@ -122,15 +123,34 @@ impl Pair {
         self.tell("promote");
     }
 
+    /// Kills the primary, and makes the standby the primary.
+    pub fn fail_over(&mut self) {
+        self.kill_primary();
+        self.promote_standby();
+    }
+
     /// Kills the primary in the same way, and starts it again.
     pub fn restart_primary(&mut self) {
         self.tell("restart");
     }
 
+    /// What a statement of one line finds in a database of the first server: one number.
+    ///
+    /// # Panics
+    /// Where it is not one number.
+    pub fn count(&mut self, database: &str, statement: &str) -> u64 {
+        let told = self.ask(&format!("count {database} {statement}"));
+        told.parse().unwrap_or_else(|_| panic!("{statement}: {told}"))
+    }
+
     fn tell(&mut self, command: &str) {
+        assert_eq!(self.ask(command), "done", "{command}: see above");
+    }
+
+    fn ask(&mut self, command: &str) -> String {
         writeln!(self.commands, "{command}").expect("a shell that reads");
         let mut answer = String::new();
         self.answers.read_line(&mut answer).expect("a line");
-        assert_eq!(answer.trim_end(), "done", "{command}: see above");
+        answer.trim_end().to_owned()
     }
 }

@@ -18,6 +18,10 @@ mod documents;
 mod elsewhere;
 mod exits;
 mod export;
+#[cfg(all(unix, feature = "postgres"))]
+#[path = "../../../testkit/src/failover.rs"]
+#[expect(unreachable_pub, reason = "other crates use it from outside")]
+mod failover;
 mod forms;
 mod gallery;
 mod handover;

@@ -21,6 +21,7 @@ mod shared {
     use serde_json::Value;
 
     use crate::crash::content;
+    use crate::failover::Pair;
     use crate::program::{Served, countersign, pause, run, stderr, stdout, wait_until};
 
     /// Syncs in `./test`, of which each is disturbed.
@@ -52,11 +53,14 @@ mod shared {
 
     impl Team {
         fn new(database: &str, seed: &str, count: usize) -> Self {
+            Self::over(crate::postgres::server().create(database, &[]), seed, count)
+        }
+
+        fn over(url: String, seed: &str, count: usize) -> Self {
             let served = Served::start(seed);
             let (id, secret) = served.mint("reader", &["resultsapi", "noteamrestrictionapi"]);
             let folder = tempfile::tempdir().unwrap();
             let alone = folder.path().join("alone");
-            let url = crate::postgres::server().create(database, &[]);
             let homes: Vec<_> =
                 (0..count).map(|at| folder.path().join(format!("home{at}"))).collect();
             std::fs::create_dir_all(&homes[0]).unwrap();
@@ -231,16 +235,27 @@ mod shared {
             let (code, told) = sync.ended();
             // Killed, done, or incomplete because another took the run over.
             assert!(matches!(code, None | Some(0 | 6)), "{code:?}: {told}");
-            // Until nobody has to be waited for.
+            self.is_over();
+            kills
+        }
+
+        /// Until nobody has to be waited for.
+        fn is_over(&self) {
             wait_until("the run", || {
-                let output = run(conductor, &SYNC);
+                let output = run(&self.homes[0], &SYNC);
                 let (code, told) = (output.status.code(), stderr(&output));
                 // Its lease is short, and this machine is busy.
                 let is_lost = code == Some(6) && told.contains("has taken over the run");
                 assert!(is_lost || matches!(code, Some(0 | 7)), "{code:?}: {told}");
                 code == Some(0)
             });
-            kills
+        }
+
+        fn pass(&self, days: u32) {
+            let platform = self.served.platform_home();
+            well(&platform, &["platform", "mutate", "--days", &days.to_string()]);
+            // What happened has happened; the clocks are one again.
+            well(&platform, &["platform", "clock", "--real"]);
         }
 
         /// So many days, each with a sync.
@@ -250,10 +265,7 @@ mod shared {
             let mut kills = 0;
             for day in 0..days {
                 if day > 0 {
-                    let platform = self.served.platform_home();
-                    well(&platform, &["platform", "mutate", "--days", &day.to_string()]);
-                    // What happened has happened; the clocks are one again.
-                    well(&platform, &["platform", "clock", "--real"]);
+                    self.pass(day);
                 }
                 well(&self.alone, &SYNC);
                 kills += self.disturbed(&mut workers, draw);
@@ -292,5 +304,40 @@ mod shared {
             println!("{left} rounds left, {kills} kills");
         }
         println!("{rounds} rounds, {count} workers, {kills} kills");
+    }
+
+    /// The server of the database is killed while four workers read, once to start again and once
+    /// for good: they go on with the one that takes its place.
+    #[test]
+    fn the_database_fails_over_while_four_workers_read() {
+        let mut pair = Pair::start();
+        let team = Team::over(pair.create("store"), "apps=40,findings=2000,rng=17", 5);
+        let workers: Vec<_> = team.homes[1..].iter().map(|home| begin(home, &["worker"])).collect();
+        let mut is_noticed = false;
+        for (day, disaster) in [Pair::restart_primary, Pair::fail_over].into_iter().enumerate() {
+            if day > 0 {
+                team.pass(30);
+            }
+            well(&team.alone, &SYNC);
+            let sync = begin(&team.homes[0], &SYNC);
+            let mut work = |state| {
+                pair.count("store", &format!("select count(*) from work where state = '{state}'"))
+            };
+            wait_until("work that is done", || work("done") > 0);
+            assert!(work("open") > 0, "all is done");
+            disaster(&mut pair);
+            let (code, told) = sync.ended();
+            // Reconnected, or left to a worker.
+            assert!(matches!(code, Some(0 | 6 | 7)), "{code:?}: {told}");
+            is_noticed |= code == Some(7);
+            team.is_over();
+            assert!(team.content(day as u32) == content(&team.alone), "day {day}");
+        }
+        assert!(is_noticed, "nobody noticed");
+        workers.iter().for_each(Process::terminate);
+        for worker in workers {
+            let (code, told) = worker.ended();
+            assert_eq!(code, Some(0), "{told}");
+        }
     }
 }

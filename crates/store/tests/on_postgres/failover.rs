@@ -102,11 +102,7 @@ async fn survives(disaster: fn(&mut Pair)) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 async fn the_primary_is_killed_and_its_standby_promoted() {
-    survives(|pair| {
-        pair.kill_primary();
-        pair.promote_standby();
-    })
-    .await;
+    survives(Pair::fail_over).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
