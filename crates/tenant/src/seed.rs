@@ -15,7 +15,7 @@ use countersign_wire::finding::{
 use rusqlite::{Connection, Transaction, params};
 use serde_json::{Number, Value, json};
 
-use crate::act::{Act, Noted};
+use crate::act::{Act, Change, Noted};
 use crate::marks::stored;
 use crate::tenant::Tenant;
 use crate::words::{DependencyMode, FindingStatus, Resolution, ScanMode, ScanType};
@@ -95,13 +95,18 @@ impl fmt::Display for SeedSpec {
 impl Tenant {
     /// Fills an empty database: a seeding that was cut off leaves it empty.
     pub fn seed(&self, act: &Act, spec: &SeedSpec) -> Result<(), Error> {
-        self.change(act, |change| match is_seeded(change.connection)? {
+        if self.look(|view| is_seeded(view.connection))? {
+            return Ok(());
+        }
+        // Asked again: another process may have seeded it meanwhile.
+        let seed = |change: &Change<'_>| match is_seeded(change.connection)? {
             true => Ok(Noted(())),
             false => {
                 fill(change.transaction, spec, change.now_ms)?;
                 change.noted("tenant.seed", &spec.to_string(), ())
             }
-        })
+        };
+        self.database().fill(|| self.change(act, seed))
     }
 }
 
