@@ -384,4 +384,23 @@ impl<'r> Row<'r> {
             Self::Postgres(row) => postgres::get_ref(row, at),
         }
     }
+
+    /// The same of as many columns, from this one on. Which engine it is of is asked once.
+    pub(crate) fn values<const COUNT: usize>(self, from: usize) -> Result<[ValueRef<'r>; COUNT]> {
+        let mut values = [ValueRef::Null; COUNT];
+        match self {
+            Self::Sqlite(row) => {
+                for (value, at) in values.iter_mut().zip(from..) {
+                    *value = row.get_ref(at)?;
+                }
+            }
+            #[cfg(feature = "postgres")]
+            Self::Postgres(row) => {
+                for (value, at) in values.iter_mut().zip(from..) {
+                    *value = postgres::get_ref(row, at)?;
+                }
+            }
+        }
+        Ok(values)
+    }
 }
