@@ -198,6 +198,12 @@ impl FindingId {
     }
 }
 
+impl From<FindingId> for String {
+    fn from(id: FindingId) -> Self {
+        id.0.into()
+    }
+}
+
 /// All twenty digits, in lower case.
 impl FromStr for FindingId {
     type Err = &'static str;

@@ -1,6 +1,7 @@
 //! The change feed.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use countersign_findings::{Difference, FindingId, sentences};
 use serde::Serialize;
@@ -10,7 +11,7 @@ use crate::columns;
 use crate::error::Error;
 use crate::scope::{Scope, Scoped, id_range};
 use crate::seal;
-use crate::sql::{self, Connection, Params, Text, Value as SqlValue, params};
+use crate::sql::{self, Connection, Params, Row, Text, Value as SqlValue, params, typed};
 use crate::store::Store;
 
 /// A row of the change feed.
@@ -152,7 +153,7 @@ impl Store {
                 values.push(SqlValue::Integer(limit.into()));
                 let order = if page.is_oldest_first { "seq" } else { "seq desc" };
                 let select = select_change();
-                let sql = format!("{select} where {condition} order by {order} limit ?");
+                let sql = format!("{select} {NAMED} where {condition} order by {order} limit ?");
                 read_changes(connection, &sql, values)
             })
             .await
@@ -163,7 +164,7 @@ impl Store {
         self.database
             .read(move |connection| {
                 let (condition, values) = page.condition()?;
-                let sql = format!("select count(*) {FROM} where {condition}");
+                let sql = format!("select count(*) {FROM} {NAMED} where {condition}");
                 let mut statement = connection.prepare(&sql)?;
                 Ok(statement.query_row(values, |row| row.get(0))?)
             })
@@ -201,7 +202,7 @@ impl Store {
                 let before = before.unwrap_or(i64::MAX);
                 let select = select_change();
                 let sql = format!(
-                    "{select} where seq < ?1 and (cast(?2 as bigint) is null or c.kind = ?2)
+                    "{select} {NAMED} where seq < ?1 and (cast(?2 as bigint) is null or c.kind = ?2)
                         and (cast(?3 as text) is null or integrations.name = ?3)
                         and (cast(?4 as text) is null or applications.guid = ?4)
                      order by seq desc limit ?5"
@@ -239,23 +240,26 @@ impl Store {
 /// Beside what is shown, whether the row and its finding are what was written.
 fn select_change() -> String {
     format!(
-        "select {}, {}, c.seal, f.seal, guid, applications.name, text, texts.hash,
-            integrations.name, c.is_first {FROM}",
+        "select {}, {}, c.seal, f.seal, c.is_first, text, texts.hash {FROM}",
         seal::CHANGE,
         seal::FINDING
     )
 }
 
-/// Where the columns of [`seal::FINDING`] are in it, after those of [`seal::CHANGE`]; the
-/// application among them; and what follows them.
+/// Where the columns of [`seal::FINDING`] are in it, after those of [`seal::CHANGE`], and what
+/// follows them.
 const FINDING: usize = seal::CHANGE_COLUMNS;
-const APPLICATION: usize = FINDING + 2;
 const REST: usize = FINDING + seal::FINDING_COLUMNS;
+/// Where the application and the title are among the columns of [`seal::FINDING`].
+const APPLICATION: usize = 2;
+const TITLE: usize = 12;
 
 const FROM: &str = "from changes c
      left join findings f on f.id = c.finding
-     left join texts on texts.id = f.title
-     left join applications on applications.id = f.application
+     left join texts on texts.id = f.title";
+
+/// What else conditions name. What is shown of these is read once for each application.
+const NAMED: &str = "left join applications on applications.id = f.application
      left join integrations on integrations.id = applications.integration";
 
 fn read_changes(
@@ -267,35 +271,51 @@ fn read_changes(
     let mut rows = statement.query(values)?;
     let mut changes = Vec::new();
     // In the snapshot of this statement, once for each.
-    let mut sound = HashSet::new();
+    let (mut applications, mut titles) = (BTreeMap::new(), BTreeMap::new());
     while let Some(row) = rows.next()? {
-        let seq: i64 = row.get(0)?;
-        let is_sound = row.get::<Option<i64>>(REST)? == Some(seal::of_change(row, 0)?)
-            && row.get::<Option<i64>>(REST + 1)? == Some(seal::of_finding(row, FINDING)?);
-        let title: Option<Text> = row.get(REST + 4)?;
-        let hash = title.as_ref().map(|title| columns::hash(&title.0));
-        let (true, Some(title)) = (is_sound && hash == row.get(REST + 5)?, title) else {
-            return Err(Error::corrupt(format_args!("change {seq} is not as it was written")));
-        };
-        let application: i64 = row.get(APPLICATION)?;
-        if sound.insert(application) {
-            seal::check_application(connection, application)?;
+        let change = row.values::<{ seal::CHANGE_COLUMNS }>(0)?;
+        let finding = row.values::<{ seal::FINDING_COLUMNS }>(FINDING)?;
+        let [seq, _, at_ms, _, id, kind, reason, severity, differences] = change;
+        let seq: i64 = typed(seq)?;
+        let damaged = || Error::corrupt(format_args!("change {seq} is not as it was written"));
+        let is_sound = row.get::<Option<i64>>(REST)? == Some(seal::of(&change))
+            && row.get::<Option<i64>>(REST + 1)? == Some(seal::of(&finding));
+        if !is_sound {
+            return Err(damaged());
         }
-        let id: [u8; 10] = row.get(4)?;
+        let title = match titles.entry(typed::<i64>(finding[TITLE])?) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(title(row)?.ok_or_else(damaged)?),
+        };
+        let application = match applications.entry(typed::<i64>(finding[APPLICATION])?) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let named = seal::check_application(connection, *new.key())?;
+                new.insert(named)
+            }
+        };
+        let id: [u8; 10] = typed(id)?;
         changes.push(ChangeRow {
             seq,
-            at_ms: row.get(2)?,
-            application: row.get(REST + 2)?,
-            application_name: row.get(REST + 3)?,
-            finding_id: FindingId::from_bytes(&id).to_string(),
-            kind: ChangeKind::of_code(row.get(5)?)?,
-            reason: row.get(6)?,
-            severity: row.get(7)?,
-            title: title.0,
-            differences: row.get(8)?,
-            integration: row.get(REST + 6)?,
-            is_first: row.get(REST + 7)?,
+            at_ms: typed(at_ms)?,
+            application: application.guid.clone(),
+            application_name: application.name.clone(),
+            finding_id: FindingId::from_bytes(&id).into(),
+            kind: ChangeKind::of_code(typed(kind)?)?,
+            reason: typed(reason)?,
+            severity: typed(severity)?,
+            title: title.clone(),
+            differences: typed(differences)?,
+            integration: application.integration.clone(),
+            is_first: row.get(REST + 2)?,
         });
     }
     Ok(changes)
+}
+
+/// The title of a finding, if it is what was written.
+fn title(row: Row<'_>) -> Result<Option<String>, Error> {
+    let title: Option<Text> = row.get(REST + 3)?;
+    let hash: Option<i64> = row.get(REST + 4)?;
+    Ok(title.filter(|title| Some(columns::hash(&title.0)) == hash).map(|title| title.0))
 }

@@ -118,7 +118,7 @@ pub(crate) fn of_values(values: &[&dyn ToSql]) -> Result<i64, Error> {
 }
 
 /// The same of values of a row.
-fn of(values: &[ValueRef<'_>]) -> i64 {
+pub(crate) fn of(values: &[ValueRef<'_>]) -> i64 {
     let mut sealing = Sealing::new();
     sealing.add(values);
     sealing.end()
@@ -171,7 +171,7 @@ pub(crate) fn findings(connection: &Connection, rows: &[i64]) -> Result<(), Erro
 
 /// Seals an application with its counts as they are.
 pub(crate) fn application(connection: &Connection, id: i64) -> Result<(), Error> {
-    let (seal, _) = of_application(connection, id)?;
+    let Sealed { seal, .. } = of_application(connection, id)?;
     connection
         .prepare("update applications set seal = ? where id = ?")?
         .execute(params![seal, id])?;
@@ -180,20 +180,43 @@ pub(crate) fn application(connection: &Connection, id: i64) -> Result<(), Error>
 
 /// Whether an application and its counts are what was written.
 pub(crate) fn is_sound(connection: &Connection, application: i64) -> Result<bool, Error> {
-    let (seal, kept) = of_application(connection, application)?;
+    let Sealed { seal, kept, .. } = of_application(connection, application)?;
     Ok(kept == Some(seal))
 }
 
+/// What an application is called.
+pub(crate) struct Named {
+    /// Its integration.
+    pub(crate) integration: String,
+    pub(crate) guid: String,
+    pub(crate) name: String,
+}
+
+/// Of a row with the columns of [`APPLICATION`].
+fn named(row: Row<'_>) -> Result<Named, Error> {
+    Ok(Named { integration: row.get(0)?, guid: row.get(1)?, name: row.get(2)? })
+}
+
 /// Fails unless an application and its counts are what was written.
-pub(crate) fn check_application(connection: &Connection, id: i64) -> Result<(), Error> {
-    match is_sound(connection, id)? {
-        true => Ok(()),
+pub(crate) fn check_application(connection: &Connection, id: i64) -> Result<Named, Error> {
+    let Sealed { seal, kept, named } = of_application(connection, id)?;
+    match kept == Some(seal) {
+        true => named,
         false => Err(Error::corrupt(format_args!("application {id} is not as it was written"))),
     }
 }
 
-/// The seal that it should have, and the one that it has.
-fn of_application(connection: &Connection, id: i64) -> Result<(i64, Option<i64>), Error> {
+/// An application as it was found.
+struct Sealed {
+    /// That it should have.
+    seal: i64,
+    /// That it has.
+    kept: Option<i64>,
+    /// A damaged name may be none.
+    named: Result<Named, Error>,
+}
+
+fn of_application(connection: &Connection, id: i64) -> Result<Sealed, Error> {
     let mut sealing = Sealing::new();
     let mut select = connection.prepare(&format!(
         "select {APPLICATION}, a.seal from applications a
@@ -205,6 +228,7 @@ fn of_application(connection: &Connection, id: i64) -> Result<(i64, Option<i64>)
     };
     sealing.add(&row.values::<APPLICATION_COLUMNS>(0)?);
     let kept = row.get(APPLICATION_COLUMNS)?;
+    let named = named(row);
     let mut select = connection.prepare(&format!(
         "select {COUNTS} from tallies where application = ? order by {COUNTS}"
     ))?;
@@ -212,7 +236,7 @@ fn of_application(connection: &Connection, id: i64) -> Result<(i64, Option<i64>)
     while let Some(row) = rows.next()? {
         sealing.add(&row.values::<COUNTS_COLUMNS>(0)?);
     }
-    Ok((sealing.end(), kept))
+    Ok(Sealed { seal: sealing.end(), kept, named })
 }
 
 /// The part of a record's hash that is kept.

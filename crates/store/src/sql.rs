@@ -51,6 +51,11 @@ pub(crate) fn texts(mark: &str) -> String {
     format!("select atom from json_each({mark})")
 }
 
+/// What a value of a row is.
+pub(crate) fn typed<T: FromSql>(value: ValueRef<'_>) -> Result<T> {
+    T::column_result(value).map_err(|error| rusqlite::Error::from(error).into())
+}
+
 /// A text that many findings share. An engine whose texts cannot hold every character has it as
 /// bytes.
 pub(crate) struct Text(pub(crate) String);

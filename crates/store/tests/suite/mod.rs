@@ -219,6 +219,35 @@ async fn what_vanished_is_announced_and_can_come_back() {
 }
 
 #[tokio::test]
+async fn each_change_has_the_names_of_its_own_finding_and_application() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _, run) = store(folder.path()).await;
+    let other = store.add_integration(credential("other"), None).await.unwrap();
+    let other = store.begin_run(other, RunKind::Full, 1).await.unwrap();
+    let mut written = Vec::new();
+    for (integration, run, name) in
+        [("test", run, "Alpha"), ("other", other, "Gamma"), ("test", run, "Beta")]
+    {
+        let mut writer = open(&store, run, name).await;
+        for (n, cwe, title) in [(1, 79, "x"), (2, 80, "y"), (3, 79, "x")] {
+            let record = flaw(n, 3, cwe, title, None, "OPEN");
+            put(&mut writer, name, &record, Some(ChangeKind::New)).await;
+            written.push(format!("{integration} guid-{} {name} {title}", name.to_lowercase()));
+        }
+        writer.commit(COMPLETE).await.unwrap();
+    }
+    let feed = store.changes(Since::Beginning, 10).await.unwrap();
+    let read: Vec<_> = feed
+        .iter()
+        .map(|row| {
+            let (integration, title) = (&row.integration, &row.title);
+            format!("{integration} {} {} {title}", row.application, row.application_name)
+        })
+        .collect();
+    assert_eq!(read, written);
+}
+
+#[tokio::test]
 async fn an_unchanged_application_costs_one_row() {
     let folder = tempfile::tempdir().unwrap();
     let (store, integration, run) = store(folder.path()).await;
