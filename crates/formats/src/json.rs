@@ -34,7 +34,7 @@ impl Elements {
     pub(crate) fn write(&mut self, out: &mut impl Write, element: &Value) -> io::Result<()> {
         out.write_all(if self.count == 0 { b"\n" } else { b",\n" })?;
         self.count += 1;
-        json::to_writer(out, element).map_err(io::Error::from)
+        json::to_writer(out, element)
     }
 
     /// How many there are.

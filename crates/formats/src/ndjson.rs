@@ -24,7 +24,7 @@ impl<W: Write> Ndjson<W> {
 impl<W: Write> Export for Ndjson<W> {
     fn finding(&mut self, item: &Item<'_>) -> io::Result<Held> {
         self.line.clear();
-        json::to_writer(&mut self.line, &Line::of(item))?;
+        json::append(&mut self.line, &Line::of(item))?;
         self.line.push(b'\n');
         self.out.write_all(&self.line)?;
         Ok(Held::Written)

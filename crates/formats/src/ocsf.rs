@@ -217,7 +217,7 @@ fn append(
         event.raw_data_hash = shape.since_1_4(Some(fingerprint(item.raw)));
     }
     event.unmapped = rest::rest(record, &event, item.finding, item.paths);
-    json::to_writer(out, &event)?;
+    json::append(out, &event)?;
     Ok(())
 }
 
@@ -557,5 +557,5 @@ fn filled(text: &Option<String>) -> Option<&str> {
 
 /// A text that says something.
 fn full(text: &str) -> Option<&str> {
-    Some(text).filter(|text| !text.trim().is_empty())
+    Some(text).filter(|text| text.contains(|c: char| !c.is_whitespace()))
 }

@@ -45,7 +45,7 @@ impl<W: Write> Applications<W> {
     /// Writes one.
     pub fn application(&mut self, entry: &Entry<'_>) -> io::Result<()> {
         self.line.clear();
-        json::to_writer(&mut self.line, &event(entry))?;
+        json::append(&mut self.line, &event(entry))?;
         self.line.push(b'\n');
         self.out.write_all(&self.line)
     }

@@ -41,7 +41,7 @@ pub fn application(out: &mut Vec<u8>, entry: &Entry<'_>, with_raw: bool) -> io::
     let mut event = event(entry, &record);
     event.raw = with_raw.then(|| Raw::of(entry.raw));
     event.unmapped = Rest::Members(rest(record, &event, entry));
-    json::to_writer(out, &event)?;
+    json::append(out, &event)?;
     Ok(())
 }
 

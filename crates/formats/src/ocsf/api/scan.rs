@@ -201,7 +201,7 @@ pub fn scan(out: &mut Vec<u8>, scan: &Scan<'_>, with_raw: bool) -> io::Result<()
     let mut event = event(scan, texts);
     event.raw = scan.record.filter(|_| with_raw).map(Raw::of);
     event.unmapped = Rest::Members(rest(record, &event, scan));
-    json::to_writer(out, &event)?;
+    json::append(out, &event)?;
     Ok(())
 }
 
