@@ -17,7 +17,12 @@ pub(crate) fn readable(description: &str, scan_type: &ScanType) -> (String, Vec<
 /// A text counts as encoded only when it decodes to something that starts like
 /// a tag: plain words can be valid base64 too.
 fn decode_base64_html(text: &str) -> Option<String> {
-    let bytes = BASE64.decode(text.trim().as_bytes()).ok()?;
+    let text = text.trim();
+    // No letter of the alphabet: what is long need not be tried.
+    if text.starts_with('<') {
+        return None;
+    }
+    let bytes = BASE64.decode(text.as_bytes()).ok()?;
     String::from_utf8(bytes).ok().filter(|decoded| decoded.trim_start().starts_with('<'))
 }
 
@@ -48,8 +53,14 @@ fn html_to_text(html: &str) -> (String, Vec<String>) {
         rest = &tag_and_rest[close + 1..];
     }
     push_text(&mut text, rest);
-    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    (lines.join("\n"), links)
+    let mut lines = String::with_capacity(text.len());
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if !lines.is_empty() {
+            lines.push('\n');
+        }
+        lines.push_str(line);
+    }
+    (lines, links)
 }
 
 /// Whether a tag of formatted text starts here. Others, such as `<script>` or the `<T>`
@@ -112,16 +123,17 @@ fn href(tag: &str) -> Option<String> {
     (target.starts_with("https://") || target.starts_with("http://")).then_some(target)
 }
 
-fn push_text(text: &mut String, piece: &str) {
-    text.push_str(&decode_entities(piece));
-}
-
 /// With `&` and `;`.
 const LONGEST_ENTITY: usize = 11;
 
 fn decode_entities(text: &str) -> String {
     let mut decoded = String::with_capacity(text.len());
-    let mut rest = text;
+    push_text(&mut decoded, text);
+    decoded
+}
+
+fn push_text(decoded: &mut String, piece: &str) {
+    let mut rest = piece;
     while let Some(at) = rest.find('&') {
         decoded.push_str(&rest[..at]);
         rest = &rest[at..];
@@ -138,7 +150,6 @@ fn decode_entities(text: &str) -> String {
         }
     }
     decoded.push_str(rest);
-    decoded
 }
 
 fn entity(name: &str) -> Option<char> {

@@ -8,6 +8,9 @@ use jiff::Timestamp;
 /// with `+0000`, or `2026-01-02 03:04:05 UTC`.
 pub fn parse_time(text: &str) -> Option<i64> {
     let text = text.trim();
+    if let Some(ms) = plain_time(text) {
+        return Some(ms);
+    }
     if let Ok(time) = text.parse::<Timestamp>() {
         return Some(time.as_millisecond());
     }
@@ -16,6 +19,31 @@ pub fn parse_time(text: &str) -> Option<i64> {
         .parse::<Timestamp>()
         .ok()
         .map(|t| t.as_millisecond())
+}
+
+/// The form that most dates have, `2026-01-02T03:04:05.678Z`, of the years in which all dates
+/// are: every finding has several. None of any other, which may be a date all the same.
+fn plain_time(text: &str) -> Option<i64> {
+    let text: &[u8; 24] = text.as_bytes().try_into().ok()?;
+    let mark = |at: usize, mark: u8| (text[at] == mark).then_some(());
+    for (at, expected) in [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'.')] {
+        mark(at, expected)?;
+    }
+    mark(23, b'Z')?;
+    let number = |from: usize, to: usize| {
+        text[from..to].iter().try_fold(0, |number, byte| {
+            byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0'))
+        })
+    };
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    let is_known = (1970..=2999).contains(&year) && hour < 24 && minute < 60 && second < 60;
+    // There is no such day where another one has its number.
+    let days = days(year, month, day);
+    if !is_known || date(days) != Some((year, month, day)) {
+        return None;
+    }
+    Some((((days * 24 + hour) * 60 + minute) * 60 + second) * 1000 + number(20, 23)?)
 }
 
 /// A moment as people type it and lists print it: a form of [`parse_time`], a minute with
@@ -111,6 +139,14 @@ fn date(days: i64) -> Option<(i64, i64, i64)> {
     (0..=9999).contains(&year).then_some((year, month, day))
 }
 
+/// The day since the Unix epoch of a year, a month and a day: what [`date`] takes apart.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let (from_march, year) = if month > 2 { (month - 3, year) } else { (month + 9, year - 1) };
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let of_year = (153 * from_march + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
 /// Serialises optional milliseconds as text.
 pub(crate) fn serialize<S: serde::Serializer>(
     ms: &Option<i64>,
@@ -175,6 +211,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn plain_times_are_those_of_the_calendar(
+            year in 1960..3010, month in 0..14, day in 0..33, hour in 0..25, minute in 0..62,
+            second in 0..62, thousandth in 0..1000, at in 0..24_usize, odd in "[ -~]",
+        ) {
+            let text = format!(
+                "{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{thousandth:03}Z"
+            );
+            let other = format!("{}{odd}{}", &text[..at], &text[at + 1..]);
+            let read = |text: &str| text.parse::<Timestamp>().ok().map(Timestamp::as_millisecond);
+            let is_of_these = (1970..3000).contains(&year) && second < 60;
+            prop_assert_eq!(plain_time(&text), read(&text).filter(|_| is_of_these), "{}", text);
+            let plain = plain_time(&other);
+            prop_assert!(plain.is_none() || plain == read(&other), "{}", other);
+        }
+
         #[test]
         fn texts_are_those_of_the_calendar(ms in -62_167_219_200_000..253_402_207_200_000_i64) {
             let expected = Timestamp::from_millisecond(ms).map(|time| {
