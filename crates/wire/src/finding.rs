@@ -1,6 +1,8 @@
 //! Findings. Keys that hold nothing are left out, never null.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use std::borrow::Borrow;
+
+use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::value::RawValue;
 use serde_json::{Number, Value};
 
@@ -50,7 +52,8 @@ impl Finding {
     /// Reads one finding. The details are read by `scan_type`, never by trial;
     /// an unknown type keeps them raw.
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(text)
+        // The details are read where they stand.
+        Self::read(serde_json::from_str::<Head<&RawValue>>(text)?)
     }
 
     /// Reads one finding without the members that cannot be read, and names those. What
@@ -79,6 +82,12 @@ impl Finding {
         Ok((Self::of(head, details), dropped))
     }
 
+    fn read<D: Borrow<RawValue>, E: de::Error>(head: Head<D>) -> Result<Self, E> {
+        let details = FindingDetails::read(&head.scan_type, head.finding_details.borrow())
+            .map_err(|error| E::custom(format_args!("finding_details: {error}")))?;
+        Ok(Self::of(head, details))
+    }
+
     fn of<D>(head: Head<D>, details: FindingDetails) -> Self {
         Self {
             issue_id: head.issue_id,
@@ -99,10 +108,7 @@ impl Finding {
 
 impl<'de> Deserialize<'de> for Finding {
     fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        let head: Head<Box<RawValue>> = Head::deserialize(reader)?;
-        let details = FindingDetails::read(&head.scan_type, &head.finding_details)
-            .map_err(|error| serde::de::Error::custom(format_args!("finding_details: {error}")))?;
-        Ok(Self::of(head, details))
+        Self::read(Head::<Box<RawValue>>::deserialize(reader)?)
     }
 }
 
