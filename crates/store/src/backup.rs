@@ -43,7 +43,7 @@ pub fn check_image(image: &Path) -> Result<Vec<Problem>, Error> {
     let checked = || {
         let connection = sqlite::open_image(image)?;
         let is_current = sqlite::missing_pieces(&connection, image)?.is_empty();
-        check_connection(&sql::Connection::Sqlite(connection), is_current)
+        check_connection(&sql::Connection::of_sqlite(connection), is_current)
     };
     checked().map_err(|error: Error| error.at(image))
 }

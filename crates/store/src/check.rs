@@ -330,7 +330,7 @@ fn references(connection: &Connection) -> Result<Vec<Problem>, Error> {
 
 fn applications(connection: &Connection) -> Result<Vec<Problem>, Error> {
     let mut statement = connection.prepare("select id, guid, name, raw from applications")?;
-    let mut unpacker = Unpacker::new(connection);
+    let mut unpacker = Unpacker::afresh(connection);
     let mut rows = statement.query([])?;
     let mut problems = Vec::new();
     while let Some(row) = rows.next()? {
@@ -387,7 +387,7 @@ fn findings(connection: &Connection, after: i64) -> Result<Looked, Error> {
          where f.id > ? order by f.id limit ?",
         seal::FINDING
     );
-    let mut unpacker = Unpacker::new(connection);
+    let mut unpacker = Unpacker::afresh(connection);
     look_at(connection, &sql, after, |row| finding(row, &mut unpacker))
 }
 
@@ -428,7 +428,7 @@ fn texts(connection: &Connection, after: i64) -> Result<Looked, Error> {
 
 fn undecodable(connection: &Connection, after: i64) -> Result<Looked, Error> {
     let sql = "select id, hash, raw from undecodable where id > ? order by id limit ?";
-    let mut unpacker = Unpacker::new(connection);
+    let mut unpacker = Unpacker::afresh(connection);
     look_at(connection, sql, after, |row| {
         let (id, hash): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
         let raw = unpacker.unpack(row.get_ref(2)?.as_blob().map_err(Error::corrupt)?);
@@ -440,7 +440,7 @@ fn undecodable(connection: &Connection, after: i64) -> Result<Looked, Error> {
 
 fn details(connection: &Connection, after: i64) -> Result<Looked, Error> {
     let sql = "select finding, raw from details where finding > ? order by finding limit ?";
-    let mut unpacker = Unpacker::new(connection);
+    let mut unpacker = Unpacker::afresh(connection);
     look_at(connection, sql, after, |row| {
         let id: i64 = row.get(0)?;
         let raw = unpacker.unpack(row.get_ref(1)?.as_blob().map_err(Error::corrupt)?);

@@ -49,6 +49,7 @@ mod tally;
 mod tokens;
 mod traffic;
 mod transfer;
+mod unpacking;
 mod watch;
 mod words;
 mod work;

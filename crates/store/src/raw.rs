@@ -7,10 +7,11 @@ use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use countersign_findings::ScanType;
-use zstd::bulk::{Compressor, Decompressor};
+use zstd::bulk::Compressor;
 
 use crate::error::Error;
 use crate::sql::{Connection, Optional, params};
+use crate::unpacking::Unpacking;
 
 const LEVEL: i32 = 3;
 /// A record is bounded by the client's body limit; this bounds a forged blob.
@@ -156,12 +157,21 @@ impl Packer {
 /// Unpacks what any packer packed.
 pub(crate) struct Unpacker<'a> {
     connection: &'a Connection,
-    known: Vec<(u8, Decompressor<'static>)>,
+    unpacking: Box<Unpacking>,
+    /// Whether the next unpacker of the connection gets the dictionaries.
+    is_kept: bool,
 }
 
 impl<'a> Unpacker<'a> {
+    /// With the dictionaries that the connection has read: a dictionary never changes.
     pub(crate) fn new(connection: &'a Connection) -> Self {
-        Self { connection, known: Vec::new() }
+        let unpacking = connection.unpacking().take().unwrap_or_default();
+        Self { connection, unpacking, is_kept: true }
+    }
+
+    /// With dictionaries as they are in the database now, for checks.
+    pub(crate) fn afresh(connection: &'a Connection) -> Self {
+        Self { connection, unpacking: Box::default(), is_kept: false }
     }
 
     pub(crate) fn unpack(&mut self, blob: &[u8]) -> Result<String, Error> {
@@ -174,27 +184,35 @@ impl<'a> Unpacker<'a> {
             .and_then(|size| usize::try_from(size).ok())
             .filter(|size| *size <= MAX_BYTES)
             .ok_or_else(|| Error::corrupt("a record without a believable size"))?;
-        let unpacked = self.decompressor(number)?.decompress(packed, size);
-        let bytes = unpacked.map_err(|_| Error::corrupt("a record that cannot be unpacked"))?;
+        self.learn(number)?;
+        let unpacked = self.unpacking.unpack(number, packed, size);
+        let bytes = unpacked.ok_or_else(|| Error::corrupt("a record that cannot be unpacked"))?;
         String::from_utf8(bytes).map_err(Error::corrupt)
     }
 
-    fn decompressor(&mut self, number: u8) -> Result<&mut Decompressor<'static>, Error> {
-        let at = match self.known.iter().position(|(known, _)| *known == number) {
-            Some(at) => at,
-            None => {
-                let trained = content(self.connection, number)?;
-                let content = match (&trained, number) {
-                    (Some(content), _) => content,
-                    (None, _) if number == Sort::Other as u8 => BUILT_IN,
-                    _ => return Err(Error::corrupt("a record packed by another version")),
-                };
-                let made = Decompressor::with_dictionary(content).map_err(Error::corrupt)?;
-                self.known.push((number, made));
-                self.known.len() - 1
-            }
+    /// Reads the dictionary with this number, unless it is known.
+    fn learn(&mut self, number: u8) -> Result<(), Error> {
+        if self.unpacking.knows(number) {
+            return Ok(());
+        }
+        let trained = content(self.connection, number)?;
+        let content = match (&trained, number) {
+            (Some(content), _) => content,
+            (None, _) if number == Sort::Other as u8 => BUILT_IN,
+            _ => return Err(Error::corrupt("a record packed by another version")),
         };
-        Ok(&mut self.known[at].1)
+        match self.unpacking.learn(number, content) {
+            true => Ok(()),
+            false => Err(Error::corrupt("a dictionary that cannot be used")),
+        }
+    }
+}
+
+impl Drop for Unpacker<'_> {
+    fn drop(&mut self) {
+        if self.is_kept {
+            self.connection.unpacking().set(Some(std::mem::take(&mut self.unpacking)));
+        }
     }
 }
 
@@ -208,7 +226,7 @@ mod tests {
         connection
             .execute("create table dictionaries (id integer primary key, content blob)", [])
             .unwrap();
-        Connection::Sqlite(connection)
+        Connection::of_sqlite(connection)
     }
 
     #[test]
@@ -237,6 +255,28 @@ mod tests {
         for blob in [before, after, again] {
             assert_eq!(unpacker.unpack(&blob).unwrap(), record(1));
         }
+    }
+
+    #[test]
+    fn a_connection_reads_a_dictionary_once_and_a_check_each_time() {
+        let connection = database();
+        let packing = Packing::load(&connection).unwrap();
+        let record = |n: usize| format!(r#"{{"issue_id":{n},"module":"made-up-{}.jar"}}"#, n % 7);
+        let mut n = 0;
+        while !packing.sample(Sort::Static, &record(n)) {
+            n += 1;
+        }
+        packing.train(&connection, Sort::Static).unwrap();
+        let blob = packing.pack(Sort::Static, &record(3)).unwrap();
+        let unpacked = |mut unpacker: Unpacker<'_>| unpacker.unpack(&blob).ok();
+        assert_eq!(unpacked(Unpacker::new(&connection)), Some(record(3)));
+        connection.execute("delete from dictionaries", []).unwrap();
+        assert_eq!(unpacked(Unpacker::afresh(&connection)), None);
+        let first = Unpacker::new(&connection);
+        // One beside it reads its own.
+        assert_eq!(unpacked(Unpacker::new(&connection)), None);
+        assert_eq!(unpacked(first), Some(record(3)));
+        assert_eq!(unpacked(Unpacker::new(&connection)), Some(record(3)));
     }
 
     proptest! {

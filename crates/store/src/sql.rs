@@ -22,6 +22,7 @@ pub(crate) use rusqlite::{Error as ToSqlError, named_params, params};
 pub(crate) use self::each::{Bulk, Each, Many};
 pub(crate) use self::error::{Error, Trouble};
 pub(crate) use self::params::Params;
+use crate::unpacking::Idle;
 
 /// What an operation on the database came to.
 pub(crate) type Result<T> = std::result::Result<T, Error>;
@@ -95,14 +96,41 @@ pub(crate) enum Room {
     Traffic,
 }
 
+/// A connection to a file, and what is kept as long as it is open.
+pub(crate) struct Sqlite {
+    connection: rusqlite::Connection,
+    unpacking: Idle,
+}
+
+impl Deref for Sqlite {
+    type Target = rusqlite::Connection;
+
+    fn deref(&self) -> &rusqlite::Connection {
+        &self.connection
+    }
+}
+
 /// A connection to the database.
 pub(crate) enum Connection {
-    Sqlite(rusqlite::Connection),
+    Sqlite(Sqlite),
     #[cfg(feature = "postgres")]
     Postgres(Box<postgres::Connection>),
 }
 
 impl Connection {
+    pub(crate) fn of_sqlite(connection: rusqlite::Connection) -> Self {
+        Self::Sqlite(Sqlite { connection, unpacking: Idle::default() })
+    }
+
+    /// What unpacks its records.
+    pub(crate) fn unpacking(&self) -> &Idle {
+        match self {
+            Self::Sqlite(connection) => &connection.unpacking,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => connection.unpacking(),
+        }
+    }
+
     /// A statement that the connection keeps for the next time.
     pub(crate) fn prepare(&self, sql: &str) -> Result<Statement<'_>> {
         match self {

@@ -124,11 +124,11 @@ impl StoreFile {
         let mut writer = None;
         if !missing_pieces(&reader, path)?.is_empty() {
             drop(reader);
-            writer = Some(sql::Connection::Sqlite(open_writer(path)?));
+            writer = Some(sql::Connection::of_sqlite(open_writer(path)?));
             (access, reader) = first_reader(path)?;
         }
         let file = Self { path: path.to_owned(), access };
-        Ok((file, sql::Connection::Sqlite(reader), writer))
+        Ok((file, sql::Connection::of_sqlite(reader), writer))
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -136,11 +136,11 @@ impl StoreFile {
     }
 
     pub(crate) fn reader(&self) -> Result<sql::Connection, Error> {
-        Ok(sql::Connection::Sqlite(connect(&self.path, self.access)?))
+        Ok(sql::Connection::of_sqlite(connect(&self.path, self.access)?))
     }
 
     pub(crate) fn writer(&self) -> Result<sql::Connection, Error> {
-        Ok(sql::Connection::Sqlite(open_writer(&self.path)?))
+        Ok(sql::Connection::of_sqlite(open_writer(&self.path)?))
     }
 
     /// A connection that reads, and may write elsewhere.
@@ -154,13 +154,16 @@ impl StoreFile {
     pub(crate) fn close(&self, writer: Option<sql::Connection>) {
         let has_log = fs::symlink_metadata(log_of(&self.path)).is_ok();
         let writer = match writer {
-            None if has_log => connect(&self.path, Access::Write).ok(),
-            Some(sql::Connection::Sqlite(writer)) => Some(writer),
-            _ => None,
+            None if has_log => {
+                connect(&self.path, Access::Write).ok().map(sql::Connection::of_sqlite)
+            }
+            writer => writer,
         };
         // Where somebody else has it open or nothing can be written, the log stays: it is
         // folded in by whoever closes the store next.
-        let _ = writer.map(|writer| fold(&writer));
+        if let Some(sql::Connection::Sqlite(writer)) = writer {
+            let _ = fold(&writer);
+        }
     }
 
     pub(crate) fn lock_for_sync(&self) -> Result<SyncLock, Error> {

@@ -30,6 +30,7 @@ use self::value::Bound;
 pub(crate) use self::value::storable;
 use super::params::Given;
 use super::{FromSql, Params, Turn, Value, ValueRef};
+use crate::unpacking::Idle;
 
 /// Statements that a connection keeps. Where there are more, all are forgotten.
 const KEPT: usize = 512;
@@ -55,6 +56,7 @@ pub(crate) struct Connection {
     scans: Cell<u32>,
     /// Whether there is an index of parts of texts; none before somebody asks.
     finds_parts: Cell<Option<bool>>,
+    unpacking: Idle,
 }
 
 /// A statement as the server has it.
@@ -74,7 +76,13 @@ impl Connection {
             is_lost: Cell::new(false),
             scans: Cell::new(0),
             finds_parts: Cell::new(None),
+            unpacking: Idle::default(),
         }
+    }
+
+    /// What unpacks its records.
+    pub(super) fn unpacking(&self) -> &Idle {
+        &self.unpacking
     }
 
     fn with<T>(
