@@ -42,7 +42,7 @@ impl Desk {
 
     async fn api_ops(&self, seat: &Seat) -> u64 {
         // What was counted is written with the first request after a while.
-        for _ in 0..100 {
+        for _ in 0..2_000 {
             self.now_ms.fetch_add(6_000, Ordering::SeqCst);
             self.get(seat, "/applications").await;
             let hours = self.store.traffic(seat.id, 0).await.unwrap();
