@@ -104,13 +104,7 @@ impl Store {
         let (integration, guid) = (integration.to_owned(), guid.to_owned());
         let meter = self.meter.clone();
         self.database
-            .read(move |connection| {
-                let condition = "where applications.integration =
-                        (select id from integrations where name = ?) and guid = ?";
-                let values = params![integration, guid];
-                let record = |record| record;
-                Ok(read_applications(connection, &meter, condition, values, record)?.pop())
-            })
+            .read(move |connection| application(connection, &meter, &integration, &guid))
             .await
     }
 
@@ -162,6 +156,19 @@ fn add(counts: &mut Vec<(String, u64)>, name: String, count: u64) {
         Some((_, sum)) => *sum += count,
         None => counts.push((name, count)),
     }
+}
+
+/// The application of an integration with this guid.
+pub(crate) fn application(
+    connection: &Connection,
+    meter: &Meter,
+    integration: &str,
+    guid: &str,
+) -> Result<Option<ApplicationRecord>, Error> {
+    let condition = "where applications.integration =
+            (select id from integrations where name = ?) and guid = ?";
+    let values = params![integration, guid];
+    Ok(read_applications(connection, meter, condition, values, |record| record)?.pop())
 }
 
 /// The applications that meet a condition, in its order.

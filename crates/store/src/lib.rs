@@ -85,7 +85,7 @@ pub use outbox::{
     Want,
 };
 pub use overview::{Age, AtRisk, Day, Fixing, Overview, RunRow};
-pub use query::{FindingRow, FindingVersion, Order, Query, Seek, UndecodableRow};
+pub use query::{FindingRow, FindingVersion, Order, PageReader, Query, Seek, UndecodableRow};
 pub use rotations::{Claim, Lease, Publication, Rotation, RotationId};
 pub use runs::{ApplicationMark, RunSummary};
 pub use schedules::{Schedule, ScheduledEnd};

@@ -9,6 +9,7 @@ use countersign_findings::filter::{Expression, Origin};
 use countersign_findings::{ApplicationGuid, DataPath, Finding, FindingId};
 use data_encoding::BASE64URL_NOPAD;
 
+use crate::applications::{ApplicationRecord, application};
 use crate::change::ChangeKind;
 use crate::error::Error;
 use crate::meter::Meter;
@@ -17,9 +18,9 @@ use crate::scope::id_range;
 use crate::seal;
 use crate::search::condition::condition;
 use crate::search::counted;
-use crate::search::own::Own;
+use crate::search::own::{Own, list};
 use crate::search::plan::{page, plan};
-use crate::search::planner::{Goal, Planner};
+use crate::search::planner::{Goal, Planner, Sql};
 use crate::sql::{self, Connection, Row, Value as SqlValue, engine, params};
 use crate::store::Store;
 
@@ -149,14 +150,49 @@ pub struct FindingVersion {
 }
 
 impl FindingVersion {
-    /// The row, for [`Store::findings_of_rows`].
+    /// The row, for [`PageReader::findings`].
     pub fn row(&self) -> i64 {
         self.seek.row
+    }
+
+    /// What tells whether its application is as it was: as long as this is the same, nothing of
+    /// an application with the same guid is different. None where nothing is known.
+    pub fn application(&self) -> Option<i64> {
+        self.seals.1
     }
 
     /// Whether it tells anything: rows that were damaged may have none.
     pub fn is_known(&self) -> bool {
         self.seals.0.is_some() && self.seals.1.is_some()
+    }
+}
+
+/// Reads what a page needs, at the moment of the page.
+pub struct PageReader<'a> {
+    connection: &'a Connection,
+    meter: &'a Meter,
+}
+
+impl PageReader<'_> {
+    /// Hands over the findings of these rows, one after the other in the order of arrival. Those
+    /// that are gone from the store are not among them.
+    pub fn findings(
+        &self,
+        rows: &[i64],
+        act: impl FnMut(FindingRow) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let sql =
+            format!("{} where f.id in ({}) order by f.id", select_finding(), sql::numbers("?"));
+        each_finding(self.connection, self.meter, &sql, vec![SqlValue::Text(list(rows))], act)
+    }
+
+    /// The application of an integration with this guid.
+    pub fn application(
+        &self,
+        integration: &str,
+        guid: &str,
+    ) -> Result<Option<ApplicationRecord>, Error> {
+        application(self.connection, self.meter, integration, guid)
     }
 }
 
@@ -249,30 +285,19 @@ impl Store {
         .await
     }
 
-    /// What the same batch consists of, without reading the findings.
-    pub async fn finding_versions(&self, query: Query) -> Result<Vec<FindingVersion>, Error> {
+    /// What the same batch consists of, for `act` to make something of it: it reads of the
+    /// findings and applications what it needs, as they are at the same moment.
+    pub async fn page<T: Send + 'static>(
+        &self,
+        query: Query,
+        act: impl FnOnce(&[FindingVersion], &PageReader<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
         let Query { filter, limit, after, order } = query;
         self.ask(Goal::Page, filter, move |planner, filter| {
             let page = page(planner, filter, order, after, limit)?;
-            let Some(page) = page else { return Ok(Vec::new()) };
-            let sql = format!(
-                "select f.id, f.severity, f.seal, applications.seal, details.read_ms
-                 from findings f
-                 join applications on applications.id = f.application
-                 left join details on details.finding = f.id
-                 where f.id in ({}) order by {}",
-                page.text,
-                order.by()
-            );
-            let mut statement = planner.prepare(&sql)?;
-            let versions = statement.query_map(page.values, |row| {
-                Ok(FindingVersion {
-                    seek: Seek { severity: row.get(1)?, row: row.get(0)? },
-                    seals: (row.get(2)?, row.get(3)?),
-                    paths_ms: row.get(4)?,
-                })
-            })?;
-            Ok(versions.collect::<sql::Result<_>>()?)
+            let versions = page.map(|page| versions(planner, order, page)).transpose()?;
+            let reader = PageReader { connection: planner.connection, meter: planner.meter };
+            act(&versions.unwrap_or_default(), &reader)
         })
         .await
     }
@@ -387,6 +412,28 @@ impl Store {
     }
 }
 
+/// The findings of a page without reading them.
+fn versions(planner: &Planner<'_>, order: Order, page: Sql) -> Result<Vec<FindingVersion>, Error> {
+    let sql = format!(
+        "select f.id, f.severity, f.seal, applications.seal, details.read_ms
+         from findings f
+         join applications on applications.id = f.application
+         left join details on details.finding = f.id
+         where f.id in ({}) order by {}",
+        page.text,
+        order.by()
+    );
+    let mut statement = planner.prepare(&sql)?;
+    let versions = statement.query_map(page.values, |row| {
+        Ok(FindingVersion {
+            seek: Seek { severity: row.get(1)?, row: row.get(0)? },
+            seals: (row.get(2)?, row.get(3)?),
+            paths_ms: row.get(4)?,
+        })
+    })?;
+    Ok(versions.collect::<sql::Result<_>>()?)
+}
+
 /// From whatever table says it in the fewest rows.
 fn count(planner: &Planner<'_>, filter: &Expression) -> Result<u64, Error> {
     if let Some(table) = counted::table(filter) {
@@ -406,9 +453,8 @@ pub(crate) fn findings_of_rows(
     rows: &[i64],
 ) -> Result<Vec<FindingRow>, Error> {
     let sql = format!("{} where f.id in ({})", select_finding(), sql::numbers("?"));
-    let list = serde_json::to_string(rows).map_err(Error::corrupt)?;
     let mut found: HashMap<_, _> =
-        read_findings(connection, meter, &sql, vec![SqlValue::Text(list)])?
+        read_findings(connection, meter, &sql, vec![SqlValue::Text(list(rows))])?
             .into_iter()
             .map(|finding| (finding.seek.row, finding))
             .collect();
@@ -421,28 +467,44 @@ fn read_findings(
     sql: &str,
     values: Vec<SqlValue>,
 ) -> Result<Vec<FindingRow>, Error> {
+    let mut findings = Vec::new();
+    each_finding(connection, meter, sql, values, |finding| {
+        findings.push(finding);
+        Ok(())
+    })?;
+    Ok(findings)
+}
+
+/// Hands over what is read, each once it is known to be as it was written, and its application.
+fn each_finding(
+    connection: &Connection,
+    meter: &Meter,
+    sql: &str,
+    values: Vec<SqlValue>,
+    mut act: impl FnMut(FindingRow) -> Result<(), Error>,
+) -> Result<(), Error> {
     let mut statement = meter.prepare(connection, sql)?;
     let mut unpacker = Unpacker::new(connection);
     let mut rows = statement.query(values)?;
-    let mut findings = Vec::new();
     // In the snapshot of this statement, once for each.
     let mut sound = HashSet::new();
     while let Some(row) = rows.next()? {
-        findings.push(read_finding(row, &mut unpacker)?);
+        let finding = read_finding(row, &mut unpacker)?;
         let application: i64 = row.get(13)?;
         if sound.insert(application) {
             seal::check_application(connection, application)?;
         }
+        act(finding)?;
     }
-    Ok(findings)
+    Ok(())
 }
 
 /// Fails unless a row with the columns of [`select_finding`] and what was made of it are
 /// what was written.
 fn check_finding(row: Row<'_>, raw: &str, finding: &Finding) -> Result<(), Error> {
-    let (id, hash): (Vec<u8>, Vec<u8>) = (row.get(14)?, row.get(15)?);
-    let is_sound = id == finding.id.to_bytes()
-        && hash == seal::hash_of(raw)
+    let blob = |at| row.get_ref(at)?.as_blob().map_err(Error::corrupt);
+    let is_sound = blob(14)? == finding.id.to_bytes()
+        && blob(15)? == seal::hash_of(raw)
         && row.get::<Option<i64>>(16)? == Some(seal::of_finding(row, SEALED)?);
     match is_sound {
         true => Ok(()),
@@ -457,10 +519,9 @@ fn check_finding(row: Row<'_>, raw: &str, finding: &Finding) -> Result<(), Error
 fn read_finding(row: Row<'_>, unpacker: &mut Unpacker<'_>) -> Result<FindingRow, Error> {
     let packed = row.get_ref(3)?.as_blob().map_err(Error::corrupt)?;
     let raw = unpacker.unpack(packed)?;
-    let context: String = row.get(4)?;
-    let guid: String = row.get(5)?;
-    let context = context.parse().map_err(Error::corrupt)?;
-    let guid = ApplicationGuid::parse(&guid).map_err(Error::corrupt)?;
+    let text = |at| row.get_ref(at)?.as_str().map_err(Error::corrupt);
+    let context = text(4)?.parse().map_err(Error::corrupt)?;
+    let guid = ApplicationGuid::parse(text(5)?).map_err(Error::corrupt)?;
     let detail = match row.get_ref(11)?.as_blob_or_null().map_err(Error::corrupt)? {
         Some(packed) => Some(unpacker.unpack(packed)?),
         None => None,

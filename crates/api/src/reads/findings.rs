@@ -1,6 +1,5 @@
 //! Findings: a page of them, and one.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
@@ -11,8 +10,8 @@ use countersign_findings::Application;
 use countersign_findings::filter::{Expression, Field, Filter, Operator, Value};
 use countersign_formats::ocsf::api;
 use countersign_store::{
-    ApplicationRecord, Error, FindingRow, FindingVersion, Order, OwnedIntegration, Query, Seek,
-    Store,
+    ApplicationRecord, Error, FindingRow, FindingVersion, Order, OwnedIntegration, PageReader,
+    Query, Seek, Store,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -33,7 +32,7 @@ const BATCH: u32 = 200;
 /// Pages that are larger are those of somebody who reads everything once.
 const MOST_KEPT: u32 = 500;
 /// What most findings take as an object.
-const OBJECT_BYTES: usize = 6 * 1024;
+const OBJECT_BYTES: usize = 4 * 1024;
 
 pub(crate) async fn findings(
     State(inner): State<Inner>,
@@ -122,17 +121,20 @@ async fn list(
     if asked.with_count {
         tail.count = Some(inner.store.count_findings(filter.clone()).await?);
     }
-    let batches = Findings {
-        store: inner.store.clone(),
+    let shown = Shown {
         rendered: Arc::clone(&inner.rendered),
         is_kept: asked.limit <= MOST_KEPT,
+        slug: integration.known.slug.as_str().into(),
         integration: integration.clone(),
-        applications: HashMap::new(),
+        with_raw: asked.with_raw,
+    };
+    let batches = Findings {
+        store: inner.store.clone(),
+        shown: Arc::new(shown),
         filter,
         after,
         left: asked.limit,
         is_first: true,
-        with_raw: asked.with_raw,
         bound,
         tail,
     };
@@ -141,17 +143,11 @@ async fn list(
 
 struct Findings {
     store: Store,
-    rendered: Arc<Rendered>,
-    /// Whether what is rendered is kept for the next time.
-    is_kept: bool,
-    integration: OwnedIntegration,
-    /// Those of the batch.
-    applications: HashMap<String, Arc<Application>>,
+    shown: Arc<Shown>,
     filter: Expression,
     after: Option<Seek>,
     left: u32,
     is_first: bool,
-    with_raw: bool,
     bound: Bound,
     tail: Tail,
 }
@@ -160,16 +156,19 @@ impl Findings {
     async fn batch(&mut self, out: &mut Vec<u8>) -> Result<Option<Tail>, Error> {
         // One more than is written tells whether the list goes on.
         let wanted = BATCH.min(self.left);
-        let versions = self.versions(wanted + 1).await?;
-        let goes_on = versions.len() > wanted as usize;
-        let versions = &versions[..versions.len().min(wanted as usize)];
-        for object in self.objects(versions).await? {
-            if !std::mem::take(&mut self.is_first) {
-                out.push(b',');
-            }
-            out.extend_from_slice(&object);
-        }
-        self.after = versions.last().map(|version| version.seek).or(self.after);
+        let (filter, after) = (self.filter.clone(), self.after);
+        let query = Query { filter, limit: wanted + 1, after, order: Order::Arrival };
+        let (shown, mut whole) = (Arc::clone(&self.shown), std::mem::take(out));
+        let is_first = std::mem::take(&mut self.is_first);
+        let act = move |versions: &[FindingVersion], reader: &PageReader<'_>| {
+            let goes_on = versions.len() > wanted as usize;
+            let versions = &versions[..versions.len().min(wanted as usize)];
+            shown.write(&mut whole, versions, reader, is_first)?;
+            Ok((whole, goes_on, versions.last().map(|version| version.seek)))
+        };
+        let (whole, goes_on, last) = self.store.page(query, act).await?;
+        *out = whole;
+        self.after = last.or(self.after);
         self.left -= wanted;
         if goes_on && self.left > 0 {
             return Ok(None);
@@ -180,47 +179,108 @@ impl Findings {
         }
         Ok(Some(tail))
     }
+}
 
-    async fn versions(&self, limit: u32) -> Result<Vec<FindingVersion>, Error> {
-        let query =
-            Query { filter: self.filter.clone(), limit, after: self.after, order: Order::Arrival };
-        self.store.finding_versions(query).await
+/// How findings are shown.
+struct Shown {
+    rendered: Arc<Rendered>,
+    /// Whether what is rendered is kept for the next time.
+    is_kept: bool,
+    /// The name that the account knows the integration by.
+    slug: Arc<str>,
+    integration: OwnedIntegration,
+    with_raw: bool,
+}
+
+impl Shown {
+    /// Appends these findings as they are answered, but for those that are gone by now.
+    fn write(
+        &self,
+        out: &mut Vec<u8>,
+        versions: &[FindingVersion],
+        reader: &PageReader<'_>,
+        is_first: bool,
+    ) -> Result<(), Error> {
+        out.reserve(versions.len() * OBJECT_BYTES);
+        let kept = self.rendered.get(versions, &self.slug, self.with_raw);
+        let missing = versions.iter().zip(&kept).filter(|(_, kept)| kept.is_none());
+        let missing: Vec<_> = missing.map(|(version, _)| version.row()).collect();
+        let (mut page, mut left) = (Page { out, is_first }, versions.iter().zip(&kept));
+        let (mut fresh, mut application) = (Vec::new(), None);
+        if !missing.is_empty() {
+            reader.findings(&missing, |row| {
+                let Some(version) = page.write_kept(&mut left, Some(row.row())) else {
+                    return Ok(());
+                };
+                let application = self.application(&mut application, &row, version, reader)?;
+                let begin = page.begin();
+                write(page.out, &row, application, &self.integration, self.with_raw)?;
+                fresh.extend(self.is_kept.then(|| (*version, page.out[begin..].into())));
+                Ok(())
+            })?;
+        }
+        page.write_kept(&mut left, None);
+        self.rendered.put(fresh, &self.slug, self.with_raw);
+        Ok(())
     }
 
-    /// These findings as they are answered, but for those that are gone by now.
-    async fn objects(&mut self, versions: &[FindingVersion]) -> Result<Vec<Arc<[u8]>>, Error> {
-        // What is kept under a version is not older than it: nor is the application.
-        self.applications.clear();
-        let (slug, with_raw) = (self.integration.known.slug.clone(), self.with_raw);
-        let kept = |version: &FindingVersion| self.rendered.get(version, &slug, with_raw);
-        let mut objects: Vec<_> = versions.iter().map(|one| (one, kept(one))).collect();
-        let missing = objects.iter().filter(|(_, kept)| kept.is_none()).map(|(one, _)| one.row());
-        let read = self.store.findings_of_rows(missing.collect()).await?;
-        let mut read: HashMap<_, _> = read.into_iter().map(|row| (row.row(), row)).collect();
-        for (version, object) in &mut objects {
-            let Some(row) = read.remove(&version.row()) else { continue };
-            let application = self.application(&row).await?;
-            let mut text = Vec::with_capacity(OBJECT_BYTES);
-            write(&mut text, &row, &application, &self.integration, with_raw)?;
-            if self.is_kept {
-                self.rendered.put(**version, &slug, with_raw, &text);
+    /// The application of a finding; most have that of the one before.
+    fn application<'l>(
+        &self,
+        last: &'l mut Option<Arc<Application>>,
+        row: &FindingRow,
+        version: &FindingVersion,
+        reader: &PageReader<'_>,
+    ) -> Result<&'l Application, Error> {
+        let guid = &row.finding.application;
+        if last.as_ref().is_some_and(|last| last.guid != *guid) {
+            *last = None;
+        }
+        let known = match last.take() {
+            Some(known) => known,
+            None => self.rendered.application(guid.as_str(), version, || {
+                let found = reader.application(&self.integration.name, guid.as_str())?;
+                // A finding has its application as long as it is there itself.
+                let found = found.ok_or_else(|| Error::missing_application(guid.as_str()))?;
+                Ok::<_, Error>(found.row.application)
+            })?,
+        };
+        Ok(last.insert(known))
+    }
+}
+
+/// A page as far as it is written.
+struct Page<'a> {
+    out: &'a mut Vec<u8>,
+    is_first: bool,
+}
+
+impl Page<'_> {
+    /// Writes what is kept of the findings before this row, or of all; answers the one with it.
+    fn write_kept<'v>(
+        &mut self,
+        left: &mut impl Iterator<Item = (&'v FindingVersion, &'v Option<Arc<[u8]>>)>,
+        row: Option<i64>,
+    ) -> Option<&'v FindingVersion> {
+        for (version, kept) in left {
+            match kept {
+                Some(text) => {
+                    self.begin();
+                    self.out.extend_from_slice(text);
+                }
+                None if Some(version.row()) == row => return Some(version),
+                None => {}
             }
-            *object = Some(text.into());
         }
-        Ok(objects.into_iter().filter_map(|(_, object)| object).collect())
+        None
     }
 
-    async fn application(&mut self, row: &FindingRow) -> Result<Arc<Application>, Error> {
-        let guid = row.finding.application.as_str();
-        if let Some(known) = self.applications.get(guid) {
-            return Ok(Arc::clone(known));
+    /// Where the next object begins.
+    fn begin(&mut self) -> usize {
+        if !std::mem::take(&mut self.is_first) {
+            self.out.push(b',');
         }
-        let found = self.store.application(&self.integration.name, guid).await?;
-        // A finding has its application as long as it is there itself.
-        let found = found.ok_or_else(|| Error::missing_application(guid))?;
-        let known = Arc::new(found.row.application);
-        self.applications.insert(guid.to_owned(), Arc::clone(&known));
-        Ok(known)
+        self.out.len()
     }
 }
 

@@ -4,7 +4,9 @@
 use std::path::Path;
 
 use countersign_findings::filter::Expression;
-use countersign_store::{ChangeKind, Order, Query, RunKind, Since, Store};
+use countersign_store::{
+    ChangeKind, Error, FindingRow, FindingVersion, Order, Query, RunKind, Since, Store,
+};
 use sha2::{Digest, Sha256};
 
 use super::{COMPLETE, flaw, open, put, store};
@@ -37,30 +39,43 @@ pub(crate) async fn healthy(folder: &Path) {
     store.close().await;
 }
 
-/// Every cell that exports read, by finding and by application.
-pub(crate) async fn cells(store: &Store) -> Result<Vec<String>, countersign_store::Error> {
+fn cell(row: &FindingRow) -> String {
+    format!(
+        "{:?} {} {} {} {} {} {} {:?} {:?}",
+        row.finding,
+        row.application_name,
+        row.integration,
+        row.gone,
+        row.raw,
+        row.added_ms,
+        row.changed_ms,
+        row.last,
+        row.paths
+    )
+}
+
+/// Every cell that exports and pages read, by finding and by application.
+pub(crate) async fn cells(store: &Store) -> Result<Vec<String>, Error> {
     let query =
         Query { filter: Expression::default(), limit: 10_000, after: None, order: Order::Arrival };
     let generation = store.generation().await?;
     let total = store.count_findings(Expression::default()).await?;
-    let findings = store.findings(query).await?;
-    let mut cells: Vec<_> = findings
-        .iter()
-        .map(|row| {
-            format!(
-                "{:?} {} {} {} {} {} {} {:?} {:?}",
-                row.finding,
-                row.application_name,
-                row.integration,
-                row.gone,
-                row.raw,
-                row.added_ms,
-                row.changed_ms,
-                row.last,
-                row.paths
-            )
-        })
-        .collect();
+    let findings = store.findings(query.clone()).await?;
+    let mut cells: Vec<_> = findings.iter().map(cell).collect();
+    // What a page reads, one after the other, is the same.
+    let paged = store.page(query, |versions, reader| {
+        let rows: Vec<_> = versions.iter().map(FindingVersion::row).collect();
+        let mut cells = Vec::new();
+        reader.findings(&rows, |row| {
+            let guid = row.finding.application.as_str();
+            let application = reader.application(&row.integration, guid)?;
+            application.ok_or_else(|| Error::missing_application(guid))?;
+            cells.push(cell(&row));
+            Ok(())
+        })?;
+        Ok(cells)
+    });
+    assert_eq!(paged.await?, cells);
     // As an export does: fewer than there are is an error.
     if total != findings.len() as u64 && generation == store.generation().await? {
         return Ok(vec!["an export notices".into()]);
