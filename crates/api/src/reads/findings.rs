@@ -32,7 +32,9 @@ const BATCH: u32 = 200;
 /// Pages that are larger are those of somebody who reads everything once.
 const MOST_KEPT: u32 = 500;
 /// What most findings take as an object.
-const OBJECT_BYTES: usize = 4 * 1024;
+const OBJECT_BYTES: usize = 5 * 1024;
+/// What most pages have behind their objects, at most.
+const TAIL_BYTES: usize = 1024;
 
 pub(crate) async fn findings(
     State(inner): State<Inner>,
@@ -201,8 +203,11 @@ impl Shown {
         reader: &PageReader<'_>,
         is_first: bool,
     ) -> Result<(), Error> {
-        out.reserve(versions.len() * OBJECT_BYTES);
         let kept = self.rendered.get(versions, &self.slug, self.with_raw);
+        let bytes =
+            |kept: &Option<Arc<[u8]>>| kept.as_ref().map_or(OBJECT_BYTES, |text| text.len());
+        // With commas, and what comes after the last one.
+        out.reserve(kept.iter().map(|kept| bytes(kept) + 1).sum::<usize>() + TAIL_BYTES);
         let missing = versions.iter().zip(&kept).filter(|(_, kept)| kept.is_none());
         let missing: Vec<_> = missing.map(|(version, _)| version.row()).collect();
         let (mut page, mut left) = (Page { out, is_first }, versions.iter().zip(&kept));
