@@ -368,7 +368,12 @@ fn look_at(
     let mut rows = statement.query(params![after, ROWS])?;
     let (mut problems, mut last) = (Vec::new(), None);
     while let Some(row) = rows.next()? {
-        last = Some(row.get(0)?);
+        let id = row.get(0)?;
+        // A damaged tree may lead back to where it was read before, for ever.
+        if id <= last.unwrap_or(after) {
+            return Err(Error::corrupt("rows that are not in their order"));
+        }
+        last = Some(id);
         let problem = judge(row)?;
         if problems.len() < MOST {
             problems.extend(problem);
