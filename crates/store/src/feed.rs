@@ -310,7 +310,15 @@ fn read_changes(
             is_first: row.get(REST + 2)?,
         });
     }
-    Ok(changes)
+    is_in_order(&changes).then_some(changes).ok_or_else(|| {
+        Error::corrupt("changes that are not in their order: pages of the file changed places")
+    })
+}
+
+/// Whether each is after the one before it, or each before it. A seal says nothing of the place.
+fn is_in_order(changes: &[ChangeRow]) -> bool {
+    changes.is_sorted_by(|one, next| one.seq < next.seq)
+        || changes.is_sorted_by(|one, next| one.seq > next.seq)
 }
 
 /// The title of a finding, if it is what was written.
