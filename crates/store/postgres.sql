@@ -675,6 +675,7 @@ create table wants (
     events text collate "C" not null,
     primary key (destination, group_key)
 );
+create index wants_in_order on wants (destination, from_seq, group_key);
 
 -- Everything that is sent, written before it is. It outlives the findings it is about.
 create table sends (

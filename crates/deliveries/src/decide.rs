@@ -7,9 +7,10 @@
 //! new to whoever works on the ticket sends nothing.
 
 use countersign_findings::{Difference, State};
-use countersign_store::{ChangeKind, ChangeRow, FindingRow, LinkRow, LinkStanding, Reason};
+use countersign_store::{ChangeKind, ChangeRow, LinkRow, LinkStanding, Reason};
 use serde::{Deserialize, Serialize};
 
+use crate::render::ticket::Member;
 use crate::ticket::Why;
 
 /// Sentences on changes that are kept until they are said.
@@ -115,16 +116,18 @@ pub enum Wish {
 }
 
 impl Wish {
-    /// Of the findings that belong to a group. `is_wanted` says of one that is open and
-    /// visible whether the filter of the destination holds it.
-    pub fn of(members: &[FindingRow], is_wanted: impl Fn(&FindingRow) -> bool) -> Self {
-        let is_here = |row: &FindingRow| !row.gone && row.visible;
-        let is_open = |row: &FindingRow| row.finding.state.is_open();
-        let mut open = members.iter().filter(|row| is_here(row) && is_open(row)).peekable();
+    /// Of the findings that belong to a group.
+    pub fn of(members: &[Member]) -> Self {
+        let state = |member: &Member| member.row.finding.state;
+        let is_here = |member: &Member| !member.row.gone && member.row.visible;
+        let is_open = |member: &Member| state(member).is_open();
+        let here = members.iter().filter(|member| is_here(member));
+        let mut open = here.filter(|member| is_open(member)).peekable();
         if open.peek().is_some() {
-            return if open.any(&is_wanted) { Self::Open } else { Self::Closed(Why::LeftOut) };
+            let is_wanted = open.any(|member| member.is_wanted);
+            return if is_wanted { Self::Open } else { Self::Closed(Why::LeftOut) };
         }
-        let all_are = |state| members.iter().all(|row| row.finding.state == state);
+        let all_are = |one| members.iter().all(|member| state(member) == one);
         if members.is_empty() {
             Self::Unknown
         } else if members.iter().any(is_open) {
@@ -132,7 +135,7 @@ impl Wish {
             Self::Closed(Why::Vanished)
         } else if all_are(State::FalsePositive) {
             Self::Closed(Why::FalsePositive)
-        } else if members.iter().any(|row| row.finding.state == State::Fixed) {
+        } else if members.iter().any(|member| state(member) == State::Fixed) {
             Self::Closed(Why::Fixed)
         } else {
             Self::Closed(Why::Mitigated)

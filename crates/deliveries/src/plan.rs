@@ -12,6 +12,7 @@ pub use self::backfill::Backfill;
 pub(crate) use self::tickets::TicketPayload;
 pub(crate) use self::uploads::{UploadPayload, digest};
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use countersign_connector::export::Applications;
@@ -156,8 +157,8 @@ impl<'a> Planner<'a> {
     }
 
     /// The application of a finding.
-    async fn application(&mut self, row: &FindingRow) -> Result<Application, Error> {
-        let found = self.known().await?.of(row).map(std::borrow::Cow::into_owned);
+    async fn application(&mut self, row: &FindingRow) -> Result<Cow<'_, Application>, Error> {
+        let found = self.known().await?.of(row);
         found.map_err(|error| Error::damaged(error.to_string()))
     }
 

@@ -560,21 +560,26 @@ impl Store {
             .await
     }
 
-    /// Groups of a destination that have to be looked at, after this one, by their key.
+    /// Groups of a destination that have to be looked at, after this one, in the order of the
+    /// first change of each: their findings are beside each other then.
     pub async fn wants(
         &self,
         id: DestinationId,
-        after: &str,
+        after: Option<&Want>,
         limit: u32,
     ) -> Result<Vec<Want>, Error> {
-        let after = after.to_owned();
+        let (seq, group) = match after {
+            Some(want) => (want.from_seq, want.group.clone()),
+            None => (i64::MIN, String::new()),
+        };
         self.database
             .read(move |connection| {
                 let mut statement = connection.prepare(
                     "select group_key, subject, from_seq, to_seq, events from wants
-                     where destination = ? and group_key > ? order by group_key limit ?",
+                     where destination = ? and (from_seq, group_key) > (?, ?)
+                     order by from_seq, group_key limit ?",
                 )?;
-                let rows = statement.query_map(params![id.0, after, limit], read_want)?;
+                let rows = statement.query_map(params![id.0, seq, group, limit], read_want)?;
                 Ok(rows.collect::<Result<_, _>>()?)
             })
             .await

@@ -97,7 +97,7 @@ impl Planner<'_> {
     ) -> Result<NewSend, Error> {
         let mut applications = Vec::with_capacity(bundle.len());
         for (_, row) in bundle {
-            applications.push(self.application(row).await?);
+            applications.push(self.application(row).await?.into_owned());
         }
         let events: Vec<_> = bundle
             .iter()
@@ -153,7 +153,7 @@ impl Planner<'_> {
                 outcome.changes += 1;
                 match found {
                     Some(row) if destination.holds(row) => {
-                        let application = &self.application(row).await?;
+                        let application = &*self.application(row).await?;
                         summing.add(&Event { change, row, application });
                     }
                     Some(_) => left_out += 1,

@@ -16,8 +16,9 @@ use crate::render::comment::{self, Changed};
 use crate::render::ticket::{Member, ticket};
 use crate::ticket::Ticket;
 
-/// Groups that are looked at at once.
-const GROUPS: u32 = 100;
+/// Groups that are looked at at once: SQLite forgets what it has read of the file whenever
+/// something was written.
+const GROUPS: u32 = 500;
 /// Findings of one group that are looked at; those beyond are not in its ticket.
 const MEMBERS: u32 = 5_000;
 
@@ -105,36 +106,35 @@ impl Planner<'_> {
         (id, mode): (DestinationId, DeliveryMode),
         mut outcome: Outcome,
     ) -> Result<Outcome, Error> {
-        let mut after = String::new();
+        let mut after = None;
         loop {
-            let wants = self.store.wants(id, &after, GROUPS).await?;
-            let Some(last) = wants.last().map(|want| want.group.clone()) else { break };
+            let wants = self.store.wants(id, after.as_ref(), GROUPS).await?;
+            let Some(last) = wants.last().cloned() else { break };
             let keys: Vec<_> = wants.iter().map(|want| want.group.clone()).collect();
             let links = self.store.links_of(id, keys.clone()).await?;
             let active = self.store.active_sends(id, keys).await?;
-            let looks = self.looks((destination, id), wants, &active).await?;
             let mut planned = Planned::default();
-            for look in looks {
+            for mut look in self.looks(destination, wants).await? {
                 let (link, active) = (links.get(&look.want.group), active.get(&look.want.group));
+                if look.subject.finding.is_none() {
+                    // Many of them: those of one group at a time.
+                    let rows = self.several(id, &look, active).await?;
+                    look.members = members(destination, &look.subject, rows);
+                }
                 self.look_at((destination, mode), &look, link, active, &mut planned).await?;
             }
             outcome.held += planned.sends.iter().filter(|send| is_held_anew(send)).count() as u64;
             outcome.planned += planned.sends.iter().filter(|send| is_to_send(send)).count() as u64;
             outcome.skipped += planned.sends.iter().filter(|send| !is_to_send(send)).count() as u64;
             self.write(id, planned).await?;
-            after = last;
+            after = Some(last);
         }
         outcome.held += self.store.end_plan(id, destination.max_new, self.now_ms()).await?;
         Ok(outcome)
     }
 
-    /// The members of some groups, those of single findings with one question.
-    async fn looks(
-        &self,
-        (destination, id): (&Destination, DestinationId),
-        wants: Vec<Want>,
-        active: &HashMap<String, SendRow>,
-    ) -> Result<Vec<Look>, Error> {
+    /// What is known of some groups; with their findings those of single ones, by one question.
+    async fn looks(&self, destination: &Destination, wants: Vec<Want>) -> Result<Vec<Look>, Error> {
         let mut looks = Vec::new();
         let mut single = Vec::new();
         for want in wants {
@@ -148,13 +148,8 @@ impl Planner<'_> {
             known.entry(row.finding.id.to_string()).or_default().push(row);
         }
         for look in &mut looks {
-            let rows = match &look.subject.finding {
-                Some(finding) => known.get(finding).cloned().unwrap_or_default(),
-                None => self.several(id, look, active.get(&look.want.group)).await?,
-            };
-            let members = rows.into_iter().filter(|row| look.subject.holds(&row.finding));
-            look.members =
-                members.map(|row| Member { is_wanted: destination.holds(&row), row }).collect();
+            let rows = look.subject.finding.as_ref().and_then(|finding| known.get(finding));
+            look.members = members(destination, &look.subject, rows.cloned().unwrap_or_default());
         }
         Ok(looks)
     }
@@ -193,12 +188,12 @@ impl Planner<'_> {
             return Ok(());
         }
         planned.done.push((look.want.group.clone(), look.want.to_seq));
-        let rows: Vec<_> = look.members.iter().map(|member| member.row.clone()).collect();
-        let wish = Wish::of(&rows, |row| destination.holds(row));
+        let wish = Wish::of(&look.members);
         let Some(shown) = look.members.first() else { return Ok(()) };
+        let now_ms = self.now_ms();
         let application = self.application(&shown.row).await?;
         let mut ticket =
-            ticket(&look.subject, &look.members, &application, &destination.rules, self.now_ms());
+            ticket(&look.subject, &look.members, &application, &destination.rules, now_ms);
         let decision = decide(wish, &look.events, link, &ticket.digest, destination.taste);
         let decision = match (decision, active) {
             // It still waits, and says the same: it keeps its place.
@@ -224,7 +219,7 @@ impl Planner<'_> {
         }
         say(&mut ticket, decision, look);
         keep_said(&mut ticket, active);
-        planned.sends.extend(self.send_of(mode, look, decision, &ticket, active)?);
+        planned.sends.extend(self.send_of(mode, look, decision, ticket, active)?);
         Ok(())
     }
 
@@ -234,7 +229,7 @@ impl Planner<'_> {
         mode: DeliveryMode,
         look: &Look,
         decision: Decision,
-        ticket: &Ticket,
+        ticket: Ticket,
         replaced: Option<&SendRow>,
     ) -> Result<Option<NewSend>, Error> {
         let (action, mut state, mut reason) = match decision {
@@ -276,6 +271,12 @@ impl Planner<'_> {
     }
 }
 
+/// The findings that are of a group.
+fn members(destination: &Destination, subject: &Subject, rows: Vec<FindingRow>) -> Vec<Member> {
+    let own = rows.into_iter().filter(|row| subject.holds(&row.finding));
+    own.map(|row| Member { is_wanted: destination.holds(&row), row }).collect()
+}
+
 /// What a send of a ticket holds.
 #[derive(serde::Serialize, serde::Deserialize)]
 pub(crate) struct TicketPayload {
@@ -300,7 +301,7 @@ impl TicketPayload {
 fn payload(
     look: &Look,
     decision: Decision,
-    ticket: &Ticket,
+    ticket: Ticket,
     replaced: Option<&SendRow>,
 ) -> Result<String, Error> {
     let was_back = replaced.and_then(TicketPayload::of).is_some_and(|before| before.is_back);
@@ -308,7 +309,7 @@ fn payload(
     let payload = TicketPayload {
         subject: look.subject.clone(),
         findings: wanted.map(|member| member.row.finding.id.to_string()).collect(),
-        ticket: ticket.clone(),
+        ticket,
         is_remark: matches!(
             decision,
             Decision::Comment(Remark::StillReported | Remark::FoundAgain)

@@ -86,10 +86,10 @@ impl Planner<'_> {
         (id, mode): (DestinationId, DeliveryMode),
         mut outcome: Outcome,
     ) -> Result<Outcome, Error> {
-        let mut after = String::new();
+        let mut after = None;
         loop {
-            let wants = self.store.wants(id, &after, APPLICATIONS).await?;
-            let Some(last) = wants.last().map(|want| want.group.clone()) else { break };
+            let wants = self.store.wants(id, after.as_ref(), APPLICATIONS).await?;
+            let Some(last) = wants.last().cloned() else { break };
             let keys: Vec<_> = wants.iter().map(|want| want.group.clone()).collect();
             let links = self.store.links_of(id, keys.clone()).await?;
             let active = self.store.active_sends(id, keys).await?;
@@ -108,7 +108,7 @@ impl Planner<'_> {
                 }
                 self.write(id, planned).await?;
             }
-            after = last;
+            after = Some(last);
         }
         Ok(outcome)
     }

@@ -122,7 +122,7 @@ async fn a_step_is_planned_once() {
     assert!(!plan(&store, &row, step("b")).await, "the cursor is another one");
     let now = keep(&store, "example.com").await;
     assert_eq!((now.cursor, now.left_out), (7, 2));
-    let wants = store.wants(row.id, "", 9).await.unwrap();
+    let wants = store.wants(row.id, None, 9).await.unwrap();
     assert_eq!(wants, [want("a", 1, 7)]);
     // Wanted again: both; what was looked at before that stays wanted.
     let again = Planned { wants: vec![want("a", 8, 9)], ..Planned::default() };
@@ -132,7 +132,7 @@ async fn a_step_is_planned_once() {
     let wants = store.wants_of(row.id, vec!["a".into()]).await.unwrap();
     assert_eq!(wants["a"], Want { from_seq: 1, ..want("a", 8, 9) });
     assert!(plan(&store, &now, done(9)).await);
-    assert!(store.wants(row.id, "", 9).await.unwrap().is_empty());
+    assert!(store.wants(row.id, None, 9).await.unwrap().is_empty());
 }
 
 #[tokio::test]
