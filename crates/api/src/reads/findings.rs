@@ -161,15 +161,16 @@ impl Findings {
         let (filter, after) = (self.filter.clone(), self.after);
         let query = Query { filter, limit: wanted + 1, after, order: Order::Arrival };
         let (shown, mut whole) = (Arc::clone(&self.shown), std::mem::take(out));
-        let is_first = std::mem::take(&mut self.is_first);
+        let is_first = self.is_first;
         let act = move |versions: &[FindingVersion], reader: &PageReader<'_>| {
             let goes_on = versions.len() > wanted as usize;
             let versions = &versions[..versions.len().min(wanted as usize)];
-            shown.write(&mut whole, versions, reader, is_first)?;
-            Ok((whole, goes_on, versions.last().map(|version| version.seek)))
+            let is_first = shown.write(&mut whole, versions, reader, is_first)?;
+            Ok((whole, is_first, goes_on, versions.last().map(|version| version.seek)))
         };
-        let (whole, goes_on, last) = self.store.page(query, act).await?;
+        let (whole, is_first, goes_on, last) = self.store.page(query, act).await?;
         *out = whole;
+        self.is_first = is_first;
         self.after = last.or(self.after);
         self.left -= wanted;
         if goes_on && self.left > 0 {
@@ -195,14 +196,15 @@ struct Shown {
 }
 
 impl Shown {
-    /// Appends these findings as they are answered, but for those that are gone by now.
+    /// Appends these findings as they are answered, but for those that are gone by now. Answers
+    /// whether the next one is still the first of its page.
     fn write(
         &self,
         out: &mut Vec<u8>,
         versions: &[FindingVersion],
         reader: &PageReader<'_>,
         is_first: bool,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let kept = self.rendered.get(versions, &self.slug, self.with_raw);
         let bytes =
             |kept: &Option<Arc<[u8]>>| kept.as_ref().map_or(OBJECT_BYTES, |text| text.len());
@@ -226,7 +228,7 @@ impl Shown {
         }
         page.write_kept(&mut left, None);
         self.rendered.put(fresh, &self.slug, self.with_raw);
-        Ok(())
+        Ok(page.is_first)
     }
 
     /// The application of a finding; most have that of the one before.
