@@ -384,41 +384,30 @@ impl ser::SerializeMap for Compound<'_> {
     }
 }
 
-impl ser::SerializeStruct for Compound<'_> {
-    type Ok = ();
-    type Error = Error;
+/// Members that have a name each.
+macro_rules! members {
+    ($($name:ident),*) => {$(
+        impl ser::$name for Compound<'_> {
+            type Ok = ();
+            type Error = Error;
 
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<()> {
-        match self.out.is_raw {
-            true => value.serialize(&mut self.out),
-            false => self.member(name, value),
+            fn serialize_field<T: Serialize + ?Sized>(
+                &mut self,
+                name: &'static str,
+                value: &T,
+            ) -> Result<()> {
+                match self.out.is_raw {
+                    true => value.serialize(&mut self.out),
+                    false => self.member(name, value),
+                }
+            }
+
+            #[inline]
+            fn end(self) -> Result<()> {
+                self.finish()
+            }
         }
-    }
-
-    #[inline]
-    fn end(self) -> Result<()> {
-        self.finish()
-    }
+    )*};
 }
 
-impl ser::SerializeStructVariant for Compound<'_> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<()> {
-        self.member(name, value)
-    }
-
-    #[inline]
-    fn end(self) -> Result<()> {
-        self.finish()
-    }
-}
+members!(SerializeStruct, SerializeStructVariant);
